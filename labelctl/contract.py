@@ -1,0 +1,241 @@
+"""What the function writes and the command line reads: the one module that both carry.
+
+It knows how S3 tells of a photo, how a photo's result is laid out in the table, and how versions of
+a photo are ordered. It imports the standard library only, makes no calls, and rides in the
+function's zip, so that the two sides can never disagree.
+
+The table, partition key `image` (the S3 key), sort key `row`:
+
+    image      row                        what
+    a.jpg      #                          the header: status, version, reason, counts, when
+    a.jpg      00..6A1F.9c0d2e4b#Dog      one label of the version 00..6A1F.9c0d2e4b
+    a.jpg      00..6A1F.9c0d2e4b#Pet      another
+
+A *version* is the event's sequencer and a random attempt, so that two workers (or one that was
+killed and its successor) never write into each other's rows. Rows are written first and the header
+after them, on the condition that the one there is older; a reader takes only the rows whose version
+the header names. So a photo's labels are those of one answer about one version of it, always.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import unquote_plus
+
+HEADER = "#"
+"""The sort key of a photo's header row: before every label row, as those begin with a digit."""
+
+STATUS_INDEX = "by-status"
+"""The index of the header rows: partition key `status`, sort key `done_at`."""
+
+LABELLED = "labelled"
+FAILED = "failed"
+REMOVED = "removed"
+
+MAX_BYTES = 15 * 1024 * 1024
+"""The largest image that Rekognition reads from S3, in bytes [Rekognition, Guidelines and quotas]."""
+
+MIN_SIDE = 80
+MAX_SIDE = 10_000
+"""The least and the greatest width and height, in pixels [the same page]."""
+
+_SEQUENCER_LENGTH = 32
+_TOP = 3
+
+
+Kind = Literal["created", "removed", "version_removed"]
+
+
+@dataclass(frozen=True)
+class PhotoEvent:
+    """One thing that happened to one photo, as S3 tells it.
+
+    `version_removed`: one version was removed for good, which may or may not have been the newest.
+    `sequencer` is padded, so that comparing two of the same photo as text orders them. `version_id`
+    and `etag` are None where S3 leaves them out (a bucket without versions; a removal).
+    """
+
+    bucket: str
+    key: str
+    kind: Kind
+    sequencer: str
+    version_id: str | None
+    etag: str | None
+    size: int | None
+    at: str
+
+
+def pad_sequencer(sequencer: str) -> str:
+    """A sequencer that can be compared as text: upper case, zeros to the left up to 32 characters.
+
+    Source: S3 User Guide, "Event message structure": right of equal length, else pad to the left.
+    """
+    return sequencer.upper().rjust(_SEQUENCER_LENGTH, "0")
+
+
+def parse_message(body: str) -> list[PhotoEvent]:
+    """The photo events in one queue message; none for the test event S3 sends at configuration.
+
+    Keys arrive URL-encoded with `+` for a space. Of `eventVersion` only the major number is checked:
+    within it S3 promises compatibility. Events other than created and removed are passed over.
+
+    Raises ValueError for a body that is not an S3 notification.
+    """
+    message = json.loads(body)  # JSONDecodeError is a ValueError
+    if not isinstance(message, dict):
+        raise ValueError("not an S3 notification: no object")
+    if message.get("Event") == "s3:TestEvent":
+        return []
+    records = message.get("Records")
+    if not isinstance(records, list):
+        raise ValueError("not an S3 notification: no Records")
+    try:
+        events = [_parse_record(record) for record in records]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an S3 notification: {error!r}") from error
+    return [event for event in events if event is not None]
+
+
+def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
+    if record["eventVersion"].split(".")[0] != "2":
+        raise ValueError(f"eventVersion {record['eventVersion']} is not known")
+    photo = record["s3"]["object"]
+    family, _, event = record["eventName"].removeprefix("s3:").partition(":")
+    kind: Kind
+    if family == "ObjectCreated":
+        kind = "created"
+    elif family not in ("ObjectRemoved", "LifecycleExpiration"):
+        return None
+    elif event == "Delete" and photo.get("versionId"):
+        kind = "version_removed"
+    else:
+        kind = "removed"
+    return PhotoEvent(
+        bucket=record["s3"]["bucket"]["name"],
+        key=unquote_plus(photo["key"]),
+        kind=kind,
+        sequencer=pad_sequencer(photo.get("sequencer", "")),
+        version_id=photo.get("versionId"),
+        etag=photo.get("eTag"),
+        size=photo.get("size"),
+        at=record["eventTime"],
+    )
+
+
+def decimals(value: Any) -> Any:
+    """The same JSON-like value with Decimal for float: DynamoDB takes no floats."""
+    return json.loads(json.dumps(value), parse_float=Decimal)
+
+
+def version_of(event: PhotoEvent, attempt: str) -> str:
+    """The version under which one attempt (a short random text) at one event stores its rows."""
+    return f"{event.sequencer}.{attempt}"
+
+
+def rows_up_to(event: PhotoEvent) -> tuple[str, str]:
+    """The range of sort keys of all label rows that are not of a newer event than this one."""
+    return "0", event.sequencer + "~"
+
+
+def version_of_row(row: str) -> str:
+    """The version a label row belongs to, from its sort key."""
+    return row.partition("#")[0]
+
+
+def label_rows(
+    event: PhotoEvent, version: str, labels: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """One row for each label in a DetectLabels answer.
+
+    A label can lack every list (the service leaves out what is empty); a row always has them all.
+    Boxes are ratios of the upright picture, 0 to 1; confidence is 0 to 100.
+    """
+    rows = []
+    for label in labels:
+        name = label["Name"]
+        boxes = [
+            {
+                **{side.lower(): instance["BoundingBox"].get(side, 0.0) for side in _SIDES},
+                "confidence": instance.get("Confidence", label["Confidence"]),
+            }
+            for instance in label.get("Instances", ())
+            if instance.get("BoundingBox")
+        ]
+        rows.append(
+            {
+                "image": event.key,
+                "row": f"{version}#{name}",
+                "label": name.lower(),
+                "name": name,
+                "confidence": decimals(float(label["Confidence"])),
+                "categories": _names(label.get("Categories", ())),
+                "parents": _names(label.get("Parents", ())),
+                "aliases": _names(label.get("Aliases", ())),
+                "boxes": decimals(boxes),
+            }
+        )
+    return rows
+
+
+_SIDES = ("Left", "Top", "Width", "Height")
+
+
+def _names(values: Iterable[Mapping[str, str]]) -> list[str]:
+    return [value["Name"] for value in values]
+
+
+def surest(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Label rows in the order in which people read them: surest first, equals by name."""
+    return sorted(rows, key=lambda row: (-row["confidence"], row["name"]))
+
+
+def labelled_header(
+    event: PhotoEvent,
+    version: str,
+    rows: list[dict[str, Any]],
+    answer: Mapping[str, Any],
+    now: str,
+) -> dict[str, Any]:
+    """The header of a photo whose labels are stored. `now` is ISO 8601 in UTC."""
+    header = _header(event, version, LABELLED, now)
+    header["model_version"] = answer.get("LabelModelVersion", "")
+    header["label_count"] = len(rows)
+    header["top"] = [row["name"] for row in surest(rows)[:_TOP]]
+    if properties := answer.get("ImageProperties"):
+        header["properties"] = decimals(properties)
+    return header
+
+
+def failed_header(
+    event: PhotoEvent, version: str, error: str, reason: str, now: str
+) -> dict[str, Any]:
+    """The header of a photo that cannot be labelled: `error` is a code, `reason` a sentence."""
+    return {**_header(event, version, FAILED, now), "error": error, "reason": reason}
+
+
+def tombstone(event: PhotoEvent, version: str, now: str, expires: int) -> dict[str, Any]:
+    """The header of a photo that is gone, kept so that a late event does not bring it back.
+
+    `expires` is when DynamoDB may drop it, in seconds since 1970.
+    """
+    return {**_header(event, version, REMOVED, now), "expires": expires}
+
+
+def _header(event: PhotoEvent, version: str, status: str, now: str) -> dict[str, Any]:
+    header = {
+        "image": event.key,
+        "row": HEADER,
+        "status": status,
+        "version": version,
+        "sequencer": event.sequencer,
+        "version_id": event.version_id,
+        "etag": event.etag,
+        "size": event.size,
+        "uploaded_at": event.at,
+        "done_at": now,
+    }
+    return {name: value for name, value in header.items() if value is not None}

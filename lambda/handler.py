@@ -1,0 +1,226 @@
+"""The function: takes photos from the queue, asks Rekognition for their labels, stores them.
+
+A batch's photos are worked on side by side, since each waits about half a second for Rekognition.
+What went well is acknowledged; what may go well later is handed back to the queue; what never can,
+ends as *failed* with a reason that a person understands. It writes one JSON line a photo, which
+`labelctl tail` reads.
+
+The environment, set by the template: LABELCTL_TABLE, LABELCTL_MIN_CONFIDENCE, LABELCTL_MAX_LABELS,
+LABELCTL_IMAGE_PROPERTIES.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from store import Store
+
+from labelctl import contract
+from labelctl.contract import PhotoEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_rekognition import RekognitionClient
+    from mypy_boto3_s3 import S3Client
+
+BATCH = 10
+"""The photos that are worked on at once: the event source mapping's batch size."""
+
+TOMBSTONE_SECONDS = 30 * 24 * 3600
+"""How long a removed photo is remembered: longer than an event waits in both queues (14 days each)."""
+
+REASONS = {
+    "InvalidImageFormatException": "It is not a JPEG or PNG picture, or it is damaged.",
+    "ImageTooLargeException": "It is too large: at most 15 MB and 10,000 pixels a side.",
+    "InvalidParameterException": "Its size is not allowed: at least 80 pixels a side.",
+    "InvalidS3ObjectException": "Rekognition cannot read it, although it is in the bucket.",
+    "AccessDeniedException": "The function may not have it labelled: its role lacks a right.",
+    "TooLarge": "It is too large: at most 15 MB.",
+    "Empty": "It is empty.",
+}
+"""Errors that no repetition mends, in words. [Rekognition, DetectLabels, Errors]"""
+
+
+class PhotoGoneError(Exception):
+    """The version that an event tells of is no longer there."""
+
+
+class UnlabellableError(Exception):
+    """This photo can never be labelled: `error` is the code, the message a sentence."""
+
+    def __init__(self, error: str, detail: str = "") -> None:
+        super().__init__(REASONS[error] + (f" ({detail})" if detail else ""))
+        self.error = error
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Lambda's entry: `event` holds up to 10 SQS messages; those to be tried again are returned."""
+    messages = event["Records"]
+    done = _pool.map(_work, messages)
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": message["messageId"]}
+            for message, ok in zip(messages, done, strict=True)
+            if not ok
+        ]
+    }
+
+
+def _work(message: dict[str, Any]) -> bool:
+    """Whether the message is done with. A message that is no S3 event goes to the dead letters."""
+    try:
+        events = contract.parse_message(message["body"])
+    except ValueError as error:
+        _log(None, "unreadable", reason=str(error), message_id=message["messageId"])
+        return False
+    repeated = int(message["attributes"]["ApproximateReceiveCount"]) > 1
+    settled = [_settle(event, repeated) for event in events]
+    return all(settled)
+
+
+def _settle(event: PhotoEvent, repeated: bool) -> bool:
+    """Bring the table in line with one event; False when it should be tried again."""
+    started = time.monotonic()
+    try:
+        status, details = _apply(event, repeated)
+    except (ClientError, BotoCoreError) as error:
+        status, details = "retrying", {"reason": str(error)}
+    _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
+    return status != "retrying"
+
+
+def _apply(event: PhotoEvent, repeated: bool) -> tuple[str, dict[str, Any]]:
+    header = _store.header(event.key)
+    if header and header["sequencer"] >= event.sequencer:
+        # The same event twice, or late: nothing to pay for. An attempt that was cut off after its
+        # header may have left rows.
+        _store.sweep(event, keep=header["version"])
+        return "superseded", {}
+    version = contract.version_of(event, secrets.token_hex(4))
+    if event.kind == "version_removed" and (current := _current(event)):
+        if header and header.get("version_id") == current.version_id:
+            return "superseded", {}  # only an old version was removed
+        event = current  # the newest was removed: the one before it shows again
+    if event.kind != "created":
+        expires = int(time.time()) + TOMBSTONE_SECONDS
+        stone = contract.tombstone(event, version, _now(), expires)
+        stored = _store.put(event, stone, [], repeated=repeated)
+        return (contract.REMOVED if stored else "superseded"), {}
+    try:
+        answer = _detect(event)
+    except PhotoGoneError:
+        return "superseded", {}  # replaced or removed since: that is another event's
+    except UnlabellableError as error:
+        failed = contract.failed_header(event, version, error.error, str(error), _now())
+        stored = _store.put(event, failed, [], repeated=repeated)
+        return (contract.FAILED if stored else "superseded"), {
+            "error": error.error,
+            "reason": str(error),
+        }
+    rows = contract.label_rows(event, version, answer["Labels"])
+    labelled = contract.labelled_header(event, version, rows, answer, _now())
+    stored = _store.put(event, labelled, rows, repeated=repeated)
+    top = [[row["name"], float(row["confidence"])] for row in contract.surest(rows)[:3]]
+    return (contract.LABELLED if stored else "superseded"), {"labels": len(rows), "top": top}
+
+
+def _detect(event: PhotoEvent) -> Any:
+    """Rekognition's answer about exactly the version that the event tells of."""
+    if event.size is not None and event.size > contract.MAX_BYTES:
+        raise UnlabellableError("TooLarge")
+    if event.size == 0:
+        raise UnlabellableError("Empty")
+    photo = {"Bucket": event.bucket, "Name": event.key}
+    if event.version_id:
+        photo["Version"] = event.version_id
+    features = ["GENERAL_LABELS"]
+    if os.environ["LABELCTL_IMAGE_PROPERTIES"] == "true":
+        features.append("IMAGE_PROPERTIES")
+    try:
+        return _rekognition.detect_labels(
+            Image={"S3Object": photo},  # type: ignore[typeddict-item]
+            MinConfidence=float(os.environ["LABELCTL_MIN_CONFIDENCE"]),
+            MaxLabels=int(os.environ["LABELCTL_MAX_LABELS"]),
+            Features=features,  # type: ignore[arg-type]
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "InvalidS3ObjectException" and not _exists(event):
+            raise PhotoGoneError from error
+        if code in REASONS:
+            raise UnlabellableError(code, error.response["Error"]["Message"]) from error
+        raise
+
+
+def _exists(event: PhotoEvent) -> bool:
+    """Whether the version (the object, in a bucket without versions) is still there."""
+    which = {"VersionId": event.version_id} if event.version_id else {}
+    try:
+        _s3().head_object(Bucket=event.bucket, Key=event.key, **which)  # type: ignore[arg-type]
+    except ClientError as error:
+        # 400 for a version id that S3 does not know; 405 for one that is a delete marker.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404, 405):
+            return False
+        raise
+    return True
+
+
+def _current(event: PhotoEvent) -> PhotoEvent | None:
+    """The photo as it lies in the bucket now, under the sequencer of a removal; None if it is gone.
+
+    In a bucket with versions, removing one that is not the newest changes nothing, and removing the
+    newest (or a delete marker) shows the one before it, for which S3 sends no event of its own.
+    """
+    try:
+        head = _s3().head_object(Bucket=event.bucket, Key=event.key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None
+        raise
+    return replace(
+        event,
+        kind="created",
+        version_id=head.get("VersionId"),
+        etag=head["ETag"].strip('"'),
+        size=head["ContentLength"],
+    )
+
+
+def _log(image: str | None, status: str, **details: Any) -> None:
+    # ASCII JSON: a key with a line break or a control character stays one harmless line.
+    print(json.dumps({"image": image, "status": status, **details}), flush=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_config = Config(
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=3,
+    read_timeout=15,
+    max_pool_connections=BATCH,
+)
+_pool = ThreadPoolExecutor(max_workers=BATCH)
+# Made while Lambda starts the process, before the first photo and outside any thread.
+_rekognition: RekognitionClient = boto3.client("rekognition", config=_config)
+_store = Store(boto3.client("dynamodb", config=_config), os.environ["LABELCTL_TABLE"])
+_s3_lock = Lock()
+
+
+@cache
+def _s3() -> S3Client:
+    """Needed for few photos, so made for the first of them; boto3 makes clients one at a time."""
+    with _s3_lock:
+        return boto3.client("s3", config=_config)

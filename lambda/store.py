@@ -1,0 +1,113 @@
+"""Writing a photo's result into the table, so that every step can be repeated and interrupted.
+
+The order of the steps is the whole trick, told in `labelctl.contract`: rows, then the header on the
+condition that it is not older than the one there, then away with what the new header replaced. Two
+workers may do this at once for two versions of one photo, or for the same one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from labelctl import contract
+from labelctl.contract import PhotoEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_BATCH = 25  # BatchWriteItem's limit
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class Store:
+    """The table, as the function writes it. Safe to share between threads."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def header(self, image: str) -> dict[str, Any] | None:
+        """The photo's header as it stands now, or None."""
+        answer = self._client.get_item(
+            TableName=self._table,
+            Key={"image": {"S": image}, "row": {"S": contract.HEADER}},
+            ConsistentRead=True,
+        )
+        return _plain(answer["Item"]) if "Item" in answer else None
+
+    def put(
+        self,
+        event: PhotoEvent,
+        header: dict[str, Any],
+        rows: list[dict[str, Any]],
+        *,
+        repeated: bool,
+    ) -> bool:
+        """Make `header` and its rows the photo's result, unless a newer or equal one stands.
+
+        `repeated` says that an earlier attempt at this event may have left rows. Returns False, and
+        leaves nothing of this version, where another result stands.
+        """
+        self._write([{"PutRequest": {"Item": _wire(row)}} for row in rows])
+        try:
+            answer = self._client.put_item(
+                TableName=self._table,
+                Item=_wire(header),
+                ConditionExpression="attribute_not_exists(image) OR sequencer < :sequencer",
+                ExpressionAttributeValues={":sequencer": {"S": event.sequencer}},
+                ReturnValues="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            self._delete(event.key, [row["row"] for row in rows])
+            return False
+        if repeated or "Attributes" in answer:
+            self.sweep(event, keep=header["version"])
+        return True
+
+    def sweep(self, event: PhotoEvent, keep: str) -> None:
+        """Remove the label rows of this event and older ones, but for the version `keep`."""
+        low, high = contract.rows_up_to(event)
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="image = :image AND #row BETWEEN :low AND :high",
+            ProjectionExpression="#row",
+            ExpressionAttributeNames={"#row": "row"},
+            ExpressionAttributeValues={
+                ":image": {"S": event.key},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            ConsistentRead=True,
+        )
+        for page in pages:
+            rows = [item["row"]["S"] for item in page["Items"]]
+            self._delete(event.key, [row for row in rows if contract.version_of_row(row) != keep])
+
+    def _delete(self, image: str, rows: Iterable[str]) -> None:
+        key = {"S": image}
+        self._write([{"DeleteRequest": {"Key": {"image": key, "row": {"S": row}}}} for row in rows])
+
+    def _write(self, requests: list[dict[str, Any]]) -> None:
+        """BatchWriteItem until nothing is left: it may hand back a part when it is throttled."""
+        pause = 0.05
+        while requests:
+            batch, requests = requests[:_BATCH], requests[_BATCH:]
+            answer = self._client.batch_write_item(RequestItems={self._table: batch})  # type: ignore[dict-item]
+            left: Any = answer["UnprocessedItems"].get(self._table, [])
+            if left:
+                requests = left + requests
+                time.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+
+def _wire(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: _serialize(value) for name, value in item.items()}
+
+
+def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in item.items()}
