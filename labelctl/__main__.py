@@ -1,0 +1,5 @@
+"""`python -m labelctl`."""
+
+from labelctl.cli import main
+
+main()

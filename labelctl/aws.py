@@ -1,0 +1,212 @@
+"""The one door to AWS: clients, made when first used, and what AWS's refusals mean in words.
+
+Everything about where AWS is (profile, region, endpoint, credentials) is boto3's own configuration;
+the local cloud is one more set of those variables. Nothing here or above asks which it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from labelctl.errors import (
+    AccessDeniedError,
+    CredentialsError,
+    LabelctlError,
+    RefusedError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+CONNECTIONS = 16
+"""How many requests a client sends at once at the most."""
+
+
+class Aws:
+    """boto3 clients of one account and region; `trace` hears of each call that was made.
+
+    Clients may be shared between threads, but the first use of each is the main thread's: boto3's
+    sessions are not made for threads.
+    """
+
+    def __init__(
+        self,
+        profile: str | None = None,
+        region: str | None = None,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        self._profile = profile
+        self._region = region
+        self._trace = trace
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+
+        # boto3 itself reads AWS_DEFAULT_REGION only; every other SDK and the AWS CLI this one first.
+        region = self._region or os.environ.get("AWS_REGION")
+        session = boto3.Session(profile_name=self._profile, region_name=region)
+        if self._trace:
+            self._listen(session.events, self._trace)
+        return session
+
+    @staticmethod
+    def _listen(events: Any, trace: Callable[[str], None]) -> None:
+        def before(context: dict[str, Any], **_: Any) -> None:
+            context["labelctl_started"] = time.monotonic()
+
+        def after(http_response: Any, model: Any, context: dict[str, Any], **_: Any) -> None:
+            spent = (time.monotonic() - context["labelctl_started"]) * 1000
+            service = model.service_model.service_name
+            trace(f"{service} {model.name}: {http_response.status_code}, {spent:.0f} ms")
+
+        events.register("before-call", before)
+        events.register("after-call", after)
+
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=CONNECTIONS,
+            user_agent_extra="labelctl",
+        )
+        return self._session.client(service, config=config)
+
+    @property
+    def region(self) -> str | None:
+        """The region that the clients talk to, once there is one."""
+        region: str | None = self._session.region_name
+        return region
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        client: CloudFormationClient = self._client("cloudformation")
+        return client
+
+    @cached_property
+    def s3(self) -> S3Client:
+        client: S3Client = self._client("s3")
+        return client
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        client: DynamoDBClient = self._client("dynamodb")
+        return client
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        client: SQSClient = self._client("sqs")
+        return client
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        client: CloudWatchLogsClient = self._client("logs")
+        return client
+
+
+def code_of(error: ClientError) -> str:
+    """The error's code, such as NoSuchKey; a HEAD request's is its HTTP status, such as 404."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether S3 or DynamoDB says that the thing is not there."""
+    return code_of(error) in (
+        "404",
+        "NoSuchKey",
+        "NoSuchVersion",
+        "NoSuchBucket",
+        "ResourceNotFoundException",
+    )
+
+
+_LOCAL = "Or try it without an account: add --local."
+_INVALID = {
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+    "AuthFailure",
+    "IncompleteSignature",
+    "InvalidToken",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
+_ACTION = re.compile(r"perform:? ([a-z0-9-]+:\w+)")
+_HTTP_ACTIONS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
+
+
+def explain(error: Exception) -> LabelctlError | None:
+    """What a boto3 error means to a user, or None for an error that is not boto3's."""
+    import botocore.exceptions as boto
+
+    if isinstance(error, boto.ClientError):
+        return _explain_refusal(error)
+    if isinstance(error, boto.ProfileNotFound):
+        return UsageError(f"{error}.", "`aws configure list-profiles` lists those there are.")
+    if isinstance(error, boto.NoRegionError):
+        return UsageError(
+            "No AWS region is set.", f"Give one with --region, or set AWS_REGION. {_LOCAL}"
+        )
+    if isinstance(error, boto.NoCredentialsError):
+        return CredentialsError(
+            "No AWS credentials were found.",
+            f"Give a profile (--profile), or run `aws configure` or `aws sso login`.\n{_LOCAL}",
+        )
+    expired = (boto.SSOTokenLoadError, boto.UnauthorizedSSOTokenError, boto.TokenRetrievalError)
+    if isinstance(error, expired):
+        return CredentialsError("Your AWS login has expired.", "Log in again: aws sso login")
+    credentials = (boto.PartialCredentialsError, boto.CredentialRetrievalError)
+    if isinstance(error, credentials):
+        return CredentialsError(f"{error}.", "Mend your AWS configuration: aws configure")
+    if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
+        return RefusedError(
+            f"{error}.".replace("..", "."), "Check the network, the region and AWS_ENDPOINT_URL."
+        )
+    if isinstance(error, boto.BotoCoreError):
+        return _explain_other(error)
+    return None
+
+
+def _explain_refusal(error: ClientError) -> LabelctlError:
+    code, operation = code_of(error), error.operation_name
+    message = error.response.get("Error", {}).get("Message", "")
+    if code in _EXPIRED:
+        return CredentialsError(
+            "Your AWS credentials have expired.", "Get new ones, for example: aws sso login"
+        )
+    if code in _INVALID:
+        return CredentialsError(
+            f"AWS does not accept your credentials ({code}).",
+            f"Check which are used: aws configure list\n{_LOCAL}",
+        )
+    if code in _DENIED:
+        found = _ACTION.search(message)
+        action = found[1] if found else _HTTP_ACTIONS.get(operation, operation)
+        return AccessDeniedError(
+            f"Your AWS identity may not do {action}.",
+            "Ask for that right, or use another identity (--profile)."
+            + (f"\nAWS says: {message}" if found else ""),
+        )
+    return RefusedError(
+        f"AWS refused {operation}: {message or code}",
+        "" if message else "Run the command again with --verbose to see each call.",
+    )
+
+
+def _explain_other(error: BotoCoreError) -> LabelctlError:
+    return RefusedError(f"The call to AWS failed: {error}", "Try again; --verbose shows each call.")

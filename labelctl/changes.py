@@ -1,0 +1,282 @@
+"""Changing a stack through CloudFormation: plan (a change set), carry out, follow, delete.
+
+It knows nothing of labelctl's own template. A plan is a value that can be shown, carried out or
+discarded, so that a dry run is not another way through the code. What CloudFormation does is told
+as a stream of events; the first failed one is the cause, the rest is fall-out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+from labelctl import stack as stacks
+from labelctl.errors import DeployError, RefusedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
+"""The types of resources that lose something when they are replaced or removed."""
+
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+_PAUSES = (
+    0.3,
+    0.5,
+    1.0,
+    1.0,
+    2.0,
+    2.0,
+    3.0,
+    5.0,
+)  # then 5 s: CloudFormation throttles who asks often
+
+Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that a plan adds, modifies, replaces, may replace, or removes.
+
+    `action` is Add, Modify, Replace, "May replace", Remove or Import; `why` names the properties.
+    """
+
+    action: str
+    name: str
+    type: str
+    why: str
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether carrying it out may lose photos, labels or waiting messages."""
+        return self.type in HOLDS_DATA and self.action in ("Replace", "May replace", "Remove")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A change set that waits to be carried out; with no changes there is nothing left of it."""
+
+    stack: str
+    stack_id: str
+    change_set: str
+    creates: bool
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One event of a stack: a resource (or the stack itself, `is_stack`) reached a status."""
+
+    id: str
+    at: datetime
+    name: str
+    type: str
+    status: str
+    reason: str
+    is_stack: bool
+
+    @property
+    def failed(self) -> bool:
+        return self.status.endswith("_FAILED")
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait between two looks: short at first, then 5."""
+    return chain(_PAUSES, repeat(_PAUSES[-1]))
+
+
+def plan(
+    cloudformation: CloudFormationClient,
+    name: str,
+    template: str,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    *,
+    keep: Collection[str] = (),
+    sleep: Sleep = time.sleep,
+) -> Plan:
+    """Make a change set. Parameters in `keep` that are not given keep their deployed value; tags
+    are added to those there are.
+
+    Raises RefusedError when CloudFormation will not have the template or the stack is busy.
+    """
+    stack = stacks.find(cloudformation, name)
+    creates = stack is None or stack.status == "REVIEW_IN_PROGRESS"
+    before = {} if stack is None or creates else stack.parameters
+    kept = [key for key in keep if key in before and key not in parameters]
+    given: list[Any] = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+    ]
+    given += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
+    every_tag = {**(stack.tags if stack else {}), **tags}
+    made = cloudformation.create_change_set(
+        StackName=name,
+        ChangeSetName=f"labelctl-{time.time_ns()}",
+        ChangeSetType="CREATE" if creates else "UPDATE",
+        TemplateBody=template,
+        Parameters=given,
+        Capabilities=["CAPABILITY_IAM"],
+        Tags=[{"Key": key, "Value": value} for key, value in every_tag.items()],
+    )
+    status, reason, changes = _await_change_set(cloudformation, made["Id"], sleep)
+    planned = Plan(name, made["StackId"], made["Id"], creates, changes)
+    if status == "FAILED":
+        discard(cloudformation, planned)
+        if not any(words in reason for words in _NO_CHANGES):
+            raise DeployError(f"CloudFormation cannot plan the change: {reason}")
+        return Plan(name, made["StackId"], made["Id"], creates, ())
+    return planned
+
+
+def _await_change_set(
+    cloudformation: CloudFormationClient, change_set: str, sleep: Sleep
+) -> tuple[str, str, list[Change]]:
+    for pause in pauses():
+        pages = cloudformation.get_paginator("describe_change_set").paginate(
+            ChangeSetName=change_set
+        )
+        described = list(pages)
+        if described[0]["Status"] in ("CREATE_COMPLETE", "FAILED"):
+            break
+        sleep(pause)
+    changes = [
+        _parse_change(change["ResourceChange"])
+        for page in described
+        for change in page.get("Changes", ())
+        if "ResourceChange" in change
+    ]
+    return described[0]["Status"], described[0].get("StatusReason", ""), changes
+
+
+def _parse_change(change: Any) -> Change:
+    action = change["Action"]
+    if action == "Modify":
+        action = {"True": "Replace", "Conditional": "May replace"}.get(
+            change.get("Replacement", "False"), "Modify"
+        )
+    properties = {
+        detail["Target"].get("Name") or detail["Target"].get("Attribute", "")
+        for detail in change.get("Details", ())
+        if "Target" in detail
+    }
+    return Change(
+        action=action,
+        name=change["LogicalResourceId"],
+        type=change["ResourceType"],
+        why=", ".join(sorted(properties - {""})),
+    )
+
+
+def discard(cloudformation: CloudFormationClient, planned: Plan) -> None:
+    """Leave nothing of a plan: its change set, and the empty stack that a first plan makes."""
+    cloudformation.delete_change_set(ChangeSetName=planned.change_set)
+    if planned.creates:
+        cloudformation.delete_stack(StackName=planned.stack_id)
+
+
+def carry_out(
+    cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
+) -> Iterator[Progress]:
+    """Execute a plan and tell what happens, until it is over.
+
+    Raises DeployError with the first cause when it fails; CloudFormation has rolled back by then.
+    """
+    seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
+    cloudformation.execute_change_set(ChangeSetName=planned.change_set)
+    cause: Progress | None = None
+    last: Progress | None = None
+    for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
+        cause = cause or (last if last.failed and not last.is_stack else None)
+        yield last
+    if last is None or last.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        raise failure(planned.stack, cause or last)
+
+
+def remove(
+    cloudformation: CloudFormationClient, stack_id: str, *, sleep: Sleep = time.sleep
+) -> Iterator[Progress]:
+    """Delete a stack and tell what happens. Raises DeployError with the first cause."""
+    seen = {event.id for event in _events(cloudformation, stack_id, set())}
+    cloudformation.delete_stack(StackName=stack_id)
+    cause: Progress | None = None
+    last: Progress | None = None
+    for last in follow(cloudformation, stack_id, seen, sleep=sleep):
+        cause = cause or (last if last.failed and not last.is_stack else None)
+        yield last
+    if last is None or last.status != "DELETE_COMPLETE":
+        raise failure(stack_id.split("/")[-2] if "/" in stack_id else stack_id, cause or last)
+
+
+def failure(name: str, cause: Progress | None) -> DeployError:
+    """The error that tells of a failed change by its first cause."""
+    if cause is None:
+        return DeployError(
+            f'The change of the stack "{name}" failed.', "Look at `labelctl status`."
+        )
+    return DeployError(
+        f'The change of the stack "{name}" failed at {cause.name} ({cause.type}): '
+        f"{cause.reason or cause.status}",
+        "Mend the cause and deploy again; what the change had begun was rolled back.",
+    )
+
+
+def first_cause(cloudformation: CloudFormationClient, stack_id: str) -> Progress | None:
+    """The event that a failed stack's last change failed by, if it is still told."""
+    cause: Progress | None = None
+    for event in _events(cloudformation, stack_id, set()):
+        if event.is_stack and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+            cause = None  # a new attempt begins
+        elif cause is None and event.failed and not event.is_stack:
+            cause = event
+    return cause
+
+
+def follow(
+    cloudformation: CloudFormationClient,
+    stack_id: str,
+    seen: set[str],
+    *,
+    sleep: Sleep = time.sleep,
+) -> Iterator[Progress]:
+    """A stack's events that are not in `seen`, oldest first, until the stack is at rest."""
+    for pause in pauses():
+        for event in _events(cloudformation, stack_id, seen):
+            seen.add(event.id)
+            yield event
+            if event.is_stack and not event.status.endswith("_IN_PROGRESS"):
+                return
+        sleep(pause)
+
+
+def _events(cloudformation: CloudFormationClient, stack_id: str, seen: set[str]) -> list[Progress]:
+    """The events before the first one that was seen (they come newest first), oldest first."""
+    fresh: list[Progress] = []
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    for event in chain.from_iterable(page["StackEvents"] for page in pages):
+        if event["EventId"] in seen:
+            break
+        fresh.append(
+            Progress(
+                id=event["EventId"],
+                at=event["Timestamp"],
+                name=event.get("LogicalResourceId", ""),
+                type=event.get("ResourceType", ""),
+                status=event.get("ResourceStatus", ""),
+                reason=event.get("ResourceStatusReason", ""),
+                is_stack=event.get("PhysicalResourceId") == event["StackId"],
+            )
+        )
+    return fresh[::-1]
+
+
+def refuse_if_busy(stack: stacks.Stack) -> None:
+    """Raise RefusedError when somebody else's change of the stack is under way."""
+    if stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
+        raise RefusedError(
+            f'The stack "{stack.name}" is being changed right now ({stack.status}).',
+            "Try again when that has ended; `labelctl status` tells.",
+        )

@@ -1,0 +1,127 @@
+"""The program `labelctl`: its commands, and the one place where errors become messages and codes.
+
+0 done · 1 a bug · 2 wrong usage · 3 not found or not deployed · 4 refused, or the deploy failed
+5 some photos failed · 6 timed out waiting · 130 interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from labelctl.commands import (
+    demo,
+    deploy,
+    destroy,
+    labels,
+    local,
+    package,
+    status,
+    tail,
+    upload,
+)
+from labelctl.errors import LabelctlError, UsageError
+from labelctl.options import OUTPUTS, Command, Group
+from labelctl.view import View
+
+app = typer.Typer(
+    cls=Group,
+    help="Put photos in, get labels out: on your own AWS account, or with --local on this machine.",
+    epilog="Begin with `labelctl demo`, which needs no account, or with `labelctl deploy`.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich takes longer to import than --help to print
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them
+)
+
+for _command in (
+    demo.demo,
+    deploy.deploy,
+    upload.upload,
+    labels.labels,
+    status.status,
+    tail.tail,
+    destroy.destroy,
+    package.package,
+):
+    app.command(cls=Command)(_command)
+app.add_typer(local.app, name="local")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"labelctl {version('labelctl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    """The options before a command's name."""
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code. A bug keeps its traceback."""
+    view = View(_output(arguments))
+    try:
+        code = typer.main.get_command(app).main(
+            arguments, prog_name="labelctl", standalone_mode=False
+        )
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does. Keep Python from saying so at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        told = _explain(error)
+        if told is None:
+            raise
+        view.error(told)
+        return told.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception) -> LabelctlError | None:
+    if isinstance(error, LabelctlError):
+        return error
+    if hasattr(error, "format_message"):  # Typer's own: a command line that makes no sense
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return UsageError(error.format_message())
+        path = context.command_path if context else "labelctl"
+        return UsageError(_sentence(error.format_message()), f"{path} --help tells how.")
+    if "botocore" in sys.modules:
+        from labelctl import aws
+
+        return aws.explain(error)
+    return None
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _output(arguments: list[str]) -> str | None:
+    """The output that was asked for, as far as it can be told before the rest is understood."""
+    for here, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        for name in ("--output=", "-o"):
+            value = here.removeprefix(name) if here.startswith(name) else ""
+            if value in OUTPUTS:
+                return value
+        if here in ("--output", "-o") and after in OUTPUTS:
+            return after
+    return None

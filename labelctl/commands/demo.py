@@ -1,0 +1,73 @@
+"""`labelctl demo`: the whole story on the local cloud, command by command."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelctl.errors import LocalCloudError
+from labelctl.options import options_of
+from labelctl.session import Session
+from labelctl.view import Cell
+
+PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+"""Photographs in scikit-image's package data; all in the public domain or CC0."""
+
+
+def demo(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Photos of yours; else a few that came along."),
+    ] = None,
+) -> None:
+    """Deploy to the local cloud, upload a few photos and show their labels.
+
+    Prints each command that it stands for. It needs no AWS account.
+    """
+    from labelctl.commands import deploy, upload
+
+    options = options_of(context)
+    options.local = True
+    session = Session.of(context)
+    photos = paths or _photographs()
+
+    _announce(session, "deploy")
+    deploy.deploy(context)
+    _announce(session, f"upload --wait {' '.join(_quoted(path) for path in photos)}")
+    upload.upload(context, paths=photos, wait=True)
+    _announce(session, f"labels {_quoted(Path(photos[0].name))}", tried=False)
+    _announce(session, "status", tried=False)
+    _announce(session, "destroy", tried=False)
+
+
+def _announce(session: Session, words: str, *, tried: bool = True) -> None:
+    style = "bold cyan" if tried else "cyan"
+    if not tried:
+        session.view.step("Try:", Cell(f"$ {session.command(words)}", style))
+    else:
+        session.view.step(Cell(f"$ {session.command(words)}", style))
+
+
+def _photographs() -> list[Path]:
+    # Found, not imported: importing scikit-image takes longer than labelling its photographs.
+    found = importlib.util.find_spec("skimage")
+    folder = Path(found.origin).parent / "data" if found and found.origin else None
+    photos = [folder / name for name in PHOTOGRAPHS] if folder else []
+    there = [photo for photo in photos if photo.is_file()]
+    if not there:
+        raise LocalCloudError(
+            "The demo's photographs are not installed.",
+            "Install them with the local cloud, pip install 'labelctl[local]', "
+            "or name photos of yours: labelctl demo a.jpg b.png",
+        )
+    return there
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))

@@ -1,0 +1,251 @@
+"""`labelctl deploy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.errors import RefusedError, UsageError
+from labelctl.session import Session
+from labelctl.view import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from labelctl.changes import Plan, Progress
+    from labelctl.stack import Settings, Stack
+
+RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+
+_STYLES = {"Add": "green", "Modify": "yellow", "Import": "green"}
+
+
+def deploy(
+    context: typer.Context,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=100, help="Store labels of at least this confidence. At first: 55."
+        ),
+    ] = None,
+    max_labels: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Store at most this many a photo. At first: 100."),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            min=2, max=1000, help="Copies of the function at once, 10 photos each. At first: 2."
+        ),
+    ] = None,
+    image_properties: Annotated[
+        bool | None,
+        typer.Option(
+            "--image-properties/--no-image-properties",
+            help="Also store colours and quality, which AWS bills on top. At first: no.",
+        ),
+    ] = None,
+    log_retention: Annotated[
+        int | None, typer.Option(help="Keep the function's log for so many days. At first: 30.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag all of it; may be repeated.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+    ] = False,
+) -> None:
+    """Make or update the pipeline: bucket, queue, function, table.
+
+    A setting that is not given keeps what is deployed.
+    """
+    from labelctl import deploy as core
+    from labelctl import stack as stacks
+
+    session = Session.of(context)
+    settings = stacks.Settings(
+        min_confidence, max_labels, concurrency, image_properties, log_retention, _tags(tag)
+    )
+    if log_retention is not None and log_retention not in RETENTIONS:
+        raise UsageError(
+            f"--log-retention {log_retention} is not one that CloudWatch knows.",
+            f"Choose one of {', '.join(map(str, RETENTIONS))} days.",
+        )
+    name = session.options.stack
+    view = session.view
+    aws = session.aws
+
+    left = core.leftover(aws, name)
+    if left and dry_run:
+        raise RefusedError(
+            f'The stack "{name}" is in {left.stack.status}: there is nothing to compare with.',
+            f"{session.command('deploy')} deletes it and makes everything anew.",
+        )
+    if left:
+        _clean_up(session, left)
+    if not dry_run:
+        _follow(session, core.ensure_artifacts(aws, name), "Making the artifact bucket")
+    with view.meter("Planning"):
+        planned = core.plan(aws, name, settings, dry=dry_run)
+    if dry_run:
+        try:
+            view.show(_plan_json(name, planned), _plan_table(planned))
+        finally:
+            if planned.changes:
+                from labelctl import changes
+
+                changes.discard(aws.cloudformation, planned)
+        return
+    _show_plan(session, planned)
+    if any(change.loses_data for change in planned.changes) and not yes:
+        _ask(session, planned)
+    _follow(session, core.carry_out(aws, planned), "Deploying")
+    deployed = stacks.require(aws.cloudformation, name, session.options.local)
+    view.show(_json(deployed, planned), _outputs(deployed))
+    verb = "is up to date" if not planned.changes else "is deployed"
+    view.note(f'The stack "{name}" {verb}.', "green")
+    view.note(f"Next: {session.command('upload photo.jpg')}")
+
+
+def _tags(given: list[str] | None) -> dict[str, str]:
+    tags = {}
+    for text in given or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f'--tag "{text}" is not of the form KEY=VALUE.')
+        tags[key] = value
+    return tags
+
+
+def _clean_up(session: Session, left: Any) -> None:
+    from labelctl import changes
+
+    if left.cause:
+        session.view.warn(
+            f"The last deploy failed at {left.cause.name}: {left.cause.reason}\n"
+            "Removing what it left, and deploying anew."
+        )
+    _follow(
+        session,
+        changes.remove(session.aws.cloudformation, left.stack.id),
+        "Removing what an earlier deploy left",
+    )
+
+
+def _follow(session: Session, events: Any, words: str) -> None:
+    """Tell each resource's progress as it comes."""
+    with session.view.meter(words) as meter:
+        busy: dict[str, str] = {}
+        for event in events:
+            told = _event(event)
+            if event.status.endswith("_IN_PROGRESS"):
+                busy[event.name] = event.type
+            else:
+                busy.pop(event.name, None)
+                session.view.step(*told)
+            meter.update(0, words=", ".join(sorted(busy)[:3]))
+
+
+def _event(event: Progress) -> list[str | Cell]:
+    style = "red" if event.failed else "green" if event.status.endswith("COMPLETE") else ""
+    cells: list[str | Cell] = [
+        Cell(f"{event.at.astimezone():%H:%M:%S}", "dim"),
+        Cell(f"{event.status:<20}", style),
+        f"{event.name:<16}",
+        Cell(event.type, "dim"),
+    ]
+    return [*cells, Cell(event.reason, "red")] if event.failed else cells
+
+
+def _show_plan(session: Session, planned: Plan) -> None:
+    if not planned.changes:
+        return
+    for change in planned.changes:
+        style = _STYLES.get(change.action, "bold red")
+        session.view.step(
+            Cell(f"{change.action.upper():<11}", style),
+            f"{change.name:<16}",
+            Cell(change.type, "dim"),
+            Cell(change.why, "dim"),
+        )
+
+
+def _ask(session: Session, planned: Plan) -> None:
+    lost = [change for change in planned.changes if change.loses_data]
+    session.view.warn(
+        "This holds data, which would be lost or left behind: "
+        + ", ".join(f"{change.name} ({change.action.lower()})" for change in lost)
+    )
+    from labelctl import changes
+
+    try:
+        answer = session.view.ask(
+            "Go on? [y/N]", yes_means="Look at the plan, then add --yes to carry it out."
+        )
+    except BaseException:
+        changes.discard(session.aws.cloudformation, planned)
+        raise
+    if answer.lower() not in ("y", "yes"):
+        changes.discard(session.aws.cloudformation, planned)
+        raise RefusedError("Not deployed, as you said.", "Nothing was changed.")
+
+
+def _plan_table(planned: Plan) -> Table:
+    return Table(
+        columns=(Column("Change"), Column("Resource"), Column("Type", style="dim"), Column("Why")),
+        rows=[
+            (
+                Cell(change.action.upper(), _STYLES.get(change.action, "bold red")),
+                change.name,
+                change.type,
+                change.why,
+            )
+            for change in planned.changes
+        ],
+        empty="Nothing would change.",
+    )
+
+
+def _plan_json(name: str, planned: Plan) -> dict[str, Any]:
+    return {
+        "stack": name,
+        "changes": [
+            {
+                "action": change.action,
+                "resource": change.name,
+                "type": change.type,
+                "why": change.why,
+                "loses_data": change.loses_data,
+            }
+            for change in planned.changes
+        ],
+    }
+
+
+def _outputs(stack: Stack) -> Table:
+    return Table(
+        columns=(Column("Output", style="bold"), Column("Value")),
+        rows=list(stack.outputs.items()),
+    )
+
+
+def _json(stack: Stack, planned: Plan) -> dict[str, Any]:
+    return {
+        **_plan_json(stack.name, planned),
+        "stack_id": stack.id,
+        "status": stack.status,
+        "settings": settings_json(stack.settings),
+        "outputs": dict(stack.outputs),
+    }
+
+
+def settings_json(settings: Settings) -> dict[str, Any]:
+    """The settings under the names of the options."""
+    return {
+        "min_confidence": settings.min_confidence,
+        "max_labels": settings.max_labels,
+        "concurrency": settings.concurrency,
+        "image_properties": settings.image_properties,
+        "log_retention": settings.log_retention,
+        "tags": dict(settings.tags),
+    }

@@ -1,0 +1,65 @@
+"""`labelctl destroy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelctl.errors import RefusedError
+from labelctl.session import Session
+
+if TYPE_CHECKING:
+    from labelctl.stack import Stack
+
+
+def destroy(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+) -> None:
+    """Delete the pipeline with all photos and labels. Leaves nothing behind."""
+    from labelctl import destroy as core
+    from labelctl.commands.deploy import _event
+
+    session = Session.of(context)
+    view, name = session.view, session.options.stack
+    stacks = core.doomed(session.aws, name)
+    if not yes:
+        _ask(session, stacks)
+    deleted = 0
+    for stack in stacks:
+        with view.meter(f"Destroying {stack.name}") as meter:
+            for told in core.destroy(session.aws, stack):
+                if isinstance(told, int):
+                    deleted += told
+                    meter.update(deleted, words="versions of photos deleted")
+                elif not told.status.endswith("_IN_PROGRESS"):
+                    view.step(*_event(told))
+    result = {"stack": name, "destroyed": [stack.name for stack in stacks], "versions": deleted}
+    view.show(result)
+    view.note(f'The stack "{name}" is gone, and {deleted:,} versions of objects with it.', "green")
+
+
+def _ask(session: Session, stacks: list[Stack]) -> None:
+    name = session.options.stack
+    session.view.warn(f'This deletes the stack "{name}" for good: {_lost(session, stacks[0])}.')
+    answer = session.view.ask(
+        f"Type the stack's name ({name}) to go on:",
+        yes_means="Add --yes if you are sure.",
+    )
+    if answer != name:
+        raise RefusedError("Not destroyed: that is not the stack's name.", "Nothing was changed.")
+
+
+def _lost(session: Session, stack: Stack) -> str:
+    from labelctl import contract, status
+
+    if "Table" not in stack.outputs:
+        return "what is left of it"
+    labelled = status.count(session.aws.dynamodb, stack.table, contract.LABELLED)
+    failed = status.count(session.aws.dynamodb, stack.table, contract.FAILED)
+    waiting = status.depth(session.aws.sqs, stack.queue).depth
+    return (
+        f"all photos in the bucket {stack.bucket} ({labelled:,} labelled, {failed:,} failed, "
+        f"{waiting:,} waiting) and all labels"
+    )

@@ -1,0 +1,131 @@
+"""`labelctl labels`, and the labels at the end of `labelctl upload --wait`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.errors import PhotosFailedError, WaitTimeoutError
+from labelctl.session import Session
+from labelctl.view import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from labelctl.results import Awaited, Photo
+
+
+def labels(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="The photo's key, or the path that was uploaded.")],
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=100, help="Show labels of at least this confidence.")
+    ] = 0,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it is labelled or failed.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="With --wait: give up after so many seconds.")
+    ] = 600,
+) -> None:
+    """Show a photo's labels, surest first."""
+    from labelctl import results
+
+    session = Session.of(context)
+    stack, aws = session.stack, session.aws
+    sent = results.resolve(aws.s3, stack.bucket, image)
+    if wait:
+        with session.view.meter(f"Waiting for {sent.key}"):
+            for _ in results.wait(aws.dynamodb, stack.table, [sent], patience=timeout):
+                pass
+    photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
+    session.view.show(photo.as_json(), _table(photo, session, min_confidence))
+    _raise_unless_labelled(photo, session)
+
+
+def _raise_unless_labelled(photo: Photo, session: Session) -> None:
+    if photo.status == "failed":
+        raise PhotosFailedError(
+            f'The photo "{photo.image}" could not be labelled: {photo.reason}',
+            "Mend the picture and upload it again.",
+        )
+    if photo.status == "pending":
+        raise WaitTimeoutError(
+            f'The photo "{photo.image}" is still waiting to be labelled.',
+            f"Wait for it with --wait, or see how things stand: {session.command('status')}",
+        )
+
+
+def awaited(
+    session: Session, sent: Sequence[Awaited], timeout: float, extra: list[dict[str, Any]]
+) -> int:
+    """Wait for photos, print their labels, and return how many of them failed.
+
+    `extra` is what JSON tells of files that were not sent.
+    """
+    from labelctl import results
+
+    stack, aws, view = session.stack, session.aws, session.view
+    late: WaitTimeoutError | None = None
+    with view.meter("Labelling") as meter:
+        meter.update(0, total=len(sent))
+        done = results.wait(aws.dynamodb, stack.table, sent, patience=timeout)
+        try:
+            for count, each in enumerate(done, 1):
+                meter.update(count, total=len(sent), words=each.key)
+        except WaitTimeoutError as error:
+            late = error  # what is there is shown all the same
+    failed = 0
+    photos = []
+    for photo in results.read_many(aws.dynamodb, stack.table, sent):
+        if photo.status == "failed":
+            failed += 1
+            view.step(Cell("failed   ", "red"), photo.image, Cell(photo.reason or "", "red"))
+        if view.mode == "json":
+            photos.append(photo.as_json())
+        elif photo.status == "labelled":
+            view.show(None, _table(photo, session, with_name=True))
+    if view.mode == "json":
+        view.show({"photos": photos, "not_sent": extra})
+    if late:
+        raise late
+    return failed
+
+
+def _table(
+    photo: Photo, session: Session, min_confidence: float = 0, *, with_name: bool = False
+) -> Table:
+    """The labels of one photo. In a pipe, `with_name` puts the photo's key before each."""
+    plain = session.view.mode == "plain"
+    columns = [
+        Column("Label", style="bold"),
+        Column("Confidence", right=True),
+        Column("Categories"),
+        Column("Parents"),
+        Column("Boxes", right=True),
+    ]
+    rows: list[list[str | Cell]] = [
+        [
+            label.name,
+            f"{label.confidence:.1f}"
+            if plain
+            else Cell(f"{label.confidence:.1f} %", _shade(label)),
+            ", ".join(label.categories),
+            ", ".join(label.parents),
+            str(len(label.boxes)) if plain or label.boxes else "",
+        ]
+        for label in photo.labels
+    ]
+    if with_name and plain:
+        rows = [[photo.image, *row] for row in rows]
+    above = f" of at least {min_confidence:g} %" if min_confidence else ""
+    return Table(
+        columns=columns,
+        rows=rows,
+        title=photo.image,
+        empty=f'"{photo.image}" has no labels{above}.' if photo.status == "labelled" else "",
+    )
+
+
+def _shade(label: Any) -> str:
+    return "green" if label.confidence >= 90 else "yellow" if label.confidence >= 70 else "dim"

@@ -1,0 +1,123 @@
+"""`labelctl local`: the cloud on this machine."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.errors import NotFoundError
+from labelctl.options import Command, Group
+from labelctl.session import Session
+from labelctl.view import Column, Table
+
+if TYPE_CHECKING:
+    from labelctl.local.engine import Cloud
+
+app = typer.Typer(
+    cls=Group,
+    help="The cloud on this machine, which --local uses: start, stop, look at, wipe.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command(cls=Command)
+def start(
+    context: typer.Context,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.onnx",
+            help="Label with this model too: an Ultralytics export, with its metadata.",
+        ),
+    ] = None,
+) -> None:
+    """Start it. Any command with --local does so by itself."""
+    from labelctl.local import engine
+
+    session = Session.of(context)
+    with session.view.meter("Starting the local cloud"):
+        cloud = engine.start(model=model)
+    _show(session, cloud)
+    session.view.note("Next: labelctl deploy --local")
+
+
+@app.command(cls=Command)
+def stop(context: typer.Context) -> None:
+    """Stop it. Everything in it is kept."""
+    from labelctl.local import engine
+
+    session = Session.of(context)
+    with session.view.meter("Stopping the local cloud"):
+        cloud = engine.stop()
+    session.view.show({"stopped": cloud is not None})
+    session.view.note("Stopped." if cloud else "It was not running.")
+
+
+@app.command(cls=Command)
+def status(context: typer.Context) -> None:
+    """Show whether it runs, and where."""
+    from labelctl.local import engine
+
+    session = Session.of(context)
+    cloud = engine.status()
+    if cloud is None:
+        session.view.show({"running": False})
+        raise NotFoundError("The local cloud is not running.", "Start it: labelctl local start")
+    _show(session, cloud)
+
+
+@app.command(cls=Command)
+def reset(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+) -> None:
+    """Stop it and delete all it holds: stacks, photos, labels."""
+    from labelctl.errors import RefusedError
+    from labelctl.local import engine
+
+    session = Session.of(context)
+    if not yes:
+        session.view.warn(f"This deletes all that the local cloud holds, in {engine.data_home()}.")
+        answer = session.view.ask("Go on? [y/N]", yes_means="Add --yes if you are sure.")
+        if answer.lower() not in ("y", "yes"):
+            raise RefusedError("Not reset, as you said.", "Nothing was changed.")
+    engine.reset()
+    session.view.show({"reset": True})
+    session.view.note("The local cloud is empty.")
+
+
+@app.command(cls=Command)
+def env(context: typer.Context) -> None:
+    """Print the lines that point any AWS tool at it: eval "$(labelctl local env)"."""
+    from labelctl.local import engine
+
+    session = Session.of(context)
+    with session.view.meter("Starting the local cloud"):
+        cloud = engine.start()
+    variables = engine.environment(cloud)
+    if session.view.mode == "json":
+        session.view.show(variables)
+        return
+    session.view.text(f"unset {' '.join(engine.MISLEADING)}")
+    for name, value in variables.items():
+        session.view.text(f"export {name}={shlex.quote(value)}")
+
+
+def _show(session: Session, cloud: Cloud) -> None:
+    told: dict[str, Any] = {
+        "running": True,
+        "pid": cloud.pid,
+        "endpoint": cloud.endpoint,
+        "recogniser": cloud.recogniser,
+        "recogniser_pid": cloud.recogniser_pid,
+        "model": cloud.model,
+        "model_version": cloud.model_version,
+        "home": str(cloud.home),
+        "started_at": cloud.started_at,
+    }
+    rows = [(name.replace("_", " "), str(value)) for name, value in told.items() if value]
+    session.view.show(told, Table(columns=(Column("", style="bold"), Column("")), rows=rows[1:]))

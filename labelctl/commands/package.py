@@ -1,0 +1,49 @@
+"""`labelctl package`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelctl.errors import UsageError
+from labelctl.session import Session
+from labelctl.view import Column, Table
+
+
+def package(
+    context: typer.Context,
+    output_dir: Annotated[
+        Path, typer.Option("--output-dir", metavar="DIR", help="Where to; made if need be.")
+    ],
+) -> None:
+    """Write the function's zip and the template, to deploy with tools of your own."""
+    from labelctl import assets, bundle
+
+    session = Session.of(context)
+    zipped = bundle.build()
+    zip_file, template = output_dir / zipped.name, output_dir / "template.yaml"
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        zip_file.write_bytes(zipped.content)
+        template.write_text(assets.template("template.yaml"), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or output_dir} cannot be written: {error.strerror}.",
+            "Choose another folder with --output-dir.",
+        ) from error
+    session.view.show(
+        {"zip": str(zip_file), "sha256": zipped.digest, "template": str(template)},
+        Table(
+            columns=(Column("What", style="bold"), Column("File")),
+            rows=[("zip", str(zip_file)), ("template", str(template))],
+        ),
+    )
+    session.view.note(
+        "Deploy them with a bucket of yours in the same region:\n"
+        f"  aws s3 cp {zip_file} s3://BUCKET/{zipped.name}\n"
+        f"  aws cloudformation deploy --template-file {template} --stack-name labelctl \\\n"
+        "    --capabilities CAPABILITY_IAM \\\n"
+        f"    --parameter-overrides CodeBucket=BUCKET CodeKey={zipped.name}"
+    )

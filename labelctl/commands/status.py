@@ -1,0 +1,86 @@
+"""`labelctl status`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from labelctl.commands.deploy import settings_json
+from labelctl.session import Session
+from labelctl.view import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from labelctl.stack import Stack
+    from labelctl.status import Status
+
+
+def status(context: typer.Context) -> None:
+    """Show how the pipeline stands: settings, photos, queues, the function's last errors."""
+    from labelctl import status as core
+
+    session = Session.of(context)
+    stack = session.stack
+    with session.view.meter("Asking"):
+        now = core.read(session.aws, stack)
+    session.view.show(_json(stack, now, session), *_tables(stack, now, session))
+
+
+def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
+    settings = stack.settings
+    deployed = (stack.updated or stack.created).astimezone()
+    wrong = "red" if now.failed else ""
+    dead = "red" if now.dead_letters.depth else ""
+    place = "local cloud" if session.options.local else session.aws.region or ""
+    rows: list[tuple[str, str | Cell]] = [
+        ("stack", f"{stack.name} ({place})"),
+        ("state", f"{stack.status}, {deployed:%Y-%m-%d %H:%M}"),
+        ("labelled", f"{now.labelled:,}"),
+        ("failed", Cell(f"{now.failed:,}", wrong)),
+        ("waiting", f"{now.queue.depth:,}"),
+        ("in progress", f"{now.queue.in_flight:,}"),
+        ("dead letters", Cell(f"{now.dead_letters.depth:,}", dead)),
+        ("min confidence", f"{settings.min_confidence:g} %"),
+        ("max labels", f"{settings.max_labels:,}"),
+        ("concurrency", f"{settings.concurrency}"),
+        ("image properties", "yes" if settings.image_properties else "no"),
+        ("log retention", f"{settings.log_retention} days"),
+        ("tags", ", ".join(f"{key}={value}" for key, value in sorted(stack.tags.items()))),
+        ("bucket", stack.bucket),
+        ("table", stack.table),
+        ("function", stack.outputs.get("Function", "")),
+    ]
+    troubles = Table(
+        columns=(Column("When"), Column("Photo"), Column("Trouble", style="red")),
+        rows=[
+            (
+                f"trouble {line.at}" if session.view.mode == "plain" else line.at,
+                line.image or "",
+                f"{line.status}: {line.reason}",
+            )
+            for line in now.troubles
+        ],
+        title="The function's last errors",
+    )
+    return [Table(columns=(Column("", style="bold"), Column("")), rows=rows), troubles]
+
+
+def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
+    return {
+        "stack": stack.name,
+        "stack_id": stack.id,
+        "region": session.aws.region,
+        "status": stack.status,
+        "updated_at": (stack.updated or stack.created).isoformat(),
+        "settings": settings_json(stack.settings),
+        "photos": {
+            "labelled": now.labelled,
+            "failed": now.failed,
+            "waiting": now.queue.depth,
+        },
+        "queue": asdict(now.queue),
+        "dead_letters": asdict(now.dead_letters),
+        "errors": [asdict(line) for line in now.troubles],
+        "outputs": dict(stack.outputs),
+    }

@@ -1,0 +1,58 @@
+"""`labelctl tail`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelctl.session import Session
+from labelctl.view import Cell
+
+if TYPE_CHECKING:
+    from labelctl.tail import Line
+
+_STYLES = {"labelled": "green", "removed": "dim", "superseded": "dim"}
+
+
+def tail(
+    context: typer.Context,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Begin so long ago: 90s, 10m, 2h, 1d.")
+    ] = "10m",
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Go on with what happens from now on.")
+    ] = True,
+) -> None:
+    """Show what the function does, one line a photo, live. Ctrl-C ends it."""
+    from labelctl import tail as core
+
+    session = Session.of(context)
+    begin = time.time() - core.seconds(since)
+    stack = session.stack
+    try:
+        for line in core.read(session.aws.logs, stack.log_group, begin, follow=follow):
+            session.view.stream(asdict(line), _cells(line, session.view.mode == "plain"))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _cells(line: Line, plain: bool) -> list[str | Cell]:
+    took = "" if line.ms is None else str(line.ms)
+    if line.labels is None:
+        what = line.reason
+    else:
+        top = ", ".join(f"{name} {confidence:.0f}" for name, confidence in line.top)
+        what = f"{line.labels}\t{top}" if plain else f"{line.labels:>3} labels: {top}"
+    if plain:
+        labels, _, rest = what.partition("\t") if line.labels is not None else ("", "", what)
+        return [line.at, line.status, line.image or "", labels, rest, took]
+    return [
+        Cell(line.at[11:19], "dim"),
+        Cell(f"{line.status:<10}", _STYLES.get(line.status, "red")),
+        Cell(line.image or "-", "bold"),
+        what,
+        Cell(f"{took} ms" if took else "", "dim"),
+    ]

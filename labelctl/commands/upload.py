@@ -1,0 +1,109 @@
+"""`labelctl upload`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.errors import NotFoundError, PhotosFailedError, UsageError
+from labelctl.session import Session
+from labelctl.view import Cell
+
+if TYPE_CHECKING:
+    from labelctl import results
+    from labelctl.upload import Result
+
+_STYLES = {"uploaded": "green", "unchanged": "dim", "refused": "red", "failed": "red"}
+
+
+def upload(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Photos, and folders of them.")
+    ],
+    prefix: Annotated[
+        str, typer.Option(help="Put before each key, such as holiday/.", metavar="TEXT")
+    ] = "",
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Wait until each is labelled or failed; print the labels."),
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="With --wait: give up after so many seconds without news.")
+    ] = 600,
+) -> None:
+    """Upload photos, to be labelled. Unchanged ones are not sent again."""
+    from labelctl import results
+    from labelctl import upload as core
+
+    session = Session.of(context)
+    view = session.view
+    if prefix.startswith("/"):
+        raise UsageError(f'--prefix "{prefix}" begins with a slash.', "Keys do not; leave it out.")
+    stack, s3 = session.stack, session.aws.s3
+    sent: list[results.Awaited] = []
+    tally = {"uploaded": 0, "unchanged": 0, "refused": 0, "failed": 0}
+    told: list[dict[str, Any]] = []
+    with view.meter("Uploading") as meter:
+        for result in core.upload(s3, stack.bucket, core.find(paths, prefix)):
+            tally[result.outcome] += 1
+            _tell(session, result, wait)
+            if wait and result.ok:
+                sent.append(results.Awaited(result.key, result.version_id, result.etag))
+            if view.mode == "json" and wait and not result.ok:
+                told.append(_json(result))
+            meter.update(sum(tally.values()), words=result.key)
+    if not sum(tally.values()):
+        raise NotFoundError(
+            f"There are no photos in {', '.join(map(str, paths))}.",
+            "Photos are JPEG or PNG files, whatever their names; folders are searched to the bottom.",
+        )
+    _summary(session, tally)
+    if wait:
+        from labelctl.commands.labels import awaited
+
+        tally["failed"] += awaited(session, sent, timeout, extra=told)
+    elif tally["uploaded"]:
+        view.note(f"Next: {session.command('status')}, or the same upload with --wait.")
+    bad = tally["refused"] + tally["failed"]
+    if bad:
+        raise PhotosFailedError(
+            f"{bad:,} of {sum(tally.values()):,} photos were not labelled."
+            if wait
+            else f"{bad:,} of {sum(tally.values()):,} photos were not uploaded.",
+            "The reasons are above; the others are done.",
+        )
+
+
+def _tell(session: Session, result: Result, wait: bool) -> None:
+    """A line for each file. With --wait the result is the labels, so this goes along the way."""
+    cells: list[str | Cell] = [
+        Cell(f"{result.outcome:<9}", _STYLES[result.outcome]),
+        result.key if result.ok else str(result.path),
+    ]
+    if result.reason:
+        cells.append(Cell(result.reason, "red"))
+    if not wait:
+        if session.view.mode == "plain":
+            cells[0] = result.outcome
+        session.view.stream(_json(result), cells)
+    elif not result.ok:
+        session.view.step(*cells)
+
+
+def _json(result: Result) -> dict[str, Any]:
+    return {
+        "path": str(result.path),
+        "key": result.key,
+        "outcome": result.outcome,
+        "reason": result.reason or None,
+        "bytes": result.size,
+        "version_id": result.version_id,
+    }
+
+
+def _summary(session: Session, tally: dict[str, int]) -> None:
+    parts = [f"{count:,} {outcome}" for outcome, count in tally.items() if count]
+    session.view.note(", ".join(parts) + ".")

@@ -1,0 +1,133 @@
+"""Taking everything down again: photos, labels, queues, function, log, zips.
+
+Each step may be cut off and done again, and what is already gone is passed over: the names of what
+is still there come from CloudFormation's list of the stack's resources, not from its outputs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from labelctl import changes
+from labelctl import stack as stacks
+from labelctl.aws import Aws, is_missing
+from labelctl.changes import Progress, Sleep
+from labelctl.errors import DeployError, NotDeployedError
+from labelctl.stack import Stack, artifacts_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_TRIES = 5
+"""How often a bucket is emptied again because somebody put something into it meanwhile."""
+
+
+def doomed(aws: Aws, name: str) -> list[Stack]:
+    """The stacks that there are to delete. Raises NotDeployedError when there is none."""
+    found = [stacks.find(aws.cloudformation, each) for each in (name, artifacts_name(name))]
+    there = [stack for stack in found if stack is not None]
+    if not there:
+        raise NotDeployedError(
+            f'There is no stack "{name}" in {aws.region}, and nothing is left of one.',
+            "`--stack` and `--region` choose another.",
+        )
+    for stack in there:
+        if stack.status != "DELETE_IN_PROGRESS":
+            changes.refuse_if_busy(stack)
+    return there
+
+
+def destroy(aws: Aws, stack: Stack, *, sleep: Sleep = time.sleep) -> Iterator[int | Progress]:
+    """Delete one stack and all that it holds.
+
+    Yields the number of object versions deleted since the last number, and the stack's events.
+    Raises DeployError when CloudFormation cannot delete it; it can be run again then.
+    """
+    if stack.protected:
+        aws.cloudformation.update_termination_protection(
+            StackName=stack.name, EnableTerminationProtection=False
+        )
+    held = _resources(aws, stack)
+    for table in held.get("AWS::DynamoDB::Table", ()):
+        _unprotect(aws, table)
+    for attempt in range(_TRIES):
+        for bucket in held.get("AWS::S3::Bucket", ()):
+            yield from empty(aws.s3, bucket)
+        try:
+            yield from changes.remove(aws.cloudformation, stack.id, sleep=sleep)
+        except DeployError as error:
+            full = "not empty" in error.message or "BucketNotEmpty" in error.message
+            if not full or attempt == _TRIES - 1:
+                raise
+        else:
+            return
+
+
+def _resources(aws: Aws, stack: Stack) -> dict[str, list[str]]:
+    """The physical ids of what is still there, by type."""
+    held: dict[str, list[str]] = {}
+    pages = aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.id)
+    for page in pages:
+        for resource in page["StackResourceSummaries"]:
+            physical = resource.get("PhysicalResourceId")
+            if physical and resource["ResourceStatus"] != "DELETE_COMPLETE":
+                held.setdefault(resource["ResourceType"], []).append(physical)
+    return held
+
+
+def _unprotect(aws: Aws, table: str) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        described = aws.dynamodb.describe_table(TableName=table)["Table"]
+        if described.get("DeletionProtectionEnabled"):
+            aws.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+
+
+def empty(s3: S3Client, bucket: str) -> Iterator[int]:
+    """Delete every version, marker and unfinished upload; yields how many went with each request.
+
+    The intake is stopped first, or each deletion would send a message and run the function. It
+    lists anew after each page, as a listing that is paged while things vanish may pass some over.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        while True:
+            page = s3.list_object_versions(Bucket=bucket, MaxKeys=1000)
+            found: list[Any] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            if not found:
+                break
+            _delete(s3, bucket, [(each["Key"], each["VersionId"]) for each in found])
+            yield len(found)
+        uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+        for upload in [each for page in uploads for each in page.get("Uploads", ())]:
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+
+
+def _delete(s3: S3Client, bucket: str, versions: list[tuple[str, str]]) -> None:
+    # XML, which DeleteObjects is written in, has no form for control characters.
+    odd = [each for each in versions if any(character < " " for character in each[0])]
+    for key, version in odd:
+        s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
+    plain: list[Any] = [
+        {"Key": key, "VersionId": version} for key, version in versions if (key, version) not in odd
+    ]
+    if not plain:
+        return
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": plain, "Quiet": True})
+    if errors := answer.get("Errors"):
+        raise DeployError(
+            f"{len(errors)} objects of the bucket {bucket} cannot be deleted: "
+            f"{errors[0].get('Key')}: {errors[0].get('Message')}",
+            "Mend the cause and run `labelctl destroy` again; it goes on from here.",
+        )

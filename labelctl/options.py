@@ -1,0 +1,105 @@
+"""The options that every command takes, before or after its name.
+
+They are declared once, here, and added to each command by `Command` and to the program by `Group`
+(the classes that the command line's `Typer` objects are built with). What the user gave ends up in
+one `Options` value; an option after the command's name wins over the same one before it, and both
+win over the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from labelctl.errors import UsageError
+
+OUTPUTS = ("table", "plain", "json")
+"""How a result can be written: for people, for pipes, for programs."""
+
+
+@dataclass
+class Options:
+    """What the user asked for. `output` None: a table on a terminal, plain lines in a pipe."""
+
+    stack: str = "labelctl"
+    profile: str | None = None
+    region: str | None = None
+    local: bool = False
+    output: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    @classmethod
+    def from_environment(cls) -> Options:
+        """The defaults, with LABELCTL_STACK and LABELCTL_LOCAL (any of 1, true, yes) heeded."""
+        local = os.environ.get("LABELCTL_LOCAL", "").lower() in ("1", "true", "yes", "on")
+        return cls(stack=os.environ.get("LABELCTL_STACK") or cls.stack, local=local)
+
+    def check(self) -> None:
+        """Raise UsageError for options that contradict each other."""
+        if self.local and self.profile:
+            raise UsageError(
+                "--local and --profile contradict each other: the local cloud has no accounts.",
+                "Leave one of them out (LABELCTL_LOCAL may be set in your environment).",
+            )
+
+
+def options_of(context: typer.Context) -> Options:
+    """The one `Options` of this run, made at its first use."""
+    root = context.find_root()
+    if not isinstance(root.obj, Options):
+        root.obj = Options.from_environment()
+    return root.obj
+
+
+def _remember(context: typer.Context, parameter: Any, value: Any) -> Any:
+    if value is not None and not context.resilient_parsing:
+        if parameter.name == "output" and value not in OUTPUTS:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(OUTPUTS)}.")
+        setattr(options_of(context), parameter.name, value)
+    return value
+
+
+def _common() -> list[TyperOption]:
+    def option(*names: str, help: str, **more: Any) -> TyperOption:
+        return TyperOption(
+            param_decls=list(names), help=help, expose_value=False, callback=_remember, **more
+        )
+
+    def flag(*names: str, help: str) -> TyperOption:
+        return option(*names, help=help, is_flag=True, type=bool, default=None)
+
+    return [
+        option(
+            "--stack", help="The stack's name. [LABELCTL_STACK; default: labelctl]", metavar="NAME"
+        ),
+        option("--profile", help="An AWS profile of yours.", metavar="NAME"),
+        option("--region", help="An AWS region, such as eu-west-1.", metavar="NAME"),
+        flag("--local", help="Use the cloud on this machine. [LABELCTL_LOCAL=1]"),
+        option(
+            "--output",
+            "-o",
+            help="Default: table on a terminal, plain in a pipe.",
+            metavar="|".join(OUTPUTS),
+        ),
+        flag("--quiet", help="Only the result: no progress, no hints."),
+        flag("--verbose", help="Tell what is asked of AWS."),
+    ]
+
+
+class Command(TyperCommand):
+    """A command that also takes the common options."""
+
+    def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
+        super().__init__(*args, params=[*(params or []), *_common()], **more)
+
+
+class Group(TyperGroup):
+    """A group that also takes the common options."""
+
+    def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
+        super().__init__(*args, params=[*(params or []), *_common()], **more)

@@ -1,0 +1,259 @@
+"""Reading what is stored of photos: their labels, or why there are none, or that they still wait.
+
+A photo's rows are read with one query. Those of the version that its header names are its labels;
+a header that names another object than the one in the bucket is not this photo's result yet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from labelctl import contract
+from labelctl.aws import is_missing
+from labelctl.errors import PhotoNotFoundError, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+PENDING = "pending"
+_BATCH = 100  # BatchGetItem's limit
+_WINDOW = 300
+"""Photos asked about at once while waiting: the queue works roughly in the order of arrival, so
+asking about all of a large upload each time would cost much and tell little."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a label was seen: ratios (0 to 1) of the upright picture; confidence 0 to 100."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of a photo; confidence 0 to 100."""
+
+    name: str
+    confidence: float
+    categories: tuple[str, ...]
+    parents: tuple[str, ...]
+    aliases: tuple[str, ...]
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's state and labels, surest first.
+
+    `status` is labelled, failed (with `reason`) or pending. `labelled_at` is ISO 8601, in UTC, and
+    for a failed photo when it failed.
+    """
+
+    image: str
+    status: str
+    reason: str | None = None
+    labels: tuple[Label, ...] = ()
+    properties: Any = None
+    model_version: str | None = None
+    labelled_at: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented JSON form."""
+        return asdict(self)
+
+    def at_least(self, confidence: float) -> Photo:
+        """The same photo with only the labels of at least this confidence."""
+        kept = tuple(label for label in self.labels if label.confidence >= confidence)
+        return Photo(**{**self.__dict__, "labels": kept})
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """A photo that was sent, as S3 named the version."""
+
+    key: str
+    version_id: str | None
+    etag: str | None
+
+
+def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
+    """The photo that the user means: a key, or the longest trailing part of a path that is one.
+
+    Raises PhotoNotFoundError.
+    """
+    for key in _candidates(image):
+        head = _head(s3, bucket, key)
+        if head is not None:
+            return Awaited(key, head.get("VersionId"), head["ETag"].strip('"'))
+    raise PhotoNotFoundError(
+        f'There is no photo "{image}" in the bucket.',
+        f'Upload it first: labelctl upload "{image}"'
+        if Path(image).is_file()
+        else "IMAGE is the photo's key, such as holiday/beach.jpg, or the path that was uploaded.",
+    )
+
+
+def _candidates(image: str) -> Iterator[str]:
+    """The text itself, then ever shorter trailing parts of it as a path."""
+    seen = set()
+    parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
+    for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):
+        if key and key not in seen and len(key.encode(errors="replace")) <= 1024:
+            seen.add(key)
+            yield key
+
+
+def _head(s3: S3Client, bucket: str, key: str) -> Any | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def read(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
+    """What is stored of one version of a photo: its labels, its failure, or that it is pending."""
+    while True:
+        rows = _rows(dynamodb, table, sent.key)
+        header = next((row for row in rows if row["row"] == contract.HEADER), None)
+        if header is None or not answers(header, sent):
+            return Photo(sent.key, PENDING)
+        if header["status"] == contract.FAILED:
+            return Photo(sent.key, "failed", reason=header["reason"], labelled_at=header["done_at"])
+        current = [row for row in rows if contract.version_of_row(row["row"]) == header["version"]]
+        # Fewer rows than the header counts: it was replaced while the pages were read.
+        if len(current) == header["label_count"]:
+            return _photo(header, current)
+
+
+def answers(header: Any, sent: Awaited) -> bool:
+    """Whether a header is the result of this version of the photo."""
+    if header["status"] == contract.REMOVED:
+        return False
+    if sent.version_id and header.get("version_id"):
+        return bool(header["version_id"] == sent.version_id)
+    return bool(header.get("etag") == sent.etag)
+
+
+def _photo(header: Any, rows: Iterable[Any]) -> Photo:
+    return Photo(
+        image=header["image"],
+        status=contract.LABELLED,
+        labels=tuple(
+            Label(
+                name=row["name"],
+                confidence=float(row["confidence"]),
+                categories=tuple(row["categories"]),
+                parents=tuple(row["parents"]),
+                aliases=tuple(row["aliases"]),
+                boxes=tuple(
+                    Box(**{side: float(value) for side, value in box.items()})
+                    for box in row["boxes"]
+                ),
+            )
+            for row in contract.surest(rows)
+        ),
+        properties=header.get("properties"),
+        model_version=header["model_version"],
+        labelled_at=header["done_at"],
+    )
+
+
+def _rows(dynamodb: DynamoDBClient, table: str, image: str) -> list[dict[str, Any]]:
+    from boto3.dynamodb.types import TypeDeserializer
+
+    deserialize = TypeDeserializer().deserialize
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="image = :image",
+        ExpressionAttributeValues={":image": {"S": image}},
+        ConsistentRead=True,
+    )
+    return [
+        {name: deserialize(value) for name, value in item.items()}
+        for page in pages
+        for item in page["Items"]
+    ]
+
+
+def wait(
+    dynamodb: DynamoDBClient,
+    table: str,
+    sent: Sequence[Awaited],
+    *,
+    patience: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Awaited]:
+    """Tell of each photo as it is labelled or has failed, until all are.
+
+    Raises WaitTimeoutError when nothing has been told for `patience` seconds.
+    """
+    left = deque(sent)
+    last, pause = clock(), 0.1
+    while left:
+        window = [left.popleft() for _ in range(min(_WINDOW, len(left)))]
+        done = _done(dynamodb, table, window)
+        for photo in reversed([photo for photo in window if photo not in done]):
+            left.appendleft(photo)
+        yield from (photo for photo in window if photo in done)
+        if done:
+            last, pause = clock(), 0.1
+        elif clock() - last > patience:
+            raise WaitTimeoutError(
+                f"{len(left):,} photos are still waiting after {patience:.0f} seconds without news.",
+                "They stay in the queue. `labelctl status` shows what the function is doing.",
+            )
+        if left:
+            sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+
+
+def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> set[Awaited]:
+    """Those of the photos whose result stands, or that a newer upload has replaced."""
+    headers: dict[str, Any] = {}
+    for start in range(0, len(window), _BATCH):
+        keys: Any = [
+            {"image": {"S": key}, "row": {"S": contract.HEADER}}
+            for key in {photo.key for photo in window[start : start + _BATCH]}
+        ]
+        names = {"#row": "row", "#status": "status"}
+        request: Any = {
+            table: {
+                "Keys": keys,
+                "ConsistentRead": True,
+                "ProjectionExpression": "image, #row, #status, version_id, etag, uploaded_at",
+                "ExpressionAttributeNames": names,
+            }
+        }
+        while request:
+            answer = dynamodb.batch_get_item(RequestItems=request)
+            for item in answer["Responses"].get(table, ()):
+                plain = {name: value.get("S") for name, value in item.items()}
+                headers[str(plain["image"])] = plain
+            request = answer["UnprocessedKeys"]
+    return {
+        photo for photo in window if photo.key in headers and answers(headers[photo.key], photo)
+    }
+
+
+def read_many(
+    dynamodb: DynamoDBClient, table: str, sent: Iterable[Awaited], workers: int = 8
+) -> Iterator[Photo]:
+    """What is stored of several photos, in their order, read a few at a time."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="read") as pool:
+        yield from pool.map(lambda photo: read(dynamodb, table, photo), sent)

@@ -1,0 +1,76 @@
+"""What a command is handed: the user's options, the view, AWS, and the stack it works on."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from labelctl.options import Options, options_of
+from labelctl.view import View
+
+if TYPE_CHECKING:
+    import typer
+
+    from labelctl.aws import Aws
+    from labelctl.stack import Stack
+
+
+class Session:
+    """One run of one command."""
+
+    def __init__(self, options: Options, view: View | None = None) -> None:
+        self.options = options
+        self.view = view or View(options.output, quiet=options.quiet)
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Session:
+        """The session that a command's context stands for. Raises UsageError for bad options."""
+        options = options_of(context)
+        options.check()
+        return cls(options)
+
+    @cached_property
+    def aws(self) -> Aws:
+        """AWS, or with --local the cloud on this machine, which starts here if it does not run."""
+        from labelctl.aws import Aws
+
+        if self.options.local:
+            self._turn_local()
+        trace = self.view.note if self.options.verbose else None
+        return Aws(self.options.profile, self.options.region, trace)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The deployed stack. Raises NotDeployedError."""
+        from labelctl import stack
+
+        return stack.require(self.aws.cloudformation, self.options.stack, self.options.local)
+
+    @property
+    def flags(self) -> str:
+        """The common options that the next command needs as well, to be shown in hints."""
+        given = []
+        if self.options.local:
+            given.append("--local")
+        if self.options.stack != Options.stack:
+            given.append(f"--stack {self.options.stack}")
+        if self.options.profile:
+            given.append(f"--profile {self.options.profile}")
+        if self.options.region:
+            given.append(f"--region {self.options.region}")
+        return "".join(" " + option for option in given)
+
+    def command(self, words: str) -> str:
+        """A command line to show in a hint, such as `labelctl labels a.jpg --local`."""
+        return f"labelctl {words}{self.flags}"
+
+    def _turn_local(self) -> None:
+        from labelctl.local import engine
+
+        cloud = engine.status()
+        if cloud is None:
+            with self.view.meter("Starting the local cloud"):
+                cloud = engine.start()
+            self.view.note(f"Started the local cloud ({cloud.endpoint}).", "dim")
+        engine.point_at(cloud, os.environ)

@@ -1,0 +1,165 @@
+"""The deployed stack, as one value: its state, its settings, and the names of what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from labelctl.aws import code_of
+from labelctl.errors import NotDeployedError, UsageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+
+SETTINGS = ("MinConfidence", "MaxLabels", "Concurrency", "ImageProperties", "LogRetention")
+"""The template's parameters that `Settings` stand for."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen at a deploy; None keeps what is deployed (at first: the template's default).
+
+    `min_confidence` is 0 to 100; `concurrency` is the event source mapping's, 2 to 1,000;
+    `log_retention` is in days. `tags` are added to those there are.
+    """
+
+    min_confidence: float | None = None
+    max_labels: int | None = None
+    concurrency: int | None = None
+    image_properties: bool | None = None
+    log_retention: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def parameters(self) -> dict[str, str]:
+        """The template's parameters for the settings that were given."""
+        given = (
+            self.min_confidence,
+            self.max_labels,
+            self.concurrency,
+            self.image_properties,
+            self.log_retention,
+        )
+        return {
+            name: f"{value:g}" if isinstance(value, float) else str(value).lower()
+            for name, value in zip(SETTINGS, given, strict=True)
+            if value is not None
+        }
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as CloudFormation describes it, `outputs` and `parameters` by the template's names."""
+
+    name: str
+    id: str
+    status: str
+    reason: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    tags: Mapping[str, str]
+    protected: bool
+    created: datetime
+    updated: datetime | None
+
+    @property
+    def bucket(self) -> str:
+        return self.outputs["PhotosBucket"]
+
+    @property
+    def table(self) -> str:
+        return self.outputs["Table"]
+
+    @property
+    def queue(self) -> str:
+        """The queue's URL."""
+        return self.outputs["Queue"]
+
+    @property
+    def dead_letters(self) -> str:
+        """The dead-letter queue's URL."""
+        return self.outputs["DeadLetterQueue"]
+
+    @property
+    def log_group(self) -> str:
+        return self.outputs["LogGroup"]
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it was deployed with."""
+        return Settings(
+            min_confidence=float(self.parameters["MinConfidence"]),
+            max_labels=int(self.parameters["MaxLabels"]),
+            concurrency=int(self.parameters["Concurrency"]),
+            image_properties=self.parameters["ImageProperties"] == "true",
+            log_retention=int(self.parameters["LogRetention"]),
+            tags=self.tags,
+        )
+
+
+def artifacts_name(name: str) -> str:
+    """The name of the small stack that holds this stack's zips."""
+    return f"{name}-artifacts"
+
+
+def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
+    """The stack of that name or id, or None. A deleted stack is found by its id only."""
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = cloudformation.describe_stacks(StackName=name)
+    except ClientError as error:
+        message = error.response.get("Error", {}).get("Message", "")
+        if code_of(error) == "ValidationError" and "does not exist" in message:
+            return None
+        if code_of(error) == "ValidationError" and "stackName" in message:
+            raise UsageError(
+                f'"{name}" cannot be a stack\'s name.',
+                "Letters, digits and hyphens, a letter first, at most 128.",
+            ) from error
+        raise
+    return _parse(answer["Stacks"][0])
+
+
+def require(cloudformation: CloudFormationClient, name: str, local: bool = False) -> Stack:
+    """The stack, complete with its outputs. Raises NotDeployedError for anything less."""
+    stack = find(cloudformation, name)
+    place = "in the local cloud" if local else f"in {cloudformation.meta.region_name}"
+    again = f"labelctl deploy{' --local' if local else ''}" + (
+        f" --stack {name}" if name != "labelctl" else ""
+    )
+    if stack is None:
+        raise NotDeployedError(f'There is no stack "{name}" {place}.', f"Deploy it first: {again}")
+    if "PhotosBucket" not in stack.outputs or "Table" not in stack.outputs:
+        if stack.status.endswith("_COMPLETE") and not stack.status.startswith(("ROLLBACK", "DEL")):
+            raise NotDeployedError(
+                f'The stack "{name}" {place} is not one of labelctl\'s.',
+                "Choose another name with --stack.",
+            )
+        raise NotDeployedError(
+            f'The stack "{name}" {place} is not ready: it is in {stack.status}.',
+            f"Wait until its deploy has ended, or deploy it again: {again}",
+        )
+    return stack
+
+
+def _parse(described: Any) -> Stack:
+    return Stack(
+        name=described["StackName"],
+        id=described["StackId"],
+        status=described["StackStatus"],
+        reason=described.get("StackStatusReason", ""),
+        parameters={
+            parameter["ParameterKey"]: parameter.get("ParameterValue", "")
+            for parameter in described.get("Parameters", ())
+        },
+        outputs={
+            output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())
+        },
+        tags={tag["Key"]: tag["Value"] for tag in described.get("Tags", ())},
+        protected=described.get("EnableTerminationProtection", False),
+        created=described["CreationTime"],
+        updated=described.get("LastUpdatedTime"),
+    )

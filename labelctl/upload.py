@@ -1,0 +1,184 @@
+"""Sending photos: paths in, a stream of results out.
+
+A folder of a million files is never held in memory: files are found, read, checked and sent a few
+at a time. What is refused or fails does not stop the rest. A photo whose very content is already
+there under its key is not sent, and so not labelled and paid for, again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from labelctl import photos
+from labelctl.aws import explain, is_missing
+from labelctl.errors import CredentialsError, LabelctlError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WORKERS = 8
+"""Photos in flight at once: boto3 gains little from more, as one interpreter signs for all."""
+
+MAX_KEY = 1024
+"""The longest key, in bytes of UTF-8. [S3 User Guide, Naming objects]"""
+
+Outcome = Literal["uploaded", "unchanged", "refused", "failed"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be sent, and the key it would get.
+
+    `clash` is another file that was found before and gets the same key.
+    """
+
+    path: Path
+    key: str
+    clash: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one file. `refused`: not fit to be sent; `failed`: sending went wrong.
+
+    `version_id` and `etag` are the object's, as S3 told them; `size` is in bytes.
+    """
+
+    path: Path
+    key: str
+    outcome: Outcome
+    reason: str = ""
+    size: int = 0
+    version_id: str | None = None
+    etag: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the photo is in the bucket."""
+        return self.outcome in ("uploaded", "unchanged")
+
+
+def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
+    """The files that the paths stand for: a file by its name, a folder's by their way within it.
+
+    Folders are walked in the order of their names, links to folders are not followed, and files
+    that neither are nor claim to be pictures are passed over.
+    """
+    taken: dict[str, Path] = {}  # one path alone has no two files with one key
+    for path in paths:
+        files = _walk(path) if path.is_dir() else iter([path])
+        base = path if path.is_dir() else path.parent
+        for file in files:
+            key = prefix + file.relative_to(base).as_posix()
+            other = taken.setdefault(key, file) if len(paths) > 1 else file
+            yield Candidate(file, key, clash=None if other == file else other)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            if not entry.name.startswith("."):
+                yield from _walk(path)
+        elif not entry.name.startswith(".") and photos.looks_like_a_picture(path):
+            yield path
+
+
+def upload(s3: S3Client, bucket: str, candidates: Iterable[Candidate]) -> Iterator[Result]:
+    """Send the photos, a few at a time; results come in the order of the candidates.
+
+    Raises CredentialsError when AWS will take none of them; other failures are results.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="upload") as pool:
+        try:
+            for candidate in candidates:
+                waiting.append(pool.submit(_send, s3, bucket, candidate))
+                while len(waiting) > 2 * WORKERS or (waiting and waiting[0].done()):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
+    path, key = candidate.path, candidate.key
+    try:
+        if candidate.clash:
+            raise photos.PhotoRefusedError(
+                f"It would replace {candidate.clash}: both get the key {key}."
+            )
+        _check_key(key)
+        photo = photos.read(path)
+    except photos.PhotoRefusedError as error:
+        return Result(path, key, "refused", str(error))
+    digest = base64.b64encode(hashlib.sha256(photo.content).digest()).decode()
+    size = len(photo.content)
+    try:
+        there = _same(s3, bucket, key, photo.content, digest)
+        if there:
+            version, etag = there.get("VersionId"), there["ETag"]
+            return Result(path, key, "unchanged", "", size, version, etag.strip('"'))
+        put = s3.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=photo.content,
+            ContentType=photo.media_type,
+            ChecksumSHA256=digest,  # S3 refuses what arrives otherwise than it was sent
+        )
+    except Exception as error:
+        told = explain(error)
+        if told is None or isinstance(told, CredentialsError):
+            raise (told or error) from error
+        return Result(path, key, "failed", _sentence(told), size)
+    return Result(path, key, "uploaded", "", size, put.get("VersionId"), put["ETag"].strip('"'))
+
+
+def _sentence(error: LabelctlError) -> str:
+    return error.message.splitlines()[0]
+
+
+def _check_key(key: str) -> None:
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError:
+        raise photos.PhotoRefusedError(
+            "Its name is not valid UTF-8, which S3 needs; rename it."
+        ) from None
+    if length > MAX_KEY:
+        raise photos.PhotoRefusedError(
+            f"Its key would be {length:,} bytes long; S3 takes at most {MAX_KEY:,}."
+        )
+
+
+def _same(s3: S3Client, bucket: str, key: str, content: bytes, digest: str) -> Any | None:
+    """The object's head if it holds this very content, by its SHA-256 or else its MD5."""
+    from botocore.exceptions import ClientError
+
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    if head["ContentLength"] != len(content):
+        return None
+    if "ChecksumSHA256" in head and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
+        same = head["ChecksumSHA256"] == digest
+    else:
+        # Sent by another tool. An ETag is the MD5 of what was sent in one part; it never is for
+        # one that was sent in several, and then the photo is just sent again.
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        same = head["ETag"].strip('"') == md5
+    return head if same else None

@@ -1,0 +1,293 @@
+"""Everything that is written for a person or a program to read; the only place that knows rich.
+
+Results go to stdout, as a table on a terminal, as tab-separated lines in a pipe, or as JSON. What
+is said along the way (progress, notes, questions, errors) goes to stderr. Names of photos are data:
+they are never taken for markup, and a control character in them is shown as its escape.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from labelctl.errors import LabelctlError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
+_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+
+def printable(text: str) -> str:
+    """The text with control characters, line breaks and text-direction marks as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _ESCAPED or ord(character) in _BIDI
+        else character
+        for character in text
+    )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of text with a style (rich's names, such as "bold red") for terminals."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table's column. `fold`: break long words rather than cut them (names are never cut)."""
+
+    title: str
+    right: bool = False
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for people and pipes. `empty` is said where there are none; `title` on terminals only."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str | Cell]]
+    empty: str = ""
+    title: str = ""
+    caption: Sequence[str] = field(default=())
+
+
+class Meter(Protocol):
+    """A progress display: `update` sets how much of `total` is done, and a few words beside it."""
+
+    def update(self, done: float, *, total: float | None = None, words: str = "") -> None: ...
+
+
+class View:
+    """Writes results and messages, in the mode the user asked for."""
+
+    def __init__(
+        self,
+        output: str | None = None,
+        *,
+        quiet: bool = False,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self._out = stdout or sys.stdout
+        self._err = stderr or sys.stderr
+        self.mode = output or ("table" if self._out.isatty() else "plain")
+        self.quiet = quiet
+
+    # ---- results, to stdout
+
+    def show(self, value: Any, *tables: Table) -> None:
+        """A command's result: `value` as JSON, or the tables for people and pipes."""
+        if self.mode == "json":
+            self._line(self._json(value, indent=2))
+            return
+        for table in tables:
+            if self.mode == "plain":
+                for row in table.rows:
+                    self._line("\t".join(printable(_text(cell)) for cell in row))
+            elif table.rows:
+                self._draw(table)
+            if not table.rows and table.empty:
+                self.note(table.empty)
+
+    def stream(self, value: Any, cells: Sequence[str | Cell]) -> None:
+        """One line of a result that has no end yet, written out at once."""
+        if self.mode == "json":
+            self._line(self._json(value))
+        elif self.mode == "plain":
+            self._line("\t".join(printable(_text(cell)) for cell in cells))
+        else:
+            self._console_out.print(*[_rich(cell) for cell in cells], sep="  ", soft_wrap=True)
+        self._out.flush()
+
+    def text(self, text: str) -> None:
+        """A result that is a text of its own, such as lines for a shell."""
+        self._line(text)
+
+    # ---- messages, to stderr
+
+    def note(self, text: str, style: str = "") -> None:
+        """Something worth knowing; nothing is written with --quiet."""
+        if not self.quiet:
+            self._say(text, style)
+
+    def warn(self, text: str) -> None:
+        """Something that may need doing; written even with --quiet."""
+        self._say(text, "yellow")
+
+    def step(self, *cells: str | Cell) -> None:
+        """One line of progress that stays on the screen."""
+        if self.quiet or self.mode == "json":
+            return
+        if self._err.isatty():
+            self._console_err.print(*[_rich(cell) for cell in cells], sep="  ", soft_wrap=True)
+        else:
+            self._err.write("  ".join(printable(_text(cell)).strip() for cell in cells) + "\n")
+            self._err.flush()
+
+    def error(self, error: LabelctlError) -> None:
+        """What went wrong and what to do about it; an object where the output is JSON."""
+        if self.mode == "json":
+            told = {
+                "kind": error.kind,
+                "message": error.message,
+                "hint": error.hint,
+                "exit_code": error.exit_code,
+            }
+            self._err.write(self._json({"error": told}) + "\n")
+        else:
+            self._say(error.message, "bold red", first="Error: ")
+            if error.hint:
+                self._say(error.hint)
+        self._err.flush()
+
+    @contextmanager
+    def meter(self, words: str, *, unit: str = "") -> Iterator[Meter]:
+        """A bar (a spinner, until a total is known) on a terminal's stderr, and nothing elsewhere."""
+        if self.quiet or not self._err.isatty():
+            yield _NoMeter()
+            return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[count]}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console_err, transient=True) as progress:
+            yield _Bar(progress, progress.add_task(words, total=None, count=""), unit)
+
+    # ---- questions
+
+    def can_ask(self) -> bool:
+        """Whether there is a person to answer."""
+        return sys.stdin.isatty() and self._err.isatty()
+
+    def ask(self, question: str, *, yes_means: str) -> str:
+        """The answer to a question. `yes_means` tells, where nobody can answer, how to say yes.
+
+        Raises UsageError when there is nobody to ask.
+        """
+        if not self.can_ask():
+            raise UsageError("This needs an answer, and there is no terminal to ask on.", yes_means)
+        self._err.write(printable(question) + " ")
+        self._err.flush()
+        return sys.stdin.readline().strip()
+
+    # ---- the rest is how
+
+    @cached_property
+    def _console_out(self) -> Console:
+        from rich.console import Console
+
+        return Console(file=self._out, highlight=False, emoji=False, markup=False)
+
+    @cached_property
+    def _console_err(self) -> Console:
+        from rich.console import Console
+
+        return Console(file=self._err, highlight=False, emoji=False, markup=False)
+
+    def _draw(self, table: Table) -> None:
+        from rich import box
+        from rich import table as rich_table
+
+        drawn = rich_table.Table(
+            box=box.SIMPLE_HEAD,
+            title=_rich(Cell(table.title, "bold")) if table.title else None,
+            title_justify="left",
+            pad_edge=False,
+            header_style="bold",
+        )
+        for column in table.columns:
+            drawn.add_column(
+                column.title,
+                justify="right" if column.right else "left",
+                style=column.style,
+                overflow="fold",
+            )
+        for row in table.rows:
+            drawn.add_row(*[_rich(cell) for cell in row])
+        self._console_out.print(drawn)
+        for line in table.caption:
+            self._console_out.print(_rich(Cell(line, "dim")))
+
+    def _say(self, text: str, style: str = "", first: str = "") -> None:
+        lines = [printable(line) for line in (first + text).splitlines()]
+        if self._err.isatty():
+            for line in lines:
+                self._console_err.print(_rich(Cell(line, style)))
+        else:
+            self._err.write("".join(line + "\n" for line in lines))
+        self._err.flush()
+
+    def _line(self, text: str) -> None:
+        self._out.write(text + "\n")
+        self._out.flush()
+
+    def _json(self, value: Any, indent: int | None = None) -> str:
+        # A lone surrogate (an undecodable byte in a file's name) has no UTF-8 form.
+        text = json.dumps(value, ensure_ascii=False, indent=indent, default=_number)
+        try:
+            text.encode(self._out.encoding or "ascii")
+        except UnicodeEncodeError:
+            return json.dumps(value, ensure_ascii=True, indent=indent, default=_number)
+        return text
+
+
+class _NoMeter:
+    def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
+        pass
+
+
+class _Bar:
+    def __init__(self, progress: Any, task: Any, unit: str) -> None:
+        self._progress, self._task, self._unit = progress, task, unit
+
+    def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
+        count = f"{done:,.0f}" + (f"/{total:,.0f}" if total else "") + self._unit
+        told = f"{count}  {printable(words)}".rstrip()
+        self._progress.update(self._task, completed=done, total=total, count=told)
+
+
+def _text(cell: str | Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
+def _rich(cell: str | Cell) -> Text:
+    from rich.text import Text
+
+    if isinstance(cell, str):
+        return Text(printable(cell))
+    return Text(printable(cell.text), style=cell.style)
+
+
+def _number(value: Any) -> Any:
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def together(texts: Iterable[str], most: int = 3) -> str:
+    """A few texts in one line: "a, b, c and 4 more"."""
+    every = list(texts)
+    told = ", ".join(every[:most])
+    return told + (f" and {len(every) - most} more" if len(every) > most else "")
