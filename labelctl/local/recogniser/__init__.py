@@ -1,0 +1,16 @@
+"""The local recogniser: a stand-in for Amazon Rekognition's DetectLabels that looks at the picture.
+
+    server.py      the wire: HTTP in, JSON out; `python -m labelctl.local.recogniser --port N`
+    cloud.py       the emulator beside it: may this caller do this? the bytes of an S3 object
+    answer.py      a request's parameters, checked; findings → the response's shape
+    recognise.py   one picture at a time → findings and image properties
+    pictures.py    bytes → an upright RGB picture, within the service's limits
+    detect.py      faces, QR codes and colours, with OpenCV and Pillow alone
+    onnx.py        whatever a model of the user's own knows
+    properties.py  brightness, sharpness, contrast, dominant colours
+    taxonomy.py    names → Rekognition's names, parents, categories and aliases
+
+Nothing here is a constant in disguise: without a model it finds only what OpenCV finds honestly
+(frontal faces, QR codes that decode, colours), and says nothing of the rest. It knows nothing of
+labelctl's pipeline, and the pipeline knows nothing of it: they meet on the wire.
+"""

@@ -1,0 +1,113 @@
+"""What OpenCV and Pillow can say of a picture without a model: faces, QR codes and colours.
+
+Only detectors that were found honest are here (on 101 photographs: 12 of 15 frontal faces with none
+false; no false QR code, since only codes that decode count). OpenCV's people, cat, smile and plate
+detectors were tried too and are wrong more often than right.
+
+A face means a Person, a Head and a Face. The Face has the cascade's box and the Head a box that is
+modestly larger. The Person has no box: where a body ends can't be told from its face, and a
+made-up outline would be stored as if it had been seen. Confidences are heuristics, in percent: the
+cascade gives no probability, only how many overlapping windows agreed, so more of them count as
+surer; a colour counts as surer the more of the picture it covers.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from labelctl.local.recogniser.colors import cielab, sample, shares
+from labelctl.local.recogniser.findings import Box, Finding
+from labelctl.local.recogniser.taxonomy import (
+    COLOR_NAMES,
+    FACE,
+    HEAD,
+    PERSON,
+    QR_CODE,
+    color_meaning,
+)
+
+_FACE_SIDE = 640
+_MIN_NEIGHBORS = 3
+_MIN_COLOR_SHARE = 0.25
+
+
+class Eyes:
+    """OpenCV's detectors, loaded once. Not safe for use by two threads at the same time."""
+
+    def __init__(self) -> None:
+        # Here, not at the top: the server listens before this large library is loaded.
+        cv2: Any = import_module("cv2")
+        cv2.setNumThreads(1)  # the laptop has other work; and the same picture, the same answer
+        model = Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt.xml"
+        self._cv2 = cv2
+        self._faces = cv2.CascadeClassifier(str(model))
+        self._codes = cv2.QRCodeDetectorAruco()
+
+    def find_faces(self, picture: Image.Image) -> list[Finding]:
+        """Person, Head and Face for every frontal face in `picture`."""
+        small = picture.convert("L")
+        small.thumbnail((_FACE_SIDE, _FACE_SIDE))
+        gray = self._cv2.equalizeHist(np.asarray(small))
+        rectangles, neighbors = self._faces.detectMultiScale2(
+            gray, scaleFactor=1.2, minNeighbors=_MIN_NEIGHBORS
+        )
+        width, height = small.size
+        found = []
+        for (x, y, w, h), count in zip(rectangles, neighbors, strict=True):
+            face = Box.between(x / width, y / height, (x + w) / width, (y + h) / height)
+            sure = face_confidence(int(count))
+            found += [
+                Finding(PERSON, sure),
+                Finding(HEAD, sure, head_around(face)),
+                Finding(FACE, sure, face),
+            ]
+        return found
+
+    def find_codes(self, picture: Image.Image) -> list[Finding]:
+        """A QR Code for every code that decodes: its own error correction vouches for it."""
+        gray = np.asarray(picture.convert("L"))
+        try:
+            _, texts, corners, _ = self._codes.detectAndDecodeBytesMulti(gray)
+        except self._cv2.error:  # degenerate shapes, such as a picture of ten pixels' height
+            return []
+        found = []
+        for text, points in zip(texts, corners if corners is not None else (), strict=False):
+            if text:
+                ratios = np.asarray(points, dtype=float).reshape(-1, 2) / picture.size
+                (left, top), (right, bottom) = ratios.min(axis=0), ratios.max(axis=0)
+                box = Box.between(float(left), float(top), float(right), float(bottom))
+                found.append(Finding(QR_CODE, 99.9, box))
+        return found
+
+
+def find_colors(picture: Image.Image) -> list[Finding]:
+    """The label of every colour of `COLOR_NAMES` that covers a quarter of `picture` or more."""
+    return [
+        Finding(color_meaning(name), 50 + 50 * share)
+        for name, share in shares(sample(picture), COLOR_NAMES, cielab)
+        if share >= _MIN_COLOR_SHARE
+    ]
+
+
+def face_confidence(neighbors: int) -> float:
+    """Percent, from the number of windows that agreed (3 or more): 70 for 3, 88 for 11, below 99.
+
+    A heuristic. Only its direction is meant: more windows, surer.
+    """
+    return 99 - 29 * math.exp(-(neighbors - _MIN_NEIGHBORS) / 8)
+
+
+def head_around(face: Box) -> Box:
+    """The box of the head with this face: the cascade's square ends at the brows and the chin."""
+    return Box.between(
+        face.left - 0.15 * face.width,
+        face.top - 0.30 * face.height,
+        face.left + 1.15 * face.width,
+        face.top + 1.15 * face.height,
+    )

@@ -1,0 +1,97 @@
+"""One picture at a time: bytes in, findings and image properties out.
+
+It owns the lock. Decoding a legal picture can take hundreds of megabytes, OpenCV's cascades are
+not safe for two threads, and a laptop's cores are few: so everything from the first decoded byte to
+the last finding happens for one picture while the others wait. OpenCV is loaded by the first
+picture, or by `warm_up` before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from labelctl.errors import LocalCloudError
+from labelctl.local.recogniser.detect import Eyes, find_colors
+from labelctl.local.recogniser.findings import Finding
+from labelctl.local.recogniser.onnx import Model
+from labelctl.local.recogniser.pictures import open_picture
+from labelctl.local.recogniser.properties import image_properties
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen in one picture; `properties` is None when nobody asked for them."""
+
+    findings: tuple[Finding, ...]
+    properties: dict[str, Any] | None
+
+
+class Recogniser:
+    """Looks at pictures: with a model, if one is given, and with OpenCV's detectors always."""
+
+    def __init__(self, model: Path | None = None) -> None:
+        """Raises LocalCloudError if OpenCV is not installed or `model` is not usable."""
+        self._model = Model(model) if model else None
+        self.version = model_version(model)
+        self._eyes: Eyes | None = None
+        self._lock = Lock()
+
+    def look(self, data: bytes, max_colors: int | None = None) -> Sight:
+        """See what is in the JPEG or PNG `data`; with image properties if `max_colors` is given.
+
+        Raises RefusalError for bytes that the real service would refuse.
+        """
+        with self._lock:
+            picture = open_picture(data)
+            eyes = self._open_eyes()
+            findings = [
+                *(self._model.look(picture) if self._model else ()),
+                *eyes.find_faces(picture),
+                *eyes.find_codes(picture),
+                *find_colors(picture),
+            ]
+            if max_colors is None:
+                return Sight(tuple(findings), None)
+            boxes = [finding.box for finding in findings if finding.box]
+            return Sight(tuple(findings), image_properties(picture, boxes, max_colors))
+
+    def warm_up(self) -> None:
+        """Load OpenCV now, so that the first picture need not wait for it."""
+        with self._lock:
+            self._open_eyes()
+
+    def rest(self, seconds: float) -> None:
+        """Wait, at most so long, for the picture being looked at; none is looked at afterwards."""
+        self._lock.acquire(timeout=seconds)
+
+    def _open_eyes(self) -> Eyes:
+        self._eyes = self._eyes or Eyes()
+        return self._eyes
+
+
+def model_version(model: Path | None = None) -> str:
+    """`labelctl-local/<recogniser>@<hash>`: equal exactly when the same picture gets equal labels.
+
+    The hash covers what determines the answers: this package's source, OpenCV's version, and the
+    model's bytes. Neither OpenCV nor the model is loaded for it.
+    """
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    opencv = importlib.util.find_spec("cv2")
+    if opencv is None or opencv.origin is None:
+        raise LocalCloudError(
+            "The local cloud is not installed.", "Install it: pip install 'labelctl[local]'"
+        )
+    digest.update(Path(opencv.origin).with_name("version.py").read_bytes())
+    if model:
+        with model.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.stem) if model else "opencv"
+    return f"labelctl-local/{name}@{digest.hexdigest()[:12]}"

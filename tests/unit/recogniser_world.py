@@ -1,0 +1,184 @@
+"""What the recogniser's tests need around it: pictures, toy models, a server, a fake emulator."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+import numpy as np
+import onnx
+from botocore.config import Config
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from labelctl.local.recogniser.server import RecogniserServer
+
+IMGSZ = 64
+
+
+def photo(name: str) -> bytes:
+    """One of the photographs that scikit-image brings along."""
+    package = find_spec("skimage")
+    assert package
+    assert package.origin
+    return (Path(package.origin).parent / "data" / name).read_bytes()
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def plain(color: str, size: tuple[int, int] = (400, 200)) -> bytes:
+    return encode(Image.new("RGB", size, color))
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[str]:
+    """The server's address, while it runs in a thread."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def client_of(url: str, access_key: str = "test", **config: Any) -> Any:
+    return boto3.client(
+        "rekognition",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, **config),
+    )
+
+
+@contextmanager
+def rekognition(recogniser: Any, *, fetch: Any, authorize: Any, **client: Any) -> Iterator[Any]:
+    """A boto3 client of a server that runs with these doors to the cloud."""
+    server = RecogniserServer(0, recogniser, fetch=fetch, authorize=authorize)
+    with serving(server) as url:
+        made = client_of(url, **client)
+        yield made
+        made.close()
+
+
+class FakeEmulator(ThreadingHTTPServer):
+    """An emulator as the recogniser sees it: objects in S3, and the gateway's word on IAM.
+
+    `allowed` holds (access key, action, resource); None is an emulator without our gateway, and
+    an exception one whose gateway fails.
+    """
+
+    daemon_threads = True
+
+    def __init__(
+        self, objects: Mapping[str, bytes], allowed: set[tuple[str, str, str]] | Exception | None
+    ) -> None:
+        self.objects = objects
+        self.allowed = allowed
+        self.read_bytes = 0
+        super().__init__(("127.0.0.1", 0), _EmulatorHandler)
+
+
+class _EmulatorHandler(BaseHTTPRequestHandler):
+    server: FakeEmulator
+
+    def do_POST(self) -> None:
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path != "/_labelctl/authorize" or self.server.allowed is None:
+            return self._send(405, b"<Error><Code>MethodNotAllowed</Code></Error>")
+        if isinstance(self.server.allowed, Exception):
+            return self._send(500, b"{}")
+        asked = (question["access_key"], question["action"], question["resource"])
+        principal = f"arn:aws:sts::000000000000:assumed-role/{question['access_key']}/fn"
+        answer = {"allowed": asked in self.server.allowed, "principal": principal}
+        return self._send(200, json.dumps(answer).encode())
+
+    def do_GET(self) -> None:
+        data = self.server.objects.get(unquote(self.path.split("?")[0]))
+        if data is None:
+            return self._send(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        return self._send(200, data)
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        try:
+            for start in range(0, len(body), 65536):
+                self.server.read_bytes += self.wfile.write(body[start : start + 65536])
+        except ConnectionError:
+            pass
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def write_model(
+    path: Path, names: Any, kind: str, metadata: Mapping[str, str] | None = None
+) -> Path:
+    """A toy model that looks: a class's score is the mean of red, green or blue over the input.
+
+    `kind` is "classify"; or "detect", which answers `[1, 4 + 3, 2]` with the same box twice, or
+    "end to end", which answers `[1, 2, 6]`. The box is the middle of the input, half of each side.
+    `metadata` replaces what the file says of itself; an empty text leaves an entry out.
+    """
+    box = [IMGSZ / 4, IMGSZ / 4, 3 * IMGSZ / 4, 3 * IMGSZ / 4]
+    nodes = [helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0)]
+    constants = {"axes": np.array([2, 3])}
+    if kind == "classify":
+        nodes.append(helper.make_node("Identity", ["means"], ["output0"]))
+        shape = [1, 3]
+    elif kind == "detect":
+        centered = [IMGSZ / 2] * 4
+        constants["boxes"] = np.array([[[v, v] for v in centered]], dtype=np.float32)
+        constants["twice"] = np.ones((1, 1, 2), dtype=np.float32)
+        constants["last"] = np.array([2])
+        nodes += [
+            helper.make_node("Unsqueeze", ["means", "last"], ["column"]),
+            helper.make_node("Mul", ["column", "twice"], ["scores"]),
+            helper.make_node("Concat", ["boxes", "scores"], ["output0"], axis=1),
+        ]
+        shape = [1, 7, 2]
+    else:
+        rows = [[*box, 0, 0], [*box, 0, 1]]
+        constants["rows"] = np.array([rows], dtype=np.float32)
+        constants["first two"] = np.array([0, 1])
+        constants["last"] = np.array([2])
+        constants["pads"] = np.array([0, 0, 4, 0, 0, 1])
+        nodes += [
+            helper.make_node("Gather", ["means", "first two"], ["two"], axis=1),
+            helper.make_node("Unsqueeze", ["two", "last"], ["column"]),
+            helper.make_node("Pad", ["column", "pads"], ["scores"]),
+            helper.make_node("Add", ["rows", "scores"], ["output0"]),
+        ]
+        shape = [1, 2, 6]
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, IMGSZ, IMGSZ])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    task = "classify" if kind == "classify" else "detect"
+    said = {"names": repr(names), "task": task, "imgsz": repr([IMGSZ, IMGSZ])}
+    said |= metadata or {}
+    helper.set_model_props(model, {key: value for key, value in said.items() if value})
+    onnx.save(model, path)
+    return path

@@ -1,0 +1,144 @@
+"""A model of the user's own: what it knows becomes labels, and what can't be used is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelctl.errors import LocalCloudError
+from labelctl.local.recogniser.cloud import Decision
+from labelctl.local.recogniser.recognise import Recogniser, model_version
+from labelctl.local.recogniser.server import MODULE
+from tests.unit.recogniser_world import photo, plain, rekognition, write_model
+
+NAMES = {0: "dog", 1: "cell phone", 2: "lava_lamp"}
+
+
+def look(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
+    """What a server with this model answers, by name."""
+
+    def allow(*_: str) -> Decision:
+        return Decision(True, "test")
+
+    with rekognition(Recogniser(model), fetch=None, authorize=allow) as client:
+        labels = client.detect_labels(Image={"Bytes": data}, **parameters)["Labels"]
+    return {label["Name"]: label for label in labels}
+
+
+# Letterboxed to a square, these fill its middle half one way, and the toy's box is the middle.
+WIDE = ((400, 200), {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1})
+HIGH = ((200, 400), {"Left": 0, "Top": 0.25, "Width": 1, "Height": 0.5})
+
+
+@pytest.mark.parametrize(("size", "box"), [WIDE, HIGH], ids=["wide", "high"])
+@pytest.mark.parametrize("kind", ["detect", "end to end"])
+def test_a_detector_finds_things_with_boxes_in_the_picture(tmp_path, kind, size, box):
+    model = write_model(tmp_path / "toy.onnx", NAMES, kind)
+
+    seen = look(model, plain("red", size))
+
+    assert seen.keys() == {"Animal", "Canine", "Dog", "Mammal", "Pet", "Red"}
+    (instance,) = seen["Dog"]["Instances"]
+    assert instance["BoundingBox"] == pytest.approx(box, abs=1e-5)
+    assert instance["Confidence"] == pytest.approx(50 * (1 + 114 / 255), abs=0.5)
+    assert seen["Canine"]["Instances"] == []
+    assert seen["Canine"]["Confidence"] == seen["Dog"]["Confidence"]
+    assert [parent["Name"] for parent in seen["Dog"]["Parents"]] == [
+        "Animal", "Canine", "Mammal", "Pet"
+    ]  # fmt: skip
+
+
+def test_names_become_those_of_rekognition(tmp_path):
+    detector = write_model(tmp_path / "toy.onnx", NAMES, "detect")
+    classifier = write_model(tmp_path / "sorter.onnx", NAMES, "classify")
+
+    phone = look(detector, plain("lime", (400, 200)))["Mobile Phone"]
+    assert phone["Aliases"] == [{"Name": "Cell Phone"}]
+    lamp = look(classifier, plain("blue"))["Lava Lamp"]
+    assert (lamp["Parents"], lamp["Categories"]) == ([], [])
+
+
+def test_a_classifier_names_the_whole_picture_without_boxes(tmp_path):
+    model = write_model(tmp_path / "sorter.onnx", list(NAMES.values()), "classify")
+
+    seen = look(model, plain("red", (300, 100)))
+
+    assert seen["Dog"]["Confidence"] == 100
+    assert seen["Dog"]["Instances"] == []
+    assert "Mobile Phone" not in seen
+
+
+def test_a_model_that_knows_people_gives_person_its_box_and_faces_stay(tmp_path):
+    model = write_model(tmp_path / "toy.onnx", ["person", "dog", "cat"], "detect")
+
+    seen = look(model, photo("astronaut.png"), MinConfidence=0)
+
+    assert len(seen["Person"]["Instances"]) == 1
+    assert len(seen["Face"]["Instances"]) == 1
+    assert seen["Person"]["Confidence"] >= seen["Face"]["Confidence"]
+
+
+def test_the_fruit_orange_is_not_the_colour(tmp_path):
+    model = write_model(tmp_path / "toy.onnx", ["orange", "dog", "cat"], "classify")
+
+    assert look(model, plain("red"))["Orange"]["Parents"][0]["Name"] == "Citrus Fruit"
+    assert look(model, plain("orange"))["Orange"]["Confidence"] == 100
+
+
+def test_another_model_is_another_version(tmp_path):
+    one = write_model(tmp_path / "yolo 8.onnx", NAMES, "detect")
+    other = write_model(tmp_path / "other.onnx", NAMES, "classify")
+
+    assert model_version(one) == model_version(one)
+    assert model_version(one).startswith("labelctl-local/yolo-8@")
+    hashes = {model_version(model).rpartition("@")[2] for model in (one, other, None)}
+    assert len(hashes) == 3
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(LocalCloudError, match=r"no model file .*missing\.onnx"):
+        Recogniser(tmp_path / "missing.onnx")
+
+
+def test_a_damaged_model_is_named(tmp_path):
+    model = write_model(tmp_path / "toy.onnx", NAMES, "detect")
+    model.write_bytes(model.read_bytes()[:100])
+
+    with pytest.raises(LocalCloudError, match="damaged"):
+        Recogniser(model)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"names": ""}, "no usable names"),
+        ({"task": ""}, "no usable names, task"),
+        ({"imgsz": ""}, "no usable names, task and imgsz"),
+        ({"names": "__import__('os').abort()"}, "no usable names"),
+        ({"names": "{1: 'dog', 2: 'cat'}"}, "no usable names"),
+        ({"names": "{0: 'dog'}"}, r"answers \[1, 7, 2\], which does not fit its 1 names"),
+        ({"imgsz": "'large'"}, "no usable names"),
+        ({"task": "segment"}, "made for the task 'segment'"),
+    ],
+    ids=str,
+)
+def test_a_model_that_does_not_say_what_it_needs_is_refused(tmp_path, metadata, reason):
+    model = write_model(tmp_path / "toy.onnx", NAMES, "detect", metadata)
+
+    with pytest.raises(LocalCloudError, match=reason) as caught:
+        Recogniser(model)
+    assert "Ultralytics" in caught.value.hint
+
+
+def test_the_program_says_what_is_wrong_with_a_model_and_does_not_start(tmp_path):
+    command = [sys.executable, "-m", MODULE, "--port", "0", "--model", str(tmp_path / "no.onnx")]
+
+    done = subprocess.run(command, capture_output=True, text=True, env={}, check=False)
+
+    assert (done.returncode, done.stdout) == (LocalCloudError.exit_code, "")
+    assert "There is no model file" in done.stderr
+    assert "Traceback" not in done.stderr
