@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
 """The types of resources that lose something when they are replaced or removed."""
 
+_FALL_OUT = ("creation cancelled", "creation Cancelled", "update cancelled", "update Cancelled")
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _PAUSES = (
     0.3,
@@ -82,6 +83,11 @@ class Progress:
     @property
     def failed(self) -> bool:
         return self.status.endswith("_FAILED")
+
+    @property
+    def may_be_cause(self) -> bool:
+        """Whether it failed by itself, and not because something else had failed."""
+        return self.failed and not self.is_stack and not self.reason.endswith(_FALL_OUT)
 
 
 def pauses() -> Iterator[float]:
@@ -190,7 +196,7 @@ def carry_out(
     cause: Progress | None = None
     last: Progress | None = None
     for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
-        cause = cause or (last if last.failed and not last.is_stack else None)
+        cause = cause or (last if last.may_be_cause else None)
         yield last
     if last is None or last.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise failure(planned.stack, cause or last)
@@ -200,18 +206,25 @@ def remove(
     cloudformation: CloudFormationClient, stack_id: str, *, sleep: Sleep = time.sleep
 ) -> Iterator[Progress]:
     """Delete a stack and tell what happens. Raises DeployError with the first cause."""
-    seen = {event.id for event in _events(cloudformation, stack_id, set())}
+    before = _events(cloudformation, stack_id, set())
+    if before and before[-1].is_stack and before[-1].status == "DELETE_COMPLETE":
+        return  # an earlier deletion has just ended: there will be no more events
     cloudformation.delete_stack(StackName=stack_id)
     cause: Progress | None = None
     last: Progress | None = None
-    for last in follow(cloudformation, stack_id, seen, sleep=sleep):
-        cause = cause or (last if last.failed and not last.is_stack else None)
+    for last in follow(cloudformation, stack_id, {event.id for event in before}, sleep=sleep):
+        cause = cause or (last if last.may_be_cause else None)
         yield last
     if last is None or last.status != "DELETE_COMPLETE":
-        raise failure(stack_id.split("/")[-2] if "/" in stack_id else stack_id, cause or last)
+        name = stack_id.split("/")[-2] if "/" in stack_id else stack_id
+        raise failure(name, cause or last, "Mend the cause and run the command again; it goes on.")
 
 
-def failure(name: str, cause: Progress | None) -> DeployError:
+def failure(
+    name: str,
+    cause: Progress | None,
+    hint: str = "Mend the cause and deploy again; what the change had begun was rolled back.",
+) -> DeployError:
     """The error that tells of a failed change by its first cause."""
     if cause is None:
         return DeployError(
@@ -220,7 +233,7 @@ def failure(name: str, cause: Progress | None) -> DeployError:
     return DeployError(
         f'The change of the stack "{name}" failed at {cause.name} ({cause.type}): '
         f"{cause.reason or cause.status}",
-        "Mend the cause and deploy again; what the change had begun was rolled back.",
+        hint,
     )
 
 
@@ -230,7 +243,7 @@ def first_cause(cloudformation: CloudFormationClient, stack_id: str) -> Progress
     for event in _events(cloudformation, stack_id, set()):
         if event.is_stack and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
             cause = None  # a new attempt begins
-        elif cause is None and event.failed and not event.is_stack:
+        elif cause is None and event.may_be_cause:
             cause = event
     return cause
 

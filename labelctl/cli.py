@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import zip_longest
 from typing import Annotated, NoReturn
 
 import typer
@@ -81,11 +82,17 @@ def run(arguments: list[str]) -> int:
         )
     except KeyboardInterrupt:
         return 130
+    except SystemExit as ended:
+        # Typer and rich both make an exit code 1 of a broken pipe.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        return _readers_gone()
     except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does. Keep Python from saying so at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _readers_gone()
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError" and view.mode != "json":
+            typer.echo(error, err=True)
+            return UsageError.exit_code
         told = _explain(error)
         if told is None:
             raise
@@ -94,15 +101,22 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _readers_gone() -> int:
+    """Whoever read our output has gone, as `head` does. Keep Python from saying so at exit."""
+    sys.stdout = sys.__stdout__ or sys.stdout  # Typer puts a wrapper over it
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
 def _explain(error: Exception) -> LabelctlError | None:
     if isinstance(error, LabelctlError):
         return error
     if hasattr(error, "format_message"):  # Typer's own: a command line that makes no sense
         context = getattr(error, "ctx", None)
-        if type(error).__name__ == "NoArgsIsHelpError":
-            return UsageError(error.format_message())
         path = context.command_path if context else "labelctl"
-        return UsageError(_sentence(error.format_message()), f"{path} --help tells how.")
+        bare = type(error).__name__ == "NoArgsIsHelpError"  # its message is the whole help
+        message = "Missing command." if bare else _sentence(error.format_message())
+        return UsageError(message, f"{path} --help tells how.")
     if "botocore" in sys.modules:
         from labelctl import aws
 
@@ -117,11 +131,12 @@ def _sentence(text: str) -> str:
 
 def _output(arguments: list[str]) -> str | None:
     """The output that was asked for, as far as it can be told before the rest is understood."""
-    for here, after in zip(arguments, [*arguments[1:], ""], strict=True):
+    output = None  # the last one counts
+    for here, after in zip_longest(arguments, arguments[1:], fillvalue=""):
         for name in ("--output=", "-o"):
             value = here.removeprefix(name) if here.startswith(name) else ""
             if value in OUTPUTS:
-                return value
+                output = value
         if here in ("--output", "-o") and after in OUTPUTS:
-            return after
-    return None
+            output = after
+    return output

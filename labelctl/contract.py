@@ -20,9 +20,11 @@ the header names. So a photo's labels are those of one answer about one version 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import NoneType
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
@@ -44,6 +46,7 @@ MAX_SIDE = 10_000
 """The least and the greatest width and height, in pixels [the same page]."""
 
 _SEQUENCER_LENGTH = 32
+_SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,32}")
 _TOP = 3
 
 
@@ -73,7 +76,10 @@ def pad_sequencer(sequencer: str) -> str:
     """A sequencer that can be compared as text: upper case, zeros to the left up to 32 characters.
 
     Source: S3 User Guide, "Event message structure": right of equal length, else pad to the left.
+    Raises ValueError for one that cannot be ordered so.
     """
+    if not _SEQUENCER.fullmatch(sequencer):
+        raise ValueError(f"not a sequencer: {sequencer!r}")
     return sequencer.upper().rjust(_SEQUENCER_LENGTH, "0")
 
 
@@ -85,7 +91,10 @@ def parse_message(body: str) -> list[PhotoEvent]:
 
     Raises ValueError for a body that is not an S3 notification.
     """
-    message = json.loads(body)  # JSONDecodeError is a ValueError
+    try:
+        message = json.loads(body)  # JSONDecodeError is a ValueError
+    except RecursionError as error:
+        raise ValueError("not an S3 notification: nested too deeply") from error
     if not isinstance(message, dict):
         raise ValueError("not an S3 notification: no object")
     if message.get("Event") == "s3:TestEvent":
@@ -115,15 +124,21 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
     else:
         kind = "removed"
     return PhotoEvent(
-        bucket=record["s3"]["bucket"]["name"],
+        bucket=_checked(record["s3"]["bucket"]["name"], str),
         key=unquote_plus(photo["key"]),
         kind=kind,
-        sequencer=pad_sequencer(photo.get("sequencer", "")),
-        version_id=photo.get("versionId"),
-        etag=photo.get("eTag"),
-        size=photo.get("size"),
-        at=record["eventTime"],
+        sequencer=pad_sequencer(photo["sequencer"]),
+        version_id=_checked(photo.get("versionId"), str, NoneType),
+        etag=_checked(photo.get("eTag"), str, NoneType),
+        size=_checked(photo.get("size"), int, NoneType),
+        at=_checked(record["eventTime"], str),
     )
+
+
+def _checked(value: Any, *kinds: type) -> Any:
+    if type(value) not in kinds:
+        raise TypeError(f"{value!r} is not {' or '.join(kind.__name__ for kind in kinds)}")
+    return value
 
 
 def decimals(value: Any) -> Any:

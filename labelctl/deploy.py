@@ -42,10 +42,14 @@ class Leftover:
 
 
 def leftover(aws: Aws, name: str) -> Leftover | None:
-    """What an earlier failed first deploy left, if anything. Raises RefusedError for a busy stack."""
+    """What an earlier failed first deploy left, if anything.
+
+    Raises RefusedError for a stack that is busy, stuck, or not labelctl's.
+    """
     stack = stacks.find(aws.cloudformation, name)
     if stack is None:
         return None
+    stacks.refuse_if_foreign(stack)
     changes.refuse_if_busy(stack)
     if stack.status == "DELETE_FAILED":
         raise RefusedError(

@@ -6,6 +6,7 @@ is still there come from CloudFormation's list of the stack's resources, not fro
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,21 @@ from labelctl.stack import Stack, artifacts_name
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_NOT_XML = re.compile("[\x00-\x1f\ufffe\uffff]")
 _TRIES = 5
 """How often a bucket is emptied again because somebody put something into it meanwhile."""
 
 
 def doomed(aws: Aws, name: str) -> list[Stack]:
-    """The stacks that there are to delete. Raises NotDeployedError when there is none."""
-    found = [stacks.find(aws.cloudformation, each) for each in (name, artifacts_name(name))]
-    there = [stack for stack in found if stack is not None]
+    """The stacks that there are to delete.
+
+    Raises NotDeployedError when there is none, RefusedError for one that is not labelctl's or busy.
+    """
+    main = stacks.find(aws.cloudformation, name)
+    if main:
+        stacks.refuse_if_foreign(main)
+    artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
+    there = [stack for stack in (main, artifacts) if stack and stack.ours]
     if not there:
         raise NotDeployedError(
             f'There is no stack "{name}" in {aws.region}, and nothing is left of one.',
@@ -99,12 +107,20 @@ def empty(s3: S3Client, bucket: str) -> Iterator[int]:
 
     try:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        last: list[tuple[str, str]] = []
         while True:
             page = s3.list_object_versions(Bucket=bucket, MaxKeys=1000)
             found: list[Any] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
             if not found:
                 break
-            _delete(s3, bucket, [(each["Key"], each["VersionId"]) for each in found])
+            versions = [(each["Key"], each["VersionId"]) for each in found]
+            if versions == last:
+                raise DeployError(
+                    f"{len(last)} objects of the bucket {bucket} do not go away: {last[0][0]!r}",
+                    "Delete them by other means, then run `labelctl destroy` again.",
+                )
+            last = versions
+            _delete(s3, bucket, versions)
             yield len(found)
         uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         for upload in [each for page in uploads for each in page.get("Uploads", ())]:
@@ -115,8 +131,8 @@ def empty(s3: S3Client, bucket: str) -> Iterator[int]:
 
 
 def _delete(s3: S3Client, bucket: str, versions: list[tuple[str, str]]) -> None:
-    # XML, which DeleteObjects is written in, has no form for control characters.
-    odd = [each for each in versions if any(character < " " for character in each[0])]
+    # DeleteObjects is written in XML, which has no form for these; a URL has.
+    odd = [each for each in versions if _NOT_XML.search(each[0])]
     for key, version in odd:
         s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
     plain: list[Any] = [

@@ -9,6 +9,7 @@ win over the environment.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from labelctl.errors import UsageError
 
 OUTPUTS = ("table", "plain", "json")
 """How a result can be written: for people, for pipes, for programs."""
+
+
+_STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,117}")  # of 128, as "-artifacts" is put behind it
 
 
 @dataclass
@@ -40,7 +44,12 @@ class Options:
         return cls(stack=os.environ.get("LABELCTL_STACK") or cls.stack, local=local)
 
     def check(self) -> None:
-        """Raise UsageError for options that contradict each other."""
+        """Raise UsageError for options that contradict each other, or are none."""
+        if not _STACK.fullmatch(self.stack):
+            raise UsageError(
+                f'--stack "{self.stack}" cannot be a stack\'s name.',
+                "Letters, digits and hyphens, a letter first, at most 118.",
+            )
         if self.local and self.profile:
             raise UsageError(
                 "--local and --profile contradict each other: the local cloud has no accounts.",

@@ -57,7 +57,9 @@ def looks_like_a_picture(path: Path) -> bool:
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return True
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return False
             head = file.read(_HEAD)
     except OSError:
         return False

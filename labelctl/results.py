@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl import contract
 from labelctl.aws import is_missing
-from labelctl.errors import PhotoNotFoundError, WaitTimeoutError
+from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PENDING = "pending"
 _BATCH = 100  # BatchGetItem's limit
+_READS = 5  # fewer rows than counted so often in a row is no coincidence
 _WINDOW = 300
 """Photos asked about at once while waiting: the queue works roughly in the order of arrival, so
 asking about all of a large upload each time would cost much and tell little."""
@@ -109,9 +110,16 @@ def _candidates(image: str) -> Iterator[str]:
     seen = set()
     parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
     for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):
-        if key and key not in seen and len(key.encode(errors="replace")) <= 1024:
+        if key and key not in seen and _may_be_key(key):
             seen.add(key)
             yield key
+
+
+def _may_be_key(key: str) -> bool:
+    try:
+        return len(key.encode()) <= 1024
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8
+        return False
 
 
 def _head(s3: S3Client, bucket: str, key: str) -> Any | None:
@@ -127,7 +135,7 @@ def _head(s3: S3Client, bucket: str, key: str) -> Any | None:
 
 def read(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
     """What is stored of one version of a photo: its labels, its failure, or that it is pending."""
-    while True:
+    for _ in range(_READS):
         rows = _rows(dynamodb, table, sent.key)
         header = next((row for row in rows if row["row"] == contract.HEADER), None)
         if header is None or not answers(header, sent):
@@ -138,6 +146,10 @@ def read(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
         # Fewer rows than the header counts: it was replaced while the pages were read.
         if len(current) == header["label_count"]:
             return _photo(header, current)
+    raise RefusedError(
+        f'The labels of the photo "{sent.key}" are not whole in the table.',
+        "Try again in a moment; if they stay so, remove the photo and upload it anew.",
+    )
 
 
 def answers(header: Any, sent: Awaited) -> bool:

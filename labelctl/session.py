@@ -73,4 +73,9 @@ class Session:
             with self.view.meter("Starting the local cloud"):
                 cloud = engine.start()
             self.view.note(f"Started the local cloud ({cloud.endpoint}).", "dim")
-        engine.point_at(cloud, os.environ)
+        if cloud.notice:
+            self.view.warn(cloud.notice)
+        # Here, and nowhere else, the local cloud comes in: as AWS's own variables.
+        for name in engine.misleading(os.environ):
+            del os.environ[name]
+        os.environ.update(engine.environment(cloud), AWS_CONFIG_FILE=os.devnull)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws import code_of
-from labelctl.errors import NotDeployedError, UsageError
+from labelctl.errors import NotDeployedError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -63,6 +63,16 @@ class Stack:
     protected: bool
     created: datetime
     updated: datetime | None
+    description: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether labelctl's templates made it. One that was only planned holds nothing of anyone."""
+        return (
+            self.tags.get("application") == "labelctl"
+            or self.description.startswith("labelctl ")
+            or self.status == "REVIEW_IN_PROGRESS"
+        )
 
     @property
     def bucket(self) -> str:
@@ -123,6 +133,15 @@ def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
     return _parse(answer["Stacks"][0])
 
 
+def refuse_if_foreign(stack: Stack) -> None:
+    """Raise RefusedError for a stack of somebody else's, which is not to be changed or deleted."""
+    if not stack.ours:
+        raise RefusedError(
+            f'The stack "{stack.name}" is not one of labelctl\'s.',
+            "Choose another name with --stack.",
+        )
+
+
 def require(cloudformation: CloudFormationClient, name: str, local: bool = False) -> Stack:
     """The stack, complete with its outputs. Raises NotDeployedError for anything less."""
     stack = find(cloudformation, name)
@@ -138,9 +157,10 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
                 f'The stack "{name}" {place} is not one of labelctl\'s.',
                 "Choose another name with --stack.",
             )
+        wait = "Wait until that has ended." if stack.status.endswith("_IN_PROGRESS") else ""
         raise NotDeployedError(
             f'The stack "{name}" {place} is not ready: it is in {stack.status}.',
-            f"Wait until its deploy has ended, or deploy it again: {again}",
+            wait or f"Deploy it again, which says why it failed: {again}",
         )
     return stack
 
@@ -162,4 +182,5 @@ def _parse(described: Any) -> Stack:
         protected=described.get("EnableTerminationProtection", False),
         created=described["CreationTime"],
         updated=described.get("LastUpdatedTime"),
+        description=described.get("Description", ""),
     )

@@ -80,8 +80,9 @@ def read(
     start = max(round(since * 1000), 0)
     seen: dict[Any, int] = {}
     while True:
+        alike = Counter[Any]()
         for events in _look(logs, group, start, pattern):
-            fresh = _unseen(events, seen)
+            fresh = _unseen(events, seen, alike)
             for event in sorted(fresh, key=lambda event: event["timestamp"]):
                 line = parse(event["timestamp"], event["message"])
                 if line is not None:
@@ -107,9 +108,9 @@ def _look(logs: CloudWatchLogsClient, group: str, start: int, pattern: str) -> I
             raise
 
 
-def _unseen(events: list[Any], seen: dict[Any, int]) -> list[Any]:
-    """The events that are not in `seen`, which learns of them."""
-    fresh, alike = [], Counter[Any]()
+def _unseen(events: list[Any], seen: dict[Any, int], alike: Counter[Any]) -> list[Any]:
+    """The events that are not in `seen`, which learns of them; `alike` counts within one look."""
+    fresh = []
     for event in events:
         key: Any = event.get("eventId")
         if key is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +30,10 @@ WORKERS = 8
 
 MAX_KEY = 1024
 """The longest key, in bytes of UTF-8. [S3 User Guide, Naming objects]"""
+
+_UNLISTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+"""Characters that XML, in which S3 lists and deletes, has no form for, or (the carriage return) does
+not keep. [XML 1.0, 2.2 and 2.11; S3 User Guide, Naming objects, Characters to avoid]"""
 
 Outcome = Literal["uploaded", "unchanged", "refused", "failed"]
 
@@ -70,21 +75,37 @@ def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
     """The files that the paths stand for: a file by its name, a folder's by their way within it.
 
     Folders are walked in the order of their names, links to folders are not followed, and files
-    that neither are nor claim to be pictures are passed over.
+    that neither are nor claim to be pictures are passed over. A folder that cannot be read is told
+    as a file that cannot.
     """
     taken: dict[str, Path] = {}  # one path alone has no two files with one key
     for path in paths:
-        files = _walk(path) if path.is_dir() else iter([path])
-        base = path if path.is_dir() else path.parent
-        for file in files:
+        folder = _is_folder(path)
+        base = path if folder else path.parent
+        for file in _walk(path) if folder else (path,):
             key = prefix + file.relative_to(base).as_posix()
-            other = taken.setdefault(key, file) if len(paths) > 1 else file
-            yield Candidate(file, key, clash=None if other == file else other)
+            other = taken.get(key) if len(paths) > 1 else None
+            if other == file:
+                continue  # named twice
+            if len(paths) > 1:
+                taken.setdefault(key, file)
+            yield Candidate(file, key, clash=other)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # no right to look, or a name too long: reading it will tell
+        return False
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
     for entry in entries:
         path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
@@ -156,6 +177,10 @@ def _check_key(key: str) -> None:
         raise photos.PhotoRefusedError(
             "Its name is not valid UTF-8, which S3 needs; rename it."
         ) from None
+    if odd := _UNLISTABLE.search(key):
+        raise photos.PhotoRefusedError(
+            f"Its name holds the character {odd[0]!r}, with which S3's tools cannot list it; rename it."
+        )
     if length > MAX_KEY:
         raise photos.PhotoRefusedError(
             f"Its key would be {length:,} bytes long; S3 takes at most {MAX_KEY:,}."

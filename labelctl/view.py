@@ -7,6 +7,7 @@ they are never taken for markup, and a control character in them is shown as its
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import unicodedata
@@ -85,6 +86,9 @@ class View:
     ) -> None:
         self._out = stdout or sys.stdout
         self._err = stderr or sys.stderr
+        if isinstance(self._out, io.TextIOWrapper):
+            # Where the output is ASCII, a name shows as its escapes, as it does on stderr.
+            self._out.reconfigure(errors="backslashreplace")
         self.mode = output or ("table" if self._out.isatty() else "plain")
         self.quiet = quiet
 
@@ -150,7 +154,8 @@ class View:
             }
             self._err.write(self._json({"error": told}) + "\n")
         else:
-            self._say(error.message, "bold red", first="Error: ")
+            # One sentence: a line break in it comes with a name, and must not look like ours.
+            self._say(printable(error.message), "bold red", first="Error: ")
             if error.hint:
                 self._say(error.hint)
         self._err.flush()

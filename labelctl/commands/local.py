@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,11 +78,11 @@ def reset(
 ) -> None:
     """Stop it and delete all it holds: stacks, photos, labels."""
     from labelctl.errors import RefusedError
-    from labelctl.local import engine
+    from labelctl.local import engine, folder
 
     session = Session.of(context)
     if not yes:
-        session.view.warn(f"This deletes all that the local cloud holds, in {engine.data_home()}.")
+        session.view.warn(f"This deletes all that the local cloud holds, in {folder.data_home()}.")
         answer = session.view.ask("Go on? [y/N]", yes_means="Add --yes if you are sure.")
         if answer.lower() not in ("y", "yes"):
             raise RefusedError("Not reset, as you said.", "Nothing was changed.")
@@ -102,7 +103,8 @@ def env(context: typer.Context) -> None:
     if session.view.mode == "json":
         session.view.show(variables)
         return
-    session.view.text(f"unset {' '.join(engine.MISLEADING)}")
+    if away := engine.misleading(os.environ):
+        session.view.text(f"unset {' '.join(away)}")
     for name, value in variables.items():
         session.view.text(f"export {name}={shlex.quote(value)}")
 

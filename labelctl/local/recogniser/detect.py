@@ -5,8 +5,8 @@ false; no false QR code, since only codes that decode count). OpenCV's people, c
 detectors were tried too and are wrong more often than right.
 
 A face means a Person, a Head and a Face. The Face has the cascade's box and the Head a box that is
-modestly larger. The Person has no box: where a body ends can't be told from its face, and a
-made-up outline would be stored as if it had been seen. Confidences are heuristics, in percent: the
+modestly larger. The Person has the Head's: it is what was seen of the person, as where a body ends
+can't be told from its face. Confidences are heuristics, in percent: the
 cascade gives no probability, only how many overlapping windows agreed, so more of them count as
 surer; a colour counts as surer the more of the picture it covers.
 """
@@ -62,9 +62,10 @@ class Eyes:
         for (x, y, w, h), count in zip(rectangles, neighbors, strict=True):
             face = Box.between(x / width, y / height, (x + w) / width, (y + h) / height)
             sure = face_confidence(int(count))
+            head = head_around(face)
             found += [
-                Finding(PERSON, sure),
-                Finding(HEAD, sure, head_around(face)),
+                Finding(PERSON, sure, head),
+                Finding(HEAD, sure, head),
                 Finding(FACE, sure, face),
             ]
         return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -22,6 +22,7 @@ from labelctl.local.recogniser.findings import Finding
 from labelctl.local.recogniser.onnx import Model
 from labelctl.local.recogniser.pictures import open_picture
 from labelctl.local.recogniser.properties import image_properties
+from labelctl.local.recogniser.taxonomy import PERSON
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,16 @@ class Recogniser:
         with self._lock:
             picture = open_picture(data)
             eyes = self._open_eyes()
+            modelled = list(self._model.look(picture)) if self._model else []
+            faces = eyes.find_faces(picture)
+            if any(finding.meaning == PERSON and finding.box for finding in modelled):
+                # The model saw whole people: those boxes are better, and nobody is counted twice.
+                faces = [
+                    replace(face, box=None) if face.meaning == PERSON else face for face in faces
+                ]
             findings = [
-                *(self._model.look(picture) if self._model else ()),
-                *eyes.find_faces(picture),
+                *modelled,
+                *faces,
                 *eyes.find_codes(picture),
                 *find_colors(picture),
             ]

@@ -1,0 +1,358 @@
+"""The local cloud, seen from a command: start, stop, look at, or throw away its two processes.
+
+The engine (ministack behind our gateway) and the recogniser run between commands, each in a session
+of its own, and share one data folder (labelctl.local.folder). The ports are chosen once and kept with
+the state, since queue URLs hold them. Their environment is built from nothing: the user's own AWS
+credentials and settings never reach the emulator, nor the functions that run in it. IAM is always
+enforced there, as AWS does; there is no other mode. One lock on the folder makes two commands that
+start at once share one engine. This module knows nothing of AWS calls or photos, and imports neither
+boto3 nor ministack.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelctl.errors import LocalCloudError
+from labelctl.local import folder, processes
+from labelctl.local.folder import RESET, data_home
+
+MINISTACK = "1.5.33"  # the version whose inner workings the gateway knows
+REGION = "us-east-1"
+
+_MISLEADING = re.compile(
+    r"AWS_(DEFAULT_)?PROFILE|AWS_(SESSION|SECURITY)_TOKEN|AWS_ENDPOINT_URL_\w+"
+    r"|AWS_IGNORE_CONFIGURED_ENDPOINT_URLS|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT|AWS_CA_BUNDLE"
+)
+_LOG_LIMIT = 4 * 1024 * 1024  # bytes
+_START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
+_STOP_PATIENCE = 10.0
+_INSTALL = "Install it with: pip install 'labelctl[local]'"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running local cloud. `notice` is what the user should be told once, "" mostly."""
+
+    endpoint: str
+    recogniser: str
+    pid: int
+    recogniser_pid: int
+    home: Path
+    model: str | None
+    model_version: str | None
+    started_at: str
+    notice: str = ""
+
+
+def environment(cloud: Cloud) -> dict[str, str]:
+    """The variables that point any AWS tool or SDK at this cloud. The credentials are its root's."""
+    return {
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ENDPOINT_URL_REKOGNITION": cloud.recogniser,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def misleading(variables: Mapping[str, str]) -> list[str]:
+    """Those of a user's variables that would turn an AWS tool away from the local cloud."""
+    return [name for name in variables if _MISLEADING.fullmatch(name)]
+
+
+def status(home: Path | None = None) -> Cloud | None:
+    """The cloud if both its processes run and answer as ours, else None. Starts nothing."""
+    home = _absolute(home)
+    record = folder.read(home)
+    if record is None or not _engine_answers(record) or not _recogniser_answers(record):
+        return None
+    return _cloud(home, record)
+
+
+def start(*, model: Path | None = None, home: Path | None = None) -> Cloud:
+    """The running cloud, started or repaired as need be; returns when it answers.
+
+    `model`, an ONNX file or a folder that the recogniser understands, is remembered; None means the
+    one remembered. Another model, or a changed file, restarts the recogniser alone. Raises
+    LocalCloudError with the way out for everything that keeps the cloud from running.
+    """
+    home = _absolute(home)
+    _check_system()
+    wanted = str(model.expanduser().resolve()) if model else None
+    running = status(home)
+    if running and _same_model(home, wanted):
+        return running
+    folder.prepare(home)
+    with folder.locked(home):
+        return _start(home, wanted)
+
+
+def stop(home: Path | None = None) -> Cloud | None:
+    """Stop both processes, saving everything; the cloud that was running, or None."""
+    home = _absolute(home)
+    _check_system()
+    if not folder.is_ours(home):
+        return None
+    with folder.locked(home):
+        return _stop(home)
+
+
+def reset(home: Path | None = None) -> None:
+    """Stop the cloud and delete all it has stored; and nothing that labelctl did not make.
+
+    Raises LocalCloudError for a folder with things in it but without our marker.
+    """
+    home = _absolute(home)
+    _check_system()
+    if not home.is_dir() or not any(home.iterdir()):
+        return
+    folder.refuse_foreign(home)
+    with folder.locked(home):
+        # A damaged engine.json is one of the reasons to be here.
+        processes.end(processes.ours(home), _STOP_PATIENCE)
+        folder.delete_ours(home)
+
+
+def _start(home: Path, wanted: str | None) -> Cloud:
+    record = folder.read(home)
+    if record is None:
+        record = _first_record()
+    model = wanted or record.model
+    stamp = _stamp(model)
+    engine_up = _engine_answers(record)
+    recogniser_up = _recogniser_answers(record)
+    notice = ""
+    keep = {record.pid} if engine_up else set()
+    if recogniser_up and (model, stamp) == (record.model, record.stamp):
+        keep.add(record.recogniser_pid)
+    if engine_up:
+        # Its workers are its own; only what has outlived its purpose goes.
+        stale = {record.recogniser_pid} - keep
+        processes.end(stale & processes.ours(home), _STOP_PATIENCE)
+    else:
+        processes.end(processes.ours(home) - keep, _STOP_PATIENCE)
+    record.model, record.stamp = model, stamp
+    started: list[int] = []
+    try:
+        if not engine_up:
+            notice = _spawn_engine(home, record)
+            started.append(record.pid)
+        if record.recogniser_pid not in keep:
+            _spawn_recogniser(home, record)
+            started.append(record.recogniser_pid)
+        folder.write(home, record)  # at once: whoever comes after a killed command finds them
+        _await(home, record)
+        record.started_at = record.started_at or _now()
+        folder.write(home, record)
+    except BaseException:  # Ctrl-C too: nothing is left half started
+        processes.end(started, _STOP_PATIENCE)
+        raise
+    return _cloud(home, record, notice)
+
+
+def _first_record() -> folder.Record:
+    port, recogniser_port = processes.choose_ports(2)
+    return folder.Record(port, recogniser_port)
+
+
+def _stop(home: Path) -> Cloud | None:
+    record = folder.read(home)
+    found = processes.ours(home)
+    if record is None or not found:
+        return None
+    cloud = _cloud(home, record)
+    workers = found - {record.pid}
+    processes.end(found & {record.pid}, _STOP_PATIENCE)  # it saves, then ends
+    processes.end(workers, _STOP_PATIENCE)
+    record.token, record.pid, record.recogniser_pid, record.started_at = "", 0, 0, ""
+    folder.write(home, record)
+    return cloud
+
+
+def _spawn_engine(home: Path, record: folder.Record) -> str:
+    from labelctl.local.generations import Generations
+
+    _check_installed()
+    _check_port(record.port)
+    _, notice = Generations(home / "state").choose()
+    for scratch in ("tmp", "empty-home"):
+        shutil.rmtree(home / scratch, ignore_errors=True)
+        (home / scratch).mkdir(mode=0o700)
+    record.token, record.started_at = secrets.token_hex(16), _now()
+    child = _child_environment(home, record) | {
+        "LABELCTL_ENGINE_TOKEN": record.token,
+        "GATEWAY_PORT": str(record.port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
+        "SFTP_ENABLED": "0",
+        "DOCKER_HOST": "unix:///nonexistent",
+        "AUTH": "true",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(home / "state" / "emulator"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(home / "objects"),
+        "LOG_LEVEL": "WARNING",
+    }
+    log = _log(home, "engine.log")
+    record.pid = processes.spawn(["labelctl.local.gateway"], child, log, home)
+    return notice
+
+
+def _spawn_recogniser(home: Path, record: folder.Record) -> None:
+    _check_port(record.recogniser_port)
+    arguments = ["labelctl.local.recogniser", "--port", str(record.recogniser_port)]
+    if record.model:
+        arguments += ["--model", record.model]
+    child = _child_environment(home, record)
+    log = _log(home, "recogniser.log")
+    record.recogniser_pid = processes.spawn(arguments, child, log, home)
+
+
+def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
+    """Built from nothing: what is not here, such as the user's AWS credentials, is not handed on."""
+    kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
+    child = {name: os.environ[name] for name in kept if name in os.environ}
+    child |= environment(_cloud(home, record))
+    child[processes.HOME_MARK] = str(home)
+    child["HOME"] = str(home / "empty-home")
+    child["TMPDIR"] = str(home / "tmp")
+    child["PYTHONUNBUFFERED"] = "1"
+    return child
+
+
+def _await(home: Path, record: folder.Record) -> None:
+    deadline = time.monotonic() + _START_PATIENCE
+    engine = recogniser = False
+    while not (engine and recogniser):
+        for name, pid in (("engine", record.pid), ("recogniser", record.recogniser_pid)):
+            if not processes.alive(pid):
+                _fail_start(home, name, "ended at once")
+        engine = engine or _engine_answers(record)
+        recogniser = recogniser or _recogniser_answers(record)
+        if time.monotonic() > deadline:
+            _fail_start(home, "recogniser" if engine else "engine", "does not answer")
+        time.sleep(0.02)
+
+
+def _fail_start(home: Path, name: str, how: str) -> None:
+    log = home / f"{name}.log"
+    tail = processes.last_lines(log)
+    raise LocalCloudError(
+        f"The local cloud's {name} {how}." + (f" Its log ends:\n{tail}" if tail else ""),
+        f"Its whole log is {log}",
+    )
+
+
+def _engine_answers(record: folder.Record) -> bool:
+    if not record.token:
+        return False
+    answer = processes.ask(record.port, "/_labelctl/health")
+    return answer is not None and answer.get("token") == record.token
+
+
+def _recogniser_answers(record: folder.Record) -> bool:
+    if not record.recogniser_pid:
+        return False
+    answer = processes.ask(record.recogniser_port, "/health")
+    if answer is None or answer.get("pid") != record.recogniser_pid:
+        return False
+    version = answer.get("model_version") or answer.get("recogniser")
+    record.version = str(version) if version else None
+    return True
+
+
+def _cloud(home: Path, record: folder.Record, notice: str = "") -> Cloud:
+    return Cloud(
+        endpoint=f"http://127.0.0.1:{record.port}",
+        recogniser=f"http://127.0.0.1:{record.recogniser_port}",
+        pid=record.pid,
+        recogniser_pid=record.recogniser_pid,
+        home=home,
+        model=record.model,
+        model_version=record.version,
+        started_at=record.started_at,
+        notice=notice,
+    )
+
+
+def _absolute(home: Path | None) -> Path:
+    return home.expanduser().absolute() if home else data_home()
+
+
+def _same_model(home: Path, wanted: str | None) -> bool:
+    record = folder.read(home)
+    if record is None or wanted is None:
+        return record is not None
+    return (wanted, _stamp(wanted)) == (record.model, record.stamp)
+
+
+def _stamp(model: str | None) -> str:
+    if model is None:
+        return ""
+    try:
+        found = Path(model).stat()
+    except OSError as problem:
+        raise LocalCloudError(
+            f"The model {model} cannot be read: {problem.strerror}.",
+            "Put it back, or name another one with --model.",
+        ) from None
+    return f"{found.st_size}:{found.st_mtime_ns}"
+
+
+def _log(home: Path, name: str) -> Path:
+    path = home / name
+    if path.exists() and path.stat().st_size > _LOG_LIMIT:
+        path.write_bytes(b"")
+    return path
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _check_system() -> None:
+    if sys.platform == "win32":
+        raise LocalCloudError(
+            "The local cloud does not run on Windows itself.", "Run labelctl inside WSL."
+        )
+
+
+def _check_installed() -> None:
+    if sys.version_info >= (3, 14):
+        raise LocalCloudError(
+            "The local cloud needs Python 3.11 to 3.13; this is "
+            f"{sys.version_info.major}.{sys.version_info.minor}.",
+            "Install labelctl with one of those, for example: "
+            "uv tool install --python 3.13 'labelctl[local]'",
+        )
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("ministack")
+    except PackageNotFoundError:
+        raise LocalCloudError("The local cloud is not installed.", _INSTALL) from None
+    if found != MINISTACK:
+        raise LocalCloudError(
+            f"The local cloud needs ministack {MINISTACK}; {found} is installed.", _INSTALL
+        )
+
+
+def _check_port(port: int) -> None:
+    if not processes.free_port(port):
+        raise LocalCloudError(
+            f"Port {port}, which the local cloud has kept, is taken by another program.",
+            f"End that program, or start anew with {RESET}.",
+        )

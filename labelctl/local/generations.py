@@ -1,0 +1,172 @@
+"""The local cloud's saved state on disk: whole generations, one of them current.
+
+    state/000041/<service>.json, manifest.json     the generation before
+    state/000042/<service>.json, manifest.json     the newest
+    state/current -> 000042                        flipped with one rename
+    state/lambda-blobs/<sha256>.zip                Lambda code, shared by generations
+
+A generation is written beside the others, sealed by a manifest of digests, renamed into place, and
+only then made current: whoever is killed in between leaves the older one current and whole. It is
+not synced to the disk, since it guards against a killed process, not against a power cut; after one,
+the digests tell a torn generation from a whole one. This module knows files, bytes and names; it
+knows nothing of what is in them, nor of the emulator that reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from labelctl.errors import LocalCloudError
+
+MANIFEST = "manifest.json"
+CURRENT = "current"
+BLOBS = "lambda-blobs"
+
+_NUMBER = re.compile(r"\d{6,}")
+_BLOB_REFERENCE = re.compile(rb'"code_blob_ref": "([0-9a-f]{64})"')
+# Files below this size are copied from one generation to the next, so that damage to one does not
+# reach the other; larger ones are linked, which costs nothing whatever their size.
+_COPY_BELOW = 256 * 1024
+
+
+class Generations:
+    """The generations in one folder. One process at a time may write (the engine holds a lock)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.blobs = folder / BLOBS
+
+    def choose(self) -> tuple[Path | None, str]:
+        """The generation to start from, and what the user should be told about it ("" = nothing).
+
+        None means that nothing was ever saved. A damaged newest generation is set aside as
+        `damaged-<time>` and the one before becomes current; LocalCloudError when none is whole,
+        and then nothing is touched.
+        """
+        numbered = self._numbered()
+        current = self._current()
+        candidates = [current] if current else []
+        candidates += [path for path in reversed(numbered) if path != current]
+        if not candidates:
+            return None, ""
+        for path in candidates:
+            if not _is_whole(path):
+                continue
+            if path == candidates[0]:
+                if path != current:
+                    self._flip(path)
+                return path, ""
+            aside = self.folder / f"damaged-{time.strftime('%Y%m%dT%H%M%S')}"
+            if candidates[0].exists():
+                candidates[0].rename(aside)
+            self._flip(path)
+            saved = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
+            return path, (
+                f"The local cloud's newest state was damaged; it went back to the one of {saved}. "
+                f"The damaged one is kept in {aside}."
+            )
+        raise LocalCloudError(
+            f"The local cloud's saved state in {self.folder} is damaged.",
+            "Start anew with `labelctl local reset`; it deletes the local cloud's photos and labels.",
+        )
+
+    def write(self, captured: Mapping[str, bytes]) -> bool:
+        """Make a new current generation: the current one with the `captured` files put in.
+
+        Returns False, and writes nothing, when every file is as it already was.
+        """
+        previous = self._current()
+        digests = dict(_manifest(previous)) if previous else {}
+        fresh = {name: _digest(data) for name, data in captured.items()}
+        changed = {name for name, digest in fresh.items() if digests.get(name) != digest}
+        if previous and not changed:
+            return False
+        numbered = self._numbered()
+        number = int(numbered[-1].name) + 1 if numbered else 1
+        target = self.folder / f"{number:06d}"
+        unfinished = self.folder / f"writing-{number:06d}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True, mode=0o700)
+        for name in changed:
+            (unfinished / name).write_bytes(captured[name])
+        if previous:
+            for name in digests.keys() - changed:
+                _carry(previous / name, unfinished / name)
+        (unfinished / MANIFEST).write_text(json.dumps(digests | fresh))
+        unfinished.rename(target)
+        self._flip(target)
+        self._delete_older_than(previous or target)
+        return True
+
+    def prune_blobs(self) -> None:
+        """Delete Lambda code that neither kept generation refers to."""
+        if not self.blobs.is_dir():
+            return
+        referenced: set[bytes] = set()
+        for generation in self._numbered():
+            saved = generation / "lambda.json"
+            if saved.exists():
+                referenced.update(_BLOB_REFERENCE.findall(saved.read_bytes()))
+        for blob in self.blobs.glob("*.zip"):
+            if blob.stem.encode() not in referenced:
+                blob.unlink(missing_ok=True)
+
+    def _current(self) -> Path | None:
+        try:
+            return self.folder / (self.folder / CURRENT).readlink().name
+        except OSError:
+            return None
+
+    def _numbered(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        found = (path for path in self.folder.iterdir() if _NUMBER.fullmatch(path.name))
+        return sorted(found, key=lambda path: int(path.name))
+
+    def _flip(self, target: Path) -> None:
+        link = self.folder / f"{CURRENT}.new"
+        link.unlink(missing_ok=True)
+        link.symlink_to(target.name)
+        link.replace(self.folder / CURRENT)
+
+    def _delete_older_than(self, oldest: Path) -> None:
+        for path in self._numbered():
+            if int(path.name) < int(oldest.name):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _carry(source: Path, target: Path) -> None:
+    if source.stat().st_size >= _COPY_BELOW:
+        try:
+            target.hardlink_to(source)
+            return
+        except OSError:  # a file system without hard links
+            pass
+    shutil.copyfile(source, target)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _manifest(generation: Path) -> dict[str, str]:
+    read = json.loads((generation / MANIFEST).read_bytes())
+    if not isinstance(read, dict):
+        raise ValueError("not a manifest")
+    return read
+
+
+def _is_whole(generation: Path) -> bool:
+    try:
+        return all(
+            _digest((generation / name).read_bytes()) == digest
+            for name, digest in _manifest(generation).items()
+        )
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,147 @@
+"""The local cloud's processes, as the operating system sees them: start, recognise, ask, end.
+
+A process id may be recycled and a stranger may sit on a port, so nothing is trusted for its number.
+Each child carries the data folder's path in its environment (its own children, the Lambda workers,
+inherit it): that is how one is recognised as ours before it is ended. Standard library only, and
+`subprocess` only when something is started: `labelctl local status` must be quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HOME_MARK = "LABELCTL_ENGINE_HOME"
+
+_POLL = 0.02  # seconds
+# Below every system's range of ephemeral ports (from 32768 on Linux, 49152 on macOS): no passing
+# outgoing connection can sit on a kept port.
+_PORTS = range(20000, 32000)
+
+
+def spawn(arguments: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path) -> int:
+    """Start `python -m …` detached from this terminal, its output added to `log`; the process id."""
+    import subprocess
+
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", *arguments],
+            env=dict(environment),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    process.returncode = 0  # it outlives us on purpose; otherwise Popen warns that it still runs
+    return process.pid
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that we started and that has ended is cleared away."""
+    with contextlib.suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def ours(home: Path) -> set[int]:
+    """All running processes of the local cloud in `home`: its engine, recogniser and workers."""
+    mark = f"{HOME_MARK}={home}"
+    if Path("/proc/self/environ").exists():
+        return set(_marked_in_proc(mark.encode()))
+    import subprocess
+
+    # macOS shows the environment of one's own processes.
+    listing = subprocess.run(
+        ["ps", "-xwwE", "-o", "pid=,command="], capture_output=True, text=True, check=False
+    )
+    found = (line.split() for line in listing.stdout.splitlines())
+    return {int(words[0]) for words in found if mark in words} - {os.getpid()}
+
+
+def _marked_in_proc(mark: bytes) -> Iterable[int]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+
+
+def end(pids: Iterable[int], patience: float) -> None:
+    """Ask them to end; after `patience` seconds, end them."""
+    left = set(pids)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + patience
+        while left and time.monotonic() < deadline:
+            left = {pid for pid in left if alive(pid)}
+            if left:
+                time.sleep(_POLL)
+
+
+def ask(port: int, path: str, timeout: float = 5.0) -> dict[str, Any] | None:
+    """GET a small JSON object from 127.0.0.1; None when nobody answers so."""
+    # By hand, since importing http.client alone takes longer than asking.
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    answer = b""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout) as connection:
+            connection.sendall(request.encode())
+            while piece := connection.recv(65536):
+                answer += piece
+        head, _, body = answer.partition(b"\r\n\r\n")
+        value = json.loads(body) if head.split(b" ")[1:2] == [b"200"] else None
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def free_port(port: int) -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def choose_ports(count: int) -> list[int]:
+    """Free ports, outside the range that outgoing connections use."""
+    chosen: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if free_port(port):
+            chosen.append(port)
+            if len(chosen) == count:
+                return chosen
+    raise OSError("no free port")
+
+
+def last_lines(log: Path, count: int = 12) -> str:
+    """The end of a log file, "" when there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - 8192))
+            return "\n".join(stream.read().decode(errors="replace").splitlines()[-count:])
+    except OSError:
+        return ""
