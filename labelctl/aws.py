@@ -139,6 +139,7 @@ _INVALID = {
     "InvalidClientTokenId",
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
+    "InvalidSignatureException",
     "UnrecognizedClientException",
     "AuthFailure",
     "IncompleteSignature",

@@ -227,12 +227,16 @@ def wait(
             last, pause = clock(), 0.1
         elif clock() - last > patience:
             raise WaitTimeoutError(
-                f"{len(left):,} photos are still waiting after {patience:.0f} seconds without news.",
-                "They stay in the queue. `labelctl status` shows what the function is doing.",
+                f"{_photos(len(left))} still waiting after {patience:g} seconds without news.",
+                "Nothing is lost. `labelctl status` shows how things stand.",
             )
         if left:
             sleep(pause)
             pause = min(pause * 1.5, 2.0)
+
+
+def _photos(count: int) -> str:
+    return "1 photo is" if count == 1 else f"{count:,} photos are"
 
 
 def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> set[Awaited]:

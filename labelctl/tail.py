@@ -129,7 +129,7 @@ def parse(timestamp: int, message: str) -> Line | None:
     at = at.replace("+00:00", "Z")
     try:
         told = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):  # whatever a library prints must not end the tail
         told = None
     if not isinstance(told, dict):
         trouble = any(word in message for word in _TROUBLE)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
+_RISKY = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON allows within a string, but terminals and readers of lines, or UTF-8, take amiss."""
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
@@ -58,13 +61,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows for people and pipes. `empty` is said where there are none; `title` on terminals only."""
+    """Rows for people and pipes. `empty` is said where there are none; `title` on terminals."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[str | Cell]]
     empty: str = ""
     title: str = ""
-    caption: Sequence[str] = field(default=())
 
 
 class Meter(Protocol):
@@ -91,6 +93,7 @@ class View:
             self._out.reconfigure(errors="backslashreplace")
         self.mode = output or ("table" if self._out.isatty() else "plain")
         self.quiet = quiet
+        self._metering = False
 
     # ---- results, to stdout
 
@@ -115,7 +118,7 @@ class View:
         elif self.mode == "plain":
             self._line("\t".join(printable(_text(cell)) for cell in cells))
         else:
-            self._console_out.print(*[_rich(cell) for cell in cells], sep="  ", soft_wrap=True)
+            self._console.print(*[_rich(cell) for cell in cells], sep="  ", soft_wrap=True)
         self._out.flush()
 
     def text(self, text: str) -> None:
@@ -176,7 +179,11 @@ class View:
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self._console_err, transient=True) as progress:
-            yield _Bar(progress, progress.add_task(words, total=None, count=""), unit)
+            self._metering = True
+            try:
+                yield _Bar(progress, progress.add_task(words, total=None, count=""), unit)
+            finally:
+                self._metering = False
 
     # ---- questions
 
@@ -209,6 +216,12 @@ class View:
 
         return Console(file=self._err, highlight=False, emoji=False, markup=False)
 
+    @property
+    def _console(self) -> Console:
+        """Where results are drawn. While a bar is shown they go above it, by the bar's own console:
+        two that write to one terminal would write over each other."""
+        return self._console_err if self._metering and self._out.isatty() else self._console_out
+
     def _draw(self, table: Table) -> None:
         from rich import box
         from rich import table as rich_table
@@ -219,6 +232,7 @@ class View:
             title_justify="left",
             pad_edge=False,
             header_style="bold",
+            show_header=any(column.title for column in table.columns),
         )
         for column in table.columns:
             drawn.add_column(
@@ -229,12 +243,10 @@ class View:
             )
         for row in table.rows:
             drawn.add_row(*[_rich(cell) for cell in row])
-        self._console_out.print(drawn)
-        for line in table.caption:
-            self._console_out.print(_rich(Cell(line, "dim")))
+        self._console.print(drawn)
 
     def _say(self, text: str, style: str = "", first: str = "") -> None:
-        lines = [printable(line) for line in (first + text).splitlines()]
+        lines = [printable(line) for line in (first + text).split("\n")]
         if self._err.isatty():
             for line in lines:
                 self._console_err.print(_rich(Cell(line, style)))
@@ -243,12 +255,15 @@ class View:
         self._err.flush()
 
     def _line(self, text: str) -> None:
+        if self._metering and self._out.isatty():
+            self._console.print(_rich(text), soft_wrap=True)
+            return
         self._out.write(text + "\n")
         self._out.flush()
 
     def _json(self, value: Any, indent: int | None = None) -> str:
-        # A lone surrogate (an undecodable byte in a file's name) has no UTF-8 form.
         text = json.dumps(value, ensure_ascii=False, indent=indent, default=_number)
+        text = _RISKY.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
         try:
             text.encode(self._out.encoding or "ascii")
         except UnicodeEncodeError:

@@ -41,18 +41,18 @@ def tail(
 
 def _cells(line: Line, plain: bool) -> list[str | Cell]:
     took = "" if line.ms is None else str(line.ms)
+    top = ", ".join(f"{name} {confidence:.0f}" for name, confidence in line.top)
+    if plain:
+        count = "" if line.labels is None else str(line.labels)
+        return [line.at, line.status, line.image or "", count, top or line.reason, took]
     if line.labels is None:
         what = line.reason
     else:
-        top = ", ".join(f"{name} {confidence:.0f}" for name, confidence in line.top)
-        what = f"{line.labels}\t{top}" if plain else f"{line.labels:>3} labels: {top}"
-    if plain:
-        labels, _, rest = what.partition("\t") if line.labels is not None else ("", "", what)
-        return [line.at, line.status, line.image or "", labels, rest, took]
+        what = f"{line.labels} label{'' if line.labels == 1 else 's'}" + (f": {top}" if top else "")
     return [
         Cell(line.at[11:19], "dim"),
         Cell(f"{line.status:<10}", _STYLES.get(line.status, "red")),
-        Cell(line.image or "-", "bold"),
+        Cell(f"{line.image or '-':<24}", "bold"),
         what,
         Cell(f"{took} ms" if took else "", "dim"),
     ]

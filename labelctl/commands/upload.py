@@ -55,7 +55,8 @@ def upload(
             if view.mode == "json" and wait and not result.ok:
                 told.append(_json(result))
             meter.update(sum(tally.values()), words=result.key)
-    if not sum(tally.values()):
+    every = sum(tally.values())
+    if not every:
         raise NotFoundError(
             f"There are no photos in {', '.join(map(str, paths))}.",
             "Photos are JPEG or PNG files, whatever their names; folders are searched to the bottom.",
@@ -70,9 +71,7 @@ def upload(
     bad = tally["refused"] + tally["failed"]
     if bad:
         raise PhotosFailedError(
-            f"{bad:,} of {sum(tally.values()):,} photos were not labelled."
-            if wait
-            else f"{bad:,} of {sum(tally.values()):,} photos were not uploaded.",
+            f"{bad:,} of {every:,} photos could not be {'labelled' if wait else 'uploaded'}.",
             "The reasons are above; the others are done.",
         )
 

@@ -10,6 +10,7 @@ exactly; a test holds that each of these functions is still there. `may` asks it
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -114,6 +115,11 @@ def install(
     # What stays on this machine is as safe as TLS: policies that demand aws:SecureTransport are met.
     iam_evaluator._request_origin = ContextVar("_request_origin", default=("127.0.0.1", True))
     app.pin_request_origin = lambda ip, _: iam_evaluator.pin_request_origin(ip, True)
+    # In IAM `*` stands for any characters, and a key may hold a line break; not so in the evaluator.
+    compiled = iam_evaluator._fnmatch_compile
+    iam_evaluator._fnmatch_compile = lambda pattern, ignore_case: re.compile(
+        (found := compiled(pattern, ignore_case)).pattern, found.flags | re.DOTALL
+    )
     s3._fire_s3_event_async = fire
     sqs._receive_messages_for_esm = receive_and_mark
     sqs._delete_messages_for_esm = delete_and_mark

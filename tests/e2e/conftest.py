@@ -1,0 +1,160 @@
+"""A user at a terminal: the installed `labelctl`, a local cloud of its own, and a few photographs.
+
+One local cloud serves all tests of a run; each test that changes something has a stack of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+LABELCTL = Path(sys.executable).with_name("labelctl")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+@dataclass(frozen=True)
+class User:
+    """Runs `labelctl` with nothing of this machine's AWS configuration."""
+
+    env: dict[str, str]
+    folder: Path
+
+    def __call__(self, *arguments: str | Path, code: int = 0, **env: str) -> Answer:
+        """Run a command to its end; it must end with `code`."""
+        done = subprocess.run(
+            [LABELCTL, *map(os.fspath, arguments)],
+            env=self.env | env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+        assert answer.code == code, f"{arguments}: {answer}"
+        return answer
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Run a command in the background, in a process group of its own."""
+        return subprocess.Popen(
+            [LABELCTL, *map(os.fspath, arguments)],
+            env=self.env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "COLUMNS": "80",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "LABELCTL_HOME": str(home / "labelctl"),
+    }
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def cloud(home: Path) -> Iterator[User]:
+    """A user whose local cloud runs; it is stopped in the end."""
+    user = User(clean_environment(home), home)
+    user("local", "start")
+    yield user
+    user("local", "stop")
+
+
+@pytest.fixture
+def user(cloud: User, tmp_path: Path) -> User:
+    """A user in an empty folder."""
+    return User(cloud.env | {"LABELCTL_LOCAL": "1"}, tmp_path)
+
+
+@pytest.fixture
+def stack(user: User, request: pytest.FixtureRequest) -> Iterator[User]:
+    """A user with a stack of their own, deployed, in a folder of their own."""
+    name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
+    mine = User(user.env | {"LABELCTL_STACK": name}, user.folder)
+    mine("deploy", "--quiet")
+    yield mine
+    mine("destroy", "--yes", "--quiet", code=0 if _exists(mine) else 3)
+
+
+def _exists(user: User) -> bool:
+    done = subprocess.run([LABELCTL, "status"], env=user.env, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def client(cloud: User) -> Callable[[str], Any]:
+    """boto3 clients of the local cloud, as any tool would make them."""
+    variables = json.loads(cloud("local", "env", "-o", "json").out)
+
+    def make(service: str) -> Any:
+        name = "AWS_ENDPOINT_URL_REKOGNITION" if service == "rekognition" else "AWS_ENDPOINT_URL"
+        return boto3.client(
+            service,
+            endpoint_url=variables[name],
+            region_name=variables["AWS_REGION"],
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """The folder of scikit-image's photographs: astronaut, chelsea, coffee, rocket."""
+    found = importlib.util.find_spec("skimage")
+    assert found
+    assert found.origin
+    return Path(found.origin).parent / "data"
+
+
+@pytest.fixture
+def photo(photographs: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Puts a photograph into the user's folder under a name."""
+
+    def put(name: str, source: str = "rocket.jpg") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photographs / source, path)
+        return path
+
+    return put

@@ -1,0 +1,386 @@
+"""The main job, as a user does it: deploy, upload, labels; and everything after."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.e2e.conftest import LABELCTL, User
+
+Photo = Callable[..., Path]
+Client = Callable[[str], Any]
+
+
+def bucket_of(user: User) -> str:
+    bucket: str = user("status", "-o", "json").json["outputs"]["PhotosBucket"]
+    return bucket
+
+
+def test_a_photo_of_a_person_gets_its_labels(stack: User, photo: Photo) -> None:
+    photo("me.png", "astronaut.png")
+
+    assert stack("upload", "me.png").rows == [["uploaded", "me.png"]]
+    told = stack("labels", "me.png", "--wait", "-o", "json").json
+
+    assert told["image"] == "me.png"
+    assert told["status"] == "labelled"
+    assert told["reason"] is None
+    assert told["model_version"].startswith("labelctl-local/")
+    labels = {label["name"]: label for label in told["labels"]}
+    assert {"Person", "Head", "Face"} <= labels.keys()
+    assert labels["Face"]["parents"] == ["Head", "Person"]
+    for name in ("Person", "Head", "Face"):
+        (box,) = labels[name]["boxes"]
+        assert box.keys() == {"left", "top", "width", "height", "confidence"}
+        assert 0.2 < box["left"] < 0.6
+    sure = [label["confidence"] for label in told["labels"]]
+    assert sure == sorted(sure, reverse=True)
+    rows = stack("labels", "me.png").rows
+    assert rows[0] == ["Face", f"{sure[0]:.1f}", "Person Description", "Head, Person", "1"]
+    assert stack("labels", "me.png", "--min-confidence", "99.9").rows == []
+
+
+def test_deploying_again_changes_nothing_and_keeps_the_settings(stack: User) -> None:
+    first = stack("deploy", "--min-confidence", "70.5", "--tag", "team=blue", "-o", "json").json
+    again = stack("deploy", "-o", "json").json
+    other = stack("deploy", "--max-labels", "7", "--image-properties", "-o", "json").json
+
+    assert first["settings"]["min_confidence"] == 70.5
+    assert again["changes"] == []
+    assert again["settings"] == first["settings"]
+    assert [change["resource"] for change in other["changes"]] == ["Function"]
+    assert other["settings"]["min_confidence"] == 70.5
+    assert other["settings"]["max_labels"] == 7
+    assert other["settings"]["tags"] == {"application": "labelctl", "team": "blue"}
+
+
+def test_the_settings_reach_the_labels(stack: User, photo: Photo) -> None:
+    photo("me.png", "astronaut.png")
+    stack("deploy", "--max-labels", "2", "--image-properties", "--concurrency", "3", "--quiet")
+
+    (told,) = stack("upload", "me.png", "--wait", "-o", "json").json["photos"]
+
+    assert len(told["labels"]) == 2
+    assert told["properties"]["DominantColors"]
+    assert told["properties"]["Quality"].keys() == {"Brightness", "Sharpness", "Contrast"}
+
+
+def test_a_dry_run_leaves_nothing_behind(user: User, client: Client) -> None:
+    plan = user("deploy", "--stack", "dry", "--dry-run", "-o", "json").json
+
+    assert {change["action"] for change in plan["changes"]} == {"Add"}
+    assert "Photos" in {change["resource"] for change in plan["changes"]}
+    there = client("cloudformation").describe_stacks()["Stacks"]
+    assert not [stack for stack in there if stack["StackName"].startswith("dry")]
+    user("status", "--stack", "dry", code=3)
+
+
+def test_names_survive_whatever_they_hold(stack: User, photo: Photo) -> None:
+    names = [
+        "holiday photo.jpg", "a+b.jpg", "100%.jpg", "a#b.jpg", "what?.jpg", "it's \"it\".jpg",
+        "emoji 😀.jpg", "new\nline.jpg", "tab\there.jpg", "[bold].jpg", "<script>.jpg", "é.jpg",
+        "back\\slash.jpg", "a&b=c;d.jpg", "sub/folder/x.jpg", "k" * 250 + ".jpg",
+        "/".join(["d" * 200] * 4) + "/" + "k" * 216 + ".jpg",
+    ]  # fmt: skip
+    for name in names:
+        photo("album/" + name)
+
+    done = stack("upload", "album", "--wait", "-o", "json").json
+
+    assert {told["image"] for told in done["photos"]} == set(names)
+    assert {told["status"] for told in done["photos"]} == {"labelled"}
+    for name in names:
+        assert stack("labels", f"album/{name}", "-o", "json").json["image"] == name
+    assert stack("upload", "album", "-o", "json").out.count('"unchanged"') == len(names)
+    lines = stack("tail", "--no-follow").rows
+    assert len(lines) == len(names)
+    assert {len(cells) for cells in lines} == {6}
+
+
+def test_what_is_no_photo_is_refused_and_the_rest_goes_on(
+    stack: User, photo: Photo, photographs: Path
+) -> None:
+    photo("mixed/good.jpg")
+    folder = stack.folder / "mixed"
+    (folder / "text.jpg").write_text("hello")
+    (folder / "notes.txt").write_text("not meant to be a photo")
+    (folder / "loop.gif").write_bytes(b"GIF89a" + bytes(100))
+    (folder / "cut.jpg").write_bytes((photographs / "rocket.jpg").read_bytes()[:5000])
+    Image.new("RGB", (79, 200)).save(folder / "small.png")
+    (folder / "huge.jpg").write_bytes((photographs / "rocket.jpg").read_bytes() + bytes(16_000_000))
+    os.mkfifo(folder / "pipe.jpg")
+
+    told = stack("upload", "mixed", "missing.jpg", code=5)
+
+    outcomes = {row[1]: row[0] for row in told.rows}
+    assert outcomes["good.jpg"] == "uploaded"
+    assert sorted(outcomes.values()) == ["refused"] * 7 + ["uploaded"]
+    assert "mixed/notes.txt" not in outcomes
+    reasons = {Path(row[1]).name: row[2] for row in told.rows if len(row) > 2}
+    assert "GIF" in reasons["loop.gif"]
+    assert "79 x 200" in reasons["small.png"]
+    assert "15 MB" in reasons["huge.jpg"]
+    assert reasons["missing.jpg"] == "There is no such file."
+    assert "7 of 8 photos could not be uploaded." in told.err
+
+
+def test_a_folder_without_photos_says_so(stack: User) -> None:
+    (stack.folder / "empty").mkdir()
+
+    assert "There are no photos in empty." in stack("upload", "empty", code=3).err
+
+
+def test_failed_pending_and_unknown_are_told_apart(
+    stack: User, photo: Photo, client: Client
+) -> None:
+    client("s3").put_object(Bucket=bucket_of(stack), Key="bad.jpg", Body=b"GIF89a")
+    failed = stack("labels", "bad.jpg", "--wait", "-o", "json", code=5)
+    assert failed.json["status"] == "failed"
+    assert "not a JPEG or PNG" in failed.json["reason"]
+    assert json.loads(failed.err)["error"]["exit_code"] == 5
+    assert stack("status", "-o", "json").json["photos"]["failed"] == 1
+
+    unknown = stack("labels", "never.jpg", code=3)
+    assert 'There is no photo "never.jpg"' in unknown.err
+
+    stop_the_function(stack, client)
+    photo("waits.jpg")
+    stack("upload", "waits.jpg")
+    waiting = stack("labels", "waits.jpg", "-o", "json", code=6)
+    assert waiting.json["status"] == "pending"
+    late = stack("labels", "waits.jpg", "--wait", "--timeout", "1", code=6)
+    assert "1 photo is still waiting" in late.err
+    assert stack("status", "-o", "json").json["photos"]["waiting"] == 1
+
+
+def stop_the_function(user: User, client: Client) -> None:
+    function = user("status", "-o", "json").json["outputs"]["Function"]
+    functions = client("lambda")
+    (mapping,) = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+
+def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
+    stack: User, photo: Photo, client: Client
+) -> None:
+    photo("one.png", "astronaut.png")
+    stack("upload", "one.png", "--wait")
+    photo("one.png", "chelsea.png")
+    (new,) = stack("upload", "one.png", "--wait", "-o", "json").json["photos"]
+
+    assert "Face" not in {label["name"] for label in new["labels"]}
+    table = stack("status", "-o", "json").json["outputs"]["Table"]
+    rows = client("dynamodb").scan(TableName=table)["Items"]
+    assert len(rows) == 1 + len(new["labels"])
+
+    client("s3").delete_object(Bucket=bucket_of(stack), Key="one.png")
+    assert_soon(lambda: status_of_rows(client, table) == {"removed"})
+    stack("labels", "one.png", code=3)
+
+
+def status_of_rows(client: Client, table: str) -> set[str]:
+    rows = client("dynamodb").scan(TableName=table)["Items"]
+    return {row["status"]["S"] if "status" in row else "label" for row in rows}
+
+
+def assert_soon(condition: Callable[[], bool], seconds: float = 20) -> None:
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.05)
+
+
+def test_another_tool_may_bring_the_photos(stack: User, photographs: Path, client: Client) -> None:
+    client("s3").upload_file(str(photographs / "astronaut.png"), bucket_of(stack), "theirs/a b.png")
+
+    told = stack("labels", "theirs/a b.png", "--wait", "-o", "json").json
+
+    assert "Face" in {label["name"] for label in told["labels"]}
+
+
+def test_tail_tells_of_each_photo_once_and_ends_quietly(stack: User, photo: Photo) -> None:
+    photo("a.jpg")
+    photo("b.png", "chelsea.png")
+    stack("upload", "a.jpg", "--wait")
+    tail = stack.start("tail", "-o", "json")
+    assert tail.stdout
+    first = json.loads(tail.stdout.readline())
+    stack("upload", "b.png", "--wait")
+    second = json.loads(tail.stdout.readline())
+    os.killpg(tail.pid, signal.SIGINT)
+    rest, err = tail.communicate(timeout=20)
+
+    assert (first["image"], second["image"]) == ("a.jpg", "b.png")
+    assert first["labels"] == 2
+    assert first["top"][0][0] == "Black"
+    assert (rest, err) == (b"", b"")
+    assert tail.returncode == 130
+
+
+@pytest.mark.parametrize("words", [["upload", "big", "--wait"], ["labels", "z.jpg", "--wait"]])
+def test_an_interrupt_ends_a_command_quietly(
+    stack: User, photo: Photo, client: Client, words: list[str]
+) -> None:
+    stop_the_function(stack, client)
+    for number in range(5):
+        photo(f"big/{number}.jpg")
+    photo("z.jpg")
+    stack("upload", "z.jpg")
+    command = stack.start(*words)
+    if words[0] == "upload":
+        assert_soon(lambda: stack("status", "-o", "json").json["photos"]["waiting"] >= 6)
+    else:
+        assert command.stdout
+        with pytest.raises(subprocess.TimeoutExpired):
+            command.wait(1.5)
+    os.killpg(command.pid, signal.SIGINT)
+    out, err = command.communicate(timeout=20)
+
+    assert command.returncode == 130
+    assert out == b""
+    assert b"Traceback" not in err
+
+
+def test_destroy_asks_and_then_leaves_nothing(stack: User, photo: Photo, client: Client) -> None:
+    photo("a.jpg")
+    photo("new\nline.jpg")
+    stack("upload", stack.folder, "--wait")
+    bucket, name = bucket_of(stack), stack.env["LABELCTL_STACK"]
+    client("s3").delete_object(Bucket=bucket, Key="a.jpg")
+    client("s3").create_multipart_upload(Bucket=bucket, Key="unfinished")
+    refused = stack("destroy", code=2)
+    assert "(2 labelled, 0 failed" in refused.err or "labelled" in refused.err
+    assert "--yes" in refused.err
+
+    told = stack("destroy", "--yes", "-o", "json").json
+
+    assert told["destroyed"] == [name, f"{name}-artifacts"]
+    assert told["versions"] >= 3
+    left = [each["Name"] for each in client("s3").list_buckets()["Buckets"]]
+    assert not [each for each in left if each.startswith(name)]
+    groups = client("logs").describe_log_groups()["logGroups"]
+    assert not [each for each in groups if f"/{name}/" in each["logGroupName"]]
+    assert not [each for each in client("dynamodb").list_tables()["TableNames"] if name in each]
+    assert "nothing is left" in stack("destroy", "--yes", code=3).err
+
+
+def test_the_package_deploys_with_other_tools(user: User, client: Client, photo: Photo) -> None:
+    told = user("package", "--output-dir", "out", "-o", "json").json
+    s3, cloudformation = client("s3"), client("cloudformation")
+    s3.create_bucket(Bucket="my-own-bucket")
+    zipped = user.folder / told["zip"]
+    s3.upload_file(str(zipped), "my-own-bucket", zipped.name)
+    cloudformation.create_stack(
+        StackName="by-hand",
+        TemplateBody=(user.folder / told["template"]).read_text(),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[
+            {"ParameterKey": "CodeBucket", "ParameterValue": "my-own-bucket"},
+            {"ParameterKey": "CodeKey", "ParameterValue": zipped.name},
+        ],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="by-hand", WaiterConfig={"Delay": 1}
+    )
+    photo("a.jpg")
+
+    assert user("upload", "a.jpg", "--wait", "--stack", "by-hand").rows[0][:2] == ["a.jpg", "Black"]
+    user("destroy", "--yes", "--stack", "by-hand")
+
+
+def test_a_failed_first_deploy_tells_the_cause_and_can_be_repeated(
+    user: User, client: Client
+) -> None:
+    """A stack that failed lies there in ROLLBACK_COMPLETE, as AWS leaves it."""
+    broken = {"Resources": {"Bad": {"Type": "AWS::S3::Bucket", "Properties": {
+        "NotificationConfiguration": {"QueueConfigurations": [
+            {"Event": "s3:ObjectCreated:*", "Queue": "arn:aws:sqs:us-east-1:000000000000:none"}
+        ]}}}}}  # fmt: skip
+    client("cloudformation").create_stack(
+        StackName="again",
+        TemplateBody=json.dumps(broken),
+        Tags=[{"Key": "application", "Value": "labelctl"}],
+    )
+    assert_soon(lambda: status_of(client, "again") == "ROLLBACK_COMPLETE")
+    assert "ROLLBACK_COMPLETE" in user("labels", "x", "--stack", "again", code=3).err
+
+    told = user("deploy", "--stack", "again")
+
+    assert "The last deploy failed at Bad" in told.err
+    assert status_of(client, "again") == "CREATE_COMPLETE"
+    user("destroy", "--yes", "--stack", "again")
+
+
+def status_of(client: Client, stack: str) -> str:
+    told: str = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0][
+        "StackStatus"
+    ]
+    return told
+
+
+def test_the_demo_shows_the_commands_that_it_stands_for(cloud: User, photo: Photo) -> None:
+    told = cloud("demo", photo("me.png", "astronaut.png"))
+
+    for command in ("deploy", "upload --wait", "labels me.png", "status"):
+        assert f"$ labelctl {command}" in told.err
+    assert ["me.png", "Face"] in [row[:2] for row in told.rows]
+    cloud("destroy", "--local", "--yes")
+
+
+def test_the_demo_has_photographs_of_its_own(cloud: User) -> None:
+    rows = cloud("demo").rows
+
+    assert {"astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"} <= {row[0] for row in rows}
+    cloud("destroy", "--local", "--yes")
+
+
+def test_without_credentials_it_says_so_and_offers_the_local_cloud(
+    cloud: User, tmp_path: Path
+) -> None:
+    env = cloud.env | {"HOME": str(tmp_path), "AWS_REGION": "eu-west-1"}
+    told = User(env, tmp_path)("status", code=4)
+
+    assert "No AWS credentials were found." in told.err
+    assert "--local" in told.err
+
+
+def test_a_closed_pipe_is_no_error(stack: User, photo: Photo) -> None:
+    for number in range(3):
+        photo(f"many/{number}.jpg")
+    stack("upload", "many", "--wait")
+    script = f'"{LABELCTL}" tail --no-follow | head -n 1'
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        env=stack.env,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stderr == b""
+    assert done.stdout.count(b"\n") == 1
+
+
+def test_a_16_bit_picture_and_a_rotated_one_are_labelled(stack: User) -> None:
+    Image.new("I;16", (200, 100), 40000).save(stack.folder / "deep.png")
+    rotated = Image.new("RGB", (200, 100), "red")
+    exif = rotated.getexif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    rotated.save(buffer, "JPEG", exif=exif)
+    (stack.folder / "turned.jpg").write_bytes(buffer.getvalue())
+
+    told = stack("upload", "deep.png", "turned.jpg", "--wait", "-o", "json").json
+
+    assert {each["status"] for each in told["photos"]} == {"labelled"}
