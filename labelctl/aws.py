@@ -92,6 +92,11 @@ class Aws:
         region: str | None = self._session.region_name
         return region
 
+    def has_rekognition(self) -> bool:
+        """Whether botocore's list of regions, which lags behind AWS, knows Rekognition in this one."""
+        known: list[str] = self._session.get_available_regions("rekognition")
+        return self.region in known
+
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
         client: CloudFormationClient = self._client("cloudformation")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from labelctl import contract
 from labelctl.aws import is_missing
 from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
+from labelctl.words import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -227,16 +228,12 @@ def wait(
             last, pause = clock(), 0.1
         elif clock() - last > patience:
             raise WaitTimeoutError(
-                f"{_photos(len(left))} still waiting after {patience:g} seconds without news.",
+                f"{counted(len(left), 'photo')} still waiting after {patience:g} s without news.",
                 "Nothing is lost. `labelctl status` shows how things stand.",
             )
         if left:
             sleep(pause)
             pause = min(pause * 1.5, 2.0)
-
-
-def _photos(count: int) -> str:
-    return "1 photo is" if count == 1 else f"{count:,} photos are"
 
 
 def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> set[Awaited]:

@@ -71,6 +71,7 @@ class Stack:
         return (
             self.tags.get("application") == "labelctl"
             or self.description.startswith("labelctl ")
+            or {"PhotosBucket", "DeadLetterQueue"} <= self.outputs.keys()
             or self.status == "REVIEW_IN_PROGRESS"
         )
 

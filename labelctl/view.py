@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -304,10 +304,3 @@ def _number(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def together(texts: Iterable[str], most: int = 3) -> str:
-    """A few texts in one line: "a, b, c and 4 more"."""
-    every = list(texts)
-    told = ", ".join(every[:most])
-    return told + (f" and {len(every) - most} more" if len(every) > most else "")

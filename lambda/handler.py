@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -96,6 +97,10 @@ def _settle(event: PhotoEvent, repeated: bool) -> bool:
         status, details = _apply(event, repeated)
     except (ClientError, BotoCoreError) as error:
         status, details = "retrying", {"reason": str(error)}
+    except (
+        Exception
+    ) as error:  # a bug that one photo met: the others of its batch are done all the same
+        status, details = "retrying", {"reason": repr(error), "trace": traceback.format_exc()}
     _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
     return status != "retrying"
 

@@ -75,6 +75,11 @@ def deploy(
     view = session.view
     aws = session.aws
 
+    if not aws.has_rekognition():
+        view.warn(
+            f"Rekognition is not known to be in {aws.region}. If it is not, the function will fail: "
+            "choose another region with --region."
+        )
     left = core.leftover(aws, name)
     if left and dry_run:
         raise RefusedError(

@@ -8,6 +8,7 @@ import typer
 
 from labelctl.errors import RefusedError
 from labelctl.session import Session
+from labelctl.words import counted
 
 if TYPE_CHECKING:
     from labelctl.stack import Stack
@@ -37,7 +38,8 @@ def destroy(
                     view.step(*_event(told))
     result = {"stack": name, "destroyed": [stack.name for stack in stacks], "versions": deleted}
     view.show(result)
-    view.note(f'The stack "{name}" is gone, and {deleted:,} versions of objects with it.', "green")
+    held = f", and {counted(deleted, 'version')} of its objects with it" if deleted else ""
+    view.note(f'The stack "{name}" is gone{held}.', "green")
 
 
 def _ask(session: Session, stacks: list[Stack]) -> None:

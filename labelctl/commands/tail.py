@@ -10,6 +10,7 @@ import typer
 
 from labelctl.session import Session
 from labelctl.view import Cell
+from labelctl.words import counted
 
 if TYPE_CHECKING:
     from labelctl.tail import Line
@@ -48,7 +49,7 @@ def _cells(line: Line, plain: bool) -> list[str | Cell]:
     if line.labels is None:
         what = line.reason
     else:
-        what = f"{line.labels} label{'' if line.labels == 1 else 's'}" + (f": {top}" if top else "")
+        what = counted(line.labels, "label") + (f": {top}" if top else "")
     return [
         Cell(line.at[11:19], "dim"),
         Cell(f"{line.status:<10}", _STYLES.get(line.status, "red")),

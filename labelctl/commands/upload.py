@@ -10,6 +10,7 @@ import typer
 from labelctl.errors import NotFoundError, PhotosFailedError, UsageError
 from labelctl.session import Session
 from labelctl.view import Cell
+from labelctl.words import counted
 
 if TYPE_CHECKING:
     from labelctl import results
@@ -71,7 +72,7 @@ def upload(
     bad = tally["refused"] + tally["failed"]
     if bad:
         raise PhotosFailedError(
-            f"{bad:,} of {every:,} photos could not be {'labelled' if wait else 'uploaded'}.",
+            f"{bad:,} of {counted(every, 'photo')} could not be {'labelled' if wait else 'uploaded'}.",
             "The reasons are above; the others are done.",
         )
 

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from labelctl.local import state
+from labelctl.local import guard, state
 from labelctl.local.journal import Event, Journal
 
 JOURNAL = "journal.json"  # in a saved state: the number of the first journal file it lacks
@@ -62,7 +62,7 @@ def install(
     import ministack.app as app
     from ministack.core import iam_evaluator
     from ministack.core.responses import get_account_id, get_region
-    from ministack.services import lambda_svc, s3, sqs
+    from ministack.services import cloudwatch_logs, lambda_svc, s3, sqs
 
     def fire(
         bucket_name: str,
@@ -108,6 +108,27 @@ def install(
     limit = lambda_svc._sqs_esm_concurrency
     lambda_svc._sqs_esm_concurrency = concurrency
 
+    looked_up = s3._head_object
+
+    def look_up(
+        bucket: str, key: str, headers: dict[str, str] | None = None, query: Any = None
+    ) -> Any:
+        # Who may not list a bucket is not told what is missing from it: 403, not 404.
+        answer = looked_up(bucket, key, headers, query)
+        who = guard.access_key(headers or {})
+        if answer[0] == 404 and who and not may(who, "s3:ListBucket", f"arn:aws:s3:::{bucket}")[0]:
+            return s3._error("AccessDenied", "Access Denied", 403)
+        return answer
+
+    compiled_filter = cloudwatch_logs._compile_filter_pattern
+
+    def compile_filter(pattern: str) -> Callable[[str], bool]:
+        # `?one ?two` is any of the words, which the emulator takes for one that holds a question mark.
+        words = (pattern or "").split()
+        if not words or not all(word.startswith("?") for word in words):
+            return compiled_filter(pattern)  # type: ignore[no-any-return]
+        return lambda message: any(word[1:] in message for word in words)
+
     def load() -> None:
         state.restore(saved)
         notifications.resend(saved)
@@ -121,6 +142,8 @@ def install(
         (found := compiled(pattern, ignore_case)).pattern, found.flags | re.DOTALL
     )
     s3._fire_s3_event_async = fire
+    s3._head_object = look_up
+    cloudwatch_logs._compile_filter_pattern = compile_filter
     sqs._receive_messages_for_esm = receive_and_mark
     sqs._delete_messages_for_esm = delete_and_mark
     lambda_svc.CODE_BLOB_DIR = str(blobs)
