@@ -129,13 +129,15 @@ def code_of(error: ClientError) -> str:
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether S3 or DynamoDB says that the thing is not there."""
+    """Whether S3, DynamoDB, SQS or CloudWatch says that the thing is not there."""
     return code_of(error) in (
         "404",
         "NoSuchKey",
         "NoSuchVersion",
         "NoSuchBucket",
         "ResourceNotFoundException",
+        "QueueDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -128,8 +128,13 @@ def plan(
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in every_tag.items()],
     )
-    status, reason, changes = _await_change_set(cloudformation, made["Id"], sleep)
-    planned = Plan(name, made["StackId"], made["Id"], creates, changes)
+    planned = Plan(name, made["StackId"], made["Id"], creates, ())
+    try:
+        status, reason, changes = _await_change_set(cloudformation, made["Id"], sleep)
+    except BaseException:  # Ctrl-C too
+        discard(cloudformation, planned)
+        raise
+    planned = replace(planned, changes=changes)
     if status == "FAILED":
         discard(cloudformation, planned)
         if not any(words in reason for words in _NO_CHANGES):

@@ -166,12 +166,15 @@ def label_rows(
 ) -> list[dict[str, Any]]:
     """One row for each label in a DetectLabels answer.
 
-    A label can lack every list (the service leaves out what is empty); a row always has them all.
+    A label can lack every list (the service leaves out what is empty); a row always has them all. Of
+    two labels with one name the surer stands: a row's key has room for one.
     Boxes are ratios of the upright picture, 0 to 1; confidence is 0 to 100.
     """
     rows = []
-    for label in labels:
-        name = label["Name"]
+    by_name = {
+        label["Name"]: label for label in sorted(labels, key=lambda each: each["Confidence"])
+    }
+    for name, label in by_name.items():
         boxes = [
             {
                 **{side.lower(): instance["BoundingBox"].get(side, 0.0) for side in _SIDES},

@@ -29,6 +29,8 @@ _READS = 5  # fewer rows than counted so often in a row is no coincidence
 _WINDOW = 300
 """Photos asked about at once while waiting: the queue works roughly in the order of arrival, so
 asking about all of a large upload each time would cost much and tell little."""
+_LONGEST_PAUSE = 2.0  # seconds between two looks
+_ASKED = 20  # photos whose object is looked at, once nothing has moved for that long
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,8 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
     Raises PhotoNotFoundError.
     """
     for key in _candidates(image):
-        head = _head(s3, bucket, key)
-        if head is not None:
-            return Awaited(key, head.get("VersionId"), head["ETag"].strip('"'))
+        if found := current(s3, bucket, key):
+            return found
     raise PhotoNotFoundError(
         f'There is no photo "{image}" in the bucket.',
         f'Upload it first: labelctl upload "{image}"'
@@ -123,15 +124,17 @@ def _may_be_key(key: str) -> bool:
         return False
 
 
-def _head(s3: S3Client, bucket: str, key: str) -> Any | None:
+def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
+    """The photo as it lies in the bucket now, or None."""
     from botocore.exceptions import ClientError
 
     try:
-        return s3.head_object(Bucket=bucket, Key=key)
+        head = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if is_missing(error):
             return None
         raise
+    return Awaited(key, head.get("VersionId"), head["ETag"].strip('"'))
 
 
 def read(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
@@ -209,35 +212,43 @@ def wait(
     sent: Sequence[Awaited],
     *,
     patience: float,
+    now: Callable[[str], Awaited | None],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Awaited]:
     """Tell of each photo as it is labelled or has failed, until all are.
 
-    Raises WaitTimeoutError when nothing has been told for `patience` seconds.
+    `now` tells how a key stands in the bucket (see `current`). Of a photo that keeps waiting it is
+    asked: one that was replaced meanwhile is told of as what it is now, and one that was removed is
+    not told of. Raises WaitTimeoutError when nothing has been told for `patience` seconds.
     """
     left = deque(sent)
     last, pause = clock(), 0.1
     while left:
         window = [left.popleft() for _ in range(min(_WINDOW, len(left)))]
         done = _done(dynamodb, table, window)
-        for photo in reversed([photo for photo in window if photo not in done]):
-            left.appendleft(photo)
         yield from (photo for photo in window if photo in done)
+        stuck = [photo for photo in window if photo not in done]
         if done:
+            left.extendleft(reversed(stuck))
             last, pause = clock(), 0.1
-        elif clock() - last > patience:
+            continue
+        if pause >= _LONGEST_PAUSE:
+            asked, rest = stuck[:_ASKED], stuck[_ASKED:]
+            stuck = [*rest, *filter(None, (now(photo.key) for photo in asked))]
+        left.extend(stuck)  # behind the others, so that all have their turn
+        if left and clock() - last > patience:
             raise WaitTimeoutError(
                 f"{counted(len(left), 'photo')} still waiting after {patience:g} s without news.",
                 "Nothing is lost. `labelctl status` shows how things stand.",
             )
         if left:
             sleep(pause)
-            pause = min(pause * 1.5, 2.0)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
 def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> set[Awaited]:
-    """Those of the photos whose result stands, or that a newer upload has replaced."""
+    """Those of the photos whose result stands."""
     headers: dict[str, Any] = {}
     for start in range(0, len(window), _BATCH):
         keys: Any = [
@@ -249,7 +260,7 @@ def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> se
             table: {
                 "Keys": keys,
                 "ConsistentRead": True,
-                "ProjectionExpression": "image, #row, #status, version_id, etag, uploaded_at",
+                "ProjectionExpression": "image, #row, #status, version_id, etag",
                 "ExpressionAttributeNames": names,
             }
         }

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labelctl import photos
 from labelctl.aws import explain, is_missing
-from labelctl.errors import CredentialsError, LabelctlError
+from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -118,7 +118,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 def upload(s3: S3Client, bucket: str, candidates: Iterable[Candidate]) -> Iterator[Result]:
     """Send the photos, a few at a time; results come in the order of the candidates.
 
-    Raises CredentialsError when AWS will take none of them; other failures are results.
+    Raises CredentialsError or AccessDeniedError when AWS will take none of them; other failures are
+    results.
     """
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="upload") as pool:
@@ -160,8 +161,8 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
         )
     except Exception as error:
         told = explain(error)
-        if told is None or isinstance(told, CredentialsError):
-            raise (told or error) from error
+        if told is None or isinstance(told, CredentialsError | AccessDeniedError):
+            raise (told or error) from error  # the other photos would not fare better
         return Result(path, key, "failed", _sentence(told), size)
     return Result(path, key, "uploaded", "", size, put.get("VersionId"), put["ETag"].strip('"'))
 

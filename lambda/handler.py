@@ -97,9 +97,8 @@ def _settle(event: PhotoEvent, repeated: bool) -> bool:
         status, details = _apply(event, repeated)
     except (ClientError, BotoCoreError) as error:
         status, details = "retrying", {"reason": str(error)}
-    except (
-        Exception
-    ) as error:  # a bug that one photo met: the others of its batch are done all the same
+    except Exception as error:
+        # A bug that this photo met. The others of its batch are not to suffer for it.
         status, details = "retrying", {"reason": repr(error), "trace": traceback.format_exc()}
     _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
     return status != "retrying"

@@ -116,14 +116,16 @@ def _tags(given: list[str] | None) -> dict[str, str]:
     tags = {}
     for text in given or ():
         key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f'--tag "{text}" is not of the form KEY=VALUE.')
+        if not equals or not key or not value:
+            raise UsageError(
+                f'--tag "{text}" is not of the form KEY=VALUE.', "Neither may be empty."
+            )
         tags[key] = value
     return tags
 
 
 def _clean_up(session: Session, left: Any) -> None:
-    from labelctl import changes
+    from labelctl import destroy
 
     if left.cause:
         session.view.warn(
@@ -132,7 +134,8 @@ def _clean_up(session: Session, left: Any) -> None:
         )
     _follow(
         session,
-        changes.remove(session.aws.cloudformation, left.stack.id),
+        # More than deleting the stack: its rollback may have got stuck at the protected table.
+        (told for told in destroy.destroy(session.aws, left.stack) if not isinstance(told, int)),
         "Removing what an earlier deploy left",
     )
 

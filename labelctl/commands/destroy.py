@@ -54,13 +54,20 @@ def _ask(session: Session, stacks: list[Stack]) -> None:
 
 
 def _lost(session: Session, stack: Stack) -> str:
-    from labelctl import contract, status
+    from botocore.exceptions import ClientError
+
+    from labelctl import aws, contract, status
 
     if "Table" not in stack.outputs:
         return "what is left of it"
-    labelled = status.count(session.aws.dynamodb, stack.table, contract.LABELLED)
-    failed = status.count(session.aws.dynamodb, stack.table, contract.FAILED)
-    waiting = status.depth(session.aws.sqs, stack.queue).depth
+    try:
+        labelled = status.count(session.aws.dynamodb, stack.table, contract.LABELLED)
+        failed = status.count(session.aws.dynamodb, stack.table, contract.FAILED)
+        waiting = status.depth(session.aws.sqs, stack.queue).depth
+    except ClientError as error:
+        if not aws.is_missing(error):
+            raise
+        return "what an earlier destroy left of it"
     return (
         f"all photos in the bucket {stack.bucket} ({labelled:,} labelled, {failed:,} failed, "
         f"{waiting:,} waiting) and all labels"

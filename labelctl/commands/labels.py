@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,11 +36,24 @@ def labels(
     sent = results.resolve(aws.s3, stack.bucket, image)
     if wait:
         with session.view.meter(f"Waiting for {sent.key}"):
-            for _ in results.wait(aws.dynamodb, stack.table, [sent], patience=timeout):
-                pass
+            for done in _wait(session, [sent], timeout):
+                sent = done  # another version, if it was replaced meanwhile
     photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
     session.view.show(photo.as_json(), _table(photo, session, min_confidence))
     _raise_unless_labelled(photo, session)
+
+
+def _wait(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[Awaited]:
+    from labelctl import results
+
+    stack, s3 = session.stack, session.aws.s3
+    return results.wait(
+        session.aws.dynamodb,
+        stack.table,
+        sent,
+        patience=timeout,
+        now=lambda key: results.current(s3, stack.bucket, key),
+    )
 
 
 def _raise_unless_labelled(photo: Photo, session: Session) -> None:
@@ -69,15 +82,17 @@ def awaited(
     late: WaitTimeoutError | None = None
     with view.meter("Labelling") as meter:
         meter.update(0, total=len(sent))
-        done = results.wait(aws.dynamodb, stack.table, sent, patience=timeout)
+        done: dict[str, Awaited] = {}
         try:
-            for count, each in enumerate(done, 1):
-                meter.update(count, total=len(sent), words=each.key)
+            for each in _wait(session, sent, timeout):
+                done[each.key] = each
+                meter.update(len(done), total=len(sent), words=each.key)
         except WaitTimeoutError as error:
             late = error  # what is there is shown all the same
     failed = 0
     photos = []
-    for photo in results.read_many(aws.dynamodb, stack.table, sent):
+    told = [done.get(each.key, each) for each in sent]
+    for photo in results.read_many(aws.dynamodb, stack.table, told):
         if photo.status == "failed":
             failed += 1
             view.step(Cell("failed   ", "red"), photo.image, Cell(photo.reason or "", "red"))

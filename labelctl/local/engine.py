@@ -143,20 +143,18 @@ def _start(home: Path, wanted: str | None) -> Cloud:
     else:
         processes.end(processes.ours(home) - keep, _STOP_PATIENCE)
     record.model, record.stamp = model, stamp
-    started: list[int] = []
+    before = processes.ours(home)
     try:
         if not engine_up:
             notice = _spawn_engine(home, record)
-            started.append(record.pid)
         if record.recogniser_pid not in keep:
             _spawn_recogniser(home, record)
-            started.append(record.recogniser_pid)
         folder.write(home, record)  # at once: whoever comes after a killed command finds them
         _await(home, record)
         record.started_at = record.started_at or _now()
         folder.write(home, record)
-    except BaseException:  # Ctrl-C too: nothing is left half started
-        processes.end(started, _STOP_PATIENCE)
+    except BaseException:  # Ctrl-C too, whenever it comes: nothing is left half started
+        processes.end(processes.ours(home) - before, _STOP_PATIENCE)
         raise
     return _cloud(home, record, notice)
 

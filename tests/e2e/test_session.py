@@ -158,7 +158,7 @@ def test_failed_pending_and_unknown_are_told_apart(
     waiting = stack("labels", "waits.jpg", "-o", "json", code=6)
     assert waiting.json["status"] == "pending"
     late = stack("labels", "waits.jpg", "--wait", "--timeout", "1", code=6)
-    assert "1 photo is still waiting" in late.err
+    assert "1 photo still waiting after 1 s" in late.err
     assert stack("status", "-o", "json").json["photos"]["waiting"] == 1
 
 

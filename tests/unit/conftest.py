@@ -1,0 +1,282 @@
+"""What the unit tests share: AWS in process (moto, or answers written down), never the real one."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.loaders import Loader
+from botocore.stub import ANY, Stubber
+from hypothesis import HealthCheck, settings
+from moto import mock_aws
+
+from labelctl import assets, contract, results
+from tests.lambda_runtime import sqs_event
+from tests.unit.function_world import Bucket, Rekognition, make_table, read_template
+
+REGION = "us-east-1"
+LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+FALSE_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing-secret",
+    "AWS_SESSION_TOKEN": "testing-token",
+}
+
+# How long an example takes says nothing on a machine that others use as well.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """No test here reaches beyond this machine."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the credentials or the settings of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name in ("LABELCTL_STACK", "LABELCTL_LOCAL"):
+            monkeypatch.delenv(name)
+    for name, value in FALSE_CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def models() -> Loader:
+    """botocore's descriptions of the services, read once: they are most of what a client costs."""
+    return Loader(include_default_search_paths=True)
+
+
+@pytest.fixture
+def moto(no_account: None, models: Loader) -> Iterator[None]:
+    """AWS in process."""
+    with mock_aws():
+        session = botocore.session.Session()
+        session.register_component("data_loader", models)
+        boto3.setup_default_session(botocore_session=session)
+        yield
+
+
+@pytest.fixture
+def s3(moto: None) -> Any:
+    return boto3.client("s3", region_name=REGION)
+
+
+@pytest.fixture
+def dynamodb(moto: None) -> Any:
+    return boto3.client("dynamodb", region_name=REGION)
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    """A bucket with versions, as the template's."""
+    s3.create_bucket(Bucket="photos")
+    s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+    return "photos"
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> str:
+    """A table with the template's keys, index and protection."""
+    make_table(dynamodb, "labels")
+    return "labels"
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """cloudformation/template.yaml."""
+    return read_template()
+
+
+@pytest.fixture
+def function(
+    moto: None, table: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ModuleType]:
+    """The module `handler`, imported anew: it makes its clients then, and AWS must be moto.
+
+    Its environment is the template's, with the parameters' defaults.
+    """
+    variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+    for name, value in variables.items():
+        parameter = template["Parameters"].get(value["Ref"])
+        monkeypatch.setenv(name, str(parameter["Default"]) if parameter else table)
+    monkeypatch.syspath_prepend(assets.folder("lambda"))
+    for name in ("handler", "store"):
+        sys.modules.pop(name, None)
+    module = importlib.import_module("handler")
+    yield module
+    module._pool.shutdown()
+    for name in ("handler", "store"):
+        del sys.modules[name]
+
+
+@pytest.fixture
+def photos(s3: Any, bucket: str) -> Bucket:
+    """The bucket, whose changes are S3's records."""
+    return Bucket(s3)
+
+
+@pytest.fixture
+def rekognition(function: ModuleType) -> Rekognition:
+    """What the function's Rekognition answers, and was asked."""
+    return Rekognition(function._rekognition)
+
+
+@pytest.fixture
+def work(function: ModuleType, rekognition: Rekognition) -> Callable[..., list[str]]:
+    """Hand the function one batch; the ids of the messages it gives back."""
+
+    def run(*bodies: Any, receives: Any = ()) -> list[str]:
+        answer = function.handler(sqs_event(*bodies, receives=receives), None)
+        assert answer.keys() == {"batchItemFailures"}
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    return run
+
+
+@pytest.fixture
+def look(dynamodb: Any, table: str) -> Callable[[Any], results.Photo]:
+    """What the command line says of the version that a record tells of."""
+
+    def read(record: Any) -> results.Photo:
+        [event] = contract.parse_message(json.dumps({"Records": [record]}))
+        return results.read(
+            dynamodb, table, results.Awaited(event.key, event.version_id, event.etag)
+        )
+
+    return read
+
+
+@pytest.fixture
+def rows(dynamodb: Any, table: str) -> Callable[[], list[dict[str, Any]]]:
+    """All there is in the table."""
+
+    def scan() -> list[dict[str, Any]]:
+        deserialize = TypeDeserializer().deserialize
+        items = dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
+        return [{name: deserialize(value) for name, value in item.items()} for item in items]
+
+    return scan
+
+
+class Naps(list[float]):
+    """A `sleep` that takes no time; the list of what it was asked for."""
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def naps() -> Naps:
+    return Naps()
+
+
+STACK_ID = f"arn:aws:cloudformation:{REGION}:123456789012:stack/labelctl/0a1b"
+BEGIN = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+class CloudFormation:
+    """A client whose answers are written down in the order in which they are asked for.
+
+    What is asked otherwise than written, or not at all, fails the test.
+    """
+
+    def __init__(self, stubber: Stubber) -> None:
+        self.client: Any = stubber.client
+        self._stubber = stubber
+        self._events = 0
+
+    def answers(self, method: str, answer: Mapping[str, Any], **expected: Any) -> None:
+        self._stubber.add_response(method, dict(answer), expected or None)
+
+    def refuses(self, method: str, code: str, message: str) -> None:
+        self._stubber.add_client_error(method, code, message)
+
+    def no_stack(self, name: str = "labelctl") -> None:
+        self.refuses("describe_stacks", "ValidationError", f"Stack with id {name} does not exist")
+
+    def stack(self, status: str, **more: Any) -> dict[str, Any]:
+        described = {
+            "StackName": "labelctl",
+            "StackId": STACK_ID,
+            "StackStatus": status,
+            "CreationTime": BEGIN,
+            "Tags": [{"Key": "application", "Value": "labelctl"}],
+            **more,
+        }
+        self.answers("describe_stacks", {"Stacks": [described]})
+        return described
+
+    def change_set(self, *statuses: str, reason: str = "", changes: Sequence[Any] = ()) -> None:
+        """Made, and then described in one status after the other."""
+        self.answers("create_change_set", {"Id": "arn:change-set/1", "StackId": STACK_ID})
+        for status in statuses:
+            told = {"StackName": "labelctl", "Status": status, "Changes": list(changes)}
+            self.answers(
+                "describe_change_set", {**told, **({"StatusReason": reason} if reason else {})}
+            )
+
+    def event(self, name: str, status: str, reason: str = "", **more: Any) -> dict[str, Any]:
+        """A new event; of the stack itself where `name` is labelctl."""
+        self._events += 1
+        told = {
+            "StackId": STACK_ID,
+            "StackName": "labelctl",
+            "EventId": f"event-{self._events}",
+            "LogicalResourceId": name,
+            "PhysicalResourceId": STACK_ID if name == "labelctl" else f"physical-{name}",
+            "ResourceType": "AWS::CloudFormation::Stack"
+            if name == "labelctl"
+            else "AWS::S3::Bucket",
+            "Timestamp": BEGIN + timedelta(seconds=self._events),
+            "ResourceStatus": status,
+            **more,
+        }
+        return {**told, "ResourceStatusReason": reason} if reason else told
+
+    def look(self, *events: Mapping[str, Any], pages: int = 1) -> None:
+        """One look at the events, given oldest first; CloudFormation tells the newest first."""
+        newest_first = list(events)[::-1]
+        size = max(-(-len(newest_first) // pages), 1)
+        for page in range(pages):
+            answer: dict[str, Any] = {"StackEvents": newest_first[page * size : (page + 1) * size]}
+            if page < pages - 1:
+                answer["NextToken"] = f"page-{page + 1}"
+            self.answers("describe_stack_events", answer)
+
+    def runs(self, *events: Mapping[str, Any], method: str = "execute_change_set") -> None:
+        """What was there, the call that starts it all, and a look at what happened."""
+        self.look()
+        self.answers(method, {})
+        self.look(*events)
+
+
+@pytest.fixture
+def cloudformation(no_account: None) -> Iterator[CloudFormation]:
+    client = boto3.client("cloudformation", region_name=REGION)
+    with Stubber(client) as stubber:
+        yield CloudFormation(stubber)
+        stubber.assert_no_pending_responses()
+
+
+Put = Callable[..., dict[str, Any]]
+
+__all__ = ["ANY", "BEGIN", "REGION", "STACK_ID", "CloudFormation", "Naps"]

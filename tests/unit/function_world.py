@@ -1,0 +1,125 @@
+"""What the function's tests need around it: the template, a bucket, Rekognition's answers."""
+
+from __future__ import annotations
+
+import json
+from threading import Lock
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from labelctl import assets, contract, results
+from tests.lambda_runtime import s3_record
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms, which become the long ones: `!Ref X` → {Ref: X}."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.SequenceNode):
+        value: Any = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_scalar(node)
+    return {name if name == "Ref" else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+def read_template() -> dict[str, Any]:
+    """cloudformation/template.yaml."""
+    return yaml.load(assets.template("template.yaml"), _Loader)
+
+
+def make_table(dynamodb: Any, name: str) -> None:
+    """Make the table as the template describes it."""
+    properties = read_template()["Resources"]["Table"]["Properties"]
+    for later in ("PointInTimeRecoverySpecification", "TimeToLiveSpecification"):
+        del properties[later]  # calls of their own
+    dynamodb.create_table(TableName=name, **properties)
+
+
+def label(name: str, confidence: float = 90.5) -> dict[str, Any]:
+    return {"Name": name, "Confidence": confidence}
+
+
+class Rekognition:
+    """The service behind the function's own client: botocore checks the requests, makes the errors.
+
+    `answers` has for a key the labels' names, the code of an error, or a function of the request
+    that returns either; any other photo shows a dog.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.answers: dict[str, Any] = {}
+        self.requests: list[dict[str, Any]] = []
+        self._lock = Lock()
+        client.meta.events.register("before-call.rekognition.DetectLabels", self._call)
+
+    def _call(self, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        request = json.loads(params["body"])
+        with self._lock:
+            self.requests.append(request)
+        answer = self.answers.get(request["Image"]["S3Object"]["Name"], ["Dog"])
+        if callable(answer):
+            answer = answer(request)
+        if isinstance(answer, str):
+            status = 500 if answer == "InternalServerError" else 400
+            wrong = {"Error": {"Code": answer, "Message": "said Rekognition"}}
+            return SimpleNamespace(status_code=status), wrong
+        found = {"Labels": [label(name) for name in answer], "LabelModelVersion": "3.0"}
+        return SimpleNamespace(status_code=200), found
+
+    @property
+    def photos(self) -> list[dict[str, str]]:
+        """What it was asked about, in that order."""
+        return [request["Image"]["S3Object"] for request in self.requests]
+
+
+class Bucket:
+    """The bucket: each change gives the record that S3 would send of it."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+        self._sequencer = 0x0055AED6DCD90281E5
+
+    def put(self, key: str, body: bytes = b"a picture") -> Any:
+        answer = self._s3.put_object(Bucket="photos", Key=key, Body=body)
+        return self._record(
+            key,
+            "ObjectCreated:Put",
+            size=len(body),
+            eTag=answer["ETag"].strip('"'),
+            versionId=answer["VersionId"],
+        )
+
+    def remove(self, key: str) -> Any:
+        marker = self._s3.delete_object(Bucket="photos", Key=key)["VersionId"]
+        return self._record(key, "ObjectRemoved:DeleteMarkerCreated", versionId=marker)
+
+    def remove_version(self, key: str, version_id: str) -> Any:
+        self._s3.delete_object(Bucket="photos", Key=key, VersionId=version_id)
+        return self._record(key, "ObjectRemoved:Delete", versionId=version_id)
+
+    def _record(self, key: str, event: str, **photo: Any) -> Any:
+        self._sequencer += 1
+        return s3_record(key, f"{self._sequencer:018X}", event, **photo)
+
+
+def version_id(record: Any) -> str:
+    return record["s3"]["object"]["versionId"]
+
+
+def headers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["row"] == contract.HEADER]
+
+
+def names(photo: results.Photo) -> list[str]:
+    return [label.name for label in photo.labels]
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -1,0 +1,261 @@
+"""boto3's errors in words, and clients that are made where the user said and tell what they ask."""
+
+from __future__ import annotations
+
+import boto3
+import botocore.exceptions as boto
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from labelctl import aws
+from labelctl.aws import Aws, code_of, explain, is_missing
+from labelctl.errors import AccessDeniedError, CredentialsError, RefusedError, UsageError
+from tests.unit.conftest import FALSE_CREDENTIALS
+
+
+def refusal(code, message="", operation="PutItem"):
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+# ---- what a refusal means
+
+
+@pytest.mark.parametrize(
+    "code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"]
+)
+def test_expired_credentials(code):
+    told = explain(refusal(code))
+    assert type(told) is CredentialsError
+    assert (told.message, told.exit_code) == ("Your AWS credentials have expired.", 4)
+    assert "aws sso login" in told.hint
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidClientTokenId",  # CloudFormation, SQS
+        "InvalidAccessKeyId",  # S3
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",  # DynamoDB, CloudWatch Logs
+        "InvalidSignatureException",
+        "AuthFailure",
+        "InvalidToken",
+        "IncompleteSignature",
+    ],
+)
+def test_credentials_that_are_no_good(code):
+    told = explain(refusal(code, "The security token AKIAIOSFODNN7EXAMPLE is invalid"))
+    assert type(told) is CredentialsError
+    assert told.message == f"AWS does not accept your credentials ({code})."
+    assert "aws configure list" in told.hint
+    assert "--local" in told.hint
+    assert "AKIA" not in told.message + told.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (
+            refusal(
+                "AccessDenied",
+                "User: arn:aws:iam::123456789012:user/a is not authorized to perform: "
+                "cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:…",
+                "CreateChangeSet",
+            ),
+            "cloudformation:CreateChangeSet",
+        ),
+        (
+            refusal(
+                "AccessDeniedException",
+                "User: x is not authorized to perform: dynamodb:Query because no identity-based",
+                "Query",
+            ),
+            "dynamodb:Query",
+        ),
+        (refusal("AccessDenied", "Access Denied", "PutObject"), "PutObject"),
+        (refusal("403", "Forbidden", "HeadObject"), "s3:GetObject"),
+        (refusal("403", "Forbidden", "HeadBucket"), "s3:ListBucket"),
+        (refusal("UnauthorizedOperation", "", "Describe"), "Describe"),
+    ],
+)
+def test_a_missing_right_is_named(error, action):
+    told = explain(error)
+    assert type(told) is AccessDeniedError
+    assert told.message == f"Your AWS identity may not do {action}."
+    assert told.exit_code == 4
+    assert "--profile" in told.hint
+    said = error.response["Error"]["Message"]
+    assert (f"AWS says: {said}" in told.hint) == ("perform" in said)
+
+
+def test_any_other_refusal_says_what_aws_says():
+    told = explain(refusal("ValidationError", "Template error: no such thing", "CreateChangeSet"))
+    assert type(told) is RefusedError
+    assert told.message == "AWS refused CreateChangeSet: Template error: no such thing"
+    silent = explain(refusal("Odd", operation="GetThing"))
+    assert silent.message == "AWS refused GetThing: Odd"
+    assert "--verbose" in silent.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words", "hint"),
+    [
+        (boto.ProfileNotFound(profile="nope"), UsageError, "(nope)", "list-profiles"),
+        (boto.NoRegionError(), UsageError, "No AWS region is set.", "--region"),
+        (boto.NoCredentialsError(), CredentialsError, "No AWS credentials", "--local"),
+        (boto.SSOTokenLoadError(error_msg="x"), CredentialsError, "login has expired", "sso login"),
+        (boto.UnauthorizedSSOTokenError(), CredentialsError, "login has expired", "sso login"),
+        (
+            boto.TokenRetrievalError(provider="sso", error_msg="x"),
+            CredentialsError,
+            "login has expired",
+            "sso login",
+        ),
+        (
+            boto.PartialCredentialsError(provider="env", cred_var="aws_secret_access_key"),
+            CredentialsError,
+            "aws_secret_access_key",
+            "aws configure",
+        ),
+        (
+            boto.CredentialRetrievalError(provider="process", error_msg="exit 1"),
+            CredentialsError,
+            "exit 1",
+            "aws configure",
+        ),
+        (
+            boto.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+            RefusedError,
+            "http://127.0.0.1:1",
+            "AWS_ENDPOINT_URL",
+        ),
+        (
+            boto.ConnectTimeoutError(endpoint_url="http://10.0.0.1"),
+            RefusedError,
+            "http://10.0.0.1",
+            "network",
+        ),
+        (
+            boto.ReadTimeoutError(endpoint_url="http://10.0.0.1"),
+            RefusedError,
+            "The call to AWS failed: Read timeout",
+            "Try again",
+        ),
+        (boto.ConnectionClosedError(endpoint_url="http://x"), RefusedError, "closed", "Try again"),
+        (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "Try again"),
+    ],
+)
+def test_what_boto3_itself_says(error, kind, words, hint):
+    told = explain(error)
+    assert type(told) is kind
+    assert words in told.message
+    assert hint in told.hint
+    assert not told.message.endswith("..")
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError("x")])
+def test_a_bug_is_none_of_it(error):
+    assert explain(error) is None
+
+
+def test_what_is_missing_is_told_apart():
+    for code in ("404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "ResourceNotFoundException"):
+        assert is_missing(refusal(code))
+    assert not is_missing(refusal("403"))
+    assert code_of(ClientError({}, "X")) == ""
+
+
+# ---- clients
+
+
+def test_the_region_is_the_options_or_the_environments(monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert Aws().region is None
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert Aws().region == "eu-west-1"
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")  # as the AWS CLI has it
+    assert Aws().region == "eu-central-1"
+    assert Aws(region="ap-south-1").region == "ap-south-1"
+    assert Aws(region="ap-south-1").s3.meta.region_name == "ap-south-1"
+
+
+def test_the_region_of_a_profile(monkeypatch, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("[profile work]\nregion = sa-east-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert Aws(profile="work").region == "sa-east-1"
+
+
+def test_without_a_region_there_is_a_hint(monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(boto.NoRegionError) as caught:
+        _ = Aws().cloudformation
+    assert "--region" in explain(caught.value).hint
+
+
+def test_without_credentials_there_is_a_hint(monkeypatch):
+    for name in FALSE_CREDENTIALS:
+        monkeypatch.delenv(name)
+    with pytest.raises(boto.NoCredentialsError) as caught:
+        Aws().sqs.list_queues()
+    assert "aws configure" in explain(caught.value).hint
+
+
+def test_a_profile_that_is_not_there():
+    with pytest.raises(boto.ProfileNotFound) as caught:
+        _ = Aws(profile="nope").s3
+    assert explain(caught.value).message == "The config profile (nope) could not be found."
+
+
+def test_a_client_is_made_once():
+    cloud = Aws()
+    assert cloud.s3 is cloud.s3
+    services = [
+        client.meta.service_model.service_name
+        for client in (cloud.cloudformation, cloud.s3, cloud.dynamodb, cloud.sqs, cloud.logs)
+    ]
+    assert services == ["cloudformation", "s3", "dynamodb", "sqs", "logs"]
+
+
+def test_clients_wait_repeat_and_pool_as_the_workers_need():
+    from labelctl import upload
+
+    config = Aws().s3.meta.config
+    assert config.max_pool_connections >= 2 * upload.WORKERS
+    assert config.retries["total_max_attempts"] == 5
+    assert config.retries["mode"] == "standard"
+    assert "labelctl" in config.user_agent_extra
+
+
+def test_endpoints_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert Aws().sqs.meta.endpoint_url == "http://127.0.0.1:9"
+
+
+@mock_aws
+def test_the_trace_tells_each_call_and_no_secret():
+    heard: list[str] = []
+    cloud = Aws(trace=heard.append)
+    cloud.s3.create_bucket(Bucket="secret-bucket")
+    with pytest.raises(ClientError):
+        cloud.s3.head_object(Bucket="secret-bucket", Key="secret.jpg")
+    assert [line.rpartition(", ")[0] for line in heard] == [
+        "s3 CreateBucket: 200",
+        "s3 HeadObject: 404",
+    ]
+    assert all(line.endswith(" ms") for line in heard)
+    for secret in (*FALSE_CREDENTIALS.values(), "Authorization", "Signature"):
+        assert secret not in "".join(heard)
+
+
+@mock_aws
+def test_without_a_trace_nothing_is_told(capfd):
+    boto3.client("s3")
+    Aws().s3.list_buckets()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_there_is_one_door():
+    assert not hasattr(aws, "boto3")

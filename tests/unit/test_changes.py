@@ -1,0 +1,358 @@
+"""CloudFormation's odd ways, one by one. Answers are written down; no emulator has all of them."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import ANY
+
+from labelctl import changes
+from labelctl.errors import DeployError, RefusedError
+from labelctl.stack import find
+from tests.unit.conftest import STACK_ID
+
+
+def modify(name="Photos", type="AWS::S3::Bucket", replacement="False", action="Modify", details=()):
+    change = {"Action": action, "LogicalResourceId": name, "ResourceType": type}
+    if action == "Modify":
+        change |= {"Replacement": replacement, "Details": list(details)}
+    return {"Type": "Resource", "ResourceChange": change}
+
+
+def planned(creates=False, changes_=("one",)):
+    return changes.Plan("labelctl", STACK_ID, "arn:change-set/1", creates, changes_)
+
+
+def plan(cloudformation, naps, parameters=None, tags=None, keep=()):
+    return changes.plan(
+        cloudformation.client, "labelctl", "{}", parameters or {}, tags or {}, keep=keep, sleep=naps
+    )
+
+
+# ---- planning
+
+
+def test_a_new_stack_is_created(cloudformation, naps):
+    cloudformation.no_stack()
+    cloudformation.answers(
+        "create_change_set",
+        {"Id": "arn:change-set/1", "StackId": STACK_ID},
+        StackName="labelctl",
+        ChangeSetName=ANY,
+        ChangeSetType="CREATE",
+        TemplateBody="{}",
+        Parameters=[{"ParameterKey": "CodeKey", "ParameterValue": "a.zip"}],
+        Capabilities=["CAPABILITY_IAM"],
+        Tags=[{"Key": "team", "Value": "a"}],
+    )
+    for status in ("CREATE_PENDING", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"):
+        cloudformation.answers(
+            "describe_change_set", {"Status": status, "Changes": [modify(action="Add")]}
+        )
+
+    made = plan(cloudformation, naps, {"CodeKey": "a.zip"}, {"team": "a"}, keep=["MaxLabels"])
+
+    assert made.creates
+    assert [(change.action, change.name) for change in made.changes] == [("Add", "Photos")]
+    assert naps == [0.3, 0.5]
+
+
+def test_what_is_in_review_was_never_created(cloudformation, naps):
+    cloudformation.stack("REVIEW_IN_PROGRESS")
+    cloudformation.answers(
+        "create_change_set",
+        {"Id": "arn:change-set/1", "StackId": STACK_ID},
+        StackName="labelctl",
+        ChangeSetName=ANY,
+        ChangeSetType="CREATE",
+        TemplateBody="{}",
+        Parameters=[],
+        Capabilities=["CAPABILITY_IAM"],
+        Tags=[{"Key": "application", "Value": "labelctl"}],
+    )
+    cloudformation.answers("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
+    assert plan(cloudformation, naps, keep=["MaxLabels"]).creates
+
+
+def test_settings_that_are_not_given_and_tags_that_are_there_stay(cloudformation, naps):
+    cloudformation.stack(
+        "UPDATE_COMPLETE",
+        Parameters=[
+            {"ParameterKey": "MaxLabels", "ParameterValue": "7"},
+            {"ParameterKey": "Concurrency", "ParameterValue": "5"},
+            {"ParameterKey": "CodeKey", "ParameterValue": "old.zip"},
+        ],
+        Tags=[{"Key": "team", "Value": "a"}, {"Key": "cost", "Value": "1"}],
+    )
+    cloudformation.answers(
+        "create_change_set",
+        {"Id": "arn:change-set/1", "StackId": STACK_ID},
+        StackName="labelctl",
+        ChangeSetName=ANY,
+        ChangeSetType="UPDATE",
+        TemplateBody="{}",
+        Parameters=[
+            {"ParameterKey": "Concurrency", "ParameterValue": "9"},
+            {"ParameterKey": "MaxLabels", "UsePreviousValue": True},
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+        Tags=[
+            {"Key": "team", "Value": "b"},
+            {"Key": "cost", "Value": "1"},
+            {"Key": "new", "Value": "1"},
+        ],
+    )
+    cloudformation.answers("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
+    # A setting that the deployed template does not have yet has no previous value to keep.
+    keep = ["MaxLabels", "Concurrency", "NewSetting"]
+    made = plan(cloudformation, naps, {"Concurrency": "9"}, {"team": "b", "new": "1"}, keep)
+    assert not made.creates
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "The submitted information didn't contain changes. Submit different information to create "
+        "a change set.",
+        "No updates are to be performed.",
+    ],
+)
+def test_no_changes_are_no_failure(cloudformation, naps, reason):
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.change_set("CREATE_PENDING", "FAILED", reason=reason)
+    cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    assert plan(cloudformation, naps).changes == ()
+
+
+def test_a_plan_that_fails_says_why_and_leaves_nothing(cloudformation, naps):
+    cloudformation.no_stack()
+    cloudformation.change_set("FAILED", reason="Transform failed")
+    cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    cloudformation.answers("delete_stack", {}, StackName=STACK_ID)
+    with pytest.raises(DeployError, match="Transform failed"):
+        plan(cloudformation, naps)
+
+
+def test_a_template_that_is_refused_leaves_the_refusal(cloudformation, naps):
+    cloudformation.no_stack()
+    cloudformation.refuses("create_change_set", "InsufficientCapabilitiesException", "CAPABILITY_X")
+    with pytest.raises(ClientError, match="CAPABILITY_X"):
+        plan(cloudformation, naps)
+
+
+def test_changes_are_read_from_all_pages(cloudformation, naps):
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.answers("create_change_set", {"Id": "arn:change-set/1", "StackId": STACK_ID})
+    page = {"Status": "CREATE_COMPLETE", "Changes": [modify("A")]}
+    cloudformation.answers("describe_change_set", {**page, "NextToken": "more"})
+    cloudformation.answers("describe_change_set", {**page, "Changes": [modify("B")]})
+    assert [change.name for change in plan(cloudformation, naps).changes] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("change", "action", "loses"),
+    [
+        (modify(replacement="False"), "Modify", False),
+        (modify(replacement="True"), "Replace", True),
+        (modify(replacement="Conditional"), "May replace", True),
+        (modify(action="Remove"), "Remove", True),
+        (modify(action="Add"), "Add", False),
+        (modify(action="Import"), "Import", False),
+        (modify(type="AWS::DynamoDB::Table", replacement="True"), "Replace", True),
+        (modify(type="AWS::SQS::Queue", replacement="Conditional"), "May replace", True),
+        (modify(type="AWS::Lambda::Function", replacement="True"), "Replace", False),
+    ],
+)
+def test_what_loses_data_is_known(cloudformation, naps, change, action, loses):
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.change_set("CREATE_COMPLETE", changes=[change])
+    (told,) = plan(cloudformation, naps).changes
+    assert (told.action, told.loses_data) == (action, loses)
+
+
+def test_a_change_names_the_properties_it_is_for(cloudformation, naps):
+    details = [
+        {"Target": {"Attribute": "Properties", "Name": "Timeout"}},
+        {"Target": {"Attribute": "Properties", "Name": "Timeout"}},
+        {"Target": {"Attribute": "Tags"}},
+        {"ChangeSource": "Automatic"},
+    ]
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.change_set("CREATE_COMPLETE", changes=[modify(details=details)])
+    assert plan(cloudformation, naps).changes[0].why == "Tags, Timeout"
+
+
+def test_a_discarded_update_leaves_the_stack(cloudformation):
+    cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    changes.discard(cloudformation.client, planned())
+
+
+def test_a_discarded_first_plan_takes_its_empty_stack_along(cloudformation):
+    cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    cloudformation.answers("delete_stack", {}, StackName=STACK_ID)
+    changes.discard(cloudformation.client, planned(creates=True))
+
+
+# ---- following
+
+
+def test_events_are_told_oldest_first_and_once(cloudformation, naps):
+    event = cloudformation.event
+    old = [event("labelctl", "CREATE_COMPLETE"), event("Photos", "CREATE_COMPLETE")]
+    new = [event("labelctl", "UPDATE_IN_PROGRESS"), event("Queue", "UPDATE_IN_PROGRESS")]
+    newer = [
+        event("Queue", "UPDATE_COMPLETE"),
+        event("labelctl", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+    ]
+    end = [event("labelctl", "UPDATE_COMPLETE")]
+    cloudformation.look(*old, pages=2)
+    cloudformation.answers("execute_change_set", {}, ChangeSetName="arn:change-set/1")
+    cloudformation.look(*old)  # nothing yet
+    cloudformation.look(*old, *new)
+    cloudformation.look(*old, *new, *newer)
+    cloudformation.look(*old, *new, *newer, *end)
+
+    told = list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+
+    assert [(each.name, each.status) for each in told] == [
+        ("labelctl", "UPDATE_IN_PROGRESS"),
+        ("Queue", "UPDATE_IN_PROGRESS"),
+        ("Queue", "UPDATE_COMPLETE"),
+        ("labelctl", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),  # which is not the end
+        ("labelctl", "UPDATE_COMPLETE"),
+    ]
+    assert naps == [0.3, 0.5, 1.0]
+
+
+def test_new_events_are_found_behind_the_first_page(cloudformation, naps):
+    event = cloudformation.event
+    events = [event("labelctl", "CREATE_IN_PROGRESS")]
+    events += [event(f"R{number}", "CREATE_COMPLETE") for number in range(7)]
+    events += [event("labelctl", "CREATE_COMPLETE")]
+    cloudformation.look()
+    cloudformation.answers("execute_change_set", {})
+    cloudformation.look(*events, pages=3)
+    told = list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+    assert [each.id for each in told] == [each["EventId"] for each in events]
+
+
+def test_it_asks_less_and_less_often(cloudformation, naps):
+    cloudformation.look()
+    cloudformation.answers("execute_change_set", {})
+    for _ in range(10):
+        cloudformation.look()
+    cloudformation.look(cloudformation.event("labelctl", "CREATE_COMPLETE"))
+    list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+    assert naps == [0.3, 0.5, 1, 1, 2, 2, 3, 5, 5, 5]
+
+
+FAILURES = {
+    "the first failure is the cause": [
+        ("Role", "CREATE_FAILED", "API: iam:CreateRole denied"),
+        ("Queue", "CREATE_FAILED", "Another failure"),
+    ],
+    "a cancellation never is": [
+        ("Queue", "CREATE_FAILED", "Resource creation cancelled"),
+        ("Role", "CREATE_FAILED", "API: iam:CreateRole denied"),
+    ],
+    "nor in an update": [
+        ("Queue", "UPDATE_FAILED", "Resource update cancelled"),
+        ("Role", "UPDATE_FAILED", "API: iam:CreateRole denied"),
+    ],
+}
+
+
+@pytest.mark.parametrize("failed", FAILURES.values(), ids=FAILURES)
+def test_a_failed_deploy_tells_its_cause(cloudformation, naps, failed):
+    event = cloudformation.event
+    cloudformation.runs(
+        event("labelctl", "CREATE_IN_PROGRESS"),
+        *[event(*each) for each in failed],
+        event("labelctl", "ROLLBACK_IN_PROGRESS", "The following resource(s) failed: [Role]"),
+        event("Photos", "DELETE_FAILED", "fall-out of the rollback"),
+        event("labelctl", "ROLLBACK_COMPLETE"),
+    )
+    with pytest.raises(DeployError) as caught:
+        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+    assert "failed at Role" in caught.value.message
+    assert "iam:CreateRole denied" in caught.value.message
+    assert "deploy again" in caught.value.hint
+
+
+def test_a_stack_that_fails_by_itself_tells_its_own_reason(cloudformation, naps):
+    cloudformation.runs(
+        cloudformation.event("labelctl", "UPDATE_ROLLBACK_COMPLETE", "Somebody cancelled it")
+    )
+    with pytest.raises(DeployError, match="Somebody cancelled it"):
+        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+
+
+def test_the_cause_of_the_last_attempt_is_found_later(cloudformation):
+    event = cloudformation.event
+    cloudformation.look(
+        event("labelctl", "CREATE_IN_PROGRESS"),
+        event("Queue", "CREATE_FAILED", "an old story"),
+        event("labelctl", "CREATE_IN_PROGRESS"),
+        event("Table", "CREATE_FAILED", "Resource creation cancelled"),
+        event("Role", "CREATE_FAILED", "the cause"),
+        event("Photos", "CREATE_FAILED", "later"),
+        event("labelctl", "ROLLBACK_COMPLETE"),
+        pages=3,
+    )
+    cause = changes.first_cause(cloudformation.client, STACK_ID)
+    assert cause is not None
+    assert (cause.name, cause.reason) == ("Role", "the cause")
+
+
+def test_there_may_be_no_cause(cloudformation):
+    cloudformation.look(cloudformation.event("labelctl", "CREATE_COMPLETE"))
+    assert changes.first_cause(cloudformation.client, STACK_ID) is None
+
+
+# ---- removing
+
+
+def test_a_stack_is_removed_by_its_id(cloudformation, naps):
+    old = cloudformation.event("labelctl", "CREATE_COMPLETE")
+    end = cloudformation.event("labelctl", "DELETE_COMPLETE")
+    cloudformation.answers("describe_stack_events", {"StackEvents": [old]}, StackName=STACK_ID)
+    cloudformation.answers("delete_stack", {}, StackName=STACK_ID)
+    cloudformation.answers("describe_stack_events", {"StackEvents": [end, old]}, StackName=STACK_ID)
+    told = list(changes.remove(cloudformation.client, STACK_ID, sleep=naps))
+    assert [each.status for each in told] == ["DELETE_COMPLETE"]
+
+
+def test_a_stack_that_is_gone_by_now_is_not_waited_for(cloudformation, naps):
+    event = cloudformation.event
+    cloudformation.look(event("labelctl", "CREATE_COMPLETE"), event("labelctl", "DELETE_COMPLETE"))
+    assert list(changes.remove(cloudformation.client, STACK_ID, sleep=naps)) == []
+
+
+def test_a_removal_that_fails_tells_its_cause_and_no_nonsense(cloudformation, naps):
+    event = cloudformation.event
+    cloudformation.runs(
+        event("labelctl", "DELETE_IN_PROGRESS"),
+        event("Photos", "DELETE_FAILED", "The bucket you tried to delete is not empty"),
+        event("labelctl", "DELETE_FAILED", "The following resource(s) failed to delete: [Photos]"),
+        method="delete_stack",
+    )
+    with pytest.raises(DeployError) as caught:
+        list(changes.remove(cloudformation.client, STACK_ID, sleep=naps))
+    assert '"labelctl" failed at Photos' in caught.value.message
+    assert "not empty" in caught.value.message
+    assert "rolled back" not in caught.value.hint  # a deletion is not
+
+
+@pytest.mark.parametrize(
+    "status", ["UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"]
+)
+def test_a_stack_under_change_is_left_alone(cloudformation, status):
+    cloudformation.stack(status)
+    with pytest.raises(RefusedError, match=status):
+        changes.refuse_if_busy(find(cloudformation.client, "labelctl"))
+
+
+@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "UPDATE_COMPLETE", "ROLLBACK_FAILED"])
+def test_a_stack_at_rest_is_not_busy(cloudformation, status):
+    cloudformation.stack(status)
+    changes.refuse_if_busy(find(cloudformation.client, "labelctl"))

@@ -1,0 +1,368 @@
+"""The command line itself: options, errors and exit codes, help. What commands do is told elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from labelctl import cli, errors
+from labelctl.options import Options, options_of
+from labelctl.session import Session
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command line; returns the exit code, stdout and stderr."""
+
+    def ran(*arguments):
+        code = cli.run([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return ran
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Has each command do this, in place of its work."""
+
+    def instead(does):
+        monkeypatch.setattr(Session, "of", lambda context: does(context))
+
+    return instead
+
+
+@pytest.fixture
+def options(meanwhile):
+    """The options that a command is handed."""
+    handed = []
+
+    def take(context):
+        handed.append(options_of(context))
+        raise typer.Exit
+
+    meanwhile(take)
+
+    def given(*arguments):
+        assert cli.run(list(arguments)) == 0
+        return handed.pop()
+
+    return given
+
+
+def root():
+    return typer.main.get_command(cli.app)
+
+
+def every_command():
+    for name, command in root().commands.items():
+        yield (name,), command
+        for inner, subcommand in getattr(command, "commands", {}).items():
+            yield (name, inner), subcommand
+
+
+COMMANDS = dict(every_command())
+
+
+# ---- options
+
+
+def test_the_defaults(options):
+    assert options("status") == Options("labelctl", None, None, False, None, False, False)
+
+
+ALL = ("--stack", "a", "--region", "eu-west-1", "--output", "json", "--quiet", "--verbose")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--profile", "p", *ALL, "status"),
+        ("status", "--profile", "p", *ALL),
+        ("--profile", "p", *ALL[:4], "status", *ALL[4:]),
+        ("local", "--profile", "p", *ALL, "status"),
+        ("--profile", "p", "local", *ALL[:3], "eu-west-1", "status", *ALL[4:]),
+    ],
+)
+def test_options_go_before_or_after_the_commands_name(options, arguments):
+    assert options(*arguments) == Options("a", "p", "eu-west-1", False, "json", True, True)
+
+
+def test_the_later_one_wins(options):
+    assert options("--stack", "a", "status", "--stack", "b").stack == "b"
+    assert options("--stack", "a", "status", "--quiet").stack == "a"
+    assert options("-o", "json", "status", "-oplain").output == "plain"
+    assert options("status", "--stack", "a", "--stack", "b").stack == "b"
+
+
+def test_one_run_leaves_nothing_for_the_next(options):
+    assert options("--local", "--quiet", "status").local
+    assert options("status") == Options()
+
+
+@pytest.mark.parametrize("value", ["1", "true", "YES", "on"])
+def test_the_environment_is_heeded(options, monkeypatch, value):
+    monkeypatch.setenv("LABELCTL_LOCAL", value)
+    monkeypatch.setenv("LABELCTL_STACK", "mine")
+    assert options("status") == Options(stack="mine", local=True)
+    assert options("status", "--stack", "other").stack == "other"
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "no"])
+def test_the_environment_can_say_no(options, monkeypatch, value):
+    monkeypatch.setenv("LABELCTL_LOCAL", value)
+    monkeypatch.setenv("LABELCTL_STACK", "")
+    assert options("status") == Options()
+
+
+def test_local_and_a_profile_contradict_each_other(run, monkeypatch):
+    code, out, err = run("status", "--local", "--profile", "p")
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: --local and --profile contradict each other")
+    monkeypatch.setenv("LABELCTL_LOCAL", "1")
+    code, _, err = run("--profile", "p", "status")
+    assert code == 2
+    assert "LABELCTL_LOCAL" in err
+
+
+@pytest.mark.parametrize("name", ["", "a_b", "1a", "a b", "arn:aws:x", "a" * 119, "a\n"])
+def test_a_name_that_no_stack_can_have(run, name):
+    code, _, err = run("status", "--stack", name)
+    assert code == 2
+    assert "cannot be a stack's name" in err
+
+
+@pytest.mark.parametrize("name", ["a", "A-1", "a" * 118])
+def test_a_name_that_a_stack_can_have(name):
+    Options(stack=name).check()
+
+
+def test_hints_repeat_the_options_that_the_next_command_needs():
+    session = Session(Options("mine", None, "eu-west-1", True))
+    assert session.command("status") == "labelctl status --local --stack mine --region eu-west-1"
+    assert Session(Options(profile="p")).command("status") == "labelctl status --profile p"
+    assert Session(Options()).command("status") == "labelctl status"
+
+
+# ---- errors and exit codes
+
+
+USAGE = {
+    "an unknown command": (["nope"], "No such command 'nope'."),
+    "an unknown option": (["status", "--nope"], "No such option: --nope"),
+    "a missing argument": (["upload"], "Missing argument 'PATH...'."),
+    "an unknown output": (["status", "--output", "xml"], "'xml' is not one of table, plain, json."),
+    "a number out of its range": (["labels", "a.jpg", "--min-confidence", "101"], "101"),
+    "no number": (["labels", "a.jpg", "--timeout", "soon"], "'soon' is not a valid float"),
+    "an argument too many": (["status", "x"], "unexpected extra argument"),
+    "an option without its value": (["status", "--stack"], "requires an argument"),
+    "no command": (["--quiet"], "Missing command."),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)
+def test_a_command_line_that_makes_no_sense(run, arguments, words):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    first, hint = err.splitlines()
+    assert first.startswith("Error: ")
+    assert words in first
+    assert hint.startswith("labelctl ")
+    assert hint.endswith("--help tells how.")
+
+
+@pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)
+@pytest.mark.parametrize("asked", [["--output", "json"], ["--output=json"], ["-ojson"]])
+def test_with_json_it_is_an_object_on_stderr(run, arguments, words, asked):
+    code, out, err = run(*asked, *arguments)
+    assert (code, out) == (2, "")
+    told = json.loads(err)["error"]
+    assert set(told) == {"kind", "message", "hint", "exit_code"}
+    assert (told["kind"], told["exit_code"]) == ("usage", 2)
+    assert words in told["message"]
+
+
+def test_json_asked_for_at_the_end_is_heeded_too(run):
+    assert json.loads(run("status", "--nope", "-o", "json")[2])["error"]["kind"] == "usage"
+    assert json.loads(run("-o", "plain", "status", "x", "-o", "json")[2])
+
+
+@pytest.mark.parametrize("arguments", [[], ["local"]])
+def test_no_arguments_show_the_help(run, arguments):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: labelctl")
+    assert "status" in err
+
+
+def every_error(of=errors.LabelctlError):
+    for kind in of.__subclasses__():
+        yield kind
+        yield from every_error(kind)
+
+
+CODES = {
+    "UsageError": 2,
+    "NotFoundError": 3,
+    "NotDeployedError": 3,
+    "PhotoNotFoundError": 3,
+    "RefusedError": 4,
+    "CredentialsError": 4,
+    "AccessDeniedError": 4,
+    "DeployError": 4,
+    "LocalCloudError": 4,
+    "PhotosFailedError": 5,
+    "WaitTimeoutError": 6,
+}
+
+
+def test_every_error_has_its_code_and_a_kind_of_its_own():
+    kinds = list(every_error())
+    assert {kind.__name__: kind.exit_code for kind in kinds} == CODES
+    assert len({kind.kind for kind in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize("kind", list(every_error()), ids=lambda kind: kind.__name__)
+def test_an_error_ends_the_program_with_its_code(run, meanwhile, kind):
+    def fail(_):
+        raise kind("It went wrong.", "Do this.")
+
+    meanwhile(fail)
+    assert run("status") == (kind.exit_code, "", "Error: It went wrong.\nDo this.\n")
+    code, _, err = run("status", "--output", "json")
+    assert (code, json.loads(err)["error"]["kind"]) == (kind.exit_code, kind.kind)
+
+
+def test_boto3s_errors_are_explained(run, meanwhile):
+    from botocore.exceptions import NoRegionError
+
+    def fail(_):
+        raise NoRegionError
+
+    meanwhile(fail)
+    code, _, err = run("status")
+    assert code == 2
+    assert err.startswith("Error: No AWS region is set.\n")
+
+
+def test_a_stack_that_is_not_there(run, moto):
+    code, out, err = run("status")
+    assert (code, out) == (3, "")
+    assert err == (
+        'Error: There is no stack "labelctl" in us-east-1.\nDeploy it first: labelctl deploy\n'
+    )
+
+
+def test_ctrl_c(run, meanwhile):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    meanwhile(interrupt)
+    assert run("status") == (130, "", "")
+
+
+def test_a_bug_keeps_its_traceback(meanwhile):
+    meanwhile(lambda _: {}["a bug"])
+    with pytest.raises(KeyError, match="a bug"):
+        cli.run(["status"])
+
+
+def test_no_code_means_done(run, meanwhile):
+    def leave(_):
+        raise typer.Exit(7)
+
+    meanwhile(leave)
+    assert run("status")[0] == 7
+
+
+def test_the_version(run):
+    code, out, err = run("--version")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"labelctl \d+\.\d+\.\d+\n", out)
+
+
+# ---- as a process
+
+
+def process(*arguments, code="from labelctl.cli import main; main()", **more):
+    environment = {**os.environ, **more.pop("env", {})}
+    command = [sys.executable, "-X", "utf8=0", "-c", code, *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8", **more
+    )
+
+
+@pytest.mark.parametrize("output", ["plain", "table", "json"])
+def test_a_reader_that_has_gone_is_no_error(tmp_path, output):
+    reader, writer = os.pipe()
+    os.close(reader)
+    running = process("package", "--output-dir", tmp_path, "-o", output, "--quiet", stdout=writer)
+    os.close(writer)
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (0, "")
+
+
+def test_an_output_that_is_ascii(tmp_path):
+    running = process(
+        *("package", "--quiet", "--output-dir", tmp_path / "é"),
+        env={"PYTHONIOENCODING": "ascii"},
+        stdout=subprocess.PIPE,
+    )
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (0, "")
+    assert "\\xe9" in out
+
+
+HEAVY = ("boto3", "botocore", "rich", "cv2", "numpy", "PIL", "ministack", "asyncio", "jinja2")
+
+
+def test_help_imports_nothing_heavy():
+    """All of it in one process: with each import of those it would take several times as long."""
+    code = f"""
+import contextlib, io, sys
+from labelctl.cli import run
+for words in {[list(words) for words in COMMANDS]!r}:
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert run([*words, "--help"]) == 0
+        assert run(["--help"]) == 0
+print(*sorted(set({HEAVY!r}) & set(sys.modules)))
+"""
+    running = process(code=code, stdout=subprocess.PIPE)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (0, "\n", "")
+
+
+# ---- help
+
+
+def test_the_commands_there_are():
+    assert set(root().commands) >= {
+        *("demo", "deploy", "upload", "labels", "status", "tail", "destroy", "package", "local"),
+    }
+    assert set(root().commands["local"].commands) >= {"start", "stop", "status", "reset", "env"}
+
+
+@pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
+def test_every_command_tells_what_it_does(run, words):
+    code, out, err = run(*words, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: labelctl {' '.join(words)}")
+    command = COMMANDS[words]
+    assert command.help
+    assert command.help.splitlines()[0].strip().endswith((".", ":"))
+    for parameter in command.params:
+        assert parameter.help, parameter.name
+        assert parameter.opts[0] in out or parameter.param_type_name == "argument"
+    for option in ("--stack", "--profile", "--region", "--local", "--output", "--quiet"):
+        assert option in out
+
+
+def test_help_tells_all_commands(run):
+    _, out, _ = run("--help")
+    for name in root().commands:
+        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)

@@ -1,0 +1,331 @@
+"""A deploy, step by step: leftovers, the artifact bucket, the zip, the plan, the protection."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import ANY
+
+from labelctl import bundle, deploy
+from labelctl.changes import Plan
+from labelctl.errors import NotDeployedError, RefusedError, UsageError
+from labelctl.stack import SETTINGS, Settings, find, require
+from tests.unit.conftest import STACK_ID
+
+OUTPUTS = [
+    {"OutputKey": "PhotosBucket", "OutputValue": "photos"},
+    {"OutputKey": "Table", "OutputValue": "labels"},
+]
+FOREIGN = {"Tags": [], "Description": "The pay roll"}
+
+
+@pytest.fixture
+def aws(cloudformation, s3):
+    return SimpleNamespace(cloudformation=cloudformation.client, s3=s3, region="us-east-1")
+
+
+def artifacts(cloudformation, bucket="zips", **more):
+    outputs = [{"OutputKey": "Bucket", "OutputValue": bucket}]
+    cloudformation.stack("CREATE_COMPLETE", Outputs=outputs, **more)
+
+
+# ---- what an earlier deploy left
+
+
+def test_nothing_is_left_of_what_never_was(aws, cloudformation):
+    cloudformation.no_stack()
+    assert deploy.leftover(aws, "labelctl") is None
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]
+)
+def test_a_stack_that_can_be_updated_is_no_leftover(aws, cloudformation, status):
+    cloudformation.stack(status)
+    assert deploy.leftover(aws, "labelctl") is None
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])
+def test_a_failed_first_deploy_is_left_with_its_cause(aws, cloudformation, status):
+    cloudformation.stack(status)
+    cloudformation.look(
+        cloudformation.event("labelctl", "CREATE_IN_PROGRESS"),
+        cloudformation.event("Role", "CREATE_FAILED", "denied"),
+    )
+    left = deploy.leftover(aws, "labelctl")
+    assert left is not None
+    assert left.cause is not None
+    assert (left.stack.status, left.cause.name, left.cause.reason) == (status, "Role", "denied")
+
+
+def test_what_was_only_planned_is_left_without_a_cause(aws, cloudformation):
+    cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet to know it by
+    left = deploy.leftover(aws, "labelctl")
+    assert left is not None
+    assert left.cause is None
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("UPDATE_IN_PROGRESS", "right now"),
+        ("DELETE_IN_PROGRESS", "right now"),
+        ("DELETE_FAILED", "being destroyed"),
+        ("UPDATE_ROLLBACK_FAILED", "could not be rolled back: no such role"),
+    ],
+)
+def test_a_stack_in_an_odd_state_is_not_deployed_over(aws, cloudformation, status, words):
+    cloudformation.stack(status, StackStatusReason="no such role")
+    with pytest.raises(RefusedError, match=words) as caught:
+        deploy.leftover(aws, "labelctl")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_FAILED"])
+def test_somebody_elses_stack_is_never_deployed_over(aws, cloudformation, status):
+    cloudformation.stack(status, **FOREIGN)
+    with pytest.raises(RefusedError, match=r"not one of labelctl's"):
+        deploy.leftover(aws, "labelctl")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"Description": "labelctl - labels for photos: S3 notifies a queue"},
+        {
+            "Outputs": [
+                {"OutputKey": key, "OutputValue": "x"}
+                for key in ("PhotosBucket", "DeadLetterQueue")
+            ]
+        },
+    ],
+    ids=["description", "outputs"],
+)
+def test_a_stack_deployed_with_other_tools_is_known(aws, cloudformation, known):
+    cloudformation.stack("CREATE_COMPLETE", Tags=[], **known)
+    assert deploy.leftover(aws, "labelctl") is None
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "artifacts.yaml"])
+def test_both_templates_begin_with_that_description(name):
+    from labelctl import assets
+
+    description = assets.template(name).partition("Description:")[2].removeprefix(" >-").split()
+    assert description[:2] == ["labelctl", "-"]
+
+
+# ---- the artifact bucket
+
+
+def test_the_artifact_bucket_is_made(aws, cloudformation, naps):
+    cloudformation.no_stack("labelctl-artifacts")
+    cloudformation.no_stack("labelctl-artifacts")
+    add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
+    cloudformation.change_set("CREATE_COMPLETE", changes=[{"ResourceChange": add}])
+    cloudformation.runs(
+        cloudformation.event("Bucket", "CREATE_COMPLETE"),
+        cloudformation.event("labelctl", "CREATE_COMPLETE"),
+    )
+    told = deploy.ensure_artifacts(aws, "labelctl", sleep=naps)
+    assert [event.name for event in told] == ["Bucket", "labelctl"]
+
+
+def test_an_artifact_bucket_that_is_there_is_left(aws, cloudformation, naps):
+    artifacts(cloudformation)
+    artifacts(cloudformation)
+    cloudformation.change_set("FAILED", reason="No updates are to be performed.")
+    cloudformation.answers("delete_change_set", {})
+    assert list(deploy.ensure_artifacts(aws, "labelctl", sleep=naps)) == []
+
+
+def test_an_artifact_bucket_that_failed_is_made_anew(aws, cloudformation, naps):
+    cloudformation.stack("ROLLBACK_COMPLETE")
+    cloudformation.look()
+    cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
+    cloudformation.no_stack("labelctl-artifacts")
+    add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
+    cloudformation.change_set("CREATE_COMPLETE", changes=[{"ResourceChange": add}])
+    cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
+    told = deploy.ensure_artifacts(aws, "labelctl", sleep=naps)
+    assert [event.status for event in told] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
+
+
+# ---- the plan
+
+
+def expect_plan(cloudformation, bucket, **given):
+    """The main stack is there, with settings, and its change set is asked for as it should be."""
+    parameters = [
+        {"ParameterKey": "CodeBucket", "ParameterValue": bucket},
+        {"ParameterKey": "CodeKey", "ParameterValue": bundle.build().name},
+    ]
+    parameters += [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
+    parameters += [
+        {"ParameterKey": key, "UsePreviousValue": True} for key in SETTINGS if key not in given
+    ]
+    deployed = [{"ParameterKey": key, "ParameterValue": "1"} for key in SETTINGS]
+    cloudformation.stack("CREATE_COMPLETE", Parameters=deployed)
+    cloudformation.answers(
+        "create_change_set",
+        {"Id": "arn:change-set/1", "StackId": STACK_ID},
+        StackName="labelctl",
+        ChangeSetName=ANY,
+        ChangeSetType="UPDATE",
+        TemplateBody=ANY,
+        Parameters=parameters,
+        Capabilities=["CAPABILITY_IAM"],
+        Tags=[{"Key": "application", "Value": "labelctl"}, {"Key": "team", "Value": "a"}],
+    )
+    cloudformation.answers("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
+
+
+def test_a_plan_puts_the_zip_once_and_keeps_settings(aws, cloudformation, s3, naps):
+    s3.create_bucket(Bucket="zips")
+    s3.put_bucket_versioning(Bucket="zips", VersioningConfiguration={"Status": "Enabled"})
+    settings = Settings(min_confidence=70.5, image_properties=True, tags={"team": "a"})
+    for _ in range(2):
+        artifacts(cloudformation)
+        expect_plan(cloudformation, "zips", MinConfidence="70.5", ImageProperties="true")
+        deploy.plan(aws, "labelctl", settings, sleep=naps)
+    (version,) = s3.list_object_versions(Bucket="zips")["Versions"]
+    assert version["Key"] == bundle.build().name
+    body = s3.get_object(Bucket="zips", Key=version["Key"])["Body"].read()
+    assert body == bundle.build().content
+
+
+def test_a_dry_run_puts_nothing(aws, cloudformation, s3, naps):
+    s3.create_bucket(Bucket="zips")
+    artifacts(cloudformation)
+    expect_plan(cloudformation, "zips")
+    deploy.plan(aws, "labelctl", Settings(tags={"team": "a"}), dry=True, sleep=naps)
+    assert "Contents" not in s3.list_objects_v2(Bucket="zips")
+
+
+def test_a_dry_run_needs_no_artifact_bucket(aws, cloudformation, naps):
+    cloudformation.no_stack("labelctl-artifacts")
+    expect_plan(cloudformation, deploy.NO_BUCKET_YET)
+    deploy.plan(aws, "labelctl", Settings(tags={"team": "a"}), dry=True, sleep=naps)
+
+
+def test_a_bucket_that_may_not_be_read_is_not_taken_for_empty(aws, cloudformation, naps):
+    from botocore.stub import Stubber
+
+    artifacts(cloudformation)
+    with Stubber(aws.s3) as stubber:
+        stubber.add_client_error("head_object", "403", http_status_code=403)
+        with pytest.raises(ClientError, match="403"):
+            deploy.plan(aws, "labelctl", Settings(), sleep=naps)
+
+
+@pytest.mark.parametrize(
+    ("settings", "parameters"),
+    [
+        (Settings(), {}),
+        (Settings(min_confidence=55.0), {"MinConfidence": "55"}),
+        (Settings(min_confidence=0.0, max_labels=1), {"MinConfidence": "0", "MaxLabels": "1"}),
+        (Settings(image_properties=False), {"ImageProperties": "false"}),
+        (Settings(concurrency=10, log_retention=7), {"Concurrency": "10", "LogRetention": "7"}),
+    ],
+)
+def test_only_settings_that_were_given_are_set(settings, parameters):
+    assert settings.parameters() == parameters
+
+
+def test_settings_are_read_back_from_a_stack(cloudformation):
+    told = Settings(12.5, 3, 4, True, 7, {"application": "labelctl"})
+    parameters = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in told.parameters().items()
+    ]
+    cloudformation.stack("CREATE_COMPLETE", Parameters=parameters)
+    assert find(cloudformation.client, "labelctl").settings == told
+
+
+# ---- carrying out
+
+
+def change_of(*changes):
+    return Plan("labelctl", STACK_ID, "arn:change-set/1", True, changes)
+
+
+def test_a_deployed_stack_is_protected(aws, cloudformation, naps):
+    cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
+    cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
+    cloudformation.answers(
+        "update_termination_protection",
+        {"StackId": STACK_ID},
+        StackName="labelctl",
+        EnableTerminationProtection=True,
+    )
+    told = list(deploy.carry_out(aws, change_of("one"), sleep=naps))
+    assert [event.status for event in told] == ["CREATE_COMPLETE"]
+
+
+def test_without_changes_nothing_is_executed_and_protection_comes_back(aws, cloudformation, naps):
+    cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
+    cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
+    assert list(deploy.carry_out(aws, change_of(), sleep=naps)) == []
+
+
+def test_a_protected_stack_is_not_protected_again(aws, cloudformation, naps):
+    cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=True)
+    assert list(deploy.carry_out(aws, change_of(), sleep=naps)) == []
+
+
+# ---- the stack that other commands need
+
+
+def test_the_stack_tells_what_it_made(cloudformation):
+    cloudformation.stack("UPDATE_COMPLETE", Outputs=OUTPUTS)
+    stack = require(cloudformation.client, "labelctl")
+    assert (stack.bucket, stack.table) == ("photos", "labels")
+
+
+@pytest.mark.parametrize(
+    ("local", "name", "place", "command"),
+    [
+        (False, "labelctl", "in us-east-1", "labelctl deploy"),
+        (True, "labelctl", "in the local cloud", "labelctl deploy --local"),
+        (True, "other", "in the local cloud", "labelctl deploy --local --stack other"),
+    ],
+)
+def test_a_missing_stack_is_told_with_the_command_that_makes_it(
+    cloudformation, local, name, place, command
+):
+    cloudformation.no_stack(name)
+    with pytest.raises(NotDeployedError) as caught:
+        require(cloudformation.client, name, local)
+    assert caught.value.message == f'There is no stack "{name}" {place}.'
+    assert caught.value.hint == f"Deploy it first: {command}"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("CREATE_COMPLETE", "not one of labelctl's"),
+        ("CREATE_IN_PROGRESS", "not ready"),
+        ("ROLLBACK_COMPLETE", "not ready"),
+        ("REVIEW_IN_PROGRESS", "not ready"),
+    ],
+)
+def test_a_stack_without_outputs_is_told_apart(cloudformation, status, words):
+    cloudformation.stack(status, Outputs=OUTPUTS[:1])
+    with pytest.raises(NotDeployedError, match=words):
+        require(cloudformation.client, "labelctl")
+
+
+def test_a_name_that_no_stack_can_have(cloudformation):
+    cloudformation.refuses(
+        "describe_stacks",
+        "ValidationError",
+        "1 validation error: Value 'a_b' at 'stackName' failed",
+    )
+    with pytest.raises(UsageError, match='"a_b"'):
+        find(cloudformation.client, "a_b")
+
+
+def test_other_refusals_are_not_mistaken_for_a_missing_stack(cloudformation):
+    cloudformation.refuses("describe_stacks", "Throttling", "Rate exceeded")
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        find(cloudformation.client, "labelctl")

@@ -1,0 +1,321 @@
+"""Destroying: everything goes, half-way runs go on, and nothing of anybody else is touched."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from urllib.parse import quote
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto.s3.models import s3_backends
+
+from labelctl import destroy
+from labelctl.errors import DeployError, NotDeployedError, RefusedError
+from labelctl.stack import find
+from tests.unit.conftest import REGION, STACK_ID
+
+FOREIGN = {"Tags": [], "Description": "The pay roll"}
+
+
+@pytest.fixture
+def aws(cloudformation, s3, dynamodb):
+    return SimpleNamespace(
+        cloudformation=cloudformation.client, s3=s3, dynamodb=dynamodb, region=REGION
+    )
+
+
+def calls_of(client):
+    """The operations that the client is asked for from now on."""
+    calls: list[str] = []
+    client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
+    return calls
+
+
+def versions(s3, bucket):
+    page = s3.list_object_versions(Bucket=bucket)
+    return [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+
+
+def emptied(s3, bucket):
+    return sum(destroy.empty(s3, bucket))
+
+
+# ---- a bucket
+
+
+def test_versions_markers_and_unfinished_uploads_go(s3, bucket):
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket=bucket, Key="a.jpg", Body=body)
+    s3.delete_object(Bucket=bucket, Key="a.jpg")  # leaves a marker
+    s3.put_object(Bucket=bucket, Key="b.jpg", Body=b"")
+    s3.create_multipart_upload(Bucket=bucket, Key="c.jpg")
+
+    assert emptied(s3, bucket) == 4
+
+    assert versions(s3, bucket) == []
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    s3.delete_bucket(Bucket=bucket)  # S3 refuses one that is not empty
+
+
+def test_odd_names_go_too(s3, bucket):
+    for key in (odd := ["a\nb.jpg", "tab\t.jpg", "a&<b>.jpg", "é 💚.jpg", "a+b%20.jpg", " .jpg"]):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    assert emptied(s3, bucket) == len(odd)
+    assert versions(s3, bucket) == []
+
+
+def test_names_that_xml_cannot_say_are_deleted_by_their_address(s3):
+    """moto cannot list them, S3 can."""
+    odd = ["a\rb.jpg", "bell\x07.jpg", "\x1f.jpg", "\ufffe.jpg", "\uffff.jpg"]
+    keys = [*odd, "plain.jpg"]
+    found = [{"Key": quote(key), "VersionId": f"v{at}"} for at, key in enumerate(keys)]
+    with Stubber(s3) as stub:
+        stub.add_response("put_bucket_notification_configuration", {})
+        listed = {"EncodingType": "url", "Versions": found}
+        stub.add_response("list_object_versions", listed)
+        for at, key in enumerate(odd):
+            expected = {"Bucket": "photos", "Key": key, "VersionId": f"v{at}"}
+            stub.add_response("delete_object", {}, expected)
+        plain = {"Objects": [{"Key": "plain.jpg", "VersionId": "v5"}], "Quiet": True}
+        stub.add_response("delete_objects", {}, {"Bucket": "photos", "Delete": plain})
+        stub.add_response("list_object_versions", {})
+        stub.add_response("list_multipart_uploads", {})
+        assert emptied(s3, "photos") == len(keys)
+        stub.assert_no_pending_responses()
+
+
+def test_more_than_one_listing_of_versions_goes(s3, bucket):
+    backend = s3_backends["123456789012"]["aws"]
+    for number in range(2001):
+        backend.put_object(bucket, f"{number}.jpg", b"")
+    assert list(destroy.empty(s3, bucket)) == [1000, 1000, 1]
+    assert versions(s3, bucket) == []
+
+
+def test_the_intake_stops_first(s3, bucket):
+    queue = boto3.client("sqs", region_name=REGION).create_queue(QueueName="queue")
+    arn = f"arn:aws:sqs:{REGION}:123456789012:queue"
+    assert queue
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={
+            "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectRemoved:*"]}]
+        },
+    )
+    s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"1")
+    calls = calls_of(s3)
+    emptied(s3, bucket)
+    assert calls[0] == "PutBucketNotificationConfiguration"
+    assert "QueueConfigurations" not in s3.get_bucket_notification_configuration(Bucket=bucket)
+
+
+def test_a_bucket_that_is_gone_is_empty(s3):
+    assert emptied(s3, "no-such-bucket") == 0
+
+
+def test_an_empty_bucket_tells_of_nothing(s3, bucket):
+    assert list(destroy.empty(s3, bucket)) == []
+
+
+def test_another_bucket_is_not_touched(s3, bucket):
+    s3.create_bucket(Bucket="photos-of-others")
+    s3.put_object(Bucket="photos-of-others", Key="a.jpg", Body=b"")
+    s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
+    emptied(s3, bucket)
+    assert len(versions(s3, "photos-of-others")) == 1
+
+
+def test_objects_that_cannot_be_deleted_are_told(s3, bucket, monkeypatch):
+    s3.put_object(Bucket=bucket, Key="held.jpg", Body=b"")
+    refused = {"Errors": [{"Key": "held.jpg", "Code": "AccessDenied", "Message": "legal hold"}]}
+    monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
+    with pytest.raises(DeployError, match=r"held\.jpg: legal hold") as caught:
+        emptied(s3, bucket)
+    assert "goes on" in caught.value.hint
+
+
+# ---- a stack
+
+
+def resources(cloudformation, *held):
+    """What CloudFormation lists as the stack's: (type, physical id, status)."""
+    cloudformation.answers(
+        "list_stack_resources",
+        {
+            "StackResourceSummaries": [
+                {
+                    "LogicalResourceId": f"Resource{number}",
+                    "ResourceType": type,
+                    "ResourceStatus": status,
+                    "LastUpdatedTimestamp": "2030-01-01T00:00:00Z",
+                    **({"PhysicalResourceId": physical} if physical else {}),
+                }
+                for number, (type, physical, status) in enumerate(held)
+            ]
+        },
+        StackName=STACK_ID,
+    )
+
+
+def deletes(cloudformation, *events):
+    cloudformation.runs(*events, method="delete_stack")
+
+
+def gone(cloudformation):
+    return cloudformation.event("labelctl", "DELETE_COMPLETE")
+
+
+def stack_of(cloudformation, status="CREATE_COMPLETE", **more):
+    cloudformation.stack(status, **more)
+    return find(cloudformation.client, "labelctl")
+
+
+BUCKET = ("AWS::S3::Bucket", "photos", "CREATE_COMPLETE")
+TABLE = ("AWS::DynamoDB::Table", "labels", "CREATE_COMPLETE")
+
+
+def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, table, naps):
+    aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
+    stack = stack_of(cloudformation, EnableTerminationProtection=True)
+    cloudformation.answers(
+        "update_termination_protection",
+        {"StackId": STACK_ID},
+        StackName="labelctl",
+        EnableTerminationProtection=False,
+    )
+    resources(cloudformation, BUCKET, TABLE, ("AWS::SQS::Queue", "queue", "CREATE_COMPLETE"))
+    deletes(cloudformation, gone(cloudformation))
+
+    told = list(destroy.destroy(aws, stack, sleep=naps))
+
+    assert told[0] == 1
+    assert told[-1].status == "DELETE_COMPLETE"
+    assert versions(aws.s3, bucket) == []
+    assert not aws.dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]
+
+
+def test_a_half_way_run_goes_on(aws, cloudformation, bucket, naps):
+    """The table is gone, one bucket's deletion failed, another never was made."""
+    aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
+    aws.s3.create_bucket(Bucket="reused")  # a name of what is gone may be somebody else's by now
+    aws.s3.put_object(Bucket="reused", Key="a.jpg", Body=b"")
+    stack = stack_of(cloudformation, "DELETE_FAILED")
+    resources(
+        cloudformation,
+        ("AWS::S3::Bucket", "photos", "DELETE_FAILED"),
+        ("AWS::S3::Bucket", "reused", "DELETE_COMPLETE"),
+        ("AWS::S3::Bucket", "", "CREATE_FAILED"),
+        ("AWS::DynamoDB::Table", "gone", "DELETE_IN_PROGRESS"),
+    )
+    deletes(cloudformation, gone(cloudformation))
+    assert next(iter(list(destroy.destroy(aws, stack, sleep=naps)))) == 1
+    assert versions(aws.s3, bucket) == []
+    assert len(versions(aws.s3, "reused")) == 1
+
+
+def test_a_bucket_that_filled_up_meanwhile_is_emptied_again(
+    aws, cloudformation, bucket, naps, monkeypatch
+):
+    aws.s3.put_object(Bucket=bucket, Key="first.jpg", Body=b"")
+    stack = stack_of(cloudformation)
+    resources(cloudformation, BUCKET)
+    for _ in range(2):
+        deletes(
+            cloudformation,
+            cloudformation.event("Photos", "DELETE_FAILED", "The bucket is not empty (409)"),
+            cloudformation.event("labelctl", "DELETE_FAILED", "failed to delete: [Photos]"),
+        )
+    deletes(cloudformation, gone(cloudformation))
+    counts = []
+    for told in destroy.destroy(aws, stack, sleep=naps):
+        if isinstance(told, int):
+            counts.append(told)
+        elif told.status == "DELETE_FAILED":  # one that was on its way arrives
+            aws.s3.put_object(Bucket=bucket, Key="late.jpg", Body=b"")
+    assert counts[0] == 1
+    assert len(counts) == 3
+    assert versions(aws.s3, bucket) == []
+
+
+def test_it_does_not_try_for_ever(aws, cloudformation, bucket, naps):
+    stack = stack_of(cloudformation)
+    resources(cloudformation, BUCKET)
+    for _ in range(5):
+        deletes(
+            cloudformation,
+            cloudformation.event("Photos", "DELETE_FAILED", "The bucket is not empty"),
+            cloudformation.event("labelctl", "DELETE_FAILED"),
+        )
+    with pytest.raises(DeployError, match="not empty"):
+        list(destroy.destroy(aws, stack, sleep=naps))
+
+
+def test_another_failure_is_not_tried_again(aws, cloudformation, bucket, naps):
+    stack = stack_of(cloudformation)
+    resources(cloudformation, BUCKET)
+    deletes(
+        cloudformation,
+        cloudformation.event("Role", "DELETE_FAILED", "iam:DeleteRole denied"),
+        cloudformation.event("labelctl", "DELETE_FAILED"),
+    )
+    with pytest.raises(DeployError, match="iam:DeleteRole denied"):
+        list(destroy.destroy(aws, stack, sleep=naps))
+
+
+def test_a_deletion_that_ends_while_we_look_is_done(aws, cloudformation, naps):
+    stack = stack_of(cloudformation, "DELETE_IN_PROGRESS")
+    resources(cloudformation, ("AWS::S3::Bucket", "photos", "DELETE_COMPLETE"))
+    cloudformation.look(gone(cloudformation))
+    assert list(destroy.destroy(aws, stack, sleep=naps)) == []
+
+
+# ---- which stacks
+
+
+def test_both_stacks_are_doomed_the_photos_first(aws, cloudformation):
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
+    assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == [
+        "labelctl",
+        "labelctl-artifacts",
+    ]
+
+
+def test_the_zips_go_even_when_the_rest_is_gone(aws, cloudformation):
+    cloudformation.no_stack()
+    cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
+    assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == ["labelctl-artifacts"]
+
+
+def test_there_may_be_nothing_to_destroy(aws, cloudformation):
+    cloudformation.no_stack()
+    cloudformation.no_stack("labelctl-artifacts")
+    with pytest.raises(NotDeployedError, match=f"in {REGION}"):
+        destroy.doomed(aws, "labelctl")
+
+
+@pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_COMPLETE"])
+def test_any_end_can_be_destroyed(aws, cloudformation, status):
+    cloudformation.stack(status)
+    cloudformation.no_stack("labelctl-artifacts")
+    assert [stack.status for stack in destroy.doomed(aws, "labelctl")] == [status]
+
+
+def test_a_deploy_under_way_is_not_destroyed(aws, cloudformation):
+    cloudformation.stack("UPDATE_IN_PROGRESS")
+    cloudformation.no_stack("labelctl-artifacts")
+    with pytest.raises(RefusedError, match="right now"):
+        destroy.doomed(aws, "labelctl")
+
+
+def test_somebody_elses_stack_is_never_destroyed(aws, cloudformation):
+    cloudformation.stack("CREATE_COMPLETE", **FOREIGN)
+    with pytest.raises(RefusedError, match="not one of labelctl's"):
+        destroy.doomed(aws, "labelctl")
+
+
+def test_somebody_elses_artifacts_stay(aws, cloudformation):
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts", **FOREIGN)
+    assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == ["labelctl"]

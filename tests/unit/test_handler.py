@@ -1,0 +1,246 @@
+"""The function, photo by photo: labelled, failed for good, or given back to the queue.
+
+A test puts photos into the bucket, hands the function the messages that S3 would send, and looks at
+the table as `labelctl labels` does, at the answer to the queue, and at what was paid for.
+"""
+
+from __future__ import annotations
+
+import json
+from threading import Barrier
+
+import pytest
+
+from tests.lambda_runtime import s3_record
+from tests.unit.function_world import headers, names, printed, version_id
+
+PERMANENT = [
+    "InvalidImageFormatException",
+    "ImageTooLargeException",
+    "InvalidParameterException",
+    "InvalidS3ObjectException",
+    "AccessDeniedException",
+]
+TEMPORARY = [
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "InternalServerError",
+]
+
+
+# Labelled
+
+
+def test_a_new_photo_is_labelled(work, photos, rekognition, look, rows):
+    rekognition.answers["holiday/at sea.jpg"] = ["Sea", "Dog"]
+    beach = photos.put("holiday/at sea.jpg")
+    assert look(beach).status == "pending"
+    assert work(beach) == []
+    photo = look(beach)
+    assert (photo.status, names(photo), photo.model_version) == ("labelled", ["Dog", "Sea"], "3.0")
+    assert headers(rows())[0]["version_id"] == version_id(beach)
+    assert len(rows()) == 3
+
+
+def test_rekognition_is_asked_about_exactly_the_version_of_the_event(work, photos, rekognition):
+    old = photos.put("a.jpg", b"old")
+    photos.put("a.jpg", b"new")
+    work(old)
+    assert rekognition.photos == [{"Bucket": "photos", "Name": "a.jpg", "Version": version_id(old)}]
+
+
+def test_in_a_bucket_without_versions_it_is_asked_about_the_object(work, rekognition):
+    work(s3_record("a.jpg", "1", size=3, eTag="e"))
+    assert rekognition.photos == [{"Bucket": "photos", "Name": "a.jpg"}]
+
+
+def test_the_settings_go_to_rekognition(work, photos, rekognition, monkeypatch):
+    work(photos.put("a.jpg"))
+    monkeypatch.setenv("LABELCTL_MIN_CONFIDENCE", "77.5")
+    monkeypatch.setenv("LABELCTL_MAX_LABELS", "7")
+    monkeypatch.setenv("LABELCTL_IMAGE_PROPERTIES", "true")
+    work(photos.put("a.jpg"))
+    for request in rekognition.requests:
+        del request["Image"]
+    assert rekognition.requests == [
+        {"MinConfidence": 55.0, "MaxLabels": 100, "Features": ["GENERAL_LABELS"]},
+        {
+            "MinConfidence": 77.5,
+            "MaxLabels": 7,
+            "Features": ["GENERAL_LABELS", "IMAGE_PROPERTIES"],
+        },
+    ]
+
+
+def test_a_photo_that_shows_nothing_is_labelled_all_the_same(work, photos, rekognition, look):
+    rekognition.answers["fog.jpg"] = []
+    fog = photos.put("fog.jpg")
+    assert work(fog) == []
+    assert (look(fog).status, look(fog).labels) == ("labelled", ())
+
+
+def test_a_thousand_labels_are_stored_and_found(work, photos, rekognition, look):
+    rekognition.answers["a.jpg"] = [f"Label {number:04}" for number in range(1000)]
+    record = photos.put("a.jpg")
+    work(record)
+    assert len(look(record).labels) == 1000
+
+
+def test_the_photos_of_a_batch_are_worked_on_side_by_side(function, work, photos, rekognition):
+    together = Barrier(10)
+    records = [photos.put(f"{number}.jpg") for number in range(10)]
+    for number in range(10):
+        rekognition.answers[f"{number}.jpg"] = lambda _: [f"Label {together.wait(timeout=20)}"]
+    assert work(*records) == []
+    assert function.BATCH == 10
+
+
+# Failed for good
+
+
+@pytest.mark.parametrize("code", PERMANENT)
+def test_what_no_repetition_mends_costs_one_call_and_leaves_a_reason(
+    code, function, work, photos, rekognition, look, rows
+):
+    rekognition.answers["a.jpg"] = code
+    record = photos.put("a.jpg")
+    assert work(record) == []
+    assert len(rekognition.requests) == 1
+    photo = look(record)
+    assert photo.status == "failed"
+    assert photo.reason == f"{function.REASONS[code]} (said Rekognition)"
+    assert [row["error"] for row in rows()] == [code]
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"), [(0, "It is empty."), (15 * 1024**2 + 1, "It is too large: at most 15 MB.")]
+)
+def test_what_is_known_to_be_refused_costs_no_call(size, reason, work, photos, rekognition, look):
+    record = photos.put("a.jpg")
+    record["s3"]["object"]["size"] = size
+    assert work(record) == []
+    assert rekognition.requests == []
+    assert (look(record).status, look(record).reason) == ("failed", reason)
+
+
+def test_a_photo_of_just_the_largest_size_is_asked_about(work, photos, rekognition):
+    record = photos.put("a.jpg")
+    record["s3"]["object"]["size"] = 15 * 1024**2
+    work(record)
+    assert len(rekognition.requests) == 1
+
+
+def test_a_failed_photo_that_is_replaced_is_labelled(work, photos, rekognition, look, rows):
+    answers = iter(["InvalidImageFormatException", ["Dog"]])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    work(photos.put("a.jpg"))
+    better = photos.put("a.jpg", b"better")
+    work(better)
+    assert look(better).status == "labelled"
+    assert "reason" not in headers(rows())[0]
+
+
+# To be tried again
+
+
+@pytest.mark.parametrize("code", TEMPORARY)
+def test_what_may_go_well_later_goes_back_to_the_queue_alone(
+    code, work, photos, rekognition, look, rows
+):
+    rekognition.answers["b.jpg"] = code
+    records = [photos.put(key) for key in ("a.jpg", "b.jpg", "c.jpg")]
+    assert work(*records) == ["m1"]
+    assert [look(record).status for record in records] == ["labelled", "pending", "labelled"]
+    assert not [row for row in rows() if row["image"] == "b.jpg"]
+
+
+def test_throttling_costs_time_but_no_photo(work, photos, rekognition, look):
+    answers = iter(["ThrottlingException", ["Dog"]])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    record = photos.put("a.jpg")
+    assert work(record) == ["m0"]
+    assert work(record, receives=[2]) == []
+    assert names(look(record)) == ["Dog"]
+
+
+def test_a_table_that_does_not_answer_sends_the_photo_back(work, photos, dynamodb, table):
+    record = photos.put("a.jpg")
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    dynamodb.delete_table(TableName=table)
+    assert work(record) == ["m0"]
+
+
+def test_a_bug_that_one_photo_meets_harms_no_other(work, photos, rekognition, look, capsys):
+    def crash(_):
+        raise ZeroDivisionError("a bug")
+
+    rekognition.answers["b.jpg"] = crash
+    records = [photos.put(key) for key in ("a.jpg", "b.jpg", "c.jpg")]
+    assert work(*records) == ["m1"]
+    assert look(records[2]).status == "labelled"
+    [told] = [line for line in printed(capsys) if line["image"] == "b.jpg"]
+    assert told["status"] == "retrying"
+    assert told["reason"] == "ZeroDivisionError('a bug')"
+    assert "in crash" in told["trace"]
+
+
+@pytest.mark.parametrize("body", ["hello", "{}", "[" * 200_000, '{"Records": [{}]}'])
+def test_a_message_that_is_no_s3_event_goes_back_alone(body, work, photos, look, capsys):
+    record = photos.put("a.jpg")
+    assert work(body, record) == ["m0"]
+    assert look(record).status == "labelled"
+    [told] = [line for line in printed(capsys) if line["image"] is None]
+    assert (told["status"], told["message_id"]) == ("unreadable", "m0")
+
+
+def test_the_test_event_is_acknowledged_and_nothing_else(work, rekognition, rows, capsys):
+    assert work('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"}') == []
+    assert (rekognition.requests, rows(), printed(capsys)) == ([], [], [])
+
+
+def test_a_message_of_several_records_goes_back_if_one_of_them_must(work, photos, rekognition):
+    rekognition.answers["a.jpg"] = "ThrottlingException"
+    records = [photos.put("a.jpg"), photos.put("b.jpg")]
+    assert work(json.dumps({"Records": records})) == ["m0"]
+    assert [photo["Name"] for photo in rekognition.photos] == ["a.jpg", "b.jpg"]
+
+
+# The log
+
+
+def test_a_photo_is_told_in_one_line_of_json(work, photos, rekognition, capsys):
+    rekognition.answers["a.jpg"] = ["Dog", "Pet", "Sea", "Sky"]
+    work(photos.put("a.jpg"))
+    [told] = printed(capsys)
+    assert told.pop("ms") >= 0
+    assert told == {
+        "image": "a.jpg",
+        "status": "labelled",
+        "labels": 4,
+        "top": [["Dog", 90.5], ["Pet", 90.5], ["Sea", 90.5]],
+    }
+
+
+def test_every_photo_of_a_batch_has_its_line_whatever_became_of_it(
+    work, photos, rekognition, capsys
+):
+    rekognition.answers["bad.jpg"] = "InvalidImageFormatException"
+    rekognition.answers["busy.jpg"] = "ThrottlingException"
+    work(*(photos.put(key) for key in ("good.jpg", "bad.jpg", "busy.jpg")))
+    work(photos.remove("good.jpg"))
+    assert sorted((line["image"], line["status"]) for line in printed(capsys)) == [
+        ("bad.jpg", "failed"),
+        ("busy.jpg", "retrying"),
+        ("good.jpg", "labelled"),
+        ("good.jpg", "removed"),
+    ]
+
+
+@pytest.mark.parametrize("key", ["line\nbreak.jpg", "\x1b[31mred\r.jpg", "ä\u2028ö😀.jpg"])
+def test_a_key_cannot_break_its_line(key, work, photos, capsys):
+    work(photos.put(key))
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert len(out.splitlines()) == 1
+    assert not set(map(ord, out.rstrip("\n"))) & set(range(32))
+    assert json.loads(out)["image"] == key

@@ -1,0 +1,204 @@
+"""The function and the versions of a photo: events twice and late, photos replaced and removed."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tests.lambda_runtime import sqs_event
+from tests.unit.function_world import headers, names, printed, version_id
+
+# Twice, late, replaced
+
+
+def test_the_same_event_twice_is_paid_for_once(work, photos, rekognition, rows):
+    record = photos.put("a.jpg")
+    work(record)
+    before = rows()
+    assert work(record) == []
+    assert work(record, receives=[2]) == []
+    assert len(rekognition.requests) == 1
+    assert rows() == before
+
+
+def test_a_new_version_replaces_the_labels_of_the_old_one(work, photos, rekognition, look, rows):
+    answers = iter([["Dog", "Pet"], ["Cat"]])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    work(photos.put("a.jpg"))
+    new = photos.put("a.jpg", b"new")
+    work(new)
+    assert names(look(new)) == ["Cat"]
+    assert len(rows()) == 2
+
+
+def test_a_late_event_of_an_older_version_changes_nothing(work, photos, rekognition, look, rows):
+    old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
+    work(new)
+    before = rows()
+    assert work(old) == []
+    assert rows() == before
+    assert look(new).status == "labelled"
+    assert len(rekognition.requests) == 1
+
+
+def test_a_newer_version_that_finishes_first_stays(function, work, photos, rekognition, look, rows):
+    """The old one is with Rekognition while the new one is labelled and stored."""
+    old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
+
+    def answer(request):
+        if request["Image"]["S3Object"]["Version"] == version_id(new):
+            return ["Cat"]
+        assert function.handler(sqs_event(new), None) == {"batchItemFailures": []}
+        return ["Dog", "Pet"]
+
+    rekognition.answers["a.jpg"] = answer
+    assert work(old) == []
+    assert names(look(new)) == ["Cat"]
+    assert len(rows()) == 2
+
+
+# Removed
+
+
+def test_a_removed_photo_leaves_a_tombstone_for_thirty_days(work, photos, rekognition, rows):
+    work(photos.put("a.jpg"))
+    before = int(time.time())
+    assert work(photos.remove("a.jpg")) == []
+    [stone] = rows()
+    assert stone["status"] == "removed"
+    assert 0 <= stone["expires"] - before - 30 * 24 * 3600 <= 60
+    assert len(rekognition.requests) == 1
+
+
+def test_a_late_event_does_not_bring_a_removed_photo_back(work, photos, rekognition, rows):
+    born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
+    work(gone)
+    work(born)
+    assert [row["status"] for row in rows()] == ["removed"]
+    assert rekognition.requests == []
+
+
+def test_a_photo_that_comes_again_is_labelled_and_never_expires(work, photos, look, rows):
+    work(photos.put("a.jpg"))
+    work(photos.remove("a.jpg"))
+    again = photos.put("a.jpg")
+    work(again)
+    assert look(again).status == "labelled"
+    assert "expires" not in headers(rows())[0]
+
+
+def test_removing_an_old_version_for_good_changes_nothing(work, photos, rekognition, rows):
+    old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
+    work(old)
+    work(new)
+    before = rows()
+    assert work(photos.remove_version("a.jpg", version_id(old))) == []
+    assert rows() == before
+    assert len(rekognition.requests) == 2
+
+
+def test_removing_the_newest_version_for_good_labels_the_one_before_it(
+    work, photos, rekognition, look, rows
+):
+    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
+    old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
+    work(old)
+    work(new)
+    assert work(photos.remove_version("a.jpg", version_id(new))) == []
+    assert names(look(old)) == [version_id(old)]
+    assert len(rows()) == 2
+
+
+def test_removing_a_delete_marker_labels_what_it_hid(work, photos, look):
+    born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
+    work(born)
+    work(gone)
+    assert look(born).status == "pending"
+    work(photos.remove_version("a.jpg", version_id(gone)))
+    assert look(born).status == "labelled"
+
+
+def test_removing_the_only_version_for_good_removes_the_labels(work, photos, rows):
+    record = photos.put("a.jpg")
+    work(record)
+    work(photos.remove_version("a.jpg", version_id(record)))
+    assert [row["status"] for row in rows()] == ["removed"]
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_a_photo_that_goes_before_it_is_looked_at_is_no_failure(
+    versioned, work, photos, rekognition, rows, capsys
+):
+    rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
+    record = photos.put("a.jpg")
+    photos.remove_version("a.jpg", version_id(record))
+    if not versioned:
+        del record["s3"]["object"]["versionId"]
+    assert work(record) == []
+    assert rows() == []
+    assert [line["status"] for line in printed(capsys)] == ["superseded"]
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rekognition, rows):
+    """S3 that refuses or does not answer is no proof."""
+
+    def refuse(**_):
+        return SimpleNamespace(status_code=status), {
+            "Error": {"Code": str(status), "Message": ""},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+
+    rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
+    function._s3().meta.events.register("before-call.s3.HeadObject", refuse)
+    assert work(photos.put("a.jpg")) == ["m0"]
+    assert rows() == []
+
+
+# An interrupted attempt
+
+
+def test_the_rows_of_an_attempt_that_was_cut_off_are_swept(
+    function, work, photos, rekognition, look, rows, monkeypatch
+):
+    record = photos.put("a.jpg")
+
+    def killed(**_):
+        raise KeyboardInterrupt
+
+    rekognition.answers["a.jpg"] = ["Dog", "Pet"]
+    with monkeypatch.context() as patch:
+        patch.setattr(function._store._client, "put_item", killed)
+        with pytest.raises(KeyboardInterrupt):
+            work(record)
+    assert len(rows()) == 2
+    assert look(record).status == "pending"
+    rekognition.answers["a.jpg"] = ["Cat"]
+    assert work(record, receives=[2]) == []
+    assert names(look(record)) == ["Cat"]
+    assert len(rows()) == 2
+
+
+def test_what_dynamodb_hands_back_is_written_again(
+    function, work, photos, rekognition, look, naps, monkeypatch
+):
+    rekognition.answers["a.jpg"] = [f"Label {number}" for number in range(60)]
+    client = function._store._client
+    write = client.batch_write_item
+
+    def throttled(*, RequestItems):  # noqa: N803
+        [(table, requests)] = RequestItems.items()
+        assert 1 <= len(requests) <= 25
+        write(RequestItems={table: requests[:10]})
+        return {"UnprocessedItems": {table: requests[10:]} if requests[10:] else {}}
+
+    monkeypatch.setattr(client, "batch_write_item", throttled)
+    monkeypatch.setattr("store.time.sleep", naps)
+    record = photos.put("a.jpg")
+    assert work(record) == []
+    assert len(look(record).labels) == 60
+    assert naps == sorted(naps)
+    assert len(naps) == 5
+    assert 0 < naps[0] < naps[-1]

@@ -1,0 +1,331 @@
+"""Is it a picture that Rekognition takes? Every refusal is a sentence that a user understands."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from labelctl import photos
+from labelctl.photos import PhotoRefusedError
+
+MEGABYTE = 1024 * 1024
+
+
+def picture(format="JPEG", size=(120, 90), **options) -> bytes:
+    file = io.BytesIO()
+    noise = Image.frombytes("L", size, os.urandom(size[0] * size[1])).convert("RGB")
+    noise.save(file, format, **options)
+    return file.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says its size and has next to nothing in it."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0d"
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+        + b"\0\0\0\0IEND\xaeB`\x82"
+    )
+
+
+def with_thumbnail(picture: bytes, thumbnail: bytes) -> bytes:
+    """The JPEG with a whole JPEG, end and all, in its APP1 segment."""
+    segment = b"Exif\0\0" + thumbnail
+    return picture[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + picture[2:]
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    """Why a file with this content is refused."""
+
+    def refused(content: bytes, name: str = "photo.jpg") -> str:
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(PhotoRefusedError) as caught:
+            photos.read(path)
+        return str(caught.value)
+
+    return refused
+
+
+@pytest.fixture
+def read(tmp_path):
+    def passed(content: bytes, name: str = "photo.jpg") -> photos.Photo:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return photos.read(path)
+
+    return passed
+
+
+# ---- what passes
+
+GOOD = {
+    "plain": picture(),
+    "progressive": picture(progressive=True, quality=95),
+    "with fill bytes": picture()[:2] + b"\xff\xff\xff" + picture(progressive=True)[2:],
+    "with an EXIF thumbnail": with_thumbnail(picture(), picture(size=(20, 20))),
+    "with bytes behind its end": picture() + b"\0" * 1000 + b"<motion photo>",
+    "with restart markers": picture(restart_marker_blocks=1),
+    "of several pictures": picture() + picture(),
+}
+
+
+@pytest.mark.parametrize("content", GOOD.values(), ids=GOOD)
+def test_a_jpeg_passes(read, content):
+    photo = read(content)
+    assert (photo.media_type, photo.width, photo.height) == ("image/jpeg", 120, 90)
+    assert photo.content == content
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "1", "P", "I;16"])
+def test_a_png_passes_whatever_its_name(read, mode):
+    file = io.BytesIO()
+    Image.new(mode, (80, 81)).save(file, "PNG")
+    photo = read(file.getvalue(), "really.jpg")
+    assert (photo.media_type, photo.width, photo.height) == ("image/png", 80, 81)
+
+
+@pytest.mark.parametrize("size", [(80, 80), (80, 10_000), (10_000, 80)])
+def test_the_limits_themselves_pass(read, size):
+    photo = read(png_header(*size))
+    assert (photo.width, photo.height) == size
+
+
+def test_the_largest_file_passes(read):
+    assert len(read(picture().ljust(15 * MEGABYTE, b"\0")).content) == 15 * MEGABYTE
+
+
+# ---- what does not
+
+OTHERS = {
+    "GIF": picture("GIF"),
+    "WebP": picture("WEBP"),
+    "TIFF": picture("TIFF"),
+    "BMP": picture("BMP"),
+    "PDF": picture("PDF"),
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "AVIF": b"\0\0\0\x20ftypavif\0\0\0\0avifmif1",
+    "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_format_is_named(refusal, name):
+    assert refusal(OTHERS[name]) == f"It is a {name}; only JPEG and PNG can be labelled."
+
+
+def test_a_tiff_of_the_other_byte_order(refusal):
+    assert refusal(b"MM\0*\0\0\0\x08 and so on").startswith("It is a TIFF;")
+
+
+NO_PICTURE = "It is not a JPEG or PNG picture, whatever its name says."
+CUT_JPEG = "It is cut off or damaged: a JPEG without its end."
+CUT_PNG = "It is cut off: a PNG without its end."
+
+
+@pytest.mark.parametrize(
+    "content", [b"Dear diary", b"BM is how this text begins", b"\xff\xd8", b"\0"]
+)
+def test_what_is_no_picture(refusal, content):
+    assert refusal(content) == NO_PICTURE
+
+
+def test_an_empty_file(refusal):
+    assert refusal(b"") == "It is empty."
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.999])
+@pytest.mark.parametrize("name", ["plain", "progressive", "with an EXIF thumbnail"])
+def test_a_jpeg_that_is_cut_off(refusal, name, share):
+    content = GOOD[name]
+    cut = max(int((len(content) - 2) * share), 4)
+    assert refusal(content[:cut]) == CUT_JPEG
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
+def test_a_png_that_is_cut_off(refusal, share):
+    content = picture("PNG")
+    assert refusal(content[: int((len(content) - 8) * share)]) == CUT_PNG
+
+
+def test_a_jpeg_without_a_frame(refusal):
+    assert refusal(b"\xff\xd8\xff\xda\0\x02\xff\xd9") == CUT_JPEG
+
+
+@pytest.mark.parametrize("size", [(79, 500), (500, 79)])
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_too_few_pixels(refusal, format, size):
+    told = f"It is too small: {size[0]} x {size[1]} pixels, at least 80 a side."
+    assert refusal(picture(format, size)) == told
+
+
+@pytest.mark.parametrize("size", [(10_001, 80), (80, 10_001)])
+def test_too_many_pixels(refusal, size):
+    told = f"It is too large: {size[0]} x {size[1]} pixels, at most 10,000 a side."
+    assert refusal(png_header(*size)) == told
+
+
+def test_too_many_pixels_in_a_jpeg(refusal):
+    assert "10001 x 80 pixels" in refusal(picture(size=(10_001, 80)))
+
+
+def test_too_many_bytes(refusal):
+    content = picture().ljust(16 * MEGABYTE, b"\0")
+    assert refusal(content) == "It is too large: 16.0 MB, at most 15 MB."
+
+
+def test_one_byte_too_many(refusal):
+    assert "too large" in refusal(picture().ljust(15 * MEGABYTE + 1, b"\0"))
+
+
+def test_a_file_that_grows_while_it_is_read(refusal, monkeypatch):
+    monkeypatch.setattr(photos.os, "fstat", lambda _: os.stat_result((0o100644, *[0] * 9)))
+    told = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
+    assert told == "It is too large: it grew past 15 MB while it was read."
+
+
+# ---- what is no file
+
+
+def why(path: Path) -> str:
+    with pytest.raises(PhotoRefusedError) as caught:
+        photos.read(path)
+    return str(caught.value)
+
+
+def test_no_file_at_all(tmp_path):
+    assert why(tmp_path / "none.jpg") == "There is no such file."
+
+
+def test_a_link_to_nothing(tmp_path):
+    (tmp_path / "a.jpg").symlink_to("gone.jpg")
+    assert why(tmp_path / "a.jpg") == "There is no such file."
+
+
+def test_a_link_to_itself(tmp_path):
+    (tmp_path / "a.jpg").symlink_to("a.jpg")
+    assert why(tmp_path / "a.jpg") == "It cannot be read: Too many levels of symbolic links."
+
+
+def test_a_folder(tmp_path):
+    assert why(tmp_path) == "It is a folder."
+
+
+def test_a_pipe_that_nobody_writes_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert why(tmp_path / "pipe.jpg") == "It is not a file."
+
+
+def test_a_device():
+    assert why(Path(os.devnull)) == "It is not a file."
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def refuse(path, flags):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(photos.os, "open", refuse)  # the tests may run as root
+    assert why(tmp_path / "a.jpg") == "You may not read it."
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    assert why(tmp_path / ("a" * 300)) == "It cannot be read: File name too long."
+
+
+# ---- in a folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "meant"),
+    [
+        ("a.jpg", b"", True),
+        ("A.JPEG", b"no picture", True),
+        ("a.heic", b"", True),
+        ("a.webp", b"", True),
+        ("no-suffix", GOOD["plain"], True),
+        ("odd.dat", png_header(80, 80), True),
+        ("notes.txt", b"text", False),
+        ("empty", b"", False),
+        ("film.mp4", b"\0\0\0\x18ftypisom", False),
+    ],
+)
+def test_what_is_meant_to_be_a_photo(tmp_path, name, content, meant):
+    (tmp_path / name).write_bytes(content)
+    assert photos.looks_like_a_picture(tmp_path / name) is meant
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert not photos.looks_like_a_picture(tmp_path / "pipe")
+
+
+def test_what_cannot_be_read_is_no_photo_unless_it_says_so(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "link.png").symlink_to("nowhere")
+    assert not photos.looks_like_a_picture(tmp_path / "link")
+    assert photos.looks_like_a_picture(tmp_path / "link.png")
+
+
+# ---- whatever comes
+
+SOI = b"\xff\xd8\xff"
+PNG = b"\x89PNG\r\n\x1a\n"
+markers = st.builds(
+    lambda marker, length, rest: bytes([0xFF, marker]) + struct.pack(">H", length) + rest,
+    st.integers(0, 255),
+    st.integers(0, 40),
+    st.binary(max_size=40),
+)
+contents = st.one_of(
+    st.binary(max_size=200),
+    st.binary(max_size=200).map(SOI.__add__),
+    st.binary(max_size=200).map(PNG.__add__),
+    st.lists(markers, max_size=12).map(lambda parts: b"\xff\xd8" + b"".join(parts) + b"\xff\xd9"),
+    st.builds(
+        lambda content, at, byte: content[:at] + bytes([byte]) + content[at + 1 :],
+        st.sampled_from([GOOD["progressive"], GOOD["with an EXIF thumbnail"], png_header(90, 90)]),
+        st.integers(0, 700),
+        st.integers(0, 255),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(contents)
+@example(b"\xff\xd8\xff\xc0\x00\x02")
+@example(b"\xff\xd8\xff\xc0\x00\x00\xff\xda\x00\x00\xff\xd9")
+def test_any_bytes_are_a_photo_or_are_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.jpg"
+    path.write_bytes(content)
+    with contextlib.suppress(PhotoRefusedError):
+        photo = photos.read(path)
+        assert 80 <= photo.width <= 10_000
+        assert 80 <= photo.height <= 10_000
+        assert content.startswith((SOI, PNG))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SOI + b"\xff" * MEGABYTE,
+        SOI + b"\xe0\0\0" * (MEGABYTE // 3),
+        SOI + b"\xe0\0\x02\xff" * 262144,
+    ],
+    ids=["fill bytes", "no length", "short segments"],
+)
+def test_a_hostile_jpeg_takes_no_longer_than_its_length(refusal, content):
+    begin = time.process_time()
+    refusal(content)
+    assert time.process_time() - begin < 2  # a few tenths; a square of it would take an hour

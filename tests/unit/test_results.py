@@ -1,0 +1,455 @@
+"""Reading what is stored: rows are made by the contract's own functions, as the function makes them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+
+from labelctl import contract, results
+from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
+from labelctl.results import Awaited
+
+ANSWER = {
+    "LabelModelVersion": "3.0",
+    "Labels": [
+        {"Name": "Pet", "Confidence": 98.25},
+        {
+            "Name": "Dog",
+            "Confidence": 98.25,
+            "Categories": [{"Name": "Animals and Pets"}],
+            "Parents": [{"Name": "Animal"}, {"Name": "Pet"}],
+            "Aliases": [{"Name": "Hound"}],
+            "Instances": [
+                {
+                    "BoundingBox": {"Left": 0.25, "Top": 0.5, "Width": 0.125, "Height": 0.0625},
+                    "Confidence": 97.5,
+                }
+            ],
+        },
+        {"Name": "Beach", "Confidence": 99.0},
+    ],
+    "ImageProperties": {"Quality": {"Brightness": 61.5}},
+}
+NOW = "2030-01-01T12:00:01Z"
+
+
+def event(key="a.jpg", number=1, version_id="v1", etag="e1", kind="created"):
+    return contract.PhotoEvent(
+        bucket="photos",
+        key=key,
+        kind=kind,
+        sequencer=contract.pad_sequencer(f"{number:X}"),
+        version_id=version_id,
+        etag=etag,
+        size=1000,
+        at="2030-01-01T12:00:00Z",
+    )
+
+
+@pytest.fixture
+def store(dynamodb, table):
+    """Puts rows as they are."""
+    serialize = TypeSerializer().serialize
+
+    def put(*rows):
+        for row in rows:
+            item = {name: serialize(value) for name, value in row.items()}
+            dynamodb.put_item(TableName=table, Item=item)
+
+    return put
+
+
+@pytest.fixture
+def label(store):
+    """Stores the labels of a photo's version."""
+
+    def stored(event, answer=ANSWER, attempt="aa"):
+        version = contract.version_of(event, attempt)
+        rows = contract.label_rows(event, version, answer["Labels"])
+        store(*rows, contract.labelled_header(event, version, rows, answer, NOW))
+
+    return stored
+
+
+@pytest.fixture
+def read(dynamodb, table):
+    def read_one(key="a.jpg", version_id="v1", etag="e1"):
+        return results.read(dynamodb, table, Awaited(key, version_id, etag))
+
+    return read_one
+
+
+# ---- which photo is meant
+
+
+@pytest.fixture
+def has(s3, bucket):
+    def put(*keys):
+        return {key: s3.put_object(Bucket=bucket, Key=key, Body=b"x") for key in keys}
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("image", "key"),
+    [
+        ("beach.jpg", "beach.jpg"),
+        ("summer/beach.jpg", "summer/beach.jpg"),
+        ("photos/summer/beach.jpg", "summer/beach.jpg"),
+        ("/home/me/photos/summer/beach.jpg", "summer/beach.jpg"),
+        ("./summer/beach.jpg", "summer/beach.jpg"),
+        ("../beach.jpg", "beach.jpg"),
+        ("winter/beach.jpg", "beach.jpg"),
+        ("a//b.jpg", "a//b.jpg"),
+        ("[bold] a+b%20\n.jpg", "[bold] a+b%20\n.jpg"),
+        ("é 💚.jpg", "é 💚.jpg"),
+    ],
+)
+def test_the_longest_trailing_part_that_is_a_key_is_meant(s3, bucket, has, image, key):
+    put = has("beach.jpg", "summer/beach.jpg", "a//b.jpg", "[bold] a+b%20\n.jpg", "é 💚.jpg")
+    found = results.resolve(s3, bucket, image)
+    assert found == Awaited(key, put[key]["VersionId"], put[key]["ETag"].strip('"'))
+
+
+@pytest.mark.parametrize("image", ["none.jpg", "", ".", "/", "x/" * 600, "\udcff.jpg"])
+def test_a_photo_that_is_not_there(s3, bucket, has, image):
+    has("other.jpg")
+    with pytest.raises(PhotoNotFoundError) as caught:
+        results.resolve(s3, bucket, image)
+    assert caught.value.message == f'There is no photo "{image}" in the bucket.'
+    assert "IMAGE is the photo's key" in caught.value.hint
+
+
+def test_a_photo_that_is_only_here_is_to_be_uploaded(s3, bucket, tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"")
+    with pytest.raises(PhotoNotFoundError) as caught:
+        results.resolve(s3, bucket, str(path))
+    assert caught.value.hint == f'Upload it first: labelctl upload "{path}"'
+
+
+def test_a_removed_photo_is_not_there(s3, bucket, has):
+    has("a.jpg")
+    s3.delete_object(Bucket=bucket, Key="a.jpg")
+    with pytest.raises(PhotoNotFoundError):
+        results.resolve(s3, bucket, "a.jpg")
+
+
+# ---- what is stored
+
+
+def test_the_documented_json(label, read):
+    label(event())
+    told = read().as_json()
+    plain = {"categories": (), "parents": (), "aliases": (), "boxes": ()}
+    assert told == {
+        "image": "a.jpg",
+        "status": "labelled",
+        "reason": None,
+        "labels": (
+            {"name": "Beach", "confidence": 99.0, **plain},
+            {
+                "name": "Dog",
+                "confidence": 98.25,
+                "categories": ("Animals and Pets",),
+                "parents": ("Animal", "Pet"),
+                "aliases": ("Hound",),
+                "boxes": (
+                    {
+                        "left": 0.25,
+                        "top": 0.5,
+                        "width": 0.125,
+                        "height": 0.0625,
+                        "confidence": 97.5,
+                    },
+                ),
+            },
+            {"name": "Pet", "confidence": 98.25, **plain},
+        ),
+        "properties": {"Quality": {"Brightness": Decimal("61.5")}},
+        "model_version": "3.0",
+        "labelled_at": NOW,
+    }
+    # The names come in this order, and nothing but the properties needs help to become JSON.
+    assert list(told) == [
+        *("image", "status", "reason", "labels", "properties", "model_version", "labelled_at"),
+    ]
+    json.dumps({**told, "properties": None})
+
+
+def test_a_photo_without_labels(label, read):
+    label(event(), {"Labels": []})
+    photo = read()
+    assert (photo.status, photo.labels, photo.properties, photo.model_version) == (
+        *("labelled", (), None, ""),
+    )
+
+
+def test_a_failed_photo_tells_why(store, read):
+    store(contract.failed_header(event(), "v.aa", "TooLarge", "It is too large.", NOW))
+    photo = read()
+    assert (photo.status, photo.reason, photo.labelled_at) == ("failed", "It is too large.", NOW)
+
+
+def test_a_photo_without_a_row_is_pending(table, read):
+    assert read() == results.Photo("a.jpg", "pending")
+
+
+def test_a_removed_photo_that_came_back_is_pending(store, read):
+    store(contract.tombstone(event(kind="removed", version_id=None, etag=None), "v.aa", NOW, 1))
+    assert read().status == "pending"
+
+
+def test_labels_of_another_version_are_not_this_photos(label, read):
+    label(event(version_id="v1", etag="same"))
+    assert read(version_id="v2", etag="same").status == "pending"
+
+
+@pytest.mark.parametrize(("etag", "status"), [("e1", "labelled"), ("e2", "pending")])
+def test_without_versions_the_etag_tells(label, read, etag, status):
+    label(event(version_id=None))
+    assert read(version_id="v1", etag=etag).status == status
+    assert read(version_id=None, etag=etag).status == status
+
+
+def test_rows_of_other_attempts_are_left_out(label, store, read):
+    label(event(number=2, version_id="v2"), attempt="aa")
+    old = event(number=1)
+    cut_off = {"Labels": [{"Name": "Ghost", "Confidence": 100.0}]}
+    for each, attempt in ((old, "bb"), (event(number=2), "bb"), (event(number=3), "cc")):
+        store(*contract.label_rows(each, contract.version_of(each, attempt), cut_off["Labels"]))
+    names = [label.name for label in read(version_id="v2").labels]
+    assert names == ["Beach", "Dog", "Pet"]
+
+
+def test_another_photos_labels_are_left_out(label, read):
+    label(event("a.jpg"))
+    label(event("a.jpg.jpg"), {"Labels": [{"Name": "Cat", "Confidence": 100.0}]})
+    assert "Cat" not in [label.name for label in read().labels]
+
+
+def test_more_rows_than_one_page_holds(label, read, dynamodb):
+    """DynamoDB reads 1 MB at a time."""
+    many = [
+        {
+            "Name": f"Label {number}",
+            "Confidence": number / 10,
+            "Aliases": [{"Name": "x" * 4000}],
+        }
+        for number in range(400)
+    ]
+    label(event(), {"Labels": many})
+    queries = []
+    dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **_: queries.append(1))
+    photo = read()
+    assert len(photo.labels) == 400
+    assert len(queries) > 1
+    assert photo.labels[0].name == "Label 399"
+
+
+class Replaced:
+    """A table whose photo is replaced while its first page has been read and the next has not."""
+
+    def __init__(self, dynamodb, replace):
+        self._dynamodb, self._replace, self.reads = dynamodb, replace, 0
+
+    def get_paginator(self, name):
+        return self
+
+    def paginate(self, **query):
+        self.reads += 1
+        (page,) = self._dynamodb.get_paginator("query").paginate(**query)
+        items = page["Items"]
+        yield {"Items": items[:2]}  # the header, and a row
+        if self.reads == 1:
+            self._replace()
+            (page,) = self._dynamodb.get_paginator("query").paginate(**query)
+            items = [*items[:2], *page["Items"][2:]]
+        yield {"Items": items[2:]}
+
+
+def test_labels_of_two_versions_are_never_mixed(label, dynamodb, table):
+    def replace():
+        dynamodb.delete_item(TableName=table, Key={"image": {"S": "a.jpg"}, "row": {"S": row}})
+        label(event(number=2, version_id="v1"), {"Labels": [{"Name": "Cat", "Confidence": 90.0}]})
+
+    label(event())
+    row = f"{contract.version_of(event(), 'aa')}#Pet"
+    torn = Replaced(dynamodb, replace)
+    photo = results.read(torn, table, Awaited("a.jpg", "v1", "e1"))
+    assert [label.name for label in photo.labels] == ["Cat"]
+    assert torn.reads == 2
+
+
+def test_a_photo_whose_rows_are_lost_is_not_read_for_ever(label, read, dynamodb, table):
+    label(event())
+    row = f"{contract.version_of(event(), 'aa')}#Pet"
+    dynamodb.delete_item(TableName=table, Key={"image": {"S": "a.jpg"}, "row": {"S": row}})
+    with pytest.raises(RefusedError, match=r'"a\.jpg" are not whole'):
+        read()
+
+
+def test_at_least_keeps_what_is_sure_enough(label, read):
+    label(event())
+    photo = read()
+    assert [label.name for label in photo.at_least(99).labels] == ["Beach"]
+    assert [label.name for label in photo.at_least(98.25).labels] == ["Beach", "Dog", "Pet"]
+    assert (photo.at_least(100).labels, photo.at_least(100).status) == ((), "labelled")
+
+
+def test_several_photos_come_in_the_order_they_were_asked_for(label, dynamodb, table):
+    sent = [Awaited(f"{number}.jpg", "v1", "e1") for number in (3, 1, 2)]
+    for each in sent[:2]:
+        label(event(each.key))
+    told = list(results.read_many(dynamodb, table, sent))
+    assert [(photo.image, photo.status) for photo in told] == [
+        ("3.jpg", "labelled"),
+        ("1.jpg", "labelled"),
+        ("2.jpg", "pending"),
+    ]
+
+
+# ---- waiting
+
+
+class Clock:
+    """Time that passes by sleeping, and things that happen meanwhile."""
+
+    def __init__(self):
+        self.now, self.naps, self.plans = 1000.0, [], []
+
+    def __call__(self):
+        return self.now
+
+    def at(self, second, happens):
+        self.plans.append((self.now + second, happens))
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.naps.append(seconds)
+        due = [each for each in self.plans if each[0] <= self.now]
+        self.plans = [each for each in self.plans if each not in due]
+        for _, happens in due:
+            happens()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def wait(dynamodb, table, clock):
+    def waiting(sent, patience=60, now=None):
+        there = {photo.key: photo for photo in sent}
+        return results.wait(
+            dynamodb,
+            table,
+            sent,
+            patience=patience,
+            now=now or there.get,
+            sleep=clock.sleep,
+            clock=clock,
+        )
+
+    return waiting
+
+
+def keys(photos):
+    return [photo.key for photo in photos]
+
+
+def test_what_is_done_already_is_told_at_once(label, wait, clock):
+    label(event("a.jpg"))
+    assert keys(wait([Awaited("a.jpg", "v1", "e1")])) == ["a.jpg"]
+    assert clock.naps == []
+
+
+def test_nothing_to_wait_for(wait, clock):
+    assert list(wait([])) == []
+
+
+def test_each_is_told_once_when_it_is_done(label, store, wait, clock):
+    sent = [Awaited(f"{number}.jpg", "v1", "e1") for number in range(3)]
+    label(event("0.jpg", version_id="v0", etag="e0"))  # of an earlier version: to be waited for
+    failed = contract.failed_header(event("2.jpg"), "v.aa", "TooLarge", "It is too large.", NOW)
+    clock.at(1, lambda: store(failed))
+    clock.at(50, lambda: label(event("1.jpg")))
+    clock.at(100, lambda: label(event("0.jpg", number=2)))
+    assert keys(wait(sent, patience=60)) == ["2.jpg", "1.jpg", "0.jpg"]
+
+
+def test_patience_is_counted_from_the_last_news(label, wait, clock):
+    clock.at(50, lambda: label(event("a.jpg")))
+    told = wait([Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")], patience=60)
+    assert next(told).key == "a.jpg"
+    with pytest.raises(WaitTimeoutError, match="1 photo still waiting after 60 s"):
+        next(told)
+    assert 110 <= clock.now - 1000 < 115
+
+
+def test_it_asks_less_and_less_often(wait, clock):
+    with pytest.raises(WaitTimeoutError):
+        list(wait([Awaited("a.jpg", "v1", "e1")], patience=30))
+    assert clock.naps[:3] == pytest.approx([0.1, 0.15, 0.225])
+    assert max(clock.naps) == 2.0
+    assert len(clock.naps) < 30
+
+
+def test_more_photos_than_are_asked_about_at_once(label, wait, clock, dynamodb):
+    sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(310)]
+    asked = []
+    dynamodb.meta.events.register(
+        "before-parameter-build.dynamodb.BatchGetItem",
+        lambda params, **_: asked.append(len(next(iter(params["RequestItems"].values()))["Keys"])),
+    )
+    for each in sent[:309]:
+        label(event(each.key), {"Labels": []})
+    clock.at(1, lambda: label(event(sent[309].key), {"Labels": []}))
+    assert keys(wait(sent)) == keys(sent)
+    assert asked[:4] == [100, 100, 100, 10]
+
+
+def test_a_photo_that_is_replaced_meanwhile_is_told_of_as_what_it_is_now(label, wait):
+    label(event("a.jpg", version_id="v2", etag="e2"))
+    newer = Awaited("a.jpg", "v2", "e2")
+    assert list(wait([Awaited("a.jpg", "v1", "e1")], now=lambda key: newer)) == [newer]
+
+
+def test_a_photo_that_is_removed_meanwhile_is_not_waited_for(label, wait, clock):
+    sent = [Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")]
+    clock.at(20, lambda: label(event("b.jpg")))
+    told = wait(sent, now=lambda key: None if key == "a.jpg" else sent[1])
+    assert keys(told) == ["b.jpg"]
+
+
+def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
+    sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(700)]
+    clock.at(1, lambda: label(event("699.jpg"), {"Labels": []}))
+    assert next(wait(sent)).key == "699.jpg"
+
+
+def test_keys_that_dynamodb_leaves_over_are_asked_for_again(table):
+    """It may answer a part only, when it is busy or the answer is large."""
+    header = {"image": {"S": "a.jpg"}, "status": {"S": "labelled"}, "version_id": {"S": "v1"}}
+    other = {**header, "image": {"S": "b.jpg"}}
+    answers = [
+        {"Responses": {"labels": [header]}, "UnprocessedKeys": {"labels": {"Keys": ["b"]}}},
+        {"Responses": {"labels": [other]}, "UnprocessedKeys": {}},
+    ]
+
+    class Busy:
+        def batch_get_item(self, RequestItems):  # noqa: N803
+            return answers.pop(0)
+
+    sent = [Awaited("a.jpg", "v1", None), Awaited("b.jpg", "v1", None)]
+    assert keys(results.wait(Busy(), "labels", sent, patience=1, now=None)) == ["a.jpg", "b.jpg"]
+
+
+def test_the_same_photo_twice_is_asked_for_once(label, wait):
+    label(event("a.jpg"))
+    twice = [Awaited("a.jpg", "v1", "e1")] * 2  # DynamoDB refuses a key twice in one question
+    assert keys(wait(twice)) == ["a.jpg", "a.jpg"]

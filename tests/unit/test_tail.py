@@ -1,0 +1,347 @@
+"""The function's log, line by line: each once, none lost, whatever way CloudWatch hands them out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelctl import tail
+from labelctl.errors import UsageError
+from tests.unit.conftest import REGION
+
+
+class EnoughError(Exception):
+    """Ends a tail that has no end."""
+
+
+class Logs:
+    """A log group whose events show up when they do. `looks` holds what arrives before each look.
+
+    An event is (id or None, timestamp, text); they are told in pages of `page` events, with an
+    empty page that has a token before each, as CloudWatch does.
+    """
+
+    def __init__(self, *looks, page=1000):
+        self.waiting, self.there, self.page = list(looks), [], page
+        self.asked = []
+
+    def get_paginator(self, name):
+        assert name == "filter_log_events"
+        return self
+
+    def paginate(self, *, logGroupName, startTime, filterPattern):  # noqa: N803
+        assert startTime >= 0
+        self.asked.append((logGroupName, startTime, filterPattern))
+        self.there += self.waiting.pop(0) if self.waiting else []
+        found = sorted((event for event in self.there if event[1] >= startTime), key=lambda e: e[1])
+        for start in range(0, len(found), self.page):
+            yield {"events": [], "nextToken": "t"}
+            yield {"events": [self._told(*event) for event in found[start : start + self.page]]}
+        yield {"events": []}
+
+    @staticmethod
+    def _told(id, timestamp, text):
+        event = {"logStreamName": "stream", "timestamp": timestamp, "message": text}
+        return event if id is None else {**event, "eventId": id}
+
+
+def line(image, **more):
+    return json.dumps({"image": image, "status": "labelled", **more})
+
+
+def follow(logs, looks, since=0.0):
+    """The photos that `looks` looks tell of."""
+    naps = itertools.count(1)
+
+    def sleep(seconds):
+        assert seconds == 1.0
+        if next(naps) >= looks:
+            raise EnoughError
+
+    told: list[str | None] = []
+    lines = tail.read(logs, "group", since, follow=True, sleep=sleep)
+    with pytest.raises(EnoughError):
+        told.extend(each.image for each in lines)
+    return told
+
+
+# ---- each once, none lost
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_line_is_told_once_however_often_it_is_read(ids):
+    events = [(f"e{at}" if ids else None, at * 1000, line(f"{at}.jpg")) for at in range(5)]
+    assert follow(Logs(events[:2], [], events[2:], []), 4) == [f"{at}.jpg" for at in range(5)]
+
+
+@pytest.mark.parametrize("page", [1, 2, 1000])
+@pytest.mark.parametrize("ids", [True, False])
+def test_lines_that_are_alike_are_all_told(ids, page):
+    events = [(f"e{at}" if ids else None, 5000, line("same.jpg")) for at in range(3)]
+    assert follow(Logs(events[:2], events[2:], page=page), 3) == ["same.jpg"] * 3
+
+
+def test_late_lines_are_found_behind_newer_ones():
+    early, late = ("1", 100_000, line("new.jpg")), ("2", 40_000, line("late.jpg"))
+    assert follow(Logs([early], [late]), 3) == ["new.jpg", "late.jpg"]
+
+
+def test_it_does_not_read_everything_anew_each_time():
+    logs = Logs([("1", 100_000, line("a.jpg"))], [("2", 200_000, line("b.jpg"))])
+    follow(logs, 3, since=7)
+    assert [start for _, start, _ in logs.asked] == [7_000, 40_000, 140_000]
+
+
+def test_what_was_told_is_not_remembered_for_ever():
+    seen = {}
+    events = [{"eventId": str(at), "timestamp": at, "message": ""} for at in range(10)]
+    assert len(tail._unseen(events, seen, tail.Counter())) == 10
+    assert tail._unseen(events, seen, tail.Counter()) == []
+    logs = Logs([(str(at), at * tail.OVERLAP, line("a.jpg")) for at in range(1000)])
+    assert len(follow(logs, 3)) == 1000
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), ids=st.booleans(), page=st.integers(1, 7))
+def test_each_line_once_and_none_lost(data, ids, page):
+    """Events arrive in any split over looks, late by less than the overlap."""
+    times = data.draw(st.lists(st.integers(0, 400_000), max_size=30))
+    delays = [data.draw(st.integers(0, tail.OVERLAP)) for _ in times]
+    texts = [data.draw(st.sampled_from("ab")) for _ in times]
+    events = [
+        (str(number) if ids else None, at, line(text))
+        for number, (at, text) in enumerate(zip(times, texts, strict=True))
+    ]
+    arrivals = sorted(
+        ((at + delay, event) for at, delay, event in zip(times, delays, events, strict=True)),
+        key=lambda arrival: arrival[0],
+    )
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=5)))
+    ordered = [event for _, event in arrivals]
+    looks = [ordered[a:b] for a, b in itertools.pairwise([0, *cuts, len(ordered)])]
+    told = follow(Logs(*looks, page=page), len(looks) + 1)
+    assert sorted(told) == sorted(texts)
+
+
+def test_lines_of_one_page_come_in_the_order_of_time():
+    class Mixed(Logs):
+        def paginate(self, **_):
+            yield {"events": [self._told("1", 2000, line("b")), self._told("2", 1000, line("a"))]}
+
+    told = tail.read(Mixed(), "group", 0, follow=False)
+    assert [each.image for each in told] == ["a", "b"]
+
+
+def test_without_follow_it_ends():
+    logs = Logs([("1", 1000, line("a.jpg"))], [("2", 2000, line("b.jpg"))])
+    told = list(tail.read(logs, "group", 0.5, follow=False, pattern="?x"))
+    assert [each.image for each in told] == ["a.jpg"]
+    assert logs.asked == [("group", 500, "?x")]
+
+
+def test_a_time_before_all_times():
+    assert list(tail.read(Logs(), "group", -5.0, follow=False)) == []
+
+
+# ---- with CloudWatch's own forms
+
+
+@pytest.fixture
+def logs(moto):
+    return boto3.client("logs", region_name=REGION)
+
+
+def test_a_group_that_is_not_there_yet_is_empty(logs):
+    assert list(tail.read(logs, "none", 0, follow=False)) == []
+
+
+def test_a_group_that_comes_to_be_while_one_waits(logs):
+    def sleep(_):
+        if told:
+            raise EnoughError
+        logs.create_log_group(logGroupName="group")
+        logs.create_log_stream(logGroupName="group", logStreamName="stream")
+        now = int(time.time() * 1000)  # moto takes no others
+        events = [{"timestamp": now + at, "message": line(f"{at}.jpg")} for at in (1, 2)]
+        logs.put_log_events(logGroupName="group", logStreamName="stream", logEvents=events)
+        told.append("made")
+
+    told = []
+    lines = tail.read(logs, "group", 10, follow=True, sleep=sleep)
+    with pytest.raises(EnoughError):
+        told.extend(each.image for each in lines)
+    assert told == ["made", "1.jpg", "2.jpg"]
+
+
+def test_a_refusal_is_not_taken_for_an_empty_group():
+    class Refusing(Logs):
+        def paginate(self, **_):
+            refusal = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+            raise ClientError(refusal, "FilterLogEvents")
+            yield
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        list(tail.read(Refusing(), "group", 0, follow=False))
+
+
+# ---- what a line says
+
+
+def parse(**told):
+    return tail.parse(1_000_000_000_123, json.dumps(told))
+
+
+def test_a_photos_line():
+    told = parse(
+        image="a.jpg", status="labelled", labels=2, top=[["Dog", 98.5], ["Pet", 97]], ms=412
+    )
+    assert told == tail.Line(
+        at="2001-09-09T01:46:40.123Z",
+        image="a.jpg",
+        status="labelled",
+        labels=2,
+        top=(("Dog", 98.5), ("Pet", 97)),
+        ms=412,
+    )
+    assert not told.is_trouble
+
+
+def test_a_failed_photo_is_the_photos_trouble_only():
+    told = parse(image="a.jpg", status="failed", error="TooLarge", reason="It is too large.", ms=3)
+    assert (told.status, told.reason, told.is_trouble) == ("failed", "It is too large.", False)
+
+
+@pytest.mark.parametrize("status", ["retrying", "unreadable"])
+def test_trouble_with_a_message(status):
+    told = parse(image=None, status=status, reason="Throttled")
+    assert (told.image, told.status, told.reason, told.is_trouble) == (
+        None,
+        status,
+        "Throttled",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            {"type": "platform.report", "record": {"status": "timeout", "metrics": {}}},
+            "Task timed out",
+        ),
+        (
+            {
+                "type": "platform.report",
+                "record": {"status": "error", "errorType": "Runtime.ExitError"},
+            },
+            "Runtime.ExitError",
+        ),
+        ({"type": "platform.report", "record": {"status": "failure"}}, "failure"),
+        (
+            {"errorMessage": "No module named 'x'", "errorType": "Runtime.ImportModuleError"},
+            "No module named 'x'",
+        ),
+        ({"level": "ERROR", "message": "went wrong", "logger": "root"}, "went wrong"),
+        ({"level": "CRITICAL", "odd": 1}, '{"level": "CRITICAL", "odd": 1}'),
+    ],
+)
+def test_the_runtimes_trouble(message, reason):
+    told = parse(**message)
+    assert (told.image, told.status, told.reason, told.is_trouble) == (None, "error", reason, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2030-01-01T00:00:00Z 1a2b Task timed out after 60.06 seconds\n\n",
+        "RequestId: 1a2b Error: Runtime exited with error: signal: killed Runtime.ExitError",
+        "Traceback (most recent call last):\n  File ...",
+        "[ERROR] KeyError: 'x'",
+    ],
+)
+def test_trouble_as_plain_text(text):
+    told = tail.parse(0, text)
+    assert told is not None
+    assert (told.status, told.reason) == ("error", text.strip())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "START RequestId: 1a2b Version: $LATEST",
+        "REPORT RequestId: 1a2b Duration: 3.01 ms",
+        "",
+        "[1, 2]",
+        '"text"',
+        "12",
+        "null",
+        '{"level": "INFO", "message": "hello"}',
+        '{"type": "platform.start", "record": {}}',
+        '{"type": "platform.report", "record": {"status": "success", "metrics": {}}}',
+        '{"type": "platform.runtimeDone", "record": {"status": "timeout"}}',  # the report tells it
+    ],
+)
+def test_what_only_the_runtime_cares_about(text):
+    assert tail.parse(0, text) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text()
+    | st.dictionaries(
+        st.sampled_from(["status", "labels", "type", "record", "level", "message", "errorMessage"]),
+        json_values,
+    ).map(json.dumps)
+)
+def test_any_text_is_a_line_or_nothing(text):
+    """Whatever a library prints into the log must not end the tail."""
+    told = tail.parse(0, text)
+    assert told is None or told.status
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, '{"a":' * 50_000])
+def test_json_that_python_cannot_read_is_text(text):
+    assert tail.parse(0, text) is None
+
+
+# ---- durations
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("10m", 600),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("1.5h", 5400),
+        (" 5m ", 300),
+        ("0s", 0),
+    ],
+)
+def test_a_duration(text, seconds):
+    assert tail.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "5w", "1h30m", "１０m…", "1e3s"])
+def test_no_duration(text):
+    with pytest.raises(UsageError) as caught:
+        tail.seconds(text)
+    assert caught.value.message == f'"{text}" is not a duration.'
+    assert "90s, 10m, 2h or 1d" in caught.value.hint

@@ -1,0 +1,206 @@
+"""The template: what it promises about safety and operation, and that it fits the code beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from labelctl import assets, bundle, contract, stack
+
+TEMPLATES = sorted(assets.folder("cloudformation").glob("*.yaml"))
+
+
+@pytest.fixture
+def resources(template: dict[str, Any]) -> dict[str, Any]:
+    return template["Resources"]
+
+
+@pytest.fixture
+def properties(resources: dict[str, Any]) -> dict[str, Any]:
+    """The properties of each resource by its name."""
+    return {name: resource["Properties"] for name, resource in resources.items()}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def allowed(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The statements that allow something, of the role and of the policies of queue and bucket."""
+    documents = [policy["PolicyDocument"] for policy in properties["Role"]["Policies"]]
+    documents += [properties[name]["PolicyDocument"] for name in ("QueuePolicy", "PhotosPolicy")]
+    for document in documents:
+        for statement in document["Statement"]:
+            if statement["Effect"] == "Allow":
+                yield statement
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_cfn_lint_finds_nothing(path: Path):
+    assert lint_file(path) == []
+
+
+def test_both_templates_are_there():
+    assert [path.name for path in TEMPLATES] == ["artifacts.yaml", "template.yaml"]
+
+
+def test_every_resource_that_can_have_tags_has_them(resources):
+    def taggable(kind: str) -> bool:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+        return "Tags" in schema["properties"]
+
+    tagged = {name for name, one in resources.items() if taggable(one["Type"])}
+    assert {"Photos", "Queue", "Table", "Function", "Role"} <= tagged
+    for name in tagged:
+        assert {"Key": "application", "Value": "labelctl"} in resources[name]["Properties"]["Tags"]
+
+
+def test_no_resource_has_a_name_of_its_own(properties):
+    # Names would forbid a second stack, and ask for CAPABILITY_NAMED_IAM.
+    own = re.compile("(Bucket|Queue|Table|Function|Role|LogGroup)Name$")
+    named = {
+        (resource, name)
+        for resource, given in properties.items()
+        for name in given
+        if own.search(name)
+    }
+    assert named == {("QueueToFunction", "FunctionName")}  # which it works for
+
+
+def test_parameters_and_outputs_are_described(template):
+    for one in (*template["Parameters"].values(), *template["Outputs"].values()):
+        assert re.fullmatch(r"[A-Z].*\.", one["Description"])
+
+
+def test_the_settings_of_the_command_line_are_the_parameters(template):
+    assert {*stack.SETTINGS, "CodeBucket", "CodeKey"} == template["Parameters"].keys()
+    for name in stack.SETTINGS:
+        assert "Default" in template["Parameters"][name]
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(template["Parameters"])
+
+
+def test_the_outputs_are_those_that_a_stack_asks_for(template):
+    source = Path(stack.__file__).read_text(encoding="utf-8")
+    assert set(re.findall(r'outputs\["(\w+)"\]', source)) <= template["Outputs"].keys()
+
+
+def test_only_detect_labels_is_allowed_on_everything(properties):
+    wide = [one for one in allowed(properties) if "*" in listed(one["Resource"])]
+    assert [listed(one["Action"]) for one in wide] == [["rekognition:DetectLabels"]]
+
+
+def test_no_right_is_given_by_a_pattern(properties):
+    actions = [action for one in allowed(properties) for action in listed(one["Action"])]
+    assert len(actions) >= 10
+    assert not [action for action in actions if "*" in action]
+    assert "logs:CreateLogGroup" not in actions  # else the group comes back when the stack is gone
+
+
+def test_only_this_account_s_buckets_may_send_to_the_queue(properties):
+    [statement] = [one for one in allowed(properties) if one["Action"] == "sqs:SendMessage"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+@pytest.mark.parametrize("policy", ["PhotosPolicy", "QueuePolicy"])
+def test_nobody_comes_without_tls(policy, properties):
+    denied = [
+        one
+        for one in properties[policy]["PolicyDocument"]["Statement"]
+        if one["Effect"] == "Deny" and one["Principal"] == "*"
+    ]
+    assert [one["Condition"] for one in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+def test_the_bucket_is_closed_to_the_public_and_keeps_versions(properties):
+    assert set(properties["Photos"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["Photos"]["PublicAccessBlockConfiguration"]) == 4
+    assert properties["Photos"]["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_the_bucket_waits_for_the_policy_that_lets_it_send(resources):
+    assert resources["Photos"]["DependsOn"] == "QueuePolicy"
+
+
+def test_what_s3_tells_is_what_the_function_understands(properties):
+    configurations = properties["Photos"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert sorted(one["Event"] for one in configurations) == [
+        "s3:LifecycleExpiration:DeleteMarkerCreated",
+        "s3:ObjectCreated:*",
+        "s3:ObjectRemoved:*",
+    ]
+
+
+def test_a_message_is_not_handed_out_again_while_it_is_worked_on(properties):
+    # [Lambda, Using Lambda with Amazon SQS: 6 times the function's timeout]
+    assert properties["Queue"]["VisibilityTimeout"] >= 6 * properties["Function"]["Timeout"]
+    assert properties["Queue"]["RedrivePolicy"]["maxReceiveCount"] >= 5
+
+
+def test_what_keeps_failing_is_kept(properties):
+    redrive = properties["Queue"]["RedrivePolicy"]["deadLetterTargetArn"]
+    assert redrive == {"Fn::GetAtt": "DeadLetters.Arn"}
+    assert properties["DeadLetters"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_a_tombstone_outlives_both_queues(function: ModuleType, properties):
+    waits = [properties[name]["MessageRetentionPeriod"] for name in ("Queue", "DeadLetters")]
+    assert sum(waits) <= function.TOMBSTONE_SECONDS
+
+
+def test_a_batch_is_what_the_function_works_on_at_once(function: ModuleType, properties):
+    mapping = properties["QueueToFunction"]
+    assert mapping["BatchSize"] == function.BATCH
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_the_function_s_environment_is_what_it_reads(properties):
+    source = (assets.folder("lambda") / "handler.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'environ\["(\w+)"\]', source))
+    assert read == properties["Function"]["Environment"]["Variables"].keys()
+
+
+def test_the_function_s_entry_is_in_the_zip(function: ModuleType, properties):
+    module, _, name = properties["Function"]["Handler"].partition(".")
+    assert callable(getattr(function, name))
+    assert f"{module}.py".encode() in bundle.build().content
+
+
+def test_the_index_is_the_contract_s(properties):
+    [index] = properties["Table"]["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == contract.STATUS_INDEX
+    assert properties["Table"]["TimeToLiveSpecification"] == {
+        "AttributeName": "expires",
+        "Enabled": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "deletion", "replacement"),
+    [
+        ("Photos", "Delete", "Retain"),
+        ("Table", "Delete", "Retain"),
+        ("LogGroup", "Delete", "Delete"),
+    ],
+)
+def test_what_becomes_of_data_is_said(name, deletion, replacement, resources):
+    assert resources[name]["DeletionPolicy"] == deletion
+    assert resources[name]["UpdateReplacePolicy"] == replacement
+
+
+def test_the_table_is_guarded(properties):
+    assert properties["Table"]["DeletionProtectionEnabled"] is True
+    assert properties["Table"]["PointInTimeRecoverySpecification"] == {
+        "PointInTimeRecoveryEnabled": True
+    }

@@ -1,0 +1,407 @@
+"""Files in, keys and results out: what is sent, what is not, in which order, and how lazily."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
+from PIL import Image
+
+from labelctl import upload
+from labelctl.errors import AccessDeniedError, CredentialsError
+from labelctl.upload import Candidate
+
+
+def jpeg(shade: int = 0, size: int = 80) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (size, size), shade).save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder, to make photos in by their names."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*names: str) -> Path:
+        for number, name in enumerate(names):
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(number))
+        return tmp_path
+
+    return make
+
+
+def keys(*paths, prefix=""):
+    return [found.key for found in upload.find([Path(path) for path in paths], prefix)]
+
+
+def send(s3, bucket, *paths, prefix=""):
+    candidates = upload.find([Path(path) for path in paths], prefix)
+    return list(upload.upload(s3, bucket, candidates))
+
+
+def outcomes(results):
+    return [(result.key, result.outcome) for result in results]
+
+
+# ---- finding
+
+
+def test_a_file_goes_by_its_name_and_a_folders_by_their_way_within(folder):
+    folder("summer/beach.jpg", "summer/sea/wave.jpg", "dog.jpg")
+    assert keys("dog.jpg") == ["dog.jpg"]
+    assert keys("summer/sea/wave.jpg") == ["wave.jpg"]
+    assert keys("summer") == ["beach.jpg", "sea/wave.jpg"]
+    assert keys(".") == ["dog.jpg", "summer/beach.jpg", "summer/sea/wave.jpg"]
+    assert keys("dog.jpg", "summer/sea") == ["dog.jpg", "wave.jpg"]
+    assert keys("summer", prefix="2030/") == ["2030/beach.jpg", "2030/sea/wave.jpg"]
+
+
+def test_absolute_paths_and_ways_back_leave_no_trace_in_keys(folder):
+    here = folder("a/b/c.jpg")
+    assert keys(here / "a") == ["b/c.jpg"]
+    assert keys("a/../a/b") == ["c.jpg"]
+    assert keys("./a/b/c.jpg") == ["c.jpg"]
+
+
+def test_hidden_files_and_what_is_no_picture_are_passed_over(folder):
+    here = folder(".hidden.jpg", ".git/x.jpg", "a/.DS_Store", "a/seen.jpg")
+    (here / "notes.txt").write_text("hello")
+    (here / "broken.png").write_bytes(b"")
+    (here / "photo-without-a-suffix").write_bytes(jpeg())
+    assert keys(".") == ["a/seen.jpg", "broken.png", "photo-without-a-suffix"]
+
+
+def test_what_is_named_is_taken_even_so(folder):
+    folder(".hidden.jpg")
+    Path("notes.txt").write_text("hello")
+    assert keys(".hidden.jpg", "notes.txt") == [".hidden.jpg", "notes.txt"]
+
+
+def test_links_to_folders_are_not_followed_and_links_to_files_are(folder):
+    here = folder("real/a.jpg")
+    (here / "real/loop").symlink_to(here, target_is_directory=True)
+    (here / "real/b.jpg").symlink_to(here / "real/a.jpg")
+    assert keys("real") == ["a.jpg", "b.jpg"]
+
+
+def test_a_folder_named_by_a_link_is_searched(folder):
+    here = folder("real/a.jpg")
+    (here / "link").symlink_to(here / "real", target_is_directory=True)
+    assert keys("link") == ["a.jpg"]
+
+
+def test_odd_names_are_kept_as_they_are(folder):
+    names = ["[bold]x.jpg", "a b+c%20.jpg", "line\nbreak.jpg", "é 💚.jpg", "~.jpg"]
+    folder(*names)
+    assert keys(".") == sorted(names)
+
+
+def test_a_deep_folder(folder):
+    deep = "d/" * 200 + "a.jpg"
+    folder(deep)
+    assert keys(".") == [deep]
+
+
+def test_two_files_with_one_key_clash_and_the_first_wins(folder):
+    folder("a/x.jpg", "b/x.jpg")
+    first, second = upload.find([Path("a"), Path("b")])
+    assert (first.key, first.clash) == ("x.jpg", None)
+    assert (second.key, second.clash) == ("x.jpg", Path("a/x.jpg"))
+
+
+def test_a_file_named_twice_is_taken_once(folder):
+    folder("a/x.jpg")
+    assert keys("a/x.jpg", "a/x.jpg", "a", "./a") == ["x.jpg"]
+
+
+def test_a_path_that_cannot_be_looked_at_is_told_and_not_the_end(folder, s3, bucket):
+    folder("good.jpg")
+    results = send(s3, bucket, "n" * 300, "none.jpg", "good.jpg")
+    assert [result.outcome for result in results] == ["refused", "refused", "uploaded"]
+    assert results[0].reason == "It cannot be read: File name too long."
+    assert results[1].reason == "There is no such file."
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_not_the_end(folder, s3, bucket, monkeypatch):
+    folder("a.jpg", "locked/b.jpg", "z.jpg")
+    scandir = os.scandir
+
+    def refuse(path):  # the tests may run as root
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(upload.os, "scandir", refuse)
+    results = send(s3, bucket, ".")
+    assert outcomes(results) == [
+        ("a.jpg", "uploaded"),
+        ("locked", "refused"),
+        ("z.jpg", "uploaded"),
+    ]
+
+
+def test_a_folder_that_vanishes_is_told(folder):
+    here = folder("a/x.jpg", "b/x.jpg")
+    found = upload.find([here])
+    assert next(found).key == "a/x.jpg"
+    shutil.rmtree(here / "b")
+    assert [candidate.key for candidate in found] == ["b"]
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(folder):
+    here = folder("a.jpg")
+    os.mkfifo(here / "pipe")
+    assert keys(".") == ["a.jpg"]
+
+
+# ---- sending
+
+
+def test_a_photo_arrives_with_its_type_and_checksum(folder, s3, bucket):
+    folder("holiday photo+1.jpg")
+    sent = []
+    s3.meta.events.register(
+        "before-call.s3.PutObject", lambda params, **_: sent.append(params["headers"])
+    )
+    (result,) = send(s3, bucket, "holiday photo+1.jpg", prefix="2030/")
+    head = s3.head_object(Bucket=bucket, Key="2030/holiday photo+1.jpg")
+    assert result.ok
+    assert (head["ContentType"], head["VersionId"]) == ("image/jpeg", result.version_id)
+    assert head["ETag"] == f'"{result.etag}"'
+    assert sent[0]["x-amz-checksum-sha256"] == sha256(Path("holiday photo+1.jpg").read_bytes())
+    assert result.size == Path("holiday photo+1.jpg").stat().st_size
+    body = s3.get_object(Bucket=bucket, Key=result.key)["Body"].read()
+    assert body == Path("holiday photo+1.jpg").read_bytes()
+
+
+def puts_of(s3):
+    calls: list[str] = []
+    s3.meta.events.register("before-call.s3.PutObject", lambda **_: calls.append("put"))
+    return calls
+
+
+def test_what_is_there_already_is_not_sent_again(folder, s3, bucket):
+    folder("a.jpg")
+    (first,) = send(s3, bucket, "a.jpg")
+    puts = puts_of(s3)
+    os.utime("a.jpg", (1, 1))  # its time is of no interest
+    (second,) = send(s3, bucket, "a.jpg")
+    assert (second.outcome, puts) == ("unchanged", [])
+    assert (second.version_id, second.etag) == (first.version_id, first.etag)
+
+
+def sha256(content):
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def head_says(s3, content, **says):
+    """One look at what is stored, which moto cannot tell: it forgets checksums."""
+    stub = Stubber(s3)
+    told = {"ContentLength": len(content), "ETag": '"not-an-md5"', "VersionId": "v1", **says}
+    expected = {"Bucket": "photos", "Key": "a.jpg", "ChecksumMode": "ENABLED"}
+    stub.add_response("head_object", told, expected)
+    return stub
+
+
+@pytest.mark.parametrize("kind", [{}, {"ChecksumType": "FULL_OBJECT"}])
+def test_what_is_there_is_known_by_its_sha256(folder, s3, kind):
+    folder("a.jpg")
+    content = Path("a.jpg").read_bytes()
+    with head_says(s3, content, ChecksumSHA256=sha256(content), **kind):
+        assert outcomes(send(s3, "photos", "a.jpg")) == [("a.jpg", "unchanged")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "digest", "etag"),
+    [
+        ("FULL_OBJECT", sha256(b"other"), hashlib.md5),  # the better sum counts
+        ("COMPOSITE", None, None),  # the sum of the parts' sums
+    ],
+)
+def test_a_sum_that_is_not_the_contents_has_it_sent(folder, s3, kind, digest, etag):
+    folder("a.jpg")
+    content = Path("a.jpg").read_bytes()
+    told = {"ChecksumSHA256": digest or sha256(content), "ChecksumType": kind}
+    if etag:
+        told["ETag"] = f'"{etag(content).hexdigest()}"'
+    with head_says(s3, content, **told) as stub:
+        stub.add_response("put_object", {"ETag": '"new"', "VersionId": "v2"})
+        assert outcomes(send(s3, "photos", "a.jpg")) == [("a.jpg", "uploaded")]
+
+
+def test_what_another_tool_sent_is_known_by_its_md5(folder, s3, bucket):
+    folder("a.jpg")
+    s3.put_object(Bucket=bucket, Key="a.jpg", Body=Path("a.jpg").read_bytes())
+    assert "ChecksumSHA256" not in s3.head_object(
+        Bucket=bucket, Key="a.jpg", ChecksumMode="ENABLED"
+    )
+    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "unchanged")]
+
+
+def test_what_another_tool_sent_in_parts_is_sent_again(folder, s3, bucket):
+    folder("a.jpg")
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="a.jpg")["UploadId"]
+    part = {"Bucket": bucket, "Key": "a.jpg", "UploadId": upload_id}
+    etag = s3.upload_part(**part, PartNumber=1, Body=Path("a.jpg").read_bytes())["ETag"]
+    s3.complete_multipart_upload(
+        **part, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    )
+    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
+
+
+@pytest.mark.parametrize("by", ["labelctl", "another tool"])
+def test_other_content_of_the_same_size_is_sent(folder, s3, bucket, by):
+    folder("a.jpg")
+    content = Path("a.jpg").read_bytes()
+    if by == "labelctl":
+        send(s3, bucket, "a.jpg")
+    else:
+        s3.put_object(Bucket=bucket, Key="a.jpg", Body=content)
+    changed = content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+    Path("a.jpg").write_bytes(changed)
+    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
+    assert s3.get_object(Bucket=bucket, Key="a.jpg")["Body"].read() == changed
+
+
+def test_a_removed_photo_is_sent_again(folder, s3, bucket):
+    folder("a.jpg")
+    send(s3, bucket, "a.jpg")
+    s3.delete_object(Bucket=bucket, Key="a.jpg")
+    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
+
+
+def test_refused_ones_do_not_stop_the_rest(folder, s3, bucket):
+    here = folder("a.jpg", "c.jpg", "e.jpg")
+    (here / "b.jpg").write_text("no picture")
+    (here / "d.png").write_bytes(b"")
+    results = send(s3, bucket, ".")
+    assert outcomes(results) == [
+        ("a.jpg", "uploaded"),
+        ("b.jpg", "refused"),
+        ("c.jpg", "uploaded"),
+        ("d.png", "refused"),
+        ("e.jpg", "uploaded"),
+    ]
+    assert results[3].reason == "It is empty."
+    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == 3
+
+
+def test_a_clash_is_refused_and_the_first_stays(folder, s3, bucket):
+    folder("a/x.jpg", "b/x.jpg")
+    first, second = send(s3, bucket, "a", "b")
+    assert (first.outcome, second.outcome) == ("uploaded", "refused")
+    assert second.reason == "It would replace a/x.jpg: both get the key x.jpg."
+    body = s3.get_object(Bucket=bucket, Key="x.jpg")["Body"].read()
+    assert body == Path("a/x.jpg").read_bytes()
+
+
+def test_a_key_that_is_too_long(folder, s3, bucket):
+    folder("ä.jpg")
+    (result,) = send(s3, bucket, "ä.jpg", prefix="ö" * 510)
+    assert result.outcome == "refused"
+    assert result.reason == "Its key would be 1,026 bytes long; S3 takes at most 1,024."
+    assert outcomes(send(s3, bucket, "ä.jpg", prefix="ö" * 509)) == [
+        ("ö" * 509 + "ä.jpg", "uploaded")
+    ]
+
+
+def test_a_name_that_is_not_utf8(folder, s3, bucket):
+    name = os.fsdecode(b"\xff.jpg")
+    folder(name)
+    (result,) = send(s3, bucket, ".")
+    assert (result.key, result.outcome) == (name, "refused")
+    assert "not valid UTF-8" in result.reason
+
+
+def test_results_come_in_the_order_of_the_files(folder, s3, bucket):
+    names = [f"{number:03}.jpg" for number in range(40)]
+    folder(*names)
+    assert [result.key for result in send(s3, bucket, ".")] == names
+
+
+def test_a_failure_of_one_photo_is_its_result(folder, s3, bucket):
+    folder("a.jpg", "b.jpg", "c.jpg")
+
+    def fail(params, **_):
+        if params["Key"] == "b.jpg":
+            raise EndpointConnectionError(endpoint_url="https://s3")
+
+    s3.meta.events.register("before-parameter-build.s3.PutObject", fail)
+    results = send(s3, bucket, ".")
+    assert [result.outcome for result in results] == ["uploaded", "failed", "uploaded"]
+    assert results[1].reason == 'Could not connect to the endpoint URL: "https://s3".'
+    assert not results[1].ok
+
+
+def test_a_refusal_of_s3_is_told_in_words(folder, s3):
+    folder("a.jpg")
+    with Stubber(s3) as stub:
+        stub.add_client_error("head_object", "404", http_status_code=404)
+        stub.add_client_error("put_object", "SlowDown", "slow")
+        (result,) = send(s3, "photos", "a.jpg")
+    assert result.outcome == "failed"
+    assert "PutObject: slow" in result.reason
+
+
+def test_a_missing_right_ends_it_and_is_named(folder, s3):
+    folder("a.jpg")
+    with Stubber(s3) as stub:
+        stub.add_client_error("head_object", "404", http_status_code=404)
+        stub.add_client_error(
+            "put_object", "AccessDenied", "not authorized to perform: s3:PutObject"
+        )
+        with pytest.raises(AccessDeniedError, match="may not do s3:PutObject"):
+            send(s3, "photos", "a.jpg")
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId"])
+def test_credentials_that_are_no_good_end_it(folder, s3, code):
+    folder("a.jpg", "b.jpg")
+    with Stubber(s3) as stub:
+        for _ in range(2):
+            stub.add_client_error("head_object", code)
+        with pytest.raises(CredentialsError):
+            send(s3, "photos", ".")
+
+
+def test_a_bug_is_not_taken_for_a_failed_photo(folder, s3, bucket, monkeypatch):
+    folder("a.jpg")
+    monkeypatch.setattr(s3, "put_object", lambda **_: {}["a bug"])
+    with pytest.raises(KeyError, match="a bug"):
+        send(s3, bucket, "a.jpg")
+
+
+def test_files_are_looked_at_only_a_little_ahead(tmp_path, s3, bucket):
+    """A folder of a million files is never held in memory."""
+    (tmp_path / "a.jpg").write_bytes(b"")
+    taken = 0
+
+    def candidates():
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield Candidate(tmp_path / "a.jpg", f"{number}.jpg")
+
+    results = upload.upload(s3, bucket, candidates())
+    furthest = max(taken - told for told, _ in enumerate(results))
+    assert taken == 1000
+    assert furthest <= 3 * upload.WORKERS
+
+
+def test_who_stops_listening_stops_the_sending(folder, s3, bucket):
+    names = [f"{number:03}.jpg" for number in range(60)]
+    folder(*names)
+    results = upload.upload(s3, bucket, upload.find([Path()]))
+    next(results)
+    results.close()
+    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) <= 3 * upload.WORKERS

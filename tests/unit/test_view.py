@@ -1,0 +1,361 @@
+"""What people and programs read, as whole texts: terminal, pipe, JSON, and hostile names."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from decimal import Decimal
+
+import pytest
+
+from labelctl.errors import PhotosFailedError, RefusedError, UsageError
+from labelctl.view import Cell, Column, Table, View, printable
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Pipe(io.StringIO):
+    encoding = "utf-8"
+
+
+def ascii_stream() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
+
+
+def written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    raw = stream.buffer
+    assert isinstance(raw, io.BytesIO)
+    return raw.getvalue().decode("ascii")
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    """A terminal of 80 columns without colours."""
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return monkeypatch
+
+
+def unstyled(stream):
+    return re.sub(r"\x1b\[[012]m", "", stream.getvalue())
+
+
+def shown(stream, value=None, *tables, output=None):
+    """What `show` writes, without the spaces at the ends of lines and without bold and dim."""
+    View(output, stdout=stream, stderr=Pipe()).show(value, *tables)
+    text = unstyled(stream)
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+LABELS = Table(
+    columns=(Column("Label", style="bold"), Column("Confidence", right=True), Column("Parents")),
+    rows=[
+        ("Dog", Cell("98.3 %", "green"), "Animal, Pet"),
+        ("Beach Ball", Cell("9.0 %", "dim"), ""),
+    ],
+    title="dog.jpg",
+)
+VALUE = {"image": "dog é.jpg", "labels": [{"name": "Dog", "confidence": Decimal("98.25")}]}
+
+
+def test_a_table_on_a_terminal():
+    assert shown(Terminal(), VALUE, LABELS) == (
+        "dog.jpg\n"
+        "\n"
+        " Label        Confidence   Parents\n"
+        " ─────────────────────────────────────\n"
+        " Dog              98.3 %   Animal, Pet\n"
+        " Beach Ball        9.0 %\n"
+        "\n"
+    )
+
+
+def test_plain_lines_in_a_pipe():
+    assert shown(Pipe(), VALUE, LABELS) == "Dog\t98.3 %\tAnimal, Pet\nBeach Ball\t9.0 %\n"
+
+
+def test_json():
+    assert shown(Pipe(), VALUE, LABELS, output="json") == (
+        "{\n"
+        '  "image": "dog é.jpg",\n'
+        '  "labels": [\n'
+        "    {\n"
+        '      "name": "Dog",\n'
+        '      "confidence": 98.25\n'
+        "    }\n"
+        "  ]\n"
+        "}\n"
+    )
+
+
+def test_what_is_asked_for_wins_over_where_it_goes():
+    assert shown(Terminal(), VALUE, LABELS, output="plain").startswith("Dog\t98.3 %\t")
+    assert "─" in shown(Pipe(), VALUE, LABELS, output="table")
+
+
+def test_numbers_of_the_table_become_numbers():
+    text = shown(Pipe(), [Decimal(3), Decimal("0.5"), 1.5], output="json")
+    assert json.loads(text) == [3, 0.5, 1.5]
+    assert "3.0" not in text
+
+
+def test_what_is_no_json_is_a_bug():
+    with pytest.raises(TypeError, match="set is not JSON"):
+        shown(Pipe(), {1}, output="json")
+
+
+def test_an_empty_table_is_said_beside_the_data():
+    for output in ("table", "plain"):
+        out, err = Pipe(), Pipe()
+        View(output, stdout=out, stderr=err).show(None, Table((Column("A"),), [], "Nothing."))
+        assert (out.getvalue(), err.getvalue()) == ("", "Nothing.\n")
+
+
+def test_a_stream_is_a_line_each():
+    def streamed(stream, output=None):
+        view = View(output, stdout=stream, stderr=Pipe())
+        view.stream({"image": "a\n[b].jpg"}, [Cell("labelled", "green"), "a\n[b].jpg", ""])
+        return stream.getvalue()
+
+    assert streamed(Pipe()) == "labelled\ta\\n[b].jpg\t\n"
+    assert streamed(Pipe(), "json") == '{"image": "a\\n[b].jpg"}\n'
+    assert streamed(Terminal()) == "labelled  a\\n[b].jpg  \n"
+
+
+def test_a_stream_is_written_out_at_once():
+    class Slow(Pipe):
+        flushed = 0
+
+        def flush(self):
+            self.flushed += 1
+
+    out = Slow()
+    View(stdout=out, stderr=Pipe()).stream({}, ["a"])
+    assert out.flushed
+
+
+def test_a_long_line_of_a_stream_is_not_broken():
+    out = Terminal()
+    View(stdout=out, stderr=Pipe()).stream({}, ["x" * 300])
+    assert out.getvalue() == "x" * 300 + "\n"
+
+
+# ---- names are data
+
+HOSTILE = {
+    "[bold]red[/bold].jpg": "[bold]red[/bold].jpg",
+    "[/].jpg": "[/].jpg",
+    ":smile:.jpg": ":smile:.jpg",
+    "https://x.y/a.jpg": "https://x.y/a.jpg",
+    "\x1b[31mred\x1b[0m.jpg": "\\x1b[31mred\\x1b[0m.jpg",
+    "\x9b31m.jpg": "\\x9b31m.jpg",
+    "bell\x07.jpg": "bell\\x07.jpg",
+    "two\nlines\r.jpg": "two\\nlines\\r.jpg",
+    "a\tb.jpg": "a\\tb.jpg",
+    "gpj.\u202eexe": "gpj.\\u202eexe",
+    "\u2066a\u2069.jpg": "\\u2066a\\u2069.jpg",
+    "line\u2028.jpg": "line\\u2028.jpg",
+    "\udcff.jpg": "\\udcff.jpg",
+    "\x00\x7f.jpg": "\\x00\\x7f.jpg",
+    "é 💚 日本.jpg": "é 💚 日本.jpg",
+    "family 👨‍👩‍👧.jpg": "family 👨‍👩‍👧.jpg",
+    "back\\slash.jpg": "back\\slash.jpg",
+}
+
+
+@pytest.mark.parametrize(("name", "told"), HOSTILE.items())
+def test_a_hostile_name_shows_harmlessly(name, told):
+    assert printable(name) == told
+    table = Table((Column("Photo"),), [(name,)])
+    assert shown(Pipe(), None, table) == told + "\n"
+    assert told in shown(Terminal(), None, table)
+    for stream in (Pipe(), Terminal()):
+        view = View(stdout=Pipe(), stderr=stream)
+        view.note(f"Sent {name}")
+        view.step(Cell("uploaded", "green"), name)
+        view.error(RefusedError(f'The photo "{name}" is no good.', "Mend it."))
+        # Notes and hints may have several lines, so a name in one of them can make another.
+        assert unstyled(stream).count(told) == (2 if "\n" in name else 3)
+        assert not {"\x1b[31m", "\x07", "\t", "\u202e", "\r"} & set(stream.getvalue())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_whole_in_json(name):
+    text = shown(Pipe(), {"image": name}, output="json")
+    assert json.loads(text) == {"image": name}
+    text.encode()
+    assert len(text.splitlines()) == 3  # readers of lines differ in what they take for an end
+    assert not {"\x9b", "\u202e", "\x7f"} & set(text)
+
+
+def test_a_line_break_in_a_name_makes_no_line_of_an_error():
+    for stream in (Pipe(), Terminal()):
+        error = RefusedError('No photo "a\nError: all is lost\x0b!".', "One.\nTwo.")
+        View(stdout=Pipe(), stderr=stream).error(error)
+        assert unstyled(stream) == 'Error: No photo "a\\nError: all is lost\\x0b!".\nOne.\nTwo.\n'
+
+
+@pytest.mark.parametrize("columns", [40, 80, 160])
+def test_names_are_never_cut(terminal, columns):
+    terminal.setenv("COLUMNS", str(columns))
+    name = "-".join(f"{number:04}" for number in range(60)) + ".jpg"
+    table = Table((Column("Photo"), Column("Trouble")), [(name, "word " * 30)])
+    lines = shown(Terminal(), None, table).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert "…" not in "".join(lines)
+    left = lines[3].index("word")
+    assert "".join(line[:left].strip() for line in lines[3:]) == name
+
+
+def test_five_columns_fit_a_narrow_terminal_and_spread_on_a_wide_one(terminal):
+    titles = ("Label", "Confidence", "Categories", "Parents", "Boxes")
+    row = (
+        "Golden Retriever",
+        "98.3 %",
+        "Animals and Pets",
+        "Animal, Canine, Dog, Mammal, Pet",
+        "1",
+    )
+    table = Table([Column(title) for title in titles], [row])
+    assert shown(Terminal(), None, table) == (
+        "\n"
+        " Label              Confidence   Categories         Parents               Boxes\n"
+        " ──────────────────────────────────────────────────────────────────────────────\n"
+        " Golden Retriever   98.3 %       Animals and Pets   Animal, Canine,       1\n"
+        "                                                    Dog, Mammal, Pet\n"
+        "\n"
+    )
+    terminal.setenv("COLUMNS", "160")
+    assert shown(Terminal(), None, table).splitlines()[3] == (
+        " Golden Retriever   98.3 %       Animals and Pets   Animal, Canine, Dog, Mammal, Pet   1"
+    )
+
+
+def test_colours_only_where_they_are_wanted(terminal):
+    terminal.delenv("NO_COLOR")
+    out = Terminal()
+    View(stdout=out, stderr=Pipe()).show(None, LABELS)
+    assert "\x1b[32m    98.3 %" in out.getvalue()
+    terminal.setenv("NO_COLOR", "1")
+    out = Terminal()
+    View(stdout=out, stderr=Pipe()).show(None, LABELS)
+    assert "\x1b[32m" not in out.getvalue()
+    out = Pipe()
+    View("table", stdout=out, stderr=Pipe()).show(None, LABELS)
+    assert "\x1b" not in out.getvalue()
+
+
+# ---- where the output is ASCII
+
+
+def test_ascii_output_shows_names_as_escapes():
+    out = ascii_stream()
+    View("plain", stdout=out, stderr=Pipe()).show(None, Table((Column("A"),), [("é 💚.jpg",)]))
+    assert written(out) == "\\xe9 \\U0001f49a.jpg\n"
+
+
+def test_ascii_output_draws_tables_too():
+    out = ascii_stream()
+    View("table", stdout=out, stderr=Pipe()).show(None, Table((Column("A"),), [("é.jpg",)]))
+    assert "\\xe9.jpg" in written(out)
+
+
+def test_ascii_output_is_json_all_the_same():
+    out = ascii_stream()
+    View("json", stdout=out, stderr=Pipe()).show({"image": "é.jpg"})
+    assert json.loads(written(out)) == {"image": "é.jpg"}
+
+
+def test_ascii_output_of_streams():
+    out = ascii_stream()
+    View("plain", stdout=out, stderr=Pipe()).stream({}, ["é"])
+    assert written(out) == "\\xe9\n"
+
+
+# ---- beside the data
+
+
+def test_an_error_in_words():
+    err = Pipe()
+    View("plain", stdout=Pipe(), stderr=err).error(UsageError("It is wrong.", "Do it right."))
+    assert err.getvalue() == "Error: It is wrong.\nDo it right.\n"
+
+
+def test_an_error_without_a_hint():
+    err = Pipe()
+    View("plain", stdout=Pipe(), stderr=err, quiet=True).error(UsageError("It is wrong."))
+    assert err.getvalue() == "Error: It is wrong.\n"
+
+
+def test_an_error_in_json_is_an_object_on_stderr():
+    out, err = Pipe(), Pipe()
+    View("json", stdout=out, stderr=err).error(PhotosFailedError("3 é failed.", "Look."))
+    assert out.getvalue() == ""
+    assert err.getvalue().endswith("}\n")
+    assert err.getvalue().count("\n") == 1
+    assert json.loads(err.getvalue()) == {
+        "error": {
+            "kind": "photos_failed",
+            "message": "3 é failed.",
+            "hint": "Look.",
+            "exit_code": 5,
+        }
+    }
+
+
+def test_quiet_leaves_the_result_and_what_must_be_known():
+    out, err = Pipe(), Pipe()
+    view = View("plain", stdout=out, stderr=err, quiet=True)
+    view.note("note")
+    view.step("step")
+    with view.meter("meter") as meter:
+        meter.update(1, total=2, words="x")
+    view.show(None, Table((Column("A"),), [("a",)]))
+    view.warn("warning")
+    assert (out.getvalue(), err.getvalue()) == ("a\n", "warning\n")
+
+
+def test_progress_is_not_shown_in_pipes_or_with_json():
+    err = Pipe()
+    view = View("json", stdout=Pipe(), stderr=err)
+    view.step("step")
+    with view.meter("meter") as meter:
+        meter.update(1)
+    assert err.getvalue() == ""
+
+
+def test_a_meter_on_a_terminal_takes_hostile_words():
+    err = Terminal()
+    with View("plain", stdout=Pipe(), stderr=err).meter("Sending [bold]", unit=" files") as meter:
+        meter.update(1, total=2, words="[/x]\n\x1b[31m.jpg")
+        meter.update(2, total=2)
+    assert "Sending [bold]" in err.getvalue()
+    assert "\x1b[31m.jpg" not in err.getvalue()
+
+
+def test_a_question_that_nobody_can_answer(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    with pytest.raises(UsageError) as caught:
+        View(stdout=Pipe(), stderr=Terminal()).ask("Go on?", yes_means="Add --yes.")
+    assert caught.value.hint == "Add --yes."
+
+
+def test_a_question_goes_to_stderr(monkeypatch):
+    class Keyboard(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Keyboard(" yes \n"))
+    out, err = Pipe(), Terminal()
+    assert View(stdout=out, stderr=err).ask("Go on\x1b?", yes_means="") == "yes"
+    assert (out.getvalue(), err.getvalue()) == ("", "Go on\\x1b? ")
