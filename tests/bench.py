@@ -63,7 +63,9 @@ def photo() -> None:
         try:
             print(f"{'local start':<32} {timed([LABELCTL, 'local', 'start'], env):6.2f} s")
             print(f"{'deploy (new)':<32} {timed([LABELCTL, 'deploy', '--quiet'], env):6.2f} s")
-            print(f"{'deploy (no change)':<32} {timed([LABELCTL, 'deploy', '--quiet'], env):6.2f} s")
+            print(
+                f"{'deploy (no change)':<32} {timed([LABELCTL, 'deploy', '--quiet'], env):6.2f} s"
+            )
             upload, labels = [], []
             for number in range(8):
                 copy = Path(folder) / f"{number}.png"
