@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,10 @@ class Settings:
             for name, value in zip(SETTINGS, given, strict=True)
             if value is not None
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings under the names of the options."""
+        return {**asdict(self), "tags": dict(self.tags)}
 
 
 @dataclass(frozen=True)

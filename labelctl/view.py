@@ -164,7 +164,7 @@ class View:
         self._err.flush()
 
     @contextmanager
-    def meter(self, words: str, *, unit: str = "") -> Iterator[Meter]:
+    def meter(self, words: str) -> Iterator[Meter]:
         """A bar (a spinner, until a total is known) on a terminal's stderr, and nothing elsewhere."""
         if self.quiet or not self._err.isatty():
             yield _NoMeter()
@@ -181,7 +181,7 @@ class View:
         with Progress(*columns, console=self._console_err, transient=True) as progress:
             self._metering = True
             try:
-                yield _Bar(progress, progress.add_task(words, total=None, count=""), unit)
+                yield _Bar(progress, progress.add_task(words, total=None, count=""))
             finally:
                 self._metering = False
 
@@ -277,12 +277,13 @@ class _NoMeter:
 
 
 class _Bar:
-    def __init__(self, progress: Any, task: Any, unit: str) -> None:
-        self._progress, self._task, self._unit = progress, task, unit
+    def __init__(self, progress: Any, task: Any) -> None:
+        self._progress, self._task = progress, task
 
     def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
-        count = f"{done:,.0f}" + (f"/{total:,.0f}" if total else "") + self._unit
-        told = f"{count}  {printable(words)}".rstrip()
+        count = f"{done:,.0f}" if done or total else ""
+        count += f"/{total:,.0f}" if total else ""
+        told = f"{count}  {printable(words)}".strip()
         self._progress.update(self._task, completed=done, total=total, count=told)
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl.commands.progress import follow
 from labelctl.errors import RefusedError, UsageError
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
 
 if TYPE_CHECKING:
-    from labelctl.changes import Plan, Progress
-    from labelctl.stack import Settings, Stack
+    from labelctl.changes import Plan
+    from labelctl.stack import Stack
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 
@@ -89,7 +90,7 @@ def deploy(
     if left:
         _clean_up(session, left)
     if not dry_run:
-        _follow(session, core.ensure_artifacts(aws, name), "Making the artifact bucket")
+        follow(session, core.ensure_artifacts(aws, name), "Making the artifact bucket")
     with view.meter("Planning"):
         planned = core.plan(aws, name, settings, dry=dry_run)
     if dry_run:
@@ -104,7 +105,7 @@ def deploy(
     _show_plan(session, planned)
     if any(change.loses_data for change in planned.changes) and not yes:
         _ask(session, planned)
-    _follow(session, core.carry_out(aws, planned), "Deploying")
+    follow(session, core.carry_out(aws, planned), "Deploying")
     deployed = stacks.require(aws.cloudformation, name, session.options.local)
     view.show(_json(deployed, planned), _outputs(deployed))
     verb = "is up to date" if not planned.changes else "is deployed"
@@ -132,37 +133,12 @@ def _clean_up(session: Session, left: Any) -> None:
             f"The last deploy failed at {left.cause.name}: {left.cause.reason}\n"
             "Removing what it left, and deploying anew."
         )
-    _follow(
+    follow(
         session,
         # More than deleting the stack: its rollback may have got stuck at the protected table.
-        (told for told in destroy.destroy(session.aws, left.stack) if not isinstance(told, int)),
+        destroy.destroy(session.aws, left.stack),
         "Removing what an earlier deploy left",
     )
-
-
-def _follow(session: Session, events: Any, words: str) -> None:
-    """Tell each resource's progress as it comes."""
-    with session.view.meter(words) as meter:
-        busy: dict[str, str] = {}
-        for event in events:
-            told = _event(event)
-            if event.status.endswith("_IN_PROGRESS"):
-                busy[event.name] = event.type
-            else:
-                busy.pop(event.name, None)
-                session.view.step(*told)
-            meter.update(0, words=", ".join(sorted(busy)[:3]))
-
-
-def _event(event: Progress) -> list[str | Cell]:
-    style = "red" if event.failed else "green" if event.status.endswith("COMPLETE") else ""
-    cells: list[str | Cell] = [
-        Cell(f"{event.at.astimezone():%H:%M:%S}", "dim"),
-        Cell(f"{event.status:<20}", style),
-        f"{event.name:<16}",
-        Cell(event.type, "dim"),
-    ]
-    return [*cells, Cell(event.reason, "red")] if event.failed else cells
 
 
 def _show_plan(session: Session, planned: Plan) -> None:
@@ -242,18 +218,6 @@ def _json(stack: Stack, planned: Plan) -> dict[str, Any]:
         **_plan_json(stack.name, planned),
         "stack_id": stack.id,
         "status": stack.status,
-        "settings": settings_json(stack.settings),
+        "settings": stack.settings.as_json(),
         "outputs": dict(stack.outputs),
-    }
-
-
-def settings_json(settings: Settings) -> dict[str, Any]:
-    """The settings under the names of the options."""
-    return {
-        "min_confidence": settings.min_confidence,
-        "max_labels": settings.max_labels,
-        "concurrency": settings.concurrency,
-        "image_properties": settings.image_properties,
-        "log_retention": settings.log_retention,
-        "tags": dict(settings.tags),
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelctl.commands.progress import follow
 from labelctl.errors import RefusedError
 from labelctl.session import Session
 from labelctl.words import counted
@@ -20,7 +21,6 @@ def destroy(
 ) -> None:
     """Delete the pipeline with all photos and labels. Leaves nothing behind."""
     from labelctl import destroy as core
-    from labelctl.commands.deploy import _event
 
     session = Session.of(context)
     view, name = session.view, session.options.stack
@@ -29,13 +29,8 @@ def destroy(
         _ask(session, stacks)
     deleted = 0
     for stack in stacks:
-        with view.meter(f"Destroying {stack.name}") as meter:
-            for told in core.destroy(session.aws, stack):
-                if isinstance(told, int):
-                    deleted += told
-                    meter.update(deleted, words="versions of photos deleted")
-                elif not told.status.endswith("_IN_PROGRESS"):
-                    view.step(*_event(told))
+        events = core.destroy(session.aws, stack)
+        deleted += follow(session, events, f"Destroying {stack.name}")
     result = {"stack": name, "destroyed": [stack.name for stack in stacks], "versions": deleted}
     view.show(result)
     held = f", and {counted(deleted, 'version')} of its objects with it" if deleted else ""

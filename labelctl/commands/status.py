@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from labelctl.commands.deploy import settings_json
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
 
@@ -73,7 +72,7 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         "region": session.aws.region,
         "status": stack.status,
         "updated_at": (stack.updated or stack.created).isoformat(),
-        "settings": settings_json(stack.settings),
+        "settings": stack.settings.as_json(),
         "photos": {
             "labelled": now.labelled,
             "failed": now.failed,
