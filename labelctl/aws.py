@@ -94,7 +94,10 @@ class Aws:
 
     def has_rekognition(self) -> bool:
         """Whether botocore's list of regions, which lags behind AWS, knows Rekognition in this one."""
-        known: list[str] = self._session.get_available_regions("rekognition")
+        if self.region is None:
+            return True  # the first call says so, and better
+        partition = self._session.get_partition_for_region(self.region)
+        known: list[str] = self._session.get_available_regions("rekognition", partition)
         return self.region in known
 
     @cached_property

@@ -7,6 +7,7 @@ as a stream of events; the first failed one is the cause, the rest is fall-out.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ _PAUSES = (
     3.0,
     5.0,
 )  # then 5 s: CloudFormation throttles who asks often
+
+_IDLE = 4  # looks without an event, about 3 s
 
 Sleep = Callable[[float], None]
 
@@ -132,11 +135,11 @@ def plan(
     try:
         status, reason, changes = _await_change_set(cloudformation, made["Id"], sleep)
     except BaseException:  # Ctrl-C too
-        discard(cloudformation, planned)
+        discard(cloudformation, planned, sleep=sleep)
         raise
     planned = replace(planned, changes=changes)
     if status == "FAILED":
-        discard(cloudformation, planned)
+        discard(cloudformation, planned, sleep=sleep)
         if not any(words in reason for words in _NO_CHANGES):
             raise DeployError(f"CloudFormation cannot plan the change: {reason}")
         return Plan(name, made["StackId"], made["Id"], creates, ())
@@ -182,11 +185,18 @@ def _parse_change(change: Any) -> Change:
     )
 
 
-def discard(cloudformation: CloudFormationClient, planned: Plan) -> None:
+def discard(
+    cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
+) -> None:
     """Leave nothing of a plan: its change set, and the empty stack that a first plan makes."""
-    cloudformation.delete_change_set(ChangeSetName=planned.change_set)
+    from botocore.exceptions import ClientError
+
+    # One that is still being made cannot be deleted; it goes with its empty stack.
+    with contextlib.suppress(ClientError):
+        cloudformation.delete_change_set(ChangeSetName=planned.change_set)
     if planned.creates:
-        cloudformation.delete_stack(StackName=planned.stack_id)
+        for _ in remove(cloudformation, planned.stack_id, sleep=sleep):
+            pass
 
 
 def carry_out(
@@ -215,12 +225,21 @@ def remove(
     if before and before[-1].is_stack and before[-1].status == "DELETE_COMPLETE":
         return  # an earlier deletion has just ended: there will be no more events
     cloudformation.delete_stack(StackName=stack_id)
+    gone = False
+
+    def is_gone() -> bool:
+        nonlocal gone
+        stack = stacks.find(cloudformation, stack_id)
+        gone = stack is None or stack.status == "DELETE_COMPLETE"
+        return gone
+
     cause: Progress | None = None
     last: Progress | None = None
-    for last in follow(cloudformation, stack_id, {event.id for event in before}, sleep=sleep):
+    seen = {event.id for event in before}
+    for last in follow(cloudformation, stack_id, seen, is_over=is_gone, sleep=sleep):
         cause = cause or (last if last.may_be_cause else None)
         yield last
-    if last is None or last.status != "DELETE_COMPLETE":
+    if not gone and (last is None or last.status != "DELETE_COMPLETE"):
         name = stack_id.split("/")[-2] if "/" in stack_id else stack_id
         raise failure(name, cause or last, "Mend the cause and run the command again; it goes on.")
 
@@ -228,7 +247,7 @@ def remove(
 def failure(
     name: str,
     cause: Progress | None,
-    hint: str = "Mend the cause and deploy again; what the change had begun was rolled back.",
+    hint: str = "Mend the cause and deploy again.",
 ) -> DeployError:
     """The error that tells of a failed change by its first cause."""
     if cause is None:
@@ -258,15 +277,25 @@ def follow(
     stack_id: str,
     seen: set[str],
     *,
+    is_over: Callable[[], bool] = lambda: False,
     sleep: Sleep = time.sleep,
 ) -> Iterator[Progress]:
-    """A stack's events that are not in `seen`, oldest first, until the stack is at rest."""
+    """A stack's events that are not in `seen`, oldest first, until the stack is at rest.
+
+    `is_over` is asked when no event has come for a while: a stack that was only ever planned may go
+    without one.
+    """
+    idle = 0
     for pause in pauses():
-        for event in _events(cloudformation, stack_id, seen):
+        fresh = _events(cloudformation, stack_id, seen)
+        for event in fresh:
             seen.add(event.id)
             yield event
             if event.is_stack and not event.status.endswith("_IN_PROGRESS"):
                 return
+        idle = 0 if fresh else idle + 1
+        if idle >= _IDLE and is_over():
+            return
         sleep(pause)
 
 

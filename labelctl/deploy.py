@@ -1,8 +1,9 @@
 """Deploying: the zip into the artifact bucket, then labelctl's template, in steps one can show.
 
-    prepare    clean up what an earlier failed first deploy left, make the artifact bucket
-    plan       put the zip there under its hash, make the change set
-    carry_out  execute it and protect the stack against deletion
+    leftover          what an earlier failed first deploy left, to be cleaned up
+    ensure_artifacts  make the artifact bucket
+    plan              put the zip there under its hash, make the change set
+    carry_out         execute it and protect the stack against deletion
 
 It prints nothing and asks nothing: what happens is told as `changes.Progress` events, and what is
 to be asked is the caller's to see in the plan.
@@ -65,7 +66,25 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
         return Leftover(stack, None)
     if stack.status in _FAILED_FIRST:
         return Leftover(stack, changes.first_cause(aws.cloudformation, stack.id))
+    if "PhotosBucket" in stack.outputs and not _takes_photos(aws.s3, stack.bucket):
+        raise RefusedError(
+            f'The stack "{name}" was being destroyed, and that was cut off.',
+            "Finish it first: labelctl destroy",
+        )
     return None
+
+
+def _takes_photos(s3: S3Client, bucket: str) -> bool:
+    """Whether the bucket is there and notifies the queue: what `destroy` undoes before all else."""
+    from botocore.exceptions import ClientError
+
+    try:
+        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return bool(told.get("QueueConfigurations"))
 
 
 def ensure_artifacts(aws: Aws, name: str, *, sleep: Sleep = time.sleep) -> Iterator[Progress]:

@@ -92,6 +92,11 @@ def _unprotect(aws: Aws, table: str) -> None:
         described = aws.dynamodb.describe_table(TableName=table)["Table"]
         if described.get("DeletionProtectionEnabled"):
             aws.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        # Otherwise a backup of the table stays for 35 days. [DynamoDB, Point-in-time recovery]
+        aws.dynamodb.update_continuous_backups(
+            TableName=table,
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
+        )
     except ClientError as error:
         if not is_missing(error):
             raise

@@ -14,7 +14,7 @@
     └── WaitTimeoutError          6  stopped waiting; the work itself may still go on
 
 Each carries one sentence that names the thing, and one line that says what to do. The command line
-prints both and exits with the class's code; nothing else in the project calls `sys.exit`.
+prints both and exits with the class's code; no other module of a command calls `sys.exit`.
 """
 
 from __future__ import annotations

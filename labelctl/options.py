@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from labelctl.errors import UsageError
+from labelctl.errors import LabelctlError, UsageError
 
 OUTPUTS = ("table", "plain", "json")
 """How a result can be written: for people, for pipes, for programs."""
 
 
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,117}")  # of 128, as "-artifacts" is put behind it
+
+
+_COMMAND = re.compile(r"labelctl (deploy|upload|labels|status|tail|destroy)\b[^`\n]*")
 
 
 @dataclass
@@ -42,6 +46,23 @@ class Options:
         """The defaults, with LABELCTL_STACK and LABELCTL_LOCAL (any of 1, true, yes) heeded."""
         local = os.environ.get("LABELCTL_LOCAL", "").lower() in ("1", "true", "yes", "on")
         return cls(stack=os.environ.get("LABELCTL_STACK") or cls.stack, local=local)
+
+    @property
+    def flags(self) -> str:
+        """The common options that the next command needs as well, each with a space before it."""
+        given = ["--local"] if self.local else []
+        for name, value, default in (
+            ("--stack", self.stack, Options.stack),
+            ("--profile", self.profile, None),
+            ("--region", self.region, None),
+        ):
+            if value and value != default:
+                given += [name, shlex.quote(value)]
+        return "".join(" " + word for word in given)
+
+    def complete(self, text: str) -> str:
+        """A message with these options added to each command that it tells the user to type."""
+        return _COMMAND.sub(lambda found: found[0].rstrip() + self.flags, text)
 
     def check(self) -> None:
         """Raise UsageError for options that contradict each other, or are none."""
@@ -101,7 +122,14 @@ def _common() -> list[TyperOption]:
 
 
 class Command(TyperCommand):
-    """A command that also takes the common options."""
+    """A command that also takes the common options, and whose hints repeat those that were given."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LabelctlError as error:
+            error.hint = options_of(ctx).complete(error.hint)
+            raise
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
         super().__init__(*args, params=[*(params or []), *_common()], **more)

@@ -47,23 +47,9 @@ class Session:
 
         return stack.require(self.aws.cloudformation, self.options.stack, self.options.local)
 
-    @property
-    def flags(self) -> str:
-        """The common options that the next command needs as well, to be shown in hints."""
-        given = []
-        if self.options.local:
-            given.append("--local")
-        if self.options.stack != Options.stack:
-            given.append(f"--stack {self.options.stack}")
-        if self.options.profile:
-            given.append(f"--profile {self.options.profile}")
-        if self.options.region:
-            given.append(f"--region {self.options.region}")
-        return "".join(" " + option for option in given)
-
     def command(self, words: str) -> str:
-        """A command line to show in a hint, such as `labelctl labels a.jpg --local`."""
-        return f"labelctl {words}{self.flags}"
+        """A command line to show, such as `labelctl labels a.jpg --local`."""
+        return f"labelctl {words}{self.options.flags}"
 
     def _turn_local(self) -> None:
         from labelctl.local import engine

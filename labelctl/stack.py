@@ -151,11 +151,10 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
     """The stack, complete with its outputs. Raises NotDeployedError for anything less."""
     stack = find(cloudformation, name)
     place = "in the local cloud" if local else f"in {cloudformation.meta.region_name}"
-    again = f"labelctl deploy{' --local' if local else ''}" + (
-        f" --stack {name}" if name != "labelctl" else ""
-    )
     if stack is None:
-        raise NotDeployedError(f'There is no stack "{name}" {place}.', f"Deploy it first: {again}")
+        raise NotDeployedError(
+            f'There is no stack "{name}" {place}.', "Deploy it first: labelctl deploy"
+        )
     if "PhotosBucket" not in stack.outputs or "Table" not in stack.outputs:
         if stack.status.endswith("_COMPLETE") and not stack.status.startswith(("ROLLBACK", "DEL")):
             raise NotDeployedError(
@@ -165,7 +164,7 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
         wait = "Wait until that has ended." if stack.status.endswith("_IN_PROGRESS") else ""
         raise NotDeployedError(
             f'The stack "{name}" {place} is not ready: it is in {stack.status}.',
-            wait or f"Deploy it again, which says why it failed: {again}",
+            wait or "Deploy it again, which says why it failed: labelctl deploy",
         )
     return stack
 

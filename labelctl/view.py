@@ -52,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column. `fold`: break long words rather than cut them (names are never cut)."""
+    """A table's column. What does not fit is folded, never cut."""
 
     title: str
     right: bool = False
@@ -143,7 +143,8 @@ class View:
         if self._err.isatty():
             self._console_err.print(*[_rich(cell) for cell in cells], sep="  ", soft_wrap=True)
         else:
-            self._err.write("  ".join(printable(_text(cell)).strip() for cell in cells) + "\n")
+            line = "  ".join(printable(_text(cell)).strip() for cell in cells)
+            self._err.write(line.rstrip() + "\n")
             self._err.flush()
 
     def error(self, error: LabelctlError) -> None:

@@ -46,11 +46,11 @@ REASONS = {
     "ImageTooLargeException": "It is too large: at most 15 MB and 10,000 pixels a side.",
     "InvalidParameterException": "Its size is not allowed: at least 80 pixels a side.",
     "InvalidS3ObjectException": "Rekognition cannot read it, although it is in the bucket.",
-    "AccessDeniedException": "The function may not have it labelled: its role lacks a right.",
     "TooLarge": "It is too large: at most 15 MB.",
     "Empty": "It is empty.",
 }
-"""Errors that no repetition mends, in words. [Rekognition, DetectLabels, Errors]"""
+"""Errors that no repetition mends, in words. [Rekognition, DetectLabels, Errors] A right that is
+missing is not among them: it is mended by whoever owns the stack, and the photo waits for that."""
 
 
 class PhotoGoneError(Exception):
@@ -210,10 +210,16 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+# The longest that a photo can take, ATTEMPTS x (2 + 10) s of Rekognition and as much of DynamoDB, is
+# less than the function's timeout: if Rekognition hangs, its photos go back to the queue one by one.
+ATTEMPTS = 3
+CONNECT_SECONDS = 2
+READ_SECONDS = 10
 _config = Config(
-    retries={"mode": "standard", "total_max_attempts": 4},
-    connect_timeout=3,
-    read_timeout=15,
+    # Adaptive: when Rekognition throttles, slow down, rather than fail and use up the receives.
+    retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
     max_pool_connections=BATCH,
 )
 _pool = ThreadPoolExecutor(max_workers=BATCH)

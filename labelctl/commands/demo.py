@@ -30,6 +30,7 @@ def demo(
     Prints each command that it stands for. It needs no AWS account.
     """
     from labelctl.commands import deploy, upload
+    from labelctl.stack import Settings
 
     options = options_of(context)
     options.local = True
@@ -37,20 +38,17 @@ def demo(
     photos = paths or _photographs()
 
     _announce(session, "deploy")
-    deploy.deploy(context)
+    deploy.carry_out(session, Settings(), yes=False)
     _announce(session, f"upload --wait {' '.join(_quoted(path) for path in photos)}")
     upload.upload(context, paths=photos, wait=True)
-    _announce(session, f"labels {_quoted(Path(photos[0].name))}", tried=False)
-    _announce(session, "status", tried=False)
-    _announce(session, "destroy", tried=False)
+    if photos[0].is_file():
+        _announce(session, f"labels {_quoted(Path(photos[0].name))}", lead="Try: ")
+    _announce(session, "status", lead="Try: ")
+    _announce(session, "destroy", lead="Try: ")
 
 
-def _announce(session: Session, words: str, *, tried: bool = True) -> None:
-    style = "bold cyan" if tried else "cyan"
-    if not tried:
-        session.view.step("Try:", Cell(f"$ {session.command(words)}", style))
-    else:
-        session.view.step(Cell(f"$ {session.command(words)}", style))
+def _announce(session: Session, words: str, lead: str = "") -> None:
+    session.view.step(Cell(f"{lead}$ {session.command(words)}", "cyan" if lead else "bold cyan"))
 
 
 def _photographs() -> list[Path]:

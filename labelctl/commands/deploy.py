@@ -13,9 +13,13 @@ from labelctl.view import Cell, Column, Table
 
 if TYPE_CHECKING:
     from labelctl.changes import Plan
-    from labelctl.stack import Stack
+    from labelctl.stack import Settings, Stack
 
-RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+RETENTIONS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""The days that CloudWatch knows; the template lists them too."""
 
 _STYLES = {"Add": "green", "Modify": "yellow", "Import": "green"}
 
@@ -60,11 +64,10 @@ def deploy(
 
     A setting that is not given keeps what is deployed.
     """
-    from labelctl import deploy as core
-    from labelctl import stack as stacks
+    from labelctl.stack import Settings
 
     session = Session.of(context)
-    settings = stacks.Settings(
+    settings = Settings(
         min_confidence, max_labels, concurrency, image_properties, log_retention, _tags(tag)
     )
     if log_retention is not None and log_retention not in RETENTIONS:
@@ -72,45 +75,62 @@ def deploy(
             f"--log-retention {log_retention} is not one that CloudWatch knows.",
             f"Choose one of {', '.join(map(str, RETENTIONS))} days.",
         )
-    name = session.options.stack
-    view = session.view
-    aws = session.aws
+    if dry_run:
+        _show_dry_run(session, settings)
+        return
+    deployed, planned = carry_out(session, settings, yes=yes)
+    session.view.show(_json(deployed, planned), _outputs(deployed))
+    verb = "is deployed" if planned.changes else "is up to date"
+    session.view.note(f'The stack "{deployed.name}" {verb}.', "green")
+    session.view.note(f"Next: {session.command('upload photo.jpg')}")
 
-    if not aws.has_rekognition():
-        view.warn(
-            f"Rekognition is not known to be in {aws.region}. If it is not, the function will fail: "
-            "choose another region with --region."
-        )
+
+def carry_out(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, Plan]:
+    """Deploy, telling what happens and asking what is to be asked; returns what was done."""
+    from labelctl import deploy as core
+    from labelctl import stack as stacks
+
+    name, aws = session.options.stack, session.aws
+    _warn_of_region(session)
     left = core.leftover(aws, name)
-    if left and dry_run:
-        raise RefusedError(
-            f'The stack "{name}" is in {left.stack.status}: there is nothing to compare with.',
-            f"{session.command('deploy')} deletes it and makes everything anew.",
-        )
     if left:
         _clean_up(session, left)
-    if not dry_run:
-        follow(session, core.ensure_artifacts(aws, name), "Making the artifact bucket")
-    with view.meter("Planning"):
-        planned = core.plan(aws, name, settings, dry=dry_run)
-    if dry_run:
-        try:
-            view.show(_plan_json(name, planned), _plan_table(planned))
-        finally:
-            if planned.changes:
-                from labelctl import changes
-
-                changes.discard(aws.cloudformation, planned)
-        return
+    follow(session, core.ensure_artifacts(aws, name), "Making the artifact bucket")
+    with session.view.meter("Planning"):
+        planned = core.plan(aws, name, settings)
     _show_plan(session, planned)
     if any(change.loses_data for change in planned.changes) and not yes:
         _ask(session, planned)
     follow(session, core.carry_out(aws, planned), "Deploying")
-    deployed = stacks.require(aws.cloudformation, name, session.options.local)
-    view.show(_json(deployed, planned), _outputs(deployed))
-    verb = "is up to date" if not planned.changes else "is deployed"
-    view.note(f'The stack "{name}" {verb}.', "green")
-    view.note(f"Next: {session.command('upload photo.jpg')}")
+    return stacks.require(aws.cloudformation, name, session.options.local), planned
+
+
+def _show_dry_run(session: Session, settings: Settings) -> None:
+    from labelctl import changes
+    from labelctl import deploy as core
+
+    name, aws = session.options.stack, session.aws
+    _warn_of_region(session)
+    if left := core.leftover(aws, name):
+        raise RefusedError(
+            f'The stack "{name}" is in {left.stack.status}: there is nothing to compare with.',
+            "`labelctl deploy` deletes it and makes everything anew.",
+        )
+    with session.view.meter("Planning"):
+        planned = core.plan(aws, name, settings, dry=True)
+    try:
+        session.view.show(_plan_json(name, planned), _plan_table(planned))
+    finally:
+        if planned.changes:
+            changes.discard(aws.cloudformation, planned)
+
+
+def _warn_of_region(session: Session) -> None:
+    if not session.aws.has_rekognition():
+        session.view.warn(
+            f"Rekognition is not known to be in {session.aws.region}. If it is not, the function "
+            "will fail: choose another region with --region."
+        )
 
 
 def _tags(given: list[str] | None) -> dict[str, str]:

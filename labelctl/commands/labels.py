@@ -40,7 +40,7 @@ def labels(
                 sent = done  # another version, if it was replaced meanwhile
     photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
     session.view.show(photo.as_json(), _table(photo, session, min_confidence))
-    _raise_unless_labelled(photo, session)
+    _raise_unless_labelled(photo)
 
 
 def _wait(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[Awaited]:
@@ -56,7 +56,7 @@ def _wait(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator
     )
 
 
-def _raise_unless_labelled(photo: Photo, session: Session) -> None:
+def _raise_unless_labelled(photo: Photo) -> None:
     if photo.status == "failed":
         raise PhotosFailedError(
             f'The photo "{photo.image}" could not be labelled: {photo.reason}',
@@ -65,7 +65,7 @@ def _raise_unless_labelled(photo: Photo, session: Session) -> None:
     if photo.status == "pending":
         raise WaitTimeoutError(
             f'The photo "{photo.image}" is still waiting to be labelled.',
-            f"Wait for it with --wait, or see how things stand: {session.command('status')}",
+            "Wait for it with --wait, or see how things stand: labelctl status",
         )
 
 
@@ -91,7 +91,10 @@ def awaited(
             late = error  # what is there is shown all the same
     failed = 0
     photos = []
-    told = [done.get(each.key, each) for each in sent]
+    told = [done.get(each.key, each) for each in sent if late or each.key in done]
+    for each in sent:
+        if not late and each.key not in done:
+            view.step(Cell("removed  ", "dim"), each.key)
     for photo in results.read_many(aws.dynamodb, stack.table, told):
         if photo.status == "failed":
             failed += 1

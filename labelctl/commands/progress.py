@@ -19,18 +19,25 @@ def follow(session: Session, events: Iterable[int | Progress], words: str) -> in
     """
     deleted = 0
     busy: set[str] = set()
-    with session.view.meter(words) as meter:
-        for event in events:
-            if isinstance(event, int):
-                deleted += event
-                meter.update(deleted, words="versions of objects deleted")
-                continue
-            if event.status.endswith("_IN_PROGRESS"):
-                busy.add(event.name)
-            else:
-                busy.discard(event.name)
-                session.view.step(*_cells(event))
-            meter.update(deleted, words=", ".join(sorted(busy)[:3]))
+    try:
+        with session.view.meter(words) as meter:
+            for event in events:
+                if isinstance(event, int):
+                    deleted += event
+                    meter.update(deleted, words="versions of objects deleted")
+                    continue
+                if event.status.endswith("_IN_PROGRESS"):
+                    busy.add(event.name)
+                else:
+                    busy.discard(event.name)
+                    session.view.step(*_cells(event))
+                meter.update(deleted, words=", ".join(sorted(busy)[:3]))
+    except KeyboardInterrupt:
+        session.view.note(
+            "Interrupted. What CloudFormation has begun goes on by itself; "
+            "run the command again to see it through."
+        )
+        raise
     return deleted
 
 

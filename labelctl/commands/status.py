@@ -38,7 +38,7 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
         ("labelled", f"{now.labelled:,}"),
         ("failed", Cell(f"{now.failed:,}", wrong)),
         ("waiting", f"{now.queue.depth:,}"),
-        ("in progress", f"{now.queue.in_flight:,}"),
+        ("of them in progress", f"{now.queue.in_flight:,}"),
         ("dead letters", Cell(f"{now.dead_letters.depth:,}", dead)),
         ("min confidence", f"{settings.min_confidence:g} %"),
         ("max labels", f"{settings.max_labels:,}"),

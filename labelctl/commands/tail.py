@@ -33,11 +33,8 @@ def tail(
     session = Session.of(context)
     begin = time.time() - core.seconds(since)
     stack = session.stack
-    try:
-        for line in core.read(session.aws.logs, stack.log_group, begin, follow=follow):
-            session.view.stream(asdict(line), _cells(line, session.view.mode == "plain"))
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    for line in core.read(session.aws.logs, stack.log_group, begin, follow=follow):
+        session.view.stream(asdict(line), _cells(line, session.view.mode == "plain"))
 
 
 def _cells(line: Line, plain: bool) -> list[str | Cell]:

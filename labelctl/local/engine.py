@@ -255,14 +255,15 @@ def _fail_start(home: Path, name: str, how: str) -> None:
 
 
 def _engine_answers(record: folder.Record) -> bool:
-    if not record.token:
+    # A stranger on the port may take its time: who is dead is not asked.
+    if not record.token or not processes.alive(record.pid):
         return False
     answer = processes.ask(record.port, "/_labelctl/health")
     return answer is not None and answer.get("token") == record.token
 
 
 def _recogniser_answers(record: folder.Record) -> bool:
-    if not record.recogniser_pid:
+    if not record.recogniser_pid or not processes.alive(record.recogniser_pid):
         return False
     answer = processes.ask(record.recogniser_port, "/health")
     if answer is None or answer.get("pid") != record.recogniser_pid:

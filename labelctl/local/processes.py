@@ -61,9 +61,11 @@ def alive(pid: int) -> bool:
 
 
 def _ended(pid: int) -> bool:
-    # Only its entry is left: in a container nobody may be there to clear away orphans.
+    """Whether only its entry is left: in a container nobody may be there to clear away orphans."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].startswith(b"Z")
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+        # Its last thread: until the others have gone, its sockets and locks are held. [proc(5)]
+        return state[0] == b"Z" and state[17] in (b"0", b"1")
     return False
 
 

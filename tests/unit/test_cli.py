@@ -366,3 +366,21 @@ def test_help_tells_all_commands(run):
     _, out, _ = run("--help")
     for name in root().commands:
         assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("options", "hint", "completed"),
+    [
+        ({}, "Deploy it first: labelctl deploy", "Deploy it first: labelctl deploy"),
+        ({"local": True}, "First: labelctl deploy", "First: labelctl deploy --local"),
+        (
+            {"stack": "blue", "profile": "my work", "region": "eu-west-1"},
+            "`labelctl status` tells.",
+            "`labelctl status --stack blue --profile 'my work' --region eu-west-1` tells.",
+        ),
+        ({"local": True}, "labelctl destroy\nThen rest.", "labelctl destroy --local\nThen rest."),
+        ({"local": True}, "Start it: labelctl local start", "Start it: labelctl local start"),
+    ],
+)
+def test_the_commands_in_hints_repeat_the_options_that_were_given(options, hint, completed):
+    assert Options(**options).complete(hint) == completed

@@ -19,12 +19,12 @@ PERMANENT = [
     "ImageTooLargeException",
     "InvalidParameterException",
     "InvalidS3ObjectException",
-    "AccessDeniedException",
 ]
 TEMPORARY = [
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
     "InternalServerError",
+    "AccessDeniedException",
 ]
 
 

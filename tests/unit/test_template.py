@@ -148,6 +148,13 @@ def test_a_message_is_not_handed_out_again_while_it_is_worked_on(properties):
     assert properties["Queue"]["RedrivePolicy"]["maxReceiveCount"] >= 5
 
 
+def test_a_photo_gives_up_before_the_function_is_ended(template, function):
+    """Otherwise one that hangs takes the nine others of its batch along."""
+    attempt = function.CONNECT_SECONDS + function.READ_SECONDS
+    longest = function.ATTEMPTS * attempt * 2  # Rekognition, then the table
+    assert longest < template["Resources"]["Function"]["Properties"]["Timeout"]
+
+
 def test_what_keeps_failing_is_kept(properties):
     redrive = properties["Queue"]["RedrivePolicy"]["deadLetterTargetArn"]
     assert redrive == {"Fn::GetAtt": "DeadLetters.Arn"}

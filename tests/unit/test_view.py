@@ -336,7 +336,7 @@ def test_progress_is_not_shown_in_pipes_or_with_json():
 
 def test_a_meter_on_a_terminal_takes_hostile_words():
     err = Terminal()
-    with View("plain", stdout=Pipe(), stderr=err).meter("Sending [bold]", unit=" files") as meter:
+    with View("plain", stdout=Pipe(), stderr=err).meter("Sending [bold]") as meter:
         meter.update(1, total=2, words="[/x]\n\x1b[31m.jpg")
         meter.update(2, total=2)
     assert "Sending [bold]" in err.getvalue()
