@@ -78,7 +78,7 @@ class Aws:
         from botocore.config import Config
 
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard"},  # 3 attempts, or AWS_MAX_ATTEMPTS
             connect_timeout=5,
             read_timeout=60,
             max_pool_connections=CONNECTIONS,

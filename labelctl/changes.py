@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from labelctl import stack as stacks
+from labelctl.aws import code_of
 from labelctl.errors import DeployError, RefusedError
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Plan:
     change_set: str
     creates: bool
     changes: Sequence[Change]
+    parameters: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The parameters that change: their values before and after."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,12 @@ def plan(
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in every_tag.items()],
     )
-    planned = Plan(name, made["StackId"], made["Id"], creates, ())
+    changed = {
+        key: (before[key], value)
+        for key, value in parameters.items()
+        if key in before and before[key] != value
+    }
+    planned = Plan(name, made["StackId"], made["Id"], creates, (), changed)
     try:
         status, reason, changes = _await_change_set(cloudformation, made["Id"], sleep)
     except BaseException:  # Ctrl-C too
@@ -194,7 +202,10 @@ def discard(
     # One that is still being made cannot be deleted; it goes with its empty stack.
     with contextlib.suppress(ClientError):
         cloudformation.delete_change_set(ChangeSetName=planned.change_set)
-    if planned.creates:
+    if not planned.creates:
+        return
+    stack = stacks.find(cloudformation, planned.stack_id)
+    if stack and stack.status == "REVIEW_IN_PROGRESS":  # and not somebody else's deploy by now
         for _ in remove(cloudformation, planned.stack_id, sleep=sleep):
             pass
 
@@ -207,7 +218,7 @@ def carry_out(
     Raises DeployError with the first cause when it fails; CloudFormation has rolled back by then.
     """
     seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
-    cloudformation.execute_change_set(ChangeSetName=planned.change_set)
+    _execute(cloudformation, planned)
     cause: Progress | None = None
     last: Progress | None = None
     for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
@@ -215,6 +226,21 @@ def carry_out(
         yield last
     if last is None or last.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise failure(planned.stack, cause or last)
+
+
+def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        cloudformation.execute_change_set(ChangeSetName=planned.change_set)
+    except ClientError as error:
+        if code_of(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
+            raise
+        # Executing one change set of a stack deletes the others.
+        raise RefusedError(
+            f'Somebody else is changing the stack "{planned.stack}" right now.',
+            "Try again when that has ended; `labelctl status` tells.",
+        ) from error
 
 
 def remove(

@@ -28,7 +28,10 @@ from labelctl.errors import LabelctlError, UsageError
 from labelctl.options import OUTPUTS, Command, Group
 from labelctl.view import View
 
+HELP = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
+    context_settings=HELP,
     cls=Group,
     help="Put photos in, get labels out: on your own AWS account, or with --local on this machine.",
     epilog="Begin with `labelctl demo`, which needs no account, or with `labelctl deploy`.",
@@ -47,7 +50,7 @@ for _command in (
     destroy.destroy,
     package.package,
 ):
-    app.command(cls=Command)(_command)
+    app.command(cls=Command, context_settings=HELP)(_command)
 app.add_typer(local.app, name="local")
 
 

@@ -62,8 +62,6 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
             f'The stack "{name}" could not be rolled back: {stack.reason}',
             f"Mend the cause, then: aws cloudformation continue-update-rollback --stack-name {name}",
         )
-    if stack.status == "REVIEW_IN_PROGRESS":
-        return Leftover(stack, None)
     if stack.status in _FAILED_FIRST:
         return Leftover(stack, changes.first_cause(aws.cloudformation, stack.id))
     if "PhotosBucket" in stack.outputs and not _takes_photos(aws.s3, stack.bucket):

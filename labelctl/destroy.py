@@ -38,8 +38,8 @@ def doomed(aws: Aws, name: str) -> list[Stack]:
     there = [stack for stack in (main, artifacts) if stack and stack.ours]
     if not there:
         raise NotDeployedError(
-            f'There is no stack "{name}" in {aws.region}, and nothing is left of one.',
-            "`--stack` and `--region` choose another.",
+            f'There is no stack "{name}", and nothing is left of one.',
+            "--stack and --region choose another.",
         )
     for stack in there:
         if stack.status != "DELETE_IN_PROGRESS":

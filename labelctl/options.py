@@ -26,6 +26,9 @@ OUTPUTS = ("table", "plain", "json")
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,117}")  # of 128, as "-artifacts" is put behind it
 
 
+_SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
+    ("", "0", "false", "no", "off"), False
+)
 _COMMAND = re.compile(r"labelctl (deploy|upload|labels|status|tail|destroy)\b[^`\n]*")
 
 
@@ -44,7 +47,13 @@ class Options:
     @classmethod
     def from_environment(cls) -> Options:
         """The defaults, with LABELCTL_STACK and LABELCTL_LOCAL (any of 1, true, yes) heeded."""
-        local = os.environ.get("LABELCTL_LOCAL", "").lower() in ("1", "true", "yes", "on")
+        switch = os.environ.get("LABELCTL_LOCAL", "").lower()
+        if switch not in _SWITCH:
+            raise UsageError(
+                f"LABELCTL_LOCAL is {switch!r}, which means neither yes nor no.",
+                "Set it to 1 for the local cloud, or to 0.",
+            )
+        local = _SWITCH[switch]
         return cls(stack=os.environ.get("LABELCTL_STACK") or cls.stack, local=local)
 
     @property
@@ -71,10 +80,11 @@ class Options:
                 f'--stack "{self.stack}" cannot be a stack\'s name.',
                 "Letters, digits and hyphens, a letter first, at most 118.",
             )
-        if self.local and self.profile:
+        if self.local and (self.profile or self.region):
+            option = "--profile" if self.profile else "--region"
             raise UsageError(
-                "--local and --profile contradict each other: the local cloud has no accounts.",
-                "Leave one of them out (LABELCTL_LOCAL may be set in your environment).",
+                f"{option} does not go with the local cloud, which has one account and one region.",
+                "Leave it out, or --local (or LABELCTL_LOCAL, which may be set in your environment).",
             )
 
 
@@ -116,8 +126,8 @@ def _common() -> list[TyperOption]:
             help="Default: table on a terminal, plain in a pipe.",
             metavar="|".join(OUTPUTS),
         ),
-        flag("--quiet", help="Only the result: no progress, no hints."),
-        flag("--verbose", help="Tell what is asked of AWS."),
+        flag("--quiet", "-q", help="Only the result: no progress, no hints."),
+        flag("--verbose", "-v", help="Tell what is asked of AWS."),
     ]
 
 

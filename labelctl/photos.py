@@ -120,7 +120,7 @@ def _measure(content: bytes) -> tuple[str, int, int]:
     for name, beginning in _OTHERS.items():
         if re.match(beginning, content[:_HEAD], re.DOTALL):
             raise PhotoRefusedError(f"It is a {name}; only JPEG and PNG can be labelled.")
-    raise PhotoRefusedError("It is not a JPEG or PNG picture, whatever its name says.")
+    raise PhotoRefusedError("It is not a JPEG or PNG picture.")
 
 
 def _png_size(content: bytes) -> tuple[int, int]:

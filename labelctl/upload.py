@@ -35,7 +35,7 @@ _UNLISTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 """Characters that XML, in which S3 lists and deletes, has no form for, or (the carriage return) does
 not keep. [XML 1.0, 2.2 and 2.11; S3 User Guide, Naming objects, Characters to avoid]"""
 
-Outcome = Literal["uploaded", "unchanged", "refused", "failed"]
+Outcome = Literal["uploaded", "replaced", "unchanged", "refused", "failed"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one file. `refused`: not fit to be sent; `failed`: sending went wrong.
+    """What became of one file.
+
+    `replaced`: sent, in place of another photo under that key; `refused`: not fit to be sent;
+    `failed`: sending went wrong.
 
     `version_id` and `etag` are the object's, as S3 told them; `size` is in bytes.
     """
@@ -68,7 +71,7 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether the photo is in the bucket."""
-        return self.outcome in ("uploaded", "unchanged")
+        return self.outcome in ("uploaded", "replaced", "unchanged")
 
 
 def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
@@ -148,8 +151,8 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
     digest = base64.b64encode(hashlib.sha256(photo.content).digest()).decode()
     size = len(photo.content)
     try:
-        there = _same(s3, bucket, key, photo.content, digest)
-        if there:
+        there = _head(s3, bucket, key)
+        if there and _is_same(there, photo.content, digest):
             version, etag = there.get("VersionId"), there["ETag"]
             return Result(path, key, "unchanged", "", size, version, etag.strip('"'))
         put = s3.put_object(
@@ -164,7 +167,8 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
         if told is None or isinstance(told, CredentialsError | AccessDeniedError):
             raise (told or error) from error  # the other photos would not fare better
         return Result(path, key, "failed", _sentence(told), size)
-    return Result(path, key, "uploaded", "", size, put.get("VersionId"), put["ETag"].strip('"'))
+    outcome: Outcome = "replaced" if there else "uploaded"
+    return Result(path, key, outcome, "", size, put.get("VersionId"), put["ETag"].strip('"'))
 
 
 def _sentence(error: LabelctlError) -> str:
@@ -188,23 +192,24 @@ def _check_key(key: str) -> None:
         )
 
 
-def _same(s3: S3Client, bucket: str, key: str, content: bytes, digest: str) -> Any | None:
-    """The object's head if it holds this very content, by its SHA-256 or else its MD5."""
+def _head(s3: S3Client, bucket: str, key: str) -> Any | None:
     from botocore.exceptions import ClientError
 
     try:
-        head = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        return s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     except ClientError as error:
         if is_missing(error):
             return None
         raise
+
+
+def _is_same(head: Any, content: bytes, digest: str) -> bool:
+    """Whether the object holds this very content, by its SHA-256 or else its MD5."""
     if head["ContentLength"] != len(content):
-        return None
+        return False
     if "ChecksumSHA256" in head and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
-        same = head["ChecksumSHA256"] == digest
-    else:
-        # Sent by another tool. An ETag is the MD5 of what was sent in one part; it never is for
-        # one that was sent in several, and then the photo is just sent again.
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        same = head["ETag"].strip('"') == md5
-    return head if same else None
+        return bool(head["ChecksumSHA256"] == digest)
+    # Sent by another tool. An ETag is the MD5 of what was sent in one part; it never is for one
+    # that was sent in several, and then the photo is just sent again.
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return bool(head["ETag"].strip('"') == md5)

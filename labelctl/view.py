@@ -118,7 +118,7 @@ class View:
         elif self.mode == "plain":
             self._line("\t".join(printable(_text(cell)) for cell in cells))
         else:
-            self._console.print(*[_rich(cell) for cell in cells], sep="  ", soft_wrap=True)
+            self._console.print(*[_rich(cell) for cell in cells], sep="  ")
         self._out.flush()
 
     def text(self, text: str) -> None:
@@ -136,12 +136,12 @@ class View:
         """Something that may need doing; written even with --quiet."""
         self._say(text, "yellow")
 
-    def step(self, *cells: str | Cell) -> None:
-        """One line of progress that stays on the screen."""
-        if self.quiet or self.mode == "json":
+    def step(self, *cells: str | Cell, always: bool = False) -> None:
+        """One line of progress that stays on the screen; with `always` --quiet does not hide it."""
+        if self.mode == "json" or (self.quiet and not always):
             return
         if self._err.isatty():
-            self._console_err.print(*[_rich(cell) for cell in cells], sep="  ", soft_wrap=True)
+            self._console_err.print(*[_rich(cell) for cell in cells], sep="  ")
         else:
             line = "  ".join(printable(_text(cell)).strip() for cell in cells)
             self._err.write(line.rstrip() + "\n")
@@ -201,7 +201,10 @@ class View:
             raise UsageError("This needs an answer, and there is no terminal to ask on.", yes_means)
         self._err.write(printable(question) + " ")
         self._err.flush()
-        return sys.stdin.readline().strip()
+        answer = sys.stdin.readline()
+        if not answer:  # Ctrl-D leaves the cursor behind the question
+            self._err.write("\n")
+        return answer.strip()
 
     # ---- the rest is how
 

@@ -25,9 +25,10 @@ def demo(
         typer.Argument(metavar="[PATH]...", help="Photos of yours; else a few that came along."),
     ] = None,
 ) -> None:
-    """Deploy to the local cloud, upload a few photos and show their labels.
+    """Show it all on the local cloud, with a few photos.
 
-    Prints each command that it stands for. It needs no AWS account.
+    Deploys, uploads and shows the labels, and prints each command that it stands for. It needs no
+    AWS account.
     """
     from labelctl.commands import deploy, upload
     from labelctl.stack import Settings

@@ -34,7 +34,9 @@ def deploy(
     ] = None,
     max_labels: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Store at most this many a photo. At first: 100."),
+        typer.Option(
+            min=1, max=1000, metavar="N", help="Store at most this many a photo. At first: 100."
+        ),
     ] = None,
     concurrency: Annotated[
         int | None,
@@ -50,7 +52,10 @@ def deploy(
         ),
     ] = None,
     log_retention: Annotated[
-        int | None, typer.Option(help="Keep the function's log for so many days. At first: 30.")
+        int | None,
+        typer.Option(
+            metavar="DAYS", help="Keep the function's log for so many days. At first: 30."
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag all of it; may be repeated.")
@@ -60,7 +65,7 @@ def deploy(
         bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
     ] = False,
 ) -> None:
-    """Make or update the pipeline: bucket, queue, function, table.
+    """Make the pipeline, or change it.
 
     A setting that is not given keeps what is deployed.
     """
@@ -120,6 +125,7 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
+        session.view.note(f"Nothing was changed. To do it: {session.command('deploy')}")
     finally:
         if planned.changes:
             changes.discard(aws.cloudformation, planned)
@@ -164,6 +170,8 @@ def _clean_up(session: Session, left: Any) -> None:
 def _show_plan(session: Session, planned: Plan) -> None:
     if not planned.changes:
         return
+    for key, (old, new) in _settings(planned).items():
+        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<16}", f"{old} → {new}")
     for change in planned.changes:
         style = _STYLES.get(change.action, "bold red")
         session.view.step(
@@ -172,6 +180,13 @@ def _show_plan(session: Session, planned: Plan) -> None:
             Cell(change.type, "dim"),
             Cell(change.why, "dim"),
         )
+
+
+def _settings(planned: Plan) -> dict[str, tuple[str, str]]:
+    """The settings that change; that the zip's key does is told by the function's change."""
+    from labelctl.stack import SETTINGS
+
+    return {key: pair for key, pair in planned.parameters.items() if key in SETTINGS}
 
 
 def _ask(session: Session, planned: Plan) -> None:
@@ -198,13 +213,19 @@ def _plan_table(planned: Plan) -> Table:
     return Table(
         columns=(Column("Change"), Column("Resource"), Column("Type", style="dim"), Column("Why")),
         rows=[
-            (
-                Cell(change.action.upper(), _STYLES.get(change.action, "bold red")),
-                change.name,
-                change.type,
-                change.why,
-            )
-            for change in planned.changes
+            *[
+                (Cell("SETTING", "yellow"), key, "", f"{old} → {new}")
+                for key, (old, new) in _settings(planned).items()
+            ],
+            *[
+                (
+                    Cell(change.action.upper(), _STYLES.get(change.action, "bold red")),
+                    change.name,
+                    change.type,
+                    change.why,
+                )
+                for change in planned.changes
+            ],
         ],
         empty="Nothing would change.",
     )
@@ -213,6 +234,9 @@ def _plan_table(planned: Plan) -> Table:
 def _plan_json(name: str, planned: Plan) -> dict[str, Any]:
     return {
         "stack": name,
+        "settings_changed": {
+            key: {"from": old, "to": new} for key, (old, new) in _settings(planned).items()
+        },
         "changes": [
             {
                 "action": change.action,

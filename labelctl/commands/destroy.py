@@ -9,7 +9,6 @@ import typer
 from labelctl.commands.progress import follow
 from labelctl.errors import RefusedError
 from labelctl.session import Session
-from labelctl.words import counted
 
 if TYPE_CHECKING:
     from labelctl.stack import Stack
@@ -19,7 +18,10 @@ def destroy(
     context: typer.Context,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
 ) -> None:
-    """Delete the pipeline with all photos and labels. Leaves nothing behind."""
+    """Delete the pipeline, all photos and labels.
+
+    It leaves nothing behind.
+    """
     from labelctl import destroy as core
 
     session = Session.of(context)
@@ -33,8 +35,7 @@ def destroy(
         deleted += follow(session, events, f"Destroying {stack.name}")
     result = {"stack": name, "destroyed": [stack.name for stack in stacks], "versions": deleted}
     view.show(result)
-    held = f", and {counted(deleted, 'version')} of its objects with it" if deleted else ""
-    view.note(f'The stack "{name}" is gone{held}.', "green")
+    view.note(f'The stack "{name}" is gone, and all it held.', "green")
 
 
 def _ask(session: Session, stacks: list[Stack]) -> None:

@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 
 def labels(
     context: typer.Context,
-    image: Annotated[str, typer.Argument(help="The photo's key, or the path that was uploaded.")],
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="The photo's key, or the path that was uploaded.")
+    ],
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=100, help="Show labels of at least this confidence.")
+        float,
+        typer.Option(
+            min=0, max=100, metavar="PERCENT", help="Show labels of at least this confidence."
+        ),
     ] = 0,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until it is labelled or failed.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="With --wait: give up after so many seconds.")
+        float,
+        typer.Option(min=1, metavar="SECONDS", help="With --wait: give up after so many seconds."),
     ] = 600,
 ) -> None:
     """Show a photo's labels, surest first."""
@@ -89,6 +95,9 @@ def awaited(
                 meter.update(len(done), total=len(sent), words=each.key)
         except WaitTimeoutError as error:
             late = error  # what is there is shown all the same
+        except KeyboardInterrupt:
+            view.note("Interrupted. The photos go on being labelled.")
+            raise
     failed = 0
     photos = []
     told = [done.get(each.key, each) for each in sent if late or each.key in done]
@@ -98,7 +107,9 @@ def awaited(
     for photo in results.read_many(aws.dynamodb, stack.table, told):
         if photo.status == "failed":
             failed += 1
-            view.step(Cell("failed   ", "red"), photo.image, Cell(photo.reason or "", "red"))
+            view.step(
+                Cell("failed   ", "red"), photo.image, Cell(photo.reason or "", "red"), always=True
+            )
         if view.mode == "json":
             photos.append(photo.as_json())
         elif photo.status == "labelled":

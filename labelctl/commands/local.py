@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Group,
-    help="The cloud on this machine, which --local uses: start, stop, look at, wipe.",
+    help="The cloud on this machine, which --local uses.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -35,13 +35,16 @@ def start(
             help="Label with this model too: an Ultralytics export, with its metadata.",
         ),
     ] = None,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Label without the model it was started with.")
+    ] = False,
 ) -> None:
     """Start it. Any command with --local does so by itself."""
     from labelctl.local import engine
 
     session = Session.of(context)
     with session.view.meter("Starting the local cloud"):
-        cloud = engine.start(model=model)
+        cloud = engine.start(model=model, forget_model=no_model)
     _show(session, cloud)
     session.view.note("Next: labelctl deploy --local")
 
@@ -93,7 +96,10 @@ def reset(
 
 @app.command(cls=Command)
 def env(context: typer.Context) -> None:
-    """Print the lines that point any AWS tool at it: eval "$(labelctl local env)"."""
+    """Print shell lines that point any AWS tool at it.
+
+    Use them so: eval "$(labelctl local env)"
+    """
     from labelctl.local import engine
 
     session = Session.of(context)

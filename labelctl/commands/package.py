@@ -18,7 +18,7 @@ def package(
         Path, typer.Option("--output-dir", metavar="DIR", help="Where to; made if need be.")
     ],
 ) -> None:
-    """Write the function's zip and the template, to deploy with tools of your own."""
+    """Write the zip and the template, for other tools."""
     from labelctl import assets, bundle
 
     session = Session.of(context)

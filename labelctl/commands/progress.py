@@ -45,7 +45,7 @@ def _cells(event: Progress) -> list[str | Cell]:
     style = "red" if event.failed else "green" if event.status.endswith("COMPLETE") else ""
     cells: list[str | Cell] = [
         Cell(f"{event.at.astimezone():%H:%M:%S}", "dim"),
-        Cell(f"{event.status:<20}", style),
+        Cell(f"{event.status:<15}", style),
         f"{event.name:<16}",
         Cell(event.type, "dim"),
     ]

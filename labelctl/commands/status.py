@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def status(context: typer.Context) -> None:
-    """Show how the pipeline stands: settings, photos, queues, the function's last errors."""
+    """Show settings, photos, queues and the last errors."""
     from labelctl import status as core
 
     session = Session.of(context)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labelctl.session import Session
-from labelctl.view import Cell
+from labelctl.view import Cell, printable
 from labelctl.words import counted
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def tail(
         bool, typer.Option("--follow/--no-follow", help="Go on with what happens from now on.")
     ] = True,
 ) -> None:
-    """Show what the function does, one line a photo, live. Ctrl-C ends it."""
+    """Show what the function does, live, a line a photo.
+
+    Ctrl-C ends it.
+    """
     from labelctl import tail as core
 
     session = Session.of(context)
@@ -48,9 +52,9 @@ def _cells(line: Line, plain: bool) -> list[str | Cell]:
     else:
         what = counted(line.labels, "label") + (f": {top}" if top else "")
     return [
-        Cell(line.at[11:19], "dim"),
+        Cell(f"{datetime.fromisoformat(line.at).astimezone():%H:%M:%S}", "dim"),
         Cell(f"{line.status:<10}", _STYLES.get(line.status, "red")),
-        Cell(f"{line.image or '-':<24}", "bold"),
+        Cell(f"{printable(line.image or '-'):<24}", "bold"),
         what,
         Cell(f"{took} ms" if took else "", "dim"),
     ]

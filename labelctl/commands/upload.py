@@ -9,14 +9,20 @@ import typer
 
 from labelctl.errors import NotFoundError, PhotosFailedError, UsageError
 from labelctl.session import Session
-from labelctl.view import Cell
+from labelctl.view import Cell, printable
 from labelctl.words import counted
 
 if TYPE_CHECKING:
     from labelctl import results
     from labelctl.upload import Result
 
-_STYLES = {"uploaded": "green", "unchanged": "dim", "refused": "red", "failed": "red"}
+_STYLES = {
+    "uploaded": "green",
+    "replaced": "yellow",
+    "unchanged": "dim",
+    "refused": "red",
+    "failed": "red",
+}
 
 
 def upload(
@@ -32,7 +38,12 @@ def upload(
         typer.Option("--wait", help="Wait until each is labelled or failed; print the labels."),
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="With --wait: give up after so many seconds without news.")
+        float,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="With --wait: give up after so many seconds without news.",
+        ),
     ] = 600,
 ) -> None:
     """Upload photos, to be labelled. Unchanged ones are not sent again."""
@@ -45,17 +56,21 @@ def upload(
         raise UsageError(f'--prefix "{prefix}" begins with a slash.', "Keys do not; leave it out.")
     stack, s3 = session.stack, session.aws.s3
     sent: list[results.Awaited] = []
-    tally = {"uploaded": 0, "unchanged": 0, "refused": 0, "failed": 0}
+    tally = dict.fromkeys(_STYLES, 0)
     told: list[dict[str, Any]] = []
-    with view.meter("Uploading") as meter:
-        for result in core.upload(s3, stack.bucket, core.find(paths, prefix)):
-            tally[result.outcome] += 1
-            _tell(session, result, wait)
-            if wait and result.ok:
-                sent.append(results.Awaited(result.key, result.version_id, result.etag))
-            if view.mode == "json" and wait and not result.ok:
-                told.append(_json(result))
-            meter.update(sum(tally.values()), words=result.key)
+    try:
+        with view.meter("Uploading") as meter:
+            for result in core.upload(s3, stack.bucket, core.find(paths, prefix)):
+                tally[result.outcome] += 1
+                _tell(session, result, wait)
+                if wait and result.ok:
+                    sent.append(results.Awaited(result.key, result.version_id, result.etag))
+                if view.mode == "json" and wait and not result.ok:
+                    told.append(_json(result))
+                meter.update(sum(tally.values()), words=result.key)
+    except KeyboardInterrupt:
+        view.note("Interrupted. The same command goes on with the rest.")
+        raise
     every = sum(tally.values())
     if not every:
         raise NotFoundError(
@@ -67,30 +82,31 @@ def upload(
         from labelctl.commands.labels import awaited
 
         tally["failed"] += awaited(session, sent, timeout, extra=told)
-    elif tally["uploaded"]:
+    elif tally["uploaded"] or tally["replaced"]:
         view.note(f"Next: {session.command('status')}, or the same upload with --wait.")
     bad = tally["refused"] + tally["failed"]
     if bad:
         raise PhotosFailedError(
             f"{bad:,} of {counted(every, 'photo')} could not be {'labelled' if wait else 'uploaded'}.",
-            "The reasons are above; the others are done.",
+            "The reasons are above" + ("; the others are done." if bad < every else "."),
         )
 
 
 def _tell(session: Session, result: Result, wait: bool) -> None:
     """A line for each file. With --wait the result is the labels, so this goes along the way."""
-    cells: list[str | Cell] = [
-        Cell(f"{result.outcome:<9}", _STYLES[result.outcome]),
-        result.key if result.ok else str(result.path),
-    ]
+    view = session.view
+    name = result.key if result.ok else str(result.path)
+    cells: list[str | Cell] = [result.outcome, name]
     if result.reason:
+        cells.append(result.reason)
+    if view.mode == "table":
+        style = _STYLES[result.outcome]
+        cells = [Cell(f"{result.outcome:<9}", style), f"{printable(name):<24}"]
         cells.append(Cell(result.reason, "red"))
     if not wait:
-        if session.view.mode == "plain":
-            cells[0] = result.outcome
-        session.view.stream(_json(result), cells)
+        view.stream(_json(result), cells)
     elif not result.ok:
-        session.view.step(*cells)
+        view.step(*cells, always=True)
 
 
 def _json(result: Result) -> dict[str, Any]:

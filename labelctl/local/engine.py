@@ -35,6 +35,9 @@ _MISLEADING = re.compile(
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes
 _START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
 _STOP_PATIENCE = 10.0
+_OTHER_MODEL = (
+    "Another: labelctl local start --model FILE.onnx; none: labelctl local start --no-model"
+)
 _INSTALL = "Install it with: pip install 'labelctl[local]'"
 
 
@@ -80,22 +83,28 @@ def status(home: Path | None = None) -> Cloud | None:
     return _cloud(home, record)
 
 
-def start(*, model: Path | None = None, home: Path | None = None) -> Cloud:
+def start(
+    *, model: Path | None = None, forget_model: bool = False, home: Path | None = None
+) -> Cloud:
     """The running cloud, started or repaired as need be; returns when it answers.
 
-    `model`, an ONNX file or a folder that the recogniser understands, is remembered; None means the
-    one remembered. Another model, or a changed file, restarts the recogniser alone. Raises
-    LocalCloudError with the way out for everything that keeps the cloud from running.
+    `model`, an ONNX file that the recogniser understands, is remembered; None means the one
+    remembered, unless `forget_model`. Another model, or a changed file, restarts the recogniser
+    alone; one that is not fit changes nothing. Raises LocalCloudError with the way out for
+    everything that keeps the cloud from running.
     """
     home = _absolute(home)
     _check_system()
     wanted = str(model.expanduser().resolve()) if model else None
     running = status(home)
-    if running and _same_model(home, wanted):
+    forget_model = forget_model and not (running and running.model is None)
+    if running and not forget_model and _same_model(home, wanted):
         return running
+    if wanted:
+        _check_model(wanted)
     folder.prepare(home)
     with folder.locked(home):
-        return _start(home, wanted)
+        return _start(home, wanted, forget_model)
 
 
 def stop(home: Path | None = None) -> Cloud | None:
@@ -124,11 +133,11 @@ def reset(home: Path | None = None) -> None:
         folder.delete_ours(home)
 
 
-def _start(home: Path, wanted: str | None) -> Cloud:
+def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     record = folder.read(home)
     if record is None:
         record = _first_record()
-    model = wanted or record.model
+    model = None if forget_model else wanted or record.model
     stamp = _stamp(model)
     engine_up = _engine_answers(record)
     recogniser_up = _recogniser_answers(record)
@@ -237,21 +246,31 @@ def _await(home: Path, record: folder.Record) -> None:
     while not (engine and recogniser):
         for name, pid in (("engine", record.pid), ("recogniser", record.recogniser_pid)):
             if not processes.alive(pid):
-                _fail_start(home, name, "ended at once")
+                _fail_start(home, record, name, "ended at once")
         engine = engine or _engine_answers(record)
         recogniser = recogniser or _recogniser_answers(record)
         if time.monotonic() > deadline:
-            _fail_start(home, "recogniser" if engine else "engine", "does not answer")
+            _fail_start(home, record, "recogniser" if engine else "engine", "does not answer")
         time.sleep(0.02)
 
 
-def _fail_start(home: Path, name: str, how: str) -> None:
+def _fail_start(home: Path, record: folder.Record, name: str, how: str) -> None:
     log = home / f"{name}.log"
-    tail = processes.last_lines(log)
-    raise LocalCloudError(
-        f"The local cloud's {name} {how}." + (f" Its log ends:\n{tail}" if tail else ""),
-        f"Its whole log is {log}",
-    )
+    hints = [f"Its log, {log}, ends:", processes.last_lines(log)]
+    if name == "recogniser" and record.model:
+        hints.append(f"It labels with {record.model}. {_OTHER_MODEL}")
+    raise LocalCloudError(f"The local cloud's {name} {how}.", "\n".join(filter(None, hints)))
+
+
+def _check_model(model: str) -> None:
+    import subprocess
+
+    _check_installed()
+    command = [sys.executable, "-m", "labelctl.local.recogniser", "--check", "--model", model]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message, _, hint = done.stderr.strip().partition("\n")
+        raise LocalCloudError(message, hint)
 
 
 def _engine_answers(record: folder.Record) -> bool:
@@ -306,7 +325,7 @@ def _stamp(model: str | None) -> str:
     except OSError as problem:
         raise LocalCloudError(
             f"The model {model} cannot be read: {problem.strerror}.",
-            "Put it back, or name another one with --model.",
+            f"Put it back. {_OTHER_MODEL}",
         ) from None
     return f"{found.st_size}:{found.st_mtime_ns}"
 

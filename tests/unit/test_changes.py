@@ -128,6 +128,7 @@ def test_a_plan_that_fails_says_why_and_leaves_nothing(cloudformation, naps):
     cloudformation.no_stack()
     cloudformation.change_set("FAILED", reason="Transform failed")
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     with pytest.raises(DeployError, match="Transform failed"):
         plan(cloudformation, naps)
@@ -189,14 +190,30 @@ def test_a_discarded_update_leaves_the_stack(cloudformation):
 
 def test_a_discarded_first_plan_takes_its_empty_stack_along(cloudformation):
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     changes.discard(cloudformation.client, planned(creates=True))
 
 
 def test_a_change_set_that_is_still_being_made_goes_with_its_empty_stack(cloudformation):
     cloudformation.refuses("delete_change_set", "InvalidChangeSetStatus", "CREATE_IN_PROGRESS")
+    cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     changes.discard(cloudformation.client, planned(creates=True))
+
+
+def test_a_first_plan_that_somebody_else_has_carried_out_leaves_the_stack(cloudformation):
+    cloudformation.refuses("delete_change_set", "ChangeSetNotFound", "gone")
+    cloudformation.stack("CREATE_IN_PROGRESS")
+    changes.discard(cloudformation.client, planned(creates=True))
+
+
+@pytest.mark.parametrize("code", ["ChangeSetNotFound", "InvalidChangeSetStatus"])
+def test_a_plan_that_somebody_else_overtook_says_so(cloudformation, naps, code):
+    cloudformation.look()
+    cloudformation.refuses("execute_change_set", code, "gone")
+    with pytest.raises(RefusedError, match="Somebody else is changing"):
+        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
 
 
 def test_a_stack_that_goes_without_an_event_is_not_waited_for(cloudformation, naps):

@@ -120,14 +120,23 @@ def test_the_environment_can_say_no(options, monkeypatch, value):
     assert options("status") == Options()
 
 
-def test_local_and_a_profile_contradict_each_other(run, monkeypatch):
-    code, out, err = run("status", "--local", "--profile", "p")
+@pytest.mark.parametrize("option", ["--profile", "--region"])
+def test_the_local_cloud_has_one_account_and_one_region(run, monkeypatch, option):
+    code, out, err = run("status", "--local", option, "p")
     assert (code, out) == (2, "")
-    assert err.startswith("Error: --local and --profile contradict each other")
+    assert err.startswith(f"Error: {option} does not go with the local cloud")
     monkeypatch.setenv("LABELCTL_LOCAL", "1")
-    code, _, err = run("--profile", "p", "status")
+    code, _, err = run(option, "p", "status")
     assert code == 2
     assert "LABELCTL_LOCAL" in err
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused(run, monkeypatch):
+    """Taken for off, it would turn a try on the laptop into one on a paid account."""
+    monkeypatch.setenv("LABELCTL_LOCAL", "banana")
+    code, _, err = run("status")
+    assert code == 2
+    assert "LABELCTL_LOCAL is 'banana'" in err
 
 
 @pytest.mark.parametrize("name", ["", "a_b", "1a", "a b", "arn:aws:x", "a" * 119, "a\n"])

@@ -291,7 +291,7 @@ def test_the_zips_go_even_when_the_rest_is_gone(aws, cloudformation):
 def test_there_may_be_nothing_to_destroy(aws, cloudformation):
     cloudformation.no_stack()
     cloudformation.no_stack("labelctl-artifacts")
-    with pytest.raises(NotDeployedError, match=f"in {REGION}"):
+    with pytest.raises(NotDeployedError, match="nothing is left"):
         destroy.doomed(aws, "labelctl")
 
 

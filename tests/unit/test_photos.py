@@ -130,7 +130,7 @@ def test_a_tiff_of_the_other_byte_order(refusal):
     assert refusal(b"MM\0*\0\0\0\x08 and so on").startswith("It is a TIFF;")
 
 
-NO_PICTURE = "It is not a JPEG or PNG picture, whatever its name says."
+NO_PICTURE = "It is not a JPEG or PNG picture."
 CUT_JPEG = "It is cut off or damaged: a JPEG without its end."
 CUT_PNG = "It is cut off: a PNG without its end."
 

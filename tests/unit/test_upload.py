@@ -236,7 +236,7 @@ def test_a_sum_that_is_not_the_contents_has_it_sent(folder, s3, kind, digest, et
         told["ETag"] = f'"{etag(content).hexdigest()}"'
     with head_says(s3, content, **told) as stub:
         stub.add_response("put_object", {"ETag": '"new"', "VersionId": "v2"})
-        assert outcomes(send(s3, "photos", "a.jpg")) == [("a.jpg", "uploaded")]
+        assert outcomes(send(s3, "photos", "a.jpg")) == [("a.jpg", "replaced")]
 
 
 def test_what_another_tool_sent_is_known_by_its_md5(folder, s3, bucket):
@@ -256,7 +256,7 @@ def test_what_another_tool_sent_in_parts_is_sent_again(folder, s3, bucket):
     s3.complete_multipart_upload(
         **part, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}
     )
-    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
+    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "replaced")]
 
 
 @pytest.mark.parametrize("by", ["labelctl", "another tool"])
@@ -269,7 +269,7 @@ def test_other_content_of_the_same_size_is_sent(folder, s3, bucket, by):
         s3.put_object(Bucket=bucket, Key="a.jpg", Body=content)
     changed = content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
     Path("a.jpg").write_bytes(changed)
-    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
+    assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "replaced")]
     assert s3.get_object(Bucket=bucket, Key="a.jpg")["Body"].read() == changed
 
 

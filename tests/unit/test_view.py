@@ -144,10 +144,13 @@ def test_a_stream_is_written_out_at_once():
     assert out.flushed
 
 
-def test_a_long_line_of_a_stream_is_not_broken():
+def test_a_long_line_of_a_stream_is_broken_between_words_and_not_cut():
     out = Terminal()
-    View(stdout=out, stderr=Pipe()).stream({}, ["x" * 300])
-    assert out.getvalue() == "x" * 300 + "\n"
+    View(stdout=out, stderr=Pipe()).stream({}, ["word " * 60, "x" * 300])
+    lines = out.getvalue().splitlines()
+    assert {word for line in lines for word in line.split() if "x" not in word} == {"word"}
+    assert out.getvalue().count("x") == 300
+    assert max(map(len, lines)) <= 80
 
 
 # ---- names are data

@@ -203,12 +203,15 @@ def _hostname(place: str) -> str | None:
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns the exit code: 0, or the error's own."""
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument("--model", type=Path, help="an ONNX file as Ultralytics exports it")
+    parser.add_argument("--check", action="store_true", help="only tell whether the model is fit")
     options = parser.parse_args(arguments)
     try:
         cloud = Cloud(os.environ.get("AWS_ENDPOINT_URL"))
         recogniser = Recogniser(options.model)
+        if options.check:
+            return 0
         server = RecogniserServer(
             options.port, recogniser, fetch=cloud.fetch, authorize=cloud.authorize
         )
