@@ -53,8 +53,8 @@ def _cells(line: Line, plain: bool) -> list[str | Cell]:
         what = counted(line.labels, "label") + (f": {top}" if top else "")
     return [
         Cell(f"{datetime.fromisoformat(line.at).astimezone():%H:%M:%S}", "dim"),
-        Cell(f"{line.status:<10}", _STYLES.get(line.status, "red")),
-        Cell(f"{printable(line.image or '-'):<24}", "bold"),
+        Cell(f"{line.status:<8}", _STYLES.get(line.status, "red")),
+        Cell(f"{printable(line.image or '-'):<20}", "bold"),
         what,
-        Cell(f"{took} ms" if took else "", "dim"),
+        Cell(f"{took}ms" if took else "", "dim"),
     ]

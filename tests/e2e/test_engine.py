@@ -221,13 +221,28 @@ def test_a_strangers_port_is_named(home: Path) -> None:
     assert engine.start(home=home).endpoint == cloud.endpoint
 
 
-def test_a_start_that_fails_shows_the_log(home: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_none_changes_nothing(home: Path, tmp_path: Path) -> None:
+    cloud = engine.start(home=home)
     broken = tmp_path / "broken.onnx"
     broken.write_text("not a model")
-    with pytest.raises(LocalCloudError, match="recogniser ended at once") as failure:
+    with pytest.raises(LocalCloudError, match="is not an ONNX model"):
         engine.start(home=home, model=broken)
-    assert "broken.onnx" in failure.value.message
+    assert engine.status(home) == cloud
+    assert engine.stop(home)
+    assert engine.start(home=home).model is None
+
+
+def test_a_model_that_has_gone_bad_can_be_left_out(home: Path, tmp_path: Path) -> None:
+    model = toy_model(tmp_path / "toy.onnx")
+    engine.start(home=home, model=model)
+    engine.stop(home)
+    model.write_text("not a model any more")
+    with pytest.raises(LocalCloudError, match="recogniser ended at once") as failure:
+        engine.start(home=home)
+    assert "is not an ONNX model" in failure.value.hint
+    assert "--no-model" in failure.value.hint
     assert processes.ours(home) == set()
+    assert engine.start(home=home, forget_model=True).model is None
 
 
 def test_another_model_restarts_the_recogniser_alone(home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,283 @@
+"""AWS's own variables and files say where labelctl works; `--local` is only one more set of them.
+
+The place here is an emulator as anybody may start it, without our gateway, and a recogniser started by
+hand. Nothing of labelctl knows of them but through AWS_ENDPOINT_URL, a profile, and a region.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelctl.local import processes
+from tests.e2e.conftest import LABELCTL, User, clean_environment
+
+Photo = Callable[..., Path]
+Client = Callable[[str], Any]
+
+REGION = "eu-central-1"
+
+
+@contextmanager
+def running(*arguments: str, env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """`python -m …` in the background, for a while; its stdout can be read."""
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env=env,
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if "--port" in arguments else errors,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.communicate(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A bare emulator, and a recogniser beside it; the emulator's URL."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (port,) = processes.choose_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    env = clean_environment(folder) | {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "PYTHONUNBUFFERED": "1",
+    }
+    recogniser_words = ("labelctl.local.recogniser", "--port", "0")
+    with running(*recogniser_words, env=env, log=folder / "recogniser.log") as recogniser:
+        assert recogniser.stdout
+        said, _, address = recogniser.stdout.readline().strip().rpartition(" ")
+        assert said == "listening on"
+        env |= {
+            "AWS_ENDPOINT_URL_REKOGNITION": address,
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": REGION,
+            "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
+            "SFTP_ENABLED": "0",
+            "DOCKER_HOST": "unix:///nonexistent",
+            "LOG_LEVEL": "WARNING",
+        }
+        with running("ministack.app", env=env, log=folder / "emulator.log") as emulator:
+            deadline = time.monotonic() + 30
+            while processes.free_port(port):
+                assert emulator.poll() is None, (folder / "emulator.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield url
+
+
+@pytest.fixture
+def abroad(tmp_path: Path) -> User:
+    """A user who has never heard of --local, and has no credentials yet."""
+    return User(clean_environment(tmp_path), tmp_path)
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def test_the_whole_story_at_another_endpoint(abroad: User, endpoint: str, photo: Photo) -> None:
+    user = User(
+        abroad.env | KEYS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}, abroad.folder
+    )
+    photo("me.png", "astronaut.png")
+
+    deployed = user("deploy", "-o", "json").json
+    assert f":{REGION}:" in deployed["stack_id"]
+    assert user("upload", "me.png").rows == [["uploaded", "me.png"]]
+    assert user("labels", "me.png", "--wait").rows[0][0] == "Face"
+    assert user("status").rows[0] == ["stack", f"labelctl ({REGION})"]
+    assert user("tail", "--no-follow").rows[0][1:3] == ["labelled", "me.png"]
+    elsewhere = user("status", AWS_REGION="us-east-1", code=3)
+    assert 'There is no stack "labelctl" in us-east-1.' in elsewhere.err
+    assert user("status", "--region", REGION, AWS_REGION="us-east-1").code == 0
+    assert user("destroy", "--yes", "-o", "json").json["destroyed"][0] == "labelctl"
+    assert not Path(user.env["LABELCTL_HOME"]).exists()
+
+
+def test_a_profile_says_where_and_who(abroad: User, endpoint: str) -> None:
+    folder = abroad.folder / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(
+        f"[profile lab]\nregion = {REGION}\nendpoint_url = {endpoint}\n"
+        f"[profile far]\nregion = us-west-2\nendpoint_url = {endpoint}\n"
+        "[default]\nregion = us-east-1\nendpoint_url = http://127.0.0.1:9\n"
+    )
+    (folder / "credentials").write_text(
+        "".join(
+            f"[{name}]\naws_access_key_id = test\naws_secret_access_key = test\n"
+            for name in ("lab", "far")
+        )
+    )
+
+    assert "No AWS credentials were found." in abroad("status", code=4).err
+    assert abroad("deploy", "--stack", "of-profile", "--quiet", AWS_PROFILE="lab").code == 0
+    told = abroad("status", "--stack", "of-profile", "--profile", "lab", "-o", "json").json
+    assert told["region"] == REGION
+    abroad("status", "--stack", "of-profile", AWS_PROFILE="far", code=3)
+    abroad("status", "--stack", "of-profile", "--profile", "lab", AWS_PROFILE="far")
+    abroad("status", "--stack", "of-profile", AWS_PROFILE="lab", AWS_REGION="us-west-2", code=3)
+    nobody = abroad("status", "--profile", "nobody", code=2)
+    assert "nobody" in nobody.err
+    assert "list-profiles" in nobody.err
+    both = abroad("status", "--profile", "lab", "--local", code=2)
+    assert "--profile does not go with the local cloud" in both.err
+    abroad("destroy", "--stack", "of-profile", "--yes", "--quiet", AWS_PROFILE="lab")
+
+
+def test_an_endpoint_where_nobody_listens_is_named(abroad: User) -> None:
+    (port,) = processes.choose_ports(1)
+    env = KEYS | {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+
+    told = abroad("status", code=4, **env, AWS_MAX_ATTEMPTS="1")
+
+    assert f"http://127.0.0.1:{port}" in told.err.splitlines()[0]
+    assert "AWS_ENDPOINT_URL" in told.err
+    assert "Traceback" not in told.err
+
+
+def test_any_aws_tool_reaches_the_local_cloud(stack: User, photo: Photo) -> None:
+    """As in the manual: eval "$(labelctl local env)", in a shell that pointed elsewhere before."""
+    photo("a.jpg")
+    bucket = stack("status", "-o", "json").json["outputs"]["PhotosBucket"]
+    program = f"import boto3; boto3.client('s3').upload_file('a.jpg', '{bucket}', 'by boto3.jpg')"
+
+    in_shell(stack, f'"{sys.executable}" -c "{program}"')
+
+    assert stack("labels", "by boto3.jpg", "--wait").rows[0][0] == "Black"
+
+
+@pytest.mark.skipif(not shutil.which("aws"), reason="needs the AWS CLI on PATH")
+def test_the_aws_cli_brings_photos_too(stack: User, photo: Photo) -> None:
+    photo("a.jpg")
+    bucket = stack("status", "-o", "json").json["outputs"]["PhotosBucket"]
+
+    in_shell(stack, f"aws s3 cp a.jpg s3://{bucket}/")
+
+    assert stack("labels", "a.jpg", "--wait").rows[0][0] == "Black"
+
+
+MISLEADING = {
+    "AWS_PROFILE": "work",
+    "AWS_SESSION_TOKEN": "real-token",
+    "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+    "AWS_REGION": "eu-west-1",
+}
+
+
+def in_shell(user: User, line: str) -> None:
+    done = subprocess.run(
+        ["bash", "-euc", f'eval "$("{LABELCTL}" local env)"; {line}'],
+        env=user.env | MISLEADING,
+        cwd=user.folder,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+class Wiretap:
+    """Passes on all that comes to a port of its own to another one, and keeps what was said."""
+
+    def __init__(self, to: int) -> None:
+        self.heard = bytearray()
+        self._to = to
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                caller, _ = self._socket.accept()
+            except OSError:
+                return
+            called = socket.create_connection(("127.0.0.1", self._to))
+            for source, target, keep in ((caller, called, True), (called, caller, False)):
+                threading.Thread(
+                    target=self._pass_on, args=(source, target, keep), daemon=True
+                ).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, keep: bool) -> None:
+        with source:
+            try:
+                while piece := source.recv(65536):
+                    if keep:
+                        self.heard += piece
+                    target.sendall(piece)
+                target.shutdown(socket.SHUT_WR)
+            except OSError:
+                return
+
+
+def test_the_users_own_credentials_stay_where_they_are(
+    cloud: User, home: Path, tmp_path: Path
+) -> None:
+    """With --local neither the local cloud nor the endpoint of the environment gets to see them."""
+    record = json.loads((home / "labelctl/local/engine.json").read_text())
+    tap, trap = Wiretap(record["port"]), Wiretap(9)
+    folder = tmp_path / "tapped" / "local"
+    folder.mkdir(parents=True)
+    (folder / ".labelctl-local").touch()
+    (folder / "engine.json").write_text(json.dumps(record | {"port": tap.port}))
+    config = tmp_path / "config"
+    config.write_text("[profile work]\nregion = eu-west-1\n")
+    secrets = {
+        "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
+        "AWS_SECRET_ACCESS_KEY": "real-secret",
+        "AWS_SESSION_TOKEN": "real-token",
+    }
+    user = User(cloud.env | {"LABELCTL_HOME": str(tmp_path / "tapped")}, tmp_path)
+    env = secrets | {
+        "AWS_PROFILE": "work",
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{trap.port}",
+        "AWS_ENDPOINT_URL_CLOUDFORMATION": f"http://127.0.0.1:{trap.port}",
+    }
+
+    told = user("deploy", "--dry-run", "--local", "--verbose", "--stack", "tapped", **env)
+    shown = user("local", "env", **env)
+    tap.close()
+    trap.close()
+
+    heard = bytes(tap.heard)
+    assert b"Credential=test/" in heard
+    assert b"CreateChangeSet" in heard
+    assert "cloudformation CreateChangeSet: 200" in told.err
+    for secret in secrets.values():
+        assert secret.encode() not in heard
+        assert secret not in told.out + told.err + shown.out + shown.err
+    assert trap.heard == b""
+    (unset,) = [line for line in shown.out.splitlines() if line.startswith("unset ")]
+    assert {"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_CLOUDFORMATION"} <= set(
+        unset.split()
+    )

@@ -1,0 +1,265 @@
+"""What a user sees when things go wrong under a command: killed processes, two at once, Ctrl-C.
+
+test_engine.py holds that the engine itself survives such moments; here it is the user who must get
+on with the very next command. Those that kill or damage something have a local cloud of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelctl.local import processes
+from tests.e2e.conftest import LABELCTL, User, clean_environment
+
+Photo = Callable[..., Path]
+Client = Callable[[str], Any]
+
+
+def cloud_folder(user: User) -> Path:
+    return Path(user.env["LABELCTL_HOME"], "local")
+
+
+def end_all(folder: Path) -> None:
+    """Kill what runs of the local cloud in the folder; nothing of it is needed any more."""
+    while running := processes.ours(folder):
+        for pid in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        soon(lambda running=running: not any(map(processes.alive, running)))  # type: ignore[misc]
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    soon(lambda: not processes.alive(pid))
+
+
+def soon(condition: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[User]:
+    """A user with a local cloud of their own, which does not run yet."""
+    home = tmp_path / "home"
+    home.mkdir()
+    yield User(clean_environment(home) | {"LABELCTL_LOCAL": "1"}, tmp_path)
+    end_all(home / "labelctl" / "local")
+
+
+def programs(user: User) -> list[str]:
+    """The parts of the user's local cloud that run."""
+    pids = map(str, processes.ours(cloud_folder(user)))
+    listed = subprocess.run(
+        ["ps", "-o", "command=", "-p", ",".join(pids)], capture_output=True, text=True, check=True
+    )
+    return sorted(re.findall(r"-m labelctl\.local\.(\w+)", listed.stdout))
+
+
+def ended(command: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """How a command that was started ended, and what it said. A traceback is never said."""
+    _, err = command.communicate(timeout=90)
+    assert b"Traceback" not in err, err.decode()
+    return command.returncode, err.decode()
+
+
+def statuses(user: User, *folder: str) -> set[str]:
+    """Of all photos in the folders, which are there already, once none is pending."""
+    told = user("upload", *folder, "--wait", "-o", "json")
+    assert "unchanged" in told.err
+    assert "uploaded" not in told.err
+    return {photo["status"] for photo in told.json["photos"]}
+
+
+def test_photos_survive_a_kill_right_after_their_upload(own: User, photo: Photo) -> None:
+    own("deploy", "--quiet")
+    for number in range(12):
+        photo(f"album/{number}.jpg")
+    before = own("local", "status", "-o", "json").json
+    sent = own("upload", "album").rows
+    kill(before["pid"])
+
+    first = own("labels", "0.jpg", "--wait")
+
+    assert first.err.startswith(f"Started the local cloud ({before['endpoint']}).")
+    assert first.rows[0][0] == "Black"
+    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg"] for number in range(12))
+    assert statuses(own, "album") == {"labelled"}
+    assert own("status", "-o", "json").json["photos"] == {
+        "labelled": 12,
+        "failed": 0,
+        "waiting": 0,
+    }
+
+
+def test_the_next_command_replaces_a_killed_recogniser(own: User, photo: Photo) -> None:
+    own("deploy", "--quiet")
+    photo("me.png", "astronaut.png")
+    before = own("local", "status", "-o", "json").json
+    kill(before["recogniser_pid"])
+    own("local", "status", code=3)
+
+    rows = own("upload", "me.png", "--wait").rows
+
+    assert rows[0][:2] == ["me.png", "Face"]
+    after = own("local", "status", "-o", "json").json
+    assert after["pid"] == before["pid"]
+    assert after["recogniser"] == before["recogniser"]
+
+
+def test_two_first_deploys_at_once_make_one_stack(own: User, photo: Photo) -> None:
+    """One may get into the other's way, and is refused then; what is there works in any case."""
+    both = [own.start("deploy") for _ in range(2)]
+
+    outcomes = [ended(command) for command in both]
+
+    assert {code for code, _ in outcomes} <= {0, 4}, outcomes
+    for code, err in outcomes:
+        if code:
+            assert [line for line in err.splitlines() if line.startswith("Error: ")], err
+    assert programs(own) == ["gateway", "recogniser"]
+    own("deploy", "--quiet")
+    assert own("upload", photo("a.jpg"), "--wait").rows[0][:2] == ["a.jpg", "Black"]
+
+
+def test_two_uploads_at_once_lose_nothing(stack: User, photo: Photo) -> None:
+    for number in range(3):
+        photo(f"one/{number}.jpg")
+        photo(f"two/{number}.jpg", "coffee.png")  # the same keys
+        photo(f"two/more {number}.jpg")
+    both = [stack.start("upload", folder, "--wait") for folder in ("one", "two")]
+
+    assert [ended(command)[0] for command in both] == [0, 0]
+
+    now = stack("status", "-o", "json").json
+    assert now["photos"] == {"labelled": 6, "failed": 0, "waiting": 0}
+    assert now["errors"] == []
+    # Whichever came last, its labels are those that show: nothing is sent again from there.
+    last = stack("labels", "0.jpg", "-o", "json").json
+    winner = "one" if last["labels"][0]["name"] == "Black" else "two"
+    assert stack("upload", winner).rows[0] == ["unchanged", "0.jpg"]
+
+
+@pytest.mark.parametrize("line", ["CREATE_COMPLETE  Bucket ", "ADD ", "CREATE_COMPLETE  Queue "])
+def test_an_interrupted_deploy_can_be_repeated(user: User, line: str) -> None:
+    """The terminal's Ctrl-C, at three moments: before there is a plan, with it, and on the way."""
+    name = "interrupted-" + line.split()[-1].lower()
+    mine = User(user.env | {"LABELCTL_STACK": name}, user.folder)
+    command = mine.start("deploy")
+    assert command.stderr
+    read = ""
+    while line not in read:
+        read = command.stderr.readline().decode()
+        assert read, f"{line!r} never came"
+    os.killpg(command.pid, signal.SIGINT)
+
+    assert ended(command)[0] == 130
+    soon(lambda: settled(mine))
+    mine("deploy", "--quiet")
+    assert mine("status", "-o", "json").json["status"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    mine("destroy", "--yes", "--quiet")
+
+
+def settled(user: User) -> bool:
+    """Whether CloudFormation has ended what it was at: it goes on without us, and quickly here."""
+    done = subprocess.run(
+        [LABELCTL, "status"], env=user.env, capture_output=True, text=True, check=False
+    )
+    return "CREATE_IN_PROGRESS" not in done.stderr + done.stdout
+
+
+def test_an_interrupted_cold_start_leaves_nothing_running(own: User) -> None:
+    command = own.start("deploy")
+    soon(lambda: processes.ours(cloud_folder(own)))
+    os.killpg(command.pid, signal.SIGINT)
+
+    assert ended(command) == (130, "")
+    assert processes.ours(cloud_folder(own)) == set()
+    own("deploy", "--quiet")
+    assert own("status", "-o", "json").json["status"] == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize("which", ["endpoint", "recogniser"])
+def test_a_stranger_on_a_kept_port_is_named(own: User, which: str) -> None:
+    port = int(own("local", "start", "-o", "json").json[which].rpartition(":")[2])
+    end_all(cloud_folder(own))
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", port))
+        stranger.listen()
+
+        told = own("deploy", code=4)
+        as_json = own("deploy", "-o", "json", code=4)
+
+    assert told.err.splitlines()[0] == (
+        f"Error: Port {port}, which the local cloud has kept, is taken by another program."
+    )
+    assert "labelctl local reset" in told.err
+    assert told.out == as_json.out == ""
+    assert '"kind": "local_cloud"' in as_json.err
+    assert processes.ours(cloud_folder(own)) == set()
+    own("local", "start")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("lock", ".labelctl-local")
+    }
+
+
+@pytest.mark.parametrize("damaged", ["engine.json", "state/0*/dynamodb.json"])
+def test_a_damaged_folder_is_named_and_kept(own: User, photo: Photo, damaged: str) -> None:
+    photo("a.jpg")
+    own("deploy", "--quiet")
+    own("upload", "a.jpg")
+    folder = cloud_folder(own)
+    end_all(folder)
+    for scratch in ("tmp", "empty-home"):
+        shutil.rmtree(folder / scratch)
+    found = list(folder.glob(damaged))
+    assert found
+    for path in found:
+        path.write_text('{"half": ')
+    before = contents(folder)
+
+    told = own("labels", "a.jpg", code=4)
+    own("upload", "a.jpg", code=4)
+
+    assert "is damaged." in told.err.splitlines()[0]
+    assert str(folder) in told.err
+    assert "labelctl local reset" in told.err
+    assert contents(folder) == before
+    own("local", "reset", "--yes")
+    assert (
+        own("status", code=3).err.splitlines()[1].startswith('Error: There is no stack "labelctl"')
+    )
+
+
+def test_a_folder_of_somebody_else_is_left_alone(own: User) -> None:
+    folder = cloud_folder(own)
+    folder.mkdir(parents=True)
+    (folder / "engine.json").write_text("my own notes")
+    (folder / "state").mkdir()
+    (folder / "state" / "novel.txt").write_text("Chapter 1")
+    before = contents(folder)
+
+    for words in (["deploy"], ["local", "start"], ["local", "reset", "--yes"]):
+        assert own(*words, code=4).err.startswith("Error: The "), words
+
+    assert contents(folder) == before

@@ -1,0 +1,238 @@
+"""What every command prints, whole, in each output mode: read tests/golden/ as a person would.
+
+One session of one stack, in which each step's output is held against a file. What differs from run
+to run (times, ids, hashes, ports, paths, durations) is replaced by something as long, so that the
+tables keep their shape. After a change that is meant, write the files anew and look at the difference:
+
+    UPDATE_GOLDENS=1 pytest tests/e2e/test_goldens.py && git diff tests/golden
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import LABELCTL, User
+from tests.e2e.test_session import stop_the_function
+
+Client = Callable[[str], Any]
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+MODES = ("plain", "json", "table")
+PIPED = ("plain", "json")
+"""Enough where stdout holds no table."""
+NOT_RUNNING = {"LABELCTL_HOME": "/nonexistent/labelctl"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of the session, once in each mode; MODE in a word stands for the mode's name.
+
+    `first` and `then` are commands before and after it whose output is of no interest. What is `free`
+    needs nothing of the session, and may run beside it.
+    """
+
+    name: str
+    words: str
+    modes: tuple[str, ...] = MODES
+    first: str = ""
+    then: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    free: bool = False
+
+
+def not_running(name: str, words: str) -> Step:
+    return Step(name, words, PIPED, env=tuple(NOT_RUNNING.items()), free=True)
+
+
+BAD_PHOTO, STOP_FUNCTION = "(put a bad photo)", "(stop the function)"
+
+STEPS = [
+    Step("status-not-deployed", "status", PIPED),
+    Step("deploy-dry-run", "deploy --dry-run"),
+    Step("deploy-new", "deploy", first="destroy --yes"),
+    Step("deploy-unchanged", "deploy"),
+    Step("deploy-changed", "deploy --image-properties --tag mode=MODE", PIPED),
+    Step("deploy-changed-dry-run", "deploy --max-labels 7 --dry-run", ("plain",)),
+    Step(
+        "upload-mixed", "upload album nix.jpg --prefix MODE/", then="labels 'MODE/a b.jpg' --wait"
+    ),
+    Step("upload-again", "upload 'album/a b.jpg' --prefix MODE/", ("plain",)),
+    Step("upload-nothing", "upload empty", PIPED),
+    Step("deploy-plain-labels", "deploy --no-image-properties", modes=("plain",)),
+    Step("upload-wait", "upload me.png --wait"),
+    Step("upload-wait-mixed", "upload me.png album/text.jpg --wait", PIPED),
+    Step("labels", "labels me.png"),
+    Step("labels-with-properties", "labels 'plain/a b.jpg'", ("json",)),
+    Step("labels-none", "labels me.png --min-confidence 99.5", PIPED),
+    Step("labels-failed", "labels bad.jpg", PIPED, first=BAD_PHOTO),
+    Step("labels-not-found", "labels never.jpg", PIPED),
+    Step("labels-not-uploaded", "labels album/text.jpg", PIPED),
+    Step("tail", "tail --no-follow"),
+    Step("labels-pending", "labels waits.jpg", PIPED, first=STOP_FUNCTION),
+    Step("labels-timeout", "labels waits.jpg --wait --timeout 1", ("plain",)),
+    Step("upload-timeout", "upload me.png waits.jpg --wait --timeout 1", ("plain",)),
+    Step("status", "status"),
+    Step("quiet", "--quiet upload me.png", ("plain",)),
+    Step("destroy-refused", "destroy", PIPED),
+    Step("destroy-done", "destroy --yes", PIPED, first="deploy"),
+    Step("destroy-nothing", "destroy --yes", PIPED),
+    Step("package", "package --output-dir out", free=True),
+    Step("package-impossible", "package --output-dir me.png/out", ("plain",)),
+    Step("local-start", "local start", modes=PIPED),
+    Step("local-status", "local status", modes=PIPED),
+    Step("local-env", "local env", modes=PIPED),
+    Step("local-reset-refused", "local reset", PIPED),
+    not_running("local-status-not-running", "local status"),
+    not_running("local-stop-not-running", "local stop"),
+]
+
+USAGE = {
+    "no-command": "",
+    "no-such-command": "uplaod a.jpg",
+    "no-such-option": "labels a.jpg --wiat",
+    "no-local-command": "local",
+    "missing-argument": "labels",
+    "bad-number": "labels a.jpg --min-confidence high",
+    "out-of-range": "deploy --min-confidence 200",
+    "bad-duration": "tail --since yesterday",
+    "bad-retention": "deploy --log-retention 2",
+    "bad-tag": "deploy --tag blue",
+    "bad-stack": "status --stack 1_a",
+    "bad-prefix": "upload a.jpg --prefix /holiday",
+    "local-and-profile": "status --profile work",
+}
+STEPS += [Step(f"usage-{name}", words, PIPED, free=True) for name, words in USAGE.items()]
+STEPS += [Step("usage-bad-output", "status -o xml", ("",), free=True)]
+
+COMMANDS = ["deploy", "upload", "labels", "status", "tail", "destroy", "package", "demo", "local"]
+HELP = ["", *COMMANDS, *(f"local {name}" for name in ("start", "stop", "status", "reset", "env"))]
+STEPS += [
+    Step(
+        f"help{'-' if words else ''}{words.replace(' ', '-')}", f"{words} --help", ("",), free=True
+    )
+    for words in HELP
+]
+
+CASES = [f"{step.name}-{mode}".rstrip("-") for step in STEPS for mode in step.modes]
+
+VARYING = [
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|\+00:00)", r"YYYY-MM-DDTHH:MM:SS.mmm\1"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "YYYY-MM-DDTHH:MM:SSZ"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM"),
+    (r"\b\d\d:\d\d:\d\d\b", "HH:MM:SS"),
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID" * 9),
+    (r"\b[0-9a-f]{64}\b", "SHA-256/" * 8),
+    (r"\blabelctl-[0-9a-f]{32}\.zip", f"labelctl-{'HASH' * 8}.zip"),
+    (r"(golden-[a-z-]+-)[0-9a-f]{12,13}\b", r"\1random-random"),
+    (r"127\.0\.0\.1:\d{5}", "127.0.0.1:PPPPP"),
+    (r"(labelctl-local/\w+@)[0-9a-f]{12}", r"\1HASHHASHHASH"),
+    (r"\b\d+ ?ms\b", "N ms"),
+    (r'("ms": )\d+', r"\1N"),
+    (r"(?m)^(YYYY\S+\t.*\t)\d+$", r"\1N"),
+    (r'("version_id": ")[^"]+', r"\1VERSION"),
+    (r"(?m)^((?:recogniser )?pid\t)\d+$", r"\1PID"),
+    (r'("(?:recogniser_)?pid": )\d+', r"\1PID"),
+]
+
+
+def normal(text: str, home: Path) -> str:
+    text = text.replace(str(home), "HOME")
+    for pattern, instead in VARYING:
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+@pytest.fixture(scope="module")
+def transcripts(
+    cloud: User,
+    client: Client,
+    home: Path,
+    photographs: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, str]]:
+    """What each case printed, as the golden files have it."""
+    folder = tmp_path_factory.mktemp("goldens")
+    user = User(
+        cloud.env | {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "golden", "TZ": "UTC"}, folder
+    )
+    (folder / "album").mkdir()
+    (folder / "empty").mkdir()
+    rocket = (photographs / "rocket.jpg").read_bytes()
+    (folder / "album" / "a b.jpg").write_bytes(rocket)
+    (folder / "waits.jpg").write_bytes(rocket)
+    (folder / "album" / "loop.gif").write_bytes(b"GIF89a")
+    (folder / "album" / "text.jpg").write_text("hello")
+    (folder / "me.png").write_bytes((photographs / "astronaut.png").read_bytes())
+
+    def run(words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [LABELCTL, *shlex.split(words)],
+            env=user.env | env,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def prepare(words: str, mode: str) -> None:
+        if words in (BAD_PHOTO, STOP_FUNCTION):
+            if mode != MODES[0]:
+                return
+            if words == STOP_FUNCTION:
+                stop_the_function(user, client)
+                user("upload", "waits.jpg")
+            else:
+                bucket = user("status", "-o", "json").json["outputs"]["PhotosBucket"]
+                client("s3").put_object(Bucket=bucket, Key="bad.jpg", Body=b"GIF89a")
+                user("labels", "bad.jpg", "--wait", code=5)
+        elif words:
+            run(words.replace("MODE", mode))
+
+    told = {}
+
+    def take(step: Step) -> None:
+        for mode in step.modes:
+            prepare(step.first, mode)
+            words = step.words.replace("MODE", mode) + (f" -o {mode}" if mode else "")
+            done = run(words, **dict(step.env))
+            prepare(step.then, mode)
+            told[f"{step.name}-{mode}".rstrip("-")] = normal(
+                f"$ labelctl {words.strip()}\n[stdout]\n{done.stdout}[stderr]\n{done.stderr}"
+                f"[exit {done.returncode}]\n",
+                home,
+            )
+
+    with ThreadPoolExecutor(1) as beside:
+        free = beside.map(take, [step for step in STEPS if step.free])
+        for step in STEPS:
+            if not step.free:
+                take(step)
+        list(free)
+    yield told
+    run("destroy --yes")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_command_prints_what_it_printed(transcripts: dict[str, str], case: str) -> None:
+    golden = GOLDEN / f"{case}.txt"
+    if os.environ.get("UPDATE_GOLDENS") == "1":
+        GOLDEN.mkdir(exist_ok=True)
+        golden.write_text(transcripts[case], encoding="utf-8")
+    assert golden.exists(), f"There is no {golden.name} yet: see the top of this file."
+    assert transcripts[case].splitlines() == golden.read_text(encoding="utf-8").splitlines()
+
+
+def test_no_golden_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == set(CASES)

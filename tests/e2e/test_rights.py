@@ -1,0 +1,223 @@
+"""The function's role is minimal: without any one of its rights, something fails that works with all.
+
+The local cloud enforces IAM, and the recogniser asks for its caller's rights as Rekognition does. So
+one right at a time is taken from the role of a deployed stack, a photo is led through the part of its
+life that needs it, and the function's log must tell of the refusal. The emulator enforces neither
+sqs:* nor logs:* for the function: of those, it is only held that there are no others.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import User
+
+Client = Callable[[str], Any]
+
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A deployed stack and the role of its function."""
+
+    user: User
+    client: Client
+    bucket: str
+    log_group: str
+    role: str
+    photographs: Path
+
+    @property
+    def s3(self) -> Any:
+        return self.client("s3")
+
+    def put(self, key: str, source: str = "rocket.jpg") -> str:
+        """Bring a photo into the bucket, as any tool may; the version that S3 made of it."""
+        body = (self.photographs / source).read_bytes()
+        version: str = self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)["VersionId"]
+        return version
+
+    def remove(self, key: str, version: str) -> None:
+        """Remove one version for good."""
+        self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
+
+    def told(self, key: str, lines: int) -> list[dict[str, Any]]:
+        """What `labelctl tail` tells of a photo, once the function's log has so many lines of it."""
+        deadline = time.monotonic() + 20
+        while self._logged(key) < lines:
+            assert time.monotonic() < deadline, f"{lines} lines of {key} did not come"
+            time.sleep(0.05)
+        tail = self.user("tail", "--no-follow", "-o", "json").out.splitlines()
+        return [line for line in map(json.loads, tail) if line["image"] == key]
+
+    def _logged(self, key: str) -> int:
+        found = self.client("logs").filter_log_events(
+            logGroupName=self.log_group, filterPattern=f'"{key}"'
+        )
+        return len(found["events"])
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.client("iam").get_role_policy(
+            RoleName=self.role, PolicyName="labelctl"
+        )["PolicyDocument"]
+        return found
+
+    @contextmanager
+    def without(self, action: str) -> Iterator[None]:
+        """Take exactly this action out of the role, for a while."""
+        whole = self.policy
+        statements = [
+            {**statement, "Action": [each for each in actions(statement) if each != action]}
+            for statement in whole["Statement"]
+        ]
+        less = {**whole, "Statement": [each for each in statements if each["Action"]]}
+        assert len(every_action(less)) == len(every_action(whole)) - 1
+        self._set(less)
+        try:
+            yield
+        finally:
+            self._set(whole)
+
+    def _set(self, policy: Mapping[str, Any]) -> None:
+        self.client("iam").put_role_policy(
+            RoleName=self.role, PolicyName="labelctl", PolicyDocument=json.dumps(policy)
+        )
+
+
+def actions(statement: Mapping[str, Any]) -> list[str]:
+    named = statement["Action"]
+    return [named] if isinstance(named, str) else list(named)
+
+
+def every_action(policy: Mapping[str, Any]) -> list[str]:
+    return [action for statement in policy["Statement"] for action in actions(statement)]
+
+
+@pytest.fixture(scope="module")
+def pipeline(cloud: User, client: Client, photographs: Path) -> Iterator[Pipeline]:
+    user = User(cloud.env | {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "rights"}, cloud.folder)
+    outputs = user("deploy", "-o", "json").json["outputs"]
+    (role,) = (
+        each["PhysicalResourceId"]
+        for each in client("cloudformation").list_stack_resources(StackName="rights")[
+            "StackResourceSummaries"
+        ]
+        if each["ResourceType"] == "AWS::IAM::Role"
+    )
+    yield Pipeline(user, client, outputs["PhotosBucket"], outputs["LogGroup"], role, photographs)
+    user("destroy", "--yes", "--quiet")
+
+
+# The parts of a photo's life. Each begins with what works without the right in question, and ends with
+# what does not; it returns the statuses that the log tells.
+
+
+def first_labels(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    pipeline.put(key)
+    return pipeline.told(key, 1)
+
+
+def a_replacement(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    pipeline.put(key)
+    pipeline.told(key, 1)
+    pipeline.put(key, "chelsea.png")
+    return pipeline.told(key, 2)
+
+
+def the_newest_version_removed(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    pipeline.put(key)
+    pipeline.told(key, 1)
+    newest = pipeline.put(key, "chelsea.png")
+    pipeline.told(key, 2)
+    pipeline.remove(key, newest)
+    return pipeline.told(key, 3)
+
+
+def the_only_version_removed(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    version = pipeline.put(key)
+    pipeline.told(key, 1)
+    pipeline.remove(key, version)
+    return pipeline.told(key, 2)
+
+
+Life = Callable[[Pipeline, str], list[dict[str, Any]]]
+
+LIVES: dict[Life, list[str]] = {
+    first_labels: ["labelled"],
+    a_replacement: ["labelled", "labelled"],
+    the_newest_version_removed: ["labelled", "labelled", "labelled"],
+    the_only_version_removed: ["labelled", "removed"],
+}
+"""What the log tells of each with the whole role."""
+
+NEEDED: dict[str, tuple[Life, str, str]] = {
+    "rekognition:DetectLabels": (first_labels, "retrying", "(AccessDenied"),
+    "s3:GetObjectVersion": (first_labels, "retrying", "(403)"),
+    "dynamodb:GetItem": (first_labels, "retrying", "(AccessDenied"),
+    "dynamodb:PutItem": (first_labels, "retrying", "(AccessDenied"),
+    "dynamodb:BatchWriteItem": (first_labels, "retrying", "(AccessDenied"),
+    "dynamodb:Query": (a_replacement, "retrying", "(AccessDenied"),
+    "s3:GetObject": (the_newest_version_removed, "retrying", "(403)"),
+    "s3:ListBucket": (the_only_version_removed, "retrying", "(403)"),
+}
+"""Where each right is missed, and what is told then: the status, and words of the reason."""
+
+NOT_ENFORCED = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+}
+
+
+def statuses(told: list[dict[str, Any]]) -> list[str]:
+    return [line["status"] for line in told]
+
+
+def test_the_role_has_no_right_that_is_not_tried_here(pipeline: Pipeline) -> None:
+    assert sorted(every_action(pipeline.policy)) == sorted(NEEDED.keys() | NOT_ENFORCED)
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
+def test_with_the_whole_role_it_works(pipeline: Pipeline, life: Life) -> None:
+    told = life(pipeline, f"whole/{next(_numbers)}.jpg")
+
+    assert statuses(told) == LIVES[life]
+
+
+@pytest.mark.parametrize("action", NEEDED)
+def test_without_one_right_it_does_not(pipeline: Pipeline, action: str) -> None:
+    life, status, reason = NEEDED[action]
+
+    with pipeline.without(action):
+        told = life(pipeline, f"less/{next(_numbers)}.jpg")
+
+    assert statuses(told) == [*LIVES[life][:-1], status]
+    assert reason in told[-1]["reason"]
+    if status == "retrying":
+        assert told[-1]["reason"] in pipeline.user("status", "-o", "json").out
+
+
+def test_the_role_reaches_no_other_bucket(pipeline: Pipeline) -> None:
+    """The rights are for this stack's bucket and table, not for all there are."""
+    client = pipeline.client
+    for statement in pipeline.policy["Statement"]:
+        if statement["Sid"] != "Recognise":
+            named = statement["Resource"]
+            for resource in [named] if isinstance(named, str) else named:
+                assert "rights" in resource, f"{statement['Sid']} is for {resource}"
+    assert client("iam").list_role_policies(RoleName=pipeline.role)["PolicyNames"] == ["labelctl"]
+    attached = client("iam").list_attached_role_policies(RoleName=pipeline.role)
+    assert attached["AttachedPolicies"] == []
