@@ -139,6 +139,7 @@ def is_missing(error: ClientError) -> bool:
         "NoSuchVersion",
         "NoSuchBucket",
         "ResourceNotFoundException",
+        "TableNotFoundException",
         "QueueDoesNotExist",
         "AWS.SimpleQueueService.NonExistentQueue",
     )

@@ -86,17 +86,21 @@ def _resources(aws: Aws, stack: Stack) -> dict[str, list[str]]:
 
 
 def _unprotect(aws: Aws, table: str) -> None:
+    """Let a table be deleted, and no backup of it be kept."""
     from botocore.exceptions import ClientError
 
     try:
-        described = aws.dynamodb.describe_table(TableName=table)["Table"]
-        if described.get("DeletionProtectionEnabled"):
-            aws.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
         # Otherwise a backup of the table stays for 35 days. [DynamoDB, Point-in-time recovery]
         aws.dynamodb.update_continuous_backups(
             TableName=table,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
         )
+        described = aws.dynamodb.describe_table(TableName=table)["Table"]
+        if described.get("DeletionProtectionEnabled"):
+            aws.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+            # While it is being updated it cannot be deleted.
+            until_active = aws.dynamodb.get_waiter("table_exists")
+            until_active.wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
     except ClientError as error:
         if not is_missing(error):
             raise

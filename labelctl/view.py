@@ -147,6 +147,17 @@ class View:
             self._err.write(line.rstrip() + "\n")
             self._err.flush()
 
+    def command(self, line: str, lead: str = "") -> None:
+        """A command line that the user may copy: no line break is put into it."""
+        told = f"{lead}$ {line}"
+        if self.quiet or self.mode == "json":
+            return
+        if self._err.isatty():
+            style = "cyan" if lead else "bold cyan"
+            self._console_err.print(_rich(Cell(told, style)), soft_wrap=True)
+        else:
+            self._err.write(printable(told) + "\n")
+
     def error(self, error: LabelctlError) -> None:
         """What went wrong and what to do about it; an object where the output is JSON."""
         if self.mode == "json":

@@ -12,7 +12,6 @@ import typer
 from labelctl.errors import LocalCloudError
 from labelctl.options import options_of
 from labelctl.session import Session
-from labelctl.view import Cell
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 """Photographs in scikit-image's package data; all in the public domain or CC0."""
@@ -38,18 +37,15 @@ def demo(
     session = Session.of(context)
     photos = paths or _photographs()
 
-    _announce(session, "deploy")
+    view = session.view
+    view.command(session.command("deploy"))
     deploy.carry_out(session, Settings(), yes=False)
-    _announce(session, f"upload --wait {' '.join(_quoted(path) for path in photos)}")
+    view.command(session.command(f"upload --wait {' '.join(map(_quoted, photos))}"))
     upload.upload(context, paths=photos, wait=True)
     if photos[0].is_file():
-        _announce(session, f"labels {_quoted(Path(photos[0].name))}", lead="Try: ")
-    _announce(session, "status", lead="Try: ")
-    _announce(session, "destroy", lead="Try: ")
-
-
-def _announce(session: Session, words: str, lead: str = "") -> None:
-    session.view.step(Cell(f"{lead}$ {session.command(words)}", "cyan" if lead else "bold cyan"))
+        view.command(session.command(f"labels {_quoted(Path(photos[0].name))}"), lead="Try: ")
+    view.command(session.command("status"), lead="Try: ")
+    view.command(session.command("destroy"), lead="Try: ")
 
 
 def _photographs() -> list[Path]:

@@ -171,12 +171,12 @@ def _show_plan(session: Session, planned: Plan) -> None:
     if not planned.changes:
         return
     for key, (old, new) in _settings(planned).items():
-        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<16}", f"{old} → {new}")
+        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", f"{old} → {new}")
     for change in planned.changes:
         style = _STYLES.get(change.action, "bold red")
         session.view.step(
             Cell(f"{change.action.upper():<11}", style),
-            f"{change.name:<16}",
+            f"{change.name:<18}",
             Cell(change.type, "dim"),
             Cell(change.why, "dim"),
         )

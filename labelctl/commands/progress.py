@@ -46,7 +46,7 @@ def _cells(event: Progress) -> list[str | Cell]:
     cells: list[str | Cell] = [
         Cell(f"{event.at.astimezone():%H:%M:%S}", "dim"),
         Cell(f"{event.status:<15}", style),
-        f"{event.name:<16}",
+        f"{event.name:<18}",
         Cell(event.type, "dim"),
     ]
     return [*cells, Cell(event.reason, "red")] if event.failed else cells

@@ -177,6 +177,10 @@ TABLE = ("AWS::DynamoDB::Table", "labels", "CREATE_COMPLETE")
 
 def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, table, naps):
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
+    aws.dynamodb.update_continuous_backups(
+        TableName=table,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
     stack = stack_of(cloudformation, EnableTerminationProtection=True)
     cloudformation.answers(
         "update_termination_protection",
@@ -193,6 +197,9 @@ def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, ta
     assert told[-1].status == "DELETE_COMPLETE"
     assert versions(aws.s3, bucket) == []
     assert not aws.dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]
+    backups = aws.dynamodb.describe_continuous_backups(TableName=table)
+    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert recovery["PointInTimeRecoveryStatus"] == "DISABLED", "a backup would be kept"
 
 
 def test_a_half_way_run_goes_on(aws, cloudformation, bucket, naps):
