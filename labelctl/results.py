@@ -6,6 +6,7 @@ a header that names another object than the one in the bucket is not this photo'
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -101,7 +102,7 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
             return found
     raise PhotoNotFoundError(
         f'There is no photo "{image}" in the bucket.',
-        f'Upload it first: labelctl upload "{image}"'
+        f"Upload it first: labelctl upload {shlex.quote(image)}"
         if Path(image).is_file()
         else "IMAGE is the photo's key, such as holiday/beach.jpg, or the path that was uploaded.",
     )

@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from labelctl.local import guard, hooks
+from labelctl.local import corrections, guard, hooks, rights
 from labelctl.local.commit import Captured, GroupCommit
 from labelctl.local.generations import CURRENT, Generations
 from labelctl.local.guard import Effect
@@ -120,7 +120,7 @@ class Gateway:
         effect = guard.effect(method, path, query, headers, start)
         if effect is Effect.READ:
             await self.inner(scope, receive, send)
-        elif effect is Effect.OBJECT or hooks.is_worker(guard.access_key(headers)):
+        elif effect is Effect.OBJECT or rights.is_worker(guard.access_key(headers)):
             await self.inner(scope, receive, send)
             if effect is not Effect.SEEN:
                 self.mark()
@@ -163,7 +163,7 @@ class Gateway:
             except (ValueError, KeyError, TypeError):
                 await _reply(send, 400, {"message": "Wants access_key, action and resource."})
                 return
-            allowed, principal = hooks.may(access_key, action, resource)
+            allowed, principal = rights.may(access_key, action, resource)
             await _reply(send, 200, {"allowed": allowed, "principal": principal})
         else:
             await _reply(send, 404, {"message": "No such route."})
@@ -211,6 +211,7 @@ def main() -> None:
 
     generations = Generations(home / "state")
     gateway = Gateway(ministack.app.app, generations, os.environ["LABELCTL_ENGINE_TOKEN"])
+    corrections.apply()
     notifications = hooks.Notifications(gateway.journal)
     hooks.install(generations.folder / CURRENT, generations.blobs, notifications, gateway.mark)
     config = Config()

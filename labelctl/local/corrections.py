@@ -1,0 +1,94 @@
+"""Where the emulator differs from AWS in what labelctl leans on, it is put right here.
+
+Each function below mends one difference, by replacing one of ministack's inner functions in its own
+process, before it starts up. ministack is pinned exactly; a test holds that each is still there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from labelctl.local import guard, rights
+
+
+def apply() -> None:
+    """Make all corrections."""
+    count_loopback_as_tls()
+    let_wildcards_match_line_breaks()
+    forbid_what_may_not_be_listed()
+    filter_logs_by_any_word()
+    read_concurrency_from_text()
+
+
+def count_loopback_as_tls() -> None:
+    """What stays on this machine is as safe as TLS: policies that demand aws:SecureTransport hold."""
+    import ministack.app as app
+    from ministack.core import iam_evaluator
+
+    iam_evaluator._request_origin = ContextVar("_request_origin", default=("127.0.0.1", True))
+    app.pin_request_origin = lambda ip, _: iam_evaluator.pin_request_origin(ip, True)
+
+
+def let_wildcards_match_line_breaks() -> None:
+    """In IAM `*` stands for any characters, and an object's key may hold a line break."""
+    from ministack.core import iam_evaluator
+
+    compiled = iam_evaluator._fnmatch_compile
+
+    def compile_any(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+        found = compiled(pattern, ignore_case)
+        return re.compile(found.pattern, found.flags | re.DOTALL)
+
+    iam_evaluator._fnmatch_compile = compile_any
+
+
+def forbid_what_may_not_be_listed() -> None:
+    """Who may not list a bucket is not told what is missing from it: 403, not 404. [S3, HeadObject]"""
+    from ministack.services import s3
+
+    looked_up = s3._head_object
+
+    def look_up(
+        bucket: str, key: str, headers: dict[str, str] | None = None, query: Any = None
+    ) -> Any:
+        answer = looked_up(bucket, key, headers, query)
+        who = guard.access_key(headers or {})
+        if answer[0] != 404 or not who:
+            return answer
+        allowed, _ = rights.may(who, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
+        return answer if allowed else s3._error("AccessDenied", "Access Denied", 403)
+
+    s3._head_object = look_up
+
+
+def filter_logs_by_any_word() -> None:
+    """`?one ?two` is any of the words; to the emulator it is one that holds a question mark."""
+    from ministack.services import cloudwatch_logs
+
+    compiled = cloudwatch_logs._compile_filter_pattern
+
+    def compile_filter(pattern: str) -> Any:
+        words = (pattern or "").split()
+        if not words or not all(word.startswith("?") for word in words):
+            return compiled(pattern)
+        return lambda message: any(word[1:] in message for word in words)
+
+    cloudwatch_logs._compile_filter_pattern = compile_filter
+
+
+def read_concurrency_from_text() -> None:
+    """A template's parameter is text; CloudFormation makes a number of it, the emulator does not."""
+    from ministack.services import lambda_svc
+
+    limit: Callable[..., Any] = lambda_svc._sqs_esm_concurrency
+
+    def concurrency(esm: dict[str, Any], *about: Any) -> Any:
+        scaling = esm.get("ScalingConfig") or {}
+        if isinstance(scaling.get("MaximumConcurrency"), str):
+            scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+        return limit(esm, *about)
+
+    lambda_svc._sqs_esm_concurrency = concurrency

@@ -1,0 +1,59 @@
+"""Each correction mends something: without it the emulator differs from AWS, with it it does not.
+
+If an assertion of "before" fails, the emulator has learnt it: then the correction can go.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+from ministack import app
+from ministack.core import iam_evaluator
+from ministack.services import cloudwatch_logs, lambda_svc, s3
+
+from labelctl.local import corrections
+
+def line_break():
+    return iam_evaluator.fnmatch_iam_cs("arn:aws:s3:::b/new\\nline.jpg", "arn:aws:s3:::b/*")
+
+def any_word():
+    return cloudwatch_logs._compile_filter_pattern("?retrying ?timeout")("it is retrying")
+
+def concurrency():
+    esm = {"ScalingConfig": {"MaximumConcurrency": "7"}}
+    return lambda_svc._sqs_esm_concurrency(esm, {}, {})
+
+def tls():
+    return iam_evaluator._request_origin.get()[1]
+
+assert not line_break()
+assert not any_word()
+assert concurrency() == "7"
+assert not tls()
+for module, name in ((app, "pin_request_origin"), (s3, "_head_object"), (s3, "_error")):
+    assert hasattr(module, name), name
+corrections.apply()
+assert line_break()
+assert any_word()
+assert cloudwatch_logs._compile_filter_pattern("retrying")("it is retrying")
+assert concurrency() == 7
+assert tls()
+app.pin_request_origin("127.0.0.1", False)
+assert tls()
+print("corrected")
+"""
+
+
+def test_what_differs_from_aws_is_put_right(tmp_path: Path) -> None:
+    pytest.importorskip("ministack")
+    clean = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    clean |= {"STATE_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}
+    program = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    done = subprocess.run(program, env=clean, capture_output=True, text=True, check=False)
+    assert done.stdout == "corrected\n", done.stderr
