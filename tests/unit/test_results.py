@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from decimal import Decimal
 
 import pytest
@@ -123,12 +124,17 @@ def test_a_photo_that_is_not_there(s3, bucket, has, image):
     assert "IMAGE is the photo's key" in caught.value.hint
 
 
-def test_a_photo_that_is_only_here_is_to_be_uploaded(s3, bucket, tmp_path):
-    path = tmp_path / "a.jpg"
+@pytest.mark.parametrize("name", ["a.jpg", "a b.jpg", "$(touch owned).jpg", 'it\'s "it".jpg'])
+def test_a_photo_that_is_only_here_is_to_be_uploaded(s3, bucket, tmp_path, name):
+    """The command can be pasted into a shell, whatever the file is called."""
+    path = tmp_path / name
     path.write_bytes(b"")
     with pytest.raises(PhotoNotFoundError) as caught:
         results.resolve(s3, bucket, str(path))
-    assert caught.value.hint == f'Upload it first: labelctl upload "{path}"'
+    first, _, command = caught.value.hint.partition(": ")
+    assert first == "Upload it first"
+    assert shlex.split(command) == ["labelctl", "upload", str(path)]
+    assert command == shlex.join(["labelctl", "upload", str(path)])
 
 
 def test_a_removed_photo_is_not_there(s3, bucket, has):
