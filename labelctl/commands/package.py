@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -40,10 +41,13 @@ def package(
             rows=[("zip", str(zip_file)), ("template", str(template))],
         ),
     )
-    session.view.note(
-        "Deploy them with a bucket of yours in the same region:\n"
-        f"  aws s3 cp {zip_file} s3://BUCKET/{zipped.name}\n"
-        f"  aws cloudformation deploy --template-file {template} --stack-name labelctl \\\n"
-        "    --capabilities CAPABILITY_IAM \\\n"
-        f"    --parameter-overrides CodeBucket=BUCKET CodeKey={zipped.name}"
-    )
+    if session.view.mode == "json":
+        return
+    session.view.note("Deploy them with a bucket of yours in the same region:")
+    for line in (
+        f"aws s3 cp {shlex.quote(str(zip_file))} s3://BUCKET/{zipped.name}",
+        f"aws cloudformation deploy --template-file {shlex.quote(str(template))}"
+        " --stack-name labelctl --capabilities CAPABILITY_IAM"
+        f" --parameter-overrides CodeBucket=BUCKET CodeKey={zipped.name}",
+    ):
+        session.view.command(line, lead="  ")

@@ -37,8 +37,11 @@ def tail(
     session = Session.of(context)
     begin = time.time() - core.seconds(since)
     stack = session.stack
+    line = None
     for line in core.read(session.aws.logs, stack.log_group, begin, follow=follow):
         session.view.stream(asdict(line), _cells(line, session.view.mode == "plain"))
+    if line is None:
+        session.view.note(f"Nothing happened in the last {since}; --since looks further back.")
 
 
 def _cells(line: Line, plain: bool) -> list[str | Cell]:
