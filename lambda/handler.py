@@ -210,8 +210,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# The longest that a photo can take, ATTEMPTS x (2 + 10) s of Rekognition and as much of DynamoDB, is
-# less than the function's timeout: if Rekognition hangs, its photos go back to the queue one by one.
+# A call to a service that hangs gives up after ATTEMPTS x (2 + 10) s, well within the function's
+# timeout: so the photos that it holds up go back to the queue one by one, and not their whole batch.
 ATTEMPTS = 3
 CONNECT_SECONDS = 2
 READ_SECONDS = 10

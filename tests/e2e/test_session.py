@@ -322,6 +322,26 @@ def test_a_failed_first_deploy_tells_the_cause_and_can_be_repeated(
     user("destroy", "--yes", "--stack", "again")
 
 
+def test_a_stack_that_was_only_planned_is_deployed(
+    user: User, client: Client, photo: Photo
+) -> None:
+    """Cut off after its change set was made, a first deploy lies there in REVIEW_IN_PROGRESS."""
+    client("cloudformation").create_change_set(
+        StackName="planned",
+        ChangeSetName="left-behind",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps({"Resources": {"Other": {"Type": "AWS::SQS::Queue"}}}),
+    )
+    assert status_of(client, "planned") == "REVIEW_IN_PROGRESS"
+
+    user("deploy", "--stack", "planned")
+
+    assert status_of(client, "planned") == "CREATE_COMPLETE"
+    photo("a.jpg")
+    assert user("upload", "a.jpg", "--wait", "--stack", "planned").rows[0][:2] == ["a.jpg", "Black"]
+    user("destroy", "--yes", "--stack", "planned")
+
+
 def status_of(client: Client, stack: str) -> str:
     told: str = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0][
         "StackStatus"
