@@ -1,8 +1,9 @@
 """What the function writes and the command line reads: the one module that both carry.
 
-It knows how S3 tells of a photo, how a photo's result is laid out in the table, and how versions of
-a photo are ordered. It imports the standard library only, makes no calls, and rides in the
-function's zip, so that the two sides can never disagree.
+It knows how S3 tells of a photo (and how labelctl itself asks for one to be worked on again), how a
+photo's result is laid out in the table, and how versions of a photo are ordered. It imports the
+standard library only, makes no calls, and rides in the function's zip, so that the two sides can
+never disagree.
 
 The table, partition key `image` (the S3 key), sort key `row`:
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import NoneType
 from typing import Any, Literal
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 HEADER = "#"
 """The sort key of a photo's header row: before every label row, as those begin with a digit."""
@@ -45,12 +46,17 @@ MIN_SIDE = 80
 MAX_SIDE = 10_000
 """The least and the greatest width and height, in pixels [the same page]."""
 
+ERROR_ATTRIBUTE = "error"
+REASON_ATTRIBUTE = "reason"
+"""The message attributes of a dead letter that tell why the function gave it up: a code, a sentence."""
+
+_REQUESTED = "labelctl:Requested"
 _SEQUENCER_LENGTH = 32
-_SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,32}")
+_SEQUENCER = re.compile(r"([0-9A-Fa-f]{1,32})(:[0-9A-F]{8})?")
 _TOP = 3
 
 
-Kind = Literal["created", "removed", "version_removed"]
+Kind = Literal["created", "removed", "version_removed", "requested"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,10 @@ class PhotoEvent:
     """One thing that happened to one photo, as S3 tells it.
 
     `version_removed`: one version was removed for good, which may or may not have been the newest.
-    `sequencer` is padded, so that comparing two of the same photo as text orders them. `version_id`
-    and `etag` are None where S3 leaves them out (a bucket without versions; a removal).
+    `requested`: nothing happened, but somebody wants the photo worked on as it lies in the bucket now
+    (see `request`). `sequencer` is padded, so that comparing two of the same photo as text orders
+    them. `version_id` and `etag` are None where S3 leaves them out (a bucket without versions; a
+    removal).
     """
 
     bucket: str
@@ -76,11 +84,42 @@ def pad_sequencer(sequencer: str) -> str:
     """A sequencer that can be compared as text: upper case, zeros to the left up to 32 characters.
 
     Source: S3 User Guide, "Event message structure": right of equal length, else pad to the left.
-    Raises ValueError for one that cannot be ordered so.
+    A request's keeps the part that `next_sequencer` put behind. Raises ValueError for one that cannot
+    be ordered so.
     """
-    if not _SEQUENCER.fullmatch(sequencer):
+    found = _SEQUENCER.fullmatch(sequencer)
+    if not found:
         raise ValueError(f"not a sequencer: {sequencer!r}")
-    return sequencer.upper().rjust(_SEQUENCER_LENGTH, "0")
+    return found[1].upper().rjust(_SEQUENCER_LENGTH, "0") + (found[2] or "")
+
+
+def next_sequencer(last: str) -> str:
+    """The sequencer of a request: right after `last`, and before whatever S3 tells later.
+
+    `last` is the greatest (padded) sequencer that the table knows of the photo, "" for none. Asking
+    twice before the first request is worked off gives the same one, and so costs nothing more.
+    """
+    base, _, count = last.partition(":")
+    return f"{pad_sequencer(base or '0')}:{int(count or '0', 16) + 1:08X}"
+
+
+def request(bucket: str, key: str, sequencer: str, at: str) -> str:
+    """The body of a message that has the function look at one photo again.
+
+    It labels the photo that lies in the bucket under `key` by then, or removes what is stored of one
+    that is gone. `sequencer` is from `next_sequencer`, `at` ISO 8601 in UTC.
+    """
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "labelctl",
+        "eventName": _REQUESTED,
+        "eventTime": at,
+        "s3": {
+            "bucket": {"name": bucket},
+            "object": {"key": quote_plus(key), "sequencer": sequencer},
+        },
+    }
+    return json.dumps({"Records": [record]})
 
 
 def parse_message(body: str) -> list[PhotoEvent]:
@@ -115,7 +154,9 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
     photo = record["s3"]["object"]
     family, _, event = record["eventName"].removeprefix("s3:").partition(":")
     kind: Kind
-    if family == "ObjectCreated":
+    if record["eventName"] == _REQUESTED:
+        kind = "requested"
+    elif family == "ObjectCreated":
         kind = "created"
     elif family not in ("ObjectRemoved", "LifecycleExpiration"):
         return None
@@ -152,13 +193,21 @@ def version_of(event: PhotoEvent, attempt: str) -> str:
 
 
 def rows_up_to(event: PhotoEvent) -> tuple[str, str]:
-    """The range of sort keys of all label rows that are not of a newer event than this one."""
-    return "0", event.sequencer + "~"
+    """The range of sort keys of all label rows that are not of a newer event than this one.
+
+    A request's rows ("6A1F:00000001.…") sort behind those of the event before it ("6A1F.…").
+    """
+    return "0", event.sequencer + ".~"
 
 
 def version_of_row(row: str) -> str:
     """The version a label row belongs to, from its sort key."""
     return row.partition("#")[0]
+
+
+def sequencer_of_row(row: str) -> str:
+    """The sequencer of the event that a label row was written for, from its sort key."""
+    return version_of_row(row).partition(".")[0]
 
 
 def label_rows(

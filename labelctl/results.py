@@ -85,11 +85,15 @@ class Photo:
 
 @dataclass(frozen=True)
 class Awaited:
-    """A photo that was sent, as S3 named the version."""
+    """A photo that was sent, as S3 named the version.
+
+    With a `sequencer` only a result that is not older than this one counts: that of a request.
+    """
 
     key: str
     version_id: str | None
     etag: str | None
+    sequencer: str = ""
 
 
 def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
@@ -159,7 +163,7 @@ def read(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
 
 def answers(header: Any, sent: Awaited) -> bool:
     """Whether a header is the result of this version of the photo."""
-    if header["status"] == contract.REMOVED:
+    if header["status"] == contract.REMOVED or header["sequencer"] < sent.sequencer:
         return False
     if sent.version_id and header.get("version_id"):
         return bool(header["version_id"] == sent.version_id)
@@ -236,7 +240,7 @@ def wait(
             continue
         if pause >= _LONGEST_PAUSE:
             asked, rest = stuck[:_ASKED], stuck[_ASKED:]
-            stuck = [*rest, *filter(None, (now(photo.key) for photo in asked))]
+            stuck = [*rest, *filter(None, (_as_it_is(photo, now(photo.key)) for photo in asked))]
         left.extend(stuck)  # behind the others, so that all have their turn
         if left and clock() - last > patience:
             raise WaitTimeoutError(
@@ -246,6 +250,11 @@ def wait(
         if left:
             sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _as_it_is(photo: Awaited, there: Awaited | None) -> Awaited | None:
+    same = there and (there.version_id, there.etag) == (photo.version_id, photo.etag)
+    return photo if same else there
 
 
 def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> set[Awaited]:
@@ -261,7 +270,7 @@ def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> se
             table: {
                 "Keys": keys,
                 "ConsistentRead": True,
-                "ProjectionExpression": "image, #row, #status, version_id, etag",
+                "ProjectionExpression": "image, #row, #status, sequencer, version_id, etag",
                 "ExpressionAttributeNames": names,
             }
         }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OVERLAP = 60_000
 """Milliseconds before the last event from which a look reads again, for events that come late."""
 
-TROUBLE_PATTERN = "?retrying ?unreadable ?timeout ?errorType ?errorMessage ?Traceback ?timed"
+TROUBLE_PATTERN = "?retrying ?set_aside ?timeout ?errorType ?errorMessage ?Traceback ?timed"
 """CloudWatch's filter pattern for whatever may tell of trouble: any of these words."""
 
 _PAUSE = 1.0
@@ -38,7 +38,7 @@ _TROUBLE = ("Task timed out", "Runtime exited", "Runtime.", "[ERROR]", "Tracebac
 class Line:
     """One thing the function did. `image` is None for trouble that is not about one photo.
 
-    `status` is labelled, failed, removed, superseded, retrying, unreadable or error; `top` holds
+    `status` is labelled, failed, removed, superseded, retrying, set_aside or error; `top` holds
     the surest labels with their confidence, 0 to 100; `ms` is the time the photo took.
     """
 
@@ -53,7 +53,7 @@ class Line:
     @property
     def is_trouble(self) -> bool:
         """Whether it tells of something that went wrong with the function, not with a photo."""
-        return self.status in ("retrying", "unreadable", "error")
+        return self.status in ("retrying", "set_aside", "error")
 
 
 def seconds(duration: str) -> float:

@@ -1,12 +1,12 @@
 """The function: takes photos from the queue, asks Rekognition for their labels, stores them.
 
 A batch's photos are worked on side by side, since each waits about half a second for Rekognition.
-What went well is acknowledged; what may go well later is handed back to the queue; what never can,
-ends as *failed* with a reason that a person understands. It writes one JSON line a photo, which
-`labelctl tail` reads.
+What went well is acknowledged; what may go well later is handed back to the queue (see
+`redelivery`); what never can, ends as *failed* with a reason that a person understands. It writes
+one JSON line a photo, which `labelctl tail` reads.
 
-The environment, set by the template: LABELCTL_TABLE, LABELCTL_MIN_CONFIDENCE, LABELCTL_MAX_LABELS,
-LABELCTL_IMAGE_PROPERTIES.
+The environment, set by the template: LABELCTL_TABLE, LABELCTL_QUEUE, LABELCTL_DEAD_LETTERS,
+LABELCTL_MIN_CONFIDENCE, LABELCTL_MAX_LABELS, LABELCTL_IMAGE_PROPERTIES.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import secrets
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from redelivery import NotAnEventError, Redelivery, code, reason
 from store import Store
 
 from labelctl import contract
@@ -65,46 +66,62 @@ class UnlabellableError(Exception):
         self.error = error
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's entry: `event` holds up to 10 SQS messages; those to be tried again are returned."""
     messages = event["Records"]
-    done = _pool.map(_work, messages)
+    working = [_pool.submit(_work, message) for message in messages]
+    # A photo that some service holds up is left behind in time: it comes back alone, and not with
+    # its whole batch, as it would after the function's timeout.
+    wait(working, timeout=context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS)
     return {
         "batchItemFailures": [
             {"itemIdentifier": message["messageId"]}
-            for message, ok in zip(messages, done, strict=True)
-            if not ok
+            for message, work in zip(messages, working, strict=True)
+            if not _is_done(message, work)
         ]
     }
 
 
+def _is_done(message: dict[str, Any], work: Future[bool]) -> bool:
+    if work.done():
+        return work.result()
+    work.cancel()
+    _log(None, "retrying", reason="It took too long.", message_id=message["messageId"])
+    return False
+
+
 def _work(message: dict[str, Any]) -> bool:
-    """Whether the message is done with. A message that is no S3 event goes to the dead letters."""
+    """Whether the message is done with: worked off, or set aside."""
     try:
         events = contract.parse_message(message["body"])
     except ValueError as error:
-        _log(None, "unreadable", reason=str(error), message_id=message["messageId"])
-        return False
+        return _hand_back(message, NotAnEventError(str(error)))
     repeated = int(message["attributes"]["ApproximateReceiveCount"]) > 1
-    settled = [_settle(event, repeated) for event in events]
-    return all(settled)
+    trouble: tuple[Exception, str] | None = None
+    for event in events:
+        started = time.monotonic()
+        try:
+            status, details = _apply(event, repeated)
+        except Exception as error:  # also a bug: the other photos are not to suffer for it
+            trouble = (error, event.key)
+        else:
+            _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
+    return _hand_back(message, *trouble) if trouble else True
 
 
-def _settle(event: PhotoEvent, repeated: bool) -> bool:
-    """Bring the table in line with one event; False when it should be tried again."""
-    started = time.monotonic()
-    try:
-        status, details = _apply(event, repeated)
-    except (ClientError, BotoCoreError) as error:
-        status, details = "retrying", {"reason": str(error)}
-    except Exception as error:
-        # A bug that this photo met. The others of its batch are not to suffer for it.
-        status, details = "retrying", {"reason": repr(error), "trace": traceback.format_exc()}
-    _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
-    return status != "retrying"
+def _hand_back(message: dict[str, Any], error: Exception, image: str | None = None) -> bool:
+    """Put the message off or set it aside; whether it is done with."""
+    aside = _redelivery().hand_back(message, error)
+    details = {"error": code(error), "reason": reason(error)}
+    if not isinstance(error, NotAnEventError | ClientError | BotoCoreError):
+        details["trace"] = "".join(traceback.format_exception(error))
+    status = "set_aside" if aside else "retrying"
+    _log(image, status, message_id=message["messageId"], **details)
+    return aside
 
 
 def _apply(event: PhotoEvent, repeated: bool) -> tuple[str, dict[str, Any]]:
+    repeated = repeated or event.kind == "requested"
     header = _store.header(event.key)
     if header and header["sequencer"] >= event.sequencer:
         # The same event twice, or late: nothing to pay for. An attempt that was cut off after its
@@ -112,10 +129,13 @@ def _apply(event: PhotoEvent, repeated: bool) -> tuple[str, dict[str, Any]]:
         _store.sweep(event, keep=header["version"])
         return "superseded", {}
     version = contract.version_of(event, secrets.token_hex(4))
-    if event.kind == "version_removed" and (current := _current(event)):
-        if header and header.get("version_id") == current.version_id:
+    if event.kind in ("version_removed", "requested") and (current := _current(event)):
+        known = header and header.get("version_id") == current.version_id
+        if known and event.kind == "version_removed":
             return "superseded", {}  # only an old version was removed
-        event = current  # the newest was removed: the one before it shows again
+        event = (
+            current  # the newest was removed, so that the one before it shows again; or asked for
+        )
     if event.kind != "created":
         expires = int(time.time()) + TOMBSTONE_SECONDS
         stone = contract.tombstone(event, version, _now(), expires)
@@ -152,36 +172,43 @@ def _detect(event: PhotoEvent) -> Any:
     if os.environ["LABELCTL_IMAGE_PROPERTIES"] == "true":
         features.append("IMAGE_PROPERTIES")
     try:
-        return _rekognition.detect_labels(
+        answer = _rekognition.detect_labels(
             Image={"S3Object": photo},  # type: ignore[typeddict-item]
             MinConfidence=float(os.environ["LABELCTL_MIN_CONFIDENCE"]),
             MaxLabels=int(os.environ["LABELCTL_MAX_LABELS"]),
             Features=features,  # type: ignore[arg-type]
         )
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "InvalidS3ObjectException" and not _exists(event):
+        wrong = code(error)
+        if wrong == "InvalidS3ObjectException" and not _exists(event):
             raise PhotoGoneError from error
-        if code in REASONS:
-            raise UnlabellableError(code, error.response["Error"]["Message"]) from error
+        if wrong in REASONS:
+            raise UnlabellableError(wrong, error.response["Error"]["Message"]) from error
         raise
+    if not event.version_id and not _exists(event):
+        raise PhotoGoneError  # what was read may have been another object
+    return answer
 
 
 def _exists(event: PhotoEvent) -> bool:
-    """Whether the version (the object, in a bucket without versions) is still there."""
-    which = {"VersionId": event.version_id} if event.version_id else {}
+    """Whether the version (in a bucket without versions: the object) is still there."""
+    if event.version_id:
+        which = {"VersionId": event.version_id}
+    else:
+        which = {"IfMatch": f'"{event.etag}"'} if event.etag else {}
     try:
         _s3().head_object(Bucket=event.bucket, Key=event.key, **which)  # type: ignore[arg-type]
     except ClientError as error:
-        # 400 for a version id that S3 does not know; 405 for one that is a delete marker.
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404, 405):
+        # 400 for a version id that S3 does not know; 405 for one that is a delete marker; 412 for
+        # another object in its place.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404, 405, 412):
             return False
         raise
     return True
 
 
 def _current(event: PhotoEvent) -> PhotoEvent | None:
-    """The photo as it lies in the bucket now, under the sequencer of a removal; None if it is gone.
+    """The photo as it lies in the bucket now, under the event's sequencer; None if it is gone.
 
     In a bucket with versions, removing one that is not the newest changes nothing, and removing the
     newest (or a delete marker) shows the one before it, for which S3 sends no event of its own.
@@ -198,6 +225,7 @@ def _current(event: PhotoEvent) -> PhotoEvent | None:
         version_id=head.get("VersionId"),
         etag=head["ETag"].strip('"'),
         size=head["ContentLength"],
+        at=_iso(head["LastModified"]),
     )
 
 
@@ -207,7 +235,11 @@ def _log(image: str | None, status: str, **details: Any) -> None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _iso(datetime.now(UTC))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # A call to a service that hangs gives up after ATTEMPTS x (2 + 10) s, well within the function's
@@ -215,6 +247,8 @@ def _now() -> str:
 ATTEMPTS = 3
 CONNECT_SECONDS = 2
 READ_SECONDS = 10
+SPARE_SECONDS = 10
+"""How long before the function's timeout it answers for the photos that are done."""
 _config = Config(
     # Adaptive: when Rekognition throttles, slow down, rather than fail and use up the receives.
     retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
@@ -226,11 +260,22 @@ _pool = ThreadPoolExecutor(max_workers=BATCH)
 # Made while Lambda starts the process, before the first photo and outside any thread.
 _rekognition: RekognitionClient = boto3.client("rekognition", config=_config)
 _store = Store(boto3.client("dynamodb", config=_config), os.environ["LABELCTL_TABLE"])
-_s3_lock = Lock()
+_clients = Lock()
 
 
 @cache
 def _s3() -> S3Client:
+    client: S3Client = _client("s3")
+    return client
+
+
+@cache
+def _redelivery() -> Redelivery:
+    queues = (os.environ["LABELCTL_QUEUE"], os.environ["LABELCTL_DEAD_LETTERS"])
+    return Redelivery(_client("sqs"), *queues)
+
+
+def _client(service: str) -> Any:
     """Needed for few photos, so made for the first of them; boto3 makes clients one at a time."""
-    with _s3_lock:
-        return boto3.client("s3", config=_config)
+    with _clients:
+        return boto3.client(service, config=_config)  # type: ignore[call-overload]

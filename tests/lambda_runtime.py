@@ -37,7 +37,9 @@ def s3_record(key: str, sequencer: str, event: str = "ObjectCreated:Put", **phot
     }
 
 
-def sqs_event(*bodies: Any, receives: Sequence[int] = ()) -> dict[str, Any]:
+def sqs_event(
+    *bodies: Any, receives: Sequence[int] = (), receipts: Sequence[str] = ()
+) -> dict[str, Any]:
     """A batch of messages as Lambda hands it in; their ids are m0, m1 and so on.
 
     A body is a record, or the text of a message. `receives`: how often each was handed out, or 1.
@@ -46,7 +48,8 @@ def sqs_event(*bodies: Any, receives: Sequence[int] = ()) -> dict[str, Any]:
         "Records": [
             {
                 "messageId": f"m{place}",
-                "body": body if isinstance(body, str) else json.dumps({"Records": [body]}),
+                "receiptHandle": receipts[place] if receipts else f"r{place}",
+                "body": message_body(body),
                 "attributes": {
                     "ApproximateReceiveCount": str(receives[place] if receives else 1),
                 },
@@ -55,6 +58,11 @@ def sqs_event(*bodies: Any, receives: Sequence[int] = ()) -> dict[str, Any]:
             for place, body in enumerate(bodies)
         ]
     }
+
+
+def message_body(body: Any) -> str:
+    """The text of a message: of a record, or that very text."""
+    return body if isinstance(body, str) else json.dumps({"Records": [body]})
 
 
 class FunctionError(Exception):

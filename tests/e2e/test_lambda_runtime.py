@@ -51,7 +51,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class FakeAws(ThreadingHTTPServer):
-    """DynamoDB's calls go to moto, DetectLabels' answers are taken from `answers`, in turn."""
+    """DynamoDB's calls go to moto, DetectLabels' answers are taken from `answers`, in turn.
+
+    What is sent to a queue is kept in `sent`.
+    """
 
     daemon_threads = True
 
@@ -60,6 +63,7 @@ class FakeAws(ThreadingHTTPServer):
         self.dynamodb = dynamodb
         self.answers: list[Any] = []
         self.photos: list[dict[str, str]] = []
+        self.sent: list[Any] = []
 
     @property
     def url(self) -> str:
@@ -71,6 +75,9 @@ class FakeAws(ThreadingHTTPServer):
             self.photos.append(request["Image"]["S3Object"])
             answer = self.answers.pop(0)
             return (400 if "__type" in answer else 200), answer
+        if service == "AmazonSQS":
+            self.sent.append(request)
+            return 200, {"MessageId": "1"}
         try:
             answer = getattr(self.dynamodb, xform_name(operation))(**request)
         except ClientError as error:
@@ -142,6 +149,8 @@ def running(python: Path, code: Path, aws: FakeAws) -> Iterator[tuple[RuntimeApi
                 "AWS_SECRET_ACCESS_KEY": "testing",
                 "AWS_ENDPOINT_URL": aws.url,
                 "LABELCTL_TABLE": "labels",
+                "LABELCTL_QUEUE": f"{aws.url}/1/work",
+                "LABELCTL_DEAD_LETTERS": f"{aws.url}/1/dead",
                 "LABELCTL_MIN_CONFIDENCE": "55",
                 "LABELCTL_MAX_LABELS": "100",
                 "LABELCTL_IMAGE_PROPERTIES": "false",
@@ -191,20 +200,21 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
     throttled = {"__type": "ThrottlingException", "Message": "Slow down."}
     damaged = {"__type": "InvalidImageFormatException", "Message": "Request has invalid format"}
     aws.answers = [throttled, labels("Dog"), damaged]
-    good = s3_record("a.jpg", "1", size=12, eTag="e1")
-    bad = s3_record("b.jpg", "1", size=12, eTag="e1")
+    good = s3_record("a.jpg", "1", size=12, eTag="e1", versionId="v1")
+    bad = s3_record("b.jpg", "1", size=12, eTag="e1", versionId="v1")
     gone = s3_record("a.jpg", "2", "ObjectRemoved:Delete")
     with running(python, code, aws) as (api, printed):
         # Throttled once, which the client itself makes good.
-        assert api.invoke(sqs_event("no S3 event", good)) == {
-            "batchItemFailures": [{"itemIdentifier": "m0"}]
-        }
+        assert api.invoke(sqs_event("no S3 event", good)) == {"batchItemFailures": []}
+        assert [(each["QueueUrl"], each["MessageBody"]) for each in aws.sent] == [
+            (f"{aws.url}/1/dead", "no S3 event")
+        ]
         assert api.invoke(sqs_event(good)) == {"batchItemFailures": []}
         assert api.invoke(sqs_event(bad)) == {"batchItemFailures": []}
         assert api.invoke(sqs_event(gone)) == {"batchItemFailures": []}
         told = [json.loads(line) for line in printed.read_text().splitlines()]
     assert [one["Name"] for one in aws.photos] == ["a.jpg", "a.jpg", "b.jpg"]
-    assert {one["status"] for one in told[:2]} == {"unreadable", "labelled"}
+    assert {one["status"] for one in told[:2]} == {"set_aside", "labelled"}
     assert [one["status"] for one in told[2:]] == ["superseded", "failed", "removed"]
     rows = dynamodb.scan(TableName="labels")["Items"]
     assert sorted((row["image"]["S"], row["status"]["S"]) for row in rows) == [
@@ -213,7 +223,7 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
     ]
 
 
-@pytest.mark.parametrize("name", ["store.py", "labelctl/contract.py"])
+@pytest.mark.parametrize("name", ["store.py", "redelivery.py", "labelctl/contract.py"])
 def test_a_module_that_is_missing_from_the_zip_is_missed(name, python, code, aws):
     (code / name).unlink()
     with (

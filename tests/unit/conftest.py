@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from labelctl import assets, contract, results
-from tests.lambda_runtime import sqs_event
-from tests.unit.function_world import Bucket, Rekognition, make_table, read_template
+from tests.lambda_runtime import message_body, sqs_event
+from tests.unit.function_world import Bucket, Queues, Rekognition, make_table, read_template
 
 REGION = "us-east-1"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -107,24 +107,33 @@ def template() -> dict[str, Any]:
 
 
 @pytest.fixture
+def queues(moto: None) -> Queues:
+    """The work queue and the dead letters."""
+    return Queues(boto3.client("sqs", region_name=REGION))
+
+
+@pytest.fixture
 def function(
-    moto: None, table: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    queues: Queues, table: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ModuleType]:
     """The module `handler`, imported anew: it makes its clients then, and AWS must be moto.
 
     Its environment is the template's, with the parameters' defaults.
     """
+    made = {"Table": table, "Queue": queues.work, "DeadLetters": queues.dead}
     variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     for name, value in variables.items():
         parameter = template["Parameters"].get(value["Ref"])
-        monkeypatch.setenv(name, str(parameter["Default"]) if parameter else table)
-    monkeypatch.syspath_prepend(assets.folder("lambda"))
-    for name in ("handler", "store"):
+        monkeypatch.setenv(name, str(parameter["Default"]) if parameter else made[value["Ref"]])
+    folder = assets.folder("lambda")
+    monkeypatch.syspath_prepend(folder)
+    modules = [path.stem for path in folder.glob("*.py")]
+    for name in modules:
         sys.modules.pop(name, None)
     module = importlib.import_module("handler")
     yield module
     module._pool.shutdown()
-    for name in ("handler", "store"):
+    for name in modules:
         del sys.modules[name]
 
 
@@ -140,12 +149,26 @@ def rekognition(function: ModuleType) -> Rekognition:
     return Rekognition(function._rekognition)
 
 
-@pytest.fixture
-def work(function: ModuleType, rekognition: Rekognition) -> Callable[..., list[str]]:
-    """Hand the function one batch; the ids of the messages it gives back."""
+class Context:
+    """What Lambda tells the function of its own run."""
 
-    def run(*bodies: Any, receives: Any = ()) -> list[str]:
-        answer = function.handler(sqs_event(*bodies, receives=receives), None)
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(self._seconds * 1000)
+
+
+@pytest.fixture
+def work(
+    function: ModuleType, rekognition: Rekognition, queues: Queues
+) -> Callable[..., list[str]]:
+    """Hand the function one batch, taken from the queue; the ids of the messages it gives back."""
+
+    def run(*bodies: Any, receives: Any = (), seconds: float = 120) -> list[str]:
+        receipts = [queues.take(message_body(body)) for body in bodies]
+        batch = sqs_event(*bodies, receives=receives, receipts=receipts)
+        answer = function.handler(batch, Context(seconds))
         assert answer.keys() == {"batchItemFailures"}
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 

@@ -68,7 +68,10 @@ class Rekognition:
             answer = answer(request)
         if isinstance(answer, str):
             status = 500 if answer == "InternalServerError" else 400
-            wrong = {"Error": {"Code": answer, "Message": "said Rekognition"}}
+            wrong = {
+                "Error": {"Code": answer, "Message": "said Rekognition"},
+                "ResponseMetadata": {"HTTPStatusCode": status},
+            }
             return SimpleNamespace(status_code=status), wrong
         found = {"Labels": [label(name) for name in answer], "LabelModelVersion": "3.0"}
         return SimpleNamespace(status_code=200), found
@@ -107,6 +110,37 @@ class Bucket:
     def _record(self, key: str, event: str, **photo: Any) -> Any:
         self._sequencer += 1
         return s3_record(key, f"{self._sequencer:018X}", event, **photo)
+
+
+class Queues:
+    """The work queue and the dead letters; what became of the messages that the function took."""
+
+    def __init__(self, sqs: Any) -> None:
+        self._sqs = sqs
+        self.work: str = sqs.create_queue(QueueName="work")["QueueUrl"]
+        self.dead: str = sqs.create_queue(QueueName="dead")["QueueUrl"]
+
+    def take(self, body: str) -> str:
+        """Put a message into the work queue and take it out; the receipt."""
+        self._sqs.send_message(QueueUrl=self.work, MessageBody=body)
+        [message] = self._sqs.receive_message(QueueUrl=self.work)["Messages"]
+        receipt: str = message["ReceiptHandle"]
+        return receipt
+
+    def set_aside(self) -> list[dict[str, Any]]:
+        """The dead letters: body, error and reason of each."""
+        answer = self._sqs.receive_message(
+            QueueUrl=self.dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [
+            {
+                "body": message["Body"],
+                **{
+                    name: each["StringValue"] for name, each in message["MessageAttributes"].items()
+                },
+            }
+            for message in answer.get("Messages", ())
+        ]
 
 
 def version_id(record: Any) -> str:

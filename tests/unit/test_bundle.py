@@ -18,6 +18,7 @@ from labelctl import bundle
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [
     "lambda/handler.py",
+    "lambda/redelivery.py",
     "lambda/store.py",
     "labelctl/__init__.py",
     "labelctl/assets.py",
@@ -62,6 +63,7 @@ def test_it_holds_the_function_and_what_it_shares_with_the_command_line():
         "handler.py",
         "labelctl/__init__.py",
         "labelctl/contract.py",
+        "redelivery.py",
         "store.py",
     ]
 

@@ -184,15 +184,6 @@ def test_a_bug_that_one_photo_meets_harms_no_other(work, photos, rekognition, lo
     assert "in crash" in told["trace"]
 
 
-@pytest.mark.parametrize("body", ["hello", "{}", "[" * 200_000, '{"Records": [{}]}'])
-def test_a_message_that_is_no_s3_event_goes_back_alone(body, work, photos, look, capsys):
-    record = photos.put("a.jpg")
-    assert work(body, record) == ["m0"]
-    assert look(record).status == "labelled"
-    [told] = [line for line in printed(capsys) if line["image"] is None]
-    assert (told["status"], told["message_id"]) == ("unreadable", "m0")
-
-
 def test_the_test_event_is_acknowledged_and_nothing_else(work, rekognition, rows, capsys):
     assert work('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"}') == []
     assert (rekognition.requests, rows(), printed(capsys)) == ([], [], [])

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.lambda_runtime import sqs_event
 from tests.unit.function_world import headers, names, printed, version_id
 
 # Twice, late, replaced
@@ -43,14 +42,14 @@ def test_a_late_event_of_an_older_version_changes_nothing(work, photos, rekognit
     assert len(rekognition.requests) == 1
 
 
-def test_a_newer_version_that_finishes_first_stays(function, work, photos, rekognition, look, rows):
+def test_a_newer_version_that_finishes_first_stays(work, photos, rekognition, look, rows):
     """The old one is with Rekognition while the new one is labelled and stored."""
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
 
     def answer(request):
         if request["Image"]["S3Object"]["Version"] == version_id(new):
             return ["Cat"]
-        assert function.handler(sqs_event(new), None) == {"batchItemFailures": []}
+        assert work(new) == []
         return ["Dog", "Pet"]
 
     rekognition.answers["a.jpg"] = answer
@@ -139,6 +138,30 @@ def test_a_photo_that_goes_before_it_is_looked_at_is_no_failure(
     assert work(record) == []
     assert rows() == []
     assert [line["status"] for line in printed(capsys)] == ["superseded"]
+
+
+def test_a_photo_that_is_replaced_while_it_is_read_waits_for_its_own_event(
+    s3, work, photos, rekognition, rows, look, capsys
+):
+    """In a bucket without versions Rekognition reads whatever lies there."""
+    old = photos.put("a.jpg", b"old")
+    del old["s3"]["object"]["versionId"]
+
+    def replace(_):
+        photos.put("a.jpg", b"new")
+        return ["Dog"]
+
+    rekognition.answers["a.jpg"] = replace
+    assert work(old) == []
+    assert rows() == []
+    assert [line["status"] for line in printed(capsys)] == ["superseded"]
+
+
+def test_a_photo_that_stays_while_it_is_read_is_labelled(work, photos, look):
+    record = photos.put("a.jpg")
+    del record["s3"]["object"]["versionId"]
+    assert work(record) == []
+    assert look(record).status == "labelled"
 
 
 @pytest.mark.parametrize("status", [403, 503])

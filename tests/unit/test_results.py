@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -440,7 +441,12 @@ def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
 
 def test_keys_that_dynamodb_leaves_over_are_asked_for_again(table):
     """It may answer a part only, when it is busy or the answer is large."""
-    header = {"image": {"S": "a.jpg"}, "status": {"S": "labelled"}, "version_id": {"S": "v1"}}
+    header = {
+        "image": {"S": "a.jpg"},
+        "status": {"S": "labelled"},
+        "sequencer": {"S": "1"},
+        "version_id": {"S": "v1"},
+    }
     other = {**header, "image": {"S": "b.jpg"}}
     answers = [
         {"Responses": {"labels": [header]}, "UnprocessedKeys": {"labels": {"Keys": ["b"]}}},
@@ -459,3 +465,14 @@ def test_the_same_photo_twice_is_asked_for_once(label, wait):
     label(event("a.jpg"))
     twice = [Awaited("a.jpg", "v1", "e1")] * 2  # DynamoDB refuses a key twice in one question
     assert keys(wait(twice)) == ["a.jpg", "a.jpg"]
+
+
+def test_an_older_result_is_no_answer_to_a_request(label, wait, dynamodb, table):
+    """A photo that was asked for again is waited for although the same version has a result."""
+    label(event("a.jpg"))
+    asked = Awaited("a.jpg", "v1", "e1", contract.next_sequencer(contract.pad_sequencer("1")))
+    same = Awaited("a.jpg", "v1", "e1")
+    with pytest.raises(WaitTimeoutError):
+        list(wait([asked], now=lambda key: same))
+    label(replace(event("a.jpg"), sequencer=asked.sequencer))
+    assert list(wait([asked])) == [asked]

@@ -218,7 +218,7 @@ def test_a_failed_photo_is_the_photos_trouble_only():
     assert (told.status, told.reason, told.is_trouble) == ("failed", "It is too large.", False)
 
 
-@pytest.mark.parametrize("status", ["retrying", "unreadable"])
+@pytest.mark.parametrize("status", ["retrying", "set_aside"])
 def test_trouble_with_a_message(status):
     told = parse(image=None, status=status, reason="Throttled")
     assert (told.image, told.status, told.reason, told.is_trouble) == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -106,7 +107,8 @@ def test_no_right_is_given_by_a_pattern(properties):
 
 
 def test_only_this_account_s_buckets_may_send_to_the_queue(properties):
-    [statement] = [one for one in allowed(properties) if one["Action"] == "sqs:SendMessage"]
+    [statement] = properties["QueuePolicy"]["PolicyDocument"]["Statement"][:1]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
     assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
     assert statement["Condition"] == {
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
@@ -158,7 +160,19 @@ def test_a_photo_gives_up_before_the_function_is_ended(template, function):
 def test_what_keeps_failing_is_kept(properties):
     redrive = properties["Queue"]["RedrivePolicy"]["deadLetterTargetArn"]
     assert redrive == {"Fn::GetAtt": "DeadLetters.Arn"}
+    assert properties["Queue"]["MessageRetentionPeriod"] == 14 * 24 * 3600
     assert properties["DeadLetters"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_an_outage_may_last_for_days(properties, function):
+    """Before SQS sets a photo aside that is put off and put off."""
+    redelivery = sys.modules["redelivery"]
+    receives = properties["Queue"]["RedrivePolicy"]["maxReceiveCount"]
+    shortest = sum(
+        min(redelivery.FIRST_DELAY * 2**number, redelivery.LONGEST_DELAY) // 2
+        for number in range(receives)
+    )
+    assert 2 * 24 * 3600 < shortest < properties["Queue"]["MessageRetentionPeriod"]
 
 
 def test_a_tombstone_outlives_both_queues(function: ModuleType, properties):

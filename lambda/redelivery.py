@@ -1,0 +1,117 @@
+"""What becomes of a message that was not worked off: put off for a while, or set aside for a person.
+
+SQS counts how often a message is received, and sets it aside by itself after the template's
+maxReceiveCount. That is far away (days), so that an outage costs time and never a photo; what no
+waiting mends is set aside from here, and with a reason.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from labelctl import contract
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+FIRST_DELAY = 15
+LONGEST_DELAY = 15 * 60
+"""Seconds before a message is received again: doubled with each receive, up to a quarter of an hour.
+So a blip costs seconds, and an outage of hours four calls an hour and photo."""
+
+PATIENCE = 10
+"""The receives after which a failure that is not temporary is set aside: about an hour of them."""
+
+_THROTTLED = {
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "Throttling",
+    "SlowDown",
+    "RequestTimeout",
+}
+_LONGEST_REASON = 1000
+
+
+class NotAnEventError(Exception):
+    """A message that is no S3 notification."""
+
+
+class Redelivery:
+    """The work queue and the dead letters, by their URLs. Safe to share between threads."""
+
+    def __init__(self, client: SQSClient, queue: str, dead_letters: str) -> None:
+        self._client = client
+        self._queue = queue
+        self._dead_letters = dead_letters
+
+    def hand_back(self, message: dict[str, Any], error: Exception) -> bool:
+        """Decide what becomes of a message that met this error; True when it was set aside.
+
+        Whoever calls this must have SQS keep the message where it returns False. It raises nothing:
+        a message that could not be put off comes back after the queue's visibility timeout.
+        """
+        receives = int(message["attributes"]["ApproximateReceiveCount"])
+        hopeless = isinstance(error, NotAnEventError)
+        try:
+            if hopeless or (receives >= PATIENCE and not is_temporary(error)):
+                self._set_aside(message, error)
+                return True
+            self._client.change_message_visibility(
+                QueueUrl=self._queue,
+                ReceiptHandle=message["receiptHandle"],
+                VisibilityTimeout=delay(receives),
+            )
+        except (ClientError, BotoCoreError):
+            pass
+        return False
+
+    def _set_aside(self, message: dict[str, Any], error: Exception) -> None:
+        # Sent before it is acknowledged: cut off in between it is there twice, which does no harm.
+        self._client.send_message(
+            QueueUrl=self._dead_letters,
+            MessageBody=message["body"],
+            MessageAttributes={
+                contract.ERROR_ATTRIBUTE: _attribute(code(error)),
+                contract.REASON_ATTRIBUTE: _attribute(reason(error)),
+            },
+        )
+
+
+def delay(receives: int) -> int:
+    """Seconds until a message is received again, after so many receives.
+
+    A random part of it keeps those that failed together from coming back together.
+    """
+    longest: int = min(FIRST_DELAY * 2 ** min(receives - 1, 10), LONGEST_DELAY)
+    return random.randint(longest // 2, longest)
+
+
+def is_temporary(error: Exception) -> bool:
+    """Whether an error goes away by itself: throttling, an outage, a connection that broke."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or code(error) in _THROTTLED
+    return isinstance(error, BotoCoreError | TimeoutError)
+
+
+def code(error: Exception) -> str:
+    """AWS's code of an error, or the name of its class."""
+    if isinstance(error, ClientError):
+        return error.response.get("Error", {}).get("Code") or "ClientError"
+    return type(error).__name__.removesuffix("Error")
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in AWS's words or Python's."""
+    known = isinstance(error, ClientError | BotoCoreError | NotAnEventError)
+    return str(error) if known else repr(error)
+
+
+def _attribute(text: str) -> Any:
+    # An attribute's text must not be empty and may hold no control characters. [SQS, SendMessage]
+    plain = "".join(each if each.isprintable() else " " for each in text[:_LONGEST_REASON])
+    return {"DataType": "String", "StringValue": plain.encode("ascii", "backslashreplace").decode()}

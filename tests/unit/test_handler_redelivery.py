@@ -1,0 +1,242 @@
+"""The function and what did not go well: put off for a while, or set aside for a person to see."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from labelctl import contract
+from tests.lambda_runtime import message_body
+from tests.unit.function_world import names, printed
+
+TEMPORARY = [
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "InternalServerError",
+]
+LASTING = ["AccessDeniedException", "ResourceNotFoundException"]
+
+
+@pytest.fixture
+def redelivery(function: ModuleType) -> ModuleType:
+    return sys.modules["redelivery"]
+
+
+@pytest.fixture
+def delays(function: ModuleType) -> list[int]:
+    """For how many seconds the function put each message off."""
+    told: list[int] = []
+
+    def hear(params: dict[str, Any], **_: Any) -> None:
+        told.append(params["VisibilityTimeout"])
+
+    events = function._redelivery()._client.meta.events
+    events.register("before-parameter-build.sqs.ChangeMessageVisibility", hear)
+    return told
+
+
+# Put off
+
+
+def test_a_delay_doubles_with_each_receive_up_to_a_quarter_of_an_hour(redelivery):
+    longest = [15, 30, 60, 120, 240, 480, 900, 900]
+    for receives, seconds in [*enumerate(longest, start=1), (100_000, 900)]:
+        drawn = [redelivery.delay(receives) for _ in range(200)]
+        assert seconds // 2 <= min(drawn) <= max(drawn) <= seconds
+        assert len(set(drawn)) > 4, "those that failed together come back together"
+
+
+@pytest.mark.parametrize("code", TEMPORARY)
+@pytest.mark.parametrize("receives", [1, 10, 399])
+def test_what_goes_away_by_itself_is_put_off_for_days(
+    code, receives, work, photos, rekognition, delays, queues
+):
+    rekognition.answers["a.jpg"] = code
+    assert work(photos.put("a.jpg"), receives=[receives]) == ["m0"]
+    [seconds] = delays
+    assert seconds <= min(15 * 2 ** (receives - 1), 900)
+    assert queues.set_aside() == []
+
+
+def test_a_connection_that_breaks_is_temporary(redelivery):
+    refused = ReadTimeoutError(endpoint_url="https://rekognition")
+    assert redelivery.is_temporary(refused)
+    assert not redelivery.is_temporary(ValueError("a bug"))
+
+
+@pytest.mark.parametrize(
+    ("status", "temporary"), [(500, True), (503, True), (429, True), (400, False)]
+)
+def test_an_outage_is_known_by_its_http_status(status, temporary, redelivery):
+    answer: Any = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    assert redelivery.is_temporary(ClientError(answer, "GetItem")) is temporary
+
+
+def test_throttling_is_over_some_day(work, photos, rekognition, look, delays):
+    answers = iter(["ThrottlingException"] * 2 + [["Dog"]])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    record = photos.put("a.jpg")
+    for receives in (1, 2):
+        assert work(record, receives=[receives]) == ["m0"]
+    assert work(record, receives=[3]) == []
+    assert names(look(record)) == ["Dog"]
+    assert len(delays) == 2
+
+
+def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
+    function, work, photos, rekognition
+):
+    rekognition.answers["a.jpg"] = "ThrottlingException"
+    function._redelivery()._queue = "https://queue.amazonaws.com/1/nowhere"
+    assert work(photos.put("a.jpg")) == ["m0"]
+
+
+# Set aside
+
+
+@pytest.mark.parametrize("code", LASTING)
+def test_what_waiting_does_not_mend_is_set_aside_with_its_reason(
+    code, redelivery, work, photos, rekognition, rows, queues, delays, capsys
+):
+    rekognition.answers["a.jpg"] = code
+    record = photos.put("a.jpg")
+    for receives in range(1, redelivery.PATIENCE):
+        assert work(record, receives=[receives]) == ["m0"]
+    assert queues.set_aside() == []
+    assert work(record, receives=[redelivery.PATIENCE]) == []
+    [letter] = queues.set_aside()
+    assert letter["body"] == message_body(record)
+    assert letter["error"] == code
+    assert "said Rekognition" in letter["reason"]
+    assert rows() == []
+    assert sum(redelivery.delay(number) for number in range(1, redelivery.PATIENCE)) < 3600
+    told = printed(capsys)
+    assert {line["status"] for line in told[:-1]} == {"retrying"}
+    assert (told[-1]["status"], told[-1]["image"], told[-1]["error"]) == (
+        "set_aside",
+        "a.jpg",
+        code,
+    )
+
+
+@pytest.mark.parametrize("body", ["hello", "{}", "[" * 200_000, '{"Records": [{}]}'])
+def test_a_message_that_is_no_s3_event_is_set_aside_at_once_and_alone(
+    body, work, photos, look, queues, delays, capsys
+):
+    record = photos.put("a.jpg")
+    assert work(body, record) == []
+    assert look(record).status == "labelled"
+    [letter] = queues.set_aside()
+    assert (letter["body"], letter["error"]) == (body, "NotAnEvent")
+    assert letter["reason"]
+    assert delays == []
+    [told] = [line for line in printed(capsys) if line["image"] is None]
+    assert (told["status"], told["message_id"]) == ("set_aside", "m0")
+
+
+def test_a_reason_with_odd_characters_is_no_obstacle(redelivery, work, photos, rekognition, queues):
+    def crash(_):
+        raise RuntimeError("\x00 \x1b[31m \ud800 😀" + "x" * 5000)
+
+    rekognition.answers["a.jpg"] = crash
+    assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == []
+    [letter] = queues.set_aside()
+    assert letter["error"] == "Runtime"
+    assert letter["reason"].isascii()
+
+
+def test_a_photo_that_cannot_be_set_aside_is_kept(function, work, photos, rekognition, redelivery):
+    rekognition.answers["a.jpg"] = "AccessDeniedException"
+    function._redelivery()._dead_letters = "https://queue.amazonaws.com/1/nowhere"
+    assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
+
+
+# Left behind
+
+
+def test_a_photo_that_takes_too_long_is_left_behind_and_no_other_with_it(
+    function, work, photos, rekognition, look, capsys
+):
+    from threading import Event
+
+    answered = Event()
+    rekognition.answers["slow.jpg"] = lambda _: answered.wait(20) and ["Dog"]
+    slow, quick = photos.put("slow.jpg"), photos.put("quick.jpg")
+    assert work(slow, quick, seconds=function.SPARE_SECONDS + 2) == ["m0"]
+    assert look(quick).status == "labelled"
+    assert look(slow).status == "pending"
+    assert printed(capsys)[-1]["reason"] == "It took too long."
+    answered.set()
+    function._pool.shutdown()
+    assert look(slow).status == "labelled"  # what goes on by itself does no harm
+
+
+# Asked for again
+
+
+def requested(key: str, last: str) -> str:
+    return contract.request("photos", key, contract.next_sequencer(last), "2026-01-02T03:04:05Z")
+
+
+def sequencer(rows: list[dict[str, Any]]) -> str:
+    [header] = [row for row in rows if row["row"] == contract.HEADER]
+    return str(header["sequencer"])
+
+
+def test_a_failed_photo_that_is_asked_for_again_is_labelled(work, photos, rekognition, look, rows):
+    answers = iter(["InvalidImageFormatException", ["Dog"]])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    record = photos.put("a.jpg")
+    work(record)
+    again = requested("a.jpg", sequencer(rows()))
+    assert work(again) == []
+    assert names(look(record)) == ["Dog"]
+    assert work(again, record) == []
+    assert len(rekognition.requests) == 2
+
+
+def test_a_photo_is_labelled_as_it_lies_there_when_it_is_asked_for(work, photos, rekognition, look):
+    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
+    photos.put("a.jpg")
+    new = photos.put("a.jpg", b"new")
+    assert work(requested("a.jpg", "")) == []
+    assert names(look(new)) == [new["s3"]["object"]["versionId"]]
+
+
+def test_an_event_from_s3_is_newer_than_a_request(work, photos, rekognition, look, rows):
+    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
+    work(photos.put("a.jpg"))
+    again = requested("a.jpg", sequencer(rows()))
+    new = photos.put("a.jpg", b"new")
+    work(new)
+    before = rows()
+    assert work(again) == []
+    assert rows() == before
+    assert names(look(new)) == [new["s3"]["object"]["versionId"]]
+
+
+def test_asking_for_a_photo_that_is_gone_removes_what_is_left_of_it(
+    work, photos, rows, rekognition
+):
+    work(photos.put("a.jpg"))
+    last = sequencer(rows())
+    photos.remove("a.jpg")
+    assert work(requested("a.jpg", last)) == []
+    assert [row["status"] for row in rows()] == ["removed"]
+    assert len(rekognition.requests) == 1
+
+
+def test_rows_without_a_header_go_with_a_request(work, photos, rows, dynamodb, table):
+    """An attempt that was killed, whose message is lost: nobody else sweeps them."""
+    work(photos.put("a.jpg"))
+    stray = next(row for row in rows() if row["row"] != contract.HEADER)
+    dynamodb.delete_item(
+        TableName=table, Key={"image": {"S": "a.jpg"}, "row": {"S": contract.HEADER}}
+    )
+    work(requested("a.jpg", contract.sequencer_of_row(stray["row"])))
+    assert len(rows()) == 2
+    assert stray["row"] not in [row["row"] for row in rows()]
