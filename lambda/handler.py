@@ -131,8 +131,10 @@ def _apply(event: PhotoEvent, repeated: bool) -> tuple[str, dict[str, Any]]:
     version = contract.version_of(event, secrets.token_hex(4))
     if event.kind in ("version_removed", "requested") and (current := _current(event)):
         known = header and header.get("version_id") == current.version_id
-        if known and event.kind == "version_removed":
-            return "superseded", {}  # only an old version was removed
+        if header and known and event.kind == "version_removed":
+            # Only an old version was removed, or a delete marker that nobody had heard of yet.
+            confirmed = _store.confirm(event, header)
+            return ("superseded", {}) if confirmed else _apply(event, repeated)
         event = (
             current  # the newest was removed, so that the one before it shows again; or asked for
         )

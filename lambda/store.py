@@ -69,6 +69,27 @@ class Store:
             self.sweep(event, keep=header["version"])
         return True
 
+    def confirm(self, event: PhotoEvent, header: dict[str, Any]) -> bool:
+        """Make the result that stands that of `event`, which left the photo as it was.
+
+        Otherwise a late event from before this one would pass for news. Returns False where another
+        result stands by now.
+        """
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=_wire({**header, "sequencer": event.sequencer}),
+                ConditionExpression="#version = :version AND sequencer < :sequencer",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues={
+                    ":version": {"S": header["version"]},
+                    ":sequencer": {"S": event.sequencer},
+                },
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
     def sweep(self, event: PhotoEvent, keep: str) -> None:
         """Remove the label rows of this event and older ones, but for the version `keep`."""
         low, high = contract.rows_up_to(event)

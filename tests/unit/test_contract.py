@@ -363,3 +363,48 @@ def test_the_headers():
     stone = contract.tombstone(gone, VERSION, "now", 1_800_000_000)
     assert (stone["status"], stone["expires"]) == ("removed", 1_800_000_000)
     assert not {"version_id", "etag", "size"} & stone.keys()  # absent, not null
+
+
+# Asked for by labelctl itself
+
+
+@given(keys, sequencers)
+def test_a_request_tells_of_its_photo_and_sorts_right_behind_what_is_known(key, last):
+    padded = contract.pad_sequencer(last)
+    asked = contract.next_sequencer(padded)
+    [told] = parse_message(contract.request("photos", key, asked, "2026-01-02T03:04:05Z"))
+    assert (told.bucket, told.key, told.kind) == ("photos", key, "requested")
+    assert told.sequencer == asked
+    assert (told.version_id, told.etag, told.size) == (None, None, None)
+    assert padded < asked
+    later = f"{int(last, 16) + 1:X}"
+    if len(later) <= 32:
+        assert asked < contract.pad_sequencer(later)
+
+
+def test_requests_sort_in_their_order_however_many_there_are():
+    asked = [""]
+    for _ in range(300):
+        asked.append(contract.next_sequencer(asked[-1]))
+    assert asked[1] == "0" * 32 + ":00000001"
+    assert asked == sorted(set(asked))
+
+
+@given(sequencers, st.integers(0, 3), st.text("0123456789abcdef", min_size=8, max_size=8))
+def test_a_row_knows_its_event_and_a_sweep_takes_no_newer_one(last, requests, attempt):
+    sequencer = contract.pad_sequencer(last)
+    for _ in range(requests):
+        sequencer = contract.next_sequencer(sequencer)
+    told = event(sequencer=sequencer)
+    [row] = contract.label_rows(
+        told, contract.version_of(told, attempt), [{"Name": "A.b#c:d", "Confidence": 1}]
+    )
+    assert contract.sequencer_of_row(row["row"]) == sequencer
+    newer = event(sequencer=contract.next_sequencer(sequencer))
+    low, high = contract.rows_up_to(newer)
+    assert low <= row["row"] <= high
+    [later] = contract.label_rows(
+        newer, contract.version_of(newer, attempt), [{"Name": "A", "Confidence": 1}]
+    )
+    low, high = contract.rows_up_to(told)
+    assert not low <= later["row"] <= high
