@@ -61,11 +61,16 @@ class Store:
                 ConditionExpression="attribute_not_exists(image) OR sequencer < :sequencer",
                 ExpressionAttributeValues={":sequencer": {"S": event.sequencer}},
                 ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            self._delete(event.key, [row["row"] for row in rows])
-            return False
-        if repeated or "Attributes" in answer:
+            swept = not repeated and "Attributes" not in answer
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            refusal: Any = error.response
+            if refusal["Item"]["version"]["S"] != header["version"]:
+                self._delete(event.key, [row["row"] for row in rows])
+                return False
+            swept = False  # it is ours: the first answer was lost, and the client asked again
+        if not swept:
             self.sweep(event, keep=header["version"])
         return True
 

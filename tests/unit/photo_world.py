@@ -25,15 +25,21 @@ TABLE = "labels"
 Rows = dict[tuple[str, str], dict[str, Any]]
 
 
+AGAIN = -1
+"""A call whose answer is lost: it was carried out, and the client makes it once more."""
+
+
 class ConditionalCheckFailedError(Exception):
-    pass
+    def __init__(self, item: Any = None) -> None:
+        super().__init__()
+        self.response = {"Item": item} if item else {}
 
 
 class TableInMemory:
     """The calls that the store makes, with DynamoDB's meaning, each of them at once.
 
     `before` is called before each of them; what it returns is how many of the requests of a
-    BatchWriteItem are taken, None for all.
+    BatchWriteItem are taken, None for all; or AGAIN.
     """
 
     exceptions = SimpleNamespace(ConditionalCheckFailedException=ConditionalCheckFailedError)
@@ -57,8 +63,9 @@ class TableInMemory:
         ExpressionAttributeValues: Any,  # noqa: N803
         ExpressionAttributeNames: Any = None,  # noqa: N803
         ReturnValues: str = "NONE",  # noqa: N803
+        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
     ) -> Any:
-        self._before()
+        again = self._before() == AGAIN
         old = self.rows.get(_place(Item))
         older = old and old["sequencer"]["S"] < ExpressionAttributeValues[":sequencer"]["S"]
         if ConditionExpression == "attribute_not_exists(image) OR sequencer < :sequencer":
@@ -67,16 +74,20 @@ class TableInMemory:
             assert ConditionExpression == "#version = :version AND sequencer < :sequencer"
             assert ExpressionAttributeNames == {"#version": "version"}
             allowed = older and old["version"] == ExpressionAttributeValues[":version"]
-        if not allowed:
-            raise ConditionalCheckFailedError
-        self.rows[_place(Item)] = copy.deepcopy(Item)
+        if allowed:
+            self.rows[_place(Item)] = copy.deepcopy(Item)
+        if not allowed or again:
+            told = ReturnValuesOnConditionCheckFailure == "ALL_OLD"
+            raise ConditionalCheckFailedError(
+                copy.deepcopy(self.rows[_place(Item)]) if told else None
+            )
         return {"Attributes": old} if old and ReturnValues == "ALL_OLD" else {}
 
     def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
         [(table, requests)] = RequestItems.items()
         assert 1 <= len(requests) <= 25
         taken = self._before()
-        taken = len(requests) if taken is None else taken
+        taken = len(requests) if taken in (None, AGAIN) else taken
         for request in requests[:taken]:
             if "PutRequest" in request:
                 item = request["PutRequest"]["Item"]
