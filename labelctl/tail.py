@@ -39,7 +39,8 @@ class Line:
     """One thing the function did. `image` is None for trouble that is not about one photo.
 
     `status` is labelled, failed, removed, superseded, retrying, set_aside or error; `top` holds
-    the surest labels with their confidence, 0 to 100; `ms` is the time the photo took.
+    the surest labels with their confidence, 0 to 100; `ms` is the time the photo took; `again_in` the
+    seconds after which a photo that is retried comes up again.
     """
 
     at: str
@@ -49,6 +50,7 @@ class Line:
     top: tuple[tuple[str, float], ...] = ()
     ms: int | None = None
     reason: str = ""
+    again_in: int | None = None
 
     @property
     def is_trouble(self) -> bool:
@@ -142,7 +144,8 @@ def parse(timestamp: int, message: str) -> Line | None:
             labels=told.get("labels"),
             top=tuple((name, confidence) for name, confidence in told.get("top", ())),
             ms=told.get("ms"),
-            reason=told.get("reason", ""),
+            reason=" ".join(filter(None, (told.get("reason"), told.get("trouble")))),
+            again_in=told.get("again_in"),
         )
     return _parse_runtime(at, told)
 

@@ -111,13 +111,12 @@ def _work(message: dict[str, Any]) -> bool:
 
 def _hand_back(message: dict[str, Any], error: Exception, image: str | None = None) -> bool:
     """Put the message off or set it aside; whether it is done with."""
-    aside = _redelivery().hand_back(message, error)
-    details = {"error": code(error), "reason": reason(error)}
+    status, details = _redelivery().hand_back(message, error)
+    details |= {"error": code(error), "reason": reason(error)}
     if not isinstance(error, NotAnEventError | ClientError | BotoCoreError):
         details["trace"] = "".join(traceback.format_exception(error))
-    status = "set_aside" if aside else "retrying"
     _log(image, status, message_id=message["messageId"], **details)
-    return aside
+    return status == "set_aside"
 
 
 def _apply(event: PhotoEvent, repeated: bool) -> tuple[str, dict[str, Any]]:

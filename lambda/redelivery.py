@@ -48,26 +48,27 @@ class Redelivery:
         self._queue = queue
         self._dead_letters = dead_letters
 
-    def hand_back(self, message: dict[str, Any], error: Exception) -> bool:
-        """Decide what becomes of a message that met this error; True when it was set aside.
+    def hand_back(self, message: dict[str, Any], error: Exception) -> tuple[str, dict[str, Any]]:
+        """Put off or set aside a message that met this error: what became of it, and details.
 
-        Whoever calls this must have SQS keep the message where it returns False. It raises nothing:
-        a message that could not be put off comes back after the queue's visibility timeout.
+        "set_aside": it is done with. "retrying": SQS must keep it; it comes again in `again_in`
+        seconds, or where that is missing after the queue's visibility timeout, as `trouble` tells.
         """
         receives = int(message["attributes"]["ApproximateReceiveCount"])
         hopeless = isinstance(error, NotAnEventError)
+        seconds = delay(receives)
         try:
             if hopeless or (receives >= PATIENCE and not is_temporary(error)):
                 self._set_aside(message, error)
-                return True
+                return "set_aside", {}
             self._client.change_message_visibility(
                 QueueUrl=self._queue,
                 ReceiptHandle=message["receiptHandle"],
-                VisibilityTimeout=delay(receives),
+                VisibilityTimeout=seconds,
             )
-        except (ClientError, BotoCoreError):
-            pass
-        return False
+        except (ClientError, BotoCoreError) as trouble:
+            return "retrying", {"trouble": str(trouble)}
+        return "retrying", {"again_in": seconds}
 
     def _set_aside(self, message: dict[str, Any], error: Exception) -> None:
         # Sent before it is acknowledged: cut off in between it is there twice, which does no harm.

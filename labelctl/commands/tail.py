@@ -47,16 +47,17 @@ def tail(
 def _cells(line: Line, plain: bool) -> list[str | Cell]:
     took = "" if line.ms is None else str(line.ms)
     top = ", ".join(f"{name} {confidence:.0f}" for name, confidence in line.top)
+    reason = line.reason if line.again_in is None else f"{line.reason} (again in {line.again_in} s)"
     if plain:
         count = "" if line.labels is None else str(line.labels)
-        return [line.at, line.status, line.image or "", count, top or line.reason, took]
+        return [line.at, line.status, line.image or "", count, top or reason, took]
     if line.labels is None:
-        what = line.reason
+        what = reason
     else:
         what = counted(line.labels, "label") + (f": {top}" if top else "")
     return [
         Cell(f"{datetime.fromisoformat(line.at).astimezone():%H:%M:%S}", "dim"),
-        Cell(f"{line.status:<8}", _STYLES.get(line.status, "red")),
+        Cell(f"{line.status:<9}", _STYLES.get(line.status, "red")),
         Cell(f"{printable(line.image or '-'):<20}", "bold"),
         what,
         Cell(f"{took}ms" if took else "", "dim"),

@@ -33,6 +33,7 @@ class Pipeline:
     user: User
     client: Client
     bucket: str
+    queue: str
     log_group: str
     role: str
     photographs: Path
@@ -59,6 +60,17 @@ class Pipeline:
             time.sleep(0.05)
         tail = self.user("tail", "--no-follow", "-o", "json").out.splitlines()
         return [line for line in map(json.loads, tail) if line["image"] == key]
+
+    def told_of_message(self, message_id: str) -> list[dict[str, Any]]:
+        """What the function's log tells of a message that stands for no photo."""
+        deadline = time.monotonic() + 20
+        while not self._logged(message_id):
+            assert time.monotonic() < deadline, f"nothing came of {message_id}"
+            time.sleep(0.05)
+        told = self.client("logs").filter_log_events(
+            logGroupName=self.log_group, filterPattern=f'"{message_id}"'
+        )
+        return [json.loads(event["message"]) for event in told["events"]]
 
     def _logged(self, key: str) -> int:
         found = self.client("logs").filter_log_events(
@@ -115,7 +127,8 @@ def pipeline(cloud: User, client: Client, photographs: Path) -> Iterator[Pipelin
         ]
         if each["ResourceType"] == "AWS::IAM::Role"
     )
-    yield Pipeline(user, client, outputs["PhotosBucket"], outputs["LogGroup"], role, photographs)
+    names = (outputs[name] for name in ("PhotosBucket", "Queue", "LogGroup"))
+    yield Pipeline(user, client, *names, role, photographs)
     user("destroy", "--yes", "--quiet")
 
 
@@ -151,6 +164,17 @@ def the_only_version_removed(pipeline: Pipeline, key: str) -> list[dict[str, Any
     return pipeline.told(key, 2)
 
 
+def a_trouble(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    with pipeline.without("rekognition:DetectLabels"):
+        pipeline.put(key)
+        return pipeline.told(key, 1)
+
+
+def a_message_that_nobody_understands(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    sent = pipeline.client("sqs").send_message(QueueUrl=pipeline.queue, MessageBody="hello")
+    return pipeline.told_of_message(sent["MessageId"])
+
+
 Life = Callable[[Pipeline, str], list[dict[str, Any]]]
 
 LIVES: dict[Life, list[str]] = {
@@ -158,6 +182,8 @@ LIVES: dict[Life, list[str]] = {
     a_replacement: ["labelled", "labelled"],
     the_newest_version_removed: ["labelled", "labelled", "labelled"],
     the_only_version_removed: ["labelled", "removed"],
+    a_trouble: ["retrying"],
+    a_message_that_nobody_understands: ["set_aside"],
 }
 """What the log tells of each with the whole role."""
 
@@ -170,6 +196,8 @@ NEEDED: dict[str, tuple[Life, str, str]] = {
     "dynamodb:Query": (a_replacement, "retrying", "(AccessDenied"),
     "s3:GetObject": (the_newest_version_removed, "retrying", "(403)"),
     "s3:ListBucket": (the_only_version_removed, "retrying", "(403)"),
+    "sqs:ChangeMessageVisibility": (a_trouble, "retrying", "(AccessDenied"),
+    "sqs:SendMessage": (a_message_that_nobody_understands, "retrying", "(AccessDenied"),
 }
 """Where each right is missed, and what is told then: the status, and words of the reason."""
 
@@ -205,9 +233,9 @@ def test_without_one_right_it_does_not(pipeline: Pipeline, action: str) -> None:
         told = life(pipeline, f"less/{next(_numbers)}.jpg")
 
     assert statuses(told) == [*LIVES[life][:-1], status]
-    assert reason in told[-1]["reason"]
-    if status == "retrying":
-        assert told[-1]["reason"] in pipeline.user("status", "-o", "json").out
+    why = told[-1].get("trouble", told[-1]["reason"])
+    assert reason in why
+    assert why in pipeline.user("status", "-o", "json").out
 
 
 def test_the_role_reaches_no_other_bucket(pipeline: Pipeline) -> None:

@@ -88,11 +88,14 @@ def test_throttling_is_over_some_day(work, photos, rekognition, look, delays):
 
 
 def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
-    function, work, photos, rekognition
+    function, work, photos, rekognition, capsys
 ):
     rekognition.answers["a.jpg"] = "ThrottlingException"
     function._redelivery()._queue = "https://queue.amazonaws.com/1/nowhere"
     assert work(photos.put("a.jpg")) == ["m0"]
+    [told] = printed(capsys)
+    assert "NonExistentQueue" in told["trouble"]
+    assert "again_in" not in told
 
 
 # Set aside
