@@ -64,25 +64,12 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
         )
     if stack.status in _FAILED_FIRST:
         return Leftover(stack, changes.first_cause(aws.cloudformation, stack.id))
-    if "PhotosBucket" in stack.outputs and not _takes_photos(aws.s3, stack.bucket):
+    if "PhotosBucket" in stack.outputs and not stacks.takes_photos(aws.s3, stack.bucket):
         raise RefusedError(
             f'The stack "{name}" was being destroyed, and that was cut off.',
             "Finish it first: labelctl destroy",
         )
     return None
-
-
-def _takes_photos(s3: S3Client, bucket: str) -> bool:
-    """Whether the bucket is there and notifies the queue: what `destroy` undoes before all else."""
-    from botocore.exceptions import ClientError
-
-    try:
-        told = s3.get_bucket_notification_configuration(Bucket=bucket)
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
-    return bool(told.get("QueueConfigurations"))
 
 
 def ensure_artifacts(aws: Aws, name: str, *, sleep: Sleep = time.sleep) -> Iterator[Progress]:

@@ -29,7 +29,9 @@ _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,117}")  # of 128, as "-artifacts" i
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
 )
-_COMMAND = re.compile(r"labelctl (deploy|upload|labels|status|tail|destroy)\b[^`\n]*")
+_COMMAND = re.compile(
+    r"labelctl (deploy|upload|labels|status|tail|failures|retry|verify|rm|destroy)\b[^`\n]*"
+)
 
 
 @dataclass

@@ -7,15 +7,22 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws import code_of
+from labelctl.aws import code_of, is_missing
 from labelctl.errors import NotDeployedError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_s3 import S3Client
 
 
-SETTINGS = ("MinConfidence", "MaxLabels", "Concurrency", "ImageProperties", "LogRetention")
+SETTINGS = (
+    *("MinConfidence", "MaxLabels", "Concurrency", "ImageProperties", "LogRetention"),
+    *("AlarmEmail", "AlarmAge"),
+)
 """The template's parameters that `Settings` stand for."""
+
+ALARM_AGE = 12 * 3600
+"""The template's default of AlarmAge, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,8 @@ class Settings:
     """What can be chosen at a deploy; None keeps what is deployed (at first: the template's default).
 
     `min_confidence` is 0 to 100; `concurrency` is the event source mapping's, 2 to 1,000;
-    `log_retention` is in days. `tags` are added to those there are.
+    `log_retention` is in days. `alarm_email` "" means no alarms; `alarm_age` is how many seconds a
+    photo may wait, 300 to 1,123,200. `tags` are added to those there are.
     """
 
     min_confidence: float | None = None
@@ -31,6 +39,8 @@ class Settings:
     concurrency: int | None = None
     image_properties: bool | None = None
     log_retention: int | None = None
+    alarm_email: str | None = None
+    alarm_age: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self) -> dict[str, str]:
@@ -41,16 +51,28 @@ class Settings:
             self.concurrency,
             self.image_properties,
             self.log_retention,
+            self.alarm_email,
+            self.alarm_age,
         )
         return {
-            name: f"{value:g}" if isinstance(value, float) else str(value).lower()
+            name: _parameter(value)
             for name, value in zip(SETTINGS, given, strict=True)
             if value is not None
         }
 
     def as_json(self) -> dict[str, Any]:
         """The settings under the names of the options."""
-        return {**asdict(self), "tags": dict(self.tags)}
+        return {
+            **asdict(self),
+            "alarm_email": self.alarm_email or None,
+            "tags": dict(self.tags),
+        }
+
+
+def _parameter(value: float | str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -102,6 +124,11 @@ class Stack:
         return self.outputs["LogGroup"]
 
     @property
+    def alarm_age(self) -> int:
+        """How many seconds a photo may wait before that is worth a warning."""
+        return int(self.parameters.get("AlarmAge", ALARM_AGE))  # an older labelctl knew of none
+
+    @property
     def settings(self) -> Settings:
         """The settings it was deployed with."""
         return Settings(
@@ -110,6 +137,8 @@ class Stack:
             concurrency=int(self.parameters["Concurrency"]),
             image_properties=self.parameters["ImageProperties"] == "true",
             log_retention=int(self.parameters["LogRetention"]),
+            alarm_email=self.parameters.get("AlarmEmail", ""),
+            alarm_age=self.alarm_age,
             tags=self.tags,
         )
 
@@ -167,6 +196,19 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
             wait or "Deploy it again, which says why it failed: labelctl deploy",
         )
     return stack
+
+
+def takes_photos(s3: S3Client, bucket: str) -> bool:
+    """Whether the bucket is there and notifies the queue: what `destroy` undoes before all else."""
+    from botocore.exceptions import ClientError
+
+    try:
+        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return bool(told.get("QueueConfigurations"))
 
 
 def _parse(described: Any) -> Stack:

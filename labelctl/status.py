@@ -1,23 +1,37 @@
-"""How the pipeline stands: settings, photos by state, queues, and the function's last troubles."""
+"""How the pipeline stands: photos by state, queues, the function's last troubles, and what to heed.
+
+The services are asked at the same time. What a user may not ask (CloudWatch's metrics, the bucket's
+notifications) stays unknown, and the rest is told all the same.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
 
 from labelctl import contract, tail
-from labelctl.aws import Aws
-from labelctl.stack import Stack
+from labelctl.aws import Aws, explain
+from labelctl.errors import AccessDeniedError
+from labelctl.stack import Stack, takes_photos
+from labelctl.words import counted, span
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sqs import SQSClient
+
+T = TypeVar("T")
 
 RECENT = 3600
 """The function's troubles are told for so many seconds back."""
 
+_FRESH = 600
+"""A metric older than so many seconds says nothing of now."""
 _TOLD = 3
 
 
@@ -35,33 +49,144 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Concern:
+    """Something that needs somebody's eye: a sentence that names it, and the command that helps."""
+
+    kind: str
+    message: str
+    command: str
+
+
+@dataclass(frozen=True)
 class Status:
-    """The pipeline's state at one moment; `troubles` are the function's latest, oldest first."""
+    """The pipeline's state at one moment.
+
+    `waiting_since` is when the oldest message that waits was sent, None when none waits or when that
+    is not known; messages received three times or more do not count there. `takes_photos` is whether
+    the bucket tells the queue of new photos, None when not known. `troubles` are the function's
+    latest, oldest first, of the `trouble_count` of the last hour. `unknown` says what could not be
+    asked, and why.
+    """
 
     labelled: int
     failed: int
     queue: Queue
     dead_letters: Queue
     troubles: tuple[tail.Line, ...]
+    trouble_count: int
+    waiting_since: datetime | None
+    takes_photos: bool | None
+    concerns: tuple[Concern, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> Status:
     """Ask for all of it. The photos are counted by the index of their headers."""
-    lines = tail.read(
-        aws.logs,
-        stack.log_group,
-        clock() - RECENT,
-        follow=False,
-        pattern=tail.TROUBLE_PATTERN,
+    now = clock()
+    # Clients are made here: the first use of each is the main thread's.
+    dynamodb, sqs, logs, s3, cloudwatch = aws.dynamodb, aws.sqs, aws.logs, aws.s3, aws.cloudwatch
+    with ThreadPoolExecutor(7) as pool:
+        troubles = pool.submit(_troubles, logs, stack.log_group, now - RECENT)
+        labelled = pool.submit(count, dynamodb, stack.table, contract.LABELLED)
+        failed = pool.submit(count, dynamodb, stack.table, contract.FAILED)
+        queue = pool.submit(depth, sqs, stack.queue)
+        dead_letters = pool.submit(depth, sqs, stack.dead_letters)
+        since = pool.submit(waiting_since, cloudwatch, stack.queue, now)
+        told = pool.submit(takes_photos, s3, stack.bucket)
+    unknown: list[str] = []
+    # A metric is some minutes old: a queue that is empty by now has none that waits.
+    known_since = _if_allowed(since, unknown) if queue.result().depth else None
+    status = Status(
+        labelled=labelled.result(),
+        failed=failed.result(),
+        queue=queue.result(),
+        dead_letters=dead_letters.result(),
+        troubles=tuple(troubles.result()[-_TOLD:]),
+        trouble_count=len(troubles.result()),
+        waiting_since=known_since,
+        takes_photos=_if_allowed(told, unknown),
+        unknown=tuple(unknown),
     )
-    troubles = [line for line in lines if line.is_trouble]
-    return Status(
-        labelled=count(aws.dynamodb, stack.table, contract.LABELLED),
-        failed=count(aws.dynamodb, stack.table, contract.FAILED),
-        queue=depth(aws.sqs, stack.queue),
-        dead_letters=depth(aws.sqs, stack.dead_letters),
-        troubles=tuple(troubles[-_TOLD:]),
+    return replace(status, concerns=tuple(concerns(status, stack, now)))
+
+
+def _if_allowed(answer: Future[T], unknown: list[str]) -> T | None:
+    """The answer; None, and a line in `unknown`, where the user may not ask for it."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return answer.result()
+    except ClientError as error:
+        told = explain(error)
+        if not isinstance(told, AccessDeniedError):
+            raise
+        unknown.append(told.message)
+        return None
+
+
+def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
+    """What to heed, the gravest first."""
+    if status.takes_photos is False:
+        yield Concern(
+            "not_told",
+            "The bucket does not tell of new photos any more, as after a destroy that was cut off.",
+            "labelctl destroy",
+        )
+    if dead := status.dead_letters.depth:
+        yield Concern(
+            "dead_letters",
+            f"There are dead letters: {counted(dead, 'message')} that kept failing.",
+            "labelctl failures",
+        )
+    if status.waiting_since:
+        age = now - status.waiting_since.timestamp()
+        if age >= stack.alarm_age:
+            yield Concern(
+                "too_old",
+                f"The oldest photo that waits has been waiting for {span(age)}.",
+                "labelctl tail --since 1h",
+            )
+    if status.trouble_count:
+        yield Concern(
+            "trouble",
+            f"The function had trouble {counted(status.trouble_count, 'time')} in the last hour.",
+            "labelctl tail --since 1h",
+        )
+    if status.failed:
+        yield Concern(
+            "failed",
+            f"{counted(status.failed, 'photo')} could not be labelled.",
+            "labelctl failures",
+        )
+
+
+def waiting_since(cloudwatch: CloudWatchClient, queue: str, now: float) -> datetime | None:
+    """When the oldest message of the queue (by its URL) was sent, to the minute; None for none.
+
+    By CloudWatch's metric, which comes some minutes late, and not at all for a queue that nobody has
+    used for hours. It leaves out messages that were received three times or more. [SQS, Available
+    CloudWatch metrics]
+    """
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": queue.rpartition("/")[2]}],
+        StartTime=datetime.fromtimestamp(now - _FRESH, UTC),
+        EndTime=datetime.fromtimestamp(now + 60, UTC),
+        Period=60,
+        Statistics=["Maximum"],
     )
+    points = answer["Datapoints"]
+    if not points:
+        return None
+    latest = max(points, key=lambda point: point["Timestamp"])
+    age = latest["Maximum"]
+    return latest["Timestamp"] - timedelta(seconds=age) if age else None
+
+
+def _troubles(logs: CloudWatchLogsClient, group: str, since: float) -> list[tail.Line]:
+    lines = tail.read(logs, group, since, follow=False, pattern=tail.TROUBLE_PATTERN)
+    return [line for line in lines if line.is_trouble]
 
 
 def count(dynamodb: DynamoDBClient, table: str, status: str) -> int:

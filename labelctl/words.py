@@ -6,3 +6,11 @@ from __future__ import annotations
 def counted(number: int, noun: str) -> str:
     """A number with its noun: "1 photo", "2,000 photos"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """A length of time, in the largest unit of which there are two: "90 minutes", "3 days"."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return counted(int(seconds // size), unit)
+    return counted(max(int(seconds), 0), "second")

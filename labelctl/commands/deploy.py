@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,10 @@ RETENTIONS = (
 )
 """The days that CloudWatch knows; the template lists them too."""
 
+AGES = (300, 13 * 86400)
+"""The seconds that a photo may wait before an alarm; the template says so too."""
+
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")  # what it really is, AWS's mail finds out
 _STYLES = {"Add": "green", "Modify": "yellow", "Import": "green"}
 
 
@@ -57,6 +62,19 @@ def deploy(
             metavar="DAYS", help="Keep the function's log for so many days. At first: 30."
         ),
     ] = None,
+    alarm_email: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Mail there when photos wait too long or keep failing."
+        ),
+    ] = None,
+    no_alarm: Annotated[
+        bool, typer.Option("--no-alarm", help="Mail nobody any more, as at first.")
+    ] = False,
+    alarm_age: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="So long a photo may wait: 30m, 12h, 1d. At first: 12h."),
+    ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag all of it; may be repeated.")
     ] = None,
@@ -73,7 +91,14 @@ def deploy(
 
     session = Session.of(context)
     settings = Settings(
-        min_confidence, max_labels, concurrency, image_properties, log_retention, _tags(tag)
+        min_confidence=min_confidence,
+        max_labels=max_labels,
+        concurrency=concurrency,
+        image_properties=image_properties,
+        log_retention=log_retention,
+        alarm_email=_address(alarm_email, no_alarm),
+        alarm_age=_age(alarm_age),
+        tags=_tags(tag),
     )
     if log_retention is not None and log_retention not in RETENTIONS:
         raise UsageError(
@@ -87,6 +112,8 @@ def deploy(
     session.view.show(_json(deployed, planned), _outputs(deployed))
     verb = "is deployed" if planned.changes else "is up to date"
     session.view.note(f'The stack "{deployed.name}" {verb}.', "green")
+    if alarm_email and any(change.name == "AlarmSubscription" for change in planned.changes):
+        _tell_of_alarms(session, alarm_email)
     session.view.note(f"Next: {session.command('upload photo.jpg')}")
 
 
@@ -139,6 +166,42 @@ def _warn_of_region(session: Session) -> None:
         )
 
 
+def _tell_of_alarms(session: Session, address: str) -> None:
+    if session.options.local:
+        session.view.note(f"The alarms are set, but the local cloud mails nothing to {address}.")
+    else:
+        session.view.note(
+            f"AWS sends a mail to {address}: click its link, or no alarm will arrive.", "yellow"
+        )
+
+
+def _address(given: str | None, none: bool) -> str | None:
+    if given is None:
+        return "" if none else None
+    if none:
+        raise UsageError("--alarm-email and --no-alarm contradict each other.", "Give one of them.")
+    if not _ADDRESS.fullmatch(given):
+        raise UsageError(
+            f'--alarm-email "{given}" is not an e-mail address.',
+            "Give one like you@example.com; --no-alarm takes the alarms away.",
+        )
+    return given
+
+
+def _age(given: str | None) -> int | None:
+    from labelctl import tail
+
+    if given is None:
+        return None
+    age = round(tail.seconds(given))
+    if not AGES[0] <= age <= AGES[1]:
+        raise UsageError(
+            f"--alarm-age {given} is not from 5 minutes to 13 days.",
+            "SQS keeps a message for 14 days.",
+        )
+    return age
+
+
 def _tags(given: list[str] | None) -> dict[str, str]:
     tags = {}
     for text in given or ():
@@ -171,7 +234,7 @@ def _show_plan(session: Session, planned: Plan) -> None:
     if not planned.changes:
         return
     for key, (old, new) in _settings(planned).items():
-        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", f"{old} → {new}")
+        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", _step(old, new))
     for change in planned.changes:
         style = _STYLES.get(change.action, "bold red")
         session.view.step(
@@ -187,6 +250,10 @@ def _settings(planned: Plan) -> dict[str, tuple[str, str]]:
     from labelctl.stack import SETTINGS
 
     return {key: pair for key, pair in planned.parameters.items() if key in SETTINGS}
+
+
+def _step(old: str, new: str) -> str:
+    return f"{old or 'none'} → {new or 'none'}"
 
 
 def _ask(session: Session, planned: Plan) -> None:
@@ -214,7 +281,7 @@ def _plan_table(planned: Plan) -> Table:
         columns=(Column("Change"), Column("Resource"), Column("Type", style="dim"), Column("Why")),
         rows=[
             *[
-                (Cell("SETTING", "yellow"), key, "", f"{old} → {new}")
+                (Cell("SETTING", "yellow"), key, "", _step(old, new))
                 for key, (old, new) in _settings(planned).items()
             ],
             *[

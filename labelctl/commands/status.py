@@ -9,6 +9,7 @@ import typer
 
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
+from labelctl.words import span
 
 if TYPE_CHECKING:
     from labelctl.stack import Stack
@@ -24,6 +25,13 @@ def status(context: typer.Context) -> None:
     with session.view.meter("Asking"):
         now = core.read(session.aws, stack)
     session.view.show(_json(stack, now, session), *_tables(stack, now, session))
+    if session.options.verbose:
+        for each in now.unknown:
+            session.view.note(f"Not known: {each}")
+    if session.view.mode != "json":
+        for concern in now.concerns:
+            command = session.options.complete(concern.command)
+            session.view.warn(f"{concern.message}\nNext: {command}")
 
 
 def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
@@ -39,12 +47,15 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
         ("failed", Cell(f"{now.failed:,}", wrong)),
         ("waiting", f"{now.queue.depth:,}"),
         ("of them in progress", f"{now.queue.in_flight:,}"),
+        *_waiting_since(now),
         ("dead letters", Cell(f"{now.dead_letters.depth:,}", dead)),
         ("min confidence", f"{settings.min_confidence:g} %"),
         ("max labels", f"{settings.max_labels:,}"),
         ("concurrency", f"{settings.concurrency}"),
         ("image properties", "yes" if settings.image_properties else "no"),
         ("log retention", f"{settings.log_retention} days"),
+        ("alarm email", settings.alarm_email or "none"),
+        ("alarm age", span(stack.alarm_age)),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(stack.tags.items()))),
         ("bucket", stack.bucket),
         ("table", stack.table),
@@ -65,6 +76,11 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     return [Table(columns=(Column("", style="bold"), Column("")), rows=rows), troubles]
 
 
+def _waiting_since(now: Status) -> list[tuple[str, str]]:
+    since = now.waiting_since
+    return [("waiting since", f"{since.astimezone():%Y-%m-%d %H:%M}")] if since else []
+
+
 def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
     return {
         "stack": stack.name,
@@ -77,9 +93,14 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
             "labelled": now.labelled,
             "failed": now.failed,
             "waiting": now.queue.depth,
+            "waiting_since": now.waiting_since.isoformat() if now.waiting_since else None,
         },
         "queue": asdict(now.queue),
         "dead_letters": asdict(now.dead_letters),
         "errors": [asdict(line) for line in now.troubles],
+        "warnings": [
+            asdict(concern) | {"command": session.options.complete(concern.command)}
+            for concern in now.concerns
+        ],
         "outputs": dict(stack.outputs),
     }

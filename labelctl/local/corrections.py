@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from labelctl.local import guard, rights
+from labelctl.local import guard, metrics, rights
 
 
 def apply() -> None:
@@ -21,6 +21,8 @@ def apply() -> None:
     forbid_what_may_not_be_listed()
     filter_logs_by_any_word()
     read_concurrency_from_text()
+    plan_by_conditions()
+    metrics.publish()
 
 
 def count_loopback_as_tls() -> None:
@@ -92,3 +94,24 @@ def read_concurrency_from_text() -> None:
         return limit(esm, *about)
 
     lambda_svc._sqs_esm_concurrency = concurrency
+
+
+def plan_by_conditions() -> None:
+    """A change set tells of no resource whose condition does not hold; the emulator tells of all."""
+    from ministack.services.cloudformation import changesets
+
+    resolved = changesets._resolve_props_for_diff
+
+    def resolve(template: dict[str, Any], params: dict[str, Any], *stack: str) -> dict[str, Any]:
+        answer: dict[str, Any] = resolved(template, params, *stack)
+        if not answer:
+            return answer
+        holds = changesets._evaluate_conditions(template, params)
+        kept = {
+            name: resource
+            for name, resource in answer["Resources"].items()
+            if holds.get(resource.get("Condition"), True)
+        }
+        return {**answer, "Resources": kept}
+
+    changesets._resolve_props_for_diff = resolve

@@ -250,6 +250,8 @@ def test_a_bucket_that_may_not_be_read_is_not_taken_for_empty(aws, cloudformatio
         (Settings(min_confidence=0.0, max_labels=1), {"MinConfidence": "0", "MaxLabels": "1"}),
         (Settings(image_properties=False), {"ImageProperties": "false"}),
         (Settings(concurrency=10, log_retention=7), {"Concurrency": "10", "LogRetention": "7"}),
+        (Settings(alarm_email="Me@example.com"), {"AlarmEmail": "Me@example.com"}),
+        (Settings(alarm_email="", alarm_age=1000000), {"AlarmEmail": "", "AlarmAge": "1000000"}),
     ],
 )
 def test_only_settings_that_were_given_are_set(settings, parameters):
@@ -257,12 +259,21 @@ def test_only_settings_that_were_given_are_set(settings, parameters):
 
 
 def test_settings_are_read_back_from_a_stack(cloudformation):
-    told = Settings(12.5, 3, 4, True, 7, {"application": "labelctl"})
+    told = Settings(12.5, 3, 4, True, 7, "me@example.com", 600, {"application": "labelctl"})
     parameters = [
         {"ParameterKey": key, "ParameterValue": value} for key, value in told.parameters().items()
     ]
     cloudformation.stack("CREATE_COMPLETE", Parameters=parameters)
     assert find(cloudformation.client, "labelctl").settings == told
+
+
+def test_a_stack_of_an_older_labelctl_has_no_alarms(cloudformation):
+    older = Settings(55.0, 100, 2, False, 30).parameters()
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in older.items()]
+    cloudformation.stack("CREATE_COMPLETE", Parameters=parameters)
+    settings = find(cloudformation.client, "labelctl").settings
+    assert (settings.alarm_email, settings.alarm_age) == ("", 12 * 3600)
+    assert settings.as_json()["alarm_email"] is None
 
 
 # ---- carrying out

@@ -16,6 +16,7 @@ PROGRAM = """
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, lambda_svc, s3
+from ministack.services.cloudformation import changesets
 
 from labelctl.local import corrections
 
@@ -29,12 +30,20 @@ def concurrency():
     esm = {"ScalingConfig": {"MaximumConcurrency": "7"}}
     return lambda_svc._sqs_esm_concurrency(esm, {}, {})
 
+def planned(wanted):
+    conditions = {"Wanted": {"Fn::Equals": [{"Ref": "Want"}, "yes"]}}
+    resources = {"Always": {"Type": "T"}, "Maybe": {"Type": "T", "Condition": "Wanted"}}
+    template = {"Conditions": conditions, "Resources": resources}
+    parameters = {"Want": {"Value": wanted}}
+    return list(changesets._resolve_props_for_diff(template, parameters, "a", "arn")["Resources"])
+
 def tls():
     return iam_evaluator._request_origin.get()[1]
 
 assert not line_break()
 assert not any_word()
 assert concurrency() == "7"
+assert planned("no") == ["Always", "Maybe"]
 assert not tls()
 for module, name in ((app, "pin_request_origin"), (s3, "_head_object"), (s3, "_error")):
     assert hasattr(module, name), name
@@ -43,6 +52,9 @@ assert line_break()
 assert any_word()
 assert cloudwatch_logs._compile_filter_pattern("retrying")("it is retrying")
 assert concurrency() == 7
+assert planned("no") == ["Always"]
+assert planned("yes") == ["Always", "Maybe"]
+assert changesets._resolve_props_for_diff({}, {}, "a", "arn") == {}
 assert tls()
 app.pin_request_origin("127.0.0.1", False)
 assert tls()

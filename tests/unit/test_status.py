@@ -1,17 +1,20 @@
-"""How the pipeline stands, asked of all four services."""
+"""How the pipeline stands, asked of all the services, and what of it needs somebody's eye."""
 
 from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
-from labelctl import contract, status
+from labelctl import contract, status, tail
 from labelctl.stack import Stack
 from tests.unit.conftest import REGION, STACK_ID
 from tests.unit.test_results import NOW, event
@@ -30,12 +33,25 @@ def logs(moto):
 
 
 @pytest.fixture
-def aws(dynamodb, sqs, logs):
-    return SimpleNamespace(dynamodb=dynamodb, sqs=sqs, logs=logs)
+def cloudwatch(moto):
+    return boto3.client("cloudwatch", region_name=REGION)
 
 
 @pytest.fixture
-def stack(sqs, table):
+def aws(dynamodb, sqs, logs, s3, cloudwatch):
+    return SimpleNamespace(dynamodb=dynamodb, sqs=sqs, logs=logs, s3=s3, cloudwatch=cloudwatch)
+
+
+@pytest.fixture
+def stack(s3, sqs, table, bucket):
+    """A deployed stack, whose bucket tells its queue."""
+    queue = sqs.create_queue(QueueName="queue")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    to_queue = {"QueueArn": arn["Attributes"]["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [to_queue]}
+    )
+    sqs.purge_queue(QueueUrl=queue)  # of S3's test event
     return Stack(
         name="labelctl",
         id=STACK_ID,
@@ -43,9 +59,9 @@ def stack(sqs, table):
         reason="",
         parameters={},
         outputs={
-            "PhotosBucket": "photos",
+            "PhotosBucket": bucket,
             "Table": table,
-            "Queue": sqs.create_queue(QueueName="queue")["QueueUrl"],
+            "Queue": queue,
             "DeadLetterQueue": sqs.create_queue(QueueName="dead")["QueueUrl"],
             "LogGroup": "group",
         },
@@ -54,6 +70,19 @@ def stack(sqs, table):
         created=datetime(2030, 1, 1, tzinfo=UTC),
         updated=None,
     )
+
+
+NOTHING = status.Queue(0, 0, 0)
+FINE = status.Status(
+    labelled=0,
+    failed=0,
+    queue=NOTHING,
+    dead_letters=NOTHING,
+    troubles=(),
+    trouble_count=0,
+    waiting_since=None,
+    takes_photos=True,
+)
 
 
 def store(dynamodb, table, rows):
@@ -68,8 +97,7 @@ def read(aws, stack):
 
 
 def test_a_new_pipeline_is_quiet_though_its_log_is_not_there_yet(aws, stack):
-    nothing = status.Queue(0, 0, 0)
-    assert read(aws, stack) == status.Status(0, 0, nothing, nothing, ())
+    assert read(aws, stack) == FINE
 
 
 def test_photos_are_counted_by_their_headers(aws, stack):
@@ -118,7 +146,7 @@ def test_the_last_troubles_of_the_last_hour_are_told(aws, stack, logs):
         (-400, {"image": "2.jpg", "status": "retrying", "reason": "throttled"}),
         (-300, {"image": "fine.jpg", "status": "labelled", "labels": 1, "ms": 3}),
         (-250, {"image": "bad.jpg", "status": "failed", "reason": "timeout of nothing"}),
-        (-200, {"image": None, "status": "unreadable", "reason": "no JSON"}),
+        (-200, {"image": None, "status": "set_aside", "reason": "no JSON"}),
         (-100, {"type": "platform.report", "record": {"status": "timeout"}}),
     ]
     logs.put_log_events(
@@ -129,9 +157,182 @@ def test_the_last_troubles_of_the_last_hour_are_told(aws, stack, logs):
             for at, text in texts
         ],
     )
-    told = [(line.image, line.status, line.reason) for line in read(aws, stack).troubles]
+    now = read(aws, stack)
+    assert now.trouble_count == 4
+    told = [(line.image, line.status, line.reason) for line in now.troubles]
     assert told == [
         ("2.jpg", "retrying", "throttled"),
-        (None, "unreadable", "no JSON"),
+        (None, "set_aside", "no JSON"),
         (None, "error", "Task timed out"),
     ]
+
+
+# ---- since when the oldest waits
+
+
+def measure(cloudwatch, *ages, queue="queue"):
+    """The metric as SQS publishes it: (seconds before now, age in seconds)."""
+    for ago, age in ages:
+        cloudwatch.put_metric_data(
+            Namespace="AWS/SQS",
+            MetricData=[
+                {
+                    "MetricName": "ApproximateAgeOfOldestMessage",
+                    "Dimensions": [{"Name": "QueueName", "Value": queue}],
+                    "Timestamp": datetime.fromtimestamp(CLOCK - ago, UTC),
+                    "Value": age,
+                }
+            ],
+        )
+
+
+def waits(stack, sqs, cloudwatch, *ages):
+    sqs.send_message(QueueUrl=stack.queue, MessageBody="x")
+    measure(cloudwatch, *ages)
+
+
+def test_the_oldest_waits_since_what_the_last_figure_says(aws, stack, sqs, cloudwatch):
+    measure(cloudwatch, (60, 99999), queue="dead")
+    waits(stack, sqs, cloudwatch, (400, 70), (120, 3600), (300, 80))
+    since = read(aws, stack).waiting_since
+    assert since is not None
+    assert abs(CLOCK - 120 - 3600 - since.timestamp()) <= 60  # a figure is of a minute
+
+
+@pytest.mark.parametrize("ages", [[], [(1200, 3600)], [(120, 0)], [(300, 3600), (120, 0)]])
+def test_without_a_figure_of_late_nothing_is_known(aws, stack, sqs, cloudwatch, ages):
+    waits(stack, sqs, cloudwatch, *ages)
+    assert read(aws, stack).waiting_since is None
+
+
+def test_a_queue_that_is_empty_by_now_has_no_oldest(aws, stack, cloudwatch):
+    measure(cloudwatch, (120, 3600))
+    assert read(aws, stack).waiting_since is None
+
+
+def test_who_may_not_ask_cloudwatch_or_the_bucket_is_told_the_rest(aws, stack, sqs):
+    sqs.send_message(QueueUrl=stack.queue, MessageBody="x")
+    refused = "User: me is not authorized to perform: cloudwatch:GetMetricStatistics"
+    with Stubber(aws.cloudwatch) as metrics, Stubber(aws.s3) as bucket:
+        metrics.add_client_error("get_metric_statistics", "AccessDenied", refused)
+        bucket.add_client_error("get_bucket_notification_configuration", "AccessDenied")
+        now = read(aws, stack)
+    assert now == replace(
+        FINE,
+        queue=status.Queue(1, 0, 0),
+        takes_photos=None,
+        unknown=(
+            "Your AWS identity may not do cloudwatch:GetMetricStatistics.",
+            "Your AWS identity may not do GetBucketNotificationConfiguration.",
+        ),
+    )
+
+
+def test_another_refusal_is_not_hidden(aws, stack, sqs):
+    sqs.send_message(QueueUrl=stack.queue, MessageBody="x")
+    with Stubber(aws.cloudwatch) as metrics:
+        metrics.add_client_error("get_metric_statistics", "InvalidClientTokenId")
+        with pytest.raises(ClientError, match="InvalidClientTokenId"):
+            read(aws, stack)
+
+
+# ---- what to heed
+
+
+TROUBLE = tail.Line("2030-01-01T00:00:00.000Z", "a.jpg", "retrying", reason="throttled")
+
+
+def since(**ago):
+    return datetime.fromtimestamp(CLOCK, UTC) - timedelta(**ago)
+
+
+def heeded(stack, **what):
+    return [
+        (concern.kind, concern.message, concern.command)
+        for concern in status.concerns(replace(FINE, **what), stack, CLOCK)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "concern"),
+    [
+        (
+            {"failed": 2},
+            ("failed", "2 photos could not be labelled.", "labelctl failures"),
+        ),
+        (
+            {"dead_letters": status.Queue(1, 1, 1)},
+            (
+                "dead_letters",
+                "There are dead letters: 3 messages that kept failing.",
+                "labelctl failures",
+            ),
+        ),
+        (
+            {"trouble_count": 1, "troubles": (TROUBLE,)},
+            (
+                "trouble",
+                "The function had trouble 1 time in the last hour.",
+                "labelctl tail --since 1h",
+            ),
+        ),
+        (
+            {"waiting_since": since(hours=12, minutes=5)},
+            (
+                "too_old",
+                "The oldest photo that waits has been waiting for 12 hours.",
+                "labelctl tail --since 1h",
+            ),
+        ),
+        (
+            {"takes_photos": False},
+            (
+                "not_told",
+                "The bucket does not tell of new photos any more, as after a destroy that was cut off.",
+                "labelctl destroy",
+            ),
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_each_concern_names_the_thing_and_the_command(stack, what, concern):
+    assert heeded(stack, **what) == [concern]
+
+
+@pytest.mark.parametrize(
+    "what", [{}, {"takes_photos": None}, {"waiting_since": since(hours=11)}, {"labelled": 7}]
+)
+def test_what_is_well_or_not_known_is_no_concern(stack, what):
+    assert heeded(stack, **what) == []
+
+
+def test_what_is_too_old_was_chosen_at_the_deploy(stack):
+    chosen = replace(stack, parameters={"AlarmAge": "600"})
+    assert heeded(chosen, waiting_since=since(minutes=9)) == []
+    assert [kind for kind, *_ in heeded(chosen, waiting_since=since(minutes=11))] == ["too_old"]
+
+
+def test_the_gravest_comes_first(stack):
+    kinds = [
+        kind
+        for kind, *_ in heeded(
+            stack,
+            failed=1,
+            dead_letters=status.Queue(1, 0, 0),
+            trouble_count=1,
+            waiting_since=since(days=3),
+            takes_photos=False,
+        )
+    ]
+    assert kinds == ["not_told", "dead_letters", "too_old", "trouble", "failed"]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_bucket_that_tells_nobody_is_noticed(aws, stack, gone):
+    if gone:
+        aws.s3.delete_bucket(Bucket=stack.bucket)
+    else:
+        aws.s3.put_bucket_notification_configuration(
+            Bucket=stack.bucket, NotificationConfiguration={}
+        )
+    assert [concern.kind for concern in read(aws, stack).concerns] == ["not_told"]

@@ -14,6 +14,7 @@ from cfnlint.api import lint_file
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from labelctl import assets, bundle, contract, stack
+from labelctl.commands import deploy
 
 TEMPLATES = sorted(assets.folder("cloudformation").glob("*.yaml"))
 
@@ -225,3 +226,77 @@ def test_the_table_is_guarded(properties):
     assert properties["Table"]["PointInTimeRecoverySpecification"] == {
         "PointInTimeRecoveryEnabled": True
     }
+
+
+ALARMS = ("DeadLettersAlarm", "WaitingAlarm", "FunctionErrorsAlarm")
+
+
+def test_without_an_address_there_is_nothing_of_alarms(template, resources):
+    of_alarms = {name for name in resources if name.startswith("Alarm") or name.endswith("Alarm")}
+    assert of_alarms == {"AlarmTopic", "AlarmSubscription", *ALARMS}
+    assert {resources[name]["Condition"] for name in of_alarms} == {"Alarm"}
+    assert template["Outputs"]["AlarmTopic"]["Condition"] == "Alarm"
+    assert template["Parameters"]["AlarmEmail"]["Default"] == ""
+    empty = {"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}
+    assert template["Conditions"]["Alarm"] == {"Fn::Not": [empty]}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_tells_whoever_asked_for_it_and_what_helps(name, properties):
+    alarm = properties[name]
+    assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    assert "labelctl " in alarm["AlarmDescription"]["Fn::Sub"]
+    assert "--stack ${AWS::StackName}" in alarm["AlarmDescription"]["Fn::Sub"]
+    assert properties["AlarmSubscription"]["TopicArn"] == {"Ref": "AlarmTopic"}
+    assert properties["AlarmSubscription"]["Endpoint"] == {"Ref": "AlarmEmail"}
+    # CloudWatch may not use the key that AWS keeps for SNS: its mails would get lost.
+    assert "KmsMasterKeyId" not in properties["AlarmTopic"]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_a_queue_that_nobody_uses_is_no_alarm(name, properties):
+    """Its metrics stop after six hours. [SQS, Available CloudWatch metrics]"""
+    assert properties[name]["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "dimension", "of"),
+    [
+        (
+            "DeadLettersAlarm",
+            "AWS/SQS ApproximateNumberOfMessagesVisible",
+            "QueueName",
+            {"Fn::GetAtt": "DeadLetters.QueueName"},
+        ),
+        (
+            "WaitingAlarm",
+            "AWS/SQS ApproximateAgeOfOldestMessage",
+            "QueueName",
+            {"Fn::GetAtt": "Queue.QueueName"},
+        ),
+        ("FunctionErrorsAlarm", "AWS/Lambda Errors", "FunctionName", {"Ref": "Function"}),
+    ],
+)
+def test_an_alarm_watches_what_it_says(name, metric, dimension, of, properties):
+    alarm = properties[name]
+    assert f"{alarm['Namespace']} {alarm['MetricName']}" == metric
+    assert alarm["Dimensions"] == [{"Name": dimension, "Value": of}]
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+
+
+def test_one_photo_that_crashes_the_function_again_and_again_is_an_alarm(properties):
+    """It comes back when its message is visible again, so not in every period."""
+    alarm = properties["FunctionErrorsAlarm"]
+    watched = alarm["Period"] * alarm["EvaluationPeriods"]
+    crashes = watched // properties["Queue"]["VisibilityTimeout"]
+    assert 1 < alarm["DatapointsToAlarm"] < crashes
+
+
+def test_a_photo_may_wait_as_long_as_the_command_line_says(template, properties):
+    age = template["Parameters"]["AlarmAge"]
+    assert age["Default"] == stack.ALARM_AGE
+    assert (age["MinValue"], age["MaxValue"]) == deploy.AGES
+    assert properties["WaitingAlarm"]["Threshold"] == {"Ref": "AlarmAge"}
+    assert age["MaxValue"] < properties["Queue"]["MessageRetentionPeriod"]
+    # A million photos at once, at the default concurrency's 40 a second, are no alarm.
+    assert age["Default"] > 1_000_000 / 40

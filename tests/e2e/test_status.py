@@ -1,0 +1,193 @@
+"""What `labelctl status` says when not all is well, and the alarms that a deploy may set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.e2e.conftest import User
+from tests.e2e.test_elsewhere import KEYS, REGION, abroad, endpoint  # noqa: F401
+from tests.e2e.test_session import stop_the_function
+
+Client = Callable[[str], Any]
+
+
+def outputs(user: User) -> dict[str, str]:
+    found: dict[str, str] = user("status", "-o", "json").json["outputs"]
+    return found
+
+
+def warnings(user: User) -> list[tuple[str, str]]:
+    told = user("status", "-o", "json").json["warnings"]
+    return [(each["kind"], each["command"]) for each in told]
+
+
+def until(true: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 20
+    while not (found := true()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, client: Client) -> None:
+    name = stack.env["LABELCTL_STACK"]
+    flags = f"--local --stack {name}"
+    assert warnings(stack) == []
+    assert stack("status").err == ""
+    stop_the_function(stack, client)
+    sqs, made = client("sqs"), outputs(stack)
+    sqs.send_message(QueueUrl=made["DeadLetterQueue"], MessageBody="no JSON")
+    sqs.send_message(QueueUrl=made["Queue"], MessageBody="no JSON either")
+
+    told = stack("status")
+
+    assert told.err.splitlines() == [
+        "There are dead letters: 1 message that kept failing.",
+        f"Next: labelctl failures {flags}",
+    ]
+    assert ["dead letters", "1"] in told.rows
+    assert stack("status", "--quiet").err == told.err
+    as_json = stack("status", "-o", "json")
+    assert as_json.err == ""
+    assert as_json.json["warnings"] == [
+        {
+            "kind": "dead_letters",
+            "message": "There are dead letters: 1 message that kept failing.",
+            "command": f"labelctl failures {flags}",
+        }
+    ]
+
+
+def test_since_when_the_oldest_waits(stack: User, client: Client) -> None:
+    stop_the_function(stack, client)
+    sent = datetime.now(UTC)
+    client("sqs").send_message(QueueUrl=outputs(stack)["Queue"], MessageBody="x")
+
+    told = until(lambda: stack("status", "-o", "json").json["photos"]["waiting_since"])
+
+    # CloudWatch's figures are of whole minutes.
+    assert timedelta(0) <= sent - datetime.fromisoformat(told) < timedelta(minutes=1, seconds=2)
+    assert [row[0] for row in stack("status").rows].count("waiting since") == 1
+
+
+def test_a_destroy_that_was_cut_off_is_noticed(stack: User, client: Client) -> None:
+    """It stops the bucket's notifications before all else."""
+    client("s3").put_bucket_notification_configuration(
+        Bucket=outputs(stack)["PhotosBucket"], NotificationConfiguration={}
+    )
+
+    told = stack("status").err.splitlines()
+
+    assert told[0].startswith("The bucket does not tell of new photos any more")
+    assert told[1] == f"Next: labelctl destroy --local --stack {stack.env['LABELCTL_STACK']}"
+    assert "labelctl destroy" in stack("deploy", code=4).err  # which would not help
+
+
+def test_who_may_not_see_metrics_is_told_the_rest(stack: User, client: Client) -> None:
+    iam = client("iam")
+    name = "no-metrics-" + stack.env["LABELCTL_STACK"]
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="some",
+        PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",'
+        ' "Action": ["cloudformation:*", "sqs:*", "logs:*", "dynamodb:*"]}]}',
+    )
+    stop_the_function(stack, client)
+    client("sqs").send_message(QueueUrl=outputs(stack)["Queue"], MessageBody="x")
+    user = User(
+        {name: value for name, value in stack.env.items() if name != "LABELCTL_LOCAL"}
+        | {
+            "AWS_ENDPOINT_URL": client("sqs").meta.endpoint_url,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        },
+        stack.folder,
+    )
+
+    told = user("status", "--verbose")
+
+    assert ["waiting", "1"] in told.rows
+    unknown = [line for line in told.err.splitlines() if line.startswith("Not known: ")]
+    assert len(unknown) == 2
+    assert "cloudwatch:GetMetricStatistics" in unknown[0]
+    assert user("status").err == ""
+    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName=name, PolicyName="some")
+    iam.delete_user(UserName=name)
+
+
+def alarms(client: Client, stack: str) -> dict[str, str]:
+    """The states of a stack's alarms, by their names in the template."""
+    found = client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stack}-")["MetricAlarms"]
+    return {
+        alarm["AlarmName"].removeprefix(f"{stack}-").partition("-")[0]: alarm["StateValue"]
+        for alarm in found
+    }
+
+
+QUIET = {"DeadLettersAlarm": "OK", "WaitingAlarm": "OK", "FunctionErrorsAlarm": "OK"}
+
+
+def test_alarms_are_set_kept_moved_and_taken_away(stack: User, client: Client) -> None:
+    name = stack.env["LABELCTL_STACK"]
+    assert alarms(client, name) == {}
+    assert ["alarm email", "none"] in stack("status").rows
+
+    first = stack("deploy", "--alarm-email", "Ops@example.com", "--alarm-age", "2h")
+
+    assert "Ops@example.com" in first.err
+    assert alarms(client, name) == QUIET
+    topic = outputs(stack)["AlarmTopic"]
+    (mail,) = client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert (mail["Protocol"], mail["Endpoint"]) == ("email", "Ops@example.com")
+    client("sqs").send_message(QueueUrl=outputs(stack)["DeadLetterQueue"], MessageBody="x")
+    assert alarms(client, name) == QUIET | {"DeadLettersAlarm": "ALARM"}
+
+    again = stack("deploy", "-o", "json").json
+    assert again["changes"] == []
+    assert again["settings"]["alarm_email"] == "Ops@example.com"
+    assert ["alarm email", "Ops@example.com"] in stack("status").rows
+    assert ["alarm age", "2 hours"] in stack("status").rows
+
+    other = stack("deploy", "--alarm-email", "dev@example.com", "-o", "json").json
+    assert [change["resource"] for change in other["changes"]] == ["AlarmSubscription"]
+    (mail,) = client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert mail["Endpoint"] == "dev@example.com"
+
+    gone = stack("deploy", "--no-alarm", "-o", "json").json
+    assert {(change["action"], change["resource"]) for change in gone["changes"]} == {
+        ("Remove", f"{what}Alarm") for what in ("DeadLetters", "Waiting", "FunctionErrors")
+    } | {("Remove", "AlarmTopic"), ("Remove", "AlarmSubscription")}
+    assert alarms(client, name) == {}
+    assert gone["settings"]["alarm_email"] is None
+
+
+def test_a_destroy_takes_the_alarms_along(stack: User, client: Client) -> None:
+    stack("deploy", "--alarm-email", "ops@example.com", "--quiet")
+    topic = outputs(stack)["AlarmTopic"]
+
+    stack("destroy", "--yes", "--quiet")
+
+    assert alarms(client, stack.env["LABELCTL_STACK"]) == {}
+    assert topic not in {each["TopicArn"] for each in client("sns").list_topics()["Topics"]}
+
+
+def test_on_aws_a_link_is_to_be_clicked(abroad: User, endpoint: str) -> None:  # noqa: F811
+    """At any endpoint but the local cloud's it is AWS's mail; a bare emulator takes alarms, too."""
+    env = KEYS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
+    user = User(abroad.env | env | {"LABELCTL_STACK": "alarmed"}, abroad.folder)
+
+    told = user("deploy", "--alarm-email", "ops@example.com")
+
+    assert "AWS sends a mail to ops@example.com: click its link" in told.err
+    assert any(row[0] == "AlarmTopic" for row in told.rows)
+    assert "click" not in user("deploy").err
+    user("deploy", "--no-alarm", "--quiet")
+    assert "AlarmTopic" not in outputs(user)
+    user("destroy", "--yes", "--quiet")
