@@ -6,12 +6,11 @@ is still there come from CloudFormation's list of the stack's resources, not fro
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from labelctl import changes
+from labelctl import changes, objects
 from labelctl import stack as stacks
 from labelctl.aws import Aws, is_missing
 from labelctl.changes import Progress, Sleep
@@ -21,7 +20,6 @@ from labelctl.stack import Stack, artifacts_name
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_NOT_XML = re.compile("[\x00-\x1f\ufffe\uffff]")
 _TRIES = 5
 """How often a bucket is emptied again because somebody put something into it meanwhile."""
 
@@ -109,50 +107,17 @@ def _unprotect(aws: Aws, table: str) -> None:
 def empty(s3: S3Client, bucket: str) -> Iterator[int]:
     """Delete every version, marker and unfinished upload; yields how many went with each request.
 
-    The intake is stopped first, or each deletion would send a message and run the function. It
-    lists anew after each page, as a listing that is paged while things vanish may pass some over.
+    The intake is stopped first, or each deletion would send a message and run the function.
     """
     from botocore.exceptions import ClientError
 
     try:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
-        last: list[tuple[str, str]] = []
-        while True:
-            page = s3.list_object_versions(Bucket=bucket, MaxKeys=1000)
-            found: list[Any] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-            if not found:
-                break
-            versions = [(each["Key"], each["VersionId"]) for each in found]
-            if versions == last:
-                raise DeployError(
-                    f"{len(last)} objects of the bucket {bucket} do not go away: {last[0][0]!r}",
-                    "Delete them by other means, then run `labelctl destroy` again.",
-                )
-            last = versions
-            _delete(s3, bucket, versions)
-            yield len(found)
+        for keys in objects.purge(s3, bucket):
+            yield len(keys)
         uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         for upload in [each for page in uploads for each in page.get("Uploads", ())]:
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     except ClientError as error:
         if not is_missing(error):
             raise
-
-
-def _delete(s3: S3Client, bucket: str, versions: list[tuple[str, str]]) -> None:
-    # DeleteObjects is written in XML, which has no form for these; a URL has.
-    odd = [each for each in versions if _NOT_XML.search(each[0])]
-    for key, version in odd:
-        s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
-    plain: list[Any] = [
-        {"Key": key, "VersionId": version} for key, version in versions if (key, version) not in odd
-    ]
-    if not plain:
-        return
-    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": plain, "Quiet": True})
-    if errors := answer.get("Errors"):
-        raise DeployError(
-            f"{len(errors)} objects of the bucket {bucket} cannot be deleted: "
-            f"{errors[0].get('Key')}: {errors[0].get('Message')}",
-            "Mend the cause and run `labelctl destroy` again; it goes on from here.",
-        )

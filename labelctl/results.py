@@ -117,12 +117,13 @@ def _candidates(image: str) -> Iterator[str]:
     seen = set()
     parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
     for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):
-        if key and key not in seen and _may_be_key(key):
+        if key and key not in seen and is_key(key):
             seen.add(key)
             yield key
 
 
-def _may_be_key(key: str) -> bool:
+def is_key(key: str) -> bool:
+    """Whether S3 takes the text as a key at all."""
     try:
         return len(key.encode()) <= 1024
     except UnicodeEncodeError:  # the name of a file that is not UTF-8

@@ -130,7 +130,7 @@ def test_objects_that_cannot_be_deleted_are_told(s3, bucket, monkeypatch):
     s3.put_object(Bucket=bucket, Key="held.jpg", Body=b"")
     refused = {"Errors": [{"Key": "held.jpg", "Code": "AccessDenied", "Message": "legal hold"}]}
     monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
-    with pytest.raises(DeployError, match=r"held\.jpg: legal hold") as caught:
+    with pytest.raises(RefusedError, match=r"held\.jpg: legal hold") as caught:
         emptied(s3, bucket)
     assert "goes on" in caught.value.hint
 

@@ -1,0 +1,114 @@
+"""`labelctl rm`: photos go, with all that is stored of them, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelctl import contract
+from tests.e2e.conftest import User
+from tests.lambda_runtime import s3_record
+
+Photo = Callable[..., Path]
+Client = Callable[[str], Any]
+
+
+@pytest.fixture
+def rows(stack: User, client: Client) -> Callable[[], set[tuple[str, str]]]:
+    """Image and status (of a header) or label of each row in the stack's table."""
+    table = stack("status", "-o", "json").json["outputs"]["Table"]
+
+    def scan() -> set[tuple[str, str]]:
+        items = client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
+        return {(item["image"]["S"], (item.get("status") or item["label"])["S"]) for item in items}
+
+    return scan
+
+
+def soon(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_removed_photo_leaves_nothing_but_a_tombstone(
+    stack: User, photo: Photo, rows: Callable[[], set[tuple[str, str]]]
+) -> None:
+    photo("a.jpg")
+    photo("b.jpg")
+    stack("upload", "a.jpg", "b.jpg", "--wait", "--quiet")
+
+    gone = stack("rm", "a.jpg", "--yes")
+
+    assert gone.rows == [["removed", "a.jpg"]]
+    assert gone.err == (
+        "1 photo removed, and with them what is stored of them. "
+        "S3 keeps the removed photos for 7 days.\n"
+    )
+    soon(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", contract.REMOVED)})
+    stack("labels", "a.jpg", code=3)
+    stack("labels", "b.jpg")
+    assert stack("upload", "a.jpg", "--wait").rows[0][0] == "a.jpg"
+
+
+def test_all_under_a_prefix_go_for_good_with_their_failures_and_dead_letters(
+    stack: User, photo: Photo, client: Client, rows: Callable[[], set[tuple[str, str]]]
+) -> None:
+    outputs = stack("status", "-o", "json").json["outputs"]
+    bucket, dead = outputs["PhotosBucket"], outputs["DeadLetterQueue"]
+    photo("day 1/a.jpg")
+    stack("upload", "day 1", "--prefix", "day 1/", "--wait", "--quiet")
+    stack("upload", "day 1", "--wait", "--quiet")
+    client("s3").put_object(Bucket=bucket, Key="day 1/bad.jpg", Body=b"no picture")
+    stack("labels", "day 1/bad.jpg", "--wait", code=5)
+    for key in ("day 1/a.jpg", "a.jpg"):
+        body = json.dumps({"Records": [s3_record(key, "1", size=3)]})
+        client("sqs").send_message(QueueUrl=dead, MessageBody=body)
+
+    gone = stack("rm", "--prefix", "day 1/", "--for-good", "--yes", "-o", "json")
+
+    told = [json.loads(line) for line in gone.out.splitlines()]
+    assert sorted(each["image"] for each in told) == ["day 1/a.jpg", "day 1/bad.jpg"]
+    assert {each["outcome"] for each in told} == {"removed"}
+    soon(lambda: (
+        {row for row in rows() if row[0].startswith("day 1/")}
+        == {("day 1/a.jpg", "removed"), ("day 1/bad.jpg", "removed")}
+    ))  # fmt: skip
+    kept = client("s3").list_object_versions(Bucket=bucket)
+    assert {each["Key"] for each in kept["Versions"]} == {"a.jpg"}
+    assert stack("status", "-o", "json").json["photos"]["failed"] == 0
+    letters = stack("failures", "-o", "json").json["dead_letters"]
+    assert [letter["images"] for letter in letters] in ([["a.jpg"]], [])
+
+
+def test_it_asks_and_takes_no_silence_for_a_yes(stack: User, photo: Photo) -> None:
+    photo("a.jpg")
+    stack("upload", "a.jpg", "--wait", "--quiet")
+
+    unanswered = stack("rm", "a.jpg", code=2)
+
+    assert unanswered.err.splitlines() == [
+        "a.jpg",
+        "Error: This needs an answer, and there is no terminal to ask on.",
+        "Add --yes if you are sure.",
+    ]
+    stack("labels", "a.jpg")
+
+
+def test_what_is_meant_must_be_clear(stack: User, photo: Photo) -> None:
+    photo("a.jpg")
+    stack("upload", "a.jpg", "--wait", "--quiet")
+
+    assert "--prefix" in stack("rm", code=2).err
+    assert "--prefix" in stack("rm", "a.jpg", "--prefix", "a", code=2).err
+    assert 'there is "a.jpg"' in stack("rm", "photos/a.jpg", "--yes", code=3).err
+    missing = stack("rm", "a.jpg", "nowhere.jpg", "--yes", code=3)
+    assert missing.err.startswith('Error: There is no photo "nowhere.jpg" in the bucket.')
+    assert 'begins with "zzz"' in stack("rm", "--prefix", "zzz", "--yes").err
+    stack("labels", "a.jpg")
