@@ -8,6 +8,7 @@ waiting mends is set aside from here, and with a reason.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,7 +32,6 @@ _THROTTLED = {
     "RequestLimitExceeded",
     "Throttling",
     "SlowDown",
-    "RequestTimeout",
 }
 _LONGEST_REASON = 1000
 
@@ -41,9 +41,12 @@ class NotAnEventError(Exception):
 
 
 class Redelivery:
-    """The work queue and the dead letters, by their URLs. Safe to share between threads."""
+    """The work queue and the dead letters, by their URLs. Safe to share between threads.
 
-    def __init__(self, client: SQSClient, queue: str, dead_letters: str) -> None:
+    `client` makes the client when it is first needed.
+    """
+
+    def __init__(self, client: Callable[[], SQSClient], queue: str, dead_letters: str) -> None:
         self._client = client
         self._queue = queue
         self._dead_letters = dead_letters
@@ -61,7 +64,7 @@ class Redelivery:
             if hopeless or (receives >= PATIENCE and not is_temporary(error)):
                 self._set_aside(message, error)
                 return "set_aside", {}
-            self._client.change_message_visibility(
+            self._client().change_message_visibility(
                 QueueUrl=self._queue,
                 ReceiptHandle=message["receiptHandle"],
                 VisibilityTimeout=seconds,
@@ -72,7 +75,7 @@ class Redelivery:
 
     def _set_aside(self, message: dict[str, Any], error: Exception) -> None:
         # Sent before it is acknowledged: cut off in between it is there twice, which does no harm.
-        self._client.send_message(
+        self._client().send_message(
             QueueUrl=self._dead_letters,
             MessageBody=message["body"],
             MessageAttributes={
@@ -95,8 +98,16 @@ def is_temporary(error: Exception) -> bool:
     """Whether an error goes away by itself: throttling, an outage, a connection that broke."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or status == 429 or code(error) in _THROTTLED
+        return status >= 500 or is_throttling(error)
     return isinstance(error, BotoCoreError | TimeoutError)
+
+
+def is_throttling(error: Exception) -> bool:
+    """Whether an error says that there are too many calls."""
+    if not isinstance(error, ClientError):
+        return False
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status == 429 or code(error) in _THROTTLED
 
 
 def code(error: Exception) -> str:
@@ -106,10 +117,14 @@ def code(error: Exception) -> str:
     return type(error).__name__.removesuffix("Error")
 
 
+def is_bug(error: Exception) -> bool:
+    """Whether an error is none that is reckoned with."""
+    return not isinstance(error, ClientError | BotoCoreError | TimeoutError | NotAnEventError)
+
+
 def reason(error: Exception) -> str:
     """What went wrong, in AWS's words or Python's."""
-    known = isinstance(error, ClientError | BotoCoreError | NotAnEventError)
-    return str(error) if known else repr(error)
+    return repr(error) if is_bug(error) else str(error)
 
 
 def _attribute(text: str) -> Any:

@@ -223,7 +223,7 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
     ]
 
 
-@pytest.mark.parametrize("name", ["store.py", "redelivery.py", "labelctl/contract.py"])
+@pytest.mark.parametrize("name", ["store.py", "clients.py", "pacer.py", "labelctl/contract.py"])
 def test_a_module_that_is_missing_from_the_zip_is_missed(name, python, code, aws):
     (code / name).unlink()
     with (

@@ -21,7 +21,7 @@ from botocore.stub import ANY, Stubber
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
-from labelctl import assets, contract, results
+from labelctl import assets, contract, dead_letters, results
 from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import Bucket, Queues, Rekognition, make_table, read_template
 
@@ -100,6 +100,27 @@ def table(dynamodb: Any) -> str:
     return "labels"
 
 
+@pytest.fixture
+def sqs(moto: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """SQS, whose empty answers can be believed without a long poll."""
+    monkeypatch.setattr(dead_letters, "LONG_POLL", 0)
+    return boto3.client("sqs", region_name=REGION)
+
+
+@pytest.fixture
+def queue(sqs: Any) -> str:
+    """The work queue's URL."""
+    url: str = sqs.create_queue(QueueName="queue")["QueueUrl"]
+    return url
+
+
+@pytest.fixture
+def dead(sqs: Any) -> str:
+    """The dead-letter queue's URL."""
+    url: str = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    return url
+
+
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
     """cloudformation/template.yaml."""
@@ -146,7 +167,7 @@ def photos(s3: Any, bucket: str) -> Bucket:
 @pytest.fixture
 def rekognition(function: ModuleType) -> Rekognition:
     """What the function's Rekognition answers, and was asked."""
-    return Rekognition(function._rekognition)
+    return Rekognition(function.clients.rekognition)
 
 
 class Context:
@@ -163,9 +184,12 @@ class Context:
 def work(
     function: ModuleType, rekognition: Rekognition, queues: Queues
 ) -> Callable[..., list[str]]:
-    """Hand the function one batch, taken from the queue; the ids of the messages it gives back."""
+    """Hand the function one batch, taken from the queue; the ids of the messages it gives back.
 
-    def run(*bodies: Any, receives: Any = (), seconds: float = 120) -> list[str]:
+    It has `seconds`, of which it keeps 22 for the last call to Rekognition and what comes after it.
+    """
+
+    def run(*bodies: Any, receives: Any = (), seconds: float = 60) -> list[str]:
         receipts = [queues.take(message_body(body)) for body in bodies]
         batch = sqs_event(*bodies, receives=receives, receipts=receipts)
         answer = function.handler(batch, Context(seconds))

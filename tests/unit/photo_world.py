@@ -206,8 +206,11 @@ class World:
         self._lost = False
         self._function = function
         function._store = type(function._store)(self.table, TABLE)
-        function._rekognition = SimpleNamespace(detect_labels=self._detect_labels)
-        function._s3 = lambda: SimpleNamespace(head_object=self._head_object)
+        function._bucket._client = lambda: SimpleNamespace(head_object=self._head_object)
+        function._recognition = type(function._recognition)(
+            SimpleNamespace(detect_labels=self._detect_labels), function._bucket
+        )
+        function._recognition._pacer = _Unpaced()
 
     # What happens in the bucket; each is told in a message
 
@@ -283,7 +286,7 @@ class World:
         }
 
         def job() -> None:
-            assert self._function._work(message), "given back to the queue"
+            assert self._function._work(message, until=float("inf")), "given back to the queue"
 
         self._workers.append((Worker(job), body, receives))
 
@@ -398,6 +401,14 @@ class World:
         while self._waiting or self._workers:
             self.take(0)
             self.step(0)
+
+
+class _Unpaced:
+    def turn(self, until: float) -> bool:
+        return True
+
+    def passed(self) -> None:
+        pass
 
 
 def _refusal(code: str, status: int) -> ClientError:

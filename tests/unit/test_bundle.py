@@ -17,9 +17,7 @@ from labelctl import bundle
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [
-    "lambda/handler.py",
-    "lambda/redelivery.py",
-    "lambda/store.py",
+    *(f"lambda/{path.name}" for path in sorted((ROOT / "lambda").glob("*.py"))),
     "labelctl/__init__.py",
     "labelctl/assets.py",
     "labelctl/bundle.py",
@@ -60,9 +58,13 @@ def entries(content: bytes) -> list[zipfile.ZipInfo]:
 
 def test_it_holds_the_function_and_what_it_shares_with_the_command_line():
     assert [entry.filename for entry in entries(bundle.build().content)] == [
+        "bucket.py",
+        "clients.py",
         "handler.py",
         "labelctl/__init__.py",
         "labelctl/contract.py",
+        "pacer.py",
+        "recognition.py",
         "redelivery.py",
         "store.py",
     ]

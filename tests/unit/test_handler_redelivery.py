@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from threading import Event
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from labelctl import contract
 from tests.lambda_runtime import message_body
-from tests.unit.function_world import names, printed
+from tests.unit.function_world import HURRY, names, printed
 
 TEMPORARY = [
     "ThrottlingException",
@@ -34,7 +35,7 @@ def delays(function: ModuleType) -> list[int]:
     def hear(params: dict[str, Any], **_: Any) -> None:
         told.append(params["VisibilityTimeout"])
 
-    events = function._redelivery()._client.meta.events
+    events = function.clients.sqs().meta.events
     events.register("before-parameter-build.sqs.ChangeMessageVisibility", hear)
     return told
 
@@ -56,7 +57,7 @@ def test_what_goes_away_by_itself_is_put_off_for_days(
     code, receives, work, photos, rekognition, delays, queues
 ):
     rekognition.answers["a.jpg"] = code
-    assert work(photos.put("a.jpg"), receives=[receives]) == ["m0"]
+    assert work(photos.put("a.jpg"), receives=[receives], seconds=HURRY) == ["m0"]
     [seconds] = delays
     assert seconds <= min(15 * 2 ** (receives - 1), 900)
     assert queues.set_aside() == []
@@ -77,11 +78,11 @@ def test_an_outage_is_known_by_its_http_status(status, temporary, redelivery):
 
 
 def test_throttling_is_over_some_day(work, photos, rekognition, look, delays):
-    answers = iter(["ThrottlingException"] * 2 + [["Dog"]])
-    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    rekognition.answers["a.jpg"] = "ThrottlingException"
     record = photos.put("a.jpg")
     for receives in (1, 2):
-        assert work(record, receives=[receives]) == ["m0"]
+        assert work(record, receives=[receives], seconds=HURRY) == ["m0"]
+    rekognition.answers["a.jpg"] = ["Dog"]
     assert work(record, receives=[3]) == []
     assert names(look(record)) == ["Dog"]
     assert len(delays) == 2
@@ -91,8 +92,8 @@ def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
     function, work, photos, rekognition, capsys
 ):
     rekognition.answers["a.jpg"] = "ThrottlingException"
-    function._redelivery()._queue = "https://queue.amazonaws.com/1/nowhere"
-    assert work(photos.put("a.jpg")) == ["m0"]
+    function._redelivery._queue = "https://queue.amazonaws.com/1/nowhere"
+    assert work(photos.put("a.jpg"), seconds=HURRY) == ["m0"]
     [told] = printed(capsys)
     assert "NonExistentQueue" in told["trouble"]
     assert "again_in" not in told
@@ -154,7 +155,7 @@ def test_a_reason_with_odd_characters_is_no_obstacle(redelivery, work, photos, r
 
 def test_a_photo_that_cannot_be_set_aside_is_kept(function, work, photos, rekognition, redelivery):
     rekognition.answers["a.jpg"] = "AccessDeniedException"
-    function._redelivery()._dead_letters = "https://queue.amazonaws.com/1/nowhere"
+    function._redelivery._dead_letters = "https://queue.amazonaws.com/1/nowhere"
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
 
 
@@ -162,14 +163,14 @@ def test_a_photo_that_cannot_be_set_aside_is_kept(function, work, photos, rekogn
 
 
 def test_a_photo_that_takes_too_long_is_left_behind_and_no_other_with_it(
-    function, work, photos, rekognition, look, capsys
+    function, work, photos, rekognition, look, capsys, monkeypatch
 ):
-    from threading import Event
-
     answered = Event()
-    rekognition.answers["slow.jpg"] = lambda _: answered.wait(20) and ["Dog"]
+    rekognition.answers["slow.jpg"] = lambda _: ["Dog"] if answered.wait(40) else []
     slow, quick = photos.put("slow.jpg"), photos.put("quick.jpg")
-    assert work(slow, quick, seconds=function.SPARE_SECONDS + 2) == ["m0"]
+    monkeypatch.setattr("recognition.READ_SECONDS", 0)
+    monkeypatch.setattr("recognition.CONNECT_SECONDS", 0)
+    assert work(slow, quick, seconds=function.SPARE_SECONDS + 1.5) == ["m0"]
     assert look(quick).status == "labelled"
     assert look(slow).status == "pending"
     assert printed(capsys)[-1]["reason"] == "It took too long."

@@ -178,7 +178,7 @@ def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rek
         }
 
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
-    function._s3().meta.events.register("before-call.s3.HeadObject", refuse)
+    function.clients.s3().meta.events.register("before-call.s3.HeadObject", refuse)
     assert work(photos.put("a.jpg")) == ["m0"]
     assert rows() == []
 

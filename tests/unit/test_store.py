@@ -116,14 +116,18 @@ def lead(world: World, happenings: list[tuple[Any, ...]]) -> None:
 # The same, and that it came is told while that it went is worked on.
 @example(
     True,
-    [("put", 1), TAKE, *[STEP] * 9, ("remove",), ("erase", 1), ("take", 1, False), STEP, STEP]
-    + [TAKE, *[("step", 1)] * 9],
+    [
+        *[("put", 1), TAKE, *[STEP] * 9, ("remove",), ("erase", 1)],
+        *[("take", 1, False), STEP, STEP, TAKE, *[("step", 1)] * 9],
+    ],
 )
 # The first event comes again while a request has its rows written and not yet its header.
 @example(
     True,
-    [("put", 2), ("twice", 0), TAKE, *[STEP] * 9, ("ask",), ("take", 1, False), *[STEP] * 4]
-    + [TAKE, *[("step", 1)] * 9],
+    [
+        *[("put", 2), ("twice", 0), TAKE, *[STEP] * 9, ("ask",)],
+        *[("take", 1, False), *[STEP] * 4, TAKE, *[("step", 1)] * 9],
+    ],
 )
 # The header is written, and the answer to that is lost.
 @example(True, [("put", 2), TAKE, *[STEP] * 3, ("step", 0, AGAIN)])

@@ -153,8 +153,8 @@ def test_a_message_is_not_handed_out_again_while_it_is_worked_on(properties):
 
 def test_a_photo_gives_up_before_the_function_is_ended(template, function):
     """Otherwise one that hangs takes the nine others of its batch along."""
-    attempt = function.CONNECT_SECONDS + function.READ_SECONDS
-    longest = function.ATTEMPTS * attempt * 2  # Rekognition, then the table
+    attempt = function.clients.CONNECT_SECONDS + function.clients.READ_SECONDS
+    longest = function.clients.ATTEMPTS * attempt * 2  # Rekognition, then the table
     assert longest < template["Resources"]["Function"]["Properties"]["Timeout"]
 
 
@@ -183,13 +183,13 @@ def test_a_tombstone_outlives_both_queues(function: ModuleType, properties):
 
 def test_a_batch_is_what_the_function_works_on_at_once(function: ModuleType, properties):
     mapping = properties["QueueToFunction"]
-    assert mapping["BatchSize"] == function.BATCH
+    assert mapping["BatchSize"] == function.clients.BATCH
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_the_function_s_environment_is_what_it_reads(properties):
-    source = (assets.folder("lambda") / "handler.py").read_text(encoding="utf-8")
-    read = set(re.findall(r'environ\["(\w+)"\]', source))
+    sources = [path.read_text(encoding="utf-8") for path in assets.folder("lambda").glob("*.py")]
+    read = set(re.findall(r'environ\["(\w+)"\]', "".join(sources)))
     assert read == properties["Function"]["Environment"]["Variables"].keys()
 
 

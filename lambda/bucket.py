@@ -1,0 +1,65 @@
+"""How a photo lies in the bucket now, where an event alone does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from labelctl.contract import PhotoEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Bucket:
+    """The bucket that an event names. `client` makes the client when it is first needed."""
+
+    def __init__(self, client: Callable[[], S3Client]) -> None:
+        self._client = client
+
+    def has(self, event: PhotoEvent) -> bool:
+        """Whether the version (in a bucket without versions: the object) is still there."""
+        if event.version_id:
+            which = {"VersionId": event.version_id}
+        else:
+            which = {"IfMatch": f'"{event.etag}"'} if event.etag else {}
+        try:
+            self._client().head_object(Bucket=event.bucket, Key=event.key, **which)  # type: ignore[arg-type]
+        except ClientError as error:
+            # 400 for a version id that S3 does not know; 405 for one that is a delete marker; 412
+            # for another object in its place.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404, 405, 412):
+                return False
+            raise
+        return True
+
+    def current(self, event: PhotoEvent) -> PhotoEvent | None:
+        """The photo as it lies there now, under the event's sequencer; None if it is gone.
+
+        In a bucket with versions, removing one that is not the newest changes nothing, and removing
+        the newest (or a delete marker) shows the one before it, for which S3 sends no event of its
+        own.
+        """
+        try:
+            head = self._client().head_object(Bucket=event.bucket, Key=event.key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise
+        return replace(
+            event,
+            kind="created",
+            version_id=head.get("VersionId"),
+            etag=head["ETag"].strip('"'),
+            size=head["ContentLength"],
+            at=iso(head["LastModified"]),
+        )
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the millisecond, as S3 writes it in events."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,172 @@
+"""The pace of the calls: a simulated service and copies of the function that share its quota.
+
+Time is simulated, so that minutes take no time and come out the same each time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import sys
+import time
+from collections.abc import Callable
+from itertools import count, product
+from threading import Thread
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+LATENCY = 0.3
+
+
+@pytest.fixture(scope="module")
+def pacer() -> ModuleType:
+    import importlib
+
+    from labelctl import assets
+
+    sys.path.insert(0, str(assets.folder("lambda")))
+    try:
+        return importlib.import_module("pacer")
+    finally:
+        sys.path.pop(0)
+        sys.modules.pop("pacer", None)
+
+
+class Service:
+    """Allows `quota` calls a second, as a bucket of that many tokens, which is empty at first."""
+
+    def __init__(self, quota: float) -> None:
+        self.quota = quota
+        self.passed: list[float] = []
+        self.refused: list[float] = []
+        self._tokens, self._at = 0.0, 0.0
+
+    def call(self, now: float) -> bool:
+        self._tokens = min(self.quota, self._tokens + (now - self._at) * self.quota)
+        self._at = now
+        if self._tokens < 1:
+            self.refused.append(now)
+            return False
+        self._tokens -= 1
+        self.passed.append(now)
+        return True
+
+
+class Simulation:
+    """Copies of the function, each with ten photos in hand at any time."""
+
+    def __init__(self, pace: Callable[[], Any], service: Service, copies: int, seed: int = 0):
+        self.service = service
+        self._heap: list[tuple[float, int, Callable[[float], None]]] = []
+        self._order = count()
+        self._random = random.Random(seed)
+        for _ in range(copies):
+            one, waiting = pace(), []
+            for _ in range(10):
+                self._at(self._random.uniform(0, 0.3), self._ask(one, waiting))
+
+    def _at(self, moment: float, what: Callable[[float], None]) -> None:
+        heapq.heappush(self._heap, (moment, next(self._order), what))
+
+    def _ask(self, pace: Any, waiting: list[float]) -> Callable[[float], None]:
+        def ask(asked: float) -> None:
+            self._at(asked, lambda now: turn(asked, now))
+
+        def turn(asked: float, now: float) -> None:
+            if now < pace.next:
+                self._at(pace.next, lambda later: turn(asked, later))
+                return
+            pace.start(asked, now)
+            passes = self.service.call(now)
+            after = self._random.uniform(0.9, 1.2) * LATENCY if passes else 0.01
+            self._at(now + after, passed if passes else refused)
+
+        def passed(now: float) -> None:
+            pace.passed(now)
+            ask(now + self._random.uniform(0.02, 0.1))  # the table
+
+        def refused(now: float) -> None:
+            pace.throttled(now)
+            ask(now)
+
+        return ask
+
+    def run(self, until: float) -> None:
+        while self._heap and self._heap[0][0] < until:
+            now, _, what = heapq.heappop(self._heap)
+            what(now)
+
+
+def between(moments: list[float], begin: float, end: float) -> int:
+    return sum(begin <= moment < end for moment in moments)
+
+
+@pytest.mark.parametrize(
+    ("quota", "copies"), [*product([5, 20, 50], [1, 2, 4]), (50, 10), (500, 40)]
+)
+def test_a_quota_is_used_nearly_whole_and_little_is_asked_in_vain(pacer, quota, copies):
+    most = copies * 10 / (LATENCY * 1.05 + 0.06)  # calls that there is room for
+    service = Service(quota)
+    Simulation(pacer.Pace, service, copies).run(until=180)
+    passed, refused = between(service.passed, 60, 180), between(service.refused, 60, 180)
+    assert passed >= 0.95 * 120 * min(quota, 0.95 * most)
+    assert refused <= 0.05 * (passed + refused)
+
+
+def test_without_a_quota_nothing_is_held_up(pacer):
+    service = Service(1e9)
+    Simulation(pacer.Pace, service, copies=4).run(until=10)
+    assert between(service.passed, 5, 10) >= 0.95 * 5 * 40 / (LATENCY * 1.05 + 0.06)
+
+
+def test_copies_share_a_quota_fairly(pacer):
+    paces: list[Any] = []
+
+    def make() -> Any:
+        paces.append(pacer.Pace())
+        return paces[-1]
+
+    Simulation(make, Service(50), copies=4).run(until=300)
+    rates = [pace.rate for pace in paces]
+    assert max(rates) < 4 * min(rates)
+
+
+def test_hours_without_a_quota_cost_few_calls_and_end_at_once(pacer):
+    service = Service(50)
+    simulation = Simulation(pacer.Pace, service, copies=4)
+    simulation.run(until=60)
+    service.quota, service._tokens = 1e-9, 0.0
+    simulation.run(until=60 + 3600)
+    during = between(service.refused, 70, 3660)
+    assert during <= 4 * 3590 * pacer.LEAST * 1.1
+    service.quota = 50
+    simulation.run(until=3760)
+    assert between(service.passed, 3670, 3760) >= 0.85 * 90 * 50
+
+
+def test_a_turn_that_comes_too_late_is_not_waited_for(pacer):
+    keeper = pacer.Pacer()
+    for _ in range(40):
+        keeper.throttled()
+    began = time.monotonic()
+    assert keeper.turn(until=began + 1) is False
+    assert time.monotonic() - began < 1
+
+
+def test_threads_keep_one_pace(pacer):
+    keeper = pacer.Pacer()
+    starts: list[float] = []
+
+    def work() -> None:
+        for _ in range(2):
+            assert keeper.turn(until=time.monotonic() + 60)
+            starts.append(time.monotonic())
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(starts) - min(starts) >= 7 / pacer.START * 0.99
