@@ -1,7 +1,7 @@
 """The program `labelctl`: its commands, and the one place where errors become messages and codes.
 
 0 done · 1 a bug · 2 wrong usage · 3 not found or not deployed · 4 refused, or the deploy failed
-5 some photos failed · 6 timed out waiting · 130 interrupted
+5 some photos failed, or something is amiss · 6 timed out waiting · 130 interrupted
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from labelctl.commands import (
     demo,
     deploy,
     destroy,
+    failures,
     labels,
     local,
     package,
+    retry,
+    rm,
     status,
     tail,
     upload,
+    verify,
 )
 from labelctl.errors import LabelctlError, UsageError
 from labelctl.options import OUTPUTS, Command, Group
@@ -47,6 +51,10 @@ for _command in (
     labels.labels,
     status.status,
     tail.tail,
+    failures.failures,
+    retry.retry,
+    verify.verify,
+    rm.rm,
     destroy.destroy,
     package.package,
 ):

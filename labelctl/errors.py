@@ -11,6 +11,7 @@
     │   ├── DeployError               names the first cause
     │   └── LocalCloudError           the engine on this machine would not start or answer
     ├── PhotosFailedError         5  some photos failed, the others are done
+    ├── AmissError                5  the bucket and the table do not agree
     └── WaitTimeoutError          6  stopped waiting; the work itself may still go on
 
 Each carries one sentence that names the thing, and one line that says what to do. The command line
@@ -76,6 +77,11 @@ class LocalCloudError(RefusedError):
 class PhotosFailedError(LabelctlError):
     exit_code = 5
     kind = "photos_failed"
+
+
+class AmissError(LabelctlError):
+    exit_code = 5
+    kind = "amiss"
 
 
 class WaitTimeoutError(LabelctlError):

@@ -10,6 +10,7 @@ import typer
 from labelctl.errors import PhotosFailedError, WaitTimeoutError
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
+from labelctl.words import counted
 
 if TYPE_CHECKING:
     from labelctl.results import Awaited, Photo
@@ -46,7 +47,7 @@ def labels(
                 sent = done  # another version, if it was replaced meanwhile
     photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
     session.view.show(photo.as_json(), _table(photo, session, min_confidence))
-    _raise_unless_labelled(photo)
+    _raise_unless_labelled(session, photo)
 
 
 def _wait(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[Awaited]:
@@ -62,17 +63,32 @@ def _wait(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator
     )
 
 
-def _raise_unless_labelled(photo: Photo) -> None:
+def _raise_unless_labelled(session: Session, photo: Photo) -> None:
     if photo.status == "failed":
         raise PhotosFailedError(
             f'The photo "{photo.image}" could not be labelled: {photo.reason}',
             "Mend the picture and upload it again.",
         )
     if photo.status == "pending":
+        dead = _dead_letters(session)
         raise WaitTimeoutError(
             f'The photo "{photo.image}" is still waiting to be labelled.',
-            "Wait for it with --wait, or see how things stand: labelctl status",
+            f"It may be among the {counted(dead, 'dead letter')}: labelctl failures"
+            if dead
+            else "Wait for it with --wait, or see how things stand: labelctl status",
         )
+
+
+def _dead_letters(session: Session) -> int:
+    """How many there are; 0 also for a user who may not know."""
+    from botocore.exceptions import ClientError
+
+    from labelctl import status
+
+    try:
+        return status.depth(session.aws.sqs, session.stack.dead_letters).depth
+    except ClientError:
+        return 0
 
 
 def awaited(

@@ -9,6 +9,7 @@ tables keep their shape. After a change that is meant, write the files anew and 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -23,6 +24,7 @@ import pytest
 
 from tests.e2e.conftest import LABELCTL, User
 from tests.e2e.test_session import stop_the_function
+from tests.lambda_runtime import s3_record
 
 Client = Callable[[str], Any]
 
@@ -55,6 +57,7 @@ def not_running(name: str, words: str) -> Step:
 
 
 BAD_PHOTO, STOP_FUNCTION = "(put a bad photo)", "(stop the function)"
+DEAD_LETTERS = "(put two dead letters)"
 
 STEPS = [
     Step("status-not-deployed", "status", PIPED),
@@ -78,10 +81,24 @@ STEPS = [
     Step("labels-not-found", "labels never.jpg", PIPED),
     Step("labels-not-uploaded", "labels album/text.jpg", PIPED),
     Step("tail", "tail --no-follow"),
+    Step("verify", "verify"),
+    Step("failures-none", "failures --reason nothing", PIPED),
+    Step("retry-nothing", "retry --reason nothing", PIPED),
+    Step("retry-wait", "retry bad.jpg --wait", PIPED),
     Step("labels-pending", "labels waits.jpg", PIPED, first=STOP_FUNCTION),
     Step("labels-timeout", "labels waits.jpg --wait --timeout 1", ("plain",)),
     Step("upload-timeout", "upload me.png waits.jpg --wait --timeout 1", ("plain",)),
     Step("status", "status"),
+    Step("verify-waiting", "verify", PIPED),
+    Step("verify-amiss", "verify --overdue 0"),
+    Step("failures", "failures", first=DEAD_LETTERS),
+    Step("failures-more", "failures --limit 1", ("plain",)),
+    Step("retry", "retry bad.jpg me.png waits.jpg"),
+    Step("retry-not-found", "retry bad.jpg never.jpg", PIPED),
+    Step("retry-all", "retry --all"),
+    Step("failures-discard-refused", "failures --discard", PIPED),
+    Step("failures-discard", "failures --discard --yes", PIPED),
+    Step("verify-repair", "verify --overdue 0 --repair"),
     Step("quiet", "--quiet upload me.png", ("plain",)),
     Step("destroy-refused", "destroy", PIPED),
     Step("destroy-done", "destroy --yes", PIPED, first="deploy"),
@@ -110,11 +127,29 @@ USAGE = {
     "bad-stack": "status --stack 1_a",
     "bad-prefix": "upload a.jpg --prefix /holiday",
     "local-and-profile": "status --profile work",
+    "retry-what": "retry",
+    "bad-overdue": "verify --overdue -1",
+    "retry-twice": "retry a.jpg --all",
+    "discard-some": "failures --discard --reason x",
 }
 STEPS += [Step(f"usage-{name}", words, PIPED, free=True) for name, words in USAGE.items()]
 STEPS += [Step("usage-bad-output", "status -o xml", ("",), free=True)]
 
-COMMANDS = ["deploy", "upload", "labels", "status", "tail", "destroy", "package", "demo", "local"]
+COMMANDS = [
+    *(
+        "deploy",
+        "upload",
+        "labels",
+        "status",
+        "tail",
+        "failures",
+        "retry",
+        "verify",
+        "destroy",
+        "package",
+    ),
+    *("demo", "local"),
+]
 HELP = ["", *COMMANDS, *(f"local {name}" for name in ("start", "stop", "status", "reset", "env"))]
 STEPS += [
     Step(
@@ -131,6 +166,8 @@ VARYING = [
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM"),
     (r"\b\d\d:\d\d:\d\d\b", "HH:MM:SS"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID" * 9),
+    (r"message [0-9a-f]{8}…", "message UUIDUUID…"),
+    (r"no result for \d+ \w+", "no result for SOME TIME"),
     (r"\b[0-9a-f]{64}\b", "SHA-256/" * 8),
     (r"\blabelctl-[0-9a-f]{32}\.zip", f"labelctl-{'HASH' * 8}.zip"),
     (r"(golden-[a-z-]+-)[0-9a-f]{12,13}\b", r"\1random-random"),
@@ -187,12 +224,14 @@ def transcripts(
         )
 
     def prepare(words: str, mode: str) -> None:
-        if words in (BAD_PHOTO, STOP_FUNCTION):
+        if words in (BAD_PHOTO, STOP_FUNCTION, DEAD_LETTERS):
             if mode != MODES[0]:
                 return
             if words == STOP_FUNCTION:
                 stop_the_function(user, client)
                 user("upload", "waits.jpg")
+            elif words == DEAD_LETTERS:
+                put_dead_letters(user, client)
             else:
                 bucket = user("status", "-o", "json").json["outputs"]["PhotosBucket"]
                 client("s3").put_object(Bucket=bucket, Key="bad.jpg", Body=b"GIF89a")
@@ -222,6 +261,23 @@ def transcripts(
         list(free)
     yield told
     run("destroy --yes")
+
+
+def put_dead_letters(user: User, client: Client) -> None:
+    queue = user("status", "-o", "json").json["outputs"]["DeadLetterQueue"]
+    photo = s3_record("holiday/[bold].jpg", "5", versionId="v", eTag="e")
+    for body, error, reason in (
+        ("hello", "NotAnEvent", "Expecting value: line 1 column 1 (char 0)"),
+        (json.dumps({"Records": [photo]}), "AccessDenied", "The function may not do that."),
+    ):
+        told = {"error": error, "reason": reason}.items()
+        client("sqs").send_message(
+            QueueUrl=queue,
+            MessageBody=body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": text} for name, text in told
+            },
+        )
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -196,6 +196,27 @@ def test_with_json_it_is_an_object_on_stderr(run, arguments, words, asked):
     assert words in told["message"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--alarm-email", "me"], '"me" is not an e-mail address'),
+        (["--alarm-email", "a b@example.com"], "is not an e-mail address"),
+        (["--alarm-email", "a@b@example.com"], "is not an e-mail address"),
+        (["--alarm-email", ""], "is not an e-mail address"),
+        (["--alarm-email", "a@example.com", "--no-alarm"], "contradict each other"),
+        (["--alarm-age", "soon"], '"soon" is not a duration'),
+        (["--alarm-age", "4m"], "--alarm-age 4m is not from 5 minutes to 13 days"),
+        (["--alarm-age", "14d"], "--alarm-age 14d is not from 5 minutes to 13 days"),
+    ],
+)
+def test_an_alarm_that_makes_no_sense(run, arguments, words):
+    code, out, err = run("deploy", *arguments)
+    assert (code, out) == (2, "")
+    message, hint = err.splitlines()
+    assert words in message
+    assert hint
+
+
 def test_json_asked_for_at_the_end_is_heeded_too(run):
     assert json.loads(run("status", "--nope", "-o", "json")[2])["error"]["kind"] == "usage"
     assert json.loads(run("-o", "plain", "status", "x", "-o", "json")[2])
@@ -226,6 +247,7 @@ CODES = {
     "DeployError": 4,
     "LocalCloudError": 4,
     "PhotosFailedError": 5,
+    "AmissError": 5,
     "WaitTimeoutError": 6,
 }
 
@@ -389,6 +411,8 @@ def test_help_tells_all_commands(run):
         ),
         ({"local": True}, "labelctl destroy\nThen rest.", "labelctl destroy --local\nThen rest."),
         ({"local": True}, "Start it: labelctl local start", "Start it: labelctl local start"),
+        ({"stack": "a"}, "labelctl tail --since 1h", "labelctl tail --since 1h --stack a"),
+        ({"stack": "a"}, "labelctl failures", "labelctl failures --stack a"),
     ],
 )
 def test_the_commands_in_hints_repeat_the_options_that_were_given(options, hint, completed):

@@ -1,0 +1,184 @@
+"""`labelctl failures`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelctl.errors import RefusedError, UsageError
+from labelctl.session import Session
+from labelctl.view import Cell, Column, Table, printable
+from labelctl.words import counted
+
+if TYPE_CHECKING:
+    from labelctl.failures import Aside, Choice, Failure
+
+_NOW = {
+    "waiting": Cell("no result", "red"),
+    "failed": Cell("since failed", "dim"),
+    "labelled": Cell("since labelled", "dim"),
+    "removed": Cell("since removed", "dim"),
+    "unreadable": Cell("unreadable", "yellow"),
+}
+
+_WORDY = re.compile(r"^An error occurred \(\w+\) when calling the (\w+) operation: ")
+"""How boto3 begins; in a narrow column the rest matters more."""
+
+
+def failures(
+    context: typer.Context,
+    prefix: Annotated[
+        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
+    ] = "",
+    reason: Annotated[
+        str,
+        typer.Option(help="Only those whose error or reason has this in it.", metavar="TEXT"),
+    ] = "",
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="At most so many of each kind.")
+    ] = 100,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Delete the dead letters that cannot be read.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --discard: never ask.")] = False,
+) -> None:
+    """List photos that could not be labelled, and dead letters."""
+    from labelctl import failures as core
+
+    session = Session.of(context)
+    choice = core.Choice(prefix, reason)
+    if discard:
+        if choice:
+            raise UsageError(
+                "--discard goes with neither --prefix nor --reason.",
+                "It deletes all dead letters that tell of no photo, and nothing else.",
+            )
+        _discard(session, yes)
+        return
+    stack, aws, view = session.stack, session.aws, session.view
+    with view.meter("Asking"):
+        failed, more_failed = core.first(core.failed(aws.dynamodb, stack.table, choice), limit)
+        dead, more_dead = core.set_aside(
+            aws.sqs, stack.dead_letters, aws.dynamodb, stack.table, choice, limit
+        )
+    view.show(
+        {
+            "failed": [each.as_json() for each in failed],
+            "dead_letters": [each.as_json() for each in dead],
+            "more_failed": more_failed,
+            "more_dead_letters": more_dead,
+        },
+        _failed_table(failed, session, choice),
+        _dead_table(dead, session, choice),
+    )
+    if more_failed or more_dead:
+        _tell_more(session, choice, limit if more_failed else 0, limit if more_dead else 0)
+    if failed or any(each.letter.images for each in dead):
+        view.note(
+            f"Next: {session.command('retry --all')}, "
+            "or with IMAGE, --reason or --prefix instead of --all."
+        )
+    if any(each.state == "unreadable" for each in dead):
+        view.note(
+            f"To delete dead letters that cannot be read: {session.command('failures --discard')}"
+        )
+
+
+def _failed_table(failed: list[Failure], session: Session, choice: Choice) -> Table:
+    plain = session.view.mode == "plain"
+    return Table(
+        columns=(Column("Failed"), Column("Photo", style="bold"), Column("Reason", style="red")),
+        rows=[
+            ("failed", each.image, each.failed_at, each.error, each.reason)
+            if plain
+            else (_local(each.failed_at), each.image, each.reason)
+            for each in failed
+        ],
+        empty="No such photo has failed." if choice else "No photo has failed.",
+        title="Photos that could not be labelled",
+    )
+
+
+def _dead_table(dead: list[Aside], session: Session, choice: Choice) -> Table:
+    plain = session.view.mode == "plain"
+    rows: list[list[str | Cell]] = []
+    for each in dead:
+        letter = each.letter
+        name = ", ".join(letter.images) or letter.message_id
+        if plain:
+            about = [letter.sent_at, letter.error, letter.reason]
+            rows.append(["dead letter", name, *about, each.state])
+        else:
+            shown = name if letter.images else Cell(short(name), "dim")
+            reason = _WORDY.sub(r"\1: ", letter.reason)
+            rows.append([_local(letter.sent_at), shown, _NOW[each.state], reason])
+    return Table(
+        columns=(
+            Column("Sent"),
+            Column("Photo", style="bold"),
+            Column("Now"),
+            Column("Why it was set aside"),
+        ),
+        rows=rows,
+        empty="There are no such dead letters." if choice else "There are no dead letters.",
+        title="Dead letters",
+    )
+
+
+def short(message_id: str) -> str:
+    """Enough of a message's id to tell it from others on a terminal."""
+    return f"message {message_id[:8]}…"
+
+
+def _local(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _tell_more(session: Session, choice: Choice, failed: int, dead: int) -> None:
+    """How many there are besides those shown; with a choice nobody has counted them."""
+    from labelctl import contract, status
+
+    stack, aws, view = session.stack, session.aws, session.view
+    if view.quiet:
+        return
+    parts = []
+    if choice:
+        parts = ["there are more of them"]
+    if failed and not choice:
+        left = status.count(aws.dynamodb, stack.table, contract.FAILED) - failed
+        parts.append(f"{max(left, 1):,} more failed photos")
+    if dead and not choice:
+        left = status.depth(aws.sqs, stack.dead_letters).depth - dead
+        parts.append(f"about {max(left, 1):,} more dead letters")
+    view.note(f"… and {' and '.join(parts)}: --limit COUNT shows them.")
+
+
+def _discard(session: Session, yes: bool) -> None:
+    from labelctl.dead_letters import held
+
+    stack, aws, view = session.stack, session.aws, session.view
+    with held(aws.sqs, stack.dead_letters) as letters:
+        with view.meter("Reading the dead letters"):
+            unreadable = [letter for letter in letters if not letter.images]
+        if unreadable and not yes:
+            answer = view.ask(
+                f"Delete {counted(len(unreadable), 'dead letter')} that cannot be read? [y/N]",
+                yes_means="Add --yes if you are sure; `labelctl failures` shows them.",
+            )
+            if answer.lower() not in ("y", "yes"):
+                raise RefusedError("Nothing was deleted.", "")
+        letters.delete(unreadable)
+    for letter in unreadable:
+        told = {"message_id": letter.message_id, "outcome": "deleted", "body": letter.body}
+        cells: list[str | Cell] = ["deleted", letter.message_id, letter.reason]
+        if view.mode == "table":
+            cells = [Cell("deleted  ", "dim"), short(letter.message_id), printable(letter.reason)]
+        view.stream(told, cells)
+    view.note(
+        f"{counted(len(unreadable), 'dead letter')} deleted."
+        if unreadable
+        else "There are no dead letters that cannot be read."
+    )

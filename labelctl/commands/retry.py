@@ -1,0 +1,182 @@
+"""`labelctl retry`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.commands.failures import short
+from labelctl.errors import PhotosFailedError, UsageError
+from labelctl.session import Session
+from labelctl.view import Cell, printable
+from labelctl.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from labelctl.results import Awaited
+    from labelctl.retry import Retried
+
+_STYLES = {"queued": "green", "labelled": "dim", "waiting": "dim", "left": "yellow"}
+
+
+def retry(
+    context: typer.Context,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[IMAGE...]", help="Photos' keys, or the paths that were uploaded."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All photos that failed, and all dead letters.")
+    ] = False,
+    reason: Annotated[
+        str,
+        typer.Option(help="Those whose error or reason has this in it.", metavar="TEXT"),
+    ] = "",
+    prefix: Annotated[
+        str, typer.Option(help="Those whose keys begin so, such as holiday/.", metavar="TEXT")
+    ] = "",
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Wait until each is labelled or failed; print the labels."),
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="With --wait: give up after so many seconds without news.",
+        ),
+    ] = 600,
+) -> None:
+    """Put photos that failed back to work, dead letters included."""
+    session = Session.of(context)
+    _check(images, every, bool(reason or prefix))
+    view = session.view
+    tally = dict.fromkeys(_STYLES, 0)
+    awaited: dict[str, Awaited] = {}
+    left: list[dict[str, Any]] = []
+    try:
+        with (
+            view.meter("Putting back to work") as meter,
+            closing(_retried(session, images or [], prefix, reason)) as found,
+        ):
+            for each in found:
+                tally[each.outcome] += 1
+                _tell(session, each, wait)
+                if wait:
+                    _remember(session, each, awaited, left)
+                meter.update(sum(tally.values()), words=each.image or "")
+    except KeyboardInterrupt:
+        view.note("Interrupted. The same command goes on with the rest.")
+        raise
+    _summary(session, tally, nothing_else=every)
+    if wait:
+        _wait(session, list(awaited.values()), timeout, left)
+    elif tally["queued"]:
+        view.note(
+            f"Next: {session.command('status')}; what fails again is in "
+            f"{session.command('failures')}."
+        )
+
+
+def _check(images: list[str] | None, every: bool, choice: bool) -> None:
+    given = [bool(images), every, choice]
+    if sum(given) > 1:
+        raise UsageError(
+            "IMAGE, --all, and --reason or --prefix are three ways to say what is to be retried.",
+            "Give one of them.",
+        )
+    if not any(given):
+        raise UsageError(
+            "What is to be retried?",
+            "Name photos, or give --all, or choose by --reason or --prefix. "
+            "`labelctl failures` lists what there is.",
+        )
+
+
+def _retried(
+    session: Session, images: list[str], prefix: str, reason: str
+) -> Generator[Retried, None, None]:
+    from labelctl import results, retry
+    from labelctl.failures import Choice
+
+    stack, aws = session.stack, session.aws
+    if images:
+        # All are looked for before anything is done, so that a slip of the pen costs nothing.
+        photos = [results.resolve(aws.s3, stack.bucket, image) for image in images]
+        yield from retry.these(aws, stack, photos)
+    else:
+        yield from retry.every(aws, stack, Choice(prefix, reason))
+
+
+def _tell(session: Session, each: Retried, wait: bool) -> None:
+    """A line for each. With --wait the result is the labels, so this goes along the way."""
+    view = session.view
+    message_id = each.message_id or ""
+    cells: list[str | Cell] = [each.outcome, each.image or message_id, each.why]
+    if view.mode == "table":
+        name = each.image or short(message_id)
+        style = _STYLES[each.outcome]
+        cells = [Cell(f"{each.outcome:<9}", style), f"{printable(name):<24}", Cell(each.why, "dim")]
+    if not wait:
+        view.stream(_json(each), cells)
+    elif each.outcome == "left":
+        view.step(*cells, always=True)
+
+
+def _json(each: Retried) -> dict[str, Any]:
+    return {
+        "image": each.image,
+        "message_id": each.message_id,
+        "outcome": each.outcome,
+        "why": each.why,
+    }
+
+
+def _remember(
+    session: Session, each: Retried, awaited: dict[str, Awaited], left: list[dict[str, Any]]
+) -> None:
+    from labelctl import retry
+
+    if each.outcome == "left":
+        left.append(_json(each))
+    if each.awaited is None:
+        return
+    photo = retry.known(session.aws.s3, session.stack.bucket, each.awaited)
+    before = awaited.get(each.awaited.key)
+    if photo and (before is None or before.sequencer <= photo.sequencer):
+        awaited[photo.key] = photo
+
+
+def _summary(session: Session, tally: dict[str, int], nothing_else: bool) -> None:
+    view = session.view
+    parts = [f"{count:,} {outcome}" for outcome, count in tally.items() if count]
+    if parts:
+        view.note(", ".join(parts) + ".")
+    else:
+        view.note(
+            "No photo has failed, and there are no dead letters."
+            if nothing_else
+            else "Nothing that failed is meant by that."
+        )
+    if tally["left"]:
+        view.note(
+            f"{counted(tally['left'], 'dead letter')} cannot be read, and would come straight back. "
+            f"To delete such: {session.command('failures --discard')}"
+        )
+
+
+def _wait(
+    session: Session, sent: list[Awaited], timeout: float, left: list[dict[str, Any]]
+) -> None:
+    from labelctl.commands.labels import awaited
+
+    failed = awaited(session, sent, timeout, extra=left)
+    if failed:
+        raise PhotosFailedError(
+            f"{failed:,} of {counted(len(sent), 'photo')} could not be labelled.",
+            "The reasons are above" + ("; the others are done." if failed < len(sent) else "."),
+        )

@@ -1,0 +1,158 @@
+"""What did not work out: the photos that cannot be labelled, and the messages that were set aside.
+
+The two are different things. A *failed* photo has been judged: it has a header with a reason, and is
+done. A *dead letter* is a message that the function could not work off; its photo may be without a
+result because of it, or may have got one since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from labelctl import contract, rows
+from labelctl.dead_letters import MOST, DeadLetter, held
+from labelctl.rows import Header
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+_PAGE = 1000  # index entries, of about 300 bytes
+
+State = Literal["waiting", "failed", "labelled", "removed", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which failures are meant: those of keys that begin with `prefix`, for a `reason`.
+
+    `reason` is a part of the error's code or of the reason's sentence, in any case of the letters.
+    """
+
+    prefix: str = ""
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.prefix or self.reason)
+
+    def takes(self, images: Sequence[str], error: str, reason: str) -> bool:
+        """Whether something that failed about these photos, with this error, is meant."""
+        if self.prefix and not any(image.startswith(self.prefix) for image in images):
+            return False
+        wanted = self.reason.casefold()
+        return wanted in error.casefold() or wanted in reason.casefold()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A photo that could not be labelled: an error's code, a sentence, and when (ISO 8601, UTC)."""
+
+    image: str
+    error: str
+    reason: str
+    failed_at: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented JSON form."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A dead letter, and how its photos stand now.
+
+    `state` is waiting: the photo has no result of what the message tells of, and will get none unless
+    the message is put back to work; labelled, failed or removed: it was done with all the same, and
+    the message can do nothing any more; unreadable: it tells of no photo.
+    """
+
+    letter: DeadLetter
+    state: State
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented JSON form. The body is told where it says no more than that."""
+        return {
+            "message_id": self.letter.message_id,
+            "images": self.letter.images,
+            "error": self.letter.error,
+            "reason": self.letter.reason,
+            "sent_at": self.letter.sent_at,
+            "receives": self.letter.receives,
+            "state": self.state,
+            "body": self.letter.body if self.state == "unreadable" else None,
+        }
+
+
+def failed(dynamodb: DynamoDBClient, table: str, choice: Choice) -> Iterator[Failure]:
+    """The photos that failed, the latest first, read as far as they are taken.
+
+    By the index, which is a moment behind the table.
+    """
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        IndexName=contract.STATUS_INDEX,
+        KeyConditionExpression="#status = :failed",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":failed": {"S": contract.FAILED}},
+        ScanIndexForward=False,
+        PaginationConfig={"PageSize": _PAGE},
+    )
+    for page in pages:
+        for item in page["Items"]:
+            failure = Failure(
+                image=item["image"]["S"],
+                error=item["error"]["S"],
+                reason=item["reason"]["S"],
+                failed_at=item["done_at"]["S"],
+            )
+            if choice.takes([failure.image], failure.error, failure.reason):
+                yield failure
+
+
+def chosen(letters: Iterable[DeadLetter], choice: Choice) -> Iterator[DeadLetter]:
+    """Those of the dead letters that are meant."""
+    return (each for each in letters if choice.takes(each.images, each.error, each.reason))
+
+
+def set_aside(
+    sqs: SQSClient, url: str, dynamodb: DynamoDBClient, table: str, choice: Choice, limit: int
+) -> tuple[list[Aside], bool]:
+    """The dead letters in the queue `url`, the latest first, and whether there may be more.
+
+    Without a choice no more than `limit` are looked at, so they may not be the very latest.
+    """
+    with held(sqs, url, MOST if choice else min(limit, MOST)) as letters:
+        found = sorted(chosen(letters, choice), key=lambda each: each.sent_at, reverse=True)
+        more = letters.more or len(found) > limit
+    return judge(dynamodb, table, found[:limit]), more
+
+
+def judge(dynamodb: DynamoDBClient, table: str, letters: Sequence[DeadLetter]) -> list[Aside]:
+    """How the photos of dead letters stand, by their headers."""
+    images = list(dict.fromkeys(image for letter in letters for image in letter.images))
+    headers: dict[str, Header] = {}
+    for start in range(0, len(images), rows.BATCH):
+        headers |= rows.headers(dynamodb, table, images[start : start + rows.BATCH])
+    return [Aside(letter, _state(letter, headers)) for letter in letters]
+
+
+def _state(letter: DeadLetter, headers: Mapping[str, Header]) -> State:
+    """The state of the photo that needs something most, where a message tells of several."""
+    states = {_outcome(headers.get(event.key), event.sequencer) for event in letter.events}
+    order: tuple[State, ...] = ("waiting", "failed", "labelled", "removed")
+    return next((state for state in order if state in states), "unreadable")
+
+
+def _outcome(header: Header | None, sequencer: str) -> State:
+    if header is None or header.sequencer < sequencer:
+        return "waiting"
+    return header.status  # type: ignore[return-value]
+
+
+def first(found: Iterator[Failure], limit: int) -> tuple[list[Failure], bool]:
+    """The first so many, and whether there are more."""
+    taken = list(islice(found, limit))
+    return taken, next(found, None) is not None

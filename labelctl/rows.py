@@ -1,0 +1,218 @@
+"""What the table holds of each photo, counted but not read: for whoever checks or clears it.
+
+A scan hands out the rows of one photo together and in the order of their sort keys, the header first,
+so that one photo at a time is held in memory. Only the cost of a check may lean on this order, never
+what it tells: a photo that comes in two parts is looked at more closely.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labelctl import contract
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SEGMENTS = 4
+"""Pages of the table that are read at once: most of the time goes by waiting for AWS."""
+
+BATCH = 100
+"""BatchGetItem's limit."""
+
+_NAMES = {"#row": "row", "#status": "status"}
+_HEADER = "image, #row, #status, version, sequencer, version_id, etag, label_count"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The part of a photo's header that tells whose result it is."""
+
+    status: str
+    version: str
+    sequencer: str
+    version_id: str | None
+    etag: str | None
+    labels: int
+
+    def __getitem__(self, name: str) -> str | None:
+        """So that it can be asked as the whole header is (see `results.answers`)."""
+        value: str | None = getattr(self, name)
+        return value
+
+    get = __getitem__
+
+    @property
+    def removed(self) -> bool:
+        return self.status == contract.REMOVED
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the table holds of one photo: its header, and how many label rows of which version."""
+
+    image: str
+    header: Header | None
+    versions: Mapping[str, int]
+
+    @property
+    def own(self) -> int:
+        """The label rows of the header's version."""
+        return self.versions.get(self.header.version, 0) if self.header else 0
+
+    @property
+    def others(self) -> int:
+        """The label rows of other versions, which no reader sees."""
+        return sum(self.versions.values()) - self.own
+
+    @property
+    def sequencer(self) -> str:
+        """The greatest sequencer known of the photo, "" for none."""
+        known = [contract.sequencer_of_row(version) for version in self.versions]
+        if self.header:
+            known.append(self.header.sequencer)
+        return max(filter(_is_sequencer, known), default="")
+
+    @property
+    def foreign(self) -> str | None:
+        """A version that the function never wrote rows of, and so never removes, if there is one."""
+        odd = (each for each in self.versions if not _is_sequencer(contract.sequencer_of_row(each)))
+        return next(odd, None)
+
+
+def _is_sequencer(text: str) -> bool:
+    try:
+        return contract.pad_sequencer(text) == text
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class Page:
+    """Photos from one page of a scan; `units` is what reading it cost, where DynamoDB tells."""
+
+    photos: Sequence[Stored]
+    units: float
+
+
+def scan(dynamodb: DynamoDBClient, table: str, prefix: str = "") -> Iterator[Page]:
+    """All photos of the table whose keys begin with `prefix`, a page at a time.
+
+    Eventually consistent, at half the price: what is told may be a moment old. DynamoDB reads (and
+    bills) the whole table, whatever the prefix.
+    """
+    request: dict[str, Any] = {
+        "TableName": table,
+        "ProjectionExpression": _HEADER,
+        "ExpressionAttributeNames": _NAMES,
+        "ReturnConsumedCapacity": "TOTAL",
+        "TotalSegments": SEGMENTS,
+    }
+    if prefix:
+        request["FilterExpression"] = "begins_with(image, :prefix)"
+        request["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
+
+    def read(segment: int, start: Any) -> Any:
+        begin = {"ExclusiveStartKey": start} if start else {}
+        return dynamodb.scan(**request, Segment=segment, **begin)
+
+    parts = [_Part() for _ in range(SEGMENTS)]
+    with ThreadPoolExecutor(SEGMENTS, thread_name_prefix="scan") as pool:
+        reading = {pool.submit(read, segment, None): segment for segment in range(SEGMENTS)}
+        while reading:
+            for done in wait(reading, return_when=FIRST_COMPLETED).done:
+                segment, answer = reading.pop(done), done.result()
+                last = answer.get("LastEvaluatedKey")
+                if last:  # the next page is on its way while this one is taken in
+                    reading[pool.submit(read, segment, last)] = segment
+                photos = [*parts[segment].take(answer["Items"])]
+                if not last:
+                    photos += parts[segment].end()
+                units = answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+                yield Page(photos, units)
+
+
+def read(dynamodb: DynamoDBClient, table: str, image: str) -> Stored:
+    """What the table holds of one photo now."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="image = :image",
+        ProjectionExpression=_HEADER,
+        ExpressionAttributeNames=_NAMES,
+        ExpressionAttributeValues={":image": {"S": image}},
+        ConsistentRead=True,
+    )
+    part = _Part()
+    for page in pages:
+        list(part.take(page["Items"]))
+    return next(part.end(), Stored(image, None, {}))
+
+
+def headers(dynamodb: DynamoDBClient, table: str, images: Iterable[str]) -> dict[str, Header]:
+    """The headers of up to `BATCH` photos now, by their keys; those without one are left out."""
+    keys: Any = [{"image": {"S": image}, "row": {"S": contract.HEADER}} for image in images]
+    request: Any = {
+        table: {
+            "Keys": keys,
+            "ConsistentRead": True,
+            "ProjectionExpression": _HEADER,
+            "ExpressionAttributeNames": _NAMES,
+        }
+    }
+    found: dict[str, Header] = {}
+    pause = 0.05
+    while request and keys:
+        answer = dynamodb.batch_get_item(RequestItems=request)
+        for item in answer["Responses"].get(table, ()):
+            found[item["image"]["S"]] = _header(item)
+        if request := answer.get("UnprocessedKeys"):  # it was throttled
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
+    return found
+
+
+def _header(item: Mapping[str, Any]) -> Header:
+    def text(name: str) -> str | None:
+        value: str | None = item.get(name, {}).get("S")
+        return value
+
+    return Header(
+        status=text("status") or "",
+        version=text("version") or "",
+        sequencer=text("sequencer") or "",
+        version_id=text("version_id"),
+        etag=text("etag"),
+        labels=int(item.get("label_count", {}).get("N", 0)),
+    )
+
+
+class _Part:
+    """Brings the rows of each photo together, across the borders of pages."""
+
+    def __init__(self) -> None:
+        self._image: str | None = None
+        self._header: Header | None = None
+        self._versions: Counter[str] = Counter()
+
+    def take(self, items: Iterable[Any]) -> Iterator[Stored]:
+        """The photos that are complete with these rows."""
+        for item in items:
+            image, row = item["image"]["S"], item["row"]["S"]
+            if image != self._image:
+                yield from self.end()
+                self._image = image
+            if row == contract.HEADER:
+                self._header = _header(item)
+            else:
+                self._versions[contract.version_of_row(row)] += 1
+
+    def end(self) -> Iterator[Stored]:
+        """The last photo, if there was one."""
+        if self._image is not None:
+            yield Stored(self._image, self._header, self._versions)
+        self._image, self._header, self._versions = None, None, Counter()

@@ -1,0 +1,256 @@
+"""What could not be labelled is listed with its reason, and can be put back to work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import User
+from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.lambda_runtime import s3_record
+
+Photo = Callable[..., Path]
+Client = Callable[[str], Any]
+
+NOT_A_PICTURE = "It is not a JPEG or PNG picture, or it is damaged."
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A stack's queues and bucket, as somebody with other tools reaches them."""
+
+    s3: Any
+    sqs: Any
+    outputs: dict[str, str]
+
+    def put(self, key: str, content: bytes) -> Any:
+        return self.s3.put_object(Bucket=self.outputs["PhotosBucket"], Key=key, Body=content)
+
+    def set_aside(self, body: str, **attributes: str) -> str:
+        """Put a message into the dead-letter queue, as the function does."""
+        told = {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        }
+        queue = self.outputs["DeadLetterQueue"]
+        answer = self.sqs.send_message(QueueUrl=queue, MessageBody=body, MessageAttributes=told)
+        message_id: str = answer["MessageId"]
+        return message_id
+
+
+@pytest.fixture
+def pipeline(stack: User, client: Client) -> Pipeline:
+    outputs = stack("status", "-o", "json").json["outputs"]
+    return Pipeline(client("s3"), client("sqs"), outputs)
+
+
+def created(key: str, answer: Any, sequencer: str = "1") -> str:
+    """S3's message about an object that was put."""
+    photo = {"versionId": answer["VersionId"], "eTag": answer["ETag"].strip('"')}
+    return json.dumps({"Records": [s3_record(key, sequencer, **photo)]})
+
+
+def failures(user: User, *options: str) -> Any:
+    return user("failures", *options, "-o", "json").json
+
+
+def test_nothing_has_failed(stack: User, photo: Photo) -> None:
+    photo("fine.jpg")
+    stack("upload", "fine.jpg", "--wait")
+
+    told = stack("failures")
+
+    assert told.out == ""
+    assert told.err == "No photo has failed.\nThere are no dead letters.\n"
+    again = stack("retry", "--all")
+    assert (again.out, again.err) == ("", "No photo has failed, and there are no dead letters.\n")
+    assert failures(stack) == {
+        "failed": [],
+        "dead_letters": [],
+        "more_failed": False,
+        "more_dead_letters": False,
+    }
+
+
+def test_failed_photos_and_dead_letters_are_told_apart(
+    stack: User, photo: Photo, pipeline: Pipeline
+) -> None:
+    photo("fine.jpg")
+    stack("upload", "fine.jpg", "--wait")
+    fine = pipeline.s3.head_object(Bucket=pipeline.outputs["PhotosBucket"], Key="fine.jpg")
+    pipeline.put("[bold] a b.jpg", b"GIF89a")
+    stack("labels", "[bold] a b.jpg", "--wait", code=5)
+    pipeline.set_aside(created("fine.jpg", fine), error="AccessDenied", reason="It may not.")
+    lost = pipeline.set_aside("hello")
+    waiting = json.dumps({"Records": [s3_record("lost.jpg", "5", versionId="v", eTag="e")]})
+    pipeline.set_aside(waiting)
+
+    told = stack("failures")
+
+    rows = told.rows
+    (failed,) = [row for row in rows if row[0] == "failed"]
+    assert failed[1] == "[bold] a b.jpg"
+    assert failed[3] == "InvalidImageFormatException"
+    assert failed[4].startswith(NOT_A_PICTURE)
+    dead = {row[1]: row for row in rows if row[0] == "dead letter"}
+    assert dead.keys() == {"fine.jpg", "lost.jpg", lost}
+    assert dead["fine.jpg"][3:] == ["AccessDenied", "It may not.", "labelled"]
+    assert dead["lost.jpg"][5] == "waiting"
+    assert dead[lost][5] == "unreadable"
+    assert "Next: labelctl retry --all" in told.err
+    chosen = failures(stack, "--reason", "accessdenied")
+    assert [each["images"] for each in chosen["dead_letters"]] == [["fine.jpg"]]
+    assert chosen["failed"] == []
+    assert "about 2 more dead letters" in stack("failures", "--limit", "1").err
+
+
+def test_a_photo_that_fails_again_is_told_with_the_new_reason(
+    stack: User, pipeline: Pipeline
+) -> None:
+    pipeline.put("bad.jpg", b"GIF89a")
+    stack("labels", "bad.jpg", "--wait", code=5)
+    before = failures(stack)["failed"][0]["failed_at"]
+
+    told = stack("retry", "bad.jpg", "--wait", code=5)
+
+    assert "1 of 1 photo could not be labelled." in told.err
+    assert NOT_A_PICTURE in told.err
+    (after,) = failures(stack)["failed"]
+    assert after["failed_at"] > before
+
+
+def test_a_dead_letter_is_put_back_to_work(
+    stack: User, photo: Photo, client: Client, pipeline: Pipeline
+) -> None:
+    """Its photo waited for somebody to mend what was wrong."""
+    photo("holiday/beach.jpg")
+    stop_the_function(stack, client)
+    stack("upload", "holiday")
+    (message,) = pipeline.sqs.receive_message(QueueUrl=pipeline.outputs["Queue"])["Messages"]
+    pipeline.set_aside(message["Body"], error="AccessDenied", reason="It may not.")
+    pipeline.sqs.delete_message(
+        QueueUrl=pipeline.outputs["Queue"], ReceiptHandle=message["ReceiptHandle"]
+    )
+    stack("labels", "beach.jpg", code=6)
+    start_the_function(stack, client)
+
+    told = stack("retry", "holiday/beach.jpg", "--wait", "-o", "json").json
+
+    assert [each["status"] for each in told["photos"]] == ["labelled"]
+    assert failures(stack)["dead_letters"] == []
+    assert stack("retry", "beach.jpg").rows == [
+        ["labelled", "beach.jpg", "It is labelled already."]
+    ]
+
+
+def start_the_function(user: User, client: Client) -> None:
+    function = user("status", "-o", "json").json["outputs"]["Function"]
+    functions = client("lambda")
+    (mapping,) = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+def test_a_photo_that_nothing_waits_for_any_more_gets_its_labels(
+    stack: User, photo: Photo, client: Client, pipeline: Pipeline
+) -> None:
+    photo("lost.jpg")
+    stop_the_function(stack, client)
+    stack("upload", "lost.jpg")
+    assert stack("retry", "lost.jpg").rows == [["waiting", "lost.jpg", "It waits in the queue."]]
+    pipeline.sqs.purge_queue(QueueUrl=pipeline.outputs["Queue"])
+    start_the_function(stack, client)
+
+    assert stack("retry", "lost.jpg").rows == [["queued", "lost.jpg", "nothing waited for it"]]
+
+    assert stack("labels", "lost.jpg", "--wait").rows
+
+
+def test_all_goes_back_to_work_but_what_cannot_be_read(
+    stack: User, photographs: Path, pipeline: Pipeline
+) -> None:
+    for number in range(12):
+        pipeline.put(f"bad/{number}.jpg", b"GIF89a")
+    assert_soon(lambda: len(failures(stack)["failed"]) == 12)
+    rocket = (photographs / "rocket.jpg").read_bytes()
+    for number in range(12):
+        pipeline.set_aside(created(f"{number}.jpg", pipeline.put(f"{number}.jpg", rocket)))
+    lost = pipeline.set_aside("hello", error="NotAnEvent", reason="no object")
+
+    told = stack("retry", "--all")
+
+    outcomes = {row[1]: row[0] for row in told.rows}
+    assert outcomes.pop(lost) == "left"
+    assert set(outcomes.values()) == {"queued"}
+    assert len(outcomes) == 24
+    assert "24 queued, 1 left." in told.err
+    (left,) = failures(stack)["dead_letters"]
+    assert left["message_id"] == lost
+    done = stack("retry", "--reason", "InvalidImageFormat", "--wait", "-o", "json", code=5)
+    assert len(done.json["photos"]) == 12
+    assert "12 of 12 photos could not be labelled." in done.err
+
+
+def test_what_cannot_be_read_is_deleted_on_demand_only(stack: User, pipeline: Pipeline) -> None:
+    lost = pipeline.set_aside("hello", error="NotAnEvent", reason="no object")
+    gone = json.dumps({"Records": [s3_record("gone.jpg", "5", versionId="v", eTag="e")]})
+    pipeline.set_aside(gone)
+
+    asked = stack("failures", "--discard", code=2)
+    assert "Add --yes" in asked.err
+    assert len(failures(stack)["dead_letters"]) == 2
+
+    done = stack("failures", "--discard", "--yes", "-o", "json")
+    assert json.loads(done.out) == {"message_id": lost, "outcome": "deleted", "body": "hello"}
+    (kept,) = failures(stack)["dead_letters"]
+    assert kept["images"] == ["gone.jpg"]
+    assert stack("failures", "--discard", "--yes").err == (
+        "There are no dead letters that cannot be read.\n"
+    )
+
+
+def test_one_unknown_photo_stops_it_before_anything_is_done(
+    stack: User, pipeline: Pipeline
+) -> None:
+    pipeline.put("bad.jpg", b"GIF89a")
+    stack("labels", "bad.jpg", "--wait", code=5)
+    before = failures(stack)["failed"]
+
+    told = stack("retry", "bad.jpg", "never.jpg", code=3)
+
+    assert told.out == ""
+    assert 'There is no photo "never.jpg"' in told.err
+    assert failures(stack)["failed"] == before
+
+
+def test_an_interrupt_gives_the_dead_letters_back(
+    stack: User, client: Client, pipeline: Pipeline
+) -> None:
+    stop_the_function(stack, client)
+    text = [json.dumps({"Records": [s3_record(f"{n}.jpg", "1")]}) for n in range(400)]
+    for start in range(0, len(text), 10):
+        entries = [
+            {"Id": str(place), "MessageBody": body}
+            for place, body in enumerate(text[start : start + 10])
+        ]
+        pipeline.sqs.send_message_batch(
+            QueueUrl=pipeline.outputs["DeadLetterQueue"], Entries=entries
+        )
+    command = stack.start("retry", "--all")
+    assert command.stdout
+    assert command.stdout.readline().startswith(b"queued\t")
+    os.killpg(command.pid, signal.SIGINT)
+    out, err = command.communicate(timeout=20)
+
+    assert command.returncode == 130
+    assert err == b"Interrupted. The same command goes on with the rest.\n"
+    now = stack("status", "-o", "json").json
+    assert now["dead_letters"]["in_flight"] == 0
+    assert now["dead_letters"]["waiting"] + now["queue"]["waiting"] == 400
+    assert now["queue"]["waiting"] >= 1 + len(out.splitlines())
+    assert len(stack("retry", "--all").rows) == now["dead_letters"]["waiting"]

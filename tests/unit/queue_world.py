@@ -1,0 +1,47 @@
+"""Messages in queues, and rows in the table, put there and looked at as a test needs it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from boto3.dynamodb.types import TypeSerializer
+
+from tests.lambda_runtime import s3_record
+
+
+def body(key: str, number: int = 1) -> str:
+    """S3's message of a photo's version v1 with eTag e1; `number` is its sequencer."""
+    return json.dumps({"Records": [s3_record(key, f"{number:X}", versionId="v1", eTag="e1")]})
+
+
+def put(sqs: Any, queue: str, text: str, **attributes: str) -> str:
+    """Send a message; returns its id."""
+    told = {
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+    }
+    answer = sqs.send_message(QueueUrl=queue, MessageBody=text, MessageAttributes=told)
+    message_id: str = answer["MessageId"]
+    return message_id
+
+
+def visible(sqs: Any, queue: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
+    return int(answer["Attributes"][name])
+
+
+def bodies(sqs: Any, queue: str) -> list[str]:
+    """Takes all there is out of a queue."""
+    found = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        found += [message["Body"] for message in messages]
+    return sorted(found)
+
+
+def store(dynamodb: Any, table: str, *rows: dict[str, Any]) -> None:
+    """Put rows into the table as they are."""
+    serialize = TypeSerializer().serialize
+    for row in rows:
+        item = {name: serialize(value) for name, value in row.items()}
+        dynamodb.put_item(TableName=table, Item=item)

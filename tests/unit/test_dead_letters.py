@@ -1,0 +1,347 @@
+"""The dead-letter queue is read without losing anything, whatever happens while it is."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelctl import contract, dead_letters
+from labelctl.dead_letters import held
+from labelctl.errors import RefusedError
+from tests.lambda_runtime import s3_record
+from tests.unit.conftest import REGION
+from tests.unit.queue_world import bodies, body, put, visible
+
+# ---- reading
+
+
+def test_an_empty_queue(sqs: Any, dead: str) -> None:
+    with held(sqs, dead) as letters:
+        assert list(letters) == []
+    assert not letters.more
+
+
+def test_what_a_dead_letter_tells(sqs: Any, dead: str) -> None:
+    sent = body("a b.jpg")
+    message_id = put(sqs, dead, sent, error="AccessDenied", reason="The function may not.")
+    with held(sqs, dead) as letters:
+        (letter,) = letters
+    assert letter.message_id == message_id
+    assert letter.images == ("a b.jpg",)
+    assert [event.sequencer for event in letter.events] == [contract.pad_sequencer("1")]
+    assert (letter.error, letter.reason) == ("AccessDenied", "The function may not.")
+    assert letter.sent_at.startswith("20")
+    assert letter.sent_at.endswith("Z")
+    assert letter.receives == 1
+    assert letter.body == sent
+
+
+def test_one_that_sqs_itself_set_aside_has_no_code_but_a_sentence(sqs: Any, dead: str) -> None:
+    put(sqs, dead, body("a.jpg"))
+    with held(sqs, dead) as letters:
+        (letter,) = letters
+    assert (letter.error, letter.reason) == ("", dead_letters.NO_REASON)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello",
+        "{}",
+        "[" * 100_000,
+        json.dumps({"Event": "s3:TestEvent"}),
+        json.dumps({"Records": []}),
+        json.dumps({"Records": [s3_record("a.jpg", "not hexadecimal")]}),
+        body(""),
+        body("k" * 1025),
+        body("x").replace('"x"', '"\\ud800"'),
+    ],
+    ids=range(9),
+)
+def test_one_that_tells_of_no_photo(sqs: Any, dead: str, text: str) -> None:
+    put(sqs, dead, text)
+    with held(sqs, dead) as letters:
+        (letter,) = letters
+    assert letter.images == letter.events == ()
+    assert letter.body == text
+
+
+def test_each_is_told_once_and_given_back(sqs: Any, dead: str) -> None:
+    ids = {put(sqs, dead, body(f"{number}.jpg")) for number in range(57)}
+    for _ in range(2):
+        with held(sqs, dead) as letters:
+            found = [letter.message_id for letter in letters]
+            assert visible(sqs, dead) == 0
+        assert len(found) == len(ids)
+        assert set(found) == ids
+        assert not letters.more
+        assert visible(sqs, dead) == len(ids)
+
+
+def test_few_requests_are_made_for_few_letters(sqs: Any, dead: str) -> None:
+    put(sqs, dead, body("a.jpg"))
+    made: list[str] = []
+    sqs.meta.events.register("before-call.sqs", lambda model, **_: made.append(model.name))
+    with held(sqs, dead) as letters:
+        list(letters)
+    assert len(made) <= 4
+    assert made.count("ChangeMessageVisibilityBatch") == 1
+
+
+@pytest.mark.parametrize("limit", [1, 10, 25])
+def test_no_more_are_held_than_the_limit(sqs: Any, dead: str, limit: int) -> None:
+    for number in range(26):
+        put(sqs, dead, body(f"{number}.jpg"))
+    with held(sqs, dead, limit) as letters:
+        assert len(list(letters)) == limit
+        assert letters.more
+        assert visible(sqs, dead) == 26 - limit
+    assert visible(sqs, dead) == 26
+
+
+def test_the_limit_is_of_those_held_at_once(sqs: Any, dead: str, queue: str) -> None:
+    """So a queue of any length can be emptied in little memory."""
+    for number in range(50):
+        put(sqs, dead, body(f"{number}.jpg"))
+    with held(sqs, dead, limit=10) as letters:
+        for letter in letters:
+            letters.move([letter], queue)
+    assert not letters.more
+    assert (visible(sqs, dead), visible(sqs, queue)) == (0, 50)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_all_are_given_back_when_something_goes_wrong(
+    sqs: Any, dead: str, error: type[BaseException]
+) -> None:
+    for number in range(35):
+        put(sqs, dead, body(f"{number}.jpg"))
+
+    def read() -> None:
+        with held(sqs, dead) as letters:
+            for _ in letters:
+                raise error
+
+    with pytest.raises(error):
+        read()
+    assert visible(sqs, dead) == 35
+
+
+def test_what_went_wrong_first_is_told(sqs: Any, dead: str) -> None:
+    put(sqs, dead, body("a.jpg"))
+
+    def read() -> None:
+        with held(sqs, dead) as letters:
+            list(letters)
+            sqs.delete_queue(QueueUrl=dead)
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        read()
+
+
+# ---- what moto does not do
+
+
+MESSAGE = {
+    "MessageId": "m1",
+    "ReceiptHandle": "r1",
+    "Body": body("a.jpg"),
+    "Attributes": {"SentTimestamp": "1893456000500", "ApproximateReceiveCount": "4"},
+}
+SERVED = {"HTTPHeaders": {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}}
+
+
+@pytest.fixture
+def stub(no_account: None) -> Any:
+    client = boto3.client("sqs", region_name=REGION)
+    with Stubber(client) as stubber:
+        yield SimpleNamespace(client=client, answers=stubber.add_response)
+        stubber.assert_no_pending_responses()
+
+
+RECEIVED = {
+    "QueueUrl": "dead",
+    "MaxNumberOfMessages": 10,
+    "VisibilityTimeout": dead_letters.HOLD,
+    "WaitTimeSeconds": dead_letters.LONG_POLL,
+    "AttributeNames": ANY,
+    "MessageAttributeNames": ["error", "reason"],
+}
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub's answers have an order."""
+    monkeypatch.setattr(dead_letters, "WORKERS", 1)
+
+
+def test_the_queue_is_asked_until_a_long_poll_finds_nothing(stub: Any, one_at_a_time: None) -> None:
+    """An answer may hold fewer messages than there are, but an empty long poll is the truth."""
+    assert dead_letters.LONG_POLL >= 1
+    other = {**MESSAGE, "MessageId": "m2", "ReceiptHandle": "r2"}
+    again = {**MESSAGE, "ReceiptHandle": "r1, newer"}  # held for too long, or twice for no reason
+    for messages in ([MESSAGE], [other], [again], []):
+        answer = {"Messages": messages, "ResponseMetadata": SERVED}
+        stub.answers("receive_message", answer, RECEIVED)
+    back = [
+        {"Id": "0", "ReceiptHandle": "r1, newer", "VisibilityTimeout": 0},
+        {"Id": "1", "ReceiptHandle": "r2", "VisibilityTimeout": 0},
+    ]
+    expired = {"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}
+    stub.answers(
+        "change_message_visibility_batch",
+        {"Successful": [{"Id": "1"}], "Failed": [expired]},
+        {"QueueUrl": "dead", "Entries": back},
+    )
+    with held(stub.client, "dead") as letters:
+        assert [letter.message_id for letter in letters] == ["m1", "m2"]
+
+
+def test_what_comes_straight_back_is_not_told_again(stub: Any, one_at_a_time: None) -> None:
+    """Or moving all dead letters might have no end."""
+    late = {**MESSAGE["Attributes"], "SentTimestamp": "1893456001001"}
+    back = {**MESSAGE, "MessageId": "m2", "Attributes": late}
+    for messages in ([MESSAGE], [back], []):
+        answer = {"Messages": messages, "ResponseMetadata": SERVED}
+        stub.answers("receive_message", answer, RECEIVED)
+    stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
+    with held(stub.client, "dead") as letters:
+        assert [letter.message_id for letter in letters] == ["m1"]
+
+
+# ---- moving and deleting
+
+
+def test_a_move_sends_the_bodies_as_they_are_and_no_attributes(
+    sqs: Any, dead: str, queue: str
+) -> None:
+    sent = sorted(body(f"{number}.jpg") for number in range(23))
+    for text in sent:
+        put(sqs, dead, text, error="E", reason="why")
+    with held(sqs, dead) as letters:
+        letters.move(letters, queue)
+    assert visible(sqs, dead) == 0
+    answer = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], VisibilityTimeout=0)
+    assert "MessageAttributes" not in answer["Messages"][0]
+    assert bodies(sqs, queue) == sent
+
+
+def test_those_that_are_not_chosen_stay(sqs: Any, dead: str, queue: str) -> None:
+    for number in range(12):
+        put(sqs, dead, body(f"{number}.jpg"))
+    with held(sqs, dead) as letters:
+        found = list(letters)
+        letters.move(found[:5], queue)
+        letters.delete(found[5:7])
+    assert (visible(sqs, dead), visible(sqs, queue)) == (5, 5)
+    kept = {letter.body for letter in found[7:]}
+    assert set(bodies(sqs, dead)) == kept
+
+
+def test_a_message_is_never_in_neither_queue(sqs: Any, dead: str, queue: str) -> None:
+    """Cut off between the two steps, it is in both."""
+    put(sqs, dead, body("a.jpg"))
+
+    def interrupt(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    sqs.meta.events.register("before-call.sqs.DeleteMessageBatch", interrupt)
+
+    def move() -> None:
+        with held(sqs, dead) as letters:
+            letters.move(letters, queue)
+
+    with pytest.raises(KeyboardInterrupt):
+        move()
+    assert (visible(sqs, dead), visible(sqs, queue)) == (1, 1)
+
+
+def refused(sender: bool, message: str = "try again") -> dict[str, Any]:
+    return {"Id": "0", "SenderFault": sender, "Code": "InternalError", "Message": message}
+
+
+def given_letters(stub: Any, count: int) -> None:
+    messages = [
+        {**MESSAGE, "MessageId": f"m{number}", "ReceiptHandle": f"r{number}"}
+        for number in range(count)
+    ]
+    for answer in (messages, []):
+        stub.answers("receive_message", {"Messages": answer, "ResponseMetadata": SERVED}, RECEIVED)
+
+
+def entry(number: int, receipt: str) -> dict[str, str]:
+    return {"Id": str(number), "ReceiptHandle": receipt}
+
+
+def test_what_sqs_hands_back_is_sent_again(
+    stub: Any, one_at_a_time: None, naps: list[float]
+) -> None:
+    given_letters(stub, 2)
+    taken = {"Id": "1", "MessageId": "x", "MD5OfMessageBody": "x"}
+    stub.answers("send_message_batch", {"Successful": [taken], "Failed": [refused(False)]})
+    done = {"Successful": [], "Failed": []}
+    stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r1")]})
+    stub.answers("send_message_batch", {"Successful": [{**taken, "Id": "0"}], "Failed": []})
+    stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r0")]})
+    with held(stub.client, "dead", sleep=naps) as letters:
+        letters.move(list(letters), "work")
+    assert len(naps) == 1
+
+
+@pytest.mark.parametrize(("sender", "attempts"), [(True, 1), (False, 5)])
+def test_what_sqs_will_not_take_stays(
+    stub: Any, one_at_a_time: None, naps: list[float], sender: bool, attempts: int
+) -> None:
+    given_letters(stub, 1)
+    for _ in range(attempts):
+        stub.answers("send_message_batch", {"Successful": [], "Failed": [refused(sender, "no")]})
+    back = [{**entry(0, "r0"), "VisibilityTimeout": 0}]
+    stub.answers(
+        "change_message_visibility_batch",
+        {"Successful": [], "Failed": []},
+        {"QueueUrl": "dead", "Entries": back},
+    )
+
+    def move() -> None:
+        with held(stub.client, "dead", sleep=naps) as letters:
+            letters.move(list(letters), "work")
+
+    with pytest.raises(RefusedError, match="SQS did not take 1 dead letter: no"):
+        move()
+
+
+def test_what_sqs_will_not_remove_is_told(stub: Any, one_at_a_time: None) -> None:
+    given_letters(stub, 2)
+    stub.answers("delete_message_batch", {"Successful": [], "Failed": [refused(True, "no")]})
+    stub.answers(
+        "change_message_visibility_batch",
+        {"Successful": [], "Failed": []},
+        {"QueueUrl": "dead", "Entries": [{**entry(0, "r0"), "VisibilityTimeout": 0}]},
+    )
+
+    def delete() -> None:
+        with held(stub.client, "dead") as letters:
+            letters.delete(list(letters))
+
+    with pytest.raises(RefusedError, match="SQS did not remove 1 dead letter: no"):
+        delete()
+
+
+@given(st.lists(st.integers(0, 300_000), max_size=40))
+def test_a_batch_is_as_large_as_a_request_may_be(sizes: list[int]) -> None:
+    letters: Any = [
+        SimpleNamespace(body="x" * size, number=number) for number, size in enumerate(sizes)
+    ]
+    batches = list(dead_letters._batches(letters))
+    assert [letter for batch in batches for letter in batch] == letters
+    for batch in batches:
+        assert 1 <= len(batch) <= 10
+        assert len(batch) == 1 or sum(len(letter.body) for letter in batch) <= 256 * 1024

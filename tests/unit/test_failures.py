@@ -1,0 +1,212 @@
+"""What did not work out: failed photos by the index, dead letters by the queue and the headers."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelctl import contract, failures
+from labelctl.failures import Choice, Failure
+from tests.lambda_runtime import s3_record
+from tests.unit.queue_world import body, put, store, visible
+from tests.unit.test_results import ANSWER, event
+
+ALL = Choice()
+
+
+def failed(key: str, at: str, error: str = "TooLarge", reason: str = "It is too large.") -> Any:
+    return contract.failed_header(event(key), "v", error, reason, at)
+
+
+@pytest.fixture
+def stored(dynamodb: Any, table: str) -> Any:
+    """Puts rows into the table."""
+    return partial(store, dynamodb, table)
+
+
+@pytest.fixture
+def listed(dynamodb: Any, table: str) -> Any:
+    def read(choice: Choice = ALL) -> list[str]:
+        return [failure.image for failure in failures.failed(dynamodb, table, choice)]
+
+    return read
+
+
+@pytest.fixture
+def aside(sqs: Any, dead: str, dynamodb: Any, table: str) -> Any:
+    def read(choice: Choice = ALL, limit: int = 100) -> tuple[list[Any], bool]:
+        return failures.set_aside(sqs, dead, dynamodb, table, choice, limit)
+
+    return read
+
+
+# ---- photos that failed
+
+
+def test_only_failed_photos_are_listed_the_latest_first(
+    dynamodb: Any, table: str, stored: Any
+) -> None:
+    each = event("labelled.jpg")
+    rows = contract.label_rows(each, "v", ANSWER["Labels"])
+    stored(*rows, contract.labelled_header(each, "v", rows, ANSWER, "2030-01-04T00:00:00Z"))
+    stored(contract.tombstone(event("gone.jpg"), "v", "2030-01-05T00:00:00Z", 1))
+    stored(
+        failed("b.jpg", "2030-01-02T00:00:00Z"),
+        failed("a.jpg", "2030-01-01T00:00:00Z", "Empty", "It is empty."),
+        failed("[c].jpg", "2030-01-03T00:00:00Z"),
+    )
+    found = list(failures.failed(dynamodb, table, ALL))
+    assert [failure.image for failure in found] == ["[c].jpg", "b.jpg", "a.jpg"]
+    assert found[-1] == Failure("a.jpg", "Empty", "It is empty.", "2030-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("choice", "images"),
+    [
+        (Choice(prefix="holiday/"), ["holiday/a.jpg"]),
+        (Choice(prefix="none/"), []),
+        (Choice(reason="toolarge"), ["a.jpg"]),
+        (Choice(reason="IS EMPTY"), ["holiday/a.jpg"]),
+        (Choice(reason="it is"), ["holiday/a.jpg", "a.jpg"]),
+        (Choice(prefix="a", reason="empty"), []),
+    ],
+)
+def test_a_choice_by_prefix_and_reason(
+    stored: Any, listed: Any, choice: Choice, images: list[str]
+) -> None:
+    stored(
+        failed("a.jpg", "2030-01-01T00:00:00Z"),
+        failed("holiday/a.jpg", "2030-01-02T00:00:00Z", "Empty", "It is empty."),
+    )
+    assert listed(choice) == images
+
+
+def test_the_index_is_read_page_by_page_and_only_as_far_as_needed(
+    dynamodb: Any, table: str, stored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "_PAGE", 10)
+    stored(*(failed(f"{number}.jpg", f"2030-01-01T00:00:{number}Z") for number in range(10, 45)))
+    pages: list[int] = []
+    dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **_: pages.append(1))
+    found = failures.failed(dynamodb, table, ALL)
+    assert [failure.image for failure in islice(found, 3)] == ["44.jpg", "43.jpg", "42.jpg"]
+    assert len(pages) == 1
+    assert len(list(found)) == 32
+    assert len(pages) == 4
+
+
+@given(st.integers(0, 8), st.integers(1, 8))
+def test_more_is_told_of_where_there_is_more(there: int, limit: int) -> None:
+    every: Any = list(range(there))
+    assert failures.first(iter(every), limit) == (every[:limit], there > limit)
+
+
+# ---- dead letters
+
+
+def test_no_dead_letters(aside: Any) -> None:
+    assert aside() == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "state"),
+    [
+        (None, "", "waiting"),
+        (4, "labelled", "waiting"),  # of the version before
+        (5, "labelled", "labelled"),
+        (6, "labelled", "labelled"),
+        (5, "failed", "failed"),
+        (6, "removed", "removed"),
+    ],
+)
+def test_a_dead_letter_tells_how_its_photo_stands_now(
+    sqs: Any, dead: str, stored: Any, aside: Any, number: int | None, status: str, state: str
+) -> None:
+    message_id = put(sqs, dead, body("a.jpg", 5), error="AccessDenied", reason="It may not.")
+    if number is not None:
+        each = event("a.jpg", number)
+        now = "2030-01-01T00:00:00Z"
+        stored(
+            {
+                "labelled": contract.labelled_header(each, "v", [], ANSWER, now),
+                "failed": contract.failed_header(each, "v", "E", "why", now),
+                "removed": contract.tombstone(each, "v", now, 1),
+            }[status]
+        )
+    ((found,), more) = aside()
+    assert (found.letter.message_id, found.state, more) == (message_id, state, False)
+    assert visible(sqs, dead) == 1
+    told = found.as_json()
+    assert told["images"] == ("a.jpg",)
+    assert (told["error"], told["reason"], told["body"]) == ("AccessDenied", "It may not.", None)
+
+
+def test_one_that_cannot_be_read_is_shown_with_its_body(sqs: Any, dead: str, aside: Any) -> None:
+    put(sqs, dead, "hello")
+    ((found,), _) = aside()
+    assert found.state == "unreadable"
+    assert found.as_json()["body"] == "hello"
+
+
+def test_of_several_photos_the_one_that_needs_something_counts(
+    sqs: Any, dead: str, stored: Any, aside: Any
+) -> None:
+    put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5"), s3_record("b.jpg", "5")]}))
+    stored(contract.labelled_header(event("a.jpg", 5), "v", [], ANSWER, "2030-01-01T00:00:00Z"))
+    ((found,), _) = aside()
+    assert (found.letter.images, found.state) == (("a.jpg", "b.jpg"), "waiting")
+
+
+def test_more_dead_letters_than_one_request_asks_headers_for(
+    sqs: Any, dead: str, stored: Any, aside: Any
+) -> None:
+    for number in range(120):
+        put(sqs, dead, body(f"{number}.jpg", 5))
+        if number % 2:
+            each = event(f"{number}.jpg", 5)
+            stored(contract.labelled_header(each, "v", [], ANSWER, "2030-01-01T00:00:00Z"))
+    found, more = aside(limit=200)
+    assert not more
+    states = {each.letter.images[0]: each.state for each in found}
+    assert len(states) == 120
+    assert {state for image, state in states.items() if int(image[:-4]) % 2} == {"labelled"}
+    assert list(states.values()).count("waiting") == 60
+    sent = [each.letter.sent_at for each in found]
+    assert sent == sorted(sent, reverse=True)
+
+
+def test_without_a_choice_no_more_are_looked_at_than_are_shown(
+    sqs: Any, dead: str, aside: Any
+) -> None:
+    for number in range(30):
+        put(sqs, dead, body(f"{number}.jpg"))
+    asked: list[int] = []
+    sqs.meta.events.register("before-call.sqs.ReceiveMessage", lambda **_: asked.append(1))
+    found, more = aside(limit=5)
+    assert (len(found), more) == (5, True)
+    assert len(asked) == 1
+    assert visible(sqs, dead) == 30
+
+
+def test_a_choice_of_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
+    put(sqs, dead, body("x/a.jpg"), error="AccessDeniedException", reason="User may not.")
+    put(sqs, dead, body("b.jpg"), error="KeyError", reason="'x'")
+    put(sqs, dead, "hello", error="NotAnEvent", reason="no object")
+    for number in range(20):
+        put(sqs, dead, body(f"y/{number}.jpg"))
+
+    def images(choice: Choice, limit: int = 100) -> tuple[list[tuple[str, ...]], bool]:
+        found, more = aside(choice, limit)
+        return [each.letter.images for each in found], more
+
+    assert images(Choice(reason="accessdenied")) == ([("x/a.jpg",)], False)
+    assert images(Choice(prefix="x/")) == ([("x/a.jpg",)], False)
+    assert images(Choice(reason="notanevent")) == ([()], False)
+    found, more = images(Choice(prefix="y/"), limit=7)
+    assert (len(found), more) == (7, True)

@@ -1,0 +1,327 @@
+"""Failed photos are asked for anew, dead letters are moved: twice does no harm, and none is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from labelctl import contract, dead_letters, results, retry
+from labelctl.errors import RefusedError
+from labelctl.failures import Choice
+from labelctl.results import Awaited
+from tests.lambda_runtime import s3_record
+from tests.unit.queue_world import bodies, body, put, store, visible
+from tests.unit.test_results import ANSWER, event
+
+NOW = "2030-01-01T12:00:00Z"
+SENT = Awaited("a.jpg", "v1", "e1")
+
+
+@pytest.fixture
+def aws(s3: Any, dynamodb: Any, sqs: Any) -> Any:
+    return SimpleNamespace(s3=s3, dynamodb=dynamodb, sqs=sqs)
+
+
+@pytest.fixture
+def stack(bucket: str, table: str, queue: str, dead: str) -> Any:
+    return SimpleNamespace(bucket=bucket, table=table, queue=queue, dead_letters=dead)
+
+
+@pytest.fixture
+def stored(dynamodb: Any, table: str) -> Any:
+    """Puts rows into the table."""
+    return partial(store, dynamodb, table)
+
+
+@pytest.fixture
+def these(aws: Any, stack: Any) -> Any:
+    """Retries photos; (image, outcome, why) of each."""
+
+    def run(*photos: Awaited) -> list[tuple[Any, ...]]:
+        found = retry.these(aws, stack, photos)
+        return [(each.image, each.outcome, each.why) for each in found]
+
+    return run
+
+
+@pytest.fixture
+def every(aws: Any, stack: Any) -> Any:
+    """Retries all that is chosen; (image or message id, outcome) of each."""
+
+    def run(choice: Choice = Choice()) -> list[tuple[Any, str]]:  # noqa: B008
+        found = retry.every(aws, stack, choice)
+        return [(each.image or each.message_id, each.outcome) for each in found]
+
+    return run
+
+
+def failed(key: str = "a.jpg", number: int = 1, error: str = "TooLarge", at: str = NOW) -> Any:
+    return contract.failed_header(event(key, number), "v", error, "It is too large.", at)
+
+
+def labelled(key: str = "a.jpg", number: int = 1) -> Any:
+    return contract.labelled_header(event(key, number), "v", [], ANSWER, NOW)
+
+
+def requests_in(sqs: Any, queue: str) -> list[tuple[str, str]]:
+    """The photos asked for, and the requests' sequencers."""
+    events = [each for text in bodies(sqs, queue) for each in contract.parse_message(text)]
+    assert {each.kind for each in events} <= {"requested"}
+    return sorted((each.key, each.sequencer) for each in events)
+
+
+def after(number: int, count: int = 1) -> str:
+    return f"{contract.pad_sequencer(f'{number:X}')}:{count:08X}"
+
+
+# ---- photos by name
+
+
+def test_a_failed_photo_is_asked_for(sqs: Any, queue: str, stored: Any, these: Any) -> None:
+    stored(failed(number=7))
+    assert these(SENT) == [("a.jpg", "queued", "failed")]
+    assert requests_in(sqs, queue) == [("a.jpg", after(7))]
+
+
+def test_only_a_newer_result_is_waited_for(aws: Any, stack: Any, stored: Any) -> None:
+    """And not the failure that there is."""
+    stored(failed(number=7))
+    [told] = retry.these(aws, stack, [SENT])
+    assert told.awaited == Awaited("a.jpg", "v1", "e1", after(7))
+    [header] = aws.dynamodb.scan(TableName=stack.table)["Items"]
+    plain = {name: value.get("S") for name, value in header.items()}
+    assert results.answers(plain, SENT)
+    assert not results.answers(plain, told.awaited)
+
+
+def test_asking_twice_asks_for_the_same(sqs: Any, queue: str, stored: Any, these: Any) -> None:
+    stored(failed(number=7))
+    these(SENT)
+    these(SENT)
+    assert requests_in(sqs, queue) == [("a.jpg", after(7))] * 2
+
+
+def test_a_photo_that_failed_again_is_asked_for_anew(
+    sqs: Any, queue: str, stored: Any, these: Any
+) -> None:
+    stored({**failed(), "sequencer": after(7)})
+    these(SENT)
+    assert requests_in(sqs, queue) == [("a.jpg", after(7, 2))]
+
+
+def test_a_labelled_photo_is_left_alone(sqs: Any, queue: str, stored: Any, these: Any) -> None:
+    stored(labelled())
+    assert these(SENT) == [("a.jpg", "labelled", "It is labelled already.")]
+    assert visible(sqs, queue) == 0
+
+
+def test_a_waiting_photo_waits(sqs: Any, queue: str, these: Any) -> None:
+    put(sqs, queue, "x")
+    assert these(SENT) == [("a.jpg", "waiting", "It waits in the queue.")]
+    assert visible(sqs, queue) == 1
+
+
+@pytest.mark.parametrize("state", ["in flight", "delayed"])
+def test_what_is_being_worked_on_waits_as_well(
+    sqs: Any, queue: str, these: Any, state: str
+) -> None:
+    delay = 900 if state == "delayed" else 0
+    sqs.send_message(QueueUrl=queue, MessageBody="x", DelaySeconds=delay)
+    sqs.receive_message(QueueUrl=queue)
+    assert [outcome for _, outcome, _ in these(SENT)] == ["waiting"]
+
+
+@pytest.mark.parametrize("known", ["nothing", "rows", "an older version", "a removal"])
+def test_a_photo_that_nothing_waits_for_is_asked_for(
+    sqs: Any, queue: str, stored: Any, these: Any, known: str
+) -> None:
+    """Behind all that the table knows of it."""
+    if known == "rows":
+        each = event(number=9)
+        stored(*contract.label_rows(each, contract.version_of(each, "aa"), ANSWER["Labels"]))
+    if known == "an older version":
+        stored(contract.labelled_header(event(number=9, version_id="v0"), "v", [], ANSWER, NOW))
+    if known == "a removal":
+        stored(contract.tombstone(event(number=9), "v", NOW, 1))
+    assert these(SENT) == [("a.jpg", "queued", "nothing waited for it")]
+    assert requests_in(sqs, queue) == [("a.jpg", after(0 if known == "nothing" else 9))]
+
+
+def test_dead_letters_of_the_photo_are_moved_and_others_are_not(
+    sqs: Any, queue: str, dead: str, these: Any
+) -> None:
+    put(sqs, dead, body("b.jpg"))
+    put(sqs, dead, "hello")
+    put(sqs, dead, body("a.jpg"), error="E", reason="why")
+    assert these(SENT) == [("a.jpg", "queued", "dead letter")]
+    assert bodies(sqs, queue) == [body("a.jpg")]
+    assert visible(sqs, dead) == 2
+
+
+def test_a_failed_photo_with_a_dead_letter_is_asked_for_and_the_letter_moved(
+    sqs: Any, queue: str, dead: str, stored: Any, these: Any
+) -> None:
+    """The letter may be of an event that is done with, and then does nothing."""
+    stored(failed(number=7))
+    put(sqs, dead, body("a.jpg", 7))
+    assert these(SENT) == [("a.jpg", "queued", "failed")]
+    assert visible(sqs, dead) == 0
+    assert visible(sqs, queue) == 2
+
+
+def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these: Any) -> None:
+    photos = [Awaited(f"{number}.jpg", "v1", "e1") for number in range(130)]
+    stored(*(failed(photo.key) for photo in photos[:110]), labelled(photos[110].key))
+    for photo in photos[120:]:
+        put(sqs, dead, body(photo.key))
+    told = these(*photos, photos[0])
+    assert len(told) == len({image for image, _, _ in told}) == 130
+    outcomes = {int(image[:-4]): (outcome, why) for image, outcome, why in told}
+    assert outcomes[0] == ("queued", "failed")
+    assert outcomes[110] == ("labelled", "It is labelled already.")
+    assert outcomes[115] == ("queued", "nothing waited for it")
+    assert outcomes[125] == ("queued", "dead letter")
+    assert (visible(sqs, dead), visible(sqs, queue)) == (0, 129)
+
+
+# ---- all, or a choice
+
+
+def test_nothing_to_retry(every: Any) -> None:
+    assert every() == []
+
+
+def test_all_that_failed_and_all_dead_letters(
+    sqs: Any, queue: str, dead: str, stored: Any, every: Any
+) -> None:
+    stored(*(failed(f"f{number}.jpg", number) for number in range(120)), labelled("fine.jpg"))
+    for number in range(100):
+        put(sqs, dead, body(f"d{number}.jpg"))
+    lost = put(sqs, dead, "hello")
+    told = every()
+    assert len(told) == 221
+    assert (lost, "left") in told
+    assert {image for image, outcome in told if outcome == "queued"} == {
+        *(f"f{number}.jpg" for number in range(120)),
+        *(f"d{number}.jpg" for number in range(100)),
+    }
+    assert (visible(sqs, dead), visible(sqs, queue)) == (1, 220)
+
+
+@pytest.mark.parametrize(
+    ("choice", "queued"),
+    [
+        (Choice(reason="accessdenied"), {"x/d.jpg"}),
+        (Choice(reason="toolarge"), {"a.jpg", "x/a.jpg"}),
+        (Choice(prefix="x/"), {"x/a.jpg", "x/d.jpg"}),
+        (Choice(prefix="x/", reason="too large"), {"x/a.jpg"}),
+        (Choice(reason="nothing like it"), set()),
+    ],
+)
+def test_only_what_is_chosen(
+    sqs: Any, queue: str, dead: str, stored: Any, every: Any, choice: Choice, queued: set[str]
+) -> None:
+    stored(failed("a.jpg"), failed("x/a.jpg"), failed("b.jpg", error="Empty") | {"reason": "x"})
+    put(sqs, dead, body("x/d.jpg"), error="AccessDenied", reason="may not")
+    put(sqs, dead, body("d.jpg"), error="KeyError", reason="'x' is missing")
+    put(sqs, dead, "hello", error="NotAnEvent", reason="no object")
+    assert {image for image, outcome in every(choice) if outcome == "queued"} == queued
+    assert visible(sqs, dead) == 3 - len(queued & {"x/d.jpg"})
+    assert visible(sqs, queue) == len(queued)
+
+
+def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
+    aws: Any, sqs: Any, queue: str, stored: Any, stack: Any
+) -> None:
+    stored(failed("a.jpg"), labelled("b.jpg"))
+    [told] = retry._ask(aws, stack, ["a.jpg", "b.jpg", "gone.jpg"])
+    assert told.image == "a.jpg"
+    assert told.awaited == Awaited("a.jpg", "v1", "e1", after(1))
+    assert requests_in(sqs, queue) == [("a.jpg", after(1))]
+
+
+@pytest.mark.parametrize(
+    ("name", "awaited"),
+    [
+        ("ObjectCreated:Put", Awaited("a.jpg", "v1", "e1", contract.pad_sequencer("5"))),
+        ("ObjectRemoved:DeleteMarkerCreated", None),
+        ("ObjectRemoved:Delete", Awaited("a.jpg", None, None)),
+    ],
+)
+def test_what_a_dead_letter_lets_wait_for(
+    aws: Any, stack: Any, sqs: Any, dead: str, name: str, awaited: Awaited | None
+) -> None:
+    record = s3_record("a.jpg", "5", name, versionId="v1", eTag="e1")
+    put(sqs, dead, json.dumps({"Records": [record]}))
+    [told] = retry.every(aws, stack, Choice())
+    assert told.awaited == awaited
+
+
+def test_a_dead_request_lets_wait_for_its_answer(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
+    put(sqs, dead, contract.request("photos", "a.jpg", after(5), NOW))
+    [told] = retry.every(aws, stack, Choice())
+    assert told.awaited == Awaited("a.jpg", None, None, after(5))
+    assert retry.known(aws.s3, "photos", told.awaited) is None
+    there = aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"x")
+    known = retry.known(aws.s3, "photos", told.awaited)
+    assert known == Awaited("a.jpg", there["VersionId"], there["ETag"].strip('"'), after(5))
+    assert retry.known(aws.s3, "photos", known) is known
+
+
+def test_too_many_that_stay_are_told(
+    sqs: Any, queue: str, dead: str, every: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies behind them cannot be reached, and nobody is to think that all is done."""
+    for _ in range(15):
+        put(sqs, dead, "hello")
+    real = retry.held
+    monkeypatch.setattr(retry, "held", lambda sqs, url: real(sqs, url, 10))
+    with pytest.raises(RefusedError, match="not all were looked at"):
+        every()
+    assert visible(sqs, dead) == 15
+
+
+@pytest.mark.parametrize("calls", range(14))
+def test_it_may_be_cut_off_anywhere_and_repeated(
+    aws: Any, stack: Any, sqs: Any, queue: str, dead: str, stored: Any, every: Any, calls: int
+) -> None:
+    """Before any call: in the end each photo is in the queue, and no dead letter is left."""
+    stored(*(failed(f"f{number}.jpg") for number in range(12)))
+    for number in range(12):
+        put(sqs, dead, body(f"d{number}.jpg"))
+    left = [calls]
+
+    def cut(model: Any, **_: Any) -> None:
+        if not left[0] and model.name != "ChangeMessageVisibilityBatch":
+            raise KeyboardInterrupt
+        left[0] -= 1
+
+    sqs.meta.events.register("before-call.sqs", cut)
+    done = []
+    found = retry.every(aws, stack, Choice())
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(found):
+        done += [each.image for each in found]
+    sqs.meta.events.unregister("before-call.sqs", cut)
+    queued = {key_of(text) for text in peek(sqs, queue)}
+    assert {*done} <= queued  # what is told of is there
+    dead_now = {key_of(text) for text in peek(sqs, dead)}
+    assert {f"d{number}.jpg" for number in range(12)} <= queued | dead_now
+    every()
+    names = {f"{kind}{number}.jpg" for kind in "fd" for number in range(12)}
+    assert {key_of(text) for text in bodies(sqs, queue)} == names
+    assert visible(sqs, dead) == 0
+
+
+def key_of(text: str) -> str:
+    [each] = contract.parse_message(text)
+    return each.key
+
+
+def peek(sqs: Any, queue: str) -> list[str]:
+    with dead_letters.held(sqs, queue) as letters:
+        return [letter.body for letter in letters]
