@@ -42,6 +42,9 @@ REMOVED = "removed"
 MAX_BYTES = 15 * 1024 * 1024
 """The largest image that Rekognition reads from S3, in bytes [Rekognition, Guidelines and quotas]."""
 
+MAX_KEY = 1024
+"""The longest key, in bytes of UTF-8. [S3 User Guide, Naming objects]"""
+
 MIN_SIDE = 80
 MAX_SIDE = 10_000
 """The least and the greatest width and height, in pixels [the same page]."""
@@ -131,7 +134,9 @@ def parse_message(body: str) -> list[PhotoEvent]:
     Raises ValueError for a body that is not an S3 notification.
     """
     try:
-        message = json.loads(body)  # JSONDecodeError is a ValueError
+        message = json.loads(body)
+    except ValueError as error:
+        raise ValueError(f"not an S3 notification: no JSON ({error})") from error
     except RecursionError as error:
         raise ValueError("not an S3 notification: nested too deeply") from error
     if not isinstance(message, dict):
@@ -166,7 +171,7 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         kind = "removed"
     return PhotoEvent(
         bucket=_checked(record["s3"]["bucket"]["name"], str),
-        key=unquote_plus(photo["key"]),
+        key=_key(unquote_plus(photo["key"])),
         kind=kind,
         sequencer=pad_sequencer(photo["sequencer"]),
         version_id=_checked(photo.get("versionId"), str, NoneType),
@@ -174,6 +179,13 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         size=_checked(photo.get("size"), int, NoneType),
         at=_checked(record["eventTime"], str),
     )
+
+
+def _key(key: str) -> str:
+    # What cannot be encoded raises a ValueError, too.
+    if not 0 < len(key.encode()) <= MAX_KEY:
+        raise ValueError(f"not an S3 notification: no key of 1 to {MAX_KEY:,} bytes")
+    return key
 
 
 def _checked(value: Any, *kinds: type) -> Any:

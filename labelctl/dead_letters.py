@@ -45,7 +45,6 @@ NO_REASON = "The function failed or was stopped each time, and could not say why
 _BATCH = 10  # the most messages that one request receives, sends, deletes or gives back
 _BATCH_BYTES = 250_000  # of bodies in one request: less than any limit that SQS ever had
 _ATTEMPTS = 5
-_MAX_KEY = 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -261,11 +260,9 @@ def _clock(answer: Mapping[str, Any]) -> datetime:
 
 def _events(body: str) -> tuple[PhotoEvent, ...]:
     try:
-        events = tuple(contract.parse_message(body))
-        lengths = [len(event.key.encode()) for event in events]
-    except ValueError:  # a key with half a surrogate pair is none, too
+        return tuple(contract.parse_message(body))
+    except ValueError:
         return ()
-    return events if all(0 < length <= _MAX_KEY for length in lengths) else ()
 
 
 def _batches(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:

@@ -125,7 +125,7 @@ def _candidates(image: str) -> Iterator[str]:
 def is_key(key: str) -> bool:
     """Whether S3 takes the text as a key at all."""
     try:
-        return len(key.encode()) <= 1024
+        return len(key.encode()) <= contract.MAX_KEY
     except UnicodeEncodeError:  # the name of a file that is not UTF-8
         return False
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labelctl import photos
 from labelctl.aws import explain, is_missing
+from labelctl.contract import MAX_KEY
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 WORKERS = 8
 """Photos in flight at once: boto3 gains little from more, as one interpreter signs for all."""
-
-MAX_KEY = 1024
-"""The longest key, in bytes of UTF-8. [S3 User Guide, Naming objects]"""
 
 _UNLISTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 """Characters that XML, in which S3 lists and deletes, has no form for, or (the carriage return) does

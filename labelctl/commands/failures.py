@@ -152,7 +152,7 @@ def _tell_more(session: Session, choice: Choice, failed: int, dead: int) -> None
         parts.append(f"{max(left, 1):,} more failed photos")
     if dead and not choice:
         left = status.depth(aws.sqs, stack.dead_letters).depth - dead
-        parts.append(f"about {max(left, 1):,} more dead letters")
+        parts.append(f"about {counted(max(left, 1), 'more dead letter')}")
     view.note(f"… and {' and '.join(parts)}: --limit COUNT shows them.")
 
 

@@ -162,7 +162,7 @@ CASES = [f"{step.name}-{mode}".rstrip("-") for step in STEPS for mode in step.mo
 
 VARYING = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|\+00:00)", r"YYYY-MM-DDTHH:MM:SS.mmm\1"),
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "YYYY-MM-DDTHH:MM:SSZ"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)", r"YYYY-MM-DDTHH:MM:SS\1"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM"),
     (r"\b\d\d:\d\d:\d\d\b", "HH:MM:SS"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID" * 9),
