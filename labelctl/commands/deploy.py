@@ -46,7 +46,7 @@ def deploy(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=2, max=1000, help="Copies of the function at once, 10 photos each. At first: 2."
+            min=2, max=1000, help="Copies of the function at once, 10 photos each. At first: 4."
         ),
     ] = None,
     image_properties: Annotated[

@@ -298,5 +298,5 @@ def test_a_photo_may_wait_as_long_as_the_command_line_says(template, properties)
     assert (age["MinValue"], age["MaxValue"]) == deploy.AGES
     assert properties["WaitingAlarm"]["Threshold"] == {"Ref": "AlarmAge"}
     assert age["MaxValue"] < properties["Queue"]["MessageRetentionPeriod"]
-    # A million photos at once, at the default concurrency's 40 a second, are no alarm.
-    assert age["Default"] > 1_000_000 / 40
+    # A million photos at once, at the default quota of 50 a second, are no alarm.
+    assert age["Default"] > 1_000_000 / 50
