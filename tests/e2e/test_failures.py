@@ -110,6 +110,18 @@ def test_failed_photos_and_dead_letters_are_told_apart(
     assert "about 2 more dead letters" in stack("failures", "--limit", "1").err
 
 
+def test_labels_says_where_a_photo_that_waits_may_be(
+    stack: User, photo: Photo, pipeline: Pipeline, client: Client
+) -> None:
+    stop_the_function(stack, client)
+    photo("a.jpg")
+    stack("upload", "a.jpg", "--quiet")
+    assert "labelctl status" in stack("labels", "a.jpg", code=6).err
+    pipeline.set_aside("hello")
+
+    assert "among the 1 dead letter: labelctl failures" in stack("labels", "a.jpg", code=6).err
+
+
 def test_a_photo_that_fails_again_is_told_with_the_new_reason(
     stack: User, pipeline: Pipeline
 ) -> None:

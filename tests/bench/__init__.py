@@ -1,0 +1,1 @@
+"""Measurements and long trials that anyone can start: `python -m tests.bench` lists them."""

@@ -1,0 +1,59 @@
+"""Which benchmark to run.
+
+startup   how long commands take to start
+photo     from `upload` to labels, one photo at a time
+quota     1,000 photos against a recogniser that allows 50 calls a second
+chaos     1,000 photos while everything fails and processes are killed; ends with 1 if one is lost
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+
+from tests.bench.chaos import chaos
+from tests.bench.photo import photo
+from tests.bench.quota import quota
+from tests.bench.startup import startup
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="name", required=True)
+    commands.add_parser("startup").set_defaults(run=startup)
+    commands.add_parser("photo").set_defaults(run=photo)
+    one = commands.add_parser("quota")
+    one.add_argument("--photos", type=int, default=1000)
+    one.add_argument("--calls-per-second", type=int, default=50, help="the recogniser's quota")
+    one.add_argument("--latency", type=float, default=0.3, help="seconds an answer takes")
+    one.add_argument(
+        "--concurrency", type=int, default=4, help="copies of the function, 10 photos each"
+    )
+    one.add_argument(
+        "--counting",
+        choices=("sliding", "clock", "bucket"),
+        default="sliding",
+        help="in any second (the strictest), in each second of the clock, or by tokens, as AWS does",
+    )
+    one.add_argument("--outage", type=float, default=0, help="seconds without any quota at first")
+    one.add_argument("--seconds", action="store_true", help="tell each second's calls too")
+    one.set_defaults(run=quota)
+    one = commands.add_parser("chaos")
+    one.add_argument("--photos", type=int, default=1000)
+    one.add_argument("--seed", type=int, default=0)
+    one.set_defaults(run=chaos)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    options = vars(parser.parse_args())
+    options.pop("name")
+    run: Callable[..., int | None] = options.pop("run")
+    return run(**options) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
