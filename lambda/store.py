@@ -51,7 +51,7 @@ class Store:
         """Make `header` and its rows the photo's result, unless a newer or equal one stands.
 
         `repeated` says that an earlier attempt at this event may have left rows. Returns False, and
-        leaves nothing of this version, where another result stands.
+        leaves nothing of this version, where another result stands. Raises TimeoutError.
         """
         self._write([{"PutRequest": {"Item": _wire(row)}} for row in rows])
         try:
@@ -62,7 +62,9 @@ class Store:
                 ExpressionAttributeValues={":sequencer": {"S": event.sequencer}},
                 ReturnValues="ALL_OLD",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                ReturnConsumedCapacity="TOTAL",
             )
+            _check(answer)
             swept = not repeated and "Attributes" not in answer
         except self._client.exceptions.ConditionalCheckFailedException as error:
             refusal: Any = error.response
@@ -81,7 +83,7 @@ class Store:
         result stands by now.
         """
         try:
-            self._client.put_item(
+            answer = self._client.put_item(
                 TableName=self._table,
                 Item=_wire({**header, "sequencer": event.sequencer}),
                 ConditionExpression="#version = :version AND sequencer < :sequencer",
@@ -90,9 +92,11 @@ class Store:
                     ":version": {"S": header["version"]},
                     ":sequencer": {"S": event.sequencer},
                 },
+                ReturnConsumedCapacity="TOTAL",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
+        _check(answer)
         return True
 
     def sweep(self, event: PhotoEvent, keep: str) -> None:
@@ -129,6 +133,16 @@ class Store:
                 requests = left + requests
                 time.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+
+def _check(answer: Any) -> None:
+    """Raise TimeoutError for an answer to PutItem that is none, so that the photo is tried again.
+
+    botocore takes a success without content for an empty answer, and PutItem's may be empty, unless it
+    is asked to tell what it cost.
+    """
+    if "ConsumedCapacity" not in answer:
+        raise TimeoutError("DynamoDB did not answer.")
 
 
 def _wire(item: dict[str, Any]) -> dict[str, Any]:

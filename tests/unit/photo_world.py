@@ -64,6 +64,7 @@ class TableInMemory:
         ExpressionAttributeNames: Any = None,  # noqa: N803
         ReturnValues: str = "NONE",  # noqa: N803
         ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
+        ReturnConsumedCapacity: str = "NONE",  # noqa: N803
     ) -> Any:
         again = self._before() == AGAIN
         old = self.rows.get(_place(Item))
@@ -81,7 +82,8 @@ class TableInMemory:
             raise ConditionalCheckFailedError(
                 copy.deepcopy(self.rows[_place(Item)]) if told else None
             )
-        return {"Attributes": old} if old and ReturnValues == "ALL_OLD" else {}
+        cost = {"ConsumedCapacity": {}} if ReturnConsumedCapacity == "TOTAL" else {}
+        return {"Attributes": old, **cost} if old and ReturnValues == "ALL_OLD" else cost
 
     def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
         [(table, requests)] = RequestItems.items()

@@ -228,3 +228,20 @@ def test_what_dynamodb_hands_back_is_written_again(
     assert naps == sorted(naps)
     assert len(naps) == 5
     assert 0 < naps[0] < naps[-1]
+
+
+def test_an_answer_of_the_table_that_is_none_is_not_believed(
+    function, work, photos, rekognition, look, rows, monkeypatch
+):
+    """A success without content, from whatever stands in between; the header may be written or not."""
+    work(photos.put("a.jpg"))
+    new = photos.put("a.jpg", b"new")
+    client = function._store._client
+    with monkeypatch.context() as patch:
+        put = client.put_item
+        patch.setattr(client, "put_item", lambda **request: put(**request) and {})
+        assert work(new) == ["m0"]
+    assert work(new, receives=[2]) == []
+    assert look(new).status == "labelled"
+    assert len(rows()) == 2, "rows of the old version are left"
+    assert len(rekognition.requests) == 2
