@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labelctl.local import state
+from labelctl.local import halves, state
 from labelctl.local.journal import Event, Journal
 
 JOURNAL = "journal.json"  # in a saved state: the number of the first journal file it lacks
@@ -44,10 +44,12 @@ class Notifications:
         threading.Thread(target=deliver, daemon=True).start()
 
     def resend(self, saved: Path) -> None:
-        """Send again what the saved state does not cover."""
+        """Send again what the saved state does not cover, about objects that are whole."""
         covered = saved / JOURNAL
         number = json.loads(covered.read_bytes()) if covered.exists() else 0
-        for event in self.journal.since(number):
+        events = self.journal.since(number)
+        halves.mend(events)
+        for event in events:
             self.send(event, written=True)
 
 

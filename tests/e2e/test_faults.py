@@ -7,6 +7,8 @@ on with the very next command. Those that kill or damage something have a local 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -104,6 +106,33 @@ def test_photos_survive_a_kill_right_after_their_upload(own: User, photo: Photo)
         "failed": 0,
         "waiting": 0,
     }
+
+
+def test_an_object_that_was_written_half_is_labelled_all_the_same(own: User, photo: Photo) -> None:
+    """Killed before the version was on disk: the upload that was cut off finds it unchanged."""
+    own("deploy", "--quiet")
+    outputs = own("status", "-o", "json").json["outputs"]
+    content = photo("a.jpg").read_bytes()
+    end_all(cloud_folder(own))
+    bucket = cloud_folder(own) / "objects" / "000000000000" / outputs["PhotosBucket"]
+    bucket.mkdir(parents=True, exist_ok=True)
+    (bucket / "a.jpg").write_bytes(content)
+    about = [outputs["PhotosBucket"], "a.jpg", "s3:ObjectCreated:Put", len(content)]
+    etag, version = hashlib.md5(content).hexdigest(), "4c0ffee0-0000-4000-8000-000000000000"
+    begun = {
+        **{"account": "000000000000", "region": "us-east-1", "about": [*about, f'"{etag}"', None]},
+        "options": {"version_id": version, "sequencer": "00FF"},
+    }
+    number = (cloud_folder(own) / "state" / "current" / "journal.json").read_text()
+    journal = cloud_folder(own) / "state" / "journal" / f"{int(number):08d}.jsonl"
+    journal.parent.mkdir(exist_ok=True)
+    journal.write_text(json.dumps(begun) + "\n")
+
+    again = own("upload", "a.jpg", "--wait", "--timeout", "30", "-o", "json")
+
+    assert "1 unchanged." in again.err
+    assert [each["status"] for each in again.json["photos"]] == ["labelled"]
+    assert own("verify", "--overdue", "0").out == ""
 
 
 def test_the_next_command_replaces_a_killed_recogniser(own: User, photo: Photo) -> None:
