@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from itertools import zip_longest
 from typing import Annotated, NoReturn
@@ -81,6 +82,8 @@ def program(
 
 def main() -> NoReturn:
     """The console script."""
+    # So that what a command holds is given back when it is told to end, too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(run(sys.argv[1:]))
 
 

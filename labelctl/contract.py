@@ -174,7 +174,7 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         key=_key(unquote_plus(photo["key"])),
         kind=kind,
         sequencer=pad_sequencer(photo["sequencer"]),
-        version_id=_checked(photo.get("versionId"), str, NoneType),
+        version_id=known_version(_checked(photo.get("versionId"), str, NoneType)),
         etag=_checked(photo.get("eTag"), str, NoneType),
         size=_checked(photo.get("size"), int, NoneType),
         at=_checked(record["eventTime"], str),
@@ -192,6 +192,14 @@ def _checked(value: Any, *kinds: type) -> Any:
     if type(value) not in kinds:
         raise TypeError(f"{value!r} is not {' or '.join(kind.__name__ for kind in kinds)}")
     return value
+
+
+def known_version(version_id: str | None) -> str | None:
+    """A version's id, and None for "null": what S3 calls the one version of a key without versions.
+
+    What lies under "null" changes, so that it is the ETag which tells one from another.
+    """
+    return None if version_id == "null" else version_id
 
 
 def decimals(value: Any) -> Any:

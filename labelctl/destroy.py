@@ -113,8 +113,8 @@ def empty(s3: S3Client, bucket: str) -> Iterator[int]:
 
     try:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
-        for keys in objects.purge(s3, bucket):
-            yield len(keys)
+        for count, _ in objects.purge(s3, bucket):
+            yield count
         uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         for upload in [each for page in uploads for each in page.get("Uploads", ())]:
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])

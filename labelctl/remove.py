@@ -6,22 +6,31 @@ nothing but the bucket and the dead letters is touched from here, and it may be 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from labelctl import objects, results
-from labelctl.dead_letters import held
+from labelctl.dead_letters import DeadLetter, held
 from labelctl.errors import PhotoNotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
+
+    from labelctl.aws import Aws
+    from labelctl.stack import Stack
 
 
-def check(s3: S3Client, bucket: str, image: str) -> str:
-    """The key of a photo to remove, which must be given exactly. Raises PhotoNotFoundError."""
-    if results.is_key(image) and results.current(s3, bucket, image):
-        return image
+def check(s3: S3Client, bucket: str, image: str, *, for_good: bool = False) -> None:
+    """Raise PhotoNotFoundError unless this is the key of a photo, exactly.
+
+    `for_good`: one of which nothing but earlier versions is left will do.
+    """
+    if results.is_key(image):
+        if for_good and not objects.is_gone(s3, bucket, image):
+            return
+        if results.current(s3, bucket, image):
+            return
     try:
         meant = results.resolve(s3, bucket, image).key
     except PhotoNotFoundError:
@@ -35,10 +44,22 @@ def check(s3: S3Client, bucket: str, image: str) -> str:
     )
 
 
-def find(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
-    """The keys of the photos whose keys begin with the prefix, in their order."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    yield from (each["Key"] for page in pages for each in page.get("Contents", ()))
+def find(s3: S3Client, bucket: str, prefix: str, *, for_good: bool = False) -> Iterator[str]:
+    """The keys of the photos whose keys begin with the prefix, in their order.
+
+    `for_good`: those of which nothing but earlier versions is left, too.
+    """
+    if not for_good:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        yield from (each["Key"] for page in pages for each in page.get("Contents", ()))
+        return
+    last = None
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        both = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        for key in sorted({each["Key"] for each in both}, key=str.encode):
+            if key != last:
+                yield key
+            last = key
 
 
 def remove(s3: S3Client, bucket: str, keys: Iterable[str], *, for_good: bool) -> Iterator[str]:
@@ -64,24 +85,26 @@ def under(s3: S3Client, bucket: str, prefix: str, *, for_good: bool) -> Iterator
     if not for_good:
         yield from objects.hide(s3, bucket, find(s3, bucket, prefix))
         return
-    last = None
-    for keys in objects.purge(s3, bucket, prefix):
-        for key in dict.fromkeys(keys):
-            if key != last:
-                yield key
-            last = key
+    for _, keys in objects.purge(s3, bucket, prefix):
+        yield from keys
 
 
-def drop_dead_letters(sqs: SQSClient, url: str, gone: str | Collection[str]) -> int:
-    """Delete the dead letters about photos that are gone: those keys, or all with that prefix.
+def drop_dead_letters(aws: Aws, stack: Stack, chosen: Callable[[str], bool]) -> int:
+    """Clear the dead letters about chosen photos that are gone; how many they were.
 
-    Returns how many they were. One that tells of another photo as well stays.
+    One about a photo that is in the bucket stays. One that tells of a removal goes back to work: what
+    is stored of its photo may still have to go.
     """
-
-    def is_gone(key: str) -> bool:
-        return key.startswith(gone) if isinstance(gone, str) else key in gone
-
-    with held(sqs, url) as letters:
-        over = [each for each in letters if each.images and all(map(is_gone, each.images))]
+    there = cache(lambda key: results.current(aws.s3, stack.bucket, key) is not None)
+    over: list[DeadLetter] = []
+    removals: list[DeadLetter] = []
+    with held(aws.sqs, stack.dead_letters) as letters:
+        for letter in letters:
+            if letter.events and all(
+                chosen(event.key) and not there(event.key) for event in letter.events
+            ):
+                told = {event.kind for event in letter.events}
+                (over if told <= {"created", "requested"} else removals).append(letter)
         letters.delete(over)
-    return len(over)
+        letters.move(removals, stack.queue)
+    return len(over) + len(removals)

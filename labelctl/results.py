@@ -31,6 +31,7 @@ _WINDOW = 300
 """Photos asked about at once while waiting: the queue works roughly in the order of arrival, so
 asking about all of a large upload each time would cost much and tell little."""
 _LONGEST_PAUSE = 2.0  # seconds between two looks
+_THROTTLED = 0.2  # seconds before DynamoDB is asked again for what it left out
 _ASKED = 20  # photos whose object is looked at, once nothing has moved for that long
 
 
@@ -140,7 +141,8 @@ def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
         if is_missing(error):
             return None
         raise
-    return Awaited(key, head.get("VersionId"), head["ETag"].strip('"'))
+    version = contract.known_version(head.get("VersionId"))
+    return Awaited(key, version, head["ETag"].strip('"'))
 
 
 def read(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
@@ -246,7 +248,7 @@ def wait(
         if left and clock() - last > patience:
             raise WaitTimeoutError(
                 f"{counted(len(left), 'photo')} still waiting after {patience:g} s without news.",
-                "Nothing is lost. `labelctl status` shows how things stand.",
+                "`labelctl status` shows how things stand, `labelctl verify` whether any was missed.",
             )
         if left:
             sleep(pause)
@@ -280,7 +282,8 @@ def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> se
             for item in answer["Responses"].get(table, ()):
                 plain = {name: value.get("S") for name, value in item.items()}
                 headers[str(plain["image"])] = plain
-            request = answer["UnprocessedKeys"]
+            if request := answer["UnprocessedKeys"]:
+                time.sleep(_THROTTLED)
     return {
         photo for photo in window if photo.key in headers and answers(headers[photo.key], photo)
     }

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labelctl import photos
 from labelctl.aws import explain, is_missing
-from labelctl.contract import MAX_KEY
+from labelctl.contract import MAX_KEY, known_version
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
     try:
         there = _head(s3, bucket, key)
         if there and _is_same(there, photo.content, digest):
-            version, etag = there.get("VersionId"), there["ETag"]
+            version, etag = known_version(there.get("VersionId")), there["ETag"]
             return Result(path, key, "unchanged", "", size, version, etag.strip('"'))
         put = s3.put_object(
             Bucket=bucket,
@@ -166,7 +166,9 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
             raise (told or error) from error  # the other photos would not fare better
         return Result(path, key, "failed", _sentence(told), size)
     outcome: Outcome = "replaced" if there else "uploaded"
-    return Result(path, key, outcome, "", size, put.get("VersionId"), put["ETag"].strip('"'))
+    return Result(
+        path, key, outcome, "", size, known_version(put.get("VersionId")), put["ETag"].strip('"')
+    )
 
 
 def _sentence(error: LabelctlError) -> str:

@@ -264,7 +264,9 @@ class View:
         lines = [printable(line) for line in (first + text).split("\n")]
         if self._err.isatty():
             for line in lines:
-                self._console_err.print(_rich(Cell(line, style)))
+                # A command that somebody may copy: no line break is put into it.
+                copied = "labelctl " in line
+                self._console_err.print(_rich(Cell(line, style)), soft_wrap=copied)
         else:
             self._err.write("".join(line + "\n" for line in lines))
         self._err.flush()

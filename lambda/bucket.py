@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from labelctl import contract
 from labelctl.contract import PhotoEvent
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Bucket:
         return replace(
             event,
             kind="created",
-            version_id=head.get("VersionId"),
+            version_id=contract.known_version(head.get("VersionId")),
             etag=head["ETag"].strip('"'),
             size=head["ContentLength"],
             at=iso(head["LastModified"]),

@@ -108,7 +108,21 @@ def test_what_is_meant_must_be_clear(stack: User, photo: Photo) -> None:
     assert "--prefix" in stack("rm", code=2).err
     assert "--prefix" in stack("rm", "a.jpg", "--prefix", "a", code=2).err
     assert 'there is "a.jpg"' in stack("rm", "photos/a.jpg", "--yes", code=3).err
-    missing = stack("rm", "a.jpg", "nowhere.jpg", "--yes", code=3)
-    assert missing.err.startswith('Error: There is no photo "nowhere.jpg" in the bucket.')
     assert 'begins with "zzz"' in stack("rm", "--prefix", "zzz", "--yes").err
+    assert "--prefix" in stack("rm", "--prefix", "", "--yes", code=2).err
     stack("labels", "a.jpg")
+
+
+def test_what_was_cut_off_can_be_repeated(stack: User, photo: Photo) -> None:
+    photo("a.jpg")
+    photo("b.jpg")
+    stack("upload", "a.jpg", "b.jpg", "--wait", "--quiet")
+    stack("rm", "a.jpg", "--yes")
+
+    again = stack("rm", "a.jpg", "b.jpg", "--yes", code=3)
+
+    assert again.rows == [["removed", "b.jpg"]]
+    assert 'There is no photo "a.jpg" in the bucket.' in again.err
+    assert "The other photos are removed." in again.err
+    assert stack("rm", "a.jpg", "--for-good", "--yes").rows == [["removed", "a.jpg"]]
+    stack("rm", "a.jpg", "--for-good", "--yes", code=3)

@@ -408,3 +408,10 @@ def test_a_row_knows_its_event_and_a_sweep_takes_no_newer_one(last, requests, at
     )
     low, high = contract.rows_up_to(told)
     assert not low <= later["row"] <= high
+
+
+def test_a_key_without_versions_is_told_apart_by_its_etag():
+    """S3 calls its one version "null", whatever lies there."""
+    told = only(s3_record("a.jpg", "1", eTag="e1", versionId="null"))
+    assert (told.version_id, told.etag) == (None, "e1")
+    assert contract.known_version("v1") == "v1"

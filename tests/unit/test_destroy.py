@@ -69,7 +69,9 @@ def test_names_that_xml_cannot_say_are_deleted_by_their_address(s3):
     """moto cannot list them, S3 can."""
     odd = ["a\rb.jpg", "bell\x07.jpg", "\x1f.jpg", "\ufffe.jpg", "\uffff.jpg"]
     keys = [*odd, "plain.jpg"]
-    found = [{"Key": quote(key), "VersionId": f"v{at}"} for at, key in enumerate(keys)]
+    found = [
+        {"Key": quote(key), "VersionId": f"v{at}", "IsLatest": True} for at, key in enumerate(keys)
+    ]
     with Stubber(s3) as stub:
         stub.add_response("put_bucket_notification_configuration", {})
         listed = {"EncodingType": "url", "Versions": found}
@@ -89,7 +91,9 @@ def test_more_than_one_listing_of_versions_goes(s3, bucket):
     backend = s3_backends["123456789012"]["aws"]
     for number in range(2001):
         backend.put_object(bucket, f"{number}.jpg", b"")
-    assert list(destroy.empty(s3, bucket)) == [1000, 1000, 1]
+    told = list(destroy.empty(s3, bucket))
+    assert sum(told) == 2001
+    assert len(told) == 3
     assert versions(s3, bucket) == []
 
 
@@ -241,7 +245,7 @@ def test_a_bucket_that_filled_up_meanwhile_is_emptied_again(
         elif told.status == "DELETE_FAILED":  # one that was on its way arrives
             aws.s3.put_object(Bucket=bucket, Key="late.jpg", Body=b"")
     assert counts[0] == 1
-    assert len(counts) == 3
+    assert sum(counts) == 5
     assert versions(aws.s3, bucket) == []
 
 

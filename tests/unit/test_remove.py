@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from labelctl import remove
+from labelctl import objects, remove
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
@@ -70,12 +70,58 @@ def test_odd_names_are_no_obstacle(key, s3, bucket, put, left):
 
 def test_a_key_must_be_given_exactly(s3, bucket, put):
     put("a.jpg", "holiday/b.jpg")
-    assert remove.check(s3, bucket, "holiday/b.jpg") == "holiday/b.jpg"
+    remove.check(s3, bucket, "holiday/b.jpg")
     with pytest.raises(PhotoNotFoundError, match=r'there is "a\.jpg"'):
         remove.check(s3, bucket, "photos/a.jpg")
     with pytest.raises(PhotoNotFoundError) as told:
         remove.check(s3, bucket, "b.jpg")
     assert "verify --repair" in told.value.hint
+
+
+def test_what_was_removed_before_can_still_go_for_good(s3, bucket, put, left):
+    put("a.jpg", "a.jpg.jpg")
+    list(remove.remove(s3, bucket, ["a.jpg"], for_good=False))
+    with pytest.raises(PhotoNotFoundError):
+        remove.check(s3, bucket, "a.jpg")
+    remove.check(s3, bucket, "a.jpg", for_good=True)
+    assert list(remove.remove(s3, bucket, ["a.jpg"], for_good=True)) == ["a.jpg"]
+    assert left()[1] == ["a.jpg.jpg"]
+    with pytest.raises(PhotoNotFoundError):
+        remove.check(s3, bucket, "a.jpg", for_good=True)
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 7])
+def test_no_removed_photo_shows_again_while_it_goes_for_good(
+    page, s3, bucket, put, left, monkeypatch
+):
+    """Cut off after any request: the newest of each key, which hides the others, goes last."""
+    monkeypatch.setattr("labelctl.objects._PAGE", page)
+    for key in ("a", "b", "c"):
+        put(key, key, key)
+        s3.delete_object(Bucket=bucket, Key=key)
+    put("d", "d")
+    shown = [["d"]]
+    for _ in objects.purge(s3, bucket):
+        shown.append(left()[0])
+    assert set(map(tuple, shown)) <= {("d",), ()}
+    assert left() == ([], [])
+
+
+def test_for_good_counts_those_that_were_removed_before(s3, bucket, put):
+    put("m/1", "m/2", "m/2", "n")
+    s3.delete_object(Bucket=bucket, Key="m/1")
+    assert list(remove.find(s3, bucket, "m/")) == ["m/2"]
+    assert list(remove.find(s3, bucket, "m/", for_good=True)) == ["m/1", "m/2"]
+
+
+def test_what_went_is_told_although_another_did_not(s3, bucket, put, monkeypatch):
+    put("a.jpg", "b.jpg")
+    refused = {"Errors": [{"Key": "b.jpg", "Code": "AccessDenied", "Message": "held"}]}
+    monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
+    told = remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False)
+    assert next(told) == "a.jpg"
+    with pytest.raises(RefusedError, match=r"b\.jpg: held"):
+        next(told)
 
 
 def test_what_s3_will_not_remove_is_told(s3, bucket, put, left):
@@ -92,25 +138,40 @@ def test_what_s3_will_not_remove_is_told(s3, bucket, put, left):
 
 
 @pytest.fixture
-def dead(moto):
+def stack(moto, bucket):
+    """A stack's names, and its queues with four dead letters."""
     sqs = boto3.client("sqs", region_name=REGION)
-    url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "dead"))
     for body in (
         message_body(s3_record("day 1/a.jpg", "1")),
         json.dumps({"Records": [s3_record("day 1/a.jpg", "2"), s3_record("b.jpg", "2")]}),
         message_body(s3_record("b.jpg", "1")),
+        message_body(s3_record("day 1/b.jpg", "3", "ObjectRemoved:DeleteMarkerCreated")),
         "hello",
     ):
-        sqs.send_message(QueueUrl=url, MessageBody=body)
-    return sqs, url
+        sqs.send_message(QueueUrl=dead, MessageBody=body)
+    return SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead, sqs=sqs)
+
+
+def depth(sqs, url):
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(told["Attributes"]["ApproximateNumberOfMessages"])
 
 
 @pytest.mark.parametrize(
-    ("gone", "count"),
-    [("day 1/", 1), (["day 1/a.jpg"], 1), (["b.jpg", "day 1/a.jpg"], 3), ("", 3), (["c.jpg"], 0)],
+    ("chosen", "there", "over", "moved"),
+    [
+        (lambda key: key.startswith("day 1/"), (), 1, 1),
+        (lambda key: key == "day 1/a.jpg", (), 1, 0),
+        (lambda key: True, (), 3, 1),
+        (lambda key: True, ("day 1/a.jpg",), 1, 1),  # it has come again meanwhile
+        (lambda key: False, (), 0, 0),
+    ],
 )
-def test_dead_letters_of_removed_photos_go_with_them(gone, count, dead):
-    sqs, url = dead
-    assert remove.drop_dead_letters(sqs, url, gone) == count
-    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-    assert len(answer["Messages"]) == 4 - count
+def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved, s3, stack, put):
+    """But one that tells of a removal is worked off: it may be all that knows of its rows."""
+    put(*there)
+    aws = SimpleNamespace(s3=s3, sqs=stack.sqs)
+    assert remove.drop_dead_letters(aws, stack, chosen) == over + moved
+    assert depth(stack.sqs, stack.dead_letters) == 5 - over - moved
+    assert depth(stack.sqs, stack.queue) == moved

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -476,3 +477,13 @@ def test_an_older_result_is_no_answer_to_a_request(label, wait, dynamodb, table)
         list(wait([asked], now=lambda key: same))
     label(replace(event("a.jpg"), sequencer=asked.sequencer))
     assert list(wait([asked])) == [asked]
+
+
+def test_what_lies_under_the_version_null_is_told_apart_by_its_etag(s3, monkeypatch):
+
+    head = {"VersionId": "null", "ETag": '"new"', "LastModified": datetime(2030, 1, 1, tzinfo=UTC)}
+    monkeypatch.setattr(s3, "head_object", lambda **_: head)
+    there = results.current(s3, "photos", "a.jpg")
+    assert there == Awaited("a.jpg", None, "new")
+    old = {"status": "labelled", "sequencer": "1", "etag": "old"}
+    assert not results.answers(old, there)

@@ -73,7 +73,8 @@ def test_no_resource_has_a_name_of_its_own(properties):
         for name in given
         if own.search(name)
     }
-    assert named == {("QueueToFunction", "FunctionName")}  # which it works for
+    # Which they work for.
+    assert named == {("QueueToFunction", "FunctionName"), ("Retries", "LogGroupName")}
 
 
 def test_parameters_and_outputs_are_described(template):
@@ -228,7 +229,7 @@ def test_the_table_is_guarded(properties):
     }
 
 
-ALARMS = ("DeadLettersAlarm", "WaitingAlarm", "FunctionErrorsAlarm")
+ALARMS = ("DeadLettersAlarm", "WaitingAlarm", "FunctionErrorsAlarm", "RetriesAlarm")
 
 
 def test_without_an_address_there_is_nothing_of_alarms(template, resources):
@@ -251,6 +252,18 @@ def test_an_alarm_tells_whoever_asked_for_it_and_what_helps(name, properties):
     assert properties["AlarmSubscription"]["Endpoint"] == {"Ref": "AlarmEmail"}
     # CloudWatch may not use the key that AWS keeps for SNS: its mails would get lost.
     assert "KmsMasterKeyId" not in properties["AlarmTopic"]
+
+
+def test_the_alarm_on_retries_counts_what_the_function_logs(properties):
+    counted, alarm = properties["Retries"], properties["RetriesAlarm"]
+    [metric] = counted["MetricTransformations"]
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (
+        alarm["Namespace"],
+        alarm["MetricName"],
+    )
+    assert counted["FilterPattern"] == '{ $.status = "retrying" }'  # lambda/redelivery.py says so
+    assert counted["LogGroupName"] == {"Ref": "LogGroup"}
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
 
 
 @pytest.mark.parametrize("name", ALARMS)
