@@ -31,9 +31,8 @@ class Bucket:
         try:
             self._client().head_object(Bucket=event.bucket, Key=event.key, **which)  # type: ignore[arg-type]
         except ClientError as error:
-            # 400 for a version id that S3 does not know; 405 for one that is a delete marker; 412
-            # for another object in its place.
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404, 405, 412):
+            # 412: another object lies in its place. Anything else is no proof that it is gone.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412):
                 return False
             raise
         return True

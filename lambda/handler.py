@@ -19,6 +19,7 @@ import time
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 import clients
@@ -36,7 +37,7 @@ SPARE_SECONDS = 10
 TOMBSTONE_SECONDS = 30 * 24 * 3600
 """How long a removed photo is remembered: longer than an event waits in both queues (14 days each)."""
 
-_pool = ThreadPoolExecutor(max_workers=clients.BATCH)
+_failing = Event()  # the last result could not be stored
 _bucket = Bucket(clients.s3)
 _recognition = Recognition(clients.rekognition, _bucket)
 _store = Store(clients.dynamodb, os.environ["LABELCTL_TABLE"])
@@ -50,10 +51,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     messages = event["Records"]
     left = context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
     until = time.monotonic() + left
-    working = [_pool.submit(_work, message, until) for message in messages]
+    pool = ThreadPoolExecutor(max_workers=clients.BATCH)
+    working = [pool.submit(_work, message, until) for message in messages]
     # A photo that some service holds up is left behind in time: it comes back alone, and not with
     # its whole batch, as it would after the function's timeout.
     wait(working, timeout=left)
+    pool.shutdown(wait=False, cancel_futures=True)
     return {
         "batchItemFailures": [
             {"itemIdentifier": message["messageId"]}
@@ -64,29 +67,34 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _is_done(message: dict[str, Any], work: Future[bool]) -> bool:
-    if work.done():
+    if work.done() and not work.cancelled():
         return work.result()
-    work.cancel()
-    _log(None, "retrying", reason="It took too long.", message_id=message["messageId"])
+    images = [event.key for event in contract.parse_message(message["body"])]
+    late = {"reason": "It took too long.", "message_id": message["messageId"]}
+    _log(images[0] if images else None, "retrying", **late)
     return False
 
 
 def _work(message: dict[str, Any], until: float) -> bool:
-    """Whether the message is done with: worked off, or set aside. `until`: see `Pacer.turn`."""
+    """Whether the message is done with: worked off, or set aside.
+
+    At `until` (by time.monotonic()) the function has answered for all of its batch.
+    """
     try:
         events = contract.parse_message(message["body"])
     except ValueError as error:
         return _hand_back(message, NotAnEventError(str(error)))
-    repeated = int(message["attributes"]["ApproximateReceiveCount"]) > 1
     trouble: tuple[Exception, str] | None = None
     for event in events:
         started = time.monotonic()
         try:
-            status, details = _apply(event, repeated, until)
+            status, details = _apply(event, until)
         except Exception as error:  # also a bug: the other photos are not to suffer for it
             trouble = (error, event.key)
         else:
             _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
+    if trouble and time.monotonic() > until:
+        return False  # it was given back meanwhile, and may be in other hands by now
     return _hand_back(message, *trouble) if trouble else True
 
 
@@ -100,8 +108,7 @@ def _hand_back(message: dict[str, Any], error: Exception, image: str | None = No
     return status == "set_aside"
 
 
-def _apply(event: PhotoEvent, repeated: bool, until: float) -> tuple[str, dict[str, Any]]:
-    repeated = repeated or event.kind == "requested"
+def _apply(event: PhotoEvent, until: float) -> tuple[str, dict[str, Any]]:
     header = _store.header(event.key)
     if header and header["sequencer"] >= event.sequencer:
         # The same event twice, or late: nothing to pay for. An attempt that was cut off after its
@@ -109,35 +116,53 @@ def _apply(event: PhotoEvent, repeated: bool, until: float) -> tuple[str, dict[s
         _store.sweep(event, keep=header["version"])
         return "superseded", {}
     version = contract.version_of(event, secrets.token_hex(4))
-    if event.kind in ("version_removed", "requested") and (current := _bucket.current(event)):
-        known = header and header.get("version_id") == current.version_id
-        if header and known and event.kind == "version_removed":
-            # Only an old version was removed, or a delete marker that nobody had heard of yet.
-            confirmed = _store.confirm(event, header)
-            return ("superseded", {}) if confirmed else _apply(event, repeated, until)
-        # The newest was removed, so that the one before it shows again; or somebody asked.
+    asked = event.kind == "requested"
+    if (asked or event.kind == "version_removed") and (current := _bucket.current(event)):
+        # Somebody asked; or the newest was removed, so that the one before it shows again.
         event = current
+    if not asked and header and _is_result_of(header, event):
+        # Only an old version was removed, or a delete marker that nobody had heard of yet; or a
+        # request was quicker than S3.
+        confirmed = _store.confirm(event, header)
+        return ("superseded", {}) if confirmed else _apply(event, until)
     if event.kind != "created":
         expires = int(time.time()) + TOMBSTONE_SECONDS
         stone = contract.tombstone(event, version, _now(), expires)
-        stored = _store.put(event, stone, [], repeated=repeated)
+        stored = _put(event, stone, [])
         return (contract.REMOVED if stored else "superseded"), {}
+    if _failing.is_set():
+        _store.try_writing(event.key)
+        _failing.clear()
     try:
         answer = _recognition.detect(event, until)
     except PhotoGoneError:
         return "superseded", {}  # replaced or removed since: that is another event's
     except UnlabellableError as error:
         failed = contract.failed_header(event, version, error.error, str(error), _now())
-        stored = _store.put(event, failed, [], repeated=repeated)
+        stored = _put(event, failed, [])
         return (contract.FAILED if stored else "superseded"), {
             "error": error.error,
             "reason": str(error),
         }
     rows = contract.label_rows(event, version, answer["Labels"])
     labelled = contract.labelled_header(event, version, rows, answer, _now())
-    stored = _store.put(event, labelled, rows, repeated=repeated)
+    stored = _put(event, labelled, rows)
     top = [[row["name"], float(row["confidence"])] for row in contract.surest(rows)[:3]]
     return (contract.LABELLED if stored else "superseded"), {"labels": len(rows), "top": top}
+
+
+def _is_result_of(header: dict[str, Any], event: PhotoEvent) -> bool:
+    """Whether the header tells of the very version that the event tells of."""
+    told = event.kind == "created" and header["status"] != contract.REMOVED
+    return told and event.version_id is not None and header.get("version_id") == event.version_id
+
+
+def _put(event: PhotoEvent, header: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    try:
+        return _store.put(event, header, rows)
+    except Exception:
+        _failing.set()
+        raise
 
 
 def _log(image: str | None, status: str, **details: Any) -> None:

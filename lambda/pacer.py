@@ -36,18 +36,18 @@ class Pace:
         self.next = 0.0
         self._searching = True  # how much is allowed is not known yet
         self._limiting = False  # whether the last call had to wait for its turn
-        self._in_a_row = 0
-        self._since = 0.0  # when the first of the refusals in a row was
+        self._in_a_row = 0  # refusals
+        self._since = self._until = 0.0  # when the first and the last of them were
         self._before = START  # and the speed then
 
     def start(self, asked: float, now: float) -> None:
         """A call that asked for its turn at `asked` has it now."""
-        self._limiting = now > asked
+        self._limiting = self.next > asked
         self.next = now + 1 / self.rate
 
     def passed(self, now: float) -> None:
         """A call was let through, whatever came of it."""
-        if self._in_a_row and now - self._since > _OUTAGE:
+        if self._in_a_row and self._until - self._since > _OUTAGE:
             self.rate = max(self.rate, self._before / 2)
             self.next = now
             self._searching = True
@@ -60,6 +60,7 @@ class Pace:
         if not self._in_a_row:
             self._before, self._since = self.rate, now
         self._in_a_row += 1
+        self._until = now
         cut = 0.5 if self._in_a_row > _MANY else _FIRST_CUT if self._searching else _CUT
         self._searching = False
         self.rate = max(LEAST, self.rate * (1 - cut))
@@ -80,8 +81,8 @@ class Pacer:
         """
         asked = time.monotonic()
         with self._changed:
-            while (now := time.monotonic()) < self._pace.next:
-                if self._pace.next > until:
+            while (now := time.monotonic()) < self._pace.next or now > until:
+                if max(now, self._pace.next) > until:
                     return False
                 self._changed.wait(self._pace.next - now)
             self._pace.start(asked, now)

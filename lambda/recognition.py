@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from bucket import Bucket
 from clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
 from pacer import Pacer
@@ -84,13 +84,17 @@ class Recognition:
                 raise TimeoutError("Rekognition allows no more calls for now.")
             try:
                 answer = self._client.detect_labels(**request)
-            except (ClientError, BotoCoreError) as error:
+                if "Labels" not in answer:
+                    raise TimeoutError("Rekognition gave no answer.")
+            except Exception as error:
                 if is_throttling(error):
                     self._pacer.throttled()
                     continue
-                self._pacer.passed()
+                if not is_temporary(error):
+                    self._pacer.passed()
+                    raise
                 errors += 1
-                if errors == ATTEMPTS or not is_temporary(error):
+                if errors == ATTEMPTS:
                     raise
             else:
                 self._pacer.passed()

@@ -11,7 +11,8 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
 from labelctl import contract
 
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 FIRST_DELAY = 15
 LONGEST_DELAY = 15 * 60
 """Seconds before a message is received again: doubled with each receive, up to a quarter of an hour.
-So a blip costs seconds, and an outage of hours four calls an hour and photo."""
+So a blip costs seconds, and an outage of hours five looks an hour and photo."""
 
 PATIENCE = 10
-"""The receives after which a failure that is not temporary is set aside: about an hour of them."""
+"""The receives after which a failure that is not temporary is set aside: up to an hour of them."""
 
 _THROTTLED = {
     "ThrottlingException",
@@ -34,6 +35,7 @@ _THROTTLED = {
     "SlowDown",
 }
 _LONGEST_REASON = 1000
+_CONNECTION = (HTTPClientError, ConnectionError, ResponseParserError, TimeoutError)
 
 
 class NotAnEventError(Exception):
@@ -99,7 +101,7 @@ def is_temporary(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or is_throttling(error)
-    return isinstance(error, BotoCoreError | TimeoutError)
+    return isinstance(error, _CONNECTION)
 
 
 def is_throttling(error: Exception) -> bool:
@@ -114,12 +116,12 @@ def code(error: Exception) -> str:
     """AWS's code of an error, or the name of its class."""
     if isinstance(error, ClientError):
         return error.response.get("Error", {}).get("Code") or "ClientError"
-    return type(error).__name__.removesuffix("Error")
+    return type(error).__name__.removesuffix("Error") or "Error"
 
 
 def is_bug(error: Exception) -> bool:
     """Whether an error is none that is reckoned with."""
-    return not isinstance(error, ClientError | BotoCoreError | TimeoutError | NotAnEventError)
+    return not isinstance(error, (ClientError, BotoCoreError, NotAnEventError, *_CONNECTION))
 
 
 def reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH = 25  # BatchWriteItem's limit
+_ROUNDS = 20  # in which it hands something back, half a minute, before it is left for later
+_NOWHERE = "!"  # a row that there never is: below all label rows, above the header
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -40,18 +43,11 @@ class Store:
         )
         return _plain(answer["Item"]) if "Item" in answer else None
 
-    def put(
-        self,
-        event: PhotoEvent,
-        header: dict[str, Any],
-        rows: list[dict[str, Any]],
-        *,
-        repeated: bool,
-    ) -> bool:
+    def put(self, event: PhotoEvent, header: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
         """Make `header` and its rows the photo's result, unless a newer or equal one stands.
 
-        `repeated` says that an earlier attempt at this event may have left rows. Returns False, and
-        leaves nothing of this version, where another result stands. Raises TimeoutError.
+        Whatever older attempts left goes. Returns False, and leaves nothing of this version, where
+        another result stands. Raises TimeoutError.
         """
         self._write([{"PutRequest": {"Item": _wire(row)}} for row in rows])
         try:
@@ -60,27 +56,24 @@ class Store:
                 Item=_wire(header),
                 ConditionExpression="attribute_not_exists(image) OR sequencer < :sequencer",
                 ExpressionAttributeValues={":sequencer": {"S": event.sequencer}},
-                ReturnValues="ALL_OLD",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 ReturnConsumedCapacity="TOTAL",
             )
             _check(answer)
-            swept = not repeated and "Attributes" not in answer
         except self._client.exceptions.ConditionalCheckFailedException as error:
             refusal: Any = error.response
+            # Ours stands: its first answer was lost, and the client asked again.
             if refusal["Item"]["version"]["S"] != header["version"]:
                 self._delete(event.key, [row["row"] for row in rows])
                 return False
-            swept = False  # it is ours: the first answer was lost, and the client asked again
-        if not swept:
-            self.sweep(event, keep=header["version"])
+        self.sweep(event, keep=header["version"])
         return True
 
     def confirm(self, event: PhotoEvent, header: dict[str, Any]) -> bool:
         """Make the result that stands that of `event`, which left the photo as it was.
 
         Otherwise a late event from before this one would pass for news. Returns False where another
-        result stands by now.
+        result stands by now. Raises TimeoutError.
         """
         try:
             answer = self._client.put_item(
@@ -97,7 +90,21 @@ class Store:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         _check(answer)
+        self.sweep(event, keep=header["version"])
         return True
+
+    def try_writing(self, image: str) -> None:
+        """Write what changes nothing, in the two ways of `put`; raises what a `put` would.
+
+        So that nothing is paid for which could not be stored.
+        """
+        self._delete(image, [_NOWHERE])
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.put_item(
+                TableName=self._table,
+                Item={"image": {"S": image}, "row": {"S": _NOWHERE}},
+                ConditionExpression="attribute_exists(image)",
+            )
 
     def sweep(self, event: PhotoEvent, keep: str) -> None:
         """Remove the label rows of this event and older ones, but for the version `keep`."""
@@ -124,12 +131,15 @@ class Store:
 
     def _write(self, requests: list[dict[str, Any]]) -> None:
         """BatchWriteItem until nothing is left: it may hand back a part when it is throttled."""
-        pause = 0.05
+        pause, rounds = 0.05, 0
         while requests:
             batch, requests = requests[:_BATCH], requests[_BATCH:]
             answer = self._client.batch_write_item(RequestItems={self._table: batch})  # type: ignore[dict-item]
             left: Any = answer["UnprocessedItems"].get(self._table, [])
             if left:
+                rounds += 1
+                if rounds == _ROUNDS:
+                    raise TimeoutError("DynamoDB is too busy to write.")
                 requests = left + requests
                 time.sleep(pause)
                 pause = min(pause * 2, 2.0)

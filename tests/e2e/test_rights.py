@@ -193,7 +193,7 @@ NEEDED: dict[str, tuple[Life, str, str]] = {
     "dynamodb:GetItem": (first_labels, "retrying", "(AccessDenied"),
     "dynamodb:PutItem": (first_labels, "retrying", "(AccessDenied"),
     "dynamodb:BatchWriteItem": (first_labels, "retrying", "(AccessDenied"),
-    "dynamodb:Query": (a_replacement, "retrying", "(AccessDenied"),
+    "dynamodb:Query": (first_labels, "retrying", "(AccessDenied"),
     "s3:GetObject": (the_newest_version_removed, "retrying", "(403)"),
     "s3:ListBucket": (the_only_version_removed, "retrying", "(403)"),
     "sqs:ChangeMessageVisibility": (a_trouble, "retrying", "(AccessDenied"),

@@ -153,7 +153,6 @@ def function(
         sys.modules.pop(name, None)
     module = importlib.import_module("handler")
     yield module
-    module._pool.shutdown()
     for name in modules:
         del sys.modules[name]
 

@@ -62,7 +62,6 @@ class TableInMemory:
         ConditionExpression: str,  # noqa: N803
         ExpressionAttributeValues: Any,  # noqa: N803
         ExpressionAttributeNames: Any = None,  # noqa: N803
-        ReturnValues: str = "NONE",  # noqa: N803
         ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
         ReturnConsumedCapacity: str = "NONE",  # noqa: N803
     ) -> Any:
@@ -82,8 +81,7 @@ class TableInMemory:
             raise ConditionalCheckFailedError(
                 copy.deepcopy(self.rows[_place(Item)]) if told else None
             )
-        cost = {"ConsumedCapacity": {}} if ReturnConsumedCapacity == "TOTAL" else {}
-        return {"Attributes": old, **cost} if old and ReturnValues == "ALL_OLD" else cost
+        return {"ConsumedCapacity": {}} if ReturnConsumedCapacity == "TOTAL" else {}
 
     def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
         [(table, requests)] = RequestItems.items()
@@ -301,12 +299,12 @@ class World:
                 del self._workers[place]
             self.look()
 
-    def kill(self, which: int) -> None:
-        """The worker is gone; its message comes again."""
+    def kill(self, which: int, counted: bool = True) -> None:
+        """The worker is gone; its message comes again, with a count that was begun anew if moved."""
         if self._workers:
             worker, body, receives = self._workers.pop(which % len(self._workers))
             worker.kill()
-            self._waiting.append((body, receives + 1))
+            self._waiting.append((body, receives + 1 if counted else 1))
 
     def close(self) -> None:
         for worker, _, _ in self._workers:

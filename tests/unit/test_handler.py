@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 
@@ -236,3 +237,14 @@ def test_a_key_cannot_break_its_line(key, work, photos, capsys):
     assert len(out.splitlines()) == 1
     assert not set(map(ord, out.rstrip("\n"))) & set(range(32))
     assert json.loads(out)["image"] == key
+
+
+def test_a_line_is_written_in_one_piece(work, photos, monkeypatch):
+    """Threads that print at once would get into each other's lines."""
+    pieces = []
+    out = SimpleNamespace(write=pieces.append, flush=lambda: pieces.append("flushed"))
+    monkeypatch.setattr("handler.sys.stdout", out)
+    work(photos.put("a.jpg"))
+    assert len(pieces) == 2
+    assert pieces[0].endswith("}\n")
+    assert pieces[1] == "flushed"

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+import time
 from threading import Event
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+from botocore.parsers import ResponseParserError
 
 from labelctl import contract
-from tests.lambda_runtime import message_body
+from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import HURRY, names, printed
 
 TEMPORARY = [
@@ -63,10 +70,32 @@ def test_what_goes_away_by_itself_is_put_off_for_days(
     assert queues.set_aside() == []
 
 
-def test_a_connection_that_breaks_is_temporary(redelivery):
-    refused = ReadTimeoutError(endpoint_url="https://rekognition")
-    assert redelivery.is_temporary(refused)
-    assert not redelivery.is_temporary(ValueError("a bug"))
+@pytest.mark.parametrize(
+    ("error", "temporary"),
+    [
+        (ReadTimeoutError(endpoint_url="https://rekognition"), True),
+        (EndpointConnectionError(endpoint_url="https://rekognition"), True),
+        (ResponseParserError("no JSON"), True),
+        (TimeoutError(), True),
+        (ParamValidationError(report="a bug"), False),
+        (ValueError("a bug"), False),
+    ],
+)
+def test_a_connection_that_breaks_is_temporary(error, temporary, redelivery):
+    assert redelivery.is_temporary(error) is temporary
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("ThrottlingException", "ProvisionedThroughputExceededException", "Throttling"),
+        *("RequestLimitExceeded", "SlowDown"),
+    ],
+)
+def test_every_service_has_its_word_for_throttling(code, redelivery):
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    assert redelivery.is_throttling(ClientError(answer, "GetItem"))
+    assert redelivery.is_temporary(ClientError(answer, "GetItem"))
 
 
 @pytest.mark.parametrize(
@@ -175,8 +204,95 @@ def test_a_photo_that_takes_too_long_is_left_behind_and_no_other_with_it(
     assert look(slow).status == "pending"
     assert printed(capsys)[-1]["reason"] == "It took too long."
     answered.set()
-    function._pool.shutdown()
-    assert look(slow).status == "labelled"  # what goes on by itself does no harm
+    deadline = time.monotonic() + 20
+    while look(slow).status != "labelled":  # what goes on by itself does no harm
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_worker_that_comes_too_late_leaves_its_message_alone(
+    function, work, photos, rekognition, queues, delays
+):
+    """It was given back meanwhile: another worker may have labelled the photo by now."""
+    rekognition.answers["a.jpg"] = "AccessDeniedException"
+    [message] = sqs_event(photos.put("a.jpg"), receives=[100])["Records"]
+    assert function._work(message, until=time.monotonic() - 1) is False
+    assert (delays, queues.set_aside()) == ([], [])
+
+
+# What is paid for
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
+@pytest.mark.parametrize("operation", ["PutItem", "BatchWriteItem"])
+def test_a_table_that_takes_nothing_costs_one_call_and_not_one_each_time(
+    operation, code, function, work, photos, rekognition, look
+):
+    refused = [True]
+
+    def refuse(**_):
+        wrong = {"Error": {"Code": code, "Message": ""}}
+        told = {**wrong, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return (SimpleNamespace(status_code=400), told) if refused else None
+
+    events = function.clients.dynamodb.meta.events
+    events.register(f"before-call.dynamodb.{operation}", refuse)
+    first, second = photos.put("a.jpg"), photos.put("b.jpg")
+    assert work(first) == ["m0"]
+    for receives in (2, 3):
+        assert work(first, second, receives=[receives, 1]) == ["m0", "m1"]
+    assert len(rekognition.requests) == 1
+    refused.clear()
+    assert work(first, second) == []
+    assert len(rekognition.requests) == 3
+    assert look(first).status == "labelled"
+
+
+def test_an_error_of_rekognition_s_own_is_tried_three_times(work, photos, rekognition, look):
+    rekognition.answers["a.jpg"] = "InternalServerError"
+    assert work(photos.put("a.jpg")) == ["m0"]
+    assert len(rekognition.requests) == 3
+    answers = iter(["InternalServerError", ["Dog"]])
+    rekognition.answers["b.jpg"] = lambda _: next(answers)
+    record = photos.put("b.jpg")
+    assert work(record) == []
+    assert names(look(record)) == ["Dog"]
+
+
+def test_an_answer_that_is_none_is_no_reason_to_give_up(
+    function, redelivery, work, photos, rekognition
+):
+    function._recognition._client = SimpleNamespace(detect_labels=lambda **_: {})
+    assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (["Dog"], ["turn", "passed"]),
+        ("InvalidImageFormatException", ["turn", "passed"]),
+        ("AccessDeniedException", ["turn", "passed"]),
+        (["ThrottlingException", ["Dog"]], ["turn", "throttled", "turn", "passed"]),
+        (["InternalServerError", ["Dog"]], ["turn", "turn", "passed"]),
+    ],
+)
+def test_the_pacer_hears_what_lets_it_learn(answer, told, function, work, photos, rekognition):
+    heard: list[str] = []
+
+    class Listening:
+        def turn(self, until: float) -> bool:
+            heard.append("turn")
+            assert until < time.monotonic() + 60 - 22
+            return True
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda: heard.append(name)
+
+    function._recognition._pacer = Listening()
+    answers = iter(answer if isinstance(answer, list) and len(answer) == 2 else [answer])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    work(photos.put("a.jpg"), seconds=60)
+    assert heard == told
 
 
 # Asked for again
@@ -221,6 +337,33 @@ def test_an_event_from_s3_is_newer_than_a_request(work, photos, rekognition, loo
     assert work(again) == []
     assert rows() == before
     assert names(look(new)) == [new["s3"]["object"]["versionId"]]
+
+
+def test_a_photo_that_was_asked_for_before_s3_told_of_it_is_paid_for_once(
+    work, photos, rekognition, look, rows
+):
+    record = photos.put("a.jpg")
+    work(requested("a.jpg", ""))
+    assert work(record) == []
+    assert len(rekognition.requests) == 1
+    assert look(record).status == "labelled"
+    assert sequencer(rows()).endswith(record["s3"]["object"]["sequencer"])
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rows):
+    """A bucket that refuses, or does not answer, must not cost the photo its labels."""
+    work(photos.put("a.jpg"))
+    before = rows()
+
+    def refuse(**_):
+        wrong = {"Error": {"Code": str(status), "Message": ""}}
+        told = {**wrong, "ResponseMetadata": {"HTTPStatusCode": status}}
+        return SimpleNamespace(status_code=status), told
+
+    function.clients.s3().meta.events.register("before-call.s3.HeadObject", refuse)
+    assert work(requested("a.jpg", sequencer(before))) == ["m0"]
+    assert rows() == before
 
 
 def test_asking_for_a_photo_that_is_gone_removes_what_is_left_of_it(

@@ -167,7 +167,7 @@ def test_a_photo_that_stays_while_it_is_read_is_labelled(work, photos, look):
     assert look(record).status == "labelled"
 
 
-@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("status", [400, 403, 405, 503])
 def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rekognition, rows):
     """S3 that refuses or does not answer is no proof."""
 
@@ -245,3 +245,19 @@ def test_an_answer_of_the_table_that_is_none_is_not_believed(
     assert look(new).status == "labelled"
     assert len(rows()) == 2, "rows of the old version are left"
     assert len(rekognition.requests) == 2
+
+
+def test_a_table_that_hands_everything_back_is_left_for_later(
+    function, work, photos, rekognition, look, naps, monkeypatch
+):
+    client = function._store._client
+    busy = {"UnprocessedItems": {"labels": [{"DeleteRequest": {}}]}}
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "batch_write_item", lambda **_: busy)
+        patch.setattr("store.time.sleep", naps)
+        record = photos.put("a.jpg")
+        assert work(record) == ["m0"]
+    assert max(naps) == 2
+    assert sum(naps) < 40
+    assert work(record, receives=[2]) == []
+    assert look(record).status == "labelled"

@@ -146,6 +146,29 @@ def test_hours_without_a_quota_cost_few_calls_and_end_at_once(pacer):
     assert between(service.passed, 3670, 3760) >= 0.85 * 90 * 50
 
 
+def test_photos_that_come_one_by_one_teach_nothing(pacer):
+    """A call that did not have to wait for its turn says nothing of the quota."""
+    pace = pacer.Pace()
+    for second in range(3600):
+        pace.start(asked=second, now=second + 1e-6)
+        pace.passed(second + 0.3)
+    assert pace.rate == pacer.START
+
+
+def test_idle_minutes_after_a_refusal_are_no_outage(pacer):
+    pace = pacer.Pace()
+    pace.start(asked=0, now=0)
+    pace.throttled(0.1)
+    slower = pace.rate
+    pace.start(asked=600, now=600)
+    pace.passed(600.3)
+    assert pace.rate == slower
+
+
+def test_after_the_end_there_are_no_turns(pacer):
+    assert pacer.Pacer().turn(until=time.monotonic() - 1) is False
+
+
 def test_a_turn_that_comes_too_late_is_not_waited_for(pacer):
     keeper = pacer.Pacer()
     for _ in range(40):
