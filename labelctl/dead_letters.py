@@ -2,11 +2,13 @@
 
 SQS cannot show a message without handing it out. So reading *holds* each dead letter for a while
 (others do not see it meanwhile), and then gives it back; if the reading is killed, SQS gives it back
-by itself after HOLD seconds. Nothing leaves the queue but by `move` and `delete`.
+by itself after HOLD seconds, so a reading that takes longer holds it anew. Nothing leaves the queue
+but by `move` and `delete`.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,23 +17,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from labelctl import contract
+from labelctl import contract, queues
 from labelctl.contract import PhotoEvent
 from labelctl.errors import RefusedError
+from labelctl.queues import BATCH, Queue
 from labelctl.words import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-HOLD = 300
-"""Seconds for which a dead letter that was read stays hidden, if it is not given back before."""
+HOLD = 60
+"""Seconds for which a dead letter that was read stays hidden, if it is neither given back before nor
+held anew."""
 
-MOST = 10_000
-"""Dead letters held at once: of each that is, a few hundred bytes are kept, and SQS hands out 120,000
-at the most. [SQS Developer Guide, Quotas related to messages]"""
+RENEWAL = HOLD / 3
+"""Seconds after which one that is still held is held anew."""
+
+MOST = 100_000
+"""Dead letters held at once: of each that is, its id and receipt are kept (some hundred bytes), and SQS
+hands out 120,000 at the most. [SQS Developer Guide, Quotas related to messages]"""
 
 WORKERS = 8
 """Requests at once, as soon as there is work for so many."""
@@ -42,9 +49,7 @@ answer says nothing. [SQS Developer Guide, Short and long polling]"""
 
 NO_REASON = "The function failed or was stopped each time, and could not say why."
 
-_BATCH = 10  # the most messages that one request receives, sends, deletes or gives back
 _BATCH_BYTES = 250_000  # of bodies in one request: less than any limit that SQS ever had
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,32 @@ class DeadLetter:
         return _events(self.body)
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """The dead letters that a reading did not see: falsy where it saw all.
+
+    `hidden`: so many somebody else holds. `cut_off`: it ended at its limit, and nobody knows.
+    """
+
+    hidden: int = 0
+    cut_off: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.hidden or self.cut_off)
+
+    def sentences(self) -> Iterator[str]:
+        """What is to be said of them."""
+        if self.hidden:
+            one = self.hidden == 1
+            yield (
+                f"{counted(self.hidden, 'dead letter')} {'is' if one else 'are'} being looked at by "
+                "another command, or by one that was killed; "
+                f"{'it is' if one else 'they are'} back within a minute."
+            )
+        if self.cut_off:
+            yield f"There are more than {MOST:,} dead letters: not all were looked at."
+
+
 class Held:
     """The dead letters while they are held. Made by `held`; for one thread.
 
@@ -87,30 +118,45 @@ class Held:
         self._url = url
         self._limit = limit
         self._receipts: dict[str, str] = {}  # by message id, the newest
+        self._since: dict[str, float] = {}
+        self._late: set[str] = set()
+        self._seen = 0
         self._began: datetime | None = None
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="dead-letters")
+        self._over = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="dead-letters-keeper", daemon=True)
+        self._keeper.start()
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """Each dead letter once, as they come, which is in no order.
 
         Those that were sent after it began are held, but not told of: one that was moved may come
-        straight back, and there would be no end.
+        straight back, and there would be no end. Nor do they count against the limit.
         """
         width = 1
         while sizes := self._room(width):
             pages = list(self._pool.map(self._receive, sizes))
             if not any(pages):
                 return
-            yield from (letter for letter, is_new in chain.from_iterable(pages) if is_new)
+            found = [letter for letter, is_new in chain.from_iterable(pages) if is_new]
+            self._seen += len(found)
+            yield from found
             width = min(2 * width, WORKERS)
         self.more = True
 
+    def unseen(self, before: Queue) -> Unseen:
+        """What was not seen of the dead letters that were counted before they were read."""
+        if self.more:
+            return Unseen(cut_off=True)
+        return Unseen(hidden=max(min(before.in_flight, before.depth - self._seen), 0))
+
     def _room(self, width: int) -> list[int]:
         """How many to receive with each of at most `width` requests, before the limit is reached."""
-        room = self._limit - len(self._receipts)
-        return [min(_BATCH, room - start) for start in range(0, room, _BATCH)][:width]
+        room = self._limit - (len(self._receipts) - len(self._late))
+        return [min(BATCH, room - start) for start in range(0, room, BATCH)][:width]
 
     def _receive(self, most: int) -> list[tuple[DeadLetter, bool]]:
+        asked = time.monotonic()
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=most,
@@ -124,78 +170,111 @@ class Held:
         found = []
         for message in answer.get("Messages", ()):
             letter = _letter(message)
-            # One held for longer than HOLD is received again.
-            is_new = letter.message_id not in self._receipts and _sent(message) <= self._began
+            # SQS may hand one out twice, and does where it could not be held anew in time.
+            is_known = letter.message_id in self._receipts
+            is_late = _sent(message) > self._began
+            if is_late:
+                self._late.add(letter.message_id)
             self._receipts[letter.message_id] = letter.receipt
-            found.append((letter, is_new))
+            self._since[letter.message_id] = asked
+            found.append((letter, not is_known and not is_late))
         return found
 
     def move(self, letters: Iterable[DeadLetter], queue: str) -> None:
         """Send what the letters say into another queue, by its URL, and delete them here.
 
         In this order: cut off in between, a message is there twice, which does no harm. What SQS
-        hands back because it is busy is sent again, for about 6 seconds. Raises RefusedError for
-        what it will not take, which stays where it is.
+        hands back because it is busy is sent again, for about 3 seconds. Raises RefusedError for
+        what it will not take, which stays where it is. Those that are not held any more, as they
+        were moved or deleted before, are passed over.
         """
 
-        self._side_by_side(lambda batch: self._move(batch, queue), _batches(letters))
+        self._side_by_side(
+            lambda batch: self._move(batch, queue), _batches(self._still_held(letters))
+        )
 
     def _move(self, batch: list[DeadLetter], queue: str) -> None:
-        for attempt in range(_ATTEMPTS):
-            answer = self._sqs.send_message_batch(
-                QueueUrl=queue,
-                Entries=[
-                    {"Id": str(number), "MessageBody": letter.body}
-                    for number, letter in enumerate(batch)
-                ],
-            )
-            failed = {int(each["Id"]): each for each in answer.get("Failed", ())}
-            self._delete([each for number, each in enumerate(batch) if number not in failed])
-            batch = [batch[number] for number in sorted(failed)]
-            if not batch:
-                return
-            if any(each["SenderFault"] for each in failed.values()):
-                break
-            self._sleep(0.2 * 2**attempt)
-        _refuse(answer["Failed"], "take")
+        bodies = [letter.body for letter in batch]
+        for taken in queues.send(self._sqs, queue, bodies, sleep=self._sleep):
+            self._delete([batch[place] for place in taken])
 
     def delete(self, letters: Iterable[DeadLetter]) -> None:
-        """Remove the letters for good. Raises RefusedError for those that SQS would not remove."""
-        self._side_by_side(self._delete, _batches(letters))
+        """Remove the letters for good. Raises RefusedError for those that SQS would not remove.
+
+        Those that are not held any more are passed over.
+        """
+        self._side_by_side(self._delete, _batches(self._still_held(letters)))
+
+    def _still_held(self, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+        """Each of the letters once that is held."""
+        taken: set[str] = set()
+        for letter in letters:
+            if letter.message_id in self._receipts and letter.message_id not in taken:
+                taken.add(letter.message_id)
+                yield letter
 
     def _delete(self, batch: list[DeadLetter]) -> None:
-        if not batch:
-            return
         ids = [letter.message_id for letter in batch]
-        answer = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=self._entries(ids))
-        failed = {int(each["Id"]) for each in answer.get("Failed", ())}
-        for number, message_id in enumerate(ids):
-            if number not in failed:
-                self._receipts.pop(message_id, None)
-        _refuse(answer.get("Failed"), "remove")
-
-    def give_back(self) -> None:
-        """Make all that are left visible again, at once."""
-        self._pool.shutdown(cancel_futures=True)  # what is being received right now is ours as well
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="dead-letters")
-        ids = list(self._receipts)
-
-        def one(start: int) -> None:
-            entries: Any = self._entries(ids[start : start + _BATCH])
-            for entry in entries:
-                entry["VisibilityTimeout"] = 0
-            # One that failed was visible already, or will be after HOLD seconds.
-            self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-
-        with self._pool:
-            list(self._pool.map(one, range(0, len(ids), _BATCH)))
-        self._receipts.clear()
-
-    def _entries(self, ids: Iterable[str]) -> Any:
-        return [
+        entries: Any = [
             {"Id": str(number), "ReceiptHandle": self._receipts[message_id]}
             for number, message_id in enumerate(ids)
         ]
+        answer = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        failed = answer.get("Failed", ())
+        kept = {int(each["Id"]) for each in failed}
+        for number, message_id in enumerate(ids):
+            if number not in kept:
+                self._receipts.pop(message_id, None)
+                self._late.discard(message_id)
+                self._since.pop(message_id, None)
+        if failed:
+            raise RefusedError(
+                f"SQS did not remove {counted(len(failed), 'dead letter')}: "
+                f"{failed[0].get('Message') or failed[0]['Code']}",
+                "They are still there. The same command goes on with them.",
+            )
+
+    def give_back(self) -> None:
+        """Make all that are left visible again, at once."""
+        self._over.set()
+        self._pool.shutdown(cancel_futures=True)  # what is being received right now is ours as well
+        self._keeper.join()
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="dead-letters") as pool:
+            list(pool.map(lambda batch: self._hide(batch, 0), self._in_batches(self._receipts)))
+        self._receipts.clear()
+
+    def _keep(self) -> None:
+        """Hold anew what has been held for long, until all is given back."""
+        while not self._over.wait(RENEWAL):
+            long_ago = time.monotonic() - RENEWAL
+            due = [each for each, since in list(self._since.items()) if since <= long_ago]
+            # One that could not be held anew is received again: nothing is lost.
+            with suppress(Exception):
+                list(self._pool.map(self._renew, self._in_batches(due)))
+
+    def _renew(self, batch: list[tuple[str, str]]) -> None:
+        if self._over.is_set():
+            return
+        asked = time.monotonic()
+        self._hide(batch, HOLD)
+        self._since.update({each: asked for each, _ in batch if each in self._receipts})
+
+    def _hide(self, batch: list[tuple[str, str]], seconds: int) -> None:
+        """Hide letters from others from now on for so long: 0 gives them back.
+
+        One for which that fails is visible already, or will be after HOLD seconds.
+        """
+        entries: Any = [
+            {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+            for number, (_, receipt) in enumerate(batch)
+        ]
+        self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+
+    def _in_batches(self, ids: Iterable[str]) -> Iterator[list[tuple[str, str]]]:
+        """The letters that are held among these, with their receipts."""
+        pairs = iter([(each, receipt) for each in ids if (receipt := self._receipts.get(each))])
+        while batch := list(islice(pairs, BATCH)):
+            yield batch
 
     def _side_by_side(
         self, work: Callable[[list[DeadLetter]], None], batches: Iterable[list[DeadLetter]]
@@ -270,19 +349,10 @@ def _batches(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
     size = 0
     for letter in letters:
         length = len(letter.body.encode())
-        if batch and (len(batch) == _BATCH or size + length > _BATCH_BYTES):
+        if batch and (len(batch) == BATCH or size + length > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(letter)
         size += length
     if batch:
         yield batch
-
-
-def _refuse(failed: Any, what: str) -> None:
-    if failed:
-        told = failed[0].get("Message") or failed[0]["Code"]
-        raise RefusedError(
-            f"SQS did not {what} {counted(len(failed), 'dead letter')}: {told}",
-            "They are still there. The same command goes on with them.",
-        )

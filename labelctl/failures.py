@@ -7,13 +7,14 @@ result because of it, or may have got one since.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import heapq
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelctl import contract, rows
-from labelctl.dead_letters import MOST, DeadLetter, held
+from labelctl import contract, queues, rows
+from labelctl.dead_letters import MOST, DeadLetter, Unseen, held
 from labelctl.rows import Header
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _PAGE = 1000  # index entries, of about 300 bytes
+_WINDOW = 80  # dead letters deleted side by side, before it is told of them
 
 State = Literal["waiting", "failed", "labelled", "removed", "unreadable"]
 
@@ -117,17 +119,62 @@ def chosen(letters: Iterable[DeadLetter], choice: Choice) -> Iterator[DeadLetter
     return (each for each in letters if choice.takes(each.images, each.error, each.reason))
 
 
+@dataclass(frozen=True)
+class SetAside:
+    """The dead letters that are meant, the latest first, as far as they are wanted.
+
+    `more`: there are more of them, or may be. `unseen`: what was to be looked at, and could not be.
+    """
+
+    found: list[Aside]
+    more: bool = False
+    unseen: Unseen = field(default_factory=Unseen)
+
+
 def set_aside(
     sqs: SQSClient, url: str, dynamodb: DynamoDBClient, table: str, choice: Choice, limit: int
-) -> tuple[list[Aside], bool]:
-    """The dead letters in the queue `url`, the latest first, and whether there may be more.
+) -> SetAside:
+    """The dead letters in the queue `url`, at most `limit` of them.
 
-    Without a choice no more than `limit` are looked at, so they may not be the very latest.
+    Without a choice no more are looked at, so they may not be the very latest. Memory is for `limit`.
     """
-    with held(sqs, url, MOST if choice else min(limit, MOST)) as letters:
-        found = sorted(chosen(letters, choice), key=lambda each: each.sent_at, reverse=True)
-        more = letters.more or len(found) > limit
-    return judge(dynamodb, table, found[:limit]), more
+    before = queues.depth(sqs, url)
+    some = limit + 1  # which tells whether there are more
+    most = MOST if choice else min(some, MOST)
+    with held(sqs, url, most) as letters:
+        found = heapq.nlargest(some, chosen(letters, choice), key=lambda each: each.sent_at)
+        unseen = letters.unseen(before)
+    return SetAside(
+        judge(dynamodb, table, found[:limit]),
+        more=letters.more or len(found) > limit,
+        unseen=Unseen() if unseen.cut_off and most == some else unseen,
+    )
+
+
+def discard(
+    sqs: SQSClient, url: str, ids: Collection[str] | None = None
+) -> Generator[DeadLetter | Unseen, None, None]:
+    """Delete dead letters that tell of no photo, among these ids if given; tells of each that is gone.
+
+    What was not looked at is told last, if anything.
+    """
+    before = queues.depth(sqs, url)
+    with held(sqs, url) as letters:
+        some = (each for each in letters if not each.images)
+        going = (each for each in some if ids is None or each.message_id in ids)
+        while window := list(islice(going, _WINDOW)):
+            letters.delete(window)
+            yield from window
+        unseen = letters.unseen(before)
+    if unseen:
+        yield unseen
+
+
+def unreadable(sqs: SQSClient, url: str) -> tuple[set[str], Unseen]:
+    """The ids of the dead letters that tell of no photo, and what was not looked at."""
+    before = queues.depth(sqs, url)
+    with held(sqs, url) as letters:
+        return {each.message_id for each in letters if not each.images}, letters.unseen(before)
 
 
 def judge(dynamodb: DynamoDBClient, table: str, letters: Sequence[DeadLetter]) -> list[Aside]:

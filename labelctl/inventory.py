@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from labelctl.errors import RefusedError
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -28,7 +30,7 @@ class There:
 
     `etag` is None where there is no object. `version_id` is None in a bucket without versions. `since`
     (seconds since 1970) is when it came to be so, None where nothing tells: an object that was removed
-    together with all its versions.
+    together with all its versions. Of an upload in parts it is when that began.
     """
 
     version_id: str | None = None
@@ -38,6 +40,12 @@ class There:
     @property
     def exists(self) -> bool:
         return self.etag is not None
+
+    @property
+    def dated(self) -> bool:
+        """Whether `since` tells when it came to be so. [S3 User Guide, Multipart upload: LastModified
+        is when it was initiated, and the ETag ends with a hyphen and the number of parts]"""
+        return self.since is not None and "-" not in (self.etag or "")
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,9 @@ class Inventory:
         self._database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
             "CREATE TABLE photos (image TEXT PRIMARY KEY, version_id TEXT, etag TEXT, since REAL,"
-            " state INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
+            " state INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+            "CREATE TABLE aside (image TEXT PRIMARY KEY, version_id TEXT, etag TEXT, since REAL)"
+            " WITHOUT ROWID"
         )
 
     def __enter__(self) -> Inventory:
@@ -93,7 +103,14 @@ class Inventory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        import sqlite3
+
         self._database.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise RefusedError(
+                f"The list of what the bucket holds could not be kept in a temporary file: {error}.",
+                "It takes about 130 bytes a photo. Name a folder with room for it in TMPDIR.",
+            ) from error
 
     def fill(self, s3: S3Client, bucket: str, prefix: str) -> Iterator[int]:
         """List the bucket; tells with each page how many photos it held."""
@@ -164,23 +181,40 @@ class Inventory:
         count: int = found.fetchone()[0]
         return count
 
-    def doubtful(self, size: int) -> Iterator[list[Doubt]]:
-        """The photos that need a closer look, in the order of their keys, a few at a time."""
-        found = self._database.execute(
-            f"SELECT image, version_id, etag, since, state FROM photos WHERE {_LEFT} ORDER BY image"
+    def set_aside(self, photos: Sequence[tuple[str, There]]) -> None:
+        """These need a second look: how each stood at the first one."""
+        self._database.execute("BEGIN")
+        self._database.executemany(
+            "INSERT OR REPLACE INTO aside VALUES (?, ?, ?, ?)",
+            [(image, there.version_id, there.etag, there.since) for image, there in photos],
         )
+        self._database.execute("COMMIT")
+
+    def doubtful(self, size: int, *, again: bool = False) -> Iterator[list[Doubt]]:
+        """The photos that need a closer look, in the order of their keys, a few at a time.
+
+        With `again` these are the ones that were set aside.
+        """
+        found = self._database.execute(f"{_doubts(again)} ORDER BY image")
         with closing(found):
             while rows := found.fetchmany(size):
                 yield [_doubt(row) for row in rows]
 
-    def doubtful_among(self, images: Sequence[str]) -> list[Doubt]:
+    def doubtful_among(self, images: Sequence[str], *, again: bool = False) -> list[Doubt]:
         """Those of the images (at most 500) that need a closer look."""
         found = self._database.execute(
-            "SELECT image, version_id, etag, since, state FROM photos"
-            f" WHERE image IN ({', '.join('?' * len(images))}) AND {_LEFT} ORDER BY image",
-            images,
+            f"{_doubts(again)} AND image IN ({', '.join('?' * len(images))}) ORDER BY image", images
         )
         return [_doubt(row) for row in found]
+
+
+def _doubts(again: bool) -> str:
+    if again:
+        return (
+            "SELECT image, aside.version_id, aside.etag, aside.since, state"
+            " FROM aside JOIN photos USING (image) WHERE TRUE"
+        )
+    return f"SELECT image, version_id, etag, since, state FROM photos WHERE {_LEFT}"
 
 
 def _doubt(row: Sequence[Any]) -> Doubt:

@@ -17,6 +17,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from labelctl.contract import MAX_KEY
 from labelctl.errors import LabelctlError, UsageError
 
 OUTPUTS = ("table", "plain", "json")
@@ -152,3 +153,15 @@ class Group(TyperGroup):
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
         super().__init__(*args, params=[*(params or []), *_common()], **more)
+
+
+def check_prefix(prefix: str) -> None:
+    """Raise UsageError for what no key can begin with."""
+    try:
+        length = len(prefix.encode())
+    except UnicodeEncodeError:
+        raise UsageError("--prefix is not valid UTF-8, as all keys are.", "Give another.") from None
+    if length > MAX_KEY:
+        raise UsageError(
+            f"--prefix is longer than any key: {length:,} bytes.", "Give a shorter one."
+        )

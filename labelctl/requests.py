@@ -11,16 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from labelctl import contract
-from labelctl.errors import RefusedError
+from labelctl import contract, queues
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-_BATCH = 10  # SendMessageBatch's limit
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -51,27 +47,7 @@ def send(
     told of before is sent.
     """
     waiting = iter(wanted)
-    while batch := list(islice(waiting, _BATCH)):
-        for attempt in range(_ATTEMPTS):
-            entries: Any = [
-                {
-                    "Id": str(number),
-                    "MessageBody": contract.request(bucket, each.key, each.sequencer, at),
-                }
-                for number, each in enumerate(batch)
-            ]
-            answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
-            failed = {int(each["Id"]): each for each in answer.get("Failed", ())}
-            yield from (each for number, each in enumerate(batch) if number not in failed)
-            batch = [batch[number] for number in sorted(failed)]
-            if not batch:
-                break
-            worst = next((each for each in failed.values() if each["SenderFault"]), None)
-            if worst or attempt == _ATTEMPTS - 1:
-                told = worst or next(iter(failed.values()))
-                raise RefusedError(
-                    f"SQS did not take {len(batch)} of the requests: "
-                    f"{told.get('Message') or told['Code']}",
-                    "The same command goes on with the rest.",
-                )
-            sleep(0.2 * 2**attempt)
+    while batch := list(islice(waiting, queues.BATCH)):
+        bodies = [contract.request(bucket, each.key, each.sequencer, at) for each in batch]
+        for taken in queues.send(sqs, queue_url, bodies, sleep=sleep):
+            yield from (batch[place] for place in taken)

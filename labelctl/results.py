@@ -102,7 +102,7 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
 
     Raises PhotoNotFoundError.
     """
-    for key in _candidates(image):
+    for key in candidates(image):
         if found := current(s3, bucket, key):
             return found
     raise PhotoNotFoundError(
@@ -113,8 +113,8 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
     )
 
 
-def _candidates(image: str) -> Iterator[str]:
-    """The text itself, then ever shorter trailing parts of it as a path."""
+def candidates(image: str) -> Iterator[str]:
+    """Keys that the user may mean: the text itself, then ever shorter trailing parts of the path."""
     seen = set()
     parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
     for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):
@@ -126,7 +126,7 @@ def _candidates(image: str) -> Iterator[str]:
 def is_key(key: str) -> bool:
     """Whether S3 takes the text as a key at all."""
     try:
-        return len(key.encode()) <= contract.MAX_KEY
+        return 0 < len(key.encode()) <= contract.MAX_KEY
     except UnicodeEncodeError:  # the name of a file that is not UTF-8
         return False
 

@@ -7,18 +7,20 @@ cut off anywhere and begun again. What is told of is in the queue by then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from labelctl import contract, failures, requests, results, rows, status
-from labelctl.dead_letters import DeadLetter, Held, held
-from labelctl.errors import RefusedError
+from labelctl import contract, failures, queues, requests, results, rows
+from labelctl.dead_letters import DeadLetter, Held, Unseen, held
+from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.failures import Choice
+from labelctl.inventory import There
 from labelctl.requests import Wanted
 from labelctl.results import Awaited
+from labelctl.verdict import leads_to
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,16 +33,16 @@ T = TypeVar("T")
 _WINDOW = 80
 """Dead letters that are moved side by side, before it is told of them."""
 
-Outcome = Literal["queued", "labelled", "waiting", "left"]
+Outcome = Literal["queued", "labelled", "left"]
 
 
 @dataclass(frozen=True)
 class Retried:
     """What became of one photo, or of one dead letter that tells of none (then `image` is None).
 
-    `outcome` is queued: put back to work; labelled: it is, and nothing was done; waiting: it is in the
-    queue anyway; left: the dead letter stays where it is. `why` says in a few words what it was or
-    what is wrong. `awaited` is what to wait for; None where nothing comes of it.
+    `outcome` is queued: put back to work; labelled: it is, and nothing was done; left: the dead letter
+    stays where it is. `why` says in a few words what it was or what is wrong. `awaited` is what to
+    wait for; None where nothing comes of it.
     """
 
     image: str | None
@@ -50,11 +52,51 @@ class Retried:
     message_id: str | None = None
 
 
+def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
+    """The photos that the user means, each as it lies in the bucket (see `results.resolve`).
+
+    One that is gone will do, without a version, while the table or a dead letter knows its key.
+    Raises PhotoNotFoundError.
+    """
+    found: dict[str, Awaited] = {}
+    missing: dict[str, PhotoNotFoundError] = {}
+    for image in images:
+        try:
+            photo = results.resolve(aws.s3, stack.bucket, image)
+            found[photo.key] = photo
+        except PhotoNotFoundError as error:
+            missing[image] = error
+    if missing:
+        maybe = {image: list(results.candidates(image)) for image in missing}
+        known, unseen = _known_of(aws, stack, {key for keys in maybe.values() for key in keys})
+        for image, keys in maybe.items():
+            key = next((key for key in keys if key in known), None)
+            if key is None:
+                hint = " ".join(unseen.sentences()) or missing[image].hint
+                raise PhotoNotFoundError(missing[image].message, hint)
+            found[key] = Awaited(key, None, None)
+    return list(found.values())
+
+
+def _known_of(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Unseen]:
+    """Those of the keys that the table or a dead letter knows."""
+    known: set[str] = set()
+    for batch in _windows(sorted(keys), rows.BATCH):
+        known.update(rows.headers(aws.dynamodb, stack.table, batch))
+    before = queues.depth(aws.sqs, stack.dead_letters)
+    with held(aws.sqs, stack.dead_letters) as letters:
+        for letter in letters:
+            known.update(keys.intersection(letter.images))
+        return known, letters.unseen(before)
+
+
 def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried]:
-    """Put photos back to work that lie in the bucket so (see `results.resolve`).
+    """Put photos back to work that lie in the bucket so (see `meant`).
 
     The dead letters that tell of them are moved, for which all of them are looked at. A photo that
-    failed is asked for, and so is one without a result while the queue is empty.
+    failed is asked for; and so is one without a result, or of which something may be left, unless a
+    letter that was moved leads to that. It may wait in the queue, which nobody can look into; asking
+    once too often costs a call at most.
     """
     found = {photo.key: photo for photo in photos}
     headers = {
@@ -65,49 +107,61 @@ def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried
     answered = {
         key
         for key, photo in found.items()
-        if key in headers and results.answers(headers[key], photo)
+        if key in headers and not _is_gone(photo) and results.answers(headers[key], photo)
     }
-    # Before anything is put into it.
-    busy = len(answered) < len(found) and status.depth(aws.sqs, stack.queue).depth > 0
     moved: set[str] = set()
     with held(aws.sqs, stack.dead_letters) as letters:
         for window in _windows((each for each in letters if {*each.images} & {*found}), _WINDOW):
             letters.move(window, stack.queue)
-            moved.update(image for letter in window for image in letter.images)
+            moved.update(
+                event.key
+                for letter in window
+                for event in letter.events
+                if (photo := found.get(event.key))
+                and leads_to(event, There(photo.version_id, photo.etag))
+            )
     wanted: dict[str, tuple[Wanted, str]] = {}
     for key, photo in found.items():
         if key in answered and headers[key].status == contract.FAILED:
             sequencer = contract.next_sequencer(headers[key].sequencer)
             wanted[key] = Wanted(key, sequencer), "failed"
         elif key in moved:
-            yield Retried(key, "queued", "dead letter", photo)
+            yield Retried(key, "queued", "dead letter", None if _is_gone(photo) else photo)
         elif key in answered:
             yield Retried(key, "labelled", "It is labelled already.", photo)
-        elif busy:
-            yield Retried(key, "waiting", "It waits in the queue.", photo)
         else:
             last = rows.read(aws.dynamodb, stack.table, key).sequencer
-            wanted[key] = Wanted(key, contract.next_sequencer(last)), "nothing waited for it"
+            why = "gone from the bucket" if _is_gone(photo) else "no result yet"
+            wanted[key] = Wanted(key, contract.next_sequencer(last)), why
     asked = [each for each, _ in wanted.values()]
     for sent in requests.send(aws.sqs, stack.queue, stack.bucket, asked, _now()):
-        awaited = replace(found[sent.key], sequencer=sent.sequencer)
+        photo = found[sent.key]
+        awaited = None if _is_gone(photo) else replace(photo, sequencer=sent.sequencer)
         yield Retried(sent.key, "queued", wanted[sent.key][1], awaited)
     _refuse_if_cut_off(letters)
 
 
-def every(aws: Aws, stack: Stack, choice: Choice) -> Iterator[Retried]:
+def _is_gone(photo: Awaited) -> bool:
+    return not (photo.version_id or photo.etag)
+
+
+def every(aws: Aws, stack: Stack, choice: Choice) -> Generator[Retried | Unseen, None, None]:
     """Put all that failed back to work, as far as it is meant: first photos, then dead letters.
 
     Memory does not grow with their number. Dead letters that tell of no photo are told of and left.
+    What somebody else holds is told last, if anything.
     """
     for window in _windows(failures.failed(aws.dynamodb, stack.table, choice), rows.BATCH):
         yield from _ask(aws, stack, [failure.image for failure in window])
+    before = queues.depth(aws.sqs, stack.dead_letters)
     with held(aws.sqs, stack.dead_letters) as letters:
         for batch in _windows(failures.chosen(letters, choice), _WINDOW):
             letters.move([letter for letter in batch if letter.images], stack.queue)
             for letter in batch:
                 yield from _told(letter)
     _refuse_if_cut_off(letters)
+    if unseen := letters.unseen(before):
+        yield unseen
 
 
 def _ask(aws: Aws, stack: Stack, images: Sequence[str]) -> Iterator[Retried]:
@@ -139,7 +193,7 @@ def _told(letter: DeadLetter) -> Iterator[Retried]:
 
 def known(s3: S3Client, bucket: str, photo: Awaited) -> Awaited | None:
     """The photo with its version, which not every message tells; None for one that is gone."""
-    if photo.version_id or photo.etag:
+    if not _is_gone(photo):
         return photo
     there = results.current(s3, bucket, photo.key)
     return replace(there, sequencer=photo.sequencer) if there else None

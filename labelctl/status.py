@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from labelctl import contract, tail
 from labelctl.aws import Aws, explain
 from labelctl.errors import AccessDeniedError
+from labelctl.queues import Queue, depth
 from labelctl.stack import Stack, takes_photos
 from labelctl.words import counted, span
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_sqs import SQSClient
 
 T = TypeVar("T")
 
@@ -33,19 +33,6 @@ RECENT = 3600
 _FRESH = 600
 """A metric older than so many seconds says nothing of now."""
 _TOLD = 3
-
-
-@dataclass(frozen=True)
-class Queue:
-    """How many messages wait, are being worked on, and are put off. SQS counts approximately."""
-
-    waiting: int
-    in_flight: int
-    delayed: int
-
-    @property
-    def depth(self) -> int:
-        return self.waiting + self.in_flight + self.delayed
 
 
 @dataclass(frozen=True)
@@ -200,17 +187,3 @@ def count(dynamodb: DynamoDBClient, table: str, status: str) -> int:
         Select="COUNT",
     )
     return sum(page["Count"] for page in pages)
-
-
-def depth(sqs: SQSClient, url: str) -> Queue:
-    """The messages in a queue, by its URL."""
-    names = ("", "NotVisible", "Delayed")
-    answer = sqs.get_queue_attributes(
-        QueueUrl=url,
-        AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],  # type: ignore[misc]
-    )
-    counts = [
-        int(answer["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0))  # type: ignore[call-overload]
-        for name in names
-    ]
-    return Queue(*counts)

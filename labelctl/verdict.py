@@ -12,6 +12,7 @@ from labelctl import contract, results
 from labelctl.words import counted
 
 if TYPE_CHECKING:
+    from labelctl.contract import PhotoEvent
     from labelctl.inventory import There
     from labelctl.rows import Stored
 
@@ -67,6 +68,21 @@ def judge(there: There, stored: Stored) -> Finding | None:
             again = header.sequencer
         return Finding("leftovers", stored.image, *_swept(stored, detail, again))
     return None
+
+
+def leads_to(event: PhotoEvent, there: There) -> bool:
+    """Whether the function, working on the event, would see to it that the photo has its result.
+
+    It looks at how the photo lies in the bucket only if the event is a request, or tells of a version
+    that was removed: the one before it may show again. Otherwise it goes by what the event says.
+    """
+    if event.kind in ("requested", "version_removed"):
+        return True
+    if event.kind == "removed" or not there.exists:
+        return event.kind == "removed" and not there.exists
+    if event.version_id and there.version_id:
+        return event.version_id == there.version_id
+    return event.etag == there.etag
 
 
 def _judge_gone(stored: Stored) -> Finding | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,8 @@ from labelctl.view import Cell, Column, Table, printable
 from labelctl.words import counted
 
 if TYPE_CHECKING:
-    from labelctl.failures import Aside, Choice, Failure
+    from labelctl.dead_letters import DeadLetter, Unseen
+    from labelctl.failures import Choice, Failure, SetAside
 
 _NOW = {
     "waiting": Cell("no result", "red"),
@@ -61,27 +63,27 @@ def failures(
     stack, aws, view = session.stack, session.aws, session.view
     with view.meter("Asking"):
         failed, more_failed = core.first(core.failed(aws.dynamodb, stack.table, choice), limit)
-        dead, more_dead = core.set_aside(
-            aws.sqs, stack.dead_letters, aws.dynamodb, stack.table, choice, limit
-        )
+        dead = core.set_aside(aws.sqs, stack.dead_letters, aws.dynamodb, stack.table, choice, limit)
     view.show(
         {
             "failed": [each.as_json() for each in failed],
-            "dead_letters": [each.as_json() for each in dead],
+            "dead_letters": [each.as_json() for each in dead.found],
             "more_failed": more_failed,
-            "more_dead_letters": more_dead,
+            "more_dead_letters": dead.more,
+            "hidden_dead_letters": dead.unseen.hidden,
         },
         _failed_table(failed, session, choice),
         _dead_table(dead, session, choice),
     )
-    if more_failed or more_dead:
-        _tell_more(session, choice, limit if more_failed else 0, limit if more_dead else 0)
-    if failed or any(each.letter.images for each in dead):
+    if more_failed or dead.more:
+        _tell_more(session, choice, len(failed) if more_failed else 0, dead)
+    warn(session, dead.unseen)
+    if failed or any(each.letter.images for each in dead.found):
         view.note(
             f"Next: {session.command('retry --all')}, "
             "or with IMAGE, --reason or --prefix instead of --all."
         )
-    if any(each.state == "unreadable" for each in dead):
+    if any(each.state == "unreadable" for each in dead.found):
         view.note(
             f"To delete dead letters that cannot be read: {session.command('failures --discard')}"
         )
@@ -102,10 +104,15 @@ def _failed_table(failed: list[Failure], session: Session, choice: Choice) -> Ta
     )
 
 
-def _dead_table(dead: list[Aside], session: Session, choice: Choice) -> Table:
+def _dead_table(dead: SetAside, session: Session, choice: Choice) -> Table:
     plain = session.view.mode == "plain"
+    empty = "There are no such dead letters." if choice else "There are no dead letters."
+    if dead.unseen:
+        empty = (
+            "No such dead letter was found." if choice else "No dead letter can be seen right now."
+        )
     rows: list[list[str | Cell]] = []
-    for each in dead:
+    for each in dead.found:
         letter = each.letter
         name = ", ".join(letter.images) or letter.message_id
         if plain:
@@ -123,7 +130,7 @@ def _dead_table(dead: list[Aside], session: Session, choice: Choice) -> Table:
             Column("Why it was set aside"),
         ),
         rows=rows,
-        empty="There are no such dead letters." if choice else "There are no dead letters.",
+        empty=empty,
         title="Dead letters",
     )
 
@@ -137,48 +144,79 @@ def _local(moment: str) -> str:
     return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
-def _tell_more(session: Session, choice: Choice, failed: int, dead: int) -> None:
+def _tell_more(session: Session, choice: Choice, failed: int, dead: SetAside) -> None:
     """How many there are besides those shown; with a choice nobody has counted them."""
-    from labelctl import contract, status
+    from labelctl import contract, queues, status
 
     stack, aws, view = session.stack, session.aws, session.view
     if view.quiet:
         return
     parts = []
     if choice:
-        parts = ["there are more of them"]
+        parts = ["there may be more of them" if dead.unseen.cut_off else "there are more of them"]
     if failed and not choice:
         left = status.count(aws.dynamodb, stack.table, contract.FAILED) - failed
         parts.append(f"{max(left, 1):,} more failed photos")
-    if dead and not choice:
-        left = status.depth(aws.sqs, stack.dead_letters).depth - dead
+    if dead.more and not choice:
+        left = queues.depth(aws.sqs, stack.dead_letters).depth - len(dead.found)
         parts.append(f"about {counted(max(left, 1), 'more dead letter')}")
     view.note(f"… and {' and '.join(parts)}: --limit COUNT shows them.")
 
 
-def _discard(session: Session, yes: bool) -> None:
-    from labelctl.dead_letters import held
+def warn(session: Session, unseen: Unseen) -> None:
+    """Say which dead letters were not looked at, so that nobody thinks that there are none."""
+    for sentence in unseen.sentences():
+        session.view.warn(sentence)
 
-    stack, aws, view = session.stack, session.aws, session.view
-    with held(aws.sqs, stack.dead_letters) as letters:
-        with view.meter("Reading the dead letters"):
-            unreadable = [letter for letter in letters if not letter.images]
-        if unreadable and not yes:
-            answer = view.ask(
-                f"Delete {counted(len(unreadable), 'dead letter')} that cannot be read? [y/N]",
-                yes_means="Add --yes if you are sure; `labelctl failures` shows them.",
-            )
-            if answer.lower() not in ("y", "yes"):
-                raise RefusedError("Nothing was deleted.", "")
-        letters.delete(unreadable)
-    for letter in unreadable:
-        told = {"message_id": letter.message_id, "outcome": "deleted", "body": letter.body}
-        cells: list[str | Cell] = ["deleted", letter.message_id, letter.reason]
-        if view.mode == "table":
-            cells = [Cell("deleted  ", "dim"), short(letter.message_id), printable(letter.reason)]
-        view.stream(told, cells)
-    view.note(
-        f"{counted(len(unreadable), 'dead letter')} deleted."
-        if unreadable
-        else "There are no dead letters that cannot be read."
-    )
+
+def _discard(session: Session, yes: bool) -> None:
+    from labelctl import failures as core
+    from labelctl.dead_letters import Unseen
+
+    view = session.view
+    ids, unseen = (None, Unseen()) if yes else _confirmed(session)
+    count = 0
+    if yes or ids:
+        with (
+            view.meter("Deleting") as meter,
+            closing(core.discard(session.aws.sqs, session.stack.dead_letters, ids)) as gone,
+        ):
+            for each in gone:
+                if isinstance(each, Unseen):
+                    unseen = each
+                    continue
+                count += 1
+                _tell_deleted(session, each)
+                meter.update(count)
+    warn(session, unseen)
+    if count:
+        view.note(f"{counted(count, 'dead letter')} deleted.")
+    elif unseen:
+        view.note("No dead letter was found that cannot be read.")
+    else:
+        view.note("There are no dead letters that cannot be read.")
+
+
+def _confirmed(session: Session) -> tuple[set[str], Unseen]:
+    """The ids of those that may be deleted. Nothing is held while the question waits."""
+    from labelctl import failures as core
+
+    view = session.view
+    with view.meter("Reading the dead letters"):
+        ids, unseen = core.unreadable(session.aws.sqs, session.stack.dead_letters)
+    if ids:
+        answer = view.ask(
+            f"Delete {counted(len(ids), 'dead letter')} that cannot be read? [y/N]",
+            yes_means="Add --yes if you are sure; `labelctl failures` shows them.",
+        )
+        if answer.lower() not in ("y", "yes"):
+            raise RefusedError("Nothing was deleted.", "")
+    return ids, unseen
+
+
+def _tell_deleted(session: Session, letter: DeadLetter) -> None:
+    told = {"message_id": letter.message_id, "outcome": "deleted", "body": letter.body}
+    cells: list[str | Cell] = ["deleted", letter.message_id, letter.reason]
+    if session.view.mode == "table":
+        cells = [Cell("deleted  ", "dim"), short(letter.message_id), printable(letter.reason)]
+    session.view.stream(told, cells)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.commands.failures import short
+from labelctl.commands.failures import short, warn
 from labelctl.errors import PhotosFailedError, UsageError
 from labelctl.session import Session
 from labelctl.view import Cell, printable
@@ -16,10 +16,11 @@ from labelctl.words import counted
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from labelctl.dead_letters import Unseen
     from labelctl.results import Awaited
     from labelctl.retry import Retried
 
-_STYLES = {"queued": "green", "labelled": "dim", "waiting": "dim", "left": "yellow"}
+_STYLES = {"queued": "green", "labelled": "dim", "left": "yellow"}
 
 
 def retry(
@@ -52,29 +53,36 @@ def retry(
     ] = 600,
 ) -> None:
     """Put photos that failed back to work, dead letters included."""
+    from labelctl.dead_letters import Unseen
+
     session = Session.of(context)
     _check(images, every, bool(reason or prefix))
     view = session.view
     tally = dict.fromkeys(_STYLES, 0)
     awaited: dict[str, Awaited] = {}
-    left: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    unseen = Unseen()
     try:
         with (
             view.meter("Putting back to work") as meter,
             closing(_retried(session, images or [], prefix, reason)) as found,
         ):
             for each in found:
+                if isinstance(each, Unseen):
+                    unseen = each
+                    continue
                 tally[each.outcome] += 1
                 _tell(session, each, wait)
                 if wait:
-                    _remember(session, each, awaited, left)
+                    _remember(session, each, awaited, others)
                 meter.update(sum(tally.values()), words=each.image or "")
     except KeyboardInterrupt:
         view.note("Interrupted. The same command goes on with the rest.")
         raise
-    _summary(session, tally, nothing_else=every)
+    _summary(session, tally, unseen, nothing_else=every)
     if wait:
-        _wait(session, list(awaited.values()), timeout, left)
+        told = {"others": others, "hidden_dead_letters": unseen.hidden}
+        _wait(session, list(awaited.values()), timeout, told)
     elif tally["queued"]:
         view.note(
             f"Next: {session.command('status')}; what fails again is in "
@@ -99,15 +107,14 @@ def _check(images: list[str] | None, every: bool, choice: bool) -> None:
 
 def _retried(
     session: Session, images: list[str], prefix: str, reason: str
-) -> Generator[Retried, None, None]:
-    from labelctl import results, retry
+) -> Generator[Retried | Unseen, None, None]:
+    from labelctl import retry
     from labelctl.failures import Choice
 
     stack, aws = session.stack, session.aws
     if images:
         # All are looked for before anything is done, so that a slip of the pen costs nothing.
-        photos = [results.resolve(aws.s3, stack.bucket, image) for image in images]
-        yield from retry.these(aws, stack, photos)
+        yield from retry.these(aws, stack, retry.meant(aws, stack, images))
     else:
         yield from retry.every(aws, stack, Choice(prefix, reason))
 
@@ -137,25 +144,29 @@ def _json(each: Retried) -> dict[str, Any]:
 
 
 def _remember(
-    session: Session, each: Retried, awaited: dict[str, Awaited], left: list[dict[str, Any]]
+    session: Session, each: Retried, awaited: dict[str, Awaited], others: list[dict[str, Any]]
 ) -> None:
+    """What is to be waited for; and what is not, as there is a result already, or will be none."""
     from labelctl import retry
 
-    if each.outcome == "left":
-        left.append(_json(each))
-    if each.awaited is None:
+    photo = each.awaited and retry.known(session.aws.s3, session.stack.bucket, each.awaited)
+    if photo is None or each.outcome != "queued":
+        others.append(_json(each))
+    if photo is None:
         return
-    photo = retry.known(session.aws.s3, session.stack.bucket, each.awaited)
-    before = awaited.get(each.awaited.key)
-    if photo and (before is None or before.sequencer <= photo.sequencer):
+    before = awaited.get(photo.key)
+    if before is None or before.sequencer <= photo.sequencer:
         awaited[photo.key] = photo
 
 
-def _summary(session: Session, tally: dict[str, int], nothing_else: bool) -> None:
+def _summary(session: Session, tally: dict[str, int], unseen: Unseen, nothing_else: bool) -> None:
     view = session.view
+    warn(session, unseen)
     parts = [f"{count:,} {outcome}" for outcome, count in tally.items() if count]
     if parts:
         view.note(", ".join(parts) + ".")
+    elif unseen:
+        view.note("Nothing that failed was found.")
     else:
         view.note(
             "No photo has failed, and there are no dead letters."
@@ -169,12 +180,10 @@ def _summary(session: Session, tally: dict[str, int], nothing_else: bool) -> Non
         )
 
 
-def _wait(
-    session: Session, sent: list[Awaited], timeout: float, left: list[dict[str, Any]]
-) -> None:
-    from labelctl.commands.labels import awaited
+def _wait(session: Session, sent: list[Awaited], timeout: float, told: dict[str, Any]) -> None:
+    from labelctl.commands.waiting import awaited
 
-    failed = awaited(session, sent, timeout, extra=left)
+    failed = awaited(session, sent, timeout, told)
     if failed:
         raise PhotosFailedError(
             f"{failed:,} of {counted(len(sent), 'photo')} could not be labelled.",

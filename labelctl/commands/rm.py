@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from labelctl.errors import PhotoNotFoundError, RefusedError, UsageError
+from labelctl.options import check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell
 from labelctl.words import counted
@@ -31,14 +32,15 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
 ) -> None:
     """Remove photos, with their labels and failure records."""
+    from labelctl import queues
     from labelctl import remove as core
-    from labelctl import status
 
     if bool(images) == bool(prefix):
         raise UsageError("Which photos?", "Give their keys, or --prefix PREFIX for all under it.")
+    check_prefix(prefix or "")
     session = Session.of(context)
     aws, stack = session.aws, session.stack
-    dead = status.depth(aws.sqs, stack.dead_letters).depth
+    dead = queues.depth(aws.sqs, stack.dead_letters).depth
     keys, missing = _sort(session, images or [], for_good)
     if not yes and not _ask(session, keys, prefix, for_good):
         return

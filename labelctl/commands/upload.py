@@ -79,9 +79,9 @@ def upload(
         )
     _summary(session, tally)
     if wait:
-        from labelctl.commands.labels import awaited
+        from labelctl.commands.waiting import awaited
 
-        tally["failed"] += awaited(session, sent, timeout, extra=told)
+        tally["failed"] += awaited(session, sent, timeout, {"not_sent": told})
     elif tally["uploaded"] or tally["replaced"]:
         view.note(f"Next: {session.command('status')}, or the same upload with --wait.")
     bad = tally["refused"] + tally["failed"]

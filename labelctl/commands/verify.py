@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.errors import AmissError
+from labelctl.options import check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell, printable
 from labelctl.words import counted
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from labelctl.verdict import Finding
     from labelctl.verify import Summary
 
-_RETENTION = 14 * 24  # hours
 _STYLES = {"leftovers": "yellow", "orphaned": "yellow"}
 _WORDS = {
     "missing": "missing",
@@ -28,6 +30,12 @@ _WORDS = {
     "orphaned": "orphaned",
     "leftovers": "with left-overs",
 }
+
+
+def _hours(value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is no number of hours.")
+    return value
 
 
 def verify(
@@ -40,23 +48,26 @@ def verify(
         typer.Option("--repair", help="Queue what is amiss again, and have left-overs removed."),
     ] = False,
     overdue: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0,
             metavar="HOURS",
-            help="What has waited longer is lost. Default: 336, as long as the queue keeps it.",
+            callback=_hours,
+            help="What has waited longer is lost; 0 waits for nothing. Default: the stack's alarm age.",
             show_default=False,
         ),
-    ] = _RETENTION,
+    ] = None,
 ) -> None:
     """Check that every photo has its result, and nothing else has one."""
     from labelctl import verify as core
 
+    check_prefix(prefix)
     session = Session.of(context)
     view = session.view
     stack, aws = session.stack, session.aws
     summary: Summary | None = None
-    steps = core.verify(aws, stack, prefix=prefix, overdue=overdue * 3600, repair=repair)
+    patience = None if overdue is None else overdue * 3600
+    steps = core.verify(aws, stack, prefix=prefix, overdue=patience, repair=repair)
     try:
         with closing(steps), view.meter("Verifying") as meter:
             for step in steps:
@@ -67,12 +78,13 @@ def verify(
                 else:
                     _tell(session, step)
     except KeyboardInterrupt:
-        view.note("Interrupted. Nothing is left half done; what was queued is told above.")
+        more = (
+            " A few more may be queued than are told above, which does no harm." if repair else ""
+        )
+        view.note(f"Interrupted. Nothing is left half done.{more}")
         raise
     assert summary is not None  # it always comes last
-    again = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
-    again += f" --overdue {overdue:g}" if overdue != _RETENTION else ""
-    _sum_up(session, summary, again, repair)
+    _sum_up(session, summary, prefix, overdue, repair)
 
 
 def _tell(session: Session, finding: Finding) -> None:
@@ -94,31 +106,67 @@ def _tell(session: Session, finding: Finding) -> None:
     view.stream(value, cells)
 
 
-def _sum_up(session: Session, summary: Summary, again: str, repair: bool) -> None:
-    """The numbers, and what to do next: `again` is this command. Raises AmissError for what stays."""
+def _sum_up(
+    session: Session, summary: Summary, prefix: str, overdue: float | None, repair: bool
+) -> None:
+    """The numbers, and what to do next. Raises AmissError for what is amiss and not queued."""
     view = session.view
     amiss = sum(summary.amiss.values())
     if view.mode == "json":
         view.stream({"kind": "summary", **_json(summary)}, ())
-    counts = [f"{summary.labelled:,} labelled", f"{summary.failed:,} failed"]
-    if summary.waiting:
-        counts.append(f"{summary.waiting:,} waiting")
-    told = f"{counted(summary.photos, 'photo')}: {', '.join(counts)}."
-    view.note(told if amiss else f"{told} Nothing is amiss.")
+    for sentence in _sentences(summary, prefix):
+        view.note(sentence)
     if session.options.verbose:
         view.note(f"Reading the table took {summary.units:,.1f} read units.")
-    if summary.cleanups:
-        view.note(f"What is left of {counted(summary.cleanups, 'photo')} may go with the queue.")
-    if summary.waiting or summary.cleanups:
-        view.note("What waits cannot be told from what is lost yet: check again in some minutes.")
+    again = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
+    now = f"{again} --overdue 0"
+    again += "" if overdue is None else f" --overdue {overdue:g}"
     if summary.repaired:
         queued = f"{summary.repaired:,} of {amiss:,}" if summary.repaired < amiss else f"{amiss:,}"
         view.note(f"Queued for repair: {queued}. Check again when the queue is empty.")
         view.command(session.options.complete(again))
+    wrong, hint = [], ""
     if amiss > summary.repaired:
         kinds = ", ".join(f"{count:,} {_WORDS[kind]}" for kind, count in summary.amiss.items())
+        wrong.append(f"Amiss: {kinds}.")
         hint = "What is left is told above." if repair else f"Mend it: {again} --repair"
-        raise AmissError(f"Amiss: {kinds}.", hint)
+    if summary.unclear:
+        wrong.append(
+            f"{counted(summary.unclear, 'photo')} may wait or have been given up: not all dead letters"
+            " could be looked at."
+        )
+        hint = hint or f"Check again in some minutes: {again}"
+    if summary.lost:
+        wrong.append(
+            f"At least {summary.lost:,} of the {summary.waiting + summary.cleanups:,} that wait"
+            f" {'is' if summary.lost == 1 else 'are'} lost:"
+            f" the queue holds {counted(summary.messages or 0, 'message')}."
+        )
+        hint = f"Queue all that wait once more, for at most a call each: {now} --repair"
+    if wrong:
+        raise AmissError(" ".join(wrong), hint)
+
+
+def _sentences(summary: Summary, prefix: str) -> Iterator[str]:
+    """How the photos stand."""
+    waits = summary.waiting + summary.cleanups
+    known = not (summary.amiss or summary.lost or summary.unclear)
+    if prefix and known and not summary.photos and not waits:
+        yield f'There is no photo whose key begins with "{prefix}".'
+        return
+    counts = [f"{summary.labelled:,} labelled", f"{summary.failed:,} failed"]
+    if summary.waiting:
+        counts.append(f"{summary.waiting:,} waiting")
+    told = f"{counted(summary.photos, 'photo')}: {', '.join(counts)}."
+    if known and waits:
+        told += f" Nothing is known to be amiss; {waits:,} {'waits' if waits == 1 else 'wait'}."
+    elif known:
+        told += " Nothing is amiss."
+    yield told
+    if summary.cleanups:
+        yield f"What is left of {counted(summary.cleanups, 'photo')} may go with the queue."
+    if waits and not summary.lost:
+        yield "What waits cannot be told from what is lost yet: check again in some minutes."
 
 
 def _json(summary: Summary) -> dict[str, Any]:

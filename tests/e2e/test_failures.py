@@ -75,6 +75,7 @@ def test_nothing_has_failed(stack: User, photo: Photo) -> None:
         "dead_letters": [],
         "more_failed": False,
         "more_dead_letters": False,
+        "hidden_dead_letters": 0,
     }
 
 
@@ -155,6 +156,17 @@ def test_a_dead_letter_is_put_back_to_work(
     told = stack("retry", "holiday/beach.jpg", "--wait", "-o", "json").json
 
     assert [each["status"] for each in told["photos"]] == ["labelled"]
+    assert (told["others"], told["hidden_dead_letters"]) == ([], 0)
+    again = stack("retry", "beach.jpg", "--wait", "-o", "json").json
+    assert [each["status"] for each in again["photos"]] == ["labelled"]
+    assert again["others"] == [
+        {
+            "image": "beach.jpg",
+            "message_id": None,
+            "outcome": "labelled",
+            "why": "It is labelled already.",
+        }
+    ]
     assert failures(stack)["dead_letters"] == []
     assert stack("retry", "beach.jpg").rows == [
         ["labelled", "beach.jpg", "It is labelled already."]
@@ -174,11 +186,10 @@ def test_a_photo_that_nothing_waits_for_any_more_gets_its_labels(
     photo("lost.jpg")
     stop_the_function(stack, client)
     stack("upload", "lost.jpg")
-    assert stack("retry", "lost.jpg").rows == [["waiting", "lost.jpg", "It waits in the queue."]]
     pipeline.sqs.purge_queue(QueueUrl=pipeline.outputs["Queue"])
     start_the_function(stack, client)
 
-    assert stack("retry", "lost.jpg").rows == [["queued", "lost.jpg", "nothing waited for it"]]
+    assert stack("retry", "lost.jpg").rows == [["queued", "lost.jpg", "no result yet"]]
 
     assert stack("labels", "lost.jpg", "--wait").rows
 
@@ -206,6 +217,46 @@ def test_all_goes_back_to_work_but_what_cannot_be_read(
     done = stack("retry", "--reason", "InvalidImageFormat", "--wait", "-o", "json", code=5)
     assert len(done.json["photos"]) == 12
     assert "12 of 12 photos could not be labelled." in done.err
+
+
+def test_dead_letters_that_a_killed_command_holds_are_not_denied(
+    stack: User, pipeline: Pipeline
+) -> None:
+    pipeline.set_aside("hello")
+    dead = pipeline.outputs["DeadLetterQueue"]
+    (letter,) = pipeline.sqs.receive_message(QueueUrl=dead, VisibilityTimeout=600)["Messages"]
+
+    listed = stack("failures")
+    retried = stack("retry", "--all")
+    discarded = stack("failures", "--discard", "--yes")
+
+    for told in (listed, retried, discarded):
+        assert "1 dead letter is being looked at by another command" in told.err
+        assert "There are no dead letters" not in told.err
+        assert "there are no dead letters" not in told.err
+    assert failures(stack)["hidden_dead_letters"] == 1
+    waited = stack("retry", "--all", "--wait", "-o", "json").json
+    assert waited == {"photos": [], "others": [], "hidden_dead_letters": 1}
+    pipeline.sqs.change_message_visibility(
+        QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
+    )
+    assert len(failures(stack)["dead_letters"]) == 1
+
+
+def test_the_dead_letter_of_a_photo_that_is_gone_is_put_back_by_its_name(
+    stack: User, pipeline: Pipeline
+) -> None:
+    gone = s3_record("gone.jpg", "5", versionId="v", eTag="e")
+    pipeline.set_aside(json.dumps({"Records": [gone]}))
+    lost = pipeline.set_aside("hello")
+
+    told = stack("retry", "gone.jpg", "--wait", "-o", "json").json
+
+    assert told["photos"] == []
+    assert [(each["image"], each["outcome"]) for each in told["others"]] == [("gone.jpg", "queued")]
+    (left,) = failures(stack)["dead_letters"]
+    assert left["message_id"] == lost
+    stack("retry", "gone.jpg", "never.jpg", code=3)
 
 
 def test_what_cannot_be_read_is_deleted_on_demand_only(stack: User, pipeline: Pipeline) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,8 @@ def test_what_is_meant_must_be_clear(stack: User, photo: Photo) -> None:
     assert 'there is "a.jpg"' in stack("rm", "photos/a.jpg", "--yes", code=3).err
     assert 'begins with "zzz"' in stack("rm", "--prefix", "zzz", "--yes").err
     assert "--prefix" in stack("rm", "--prefix", "", "--yes", code=2).err
+    assert "UTF-8" in stack("rm", "--prefix", os.fsdecode(b"\xff"), "--yes", code=2).err
+    assert 'no photo ""' in stack("rm", "", "--yes", code=3).err
     stack("labels", "a.jpg")
 
 

@@ -120,6 +120,8 @@ def test_what_is_amiss_is_told_and_mended(stack: User, photo: Photo, client: Cli
     assert summary["repaired"] == len(amiss)
     assert "Check again when the queue is empty" in mended.err
 
+    nobody = stack("verify", "--prefix", "typo/")
+    assert nobody.err == 'There is no photo whose key begins with "typo/".\n'
     summary = settled(stack)
     assert (summary["photos"], summary["labelled"], summary["amiss"]) == (6, 6, {})
     told = stack("verify", *AT_ONCE)
@@ -150,7 +152,7 @@ def test_an_interrupted_verify_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(["--overdue", "-1"], 2), (["--overdue", "soon"], 2), (["a.jpg"], 2)]
+    ("words", "code"), [(["--overdue", "-1"], 2), (["--overdue", "nan"], 2), (["a.jpg"], 2)]
 )
 def test_usage(user: User, words: list[str], code: int) -> None:
     assert "labelctl verify --help" in user("verify", *words, code=code).err

@@ -16,8 +16,8 @@ HEAVY = {"boto3", "botocore", "rich"}
 CORE = (
     *("assets", "aws", "bundle", "changes", "contract", "deploy", "destroy", "errors", "photos"),
     *("results", "stack", "status", "tail", "upload", "words"),
-    *("inventory", "requests", "rows", "verdict", "verify"),
-    *("dead_letters", "failures", "retry", "remove", "objects"),
+    *("inquiry", "inventory", "requests", "rows", "verdict", "verify"),
+    *("dead_letters", "failures", "queues", "retry", "remove", "objects"),
 )
 SHARED = ("contract", "__init__")
 """What rides in the function's zip."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +15,8 @@ from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import contract, dead_letters
-from labelctl.dead_letters import held
+from labelctl import contract, dead_letters, queues
+from labelctl.dead_letters import Unseen, held
 from labelctl.errors import RefusedError
 from tests.lambda_runtime import s3_record
 from tests.unit.conftest import REGION
@@ -115,6 +118,104 @@ def test_the_limit_is_of_those_held_at_once(sqs: Any, dead: str, queue: str) -> 
             letters.move([letter], queue)
     assert not letters.more
     assert (visible(sqs, dead), visible(sqs, queue)) == (0, 50)
+
+
+def test_those_that_come_back_meanwhile_do_not_count_against_the_limit(
+    stub: Any, one_at_a_time: None
+) -> None:
+    late = {**MESSAGE["Attributes"], "SentTimestamp": "1893456001001"}
+    back = [{**MESSAGE, "MessageId": f"back {number}", "Attributes": late} for number in range(5)]
+    other = {**MESSAGE, "MessageId": "m2"}
+    for messages, most in (([MESSAGE], 2), (back, 1), ([other], 1)):
+        answer = {"Messages": messages, "ResponseMetadata": SERVED}
+        stub.answers("receive_message", answer, {**RECEIVED, "MaxNumberOfMessages": most})
+    stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
+    with held(stub.client, "dead", 2) as letters:
+        assert [letter.message_id for letter in letters] == ["m1", "m2"]
+
+
+def test_those_that_are_held_for_long_are_held_anew(
+    sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or others would get them, and a receipt that is too old deletes nothing."""
+    monkeypatch.setattr(dead_letters, "RENEWAL", 0.01)
+    ids = [put(sqs, dead, body(f"{number}.jpg")) for number in range(12)]
+    held_anew: Counter[str] = Counter()
+
+    def look(params: Any, **_: Any) -> None:
+        told = json.loads(params["body"])["Entries"]
+        assert {each["VisibilityTimeout"] for each in told} <= {0, dead_letters.HOLD}
+        held_anew.update(each["ReceiptHandle"] for each in told if each["VisibilityTimeout"])
+
+    sqs.meta.events.register("before-call.sqs.ChangeMessageVisibilityBatch", look)
+    with held(sqs, dead) as letters:
+        found = list(letters)
+        letters.delete(found[:2])
+        kept = {letter.receipt for letter in found[2:]}
+        deadline = time.monotonic() + 10
+        while min(held_anew[receipt] for receipt in kept) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        gone = {letter.receipt: held_anew[letter.receipt] for letter in found[:2]}
+        most = held_anew[found[2].receipt]
+        while held_anew[found[2].receipt] < most + 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        # One that was being held anew as it was deleted may be counted once more.
+        assert all(held_anew[receipt] <= count + 1 for receipt, count in gone.items())
+    assert len(ids) == 12
+    assert visible(sqs, dead) == 10
+    assert not any(thread.name == "dead-letters-keeper" for thread in threading.enumerate())
+
+
+# ---- those that others hold
+
+
+def test_what_somebody_else_holds_is_counted(sqs: Any, dead: str) -> None:
+    for number in range(15):
+        put(sqs, dead, body(f"{number}.jpg"))
+    sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=4)  # and killed
+    before = queues.depth(sqs, dead)
+    with held(sqs, dead) as letters:
+        assert len(list(letters)) == 11
+        assert letters.unseen(before) == Unseen(hidden=4)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "in_flight", "limit", "hidden"),
+    [
+        (3, 0, 10, 0),  # the count is ahead, or one was deleted meanwhile
+        (2, 0, 10, 0),
+        (0, 2, 10, 0),  # as a command before had them: the count lags behind
+        (1, 2, 10, 1),  # one of the two came back meanwhile
+        (2, 2, 10, 2),
+        (9, 2, 2, 0),  # who knows
+    ],
+)
+def test_counts_that_are_a_little_wrong_raise_no_alarm(
+    sqs: Any, dead: str, waiting: int, in_flight: int, limit: int, hidden: int
+) -> None:
+    for number in range(2):
+        put(sqs, dead, body(f"{number}.jpg"))
+    with held(sqs, dead, limit) as letters:
+        list(letters)
+        assert letters.unseen(queues.Queue(waiting, in_flight, 0)).hidden == hidden
+        assert letters.more is letters.unseen(queues.Queue(0, 0, 0)).cut_off is (limit == 2)
+
+
+def test_how_it_is_told() -> None:
+    assert list(Unseen().sentences()) == []
+    assert not Unseen()
+    [one, limit] = Unseen(1, cut_off=True).sentences()
+    assert one == (
+        "1 dead letter is being looked at by another command, or by one that was killed; "
+        "it is back within a minute."
+    )
+    assert limit == "There are more than 100,000 dead letters: not all were looked at."
+    [several] = Unseen(2).sentences()
+    assert several.startswith("2 dead letters are being")
+    assert several.endswith("; they are back within a minute.")
+    assert dead_letters.HOLD == 60
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
@@ -246,6 +347,26 @@ def test_those_that_are_not_chosen_stay(sqs: Any, dead: str, queue: str) -> None
     assert set(bodies(sqs, dead)) == kept
 
 
+@pytest.mark.parametrize("what", ["move", "delete"])
+def test_those_that_are_not_held_any_more_are_passed_over(
+    sqs: Any, dead: str, queue: str, what: str
+) -> None:
+    """One that tells of several photos may well be moved for each of them."""
+    for number in range(15):
+        put(sqs, dead, body(f"{number}.jpg"))
+    with held(sqs, dead) as letters:
+        found = list(letters)
+
+        def act(some: list[Any]) -> None:
+            letters.move(some, queue) if what == "move" else letters.delete(some)
+
+        act(found[:3])
+        act(found[2:5] + found[2:12])
+        act(found[:12])
+    assert visible(sqs, dead) == 3
+    assert visible(sqs, queue) == (12 if what == "move" else 0)
+
+
 def test_a_message_is_never_in_neither_queue(sqs: Any, dead: str, queue: str) -> None:
     """Cut off between the two steps, it is in both."""
     put(sqs, dead, body("a.jpg"))
@@ -314,7 +435,7 @@ def test_what_sqs_will_not_take_stays(
         with held(stub.client, "dead", sleep=naps) as letters:
             letters.move(list(letters), "work")
 
-    with pytest.raises(RefusedError, match="SQS did not take 1 dead letter: no"):
+    with pytest.raises(RefusedError, match="SQS did not take 1 message: no"):
         move()
 
 

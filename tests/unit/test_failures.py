@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelctl import contract, failures
-from labelctl.failures import Choice, Failure
+from labelctl.commands import failures as command
+from labelctl.dead_letters import Unseen, held
+from labelctl.errors import RefusedError
+from labelctl.failures import Choice, Failure, SetAside
 from tests.lambda_runtime import s3_record
-from tests.unit.queue_world import body, put, store, visible
+from tests.unit.queue_world import bodies, body, put, store, visible
 from tests.unit.test_results import ANSWER, event
 
 ALL = Choice()
@@ -41,7 +48,9 @@ def listed(dynamodb: Any, table: str) -> Any:
 @pytest.fixture
 def aside(sqs: Any, dead: str, dynamodb: Any, table: str) -> Any:
     def read(choice: Choice = ALL, limit: int = 100) -> tuple[list[Any], bool]:
-        return failures.set_aside(sqs, dead, dynamodb, table, choice, limit)
+        told = failures.set_aside(sqs, dead, dynamodb, table, choice, limit)
+        assert not told.unseen
+        return told.found, told.more
 
     return read
 
@@ -210,3 +219,141 @@ def test_a_choice_of_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
     assert images(Choice(reason="notanevent")) == ([()], False)
     found, more = images(Choice(prefix="y/"), limit=7)
     assert (len(found), more) == (7, True)
+
+
+@pytest.mark.parametrize(("there", "more"), [(1, False), (2, True)])
+@pytest.mark.parametrize("choice", [ALL, Choice(reason="kept")])
+def test_there_is_more_only_where_there_is(
+    sqs: Any, dead: str, aside: Any, there: int, more: bool, choice: Choice
+) -> None:
+    for number in range(there):
+        put(sqs, dead, body(f"{number}.jpg"), reason="kept failing")
+    found, told = aside(choice, limit=1)
+    assert (len(found), told) == (1, more)
+
+
+def test_one_is_told_of_that_somebody_else_holds(
+    sqs: Any, dead: str, dynamodb: Any, table: str
+) -> None:
+    """Such as a command that was killed: its letter is not gone."""
+    put(sqs, dead, body("a.jpg"))
+    sqs.receive_message(QueueUrl=dead)
+    told = failures.set_aside(sqs, dead, dynamodb, table, ALL, 100)
+    assert told == SetAside([], unseen=Unseen(hidden=1))
+
+
+@pytest.mark.parametrize("limit", [1, 9])
+def test_a_choice_among_more_than_can_be_held_is_not_whole(
+    sqs: Any, dead: str, dynamodb: Any, table: str, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(failures, "MOST", 5)
+    for number in range(8):
+        put(sqs, dead, body(f"{number}.jpg"))
+    told = failures.set_aside(sqs, dead, dynamodb, table, Choice(prefix="none/"), limit)
+    assert told == SetAside([], more=True, unseen=Unseen(cut_off=True))
+    every = failures.set_aside(sqs, dead, dynamodb, table, ALL, limit)
+    assert (len(every.found), every.more) == (min(limit, 5), True)
+    assert every.unseen == Unseen(cut_off=limit == 9)
+
+
+# ---- discarding
+
+
+def test_those_that_cannot_be_read_are_deleted_and_no_others(
+    sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "_WINDOW", 10)
+    lost = {put(sqs, dead, f"hello {number}") for number in range(25)}
+    put(sqs, dead, body("a.jpg"))
+    assert failures.unreadable(sqs, dead) == (lost, Unseen())
+    assert visible(sqs, dead) == 26
+    some = set(sorted(lost)[:3])
+    gone: Any = list(failures.discard(sqs, dead, some))
+    assert {letter.message_id for letter in gone} == some
+    rest: Any = list(failures.discard(sqs, dead))
+    assert {letter.message_id for letter in rest} == lost - some
+    assert visible(sqs, dead) == 1
+    assert list(failures.discard(sqs, dead)) == []
+
+
+def test_it_deletes_more_than_it_may_hold_at_once(
+    sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "_WINDOW", 1)
+    monkeypatch.setattr(failures, "held", partial(held, limit=10))
+    for number in range(35):
+        put(sqs, dead, f"hello {number}")
+    assert failures.unreadable(sqs, dead)[1] == Unseen(cut_off=True)
+    assert len(list(failures.discard(sqs, dead))) == 35
+
+
+def test_what_could_not_be_looked_at_is_told_by_discard_too(sqs: Any, dead: str) -> None:
+    put(sqs, dead, "hello")
+    sqs.receive_message(QueueUrl=dead)
+    assert list(failures.discard(sqs, dead)) == [Unseen(hidden=1)]
+    assert failures.unreadable(sqs, dead) == (set(), Unseen(hidden=1))
+
+
+@dataclass
+class Asked:
+    """Stands for the view of a user who is asked, while `happens`."""
+
+    happens: Callable[[], str]
+    mode: str = "json"
+    told: list[Any] = field(default_factory=list)
+
+    def ask(self, question: str, *, yes_means: str) -> str:
+        self.told.append(question)
+        return self.happens()
+
+    def meter(self, words: str) -> Any:
+        return nullcontext(SimpleNamespace(update=lambda *_: None))
+
+    def stream(self, value: Any, cells: Any) -> None:
+        self.told.append(value["body"])
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
+    warn = note
+
+
+def discard_asking(sqs: Any, dead: str, happens: Callable[[], str]) -> list[Any]:
+    view = Asked(happens)
+    aws, stack = SimpleNamespace(sqs=sqs), SimpleNamespace(dead_letters=dead)
+    session: Any = SimpleNamespace(view=view, aws=aws, stack=stack)
+    command._discard(session, yes=False)
+    return view.told
+
+
+def test_nothing_is_held_while_the_user_thinks(sqs: Any, dead: str) -> None:
+    """Or what was read is not ours any more once they have made up their mind."""
+    put(sqs, dead, "hello")
+
+    def think() -> str:
+        assert visible(sqs, dead) == 1
+        put(sqs, dead, "came meanwhile")
+        return "y"
+
+    told = discard_asking(sqs, dead, think)
+
+    question = "Delete 1 dead letter that cannot be read? [y/N]"
+    assert told == [question, "hello", "1 dead letter deleted."]
+    assert bodies(sqs, dead) == ["came meanwhile"]
+
+
+def test_nothing_is_deleted_without_a_yes(sqs: Any, dead: str) -> None:
+    put(sqs, dead, "hello")
+    with pytest.raises(RefusedError):
+        discard_asking(sqs, dead, lambda: "")
+    assert visible(sqs, dead) == 1
+
+
+def test_nobody_is_asked_about_nothing(sqs: Any, dead: str) -> None:
+    told = discard_asking(sqs, dead, pytest.fail)
+    assert told == ["There are no dead letters that cannot be read."]
+    put(sqs, dead, "hello")
+    sqs.receive_message(QueueUrl=dead)
+    held, none = discard_asking(sqs, dead, pytest.fail)
+    assert held.startswith("1 dead letter is being looked at")
+    assert none == "No dead letter was found that cannot be read."

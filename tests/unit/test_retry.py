@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from labelctl import contract, dead_letters, results, retry
-from labelctl.errors import RefusedError
+from labelctl.dead_letters import Unseen
+from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.failures import Choice
 from labelctl.results import Awaited
 from tests.lambda_runtime import s3_record
@@ -120,24 +121,17 @@ def test_a_labelled_photo_is_left_alone(sqs: Any, queue: str, stored: Any, these
     assert visible(sqs, queue) == 0
 
 
-def test_a_waiting_photo_waits(sqs: Any, queue: str, these: Any) -> None:
-    put(sqs, queue, "x")
-    assert these(SENT) == [("a.jpg", "waiting", "It waits in the queue.")]
-    assert visible(sqs, queue) == 1
-
-
-@pytest.mark.parametrize("state", ["in flight", "delayed"])
-def test_what_is_being_worked_on_waits_as_well(
-    sqs: Any, queue: str, these: Any, state: str
+def test_a_photo_that_may_wait_in_the_queue_is_asked_for_all_the_same(
+    sqs: Any, queue: str, these: Any
 ) -> None:
-    delay = 900 if state == "delayed" else 0
-    sqs.send_message(QueueUrl=queue, MessageBody="x", DelaySeconds=delay)
-    sqs.receive_message(QueueUrl=queue)
-    assert [outcome for _, outcome, _ in these(SENT)] == ["waiting"]
+    """Nobody can look whether what the queue holds is about it."""
+    put(sqs, queue, body("b.jpg"))
+    assert these(SENT) == [("a.jpg", "queued", "no result yet")]
+    assert {key_of(text) for text in bodies(sqs, queue)} == {"a.jpg", "b.jpg"}
 
 
 @pytest.mark.parametrize("known", ["nothing", "rows", "an older version", "a removal"])
-def test_a_photo_that_nothing_waits_for_is_asked_for(
+def test_a_photo_without_a_result_is_asked_for(
     sqs: Any, queue: str, stored: Any, these: Any, known: str
 ) -> None:
     """Behind all that the table knows of it."""
@@ -148,7 +142,7 @@ def test_a_photo_that_nothing_waits_for_is_asked_for(
         stored(contract.labelled_header(event(number=9, version_id="v0"), "v", [], ANSWER, NOW))
     if known == "a removal":
         stored(contract.tombstone(event(number=9), "v", NOW, 1))
-    assert these(SENT) == [("a.jpg", "queued", "nothing waited for it")]
+    assert these(SENT) == [("a.jpg", "queued", "no result yet")]
     assert requests_in(sqs, queue) == [("a.jpg", after(0 if known == "nothing" else 9))]
 
 
@@ -161,6 +155,26 @@ def test_dead_letters_of_the_photo_are_moved_and_others_are_not(
     assert these(SENT) == [("a.jpg", "queued", "dead letter")]
     assert bodies(sqs, queue) == [body("a.jpg")]
     assert visible(sqs, dead) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "queued"),
+    [
+        ("ObjectCreated:Put", {"versionId": "v1", "eTag": "e1"}, 1),
+        ("ObjectCreated:Put", {"versionId": "v0", "eTag": "e0"}, 2),
+        ("ObjectRemoved:DeleteMarkerCreated", {"versionId": "m"}, 2),
+        ("ObjectRemoved:Delete", {"versionId": "v2"}, 1),
+    ],
+)
+def test_a_letter_that_does_not_lead_to_a_result_is_not_enough(
+    sqs: Any, queue: str, dead: str, these: Any, name: str, told: dict[str, str], queued: int
+) -> None:
+    """Such as one of a version before, or of a removal that is undone."""
+    put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5", name, **told)]}))
+    [(_, outcome, why)] = these(SENT)
+    assert outcome == "queued"
+    assert why == ("dead letter" if queued == 1 else "no result yet")
+    assert (visible(sqs, dead), visible(sqs, queue)) == (0, queued)
 
 
 def test_a_failed_photo_with_a_dead_letter_is_asked_for_and_the_letter_moved(
@@ -184,9 +198,73 @@ def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these
     outcomes = {int(image[:-4]): (outcome, why) for image, outcome, why in told}
     assert outcomes[0] == ("queued", "failed")
     assert outcomes[110] == ("labelled", "It is labelled already.")
-    assert outcomes[115] == ("queued", "nothing waited for it")
+    assert outcomes[115] == ("queued", "no result yet")
     assert outcomes[125] == ("queued", "dead letter")
     assert (visible(sqs, dead), visible(sqs, queue)) == (0, 129)
+
+
+# ---- which photos are meant
+
+
+@pytest.fixture
+def meant(aws: Any, stack: Any) -> Any:
+    def find(*images: str) -> list[Awaited]:
+        return retry.meant(aws, stack, images)
+
+    return find
+
+
+def test_a_photo_is_meant_as_it_lies_in_the_bucket(aws: Any, bucket: str, meant: Any) -> None:
+    there = aws.s3.put_object(Bucket=bucket, Key="holiday/a.jpg", Body=b"x")
+    photo = Awaited("holiday/a.jpg", there["VersionId"], there["ETag"].strip('"'))
+    assert meant("holiday/a.jpg", "/home/me/holiday/a.jpg") == [photo]
+
+
+@pytest.mark.parametrize("image", ["a.jpg", "/home/me/a.jpg"])
+@pytest.mark.parametrize("known", ["a header", "a dead letter"])
+def test_one_that_is_gone_is_meant_while_something_of_it_is_left(
+    sqs: Any, queue: str, dead: str, stored: Any, meant: Any, these: Any, image: str, known: str
+) -> None:
+    """As `failures` lists it by its name."""
+    if known == "a header":
+        stored(failed(number=7))
+    else:
+        put(sqs, dead, json.dumps({"Records": [s3_record("b.jpg", "1"), s3_record("a.jpg", "7")]}))
+    photos = meant(image)
+    assert photos == [Awaited("a.jpg", None, None)]
+    assert visible(sqs, dead) == (known == "a dead letter")  # it was only looked at
+    assert these(*photos) == [("a.jpg", "queued", "gone from the bucket")]
+    keys = [{each.key for each in contract.parse_message(text)} for text in bodies(sqs, queue)]
+    assert {"a.jpg"} in keys
+    assert visible(sqs, dead) == 0
+
+
+def test_nothing_is_waited_for_of_one_that_is_gone(
+    aws: Any, stack: Any, sqs: Any, dead: str, meant: Any
+) -> None:
+    removal = s3_record("a.jpg", "7", "ObjectRemoved:DeleteMarkerCreated", versionId="m")
+    put(sqs, dead, json.dumps({"Records": [removal]}))
+    [told] = retry.these(aws, stack, meant("a.jpg"))
+    assert (told.outcome, told.why, told.awaited) == ("queued", "dead letter", None)
+
+
+def test_one_that_nobody_knows_is_not_found(
+    aws: Any, bucket: str, sqs: Any, dead: str, meant: Any
+) -> None:
+    aws.s3.put_object(Bucket=bucket, Key="b.jpg", Body=b"x")
+    put(sqs, dead, body("ba.jpg"))
+    with pytest.raises(PhotoNotFoundError, match=r'no photo "a\.jpg"'):
+        meant("b.jpg", "a.jpg")
+
+
+def test_one_whose_letter_somebody_else_holds_is_perhaps_not_unknown(
+    bucket: str, sqs: Any, dead: str, table: str, meant: Any
+) -> None:
+    put(sqs, dead, body("a.jpg"))
+    sqs.receive_message(QueueUrl=dead)
+    with pytest.raises(PhotoNotFoundError) as caught:
+        meant("a.jpg")
+    assert "back within a minute" in caught.value.hint
 
 
 # ---- all, or a choice
@@ -194,6 +272,14 @@ def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these
 
 def test_nothing_to_retry(every: Any) -> None:
     assert every() == []
+
+
+def test_what_somebody_else_holds_is_told_last(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
+    put(sqs, dead, body("a.jpg"))
+    sqs.receive_message(QueueUrl=dead)
+    put(sqs, dead, body("b.jpg"))
+    told = list(retry.every(aws, stack, Choice()))
+    assert [getattr(each, "image", each) for each in told] == ["b.jpg", Unseen(hidden=1)]
 
 
 def test_all_that_failed_and_all_dead_letters(
@@ -286,7 +372,7 @@ def test_too_many_that_stay_are_told(
     assert visible(sqs, dead) == 15
 
 
-@pytest.mark.parametrize("calls", range(14))
+@pytest.mark.parametrize("calls", range(15))
 def test_it_may_be_cut_off_anywhere_and_repeated(
     aws: Any, stack: Any, sqs: Any, queue: str, dead: str, stored: Any, every: Any, calls: int
 ) -> None:

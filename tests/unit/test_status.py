@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from labelctl import contract, status, tail
+from labelctl.queues import Queue
 from labelctl.stack import Stack
 from tests.unit.conftest import REGION, STACK_ID
 from tests.unit.test_results import NOW, event
@@ -72,7 +73,7 @@ def stack(s3, sqs, table, bucket):
     )
 
 
-NOTHING = status.Queue(0, 0, 0)
+NOTHING = Queue(0, 0, 0)
 FINE = status.Status(
     labelled=0,
     failed=0,
@@ -132,9 +133,9 @@ def test_messages_are_counted_by_what_becomes_of_them(aws, stack, sqs):
     sqs.receive_message(QueueUrl=stack.queue, MaxNumberOfMessages=2)
     sqs.send_message(QueueUrl=stack.dead_letters, MessageBody="x")
     now = read(aws, stack)
-    assert now.queue == status.Queue(waiting=3, in_flight=2, delayed=1)
+    assert now.queue == Queue(waiting=3, in_flight=2, delayed=1)
     assert now.queue.depth == 6
-    assert now.dead_letters == status.Queue(1, 0, 0)
+    assert now.dead_letters == Queue(1, 0, 0)
 
 
 def test_the_last_troubles_of_the_last_hour_are_told(aws, stack, logs):
@@ -219,7 +220,7 @@ def test_who_may_not_ask_cloudwatch_or_the_bucket_is_told_the_rest(aws, stack, s
         now = read(aws, stack)
     assert now == replace(
         FINE,
-        queue=status.Queue(1, 0, 0),
+        queue=Queue(1, 0, 0),
         takes_photos=None,
         unknown=(
             "Your AWS identity may not do cloudwatch:GetMetricStatistics.",
@@ -261,7 +262,7 @@ def heeded(stack, **what):
             ("failed", "2 photos could not be labelled.", "labelctl failures"),
         ),
         (
-            {"dead_letters": status.Queue(1, 1, 1)},
+            {"dead_letters": Queue(1, 1, 1)},
             (
                 "dead_letters",
                 "There are dead letters: 3 messages that kept failing.",
@@ -318,7 +319,7 @@ def test_the_gravest_comes_first(stack):
         for kind, *_ in heeded(
             stack,
             failed=1,
-            dead_letters=status.Queue(1, 0, 0),
+            dead_letters=Queue(1, 0, 0),
             trouble_count=1,
             waiting_since=since(days=3),
             takes_photos=False,

@@ -1,4 +1,4 @@
-"""A bucket, a table and empty queues in memory, as far as `verify` asks them, and what it asked.
+"""A bucket, a table and queues in memory, as far as `verify` asks them, and what it asked of them.
 
 What moto does is real and slow; here a world is made in no time, with pages as small as a test wants.
 """
@@ -12,12 +12,16 @@ from types import SimpleNamespace
 from typing import Any
 from zlib import crc32
 
-from labelctl import contract
+from labelctl import contract, verify
+from labelctl.verdict import Finding
+from labelctl.verify import Progress, Summary
 
 BEGIN = datetime(2030, 1, 1, 12, tzinfo=UTC)
 OLD = BEGIN.replace(hour=1)
 
-STACK: Any = SimpleNamespace(bucket="photos", table="labels", queue="work", dead_letters="dead")
+STACK: Any = SimpleNamespace(
+    bucket="photos", table="labels", queue="work", dead_letters="dead", alarm_age=12 * 3600
+)
 
 
 class World:
@@ -29,6 +33,7 @@ class World:
         self.rows: dict[str, dict[str, dict[str, Any]]] = {}
         self.calls: Counter[str] = Counter()
         self.depths = [0]  # the last one stays
+        self.hidden = 0  # dead letters that somebody else holds
         self.sent: list[contract.PhotoEvent] = []
         self.before: dict[str, Any] = {}  # what happens right before a call
 
@@ -151,7 +156,9 @@ class World:
         ]
         return {"Responses": {"labels": [item for item in found if item]}, "UnprocessedKeys": {}}
 
-    def get_queue_attributes(self, **_: Any) -> Any:
+    def get_queue_attributes(self, *, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
+        if QueueUrl == "dead":
+            return {"Attributes": {"ApproximateNumberOfMessagesNotVisible": str(self.hidden)}}
         self._called("get_queue_attributes")
         depth = self.depths.pop(0) if len(self.depths) > 1 else self.depths[0]
         return {"Attributes": {"ApproximateNumberOfMessages": str(depth)}}
@@ -174,3 +181,152 @@ def _listing(found: list[dict[str, Any]]) -> Any:
         "Versions": [each for each in found if "ETag" in each],
         "DeleteMarkers": [each for each in found if "ETag" not in each],
     }
+
+
+# ---- a look at it
+
+HOUR = 3600.0
+
+
+class Later:
+    """A clock that goes on by sleeping; `passed` seconds go by once the listing has begun."""
+
+    def __init__(self, begin: float = BEGIN.timestamp(), passed: float = 0) -> None:
+        self._now = begin
+        self._passed = passed
+        self.slept = 0.0
+
+    def __call__(self) -> float:
+        now = self._now
+        self._now += self._passed
+        self._passed = 0
+        return now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+        self.slept += seconds
+
+
+def check(world: Any, stack: Any = STACK, **more: Any) -> tuple[list[Finding], Summary]:
+    clock = more.pop("clock", None) or Later()
+    steps = list(verify.verify(world, stack, clock=clock, sleep=clock.sleep, **more))
+    *_, summary = steps
+    assert isinstance(summary, Summary)
+    findings = [step for step in steps if isinstance(step, Finding)]
+    assert Counter(finding.kind for finding in findings) == summary.amiss
+    assert len(findings) + sum(isinstance(step, Progress) for step in steps) + 1 == len(steps)
+    without = {"missing", "dead_letter", "outdated", "incomplete"}
+    if not any(f.kind == "dead_letter" for f in findings):  # it may be that of a removal
+        bad = sum(count for kind, count in summary.amiss.items() if kind in without)
+        assert (
+            summary.photos
+            == summary.labelled + summary.failed + summary.waiting + summary.unclear + bad
+        )
+    return findings, summary
+
+
+def kinds(findings: list[Finding]) -> dict[str, str]:
+    return {finding.image: finding.kind for finding in findings}
+
+
+# ---- what can be amiss with x.jpg, and the sequencer of the request that mends it
+
+
+def missing(world):
+    world.put("x.jpg")
+
+
+def missing_with_rows_of_an_attempt(world):
+    world.put("x.jpg")
+    world.labels("x.jpg", contract.pad_sequencer("9") + ".aa", 2)
+
+
+def taken_for_removed(world):
+    world.put("x.jpg")
+    world.header("x.jpg", status="removed", version_id="")
+
+
+def outdated(world):
+    world.put("x.jpg", "v1")
+    world.put("x.jpg", "v2")
+    world.labelled("x.jpg", version_id="v1")
+
+
+def outdated_failure(world):
+    world.put("x.jpg", "v2")
+    world.header("x.jpg", status="failed", version_id="v1")
+
+
+def incomplete(world):
+    world.put("x.jpg")
+    world.labels("x.jpg", world.header("x.jpg", label_count=3), 2)
+
+
+def one_too_many(world):
+    world.put("x.jpg")
+    world.labels("x.jpg", world.header("x.jpg", label_count=1), 2)
+
+
+def orphaned(world):
+    world.labelled("x.jpg")
+
+
+def orphaned_failure(world):
+    world.header("x.jpg", status="failed")
+
+
+def hidden_by_a_marker(world):
+    world.put("x.jpg")
+    world.remove("x.jpg")
+    world.labelled("x.jpg")
+
+
+def rows_beside_a_tombstone(world):
+    world.remove("x.jpg")
+    world.header("x.jpg", number=2, status="removed", version_id="")
+    world.labels("x.jpg", contract.pad_sequencer("1") + ".aa", 2)
+
+
+def rows_without_header(world):
+    world.labels("x.jpg", contract.pad_sequencer("1") + ".aa", 2)
+
+
+def leftovers(world):
+    world.put("x.jpg")
+    world.labelled("x.jpg", number=2)
+    world.labels("x.jpg", contract.pad_sequencer("1") + ".aa", 2)
+
+
+def leftovers_of_another_attempt(world):
+    world.put("x.jpg")
+    world.labelled("x.jpg", number=2)
+    world.labels("x.jpg", contract.pad_sequencer("2") + ".bb", 2)
+
+
+def leftovers_of_a_later_event(world):
+    world.put("x.jpg")
+    world.labelled("x.jpg", number=2)
+    world.labels("x.jpg", contract.pad_sequencer("3") + ".aa", 2)
+
+
+def after(number: str, count: int = 1) -> str:
+    return f"{contract.pad_sequencer(number)}:{count:08X}"
+
+
+DAMAGES = [
+    (missing, "missing", after("0")),
+    (missing_with_rows_of_an_attempt, "missing", after("9")),
+    (taken_for_removed, "missing", after("1")),
+    (outdated, "outdated", after("1")),
+    (outdated_failure, "outdated", after("1")),
+    (incomplete, "incomplete", after("1")),
+    (one_too_many, "incomplete", after("1")),
+    (orphaned, "orphaned", after("1")),
+    (orphaned_failure, "orphaned", after("1")),
+    (hidden_by_a_marker, "orphaned", after("1")),
+    (rows_beside_a_tombstone, "orphaned", after("2")),
+    (rows_without_header, "orphaned", after("1")),
+    (leftovers, "leftovers", contract.pad_sequencer("2")),  # only a sweep: no new result
+    (leftovers_of_another_attempt, "leftovers", contract.pad_sequencer("2")),
+    (leftovers_of_a_later_event, "leftovers", after("3")),
+]
