@@ -38,8 +38,8 @@ def main() -> int:
     one.add_argument(
         "--counting",
         choices=("sliding", "clock", "bucket"),
-        default="sliding",
-        help="in any second (the strictest), in each second of the clock, or by tokens, as AWS does",
+        default="bucket",
+        help="by tokens, as AWS does; in any second, the strictest; in each second of the clock",
     )
     one.add_argument("--outage", type=float, default=0, help="seconds without any quota at first")
     one.add_argument("--seconds", action="store_true", help="tell each second's calls too")
