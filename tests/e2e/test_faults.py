@@ -105,6 +105,7 @@ def test_photos_survive_a_kill_right_after_their_upload(own: User, photo: Photo)
         "labelled": 12,
         "failed": 0,
         "waiting": 0,
+        "waiting_since": None,
     }
 
 
@@ -175,7 +176,10 @@ def test_two_uploads_at_once_lose_nothing(stack: User, photo: Photo) -> None:
     assert [ended(command)[0] for command in both] == [0, 0]
 
     now = stack("status", "-o", "json").json
-    assert now["photos"] == {"labelled": 6, "failed": 0, "waiting": 0}
+    assert now["photos"] == {
+        **{"labelled": 6, "failed": 0, "waiting": 0},
+        "waiting_since": None,
+    }
     assert now["errors"] == []
     # Whichever came last, its labels are those that show: nothing is sent again from there.
     last = stack("labels", "0.jpg", "-o", "json").json
