@@ -8,14 +8,18 @@ never disagree.
 The table, partition key `image` (the S3 key), sort key `row`:
 
     image      row                        what
-    a.jpg      #                          the header: status, version, reason, counts, when
-    a.jpg      00..6A1F.9c0d2e4b#Dog      one label of the version 00..6A1F.9c0d2e4b
-    a.jpg      00..6A1F.9c0d2e4b#Pet      another
+    a.jpg      #                          the header: status, version, labels, reason, counts, when
+    a.jpg      00..6A1F.9c0d2e4b#dog      one label of the version 00..6A1F.9c0d2e4b
+    a.jpg      00..6A1F.9c0d2e4b#pet      another
+    #labels    ~dog                       a label that some photo has or had: the vocabulary
 
 A *version* is the event's sequencer and a random attempt, so that two workers (or one that was
 killed and its successor) never write into each other's rows. Rows are written first and the header
 after them, on the condition that the one there is older; a reader takes only the rows whose version
 the header names. So a photo's labels are those of one answer about one version of it, always.
+
+Two indexes of the label rows, surest and newest first, lead from a label to photos. What they tell
+may be old by now; the header names all labels that count, so that one look at it settles a query.
 """
 
 from __future__ import annotations
@@ -34,6 +38,18 @@ HEADER = "#"
 
 STATUS_INDEX = "by-status"
 """The index of the header rows: partition key `status`, sort key `done_at`."""
+
+CONFIDENCE_INDEX = "by-confidence"
+"""An index of the label rows: partition key `label`, sort key `confidence`."""
+
+DATE_INDEX = "by-date"
+"""The other index of the label rows: partition key `label`, sort key `uploaded_at`."""
+
+VOCABULARY = "#labels"
+"""The partition of the vocabulary. A photo may be called the same: its rows are told by `WORD`."""
+
+WORD = "~"
+"""How the sort key of a row of the vocabulary begins, and that of no other row."""
 
 LABELLED = "labelled"
 FAILED = "failed"
@@ -230,6 +246,11 @@ def sequencer_of_row(row: str) -> str:
     return version_of_row(row).partition(".")[0]
 
 
+def label_of(name: str) -> str:
+    """A label's name as it is searched for: case and surplus spaces do not matter."""
+    return " ".join(name.split()).casefold()
+
+
 def label_rows(
     event: PhotoEvent, version: str, labels: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -240,10 +261,12 @@ def label_rows(
     Boxes are ratios of the upright picture, 0 to 1; confidence is 0 to 100.
     """
     rows = []
-    by_name = {
-        label["Name"]: label for label in sorted(labels, key=lambda each: each["Confidence"])
+    by_label = {
+        label_of(label["Name"]): label
+        for label in sorted(labels, key=lambda each: each["Confidence"])
     }
-    for name, label in by_name.items():
+    for key, label in by_label.items():
+        name = label["Name"]
         boxes = [
             {
                 **{side.lower(): instance["BoundingBox"].get(side, 0.0) for side in _SIDES},
@@ -255,10 +278,11 @@ def label_rows(
         rows.append(
             {
                 "image": event.key,
-                "row": f"{version}#{name}",
-                "label": name.lower(),
+                "row": f"{version}#{key}",
+                "label": key,
                 "name": name,
                 "confidence": decimals(float(label["Confidence"])),
+                "uploaded_at": event.at,
                 "categories": _names(label.get("Categories", ())),
                 "parents": _names(label.get("Parents", ())),
                 "aliases": _names(label.get("Aliases", ())),
@@ -273,6 +297,16 @@ _SIDES = ("Left", "Top", "Width", "Height")
 
 def _names(values: Iterable[Mapping[str, str]]) -> list[str]:
     return [value["Name"] for value in values]
+
+
+def word(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of the vocabulary that tells of a label row's label: its name and relations.
+
+    By it a search finds a label by its aliases, and labels that are spelt alike, or in a category,
+    without looking at photos. A word stays when the last photo with the label goes.
+    """
+    known = {name: row[name] for name in ("name", "categories", "parents", "aliases")}
+    return {"image": VOCABULARY, "row": WORD + row["label"], **known}
 
 
 def surest(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -291,7 +325,8 @@ def labelled_header(
     header = _header(event, version, LABELLED, now)
     header["model_version"] = answer.get("LabelModelVersion", "")
     header["label_count"] = len(rows)
-    header["top"] = [row["name"] for row in surest(rows)[:_TOP]]
+    header["labels"] = {row["name"]: row["confidence"] for row in surest(rows)}
+    header["top"] = list(header["labels"])[:_TOP]
     if properties := answer.get("ImageProperties"):
         header["properties"] = decimals(properties)
     return header

@@ -180,9 +180,7 @@ def unreadable(sqs: SQSClient, url: str) -> tuple[set[str], Unseen]:
 def judge(dynamodb: DynamoDBClient, table: str, letters: Sequence[DeadLetter]) -> list[Aside]:
     """How the photos of dead letters stand, by their headers."""
     images = list(dict.fromkeys(image for letter in letters for image in letter.images))
-    headers: dict[str, Header] = {}
-    for start in range(0, len(images), rows.BATCH):
-        headers |= rows.headers(dynamodb, table, images[start : start + rows.BATCH])
+    headers = rows.headers(dynamodb, table, images)
     return [Aside(letter, _state(letter, headers)) for letter in letters]
 
 

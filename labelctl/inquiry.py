@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labelctl import dead_letters, inventory, queues, requests, rows, verdict
+from labelctl import dead_letters, inventory, queues, reads, requests, rows, verdict
 from labelctl.inventory import Doubt, Inventory, There
 from labelctl.verdict import Finding
 from labelctl.words import span
@@ -130,11 +130,11 @@ class Inquiry:
                             self._letters[event.key].append((event, letter))
                 self._all_letters = not held.unseen(before)
                 told = sorted(self._letters)
-                for start in range(0, len(told), rows.BATCH):
-                    among = told[start : start + rows.BATCH]
+                for start in range(0, len(told), reads.BATCH):
+                    among = told[start : start + reads.BATCH]
                     doubts = self._photos.doubtful_among(among, again=again)
                     yield len(doubts), self._batch(pool, doubts, held)
-            for doubts in self._photos.doubtful(rows.BATCH, again=again):
+            for doubts in self._photos.doubtful(reads.BATCH, again=again):
                 doubts = [doubt for doubt in doubts if doubt.image not in self._letters]
                 yield len(doubts), self._batch(pool, doubts, None)
         self._count_lost()

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from labelctl import contract
+from labelctl import contract, rows
 from labelctl.aws import is_missing
 from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
 from labelctl.words import counted
@@ -25,13 +25,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PENDING = "pending"
-_BATCH = 100  # BatchGetItem's limit
 _READS = 5  # fewer rows than counted so often in a row is no coincidence
 _WINDOW = 300
 """Photos asked about at once while waiting: the queue works roughly in the order of arrival, so
 asking about all of a large upload each time would cost much and tell little."""
 _LONGEST_PAUSE = 2.0  # seconds between two looks
-_THROTTLED = 0.2  # seconds before DynamoDB is asked again for what it left out
 _ASKED = 20  # photos whose object is looked at, once nothing has moved for that long
 
 
@@ -148,13 +146,13 @@ def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
 def read(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
     """What is stored of one version of a photo: its labels, its failure, or that it is pending."""
     for _ in range(_READS):
-        rows = _rows(dynamodb, table, sent.key)
-        header = next((row for row in rows if row["row"] == contract.HEADER), None)
+        found = _rows(dynamodb, table, sent.key)
+        header = next((row for row in found if row["row"] == contract.HEADER), None)
         if header is None or not answers(header, sent):
             return Photo(sent.key, PENDING)
         if header["status"] == contract.FAILED:
             return Photo(sent.key, "failed", reason=header["reason"], labelled_at=header["done_at"])
-        current = [row for row in rows if contract.version_of_row(row["row"]) == header["version"]]
+        current = [row for row in found if contract.version_of_row(row["row"]) == header["version"]]
         # Fewer rows than the header counts: it was replaced while the pages were read.
         if len(current) == header["label_count"]:
             return _photo(header, current)
@@ -262,28 +260,7 @@ def _as_it_is(photo: Awaited, there: Awaited | None) -> Awaited | None:
 
 def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> set[Awaited]:
     """Those of the photos whose result stands."""
-    headers: dict[str, Any] = {}
-    for start in range(0, len(window), _BATCH):
-        keys: Any = [
-            {"image": {"S": key}, "row": {"S": contract.HEADER}}
-            for key in {photo.key for photo in window[start : start + _BATCH]}
-        ]
-        names = {"#row": "row", "#status": "status"}
-        request: Any = {
-            table: {
-                "Keys": keys,
-                "ConsistentRead": True,
-                "ProjectionExpression": "image, #row, #status, sequencer, version_id, etag",
-                "ExpressionAttributeNames": names,
-            }
-        }
-        while request:
-            answer = dynamodb.batch_get_item(RequestItems=request)
-            for item in answer["Responses"].get(table, ()):
-                plain = {name: value.get("S") for name, value in item.items()}
-                headers[str(plain["image"])] = plain
-            if request := answer["UnprocessedKeys"]:
-                time.sleep(_THROTTLED)
+    headers = rows.headers(dynamodb, table, {photo.key for photo in window})
     return {
         photo for photo in window if photo.key in headers and answers(headers[photo.key], photo)
     }

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from labelctl import contract, failures, queues, requests, results, rows
+from labelctl import contract, failures, queues, reads, requests, results, rows
 from labelctl.dead_letters import DeadLetter, Held, Unseen, held
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.failures import Choice
@@ -80,9 +80,7 @@ def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
 
 def _known_of(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Unseen]:
     """Those of the keys that the table or a dead letter knows."""
-    known: set[str] = set()
-    for batch in _windows(sorted(keys), rows.BATCH):
-        known.update(rows.headers(aws.dynamodb, stack.table, batch))
+    known = set(rows.headers(aws.dynamodb, stack.table, sorted(keys)))
     before = queues.depth(aws.sqs, stack.dead_letters)
     with held(aws.sqs, stack.dead_letters) as letters:
         for letter in letters:
@@ -99,11 +97,7 @@ def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried
     once too often costs a call at most.
     """
     found = {photo.key: photo for photo in photos}
-    headers = {
-        image: header
-        for batch in _windows(found, rows.BATCH)
-        for image, header in rows.headers(aws.dynamodb, stack.table, batch).items()
-    }
+    headers = rows.headers(aws.dynamodb, stack.table, found)
     answered = {
         key
         for key, photo in found.items()
@@ -151,7 +145,7 @@ def every(aws: Aws, stack: Stack, choice: Choice) -> Generator[Retried | Unseen,
     Memory does not grow with their number. Dead letters that tell of no photo are told of and left.
     What somebody else holds is told last, if anything.
     """
-    for window in _windows(failures.failed(aws.dynamodb, stack.table, choice), rows.BATCH):
+    for window in _windows(failures.failed(aws.dynamodb, stack.table, choice), reads.BATCH):
         yield from _ask(aws, stack, [failure.image for failure in window])
     before = queues.depth(aws.sqs, stack.dead_letters)
     with held(aws.sqs, stack.dead_letters) as letters:

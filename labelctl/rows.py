@@ -7,24 +7,18 @@ what it tells: a photo that comes in two parts is looked at more closely.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labelctl import contract
+from labelctl.reads import SEGMENTS, Reader, plain
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SEGMENTS = 4
-"""Pages of the table that are read at once: most of the time goes by waiting for AWS."""
-
-BATCH = 100
-"""BatchGetItem's limit."""
-
+_ATTRIBUTES = ("status", "version", "sequencer", "version_id", "etag", "label_count")
 _NAMES = {"#row": "row", "#status": "status"}
 _HEADER = "image, #row, #status, version, sequencer, version_id, etag, label_count"
 
@@ -106,35 +100,20 @@ def scan(dynamodb: DynamoDBClient, table: str, prefix: str = "") -> Iterator[Pag
     Eventually consistent, at half the price: what is told may be a moment old. DynamoDB reads (and
     bills) the whole table, whatever the prefix.
     """
-    request: dict[str, Any] = {
-        "TableName": table,
-        "ProjectionExpression": _HEADER,
-        "ExpressionAttributeNames": _NAMES,
-        "ReturnConsumedCapacity": "TOTAL",
-        "TotalSegments": SEGMENTS,
-    }
+    request: dict[str, Any] = {"ProjectionExpression": _HEADER, "ExpressionAttributeNames": _NAMES}
     if prefix:
         request["FilterExpression"] = "begins_with(image, :prefix)"
         request["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
-
-    def read(segment: int, start: Any) -> Any:
-        begin = {"ExclusiveStartKey": start} if start else {}
-        return dynamodb.scan(**request, Segment=segment, **begin)
-
+    reader = Reader(dynamodb, table)
     parts = [_Part() for _ in range(SEGMENTS)]
-    with ThreadPoolExecutor(SEGMENTS, thread_name_prefix="scan") as pool:
-        reading = {pool.submit(read, segment, None): segment for segment in range(SEGMENTS)}
-        while reading:
-            for done in wait(reading, return_when=FIRST_COMPLETED).done:
-                segment, answer = reading.pop(done), done.result()
-                last = answer.get("LastEvaluatedKey")
-                if last:  # the next page is on its way while this one is taken in
-                    reading[pool.submit(read, segment, last)] = segment
-                photos = [*parts[segment].take(answer["Items"])]
-                if not last:
-                    photos += parts[segment].end()
-                units = answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
-                yield Page(photos, units)
+    before = 0.0
+    for page in reader.scan(**request):
+        photos = [*parts[page.segment].take(page.items)]
+        if page.last:
+            photos += parts[page.segment].end()
+        units = reader.spent.units
+        yield Page(photos, units - before)
+        before = units
 
 
 def read(dynamodb: DynamoDBClient, table: str, image: str) -> Stored:
@@ -154,40 +133,19 @@ def read(dynamodb: DynamoDBClient, table: str, image: str) -> Stored:
 
 
 def headers(dynamodb: DynamoDBClient, table: str, images: Iterable[str]) -> dict[str, Header]:
-    """The headers of up to `BATCH` photos now, by their keys; those without one are left out."""
-    keys: Any = [{"image": {"S": image}, "row": {"S": contract.HEADER}} for image in images]
-    request: Any = {
-        table: {
-            "Keys": keys,
-            "ConsistentRead": True,
-            "ProjectionExpression": _HEADER,
-            "ExpressionAttributeNames": _NAMES,
-        }
-    }
-    found: dict[str, Header] = {}
-    pause = 0.05
-    while request and keys:
-        answer = dynamodb.batch_get_item(RequestItems=request)
-        for item in answer["Responses"].get(table, ()):
-            found[item["image"]["S"]] = _header(item)
-        if request := answer.get("UnprocessedKeys"):  # it was throttled
-            time.sleep(pause)
-            pause = min(pause * 2, 2.0)
-    return found
+    """The headers of any number of photos now, by their keys; those without one are left out."""
+    found = Reader(dynamodb, table).headers(images, *_ATTRIBUTES, consistent=True)
+    return {image: _header(item) for image, item in found.items()}
 
 
 def _header(item: Mapping[str, Any]) -> Header:
-    def text(name: str) -> str | None:
-        value: str | None = item.get(name, {}).get("S")
-        return value
-
     return Header(
-        status=text("status") or "",
-        version=text("version") or "",
-        sequencer=text("sequencer") or "",
-        version_id=text("version_id"),
-        etag=text("etag"),
-        labels=int(item.get("label_count", {}).get("N", 0)),
+        status=item.get("status", ""),
+        version=item.get("version", ""),
+        sequencer=item.get("sequencer", ""),
+        version_id=item.get("version_id"),
+        etag=item.get("etag"),
+        labels=int(item.get("label_count", 0)),
     )
 
 
@@ -203,11 +161,13 @@ class _Part:
         """The photos that are complete with these rows."""
         for item in items:
             image, row = item["image"]["S"], item["row"]["S"]
+            if row.startswith(contract.WORD):
+                continue
             if image != self._image:
                 yield from self.end()
                 self._image = image
             if row == contract.HEADER:
-                self._header = _header(item)
+                self._header = _header(*plain([item]))
             else:
                 self._versions[contract.version_of_row(row)] += 1
 

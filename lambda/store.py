@@ -33,6 +33,7 @@ class Store:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
+        self._words: set[str] = set()  # those of the vocabulary that this process has written
 
     def header(self, image: str) -> dict[str, Any] | None:
         """The photo's header as it stands now, or None."""
@@ -49,7 +50,12 @@ class Store:
         Whatever older attempts left goes. Returns False, and leaves nothing of this version, where
         another result stands. Raises TimeoutError.
         """
-        self._write([{"PutRequest": {"Item": _wire(row)}} for row in rows])
+        # A label is in the vocabulary before a photo shows it.
+        words = {repr(word): word for word in map(contract.word, rows)}
+        new = words.keys() - self._words
+        items = [*(words[each] for each in sorted(new)), *rows]
+        self._write([{"PutRequest": {"Item": _wire(item)}} for item in items])
+        self._words |= new
         try:
             answer = self._client.put_item(
                 TableName=self._table,

@@ -61,6 +61,8 @@ def _faults(
         yield f"{len(labels) - len(ours)} rows of another version than {header['version']}"
     if len(ours) != header.get("label_count", 0):
         yield f"{len(ours)} label rows, the header says {header.get('label_count', 0)}"
+    if {row["name"]: row["confidence"] for row in ours} != header.get("labels", {}):
+        yield "the header names other labels than the rows"
     if version is None:
         if header["status"] != "removed":
             yield f"it is gone, but {header['status']}"
@@ -95,5 +97,6 @@ def _rows(cloud: Trial) -> dict[str, list[dict[str, Any]]]:
     for page in pages:
         for item in page["Items"]:
             row = {name: _deserialize(value) for name, value in item.items()}
-            rows[row["image"]].append(row)
+            if not row["row"].startswith("~"):  # the vocabulary, which is of no photo
+                rows[row["image"]].append(row)
     return rows

@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from labelctl import contract
+from labelctl.reads import plain
 from labelctl.results import Awaited, answers
 from tests.lambda_runtime import message_body, s3_record
 
@@ -253,7 +254,7 @@ class World:
         """Somebody wants the photo worked on again, by what the table knows of it."""
         known = [
             row["sequencer"]["S"] if name == contract.HEADER else contract.sequencer_of_row(name)
-            for (_, name), row in self.table.rows.items()
+            for name, row in self._rows.items()
         ]
         sequencer = contract.next_sequencer(max(known, default=""))
         self._waiting.append((contract.request("photos", KEY, sequencer, "2026"), 1))
@@ -365,15 +366,23 @@ class World:
         else:
             assert shown == set()
 
-    def _header(self) -> dict[str, str] | None:
-        row = self.table.rows.get((KEY, contract.HEADER))
-        return {name: value.get("S", "") for name, value in row.items()} if row else None
+    @property
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        """The photo's rows, by their sort keys."""
+        return {row: item for (image, row), item in self.table.rows.items() if image == KEY}
 
-    def _labels(self, header: dict[str, str]) -> set[str]:
-        rows = [
-            row for _, row in self.table.rows if contract.version_of_row(row) == header["version"]
-        ]
-        return {row.partition("#")[2] for row in rows}
+    def _header(self) -> dict[str, Any] | None:
+        row = self._rows.get(contract.HEADER)
+        return plain([row])[0] if row else None
+
+    def _labels(self, header: dict[str, Any]) -> set[str]:
+        """What is shown: by the rows, by the header alone, and all of it in the vocabulary."""
+        rows = [row for row in self._rows if contract.version_of_row(row) == header["version"]]
+        shown = {row.partition("#")[2] for row in rows}
+        assert shown == {contract.label_of(name) for name in header.get("labels", ())}
+        words = {row for image, row in self.table.rows if image == contract.VOCABULARY}
+        assert {contract.WORD + label for label in shown} <= words
+        return shown
 
     # The end
 
@@ -384,7 +393,7 @@ class World:
             self.ask()  # as `verify --repair` does
             self._work_off()
         header, current = self._header(), self._current
-        rows = len(self.table.rows)
+        rows = len(self._rows)
         if current is None:
             assert header is None or header["status"] == contract.REMOVED, "labels of no photo"
             assert rows == (header is not None), "rows of no photo are left"

@@ -294,10 +294,11 @@ def test_a_row_has_what_the_label_has():
     assert contract.label_rows(event(), VERSION, [dog]) == [
         {
             "image": "a.jpg",
-            "row": "0F.12345678#Dog",
+            "row": "0F.12345678#dog",
             "label": "dog",
             "name": "Dog",
             "confidence": Decimal("98.7"),
+            "uploaded_at": "2026-01-02T03:04:05.678Z",
             "categories": ["Animals and Pets"],
             "parents": ["Animal", "Pet"],
             "aliases": ["Hound"],
@@ -309,6 +310,25 @@ def test_a_row_has_what_the_label_has():
 def test_a_label_that_lacks_every_list_still_has_them_in_its_row():
     [row] = contract.label_rows(event(), VERSION, [{"Name": "Sea", "Confidence": 60}])
     assert (row["categories"], row["parents"], row["aliases"], row["boxes"]) == ([], [], [], [])
+
+
+def test_a_label_s_word_tells_its_name_and_relations():
+    dog = {"Name": "Hot  Dog", "Confidence": 60.5, "Parents": [{"Name": "Food"}]}
+    [row] = contract.label_rows(event(), VERSION, [dog])
+    assert contract.word(row) == {
+        "image": "#labels",
+        "row": "~hot dog",
+        "name": "Hot  Dog",
+        "categories": [],
+        "parents": ["Food"],
+        "aliases": [],
+    }
+
+
+def test_of_two_labels_that_differ_in_case_the_surer_stands():
+    found = [{"Name": "DOG", "Confidence": 60.5}, {"Name": "Dog", "Confidence": 70.5}]
+    [row] = contract.label_rows(event(), VERSION, found)
+    assert (row["name"], row["label"]) == ("Dog", "dog")
 
 
 def test_an_instance_without_a_box_is_left_out():
@@ -334,6 +354,7 @@ def test_the_surest_come_first_and_equals_by_name(found):
     assert order == sorted(order)
     header = contract.labelled_header(event(), VERSION, list(map(dict, rows)), {}, "now")
     assert header["top"] == [row["name"] for row in rows][:3]
+    assert header["labels"] == {row["name"]: row["confidence"] for row in rows}
 
 
 def test_the_headers():
@@ -351,6 +372,7 @@ def test_the_headers():
         "done_at": "now",
         "model_version": "3.0",
         "label_count": 0,
+        "labels": {},
         "top": [],
     }
     failed = contract.failed_header(event(), VERSION, "Empty", "It is empty.", "now")

@@ -285,7 +285,7 @@ def test_labels_of_two_versions_are_never_mixed(label, dynamodb, table):
         label(event(number=2, version_id="v1"), {"Labels": [{"Name": "Cat", "Confidence": 90.0}]})
 
     label(event())
-    row = f"{contract.version_of(event(), 'aa')}#Pet"
+    row = f"{contract.version_of(event(), 'aa')}#pet"
     torn = Replaced(dynamodb, replace)
     photo = results.read(torn, table, Awaited("a.jpg", "v1", "e1"))
     assert [label.name for label in photo.labels] == ["Cat"]
@@ -294,7 +294,7 @@ def test_labels_of_two_versions_are_never_mixed(label, dynamodb, table):
 
 def test_a_photo_whose_rows_are_lost_is_not_read_for_ever(label, read, dynamodb, table):
     label(event())
-    row = f"{contract.version_of(event(), 'aa')}#Pet"
+    row = f"{contract.version_of(event(), 'aa')}#pet"
     dynamodb.delete_item(TableName=table, Key={"image": {"S": "a.jpg"}, "row": {"S": row}})
     with pytest.raises(RefusedError, match=r'"a\.jpg" are not whole'):
         read()
@@ -455,7 +455,7 @@ def test_keys_that_dynamodb_leaves_over_are_asked_for_again(table):
     ]
 
     class Busy:
-        def batch_get_item(self, RequestItems):  # noqa: N803
+        def batch_get_item(self, RequestItems, **_):  # noqa: N803
             return answers.pop(0)
 
     sent = [Awaited("a.jpg", "v1", None), Awaited("b.jpg", "v1", None)]

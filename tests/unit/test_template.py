@@ -200,9 +200,15 @@ def test_the_function_s_entry_is_in_the_zip(function: ModuleType, properties):
     assert f"{module}.py".encode() in bundle.build().content
 
 
-def test_the_index_is_the_contract_s(properties):
-    [index] = properties["Table"]["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == contract.STATUS_INDEX
+def test_the_indexes_are_the_contract_s(properties):
+    assert {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for index in properties["Table"]["GlobalSecondaryIndexes"]
+    } == {
+        contract.STATUS_INDEX: ["status", "done_at"],
+        contract.CONFIDENCE_INDEX: ["label", "confidence"],
+        contract.DATE_INDEX: ["label", "uploaded_at"],
+    }
     assert properties["Table"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires",
         "Enabled": True,

@@ -1,0 +1,149 @@
+"""Reading the table, and what that costs: the way in for whatever looks at many photos.
+
+Everything is read eventually consistent, at half the price, unless it is said otherwise: what is told
+may be a moment old.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from labelctl import contract
+from labelctl.words import counted
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+"""An item as plain values, with Decimal for numbers."""
+
+BATCH = 100
+"""BatchGetItem's limit."""
+
+SEGMENTS = 4
+"""Pages of the table that are scanned at once: most of the time goes by waiting for AWS."""
+
+_LONGEST_PAUSE = 2.0  # seconds before a throttled table is asked again
+
+
+@dataclass
+class Spent:
+    """What was read so far: requests, and read units, of which AWS asks a price."""
+
+    requests: int = 0
+    units: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{counted(self.requests, 'request')}, {self.units:,.1f} read units"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a scan: items of one segment, as DynamoDB writes them (see `plain`); its `last` or not.
+
+    Whoever only counts does not pay for making values of them.
+    """
+
+    segment: int
+    items: Sequence[Any]
+    last: bool
+
+
+class Reader:
+    """The table, read by any number of threads, and the bill."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self.spent = Spent()
+        self._client = client
+        self._table = table
+        self._lock = Lock()
+
+    def query(self, **request: Any) -> Iterator[list[Item]]:
+        """The pages of a query, each asked for when it is wanted; `request` as for boto3's `query`."""
+        start: Any = {}
+        while start is not None:
+            answer = self._client.query(**self._common(), **request, **start)
+            self._bill(answer.get("ConsumedCapacity"))
+            last = answer.get("LastEvaluatedKey")
+            start = {"ExclusiveStartKey": last} if last else None
+            yield plain(answer.get("Items", ()))
+
+    def headers(
+        self, images: Iterable[str], *attributes: str, consistent: bool = False
+    ) -> dict[str, Item]:
+        """The headers of any number of photos, by their keys; photos without one are left out.
+
+        With `attributes` only these of each, and its `image`. `consistent`: as they are now.
+        """
+        keys: list[Any] = [
+            {"image": {"S": image}, "row": {"S": contract.HEADER}}
+            for image in dict.fromkeys(images)
+        ]
+        wanted: Any = {"ConsistentRead": consistent}
+        if attributes:
+            names = {f"#{name}": name for name in ("image", *attributes)}
+            wanted["ProjectionExpression"] = ", ".join(names)
+            wanted["ExpressionAttributeNames"] = names
+        found: dict[str, Item] = {}
+        pause = 0.05
+        while keys:
+            batch, keys = keys[:BATCH], keys[BATCH:]
+            request: Any = {self._table: {"Keys": batch, **wanted}}
+            answer = self._client.batch_get_item(
+                RequestItems=request, ReturnConsumedCapacity="TOTAL"
+            )
+            self._bill(*answer.get("ConsumedCapacity", ()))
+            for item in plain(answer["Responses"].get(self._table, ())):
+                found[item["image"]] = item
+            unread: Any = answer.get("UnprocessedKeys", {})
+            if left := unread.get(self._table, {}).get("Keys"):
+                keys = [*left, *keys]
+                if len(left) == len(batch):  # it is throttled; a part is only a full answer
+                    time.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
+        return found
+
+    def scan(self, **request: Any) -> Iterator[Page]:
+        """All of the table, a page at a time, some segments at once; `request` as for boto3's `scan`.
+
+        Within a segment the rows of one photo come together and in the order of their sort keys, the
+        header first. DynamoDB bills all that it reads, whatever a filter leaves.
+        """
+
+        def read(segment: int, start: Any) -> Any:
+            begin = {"ExclusiveStartKey": start} if start else {}
+            return self._client.scan(
+                **self._common(), **request, **begin, Segment=segment, TotalSegments=SEGMENTS
+            )
+
+        with ThreadPoolExecutor(SEGMENTS, thread_name_prefix="scan") as pool:
+            reading = {pool.submit(read, segment, None): segment for segment in range(SEGMENTS)}
+            while reading:
+                for done in wait(reading, return_when=FIRST_COMPLETED).done:
+                    segment, answer = reading.pop(done), done.result()
+                    last = answer.get("LastEvaluatedKey")
+                    if last:  # the next page is on its way while this one is taken in
+                        reading[pool.submit(read, segment, last)] = segment
+                    self._bill(answer.get("ConsumedCapacity"))
+                    yield Page(segment, answer["Items"], last is None)
+
+    def _common(self) -> dict[str, Any]:
+        return {"TableName": self._table, "ReturnConsumedCapacity": "TOTAL"}
+
+    def _bill(self, *parts: Any) -> None:
+        with self._lock:
+            self.spent.requests += 1
+            self.spent.units += sum(part["CapacityUnits"] for part in parts if part)
+
+
+def plain(items: Iterable[Any]) -> list[Item]:
+    """Items as values, from what DynamoDB writes."""
+    from boto3.dynamodb.types import TypeDeserializer
+
+    deserialize = TypeDeserializer().deserialize
+    return [{name: deserialize(value) for name, value in item.items()} for item in items]
