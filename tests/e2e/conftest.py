@@ -138,6 +138,12 @@ def client(cloud: User) -> Callable[[str], Any]:
     return make
 
 
+def rows_of_photos(dynamodb: Any, table: str) -> list[dict[str, Any]]:
+    """All rows of the table but the vocabulary's."""
+    rows = dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
+    return [row for row in rows if not row["row"]["S"].startswith("~")]
+
+
 @pytest.fixture(scope="session")
 def photographs() -> Path:
     """The folder of scikit-image's photographs: astronaut, chelsea, coffee, rocket."""

@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from labelctl import bundle, results
+from tests.e2e.conftest import rows_of_photos
 from tests.lambda_runtime import FunctionError, RuntimeApi, s3_record, serving, sqs_event
 from tests.unit.function_world import make_table
 
@@ -216,7 +217,7 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
     assert [one["Name"] for one in aws.photos] == ["a.jpg", "a.jpg", "b.jpg"]
     assert {one["status"] for one in told[:2]} == {"set_aside", "labelled"}
     assert [one["status"] for one in told[2:]] == ["superseded", "failed", "removed"]
-    rows = dynamodb.scan(TableName="labels")["Items"]
+    rows = rows_of_photos(dynamodb, "labels")
     assert sorted((row["image"]["S"], row["status"]["S"]) for row in rows) == [
         ("a.jpg", "removed"),
         ("b.jpg", "failed"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from labelctl import contract
-from tests.e2e.conftest import User
+from tests.e2e.conftest import User, rows_of_photos
 from tests.lambda_runtime import s3_record
 
 Photo = Callable[..., Path]
@@ -25,7 +25,7 @@ def rows(stack: User, client: Client) -> Callable[[], set[tuple[str, str]]]:
     table = stack("status", "-o", "json").json["outputs"]["Table"]
 
     def scan() -> set[tuple[str, str]]:
-        items = client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
+        items = rows_of_photos(client("dynamodb"), table)
         return {(item["image"]["S"], (item.get("status") or item["label"])["S"]) for item in items}
 
     return scan

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import LABELCTL, User
+from tests.e2e.conftest import LABELCTL, User, rows_of_photos
 
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]
@@ -179,7 +179,7 @@ def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
 
     assert "Face" not in {label["name"] for label in new["labels"]}
     table = stack("status", "-o", "json").json["outputs"]["Table"]
-    rows = client("dynamodb").scan(TableName=table)["Items"]
+    rows = rows_of_photos(client("dynamodb"), table)
     assert len(rows) == 1 + len(new["labels"])
 
     client("s3").delete_object(Bucket=bucket_of(stack), Key="one.png")
@@ -188,7 +188,7 @@ def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
 
 
 def status_of_rows(client: Client, table: str) -> set[str]:
-    rows = client("dynamodb").scan(TableName=table)["Items"]
+    rows = rows_of_photos(client("dynamodb"), table)
     return {row["status"]["S"] if "status" in row else "label" for row in rows}
 
 
