@@ -4,7 +4,8 @@
     ├── UsageError                2  the command line asks for something that makes no sense
     ├── NotFoundError             3
     │   ├── NotDeployedError          there is no such stack yet
-    │   └── PhotoNotFoundError        no such photo in the bucket
+    │   ├── PhotoNotFoundError        no such photo in the bucket
+    │   └── LabelNotFoundError        no photo has such a label, or one in such a category
     ├── RefusedError              4  AWS (or the local cloud) refused, or the deploy failed
     │   ├── CredentialsError          none, expired, or not valid
     │   ├── AccessDeniedError         names the action that is missing
@@ -51,6 +52,10 @@ class NotDeployedError(NotFoundError):
 
 class PhotoNotFoundError(NotFoundError):
     kind = "photo_not_found"
+
+
+class LabelNotFoundError(NotFoundError):
+    kind = "label_not_found"
 
 
 class RefusedError(LabelctlError):

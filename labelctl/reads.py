@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ BATCH = 100
 
 SEGMENTS = 4
 """Pages of the table that are scanned at once: most of the time goes by waiting for AWS."""
+
+_LARGEST_PAGE = 1000  # index entries, of about 130 bytes
 
 _LONGEST_PAUSE = 2.0  # seconds before a throttled table is asked again
 
@@ -63,15 +66,34 @@ class Reader:
         self._table = table
         self._lock = Lock()
 
-    def query(self, **request: Any) -> Iterator[list[Item]]:
-        """The pages of a query, each asked for when it is wanted; `request` as for boto3's `query`."""
+    def query(self, grow: int = 1, **request: Any) -> Iterator[list[Item]]:
+        """The pages of a query, each asked for when it is wanted; `request` as for boto3's `query`.
+
+        With a `Limit` each page has `grow` times as many items as the one before it, up to 1,000.
+        """
         start: Any = {}
         while start is not None:
             answer = self._client.query(**self._common(), **request, **start)
             self._bill(answer.get("ConsumedCapacity"))
             last = answer.get("LastEvaluatedKey")
             start = {"ExclusiveStartKey": last} if last else None
+            if grow > 1:
+                request["Limit"] = min(request["Limit"] * grow, _LARGEST_PAGE)
             yield plain(answer.get("Items", ()))
+
+    def count(self, most: int, **request: Any) -> int:
+        """How many items a query would find, counted no further than to `most`."""
+        found = 0
+        start: Any = {}
+        while start is not None and found < most:
+            answer = self._client.query(
+                **self._common(), **request, **start, Select="COUNT", Limit=most - found
+            )
+            self._bill(answer.get("ConsumedCapacity"))
+            found += answer["Count"]
+            last = answer.get("LastEvaluatedKey")
+            start = {"ExclusiveStartKey": last} if last else None
+        return found
 
     def headers(
         self, images: Iterable[str], *attributes: str, consistent: bool = False
@@ -80,16 +102,20 @@ class Reader:
 
         With `attributes` only these of each, and its `image`. `consistent`: as they are now.
         """
-        keys: list[Any] = [
-            {"image": {"S": image}, "row": {"S": contract.HEADER}}
-            for image in dict.fromkeys(images)
-        ]
+        keys = ((image, contract.HEADER) for image in dict.fromkeys(images))
+        found = self.items(keys, *attributes, consistent=consistent)
+        return {item["image"]: item for item in found}
+
+    def items(
+        self, places: Iterable[tuple[str, str]], *attributes: str, consistent: bool = False
+    ) -> Iterator[Item]:
+        """The items with these keys (image, row), each of them once, in no order; see `headers`."""
+        keys: list[Any] = [{"image": {"S": image}, "row": {"S": row}} for image, row in places]
         wanted: Any = {"ConsistentRead": consistent}
         if attributes:
             names = {f"#{name}": name for name in ("image", *attributes)}
             wanted["ProjectionExpression"] = ", ".join(names)
             wanted["ExpressionAttributeNames"] = names
-        found: dict[str, Item] = {}
         pause = 0.05
         while keys:
             batch, keys = keys[:BATCH], keys[BATCH:]
@@ -98,15 +124,13 @@ class Reader:
                 RequestItems=request, ReturnConsumedCapacity="TOTAL"
             )
             self._bill(*answer.get("ConsumedCapacity", ()))
-            for item in plain(answer["Responses"].get(self._table, ())):
-                found[item["image"]] = item
+            yield from plain(answer["Responses"].get(self._table, ()))
             unread: Any = answer.get("UnprocessedKeys", {})
             if left := unread.get(self._table, {}).get("Keys"):
                 keys = [*left, *keys]
                 if len(left) == len(batch):  # it is throttled; a part is only a full answer
                     time.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
-        return found
 
     def scan(self, **request: Any) -> Iterator[Page]:
         """All of the table, a page at a time, some segments at once; `request` as for boto3's `scan`.
@@ -143,7 +167,26 @@ class Reader:
 
 def plain(items: Iterable[Any]) -> list[Item]:
     """Items as values, from what DynamoDB writes."""
+    return [{name: _value(*told.items()) for name, told in item.items()} for item in items]
+
+
+def _value(told: tuple[str, Any]) -> Any:
+    """One value, from its type and its text.
+
+    boto3's TypeDeserializer takes more than twice as long, most of an export's time; it is left what
+    the function never writes.
+    """
+    kind, value = told
+    match kind:
+        case "S" | "BOOL":
+            return value
+        case "N":
+            return Decimal(value)
+        case "M":
+            return {name: _value(*each.items()) for name, each in value.items()}
+        case "L":
+            return [_value(*each.items()) for each in value]
     from boto3.dynamodb.types import TypeDeserializer
 
-    deserialize = TypeDeserializer().deserialize
-    return [{name: deserialize(value) for name, value in item.items()} for item in items]
+    other: Any = {kind: value}
+    return TypeDeserializer().deserialize(other)

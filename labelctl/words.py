@@ -8,6 +8,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def volume(size: int) -> str:
+    """So many bytes: "0.4 MB", "120 MB", "1.3 GB"."""
+    megabytes = size / 1e6
+    if megabytes >= 1000:
+        return f"{megabytes / 1000:,.1f} GB"
+    return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{max(megabytes, 0.1):.1f} MB"
+
+
 def span(seconds: float) -> str:
     """A length of time, in the largest unit of which there are two: "90 minutes", "3 days"."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):

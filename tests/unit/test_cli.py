@@ -241,6 +241,7 @@ CODES = {
     "NotFoundError": 3,
     "NotDeployedError": 3,
     "PhotoNotFoundError": 3,
+    "LabelNotFoundError": 3,
     "RefusedError": 4,
     "CredentialsError": 4,
     "AccessDeniedError": 4,

@@ -1,0 +1,79 @@
+"""Reading the table: in pages and batches, with the bill, whatever DynamoDB leaves out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelctl.reads import SEGMENTS, Reader, plain
+from tests.unit.table_fake import TableFake, made
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.binary()
+    | st.decimals(allow_nan=False, allow_infinity=False, places=5, min_value=-1e9, max_value=1e9)
+    | st.sets(st.text(min_size=1), min_size=1),
+    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    max_leaves=12,
+)
+
+
+@given(values)
+def test_items_are_what_boto3_makes_of_them(value):
+    item = {"it": TypeSerializer().serialize(value)}
+    assert plain([item]) == [{"it": TypeDeserializer().deserialize(item["it"])}]
+
+
+@pytest.fixture
+def table():
+    """150 photos, each with a dog."""
+    table = TableFake()
+    for number in range(150):
+        table.put_photo(f"{number}.jpg", {"Dog": 90})
+    return table
+
+
+def test_headers_of_any_number_of_photos(table):
+    reader = Reader(table, "labels")
+    wanted = [*(f"{number}.jpg" for number in range(150)), "none.jpg", "0.jpg"]
+    found = reader.headers(wanted, "status")
+    assert len(found) == 150
+    assert found["7.jpg"] == {"image": "7.jpg", "status": "labelled"}
+    assert reader.headers(["7.jpg"])["7.jpg"]["labels"] == {"Dog": Decimal(90)}
+    assert table.calls == {"BatchGetItem": 3}  # two, and one for 7.jpg
+    assert (reader.spent.requests, reader.spent.units) == (3, 76)
+    assert str(reader.spent) == "3 requests, 76.0 read units"
+
+
+def test_what_was_left_out_is_asked_for_again(table, monkeypatch, naps):
+    monkeypatch.setattr("labelctl.reads.time.sleep", naps)
+    refused = [100, 100, 30]
+    table.refuse = lambda keys: refused.pop(0) if refused else 0
+    found = Reader(table, "labels").headers(f"{number}.jpg" for number in range(150))
+    assert len(found) == 150
+    assert naps == [0.05, 0.1]  # after answers in which there was nothing; a part is an answer
+
+
+def test_a_scan_brings_every_row_once_and_those_of_a_photo_together():
+    table = made(2_000)
+    reader = Reader(table, "labels")
+    rows: list[list[tuple[str, str]]] = [[] for _ in range(SEGMENTS)]
+    last = []
+    for page in reader.scan():
+        rows[page.segment] += [(item["image"]["S"], item["row"]["S"]) for item in page.items]
+        last += [page.segment] if page.last else []
+    assert sorted(last) == [*range(SEGMENTS)]
+    everything = [place for segment in rows for place in segment]
+    count = table.describe_table(TableName="labels")["Table"]["ItemCount"]
+    assert len(everything) == len(set(everything)) == count > 2_000
+    for segment in rows:
+        images = [image for image, _ in segment]
+        assert len([*dict.fromkeys(images)]) == sum(
+            1 for before, image in zip([None, *images], images, strict=False) if before != image
+        )

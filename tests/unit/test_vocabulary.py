@@ -1,0 +1,118 @@
+"""Which labels somebody means: names, aliases, categories, and what may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from labelctl.reads import Reader
+from labelctl.vocabulary import Vocabulary
+from tests.unit.table_fake import TableFake
+
+
+def about(
+    categories: Iterable[str] = (), aliases: Iterable[str] = (), parents: Iterable[str] = ()
+) -> dict[str, Any]:
+    return {
+        "Categories": [{"Name": name} for name in categories],
+        "Aliases": [{"Name": name} for name in aliases],
+        "Parents": [{"Name": name} for name in parents],
+    }
+
+
+ABOUT = {
+    "Dog": about(["Animals and Pets"], parents=["Animal"]),
+    "Cat": about(["Animals and Pets"]),
+    "Mobile Phone": about(["Technology and Computing"], ["Cell Phone"]),
+    "Phone": about(["Technology and Computing"]),
+    "Phone Booth": about(["Buildings and Architecture"]),
+    "Couch": about(["Furniture"], ["Sofa"]),
+    "Bench": about(["Furniture"], ["Sofa"]),
+    "Hotdog": about(),
+}
+
+
+@pytest.fixture
+def table() -> TableFake:
+    table = TableFake(ABOUT)
+    for name in ABOUT:
+        table.put_photo(f"{name}.jpg", {name: 90})
+    return table
+
+
+@pytest.fixture
+def reader(table: TableFake) -> Reader:
+    return Reader(table, "labels")
+
+
+def names(words: Iterable[Any]) -> list[str]:
+    return sorted(word.name for word in words)
+
+
+def test_labels_are_found_by_their_names_in_one_request(reader):
+    found = Vocabulary(reader).find(["dog", "MOBILE  phone", "Cat"])
+    assert [names(words) for words in found.values()] == [["Dog"], ["Mobile Phone"], ["Cat"]]
+    assert reader.spent.requests == 1
+
+
+def test_an_alias_finds_its_label_or_all_that_have_it(reader):
+    found = Vocabulary(reader).find(["cell phone", "sofa"])
+    assert names(found["cell phone"]) == ["Mobile Phone"]
+    assert names(found["sofa"]) == ["Bench", "Couch"]
+    assert reader.spent.requests == 2
+
+
+def test_a_label_wins_over_an_alias(reader, table):
+    table.put_photo("old.jpg", {"Cell Phone": 90})
+    found = Vocabulary(reader).find(["cell phone"])
+    assert names(found["cell phone"]) == ["Cell Phone"]
+
+
+@pytest.mark.parametrize("text", ["dgo", "x" * 5000, "\udcff", "#", "~dog"])
+def test_what_nobody_has_is_found_nowhere(reader, text):
+    assert Vocabulary(reader).find([text]) == {text: ()}
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("dgo", ["Dog"]),
+        ("dogs", ["Dog"]),
+        ("red phone", ["Phone"]),
+        ("phonee", ["Phone", "Mobile Phone", "Phone Booth"]),
+        ("mobile", ["Mobile Phone"]),
+        ("cell", ["Mobile Phone"]),
+        ("booth phone", ["Phone Booth", "Phone"]),
+        ("moblie phone", ["Mobile Phone"]),
+        ("zzzz", []),
+        ("\udcff", []),
+    ],
+)
+def test_near_labels_are_suggested(reader, text, near):
+    found = Vocabulary(reader).near(text)
+    assert found[: len(near)] == near
+    assert len(found) <= 3
+    if not near:
+        assert not found
+
+
+def test_what_no_photo_has_any_more_is_not_suggested(reader, table):
+    table.remove_photo("Dog.jpg")
+    assert names(Vocabulary(reader).find(["dog"])["dog"]) == ["Dog"]
+    assert "Dog" not in Vocabulary(reader).near("dgo")
+
+
+def test_a_category_has_its_labels_in_any_case(reader):
+    vocabulary = Vocabulary(reader)
+    assert names(vocabulary.in_category("animals AND pets")) == ["Cat", "Dog"]
+    assert vocabulary.in_category("animals") == ()
+    assert vocabulary.near_categories("animals") == ["Animals and Pets"]
+    assert vocabulary.near_categories("furnitur") == ["Furniture"]
+    assert reader.spent.requests == 1
+
+
+def test_a_photo_that_is_called_as_the_vocabulary_is_no_word(reader, table):
+    table.put_photo("#labels", {"Dog": 90, "Lamp": 80})
+    assert names(Vocabulary(reader).words) == sorted([*ABOUT, "Lamp"])
