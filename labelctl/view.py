@@ -51,12 +51,25 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A cell that shows a share, 0 to 1, of the column's width; on terminals only."""
+
+    share: float
+    style: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
-    """A table's column. What does not fit is folded, never cut."""
+    """A table's column. What does not fit is folded, never cut.
+
+    `width`: it is no narrower. `bars`: it takes the room that the others leave.
+    """
 
     title: str
     right: bool = False
     style: str = ""
+    width: int = 0
+    bars: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class Table:
     """Rows for people and pipes. `empty` is said where there are none; `title` on terminals."""
 
     columns: Sequence[Column]
-    rows: Sequence[Sequence[str | Cell]]
+    rows: Sequence[Sequence[str | Cell | Bar]]
     empty: str = ""
     title: str = ""
 
@@ -124,6 +137,44 @@ class View:
     def text(self, text: str) -> None:
         """A result that is a text of its own, such as lines for a shell."""
         self._line(text)
+
+    def room_for_pictures(self) -> tuple[int, int]:
+        """Columns and rows that a picture may take up on the terminal.
+
+        Raises UsageError where none can be shown.
+        """
+        if self.mode != "table" or not self._out.isatty() or not sys.stdin.isatty():
+            why = "This output is no terminal."
+        elif self._console_out.no_color or not self._console_out.color_system:
+            why = "This terminal shows no colours."
+        else:
+            columns, rows = self._console_out.size
+            return columns, max(rows - 6, 4)  # what is said below it fits as well
+        raise UsageError(f"{why} A picture cannot be shown on it.", "Leave --terminal away.")
+
+    def picture(self, drawn: Any) -> None:
+        """A picture that was rendered for the terminal (see `screen`)."""
+        self._console_out.print(drawn)
+
+    def flow(self, cells: Sequence[str | Cell]) -> None:
+        """Cells one after the other, in as many lines as they need; for terminals only."""
+        from rich.columns import Columns
+
+        self._console.print(Columns([_rich(cell) for cell in cells], padding=(0, 3)))
+
+    def write(self, data: bytes) -> None:
+        """A part, of whole lines, of a result that is a file of its own: UTF-8, as it is.
+
+        On a terminal what would steer that is shown as its escape.
+        """
+        if self._out.isatty():
+            for line in data.decode().split("\n")[:-1]:
+                self._line(printable(line))
+        else:
+            self._out.flush()
+            buffer: Any = getattr(self._out, "buffer", self._out)
+            buffer.write(data)
+            buffer.flush()  # a reader that has gone is noticed here, and not at the very end
 
     # ---- messages, to stderr
 
@@ -248,6 +299,7 @@ class View:
             pad_edge=False,
             header_style="bold",
             show_header=any(column.title for column in table.columns),
+            expand=any(column.bars for column in table.columns),
         )
         for column in table.columns:
             drawn.add_column(
@@ -255,9 +307,11 @@ class View:
                 justify="right" if column.right else "left",
                 style=column.style,
                 overflow="fold",
+                min_width=column.width or None,
+                ratio=1 if column.bars else None,
             )
         for row in table.rows:
-            drawn.add_row(*[_rich(cell) for cell in row])
+            drawn.add_row(*[_Drawn(cell) if isinstance(cell, Bar) else _rich(cell) for cell in row])
         self._console.print(drawn)
 
     def _say(self, text: str, style: str = "", first: str = "") -> None:
@@ -304,8 +358,28 @@ class _Bar:
         self._progress.update(self._task, completed=done, total=total, count=told)
 
 
-def _text(cell: str | Cell) -> str:
-    return cell if isinstance(cell, str) else cell.text
+_WIDEST = 40  # columns of a bar
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+class _Drawn:
+    """A bar as wide as there is room: of eighths of blocks, or of # where there are none."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        some = self._bar.share > 0  # the smallest share shows, too
+        length = self._bar.share * min(_WIDEST, options.max_width)
+        full, eighths = divmod(max(round(length * 8), some), 8)
+        text = "█" * full + _EIGHTHS[eighths].strip()
+        if options.ascii_only:
+            text = "#" * max(round(length), some)
+        yield _rich(Cell(text, self._bar.style))
+
+
+def _text(cell: str | Cell | Bar) -> str:
+    return cell if isinstance(cell, str) else getattr(cell, "text", "")
 
 
 def _rich(cell: str | Cell) -> Text:

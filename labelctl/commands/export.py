@@ -1,0 +1,172 @@
+"""`labelctl export`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.errors import AmissError, UsageError
+from labelctl.options import check_prefix
+from labelctl.session import Session
+from labelctl.view import Column, Table
+from labelctl.words import counted, volume
+
+if TYPE_CHECKING:
+    from labelctl.reads import Reader
+    from labelctl.writing import Writer
+
+_FORMATS = ("csv", "jsonl", "parquet")
+
+
+def _known(value: str | None) -> str | None:
+    if value is not None and value not in _FORMATS:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(_FORMATS)}.")
+    return value
+
+
+@dataclass
+class _Count:
+    labels: int = 0
+    photos: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{counted(self.labels, 'label')} of {counted(self.photos, 'photo')}"
+
+
+def export(
+    context: typer.Context,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            callback=_known,
+            metavar="|".join(_FORMATS),
+            help="Default: as FILE's name tells; else csv.",
+            show_default=False,
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", metavar="FILE", help="Where to write; else to stdout.", show_default=False
+        ),
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
+    ] = "",
+    min_confidence: Annotated[
+        float,
+        typer.Option(min=0, max=100, metavar="PERCENT", help="Only labels of this confidence on."),
+    ] = 0,
+) -> None:
+    """Write all labels into a table for other programs.
+
+    One line or row for each label of each photo, those of a photo together, photos in no order. FILE
+    is there when it is whole, and not before.
+    """
+    from labelctl import drafts, writing
+    from labelctl.reads import Reader
+
+    check_prefix(prefix)
+    path = None if file == Path("-") else file
+    session = Session.of(context)
+    view = session.view
+    name = _format(form, path, view.mode)
+    writing.check(name, path)
+    reader = Reader(session.aws.dynamodb, session.stack.table)
+    count = _Count()
+    try:
+        if path is None:
+            with writing.writer(name, view) as writer:
+                _write(session, reader, writer, count, prefix, min_confidence)
+            view.note(f"{count}.")
+        else:
+            with drafts.draft(path) as draft:
+                if draft.leftover:
+                    view.note(f'An export to "{path}" was cut off before. Starting anew.')
+                with writing.writer(name, draft.stream) as writer:
+                    _write(session, reader, writer, count, prefix, min_confidence)
+            _tell(session, path, name, count)
+    except KeyboardInterrupt:
+        view.note("Interrupted." + (f' Nothing was written to "{path}".' if path else ""))
+        raise
+    if session.options.verbose:
+        view.note(f"Read: {reader.spent}.")
+    if count.broken:
+        raise AmissError(
+            f"{counted(len(count.broken), 'photo')} left out, whose labels are not whole in the table:"
+            f" {', '.join(count.broken[:3])}{', …' if len(count.broken) > 3 else '.'}",
+            "Check and mend it: labelctl verify --repair",
+        )
+
+
+def _format(form: str | None, path: Path | None, mode: str) -> str:
+    """The format that is meant. Raises UsageError where it cannot be told, or not be written so."""
+    from labelctl import writing
+
+    if path is None and form == "parquet":
+        raise UsageError("Parquet goes into a file.", "Name one: -o labels.parquet")
+    if path is None:
+        return form or ("jsonl" if mode == "json" else "csv")
+    if found := form or writing.format_of(path):
+        return found
+    writing.check("", path)  # a folder has no format, either
+    raise UsageError(
+        f'The name "{path}" tells no format.',
+        f"Add --format {', '.join(_FORMATS[:-1])} or parquet.",
+    )
+
+
+def _write(
+    session: Session,
+    reader: Reader,
+    writer: Writer,
+    count: _Count,
+    prefix: str,
+    min_confidence: float,
+) -> None:
+    """Write all records, and count."""
+    parts, total = _parts(session, reader, prefix, min_confidence)
+    done = 0
+    with session.view.meter("Exporting") as meter, closing(parts):
+        for part in parts:
+            writer.write(part.records)
+            done += part.done
+            count.labels += len(part.records)
+            count.photos += len({record.image for record in part.records})
+            count.broken += part.broken
+            # What is counted for the total is some hours old.
+            meter.update(done, total=max(total, done) if total else None)
+
+
+def _parts(
+    session: Session, reader: Reader, prefix: str, min_confidence: float
+) -> tuple[Any, int | None]:
+    """The records, and how many rows there are to read, if anybody knows."""
+    from labelctl import export as core
+
+    aws, stack = session.aws, session.stack
+    if prefix:
+        return core.under(reader, aws.s3, stack.bucket, prefix, min_confidence), None
+    return core.everything(reader, min_confidence), core.size(aws.dynamodb, stack.table)
+
+
+def _tell(session: Session, path: Path, name: str, count: _Count) -> None:
+    """What was written: a line in a pipe, a sentence for people."""
+    view, length = session.view, path.stat().st_size
+    value = {
+        "file": str(path),
+        "format": name,
+        "labels": count.labels,
+        "photos": count.photos,
+        "bytes": length,
+    }
+    row = [str(each) for each in value.values()]
+    view.show(value, Table((Column(""),), [row] if view.mode == "plain" else []))
+    if view.mode == "table":
+        view.note(f'{count} in "{path}" ({volume(length)}).')

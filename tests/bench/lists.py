@@ -1,0 +1,110 @@
+"""What images, stats and export read: requests and capacity, by AWS's rules, on a table in memory.
+
+And how long an export of many more labels takes, and what memory.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from labelctl import drafts, export, images, stats, walk, writing
+from labelctl.reads import Reader
+from labelctl.vocabulary import Vocabulary
+from tests.unit.table_fake import TableFake, made
+from tests.unit.table_stream import LABELS, TableStream
+
+LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command read: requests to the table and read units, listings of the bucket, seconds."""
+
+    what: str
+    requests: int
+    units: float
+    listings: int
+    seconds: float
+
+
+def costs(table: TableFake) -> Iterator[Cost]:
+    """The cost of each of the commands on a table that `made` made, or one like it."""
+    s3, bucket = table.bucket, "photos"
+
+    def some(reader: Reader, state: str | None, prefix: str = "") -> int:
+        found = images.by_key(s3, bucket, reader, prefix, state, LIMIT + 1)
+        return len([*islice(found, LIMIT + 1)])
+
+    def latest(reader: Reader) -> int:
+        return len([*islice(images.by_status(reader, "labelled", LIMIT + 1), LIMIT + 1)])
+
+    def counted(reader: Reader, prefix: str = "") -> int:
+        tally = stats.Tally(Vocabulary(reader).words)
+        for page in walk.photos(reader, walk.objects(s3, bucket, prefix), *stats.ATTRIBUTES):
+            tally.add(page)
+        return tally.photos
+
+    def exported(reader: Reader, prefix: str = "") -> int:
+        parts = export.under(reader, s3, bucket, prefix) if prefix else export.everything(reader)
+        with tempfile.TemporaryFile() as file, writing.writer("csv", file) as writer:
+            return sum(_written(writer, part) for part in parts)
+
+    runs: dict[str, Callable[[Reader], int]] = {
+        "images": lambda reader: some(reader, None),
+        "images --status labelled": latest,
+        "images --status pending": lambda reader: some(reader, "pending"),
+        "stats": counted,
+        "stats --prefix, 1 % of it": lambda reader: counted(reader, "07/"),
+        "export": exported,
+        "export --prefix, 1 % of it": lambda reader: exported(reader, "07/"),
+    }
+    for what, run in runs.items():
+        reader = Reader(table, table.name)  # type: ignore[arg-type]
+        before = table.bucket.calls["ListObjectsV2"]
+        started = time.perf_counter()
+        run(reader)
+        seconds = time.perf_counter() - started
+        listings = table.bucket.calls["ListObjectsV2"] - before
+        yield Cost(what, reader.spent.requests, reader.spent.units, listings, seconds)
+
+
+def _written(writer: writing.Writer, part: export.Part) -> int:
+    writer.write(part.records)
+    return len(part.records)
+
+
+def lists(rows: int, labels: int) -> None:
+    """Print what each command reads at so many label rows, and how an export of `labels` goes."""
+    if labels:
+        seconds, memory = _large(labels)
+        print(f"Export of {labels:,} labels as CSV: {seconds:.0f} s, {memory:.0f} MB at the most")
+        print(
+            "(from pages made in this process: what labelctl does, without boto3 and the way to AWS).\n"
+        )
+    table = made(rows)
+    print(f"{rows:,} label rows of {rows // 20:,} photos; images: the first {LIMIT}.\n")
+    print(f"{'':30}{'requests':>10}{'units':>10}{'listings':>10}{'seconds':>9}")
+    for cost in costs(table):
+        print(f"{cost.what:30}{cost.requests:>10,}{cost.units:>10,.1f}", end="")
+        print(f"{cost.listings:>10,}{cost.seconds:>9.3f}")
+
+
+def _large(labels: int) -> tuple[float, float]:
+    """Seconds, and the most megabytes that this process had in memory by then."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labels.csv"
+        with drafts.draft(path) as draft, writing.writer("csv", draft.stream) as writer:
+            reader = Reader(TableStream(labels // LABELS), "labels")  # type: ignore[arg-type]
+            found = sum(_written(writer, part) for part in export.everything(reader))
+    assert found == labels // LABELS * LABELS
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return time.perf_counter() - started, peak / 1e6

@@ -1,0 +1,60 @@
+"""A command run as from the command line, on a table and a bucket in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from labelctl import cli
+from labelctl.options import options_of
+from labelctl.session import Session
+from tests.unit.table_fake import TableFake
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+Run = Callable[..., Said]
+
+
+def runner(
+    table: TableFake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Runs `labelctl WORD…`; what it prints goes to no terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def session(context: Any) -> Session:
+        made = Session(options_of(context))
+        made.__dict__.update(
+            aws=SimpleNamespace(dynamodb=table, s3=table.bucket),
+            stack=SimpleNamespace(table=table.name, bucket="photos"),
+        )
+        return made
+
+    monkeypatch.setattr(Session, "of", session)
+
+    def run(*words: Any) -> Said:
+        capsys.readouterr()
+        code = cli.run([*map(str, words)])
+        return Said(code, *capsys.readouterr())
+
+    return run

@@ -1,0 +1,188 @@
+"""Listing photos: from the bucket by name, from the index by state; what waits is among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from labelctl import walk
+from labelctl.reads import Reader
+from tests.unit.command_world import Run, runner
+from tests.unit.table_fake import TableFake, made
+
+
+@pytest.fixture
+def table() -> TableFake:
+    """Two labelled photos, one that failed, one that waits, one that was replaced, one that is gone."""
+    table = TableFake()
+    table.put_photo(
+        "beach.jpg", {"Dog": 98.1, "Sea": 99, "Pet": 70, "Sky": 60}, done_at="2026-05-03"
+    )
+    table.put_photo("album/[bold].jpg", {}, done_at="2026-05-04")
+    table.fail_photo("album/bad.jpg", "It is empty.", done_at="2026-05-02")
+    table.put_photo("replaced.jpg", {"Cat": 80}, done_at="2026-05-01")
+    table.bucket.put("replaced.jpg", "new", "2026-05-05T10:00:00.000Z")
+    table.bucket.put("album/waits.jpg", "x", "2026-05-06T10:00:00.000Z")
+    table.put_photo("gone.jpg", {"Cat": 80})
+    table.remove_photo("gone.jpg")
+    return table
+
+
+@pytest.fixture
+def run(
+    table: TableFake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    return runner(table, monkeypatch, capsys)
+
+
+def test_all_photos_are_listed_by_name_a_line_each(run: Run) -> None:
+    said = run("images")
+    assert (said.code, said.err) == (0, "")
+    assert said.rows == [
+        ["album/[bold].jpg", "labelled", "2026-05-04", "0", ""],
+        ["album/bad.jpg", "failed", "2026-05-02", "", "It is empty."],
+        ["album/waits.jpg", "pending", "2026-05-06T10:00:00Z", "", ""],
+        ["beach.jpg", "labelled", "2026-05-03", "4", "Sea, Dog, Pet"],
+        ["replaced.jpg", "pending", "2026-05-05T10:00:00Z", "", ""],
+    ]
+
+
+def test_json_has_all_that_is_known(run: Run) -> None:
+    told = run("images", "--output", "json", "--prefix", "b").json
+    beach = {
+        "image": "beach.jpg",
+        "status": "labelled",
+        "label_count": 4,
+        "top": ["Sea", "Dog", "Pet"],
+        "reason": None,
+        "at": "2026-05-03",
+    }
+    assert told == {"images": [beach], "more": False}
+    bad = run("images", "-o", "json", "--status", "failed").json["images"][0]
+    assert (bad["label_count"], bad["top"], bad["reason"]) == (None, [], "It is empty.")
+    waits = run("images", "-o", "json", "--status", "pending").json["images"][0]
+    assert (waits["label_count"], waits["reason"]) == (None, None)
+
+
+def test_a_table_on_a_terminal(run: Run) -> None:
+    lines = [line.rstrip() for line in run("images", "-o", "table").out.splitlines()]
+    assert [line for line in lines if line] == [
+        " Photo              State      Labels   Surest",
+        " ────────────────────────────────────────────────────",
+        " album/[bold].jpg   labelled        0",
+        " album/bad.jpg      failed              It is empty.",
+        " album/waits.jpg    pending",
+        " beach.jpg          labelled        4   Sea, Dog, Pet",
+        " replaced.jpg       pending",
+    ]
+
+
+def names(said: Any) -> list[str]:
+    assert said.code == 0
+    return [row[0] for row in said.rows]
+
+
+@pytest.mark.parametrize(
+    ("words", "images"),
+    [
+        # By the index: the latest first, and replaced.jpg as the function left it.
+        ("--status labelled", ["album/[bold].jpg", "beach.jpg", "replaced.jpg"]),
+        ("--status failed", ["album/bad.jpg"]),
+        ("--status pending", ["album/waits.jpg", "replaced.jpg"]),
+        ("--status labelled --prefix album/", ["album/[bold].jpg"]),
+        ("--status failed --prefix album/", ["album/bad.jpg"]),
+        ("--status pending --prefix r", ["replaced.jpg"]),
+        ("--prefix album/", ["album/[bold].jpg", "album/bad.jpg", "album/waits.jpg"]),
+    ],
+)
+def test_a_state_and_a_prefix_choose(run: Run, words: str, images: list[str]) -> None:
+    assert names(run("images", *words.split())) == images
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--prefix none/", 'There is no photo whose key begins with "none/".\n'),
+        ("--status failed --prefix b", 'No photo has failed under "b".\n'),
+        ("--status pending --prefix b", 'No photo is waiting under "b".\n'),
+    ],
+)
+def test_that_there_is_none_is_said(run: Run, words: str, said: str) -> None:
+    told = run("images", *words.split())
+    assert (told.code, told.out, told.err) == (0, "", said)
+
+
+def test_an_empty_bucket(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runner(TableFake(), monkeypatch, capsys)
+    assert run("images").err == "There are no photos yet. Next: labelctl upload PATH\n"
+    assert run("images", "--status", "labelled").err == "No photo is labelled.\n"
+    assert run("images", "-o", "json").json == {"images": [], "more": False}
+
+
+def test_a_limit(run: Run) -> None:
+    some = run("images", "--limit", "2")
+    assert names(some) == ["album/[bold].jpg", "album/bad.jpg"]
+    assert some.err == "… and more: --limit COUNT shows them.\n"
+    assert run("images", "--limit", "1", "--status", "labelled", "-o", "json").json["more"]
+    assert run("images", "--limit", "5").err == ""
+
+
+@pytest.mark.parametrize(
+    "words", ["--status done", "--limit 0", "--prefix " + "x" * 1025, "--status"]
+)
+def test_what_makes_no_sense(run: Run, words: str) -> None:
+    said = run("images", *words.split())
+    assert said.code == 2
+    assert said.out == ""
+
+
+def test_no_more_is_read_than_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = made(30_000, each=10)
+    run = runner(table, monkeypatch, capsys)
+    for number in range(5):
+        table.fail_photo(f"bad/{number}.jpg")
+    table.calls.clear()
+    table.bucket.calls.clear()
+
+    failed = run("images", "--status", "failed", "-v")
+    assert len(failed.rows) == 5
+    assert failed.err == "Read: 1 request, 0.5 read units.\n"
+    assert not table.bucket.calls
+
+    run("images", "--limit", "150")
+    assert table.bucket.calls == {"ListObjectsV2": 1}
+    assert table.calls == {"Query": 1, "BatchGetItem": 2}
+
+    assert len(run("images", "--limit", "2500").rows) == 2500
+    assert table.bucket.calls == {"ListObjectsV2": 1 + 3}
+    assert table.calls == {"Query": 1, "BatchGetItem": 2 + 26}
+
+
+def test_what_nobody_wants_any_more_is_not_read() -> None:
+    table = made(30_000, each=10)
+    reader = Reader(table, "labels")  # type: ignore[arg-type]
+    pages = walk.photos(reader, walk.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
+    first = next(pages)
+    pages.close()  # type: ignore[attr-defined]
+    assert len(first) == 100
+    assert table.calls["BatchGetItem"] <= 8
+    assert table.bucket.calls == {"ListObjectsV2": 1}
+
+
+def test_a_throttled_table_loses_no_photo() -> None:
+    table = made(3_000, each=10)
+    table.refuse = lambda keys: keys // 2
+    reader = Reader(table, "labels")  # type: ignore[arg-type]
+    found = [
+        each
+        for page in walk.photos(reader, walk.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
+        for each in page
+    ]
+    assert [each.object.key for each in found] == sorted(each.object.key for each in found)
+    assert {each.status for each in found} == {"labelled"}
+    assert len(found) == 300

@@ -1,0 +1,78 @@
+"""Records as files of other programs, and what goes to stdout instead."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from labelctl import drafts, writing
+from labelctl.export import Record
+from labelctl.view import View
+
+HOSTILE = Record(
+    image="\x1b[31m[bold]\n é.jpg",
+    label="Dog",
+    confidence=98.5,
+    categories=["Animals and Pets"],
+    parents=[],
+    aliases=[],
+    boxes=[],
+    uploaded_at="2026-05-01T12:00:00.000Z",
+    labelled_at="2026-05-01T12:00:03Z",
+    model_version="3.0",
+)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("count", "groups"), [(70, 2), (60, 2), (7, 1)])
+def test_parquet_in_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, groups: int
+) -> None:
+    """So that memory holds one of them, and not the file."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(writing, "_ROW_GROUP", 40)
+    with drafts.draft(tmp_path / "p") as draft, writing.writer("parquet", draft.stream) as writer:
+        for number in range(0, count, 10):
+            writer.write([HOSTILE] * min(10, count - number))
+            writer.write([])
+    found = parquet.ParquetFile(tmp_path / "p").metadata
+    assert (found.num_rows, found.num_row_groups) == (count, groups)
+
+
+def test_parquet_of_nothing(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with drafts.draft(tmp_path / "p") as draft, writing.writer("parquet", draft.stream):
+        pass
+    assert parquet.read_table(tmp_path / "p").column_names[:2] == ["image", "label"]
+
+
+def test_a_time_that_is_none_is_left_open() -> None:
+    assert writing._time("") is None
+    assert writing._time("2026-05-01T12:00:00") == datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def test_on_a_terminal_a_name_is_harmless() -> None:
+    out = Terminal()
+    with writing.writer("csv", View(stdout=out)) as writer:
+        writer.write([])
+        writer.write([HOSTILE])
+    assert "" not in out.getvalue().splitlines()
+    assert out.getvalue().startswith("image,label,confidence,")
+    assert "\x1b" not in out.getvalue()
+    assert "\\x1b[31m[bold]" in out.getvalue()
+
+
+def test_the_output_is_utf_8_whatever_the_terminal_speaks() -> None:
+    raw = io.BytesIO()
+    with writing.writer("csv", View(stdout=io.TextIOWrapper(raw, encoding="ascii"))) as writer:
+        writer.write([HOSTILE])
+    assert "é.jpg" in raw.getvalue().decode()
