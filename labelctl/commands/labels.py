@@ -46,10 +46,11 @@ def labels(
                 sent = done  # another version, if it was replaced meanwhile
     photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
     session.view.show(photo.as_json(), table(photo, session, min_confidence))
-    _raise_unless_labelled(session, photo)
+    raise_unless_labelled(session, photo)
 
 
-def _raise_unless_labelled(session: Session, photo: Photo) -> None:
+def raise_unless_labelled(session: Session, photo: Photo) -> None:
+    """End a command about a photo that has no labels: why, and what to do. Shown it is by now."""
     if photo.status == "failed":
         raise PhotosFailedError(
             f'The photo "{photo.image}" could not be labelled: {photo.reason}',

@@ -1,0 +1,144 @@
+"""`labelctl show`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.commands.labels import raise_unless_labelled
+from labelctl.commands.opening import open_file
+from labelctl.errors import PhotosFailedError
+from labelctl.session import Session
+from labelctl.view import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from labelctl.results import Label, Photo
+    from labelctl.screen import Screen
+
+_LONGEST = 2048
+"""Pixels a side that a saved picture has at the most: sharp on a screen, and small enough to send."""
+
+
+def show(
+    context: typer.Context,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="The photo's key, or the path that was uploaded.")
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            metavar="FILE",
+            help="Where to save it, as .png or .jpg. [default: NAME-labels.jpg in this folder]",
+        ),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the saved picture.")] = False,
+    terminal: Annotated[
+        bool,
+        typer.Option(
+            "--terminal", help="Show it in this terminal; saved only with -o or --open as well."
+        ),
+    ] = False,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            min=0, max=100, metavar="PERCENT", help="Draw labels of at least this confidence."
+        ),
+    ] = 0,
+) -> None:
+    """Draw a photo's labels on it: boxes with their names."""
+    from labelctl import pictures, results
+    from labelctl.drawing import draw, saving
+
+    session = Session.of(context)
+    view = session.view
+    screen = _screen(session) if terminal else None
+    if file:
+        saving.check(file)
+    stack, aws = session.stack, session.aws
+    sent = results.resolve(aws.s3, stack.bucket, image)
+    with view.meter(f"Drawing {sent.key}"):
+        photo = results.read(aws.dynamodb, stack.table, sent)
+        labels = [_sure(label, min_confidence) for label in photo.at_least(min_confidence).labels]
+        content = pictures.get(aws.s3, stack.bucket, sent)
+        target = saving.target(file, sent.key, pictures.is_png(content))
+        save = bool(file or open_ or not screen)
+        if save:
+            saving.check(target)
+        picture = _upright(sent.key, content)
+        drawn = draw.draw(picture, labels, _note(photo))
+        if save:
+            saving.save(drawn, target)
+    if screen:
+        _show_here(session, screen, picture, labels, _note(photo))
+    if save:
+        _tell(session, photo, target, drawn)
+    if open_:
+        open_file(session, target)
+    raise_unless_labelled(session, photo)
+
+
+def _sure(label: Label, confidence: float) -> Label:
+    """The label without the boxes that are less sure than it is."""
+    return replace(label, boxes=tuple(box for box in label.boxes if box.confidence >= confidence))
+
+
+def _upright(key: str, content: bytes) -> Image.Image:
+    from labelctl import pictures
+
+    try:
+        return pictures.upright(content, _LONGEST)
+    except PhotosFailedError as error:
+        raise PhotosFailedError(
+            f'The photo "{key}" cannot be drawn: {error.message}', error.hint
+        ) from error
+
+
+def _note(photo: Photo) -> str:
+    if photo.status == "failed":
+        return f"Could not be labelled: {photo.reason}"
+    return "Waiting to be labelled." if photo.status == "pending" else ""
+
+
+def _tell(session: Session, photo: Photo, target: Path, drawn: Image.Image) -> None:
+    told = {"image": photo.image, "status": photo.status, "file": str(target)}
+    value = {**told, "width": drawn.width, "height": drawn.height}
+    size = f"{drawn.width:,} x {drawn.height:,}"
+    plain = session.view.mode == "plain"
+    columns = (Column("Photo", style="bold"), Column("Saved as"), Column("Pixels", right=True))
+    rows = [(str(target),)] if plain else [(photo.image, str(target), size)]
+    session.view.show(value, Table(columns=columns, rows=rows))
+
+
+# ---- in the terminal
+
+
+def _screen(session: Session) -> Screen:
+    columns, rows = session.view.room_for_pictures()
+    from labelctl import screen
+
+    return screen.look(columns, rows)
+
+
+def _show_here(
+    session: Session, screen: Screen, picture: Image.Image, labels: list[Label], note: str
+) -> None:
+    from labelctl.drawing import draw
+
+    small = draw.fitted(picture, screen.size)
+    if screen.fine:
+        drawn = draw.fitted(draw.draw(small, labels, note), screen.size)
+        session.view.picture(screen.rendered(drawn))
+        return
+    session.view.picture(screen.rendered(draw.sketch(small, labels)))
+    cells: list[Any] = [
+        Cell(f"■ {names} {confidence:.0f} %", "#{:02x}{:02x}{:02x}".format(*color))
+        for names, confidence, color in draw.legend(labels)
+    ]
+    cells += [f"{label.name} {label.confidence:.0f} %" for label in labels if not label.boxes]
+    session.view.flow(cells + ([Cell(note, "yellow")] if note else []))

@@ -1,0 +1,67 @@
+"""A command with a -o of its own: it says where to write, and --output is written out there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+
+from labelctl import cli
+from labelctl.options import options_of
+from labelctl.session import Session
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Runs a command line as far as the command; the output that it asked for, and its -o."""
+    handed = []
+
+    def take(context):
+        handed.append((options_of(context).output, context.params.get("file")))
+        raise typer.Exit
+
+    monkeypatch.setattr(Session, "of", take)
+
+    def run(*arguments):
+        assert cli.run(list(arguments)) == 0
+        output, file = handed.pop()
+        return output, file and str(file)
+
+    return run
+
+
+def test_its_o_is_a_file(given):
+    assert given("show", "a.jpg", "-o", "b.png") == (None, "b.png")
+    assert given("show", "a.jpg", "-ob.png") == (None, "b.png")
+    assert given("show", "a.jpg", "-o", "b.png", "--output", "json") == ("json", "b.png")
+    assert given("show", "a.jpg", "-o", "plain.png") == (None, "plain.png")
+
+
+def test_before_the_commands_name_it_is_the_output(given):
+    assert given("-o", "plain", "show", "a.jpg", "-o", "b.png") == ("plain", "b.png")
+
+
+def test_the_others_keep_it(given):
+    assert given("labels", "a.jpg", "-o", "json")[0] == "json"
+
+
+@pytest.mark.parametrize("form", ["table", "plain", "json"])
+@pytest.mark.parametrize("words", [["-o", "{}"], ["-o{}"]])
+def test_a_form_of_output_is_no_file(capsys, form, words):
+    arguments = [word.format(form) for word in words]
+    assert cli.run(["show", "a.jpg", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    told = json.loads(err)["error"] if form == "json" else None
+    assert (told["hint"] if told else err.splitlines()[1]) == f"Write it out: --output {form}"
+    assert form in (told["message"] if told else err)
+
+
+def test_the_help_tells_which_is_which(capsys):
+    assert cli.run(["show", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (own,) = [line for line in lines if line.startswith("  -o")]
+    assert own.split()[:2] == ["-o", "FILE"]
+    (common,) = [line for line in lines if "--output" in line]
+    assert common.split()[0] == "--output"

@@ -1,0 +1,228 @@
+"""A photo as pixels: the version that was meant, upright, in a screen's colours, and small enough."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image, ImageCms, ImageDraw
+from PIL.PngImagePlugin import PngInfo
+
+from labelctl import pictures
+from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
+from labelctl.results import Awaited, current
+
+RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+
+STORED = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What a camera does to the upright picture before it writes this orientation. [EXIF 2.32, 4.6.4]"""
+
+
+def file(image, kind="PNG", **more):
+    written = io.BytesIO()
+    image.save(written, kind, **more)
+    return written.getvalue()
+
+
+def turned_file(image, orientation, kind="JPEG"):
+    """The file of a camera that was held in another way."""
+    how = STORED[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    quality = {"quality": 95} if kind == "JPEG" else {}
+    return file(image.transpose(how) if how is not None else image, kind, exif=exif, **quality)
+
+
+def near(one, other, by=12):
+    return all(abs(a - b) <= by for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture
+def corner():
+    """A white picture whose upper left corner is red."""
+    image = Image.new("RGB", (200, 100), "white")
+    ImageDraw.Draw(image).rectangle((0, 0, 49, 24), fill=RED)
+    return image
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_jpeg_is_turned_upright(corner, orientation):
+    shown = pictures.upright(turned_file(corner, orientation), 200)
+    assert shown.size == (200, 100)
+    assert near(shown.getpixel((10, 10)), RED)
+    for x, y in ((190, 10), (190, 90), (10, 90)):
+        assert near(shown.getpixel((x, y)), WHITE)
+
+
+@pytest.mark.parametrize("longest", [37, 50, 100])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_it_is_no_longer_than_asked(corner, orientation, longest):
+    shown = pictures.upright(turned_file(corner, orientation), longest)
+    assert shown.width == longest
+    assert abs(shown.height - longest / 2) < 1
+    assert pictures.upright(file(corner), 4000).size == corner.size
+
+
+def test_a_png_stays_as_it_is(corner):
+    """Rekognition heeds the orientation of JPEG only, and boxes are told of what it saw."""
+    data = turned_file(corner, 6, "PNG")
+    assert pictures.upright(data, 200).size == (100, 200)
+    palette = file(
+        Image.open(io.BytesIO(data)).quantize(), exif=Image.open(io.BytesIO(data)).info["exif"]
+    )
+    assert pictures.upright(palette, 200).size == (100, 200)
+
+
+MODES = {
+    "grey": (Image.new("L", (90, 90), 128), (128,) * 3),
+    "16 bits": (Image.new("I;16", (90, 90), 128 * 256), (128,) * 3),
+    "black and white": (Image.new("1", (90, 90), 1), WHITE),
+    "palette": (Image.new("RGB", (90, 90), RED).quantize(), RED),
+    "transparent": (Image.new("RGBA", (90, 90), (0, 0, 255, 0)), WHITE),
+    "half transparent": (Image.new("RGBA", (90, 90), (255, 0, 0, 128)), (255, 127, 127)),
+    "grey with alpha": (Image.new("LA", (90, 90), (0, 0)), WHITE),
+}
+
+
+@pytest.mark.parametrize("longest", [40, 90])
+@pytest.mark.parametrize(("image", "color"), MODES.values(), ids=MODES)
+def test_any_kind_of_png_becomes_rgb(image, color, longest):
+    shown = pictures.upright(file(image), longest)
+    assert (shown.mode, shown.size) == ("RGB", (longest, longest))
+    assert near(shown.getpixel((20, 20)), color, 2)
+
+
+def test_a_large_transparent_one_is_shrunk_in_strips():
+    """A red bar of half opacity, of which nothing is lost between the strips."""
+    image = Image.new("RGBA", (1001, 903), (0, 0, 255, 0))
+    ImageDraw.Draw(image).rectangle((300, 0, 699, 902), fill=(255, 0, 0, 128))
+    shown = pictures.upright(file(image), 100)
+    assert shown.size == (100, 90)
+    assert {shown.getpixel((50, y)) for y in range(90)} == {(255, 127, 127)}
+    assert {shown.getpixel((10, y)) for y in range(90)} == {WHITE}
+
+
+def test_a_palette_can_have_a_transparent_color():
+    image = Image.new("P", (90, 90), 0)
+    image.putpalette([*BLUE, *RED])
+    shown = pictures.upright(file(image, transparency=0), 90)
+    assert shown.getpixel((5, 5)) == WHITE
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_any_kind_of_jpeg_becomes_rgb(mode):
+    image = Image.new("RGB", (90, 90), (128, 128, 128)).convert(mode)
+    shown = pictures.upright(file(image, "JPEG"), 90)
+    assert shown.mode == "RGB"
+    assert near(shown.getpixel((20, 20)), (128, 128, 128))
+
+
+def test_other_colors_become_a_screens():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"-XYZ").replace(b"bXYZ", b"rXYZ").replace(b"-XYZ", b"bXYZ")
+    image = Image.new("RGB", (90, 90), RED)  # of a camera whose red is what others call blue
+    for kind in ("JPEG", "PNG"):
+        shown = pictures.upright(file(image, kind, icc_profile=swapped), 90)
+        assert near(shown.getpixel((5, 5)), BLUE, 3)
+        damaged = pictures.upright(file(image, kind, icc_profile=b"nonsense"), 90)
+        assert near(damaged.getpixel((5, 5)), RED, 3)
+
+
+def test_nothing_else_of_the_file_is_kept(corner):
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    exif[0x010F] = "Camera of mine"
+    told = PngInfo()
+    told.add_text("Comment", "where I live")
+    for data in (
+        file(corner, "JPEG", exif=exif, comment=b"where I live"),
+        file(corner, exif=exif, pnginfo=told, dpi=(72, 72)),
+    ):
+        shown = pictures.upright(data, 200)
+        assert not shown.info
+        for kind in ("JPEG", "PNG"):
+            again = file(shown, kind)
+            assert b"Camera of mine" not in again
+            assert b"where I live" not in again
+
+
+def test_damaged_exif_data_do_no_harm(corner):
+    assert pictures.upright(file(corner, "JPEG", exif=b"Exif\0\0MM\0*nonsense"), 200).size == (
+        200,
+        100,
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"GIF89a",
+        b"hello",
+        b"\xff\xd8\xff\xe0",
+        b"\x89PNG\r\n\x1a\n",
+        file(Image.new("RGB", (90, 90)), "GIF"),
+        file(Image.effect_noise((90, 90), 90), "JPEG")[:-500],
+        file(Image.effect_noise((90, 90), 90))[:-500],
+    ],
+)
+def test_what_cannot_be_decoded(data):
+    with pytest.raises(PhotosFailedError, match="neither a JPEG nor a PNG, or it is damaged"):
+        pictures.upright(data, 100)
+
+
+def test_one_that_is_too_large_is_refused_by_its_header():
+    with pytest.raises(PhotosFailedError, match="10,001 x 90 pixels"):
+        pictures.upright(file(Image.new("1", (10_001, 90))), 100)
+
+
+def test_a_large_jpeg_is_never_decoded_whole():
+    data = file(Image.new("RGB", (6_000, 6_000), RED), "JPEG")
+    Image.core.clear_cache()
+    Image.core.reset_stats()
+    assert pictures.upright(data, 400).size == (400, 400)
+    megabytes = Image.core.get_stats()["allocated_blocks"] * Image.core.get_block_size() / 1e6
+    assert megabytes < 100  # decoded whole it takes 144 alone
+
+
+# ---- the version that was meant
+
+
+def test_the_version_that_was_meant(s3, bucket):
+    first = s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"first")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"second")
+    assert pictures.get(s3, bucket, Awaited("a.jpg", first, None)) == b"first"
+    assert pictures.get(s3, bucket, current(s3, bucket, "a.jpg")) == b"second"
+    s3.delete_object(Bucket=bucket, Key="a.jpg", VersionId=first)
+    with pytest.raises(PhotoNotFoundError, match="has been removed"):
+        pictures.get(s3, bucket, Awaited("a.jpg", first, None))
+
+
+def test_without_versions_the_etag_tells(s3):
+    s3.create_bucket(Bucket="plain")
+    s3.put_object(Bucket="plain", Key="a.jpg", Body=b"first")
+    sent = current(s3, "plain", "a.jpg")
+    assert sent.version_id is None
+    assert pictures.get(s3, "plain", sent) == b"first"
+    s3.put_object(Bucket="plain", Key="a.jpg", Body=b"second")
+    with pytest.raises(RefusedError, match="has been replaced"):
+        pictures.get(s3, "plain", sent)
+    s3.delete_object(Bucket="plain", Key="a.jpg")
+    with pytest.raises(PhotoNotFoundError):
+        pictures.get(s3, "plain", sent)
+
+
+def test_what_is_no_photo_is_not_fetched(s3, bucket, monkeypatch):
+    monkeypatch.setattr(pictures, "MAX_BYTES", 10)
+    s3.put_object(Bucket=bucket, Key="film.mp4", Body=b"x" * 11)
+    with pytest.raises(PhotosFailedError, match="larger than a photo may be"):
+        pictures.get(s3, bucket, current(s3, bucket, "film.mp4"))

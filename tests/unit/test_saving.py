@@ -1,0 +1,112 @@
+"""A drawn picture is saved whole, under a fitting name, and never over a file of the user's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from labelctl.drawing import saving
+from labelctl.errors import RefusedError, UsageError
+
+
+@pytest.fixture
+def picture():
+    return Image.new("RGB", (90, 60), "red")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def files():
+    return sorted(path.name for path in Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("beach.jpg", "beach-labels.jpg"),
+        ("holiday/a b.jpeg", "a b-labels.jpg"),
+        ("holiday/beach", "beach-labels.jpg"),
+        ("holiday/", "holiday-labels.jpg"),
+        ("é犬.png", "é犬-labels.jpg"),
+        ("-rf.jpg", "_rf-labels.jpg"),
+        ("..", "photo-labels.jpg"),
+        ("a/.jpg", "jpg-labels.jpg"),
+        ("a\n\x1b[31m.jpg", "a__[31m-labels.jpg"),
+        ("C:\\x.jpg", "C__x-labels.jpg"),
+        ("é" * 400, "é" * 100 + "-labels.jpg"),
+    ],
+)
+def test_its_name_is_the_photos(picture, key, name):
+    path = saving.target(None, key, is_png=False)
+    assert path == Path(name)
+    saving.save(picture, path)
+    assert files() == [name]
+
+
+def test_a_png_becomes_a_png():
+    assert saving.target(None, "a.jpg", is_png=True) == Path("a-labels.png")
+
+
+def test_the_user_may_name_a_file_or_a_folder(here):
+    assert saving.target(Path("x.png"), "a.jpg", is_png=False) == Path("x.png")
+    assert saving.target(here, "b/a.jpg", is_png=False) == here / "a-labels.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG")]
+)
+def test_the_kind_follows_from_the_name_and_it_may_be_drawn_anew(picture, name, kind):
+    saving.save(Image.new("RGB", (9, 9)), Path(name))
+    saving.save(picture, Path(name))
+    with Image.open(name) as saved:
+        assert (saved.format, saved.size) == (kind, (90, 60))
+    assert files() == [name]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_a_file_of_the_users_is_never_written_over(picture, name):
+    picture.save(name)
+    before = Path(name).read_bytes()
+    with pytest.raises(RefusedError, match="is no picture that labelctl has drawn"):
+        saving.save(picture, Path(name))
+    assert Path(name).read_bytes() == before
+    assert files() == [name]
+
+
+def test_nor_is_anything_else(picture):
+    Path("text.jpg").write_text("my diary")
+    os.mkfifo("pipe.jpg")
+    Path("gone.jpg").symlink_to("nowhere.jpg")
+    for name in ("text.jpg", "pipe.jpg", "gone.jpg"):
+        with pytest.raises(RefusedError):
+            saving.save(picture, Path(name))
+    assert files() == ["gone.jpg", "pipe.jpg", "text.jpg"]
+
+
+@pytest.mark.parametrize("name", ["a", "a.gif", "a.jpg.txt", "nowhere/a.jpg"])
+def test_a_name_that_is_none(name):
+    with pytest.raises(UsageError):
+        saving.check(Path(name))
+
+
+def test_a_full_disk_leaves_nothing_behind(picture, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RefusedError, match="No space left on device"):
+        saving.save(picture, Path("a.png"))
+    assert files() == []
+
+
+def test_others_may_read_it_as_they_may_read_other_files(picture):
+    saving.save(picture, Path("a.png"))
+    Path("other").touch()
+    assert Path("a.png").stat().st_mode == Path("other").stat().st_mode

@@ -1,0 +1,78 @@
+"""Pictures in a terminal: where they can be shown, and of how many cells they are made."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from labelctl.errors import UsageError
+from labelctl.screen import Screen
+from labelctl.view import Cell, View
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def keyboard(monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", "30")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def test_a_terminal_has_room_and_a_few_lines_to_spare(keyboard):
+    assert View(stdout=Terminal()).room_for_pictures() == (100, 24)
+
+
+@pytest.mark.parametrize("output", ["plain", "json"])
+def test_what_is_written_for_programs_has_none(keyboard, output):
+    with pytest.raises(UsageError, match="no terminal"):
+        View(output, stdout=Terminal()).room_for_pictures()
+
+
+def test_a_pipe_has_none(keyboard, monkeypatch):
+    with pytest.raises(UsageError, match="no terminal"):
+        View("table", stdout=io.StringIO()).room_for_pictures()
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(UsageError, match="no terminal"):
+        View(stdout=Terminal()).room_for_pictures()
+
+
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("NO_COLOR", "1")])
+def test_without_colors_there_is_nothing_to_see(keyboard, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="shows no colours"):
+        View(stdout=Terminal()).room_for_pictures()
+
+
+def test_a_cell_is_two_pixels_or_a_whole_block_of_them():
+    assert Screen(100, 24, fine=False).size == (100, 48)
+    assert Screen(100, 24, fine=True).size == (1000, 480)
+
+
+@pytest.mark.filterwarnings("ignore:Image.Image.getdata:DeprecationWarning")  # textual-image's
+@pytest.mark.parametrize("height", [1, 2, 29, 48])
+def test_each_half_cell_shows_one_pixel(keyboard, height):
+    out = Terminal()
+    image = Image.new("RGB", (60, height), (1, 2, 3))
+    View(stdout=out).picture(Screen(100, 24, fine=False).rendered(image))
+    rows = out.getvalue().splitlines()
+    assert len(rows) == -(-height // 2)
+    assert all(row.count("▀") == 60 for row in rows)
+    assert "38;2;1;2;3" in rows[0]
+
+
+def test_a_legend_flows_and_takes_hostile_names(keyboard):
+    out = Terminal()
+    View(stdout=out).flow([Cell("■ [bold]\x1b[31m", "#ff0000")] + [f"Label {n}" for n in range(40)])
+    told = out.getvalue()
+    assert "[bold]\\x1b[31m" in told
+    assert "\x1b[31m" not in told
+    assert 3 < len(told.splitlines()) < 41
