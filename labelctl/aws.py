@@ -75,7 +75,7 @@ class Aws:
         events.register("before-call", before)
         events.register("after-call", after)
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, **more: Any) -> Any:
         from botocore.config import Config
 
         config = Config(
@@ -84,6 +84,7 @@ class Aws:
             read_timeout=60,
             max_pool_connections=CONNECTIONS,
             user_agent_extra="labelctl",
+            **more,
         )
         return self._session.client(service, config=config)
 
@@ -110,6 +111,23 @@ class Aws:
     def s3(self) -> S3Client:
         client: S3Client = self._client("s3")
         return client
+
+    @cached_property
+    def signer(self) -> S3Client:
+        """S3 for links that others open: it signs them as all regions and all buckets take them.
+
+        boto3's own choice here is SigV2, which newer buckets refuse, and the endpoint of us-east-1,
+        which redirects (and so breaks the signature) while a bucket elsewhere is new.
+        """
+        more = {"signature_version": "s3v4", "s3": {"addressing_style": "virtual"}}
+        client: S3Client = self._client("s3", **more)
+        return client
+
+    @property
+    def credentials_end(self) -> bool:
+        """Whether the credentials are temporary, and what they signed ends with them."""
+        credentials = self._session.get_credentials()
+        return bool(credentials and credentials.get_frozen_credentials().token)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:

@@ -31,7 +31,8 @@ _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
 )
 _COMMAND = re.compile(
-    r"labelctl (deploy|upload|labels|status|tail|failures|retry|verify|rm|destroy)\b[^`\n]*"
+    r"labelctl (deploy|upload|labels|status|tail|failures|retry|verify|rm|destroy"
+    r"|search|show|images|stats|export|gallery)\b[^`\n]*"
 )
 
 
@@ -107,7 +108,7 @@ def _remember(context: typer.Context, parameter: Any, value: Any) -> Any:
     return value
 
 
-def _common() -> list[TyperOption]:
+def _common(short_output: bool = True) -> list[TyperOption]:
     def option(*names: str, help: str, **more: Any) -> TyperOption:
         return TyperOption(
             param_decls=list(names), help=help, expose_value=False, callback=_remember, **more
@@ -125,7 +126,7 @@ def _common() -> list[TyperOption]:
         flag("--local", help="Use the cloud on this machine. [LABELCTL_LOCAL=1]"),
         option(
             "--output",
-            "-o",
+            *(["-o"] if short_output else []),
             help="Default: table on a terminal, plain in a pipe.",
             metavar="|".join(OUTPUTS),
         ),
@@ -135,17 +136,32 @@ def _common() -> list[TyperOption]:
 
 
 class Command(TyperCommand):
-    """A command that also takes the common options, and whose hints repeat those that were given."""
+    """A command that also takes the common options, and whose hints repeat those that were given.
+
+    One that declares a -o of its own (where to write) keeps it; --output has no short form there.
+    """
+
+    def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
+        own = params or []
+        self._target = next((each.name for each in own if "-o" in each.opts), None)
+        super().__init__(*args, params=[*own, *_common(self._target is None)], **more)
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            self._check_target(ctx)
             return super().invoke(ctx)
         except LabelctlError as error:
             error.hint = options_of(ctx).complete(error.hint)
             raise
 
-    def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
-        super().__init__(*args, params=[*(params or []), *_common()], **more)
+    def _check_target(self, ctx: Any) -> None:
+        """Refuse what is meant for --output: a file of that name would be a surprise."""
+        target = str(ctx.params[self._target]) if self._target else ""
+        if target in OUTPUTS:
+            raise UsageError(
+                f"-o tells this command where to write, and {target} is a form of output.",
+                f"Write it out: --output {target}",
+            )
 
 
 class Group(TyperGroup):

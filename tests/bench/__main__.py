@@ -4,6 +4,8 @@ startup   how long commands take to start
 photo     from `upload` to labels, one photo at a time
 quota     1,000 photos against a recogniser that allows 50 calls a second
 chaos     1,000 photos while everything fails and processes are killed; ends with 1 if one is lost
+search    what searches read of 100,000 label rows, in requests and capacity
+lists     what images, stats and export read, and a large export
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import sys
 from collections.abc import Callable
 
 from tests.bench.chaos import chaos
+from tests.bench.lists import lists
 from tests.bench.photo import photo
 from tests.bench.quota import quota
+from tests.bench.search import search
 from tests.bench.startup import startup
 
 
@@ -48,6 +52,13 @@ def main() -> int:
     one.add_argument("--photos", type=int, default=1000)
     one.add_argument("--seed", type=int, default=0)
     one.set_defaults(run=chaos)
+    one = commands.add_parser("search")
+    one.add_argument("--rows", type=int, default=100_000, help="label rows, 20 a photo")
+    one.set_defaults(run=search)
+    one = commands.add_parser("lists")
+    one.add_argument("--rows", type=int, default=100_000, help="label rows")
+    one.add_argument("--labels", type=int, default=1_000_000, help="of the large export; 0: none")
+    one.set_defaults(run=lists)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options = vars(parser.parse_args())
     options.pop("name")

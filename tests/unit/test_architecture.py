@@ -18,10 +18,16 @@ CORE = (
     *("results", "stack", "status", "tail", "upload", "words"),
     *("inquiry", "inventory", "reads", "requests", "rows", "verdict", "verify"),
     *("dead_letters", "failures", "queues", "retry", "remove", "objects"),
+    *("vocabulary", "candidates", "search"),
+    *("walk", "images", "stats", "drafts", "export", "writing"),
+    "pictures",
+    *("drawing.__init__", "drawing.draw", "drawing.layout", "drawing.brush", "drawing.saving"),
+    *("gallery.__init__", "gallery.build", "gallery.page"),
+    *("gallery.links", "gallery.onefile", "gallery.thumbnails"),
 )
 SHARED = ("contract", "__init__")
 """What rides in the function's zip."""
-FACE = ("cli", "options", "session", "view", "__main__")
+FACE = ("cli", "options", "session", "view", "screen", "__main__")
 """What knows a user. With the core, the commands and the local cloud that is all there is."""
 
 
@@ -161,6 +167,10 @@ def test_boto3_has_one_door():
 
 def test_rich_has_one_door():
     assert {name for name in modules() if "rich" in tops(imports(name))} == {"view"}
+
+
+def test_pictures_in_a_terminal_have_one_door():
+    assert {name for name in modules() if "textual_image" in tops(imports(name))} == {"screen"}
 
 
 def test_typer_stays_in_the_command_line():

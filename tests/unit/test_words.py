@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelctl.words import span
+from labelctl.words import span, volume
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,17 @@ from labelctl.words import span
 )
 def test_a_length_of_time_is_told_in_a_unit_of_which_there_are_two(seconds, words):
     assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0.1 MB"),
+        (1_240_000, "1.2 MB"),
+        (9_990_000, "10.0 MB"),
+        (120_400_000, "120 MB"),
+        (1_300_000_000, "1.3 GB"),
+    ],
+)
+def test_a_size_is_told_in_megabytes(size, words):
+    assert volume(size) == words

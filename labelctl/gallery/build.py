@@ -1,0 +1,251 @@
+"""A gallery: photos with their labels as one static page, and pictures of them in a folder.
+
+Of each photo the labels are read, and its picture is fetched from S3 unless the folder has it (see
+`thumbnails`). So a run that was cut off goes on, and a later one fetches what is new. The page is
+written when all pictures are there, and only then those of photos that are gone are removed.
+A photo whose picture cannot be had is a tile that says why; it stops nothing.
+
+Some photos are fetched at once, as most of that time goes by waiting for S3, and as many decoded as
+there are processors, up to four: memory is for 8 files of at most 15 MB, 4 pictures of at most 24
+megapixels, and one larger one (400 MB at the most).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from threading import Semaphore
+from typing import TYPE_CHECKING, Any
+
+from labelctl import contract, pictures, results, search
+from labelctl.aws import explain
+from labelctl.errors import (
+    AccessDeniedError,
+    CredentialsError,
+    LabelctlError,
+    PhotoNotFoundError,
+    PhotosFailedError,
+    RefusedError,
+)
+from labelctl.gallery import thumbnails
+from labelctl.gallery.thumbnails import Folder, Pictures
+from labelctl.reads import BATCH, Reader
+from labelctl.results import Awaited, Label, Photo
+from labelctl.search import Wanted
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+WORKERS = 8
+"""Photos in work at once."""
+
+_decoding = Semaphore(min(os.cpu_count() or 1, 4))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A photo that is to be shown: the very version, since when it is there, and its size in bytes.
+
+    `at` is ISO 8601 in UTC; `size` is None where nothing tells.
+    """
+
+    sent: Awaited
+    at: str | None
+    size: int | None
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return thumbnails.name_of(self.sent.key, self.sent.etag)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A photo as the page shows it.
+
+    `pictures` is None for one whose picture cannot be had; `reason` says why not, or why there are no
+    labels. `link` is where the original can be seen, for a while. `fetched` is how many bytes were
+    fetched for it, None if its pictures were there.
+    """
+
+    photo: Photo
+    at: str | None
+    pictures: Pictures | None
+    reason: str | None
+    link: str | None = None
+    fetched: int | None = None
+
+
+def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Chosen]:
+    """The bucket's photos under a prefix, in the order of their keys, listed as far as it is taken.
+
+    With versions: what is fetched (or linked) is what was listed, whatever is uploaded meanwhile.
+    """
+    pages: Any = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for each in page.get("Versions", ()):
+            if each["IsLatest"]:
+                version = contract.known_version(each["VersionId"])
+                sent = Awaited(each["Key"], version, each["ETag"].strip('"'))
+                yield Chosen(sent, f"{each['LastModified']:%Y-%m-%dT%H:%M:%SZ}", each["Size"])
+
+
+def searched(
+    reader: Reader, s3: S3Client, bucket: str, labels: Sequence[str], prefix: str, most: int
+) -> Iterator[Chosen]:
+    """The photos that have all these labels, surest first, up to `most`, as a search finds them.
+
+    Raises what `search.plan` does.
+    """
+    matches = search.find(reader, s3, bucket, Wanted(labels, prefix=prefix), most)
+    while images := [match.image for match in islice(matches, BATCH)]:
+        yield from _named(reader, images)
+
+
+def _named(reader: Reader, images: Sequence[str]) -> Iterator[Chosen]:
+    """Labelled photos by their keys, as their headers tell of them."""
+    headers = reader.headers(images, "status", "version_id", "etag", "size", "uploaded_at")
+    for image in images:
+        header = headers.get(image)
+        if header and header["status"] == contract.LABELLED:
+            sent = Awaited(image, header.get("version_id"), header.get("etag"))
+            size = int(header["size"]) if "size" in header else None
+            yield Chosen(sent, header["uploaded_at"], size)
+
+
+def missing(chosen: Iterable[Chosen], folder: Folder) -> list[Chosen]:
+    """Those of the photos whose pictures have to be fetched."""
+    return [
+        each
+        for each in chosen
+        if folder.find(each.name) is None and folder.why_not(each.name) is None
+    ]
+
+
+def tiles(
+    s3: S3Client,
+    dynamodb: DynamoDBClient,
+    bucket: str,
+    table: str,
+    chosen: Sequence[Chosen],
+    folder: Folder,
+    link: Callable[[Awaited], str | None] | None = None,
+) -> Iterator[Tile]:
+    """Read the photos' labels and make their pictures, a few at a time; they come in their order.
+
+    With `link` the originals are linked by it. Raises CredentialsError or AccessDeniedError when S3
+    will hand out none of them, RefusedError when the folder cannot be written to.
+    """
+    _have_memory_given_back()
+
+    def work(each: Chosen) -> Tile:
+        tile = _with_pictures(s3, bucket, each, _labels(dynamodb, table, each.sent), folder)
+        return replace(tile, link=link(each.sent)) if link and tile.pictures else tile
+
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="gallery") as pool:
+        try:
+            for tile in [pool.submit(work, each) for each in chosen]:
+                yield tile.result()
+        finally:  # nobody wants the rest
+            pool.shutdown(cancel_futures=True)
+
+
+def _have_memory_given_back() -> None:
+    """Have Pillow take pixels in blocks that the C library returns to the system when they are freed.
+
+    Those of its own 16 MB stay with the thread that freed them: five large photos in five threads
+    kept 1.6 GB, and keep 0.6 GB with these. [Pillow, Block Allocator; mallopt(3), M_MMAP_THRESHOLD]
+    """
+    from PIL import Image
+
+    Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
+
+
+def _labels(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
+    try:
+        return results.read(dynamodb, table, sent)
+    except RefusedError as error:  # its rows are being replaced
+        return Photo(sent.key, results.PENDING, reason=error.message)
+
+
+def _with_pictures(s3: S3Client, bucket: str, chosen: Chosen, photo: Photo, folder: Folder) -> Tile:
+    def tile(found: Pictures | None, reason: str | None = None, fetched: int | None = None) -> Tile:
+        return Tile(photo, chosen.at, found, photo.reason or reason, fetched=fetched)
+
+    name = chosen.name
+    if found := folder.find(name):
+        return tile(found)
+    if reason := folder.why_not(name):
+        return tile(None, reason)
+    content = b""
+    try:
+        content = pictures.get(s3, bucket, chosen.sent)
+        with _decoding:
+            image = pictures.upright(content, folder.longest())
+    except PhotosFailedError as error:
+        folder.give_up(name, error.message)  # it will be no other the next time
+        return tile(None, error.message, len(content))
+    except (PhotoNotFoundError, RefusedError) as error:
+        return tile(None, error.message)
+    except Exception as error:
+        told = explain(error)
+        if told is None or isinstance(told, CredentialsError | AccessDeniedError):
+            raise (told or error) from error  # the other photos would not fare better
+        return tile(None, _sentence(told))
+    return tile(folder.keep(name, image), fetched=len(content))
+
+
+def _sentence(error: LabelctlError) -> str:
+    return error.message.splitlines()[0]
+
+
+def data(
+    tiles: Iterable[Tile],
+    about: Mapping[str, Any],
+    place: Callable[[str], Any] = str,
+) -> dict[str, Any]:
+    """What the page shows, in the form that it reads (see `labelctl.gallery.page`).
+
+    `about` is what it tells of itself; `place` says how it finds a file of the folder.
+    """
+    labels: dict[str, tuple[int, tuple[str, ...]]] = {}
+    photos = []
+    for tile in tiles:
+        found = tile.pictures
+        full = tile.link or (found and found.full and place(found.full))
+        for label in tile.photo.labels:
+            labels.setdefault(label.name, (len(labels), label.categories))
+        photos.append(
+            {
+                "image": tile.photo.image,
+                "status": tile.photo.status,
+                "reason": tile.reason,
+                "at": tile.at,
+                "thumb": place(found.thumb) if found else None,
+                "full": full,
+                "width": found.width if found else None,
+                "height": found.height if found else None,
+                "labels": [_label(label, labels[label.name][0]) for label in tile.photo.labels],
+            }
+        )
+    categories = list(dict.fromkeys(each for _, some in labels.values() for each in some))
+    number = {name: position for position, name in enumerate(categories)}
+    return {
+        **about,
+        "labels": list(labels),
+        "categories": categories,
+        "label_categories": [[number[each] for each in some] for _, some in labels.values()],
+        "photos": photos,
+    }
+
+
+def _label(label: Label, position: int) -> list[Any]:
+    boxes = [
+        [round(side, 4) for side in (box.left, box.top, box.width, box.height)]
+        for box in label.boxes
+    ]
+    return [position, round(label.confidence, 2), boxes]

@@ -1,0 +1,114 @@
+"use strict";
+
+// The photos and what is asked of them: which match, in what order, and how often each label, category
+// and state is among them. Knows nothing of the page, so that it can be read (and tried) on its own.
+
+const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+const ANY = 0;
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
+const nothingWanted = () => ({
+  words: "",
+  labels: new Set(), // of names: they outlive a page that is made anew
+  categories: new Set(),
+  states: new Set(),
+  least: ANY, // per cent: a label that is less sure does not count
+  sort: "newest",
+});
+
+class Album {
+  constructor(data) {
+    this.labels = data.labels;
+    this.categories = data.categories;
+    this.labelCategories = data.label_categories;
+    this.photos = data.photos;
+    this.foldedLabels = data.labels.map(fold);
+    this.foldedNames = new Map(this.photos.map((photo) => [photo, fold(photo.image)]));
+    this.byName = new Map(this.photos.map((photo) => [photo.image, photo]));
+    this.states = [...new Set(this.photos.map((photo) => photo.status))];
+    this.times = new Map(this.photos.map((photo) => [photo, Date.parse(photo.at) || 0]));
+    this.lowest = this.findLowest();
+    this.nameRank = rank(this.photos, (one, other) => collator.compare(one.image, other.image));
+  }
+
+  /** The lowest confidence there is, in whole per cent: below it the slider would change nothing. */
+  findLowest() {
+    let lowest = 99;
+    for (const photo of this.photos) {
+      for (const [, sure] of photo.labels) lowest = Math.min(lowest, Math.floor(sure));
+    }
+    return lowest;
+  }
+
+  /** The photos that match with their scores, sorted, and for each facet how many of them bear which name.
+   *  States are counted among what all the other filters leave, as a photo has but one. */
+  select(wanted) {
+    const chosen = indexes(this.labels, wanted.labels);
+    const kinds = indexes(this.categories, wanted.categories);
+    const words = fold(wanted.words)
+      .split(/\s+/)
+      .filter(Boolean)
+      .map((word) => ({ word, labels: this.naming(word) }));
+    const counts = { labels: new Map(), categories: new Map(), states: new Map() };
+    const found = [];
+    for (const photo of this.photos) {
+      const labels = photo.labels.filter(([, sure]) => sure >= wanted.least);
+      const score = this.score(photo, labels, { chosen, kinds, words, least: wanted.least });
+      if (score === null) continue;
+      count(counts.states, photo.status);
+      if (wanted.states.size && !wanted.states.has(photo.status)) continue;
+      found.push({ photo, score });
+      const seen = new Set();
+      for (const [label] of labels) {
+        count(counts.labels, this.labels[label]);
+        for (const category of this.labelCategories[label] ?? []) seen.add(category);
+      }
+      for (const category of seen) count(counts.categories, this.categories[category]);
+    }
+    found.sort(this.order(wanted.sort));
+    return { found, counts, asked: Boolean(chosen.length || words.some(({ labels }) => labels.size)) };
+  }
+
+  /** How sure the least sure thing that was asked for is; null where something is missing. */
+  score(photo, labels, { chosen, kinds, words, least }) {
+    if (least > ANY && !labels.length) return null;
+    let score = labels.length ? 100 : 0;
+    const asked = chosen.length || words.length;
+    for (const label of chosen) {
+      const found = labels.find(([each]) => each === label);
+      if (!found) return null;
+      score = Math.min(score, found[1]);
+    }
+    for (const kind of kinds) {
+      if (!labels.some(([label]) => this.labelCategories[label]?.includes(kind))) return null;
+    }
+    const name = this.foldedNames.get(photo);
+    for (const { word, labels: naming } of words) {
+      const sure = Math.max(0, ...labels.filter(([label]) => naming.has(label)).map(([, each]) => each));
+      if (sure) score = Math.min(score, sure);
+      else if (!name.includes(word)) return null;
+    }
+    return asked ? score : Math.max(0, ...labels.map(([, sure]) => sure));
+  }
+
+  /** The positions of the labels whose names hold a word. */
+  naming(word) {
+    return new Set(this.foldedLabels.flatMap((name, position) => (name.includes(word) ? [position] : [])));
+  }
+
+  order(sort) {
+    const name = (one, other) => this.nameRank.get(one.photo) - this.nameRank.get(other.photo);
+    const newest = (one, other) =>
+      this.times.get(other.photo) - this.times.get(one.photo) || name(one, other);
+    const surest = (one, other) => other.score - one.score || newest(one, other);
+    return { name, newest, surest }[sort];
+  }
+}
+
+const rank = (items, order) => new Map([...items].sort(order).map((item, position) => [item, position]));
+
+const count = (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1);
+
+// A name that this page does not know gets -1, which no photo bears: an old bookmark finds nothing.
+const indexes = (names, wanted) => [...wanted].map((name) => names.indexOf(name));

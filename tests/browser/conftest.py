@@ -1,0 +1,158 @@
+"""A real browser, and the page in it: opened from disk, with everything it says and asks for noted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelctl.gallery import page as gallery_page
+from tests.browser import albums
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+    # A browser talks to its maker of its own accord: not in a test.
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+def missing(why: str) -> None:
+    """Skips, so that it is seen; where CI=true nothing may be skipped."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{why}, and with CI=true no browser test is skipped")
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    # For this folder only: while it runs there is an event loop, which others' tests cannot have.
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("Playwright is not installed")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        missing("there is no Chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=list(QUIET))
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Opened:
+    """A page, what it said (errors and breaches of its policy too), and what it asked for."""
+
+    page: Any
+    said: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    @property
+    def tiles(self) -> Any:
+        return self.page.locator("#grid button")
+
+    def until(self, condition: str, about: Any = None) -> None:
+        """Waits until an expression of JavaScript is true, of `it` where one is given.
+
+        Playwright's own way to wait makes code out of text in the page: its policy forbids that.
+        """
+        deadline = time.monotonic() + 10
+        while not self.page.evaluate(f"it => Boolean({condition})", about):
+            assert time.monotonic() < deadline, condition
+            self.page.wait_for_timeout(20)
+
+    def names(self) -> list[str]:
+        """The photos that are shown, as their tiles name them."""
+        return list(self.tiles.locator(".name").all_inner_texts())
+
+    def count(self) -> str:
+        return str(self.page.locator("#count").inner_text())
+
+    def settles(self, count: str) -> None:
+        """Waits until the page says that so many photos are shown: "3 of 200 photos"."""
+        self.until("document.querySelector('#count').innerText === it", count)
+
+    def option(self, facet: str, name: str) -> Any:
+        """The row of a facet (states, labels, categories) with that very name."""
+        row = self.page.locator(f"#{facet} .option")
+        return row.filter(has=self.page.get_by_text(name, exact=True))
+
+    def number(self, facet: str, name: str) -> int:
+        return int(self.option(facet, name).locator(".number").inner_text().replace(",", ""))
+
+
+# A pixel: where a test is about words, all the picture that is needed.
+DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+
+Show = Callable[..., Opened]
+
+
+@pytest.fixture
+def show(browser: Any, tmp_path: Path) -> Iterator[Show]:
+    """Opens a page: of an album (rendered into `folder`), or a text as it is.
+
+    When the test is over, nothing must have been said or asked for over the network, unless the
+    test has looked at `said` and emptied it.
+    """
+    contexts = []
+    opened = []
+
+    def show(
+        album: dict[str, Any] | str,
+        *,
+        folder: Path = tmp_path,
+        hash: str = "",
+        size: tuple[int, int] = (1280, 800),
+        **context: Any,
+    ) -> Opened:
+        text = album if isinstance(album, str) else gallery_page.render(album)
+        path = folder / f"index-{len(opened)}.html"
+        path.write_text(text, encoding="utf-8")
+        width, height = size
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **context))
+        contexts[-1].set_default_timeout(10_000)
+        page = contexts[-1].new_page()
+        shown = Opened(page)
+        page.on("console", lambda message: shown.said.append(message.text))
+        page.on("pageerror", lambda error: shown.said.append(str(error)))
+        page.on("request", lambda request: shown.requests.append(request.url))
+        opened.append(shown)
+        page.goto(path.as_uri() + hash)
+        return shown
+
+    yield show
+    for context in contexts:
+        context.close()
+    for each in opened:
+        assert each.said == []
+        assert [url for url in each.requests if not url.startswith(("file:", "data:"))] == []
+
+
+@pytest.fixture(scope="package")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gallery")
+
+
+@pytest.fixture(scope="package")
+def painted(browser: Any, folder: Path) -> list[dict[str, Any]]:
+    """200 photos, painted once, and only for a browser; their files are in `folder`."""
+    return albums.painted(folder, 200)
+
+
+@pytest.fixture
+def gallery(show: Show, folder: Path, painted: list[dict[str, Any]]) -> Opened:
+    """The page of these 200."""
+    return show(albums.album(painted), folder=folder)
+
+
+def injected(page: str, markup: str) -> str:
+    """The page with something in it that its policy does not know."""
+    assert "</body>" in page
+    return page.replace("</body>", f"{markup}</body>")

@@ -1,0 +1,244 @@
+"""The gallery's grid, its filters and its address, in a real browser, opened from disk."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.albums import album, has, photo
+from tests.browser.conftest import DOT, Opened, Show
+
+# ---- the grid
+
+
+def test_pictures_load_as_they_come_into_view(gallery: Opened) -> None:
+    width = "image => image.naturalWidth"
+    images = gallery.tiles.locator("img")
+    gallery.until("document.querySelector('#grid img').naturalWidth > 0")
+    assert images.first.evaluate(width) > 0
+    assert images.last.get_attribute("src") is None
+    loaded = [url for url in gallery.requests if "/thumbs/" in url]
+    assert 4 <= len(loaded) < 60
+    assert not [url for url in gallery.requests if "/photos/" in url]
+
+    last = images.last.element_handle()
+    last.scroll_into_view_if_needed()
+    gallery.until("it.naturalWidth > 0", last)
+
+
+def test_scrolling_brings_all_photos(gallery: Opened) -> None:
+    assert gallery.tiles.count() < 200
+    gallery.until(
+        "(scrollTo(0, document.body.scrollHeight),"
+        " document.querySelectorAll('#grid button').length === 200)"
+    )
+    assert len(set(gallery.names())) == 200
+
+
+def test_five_thousand_photos_need_few_elements(show: Show) -> None:
+    chance = random.Random(5)
+    words = [f"Label {number}" for number in range(900)]
+    photos = [
+        photo(
+            f"{number:05}.jpg", [(name, 80.0, []) for name in chance.sample(words, 20)], thumb=DOT
+        )
+        for number in range(5000)
+    ]
+    opened = show(album(photos))
+    opened.settles("5,000 photos")
+    assert opened.page.evaluate("document.querySelectorAll('*').length") < 1500
+    took = opened.page.evaluate(
+        "() => { const begun = performance.now(); const field = document.getElementById('words');"
+        " field.value = '0499'; field.dispatchEvent(new Event('input'));"
+        " return performance.now() - begun }"
+    )
+    # 0499 and its ten below, and 10499 is not there: 00499, 04990 to 04999.
+    opened.settles("11 of 5,000 photos")
+    assert opened.tiles.count() == 11
+    assert took < 2000  # some 30 ms; this only tells a gross mistake from a busy machine
+
+
+# ---- filters
+
+
+def test_typing_filters_by_file_names_and_labels(
+    gallery: Opened, painted: list[dict[str, Any]]
+) -> None:
+    assert gallery.count() == "200 photos"
+    field = gallery.page.get_by_role("searchbox")
+    field.press_sequentially("BALLOON")
+    with_balloon = has(painted, "Balloon")
+    gallery.settles(f"{len(with_balloon)} of 200 photos")
+    field.press_sequentially(" hills/ dawn")
+    both = [name for name in with_balloon if name.startswith("hills/dawn")]
+    gallery.settles(f"{len(both)} of 200 photos")
+    assert sorted(gallery.names()) == sorted(both)
+    field.fill("dawn-002.jpg")
+    gallery.settles("1 of 200 photos")
+
+
+def test_accents_and_case_do_not_matter(show: Show) -> None:
+    opened = show(album([photo("Café.jpg"), photo("b.jpg", [("Crème", 90, [])]), photo("c.jpg")]))
+    opened.page.get_by_role("searchbox").fill("cAFE")
+    opened.settles("1 of 3 photos")
+    opened.page.get_by_role("searchbox").fill("creme")
+    opened.settles("1 of 3 photos")
+    assert opened.names() == ["b.jpg"]
+
+
+def test_facets_count_and_narrow(gallery: Opened, painted: list[dict[str, Any]]) -> None:
+    assert gallery.number("labels", "Boat") == len(has(painted, "Boat"))
+    gallery.option("labels", "Boat").click()
+    boats = has(painted, "Boat")
+    gallery.settles(f"{len(boats)} of 200 photos")
+    assert gallery.number("labels", "Balloon") == len(has(painted, "Boat", "Balloon"))
+    gallery.option("labels", "Balloon").click()
+    gallery.settles(f"{len(has(painted, 'Boat', 'Balloon'))} of 200 photos")
+    assert gallery.number("labels", "Boat") == len(has(painted, "Boat", "Balloon"))
+    gallery.page.get_by_role("button", name="Remove filter Boat").click()
+    gallery.settles(f"{len(has(painted, 'Balloon'))} of 200 photos")
+    gallery.option("categories", "Buildings and Architecture").click()
+    gallery.settles(f"{len(has(painted, 'Balloon', 'House'))} of 200 photos")
+    gallery.page.get_by_role("button", name="Clear all").click()
+    gallery.settles("200 photos")
+
+
+def test_facets_are_sorted_by_how_often_and_show_more(gallery: Opened) -> None:
+    numbers = [int(text) for text in gallery.page.locator("#labels .number").all_inner_texts()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(numbers) == 12
+    more = gallery.page.locator("#labels .more")
+    assert more.inner_text() == "3 more"
+    more.click()
+    assert gallery.page.locator("#labels .option").count() == 15
+    assert not more.is_visible()
+    # whoever works by keyboard goes on with the first of those that came
+    assert (
+        gallery.page.locator("#labels input")
+        .nth(12)
+        .evaluate("each => each === document.activeElement")
+    )
+
+
+def test_a_facet_keeps_the_focus_while_its_options_move(gallery: Opened) -> None:
+    box = gallery.option("labels", "House").locator("input")
+    box.focus()
+    gallery.page.keyboard.press("Space")
+    assert box.is_checked()
+    assert box.evaluate("each => each === document.activeElement")
+
+
+def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, Any]]) -> None:
+    gallery.option("labels", "Boat").click()
+    gallery.page.get_by_label("Confidence").fill("85")
+    gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
+    assert gallery.number("labels", "Sea") == len(has(painted, "Boat", "Sea", least=85))
+    assert 0 < len(has(painted, "Boat", least=85)) < len(has(painted, "Boat"))
+    assert gallery.page.locator("#least-told").inner_text() == "at least 85 %"
+    # A word that is a label's name counts no less sure.
+    gallery.option("labels", "Boat").click()
+    gallery.page.get_by_role("searchbox").fill("boat")
+    gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
+
+
+def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
+    failed = [each["image"] for each in painted if each["status"] == "failed"]
+    assert gallery.number("states", "Failed") == len(failed) == 4
+    gallery.option("states", "Failed").click()
+    gallery.settles("4 of 200 photos")
+    assert sorted(gallery.names()) == sorted(failed)
+    tile = gallery.tiles.first.inner_text()
+    assert "Failed" in tile
+    assert "not an image that Rekognition can read" in tile
+    # The others' numbers tell what choosing them, too, would bring.
+    assert gallery.number("states", "Waiting") == 3
+    gallery.option("states", "Waiting").click()
+    gallery.settles("7 of 200 photos")
+    assert gallery.page.get_by_text("Its labels are not there yet.").count() == 3
+
+
+def test_sorting(gallery: Opened, painted: list[dict[str, Any]]) -> None:
+    dated = [each for each in painted if each["at"]]
+    newest = [each["image"] for each in sorted(dated, key=lambda each: each["at"], reverse=True)]
+    assert gallery.names()[:40] == newest[:40]
+    gallery.page.get_by_label("Sort").select_option("By name")
+    assert gallery.names()[:40] == sorted(each["image"] for each in painted)[:40]
+    gallery.option("labels", "Boat").click()
+    gallery.page.get_by_label("Sort").select_option("Surest first")
+    sure = {
+        each["image"]: score
+        for each in painted
+        for name, score, _ in each["labels"]
+        if name == "Boat"
+    }
+    shown = [sure[name] for name in gallery.names()]
+    assert shown == sorted(sure.values(), reverse=True)[: len(shown)]
+    assert gallery.tiles.first.locator(".score").inner_text() == f"{int(max(sure.values()))} %"
+
+
+def test_nothing_matches(gallery: Opened) -> None:
+    gallery.page.get_by_role("searchbox").fill("zebra")
+    gallery.page.get_by_role("heading", name="No photo matches").wait_for()
+    assert gallery.count() == "0 of 200 photos"
+    gallery.page.get_by_role("button", name="Clear all filters").click()
+    gallery.settles("200 photos")
+    assert gallery.page.get_by_role("searchbox").input_value() == ""
+
+
+def test_no_photos_at_all(show: Show) -> None:
+    opened = show(album([]))
+    opened.page.get_by_role("heading", name="No photos yet").wait_for()
+    assert opened.count() == "0 photos"
+
+
+def test_what_the_page_is_of(show: Show) -> None:
+    told = {"query": "dog", "prefix": "holiday/", "stack": "pictures", "more": 1200}
+    opened = show(album([photo("a.jpg")], **told))
+    assert opened.page.title() == "Photos with dog in holiday/ · labelctl"
+    assert opened.page.get_by_role("heading", level=1).inner_text() == "Photos with dog in holiday/"
+    assert "pictures" in opened.page.locator("#brand").inner_text()
+    assert "1,200 more photos" in opened.page.locator("#foot").inner_text()
+
+
+# ---- the address
+
+
+def test_a_view_can_be_bookmarked(
+    gallery: Opened, show: Show, painted: list[dict[str, Any]], folder: Path
+) -> None:
+    gallery.page.get_by_role("searchbox").fill("hills")
+    gallery.option("labels", "Balloon").click()
+    gallery.page.get_by_label("Confidence").fill("80")
+    gallery.page.get_by_label("Sort").select_option("By name")
+    gallery.tiles.nth(2).click()
+    name = gallery.page.locator("#viewer-name").inner_text()
+    gallery.until("location.hash.includes('photo=')")
+    kept = gallery.page.evaluate("location.hash")
+
+    again = show(album(painted), folder=folder, hash=kept)
+    assert again.page.locator("#viewer-name").inner_text() == name
+    again.page.keyboard.press("Escape")
+    assert again.count() == gallery.count()
+    assert again.names() == gallery.names()
+    again.until("!location.hash.includes('photo=')")
+    again.page.evaluate("location.hash = '#label=Boat'")
+    again.settles(f"{len(has(painted, 'Boat'))} of 200 photos")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "#least=x&sort=up&state=?&label=%00",
+        "#photo=none",
+        "#%%%",
+        "#least=1e9",
+        "#state=constructor",
+    ],
+)
+def test_an_odd_address_does_no_harm(gallery: Opened, odd: str) -> None:
+    gallery.page.evaluate("odd => location.hash = odd", odd)
+    gallery.page.get_by_role("searchbox").fill("x")
+    gallery.page.get_by_role("heading", name="No photo matches").wait_for()

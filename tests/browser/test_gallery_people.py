@@ -1,0 +1,87 @@
+"""The gallery for those who see little, use no mouse, or hold a small screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelctl.gallery import page as gallery_page
+from tests.browser.albums import album, has, photo
+from tests.browser.conftest import DOT, Opened, Show, injected
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(400, 800), (1000, 700), (1600, 1000)])
+def test_axe_finds_no_serious_violation(
+    show: Show, folder: Path, painted: list[dict[str, Any]], size: tuple[int, int], scheme: str
+) -> None:
+    opened = show(
+        album(painted[:60]), folder=folder, size=size, color_scheme=scheme, reduced_motion="reduce"
+    )
+    opened.until("document.querySelector('.tile.arrived')")
+    assert violations(opened) == []
+    if size[0] == 400:
+        opened.page.get_by_role("button", name="Filters").click()
+    opened.option("labels", "Balloon").click()
+    opened.page.get_by_label("Confidence").fill("70")
+    assert violations(opened) == []
+    opened.tiles.first.click()
+    opened.page.locator(".frame.arrived").wait_for()
+    opened.page.keyboard.press("b")
+    opened.page.locator("button.label").first.focus()
+    assert violations(opened) == []
+    opened.page.evaluate(
+        "location.hash = '#state=failed&photo=' + encodeURIComponent(Object.keys({}))"
+    )
+    opened.page.keyboard.press("Escape")
+    opened.settles("1 of 60 photos")
+    assert violations(opened) == []
+    opened.tiles.first.click()
+    assert violations(opened) == []
+    opened.page.keyboard.press("Escape")
+    opened.page.evaluate("location.hash = '#q=zebra'")
+    opened.page.get_by_role("heading", name="No photo matches").wait_for()
+    assert violations(opened) == []
+
+
+def test_axe_can_find_something(show: Show) -> None:
+    page = injected(gallery_page.render(album([photo("a.jpg")])), "<img src=''><input>")
+    assert {"image-alt", "label"} <= {name for name, _ in violations(show(page))}
+
+
+def violations(opened: Opened) -> list[tuple[str, list[str]]]:
+    """What axe-core holds to be serious or critical, with where it is."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(opened.page).response["violations"]
+    return [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def test_the_page_fits_every_width(show: Show, folder: Path, painted: list[dict[str, Any]]) -> None:
+    for width in (320, 400, 760, 1000, 1600):
+        opened = show(album(painted[:20]), folder=folder, size=(width, 700))
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_a_small_screen_filters_fold_away(
+    show: Show, folder: Path, painted: list[dict[str, Any]]
+) -> None:
+    opened = show(album(painted), folder=folder, size=(400, 800))
+    toggle = opened.page.get_by_role("button", name="Filters")
+    assert not opened.page.locator("#filters").is_visible()
+    toggle.click()
+    assert toggle.get_attribute("aria-expanded") == "true"
+    opened.option("labels", "Boat").click()
+    opened.settles(f"{len(has(painted, 'Boat'))} of 200 photos")
+
+
+def test_nothing_moves_for_those_who_want_it_still(show: Show) -> None:
+    opened = show(album([photo("a.jpg", thumb=DOT)]), reduced_motion="reduce")
+    durations = "all => all.map(each => getComputedStyle(each).transitionDuration)"
+    assert set(opened.page.locator("*").evaluate_all(durations)) == {"0s"}
