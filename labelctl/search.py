@@ -141,13 +141,14 @@ def plan(vocabulary: Vocabulary, wanted: Wanted) -> Query:
     known = vocabulary.find([*wanted.labels, *wanted.without])
     for text in wanted.labels:
         if not known[text]:
-            raise _not_found("label", text, vocabulary.near(text), wanted)
+            raise _not_found("label", text, vocabulary, vocabulary.near(text), wanted)
     groups = [_group(known[text]) for text in wanted.labels]
     if wanted.any_label and groups:
         groups = [_group(word for text in wanted.labels for word in known[text])]
     for text in wanted.categories:
         if not (some := vocabulary.in_category(text)):
-            raise _not_found("category", text, vocabulary.near_categories(text), wanted)
+            near = vocabulary.near_categories(text)
+            raise _not_found("category", text, vocabulary, near, wanted)
         groups.append(Group(_category(some, text), some))
     return Query(
         groups=tuple({group.labels: group for group in groups}.values()),
@@ -170,9 +171,14 @@ def _category(words: Sequence[Word], text: str) -> str:
     return next(each for each in words[0].categories if contract.label_of(each) == wanted)
 
 
-def _not_found(kind: str, text: str, near: Sequence[str], wanted: Wanted) -> LabelNotFoundError:
+def _not_found(
+    kind: str, text: str, vocabulary: Vocabulary, near: Sequence[str], wanted: Wanted
+) -> LabelNotFoundError:
     what = "has the label" if kind == "label" else "has a label in the category"
     message = f'No photo {what} "{text}".'
+    if not vocabulary.words:
+        hint = "No photo has been labelled yet. Next: labelctl upload PATH"
+        return LabelNotFoundError(message, hint)
     if not near:
         return LabelNotFoundError(message, "`labelctl stats` shows the commonest labels.")
     some = near[0] if len(near) == 1 else f"{', '.join(near[:-1])} or {near[-1]}"

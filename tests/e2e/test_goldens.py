@@ -1,55 +1,30 @@
 """What every command prints, whole, in each output mode: read tests/golden/ as a person would.
 
-One session of one stack, in which each step's output is held against a file. What differs from run
-to run (times, ids, hashes, ports, paths, durations) is replaced by something as long, so that the
-tables keep their shape. After a change that is meant, write the files anew and look at the difference:
+One session of one stack, in which each step's output is held against a file; test_goldens_find.py has
+another, with the commands that find photos and look at them. After a change that is meant, write the
+files anew and look at the difference:
 
-    UPDATE_GOLDENS=1 pytest tests/e2e/test_goldens.py && git diff tests/golden
+    UPDATE_GOLDENS=1 pytest tests/e2e/test_goldens*.py && git diff tests/golden
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shlex
-import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import LABELCTL, User
+from tests.e2e import test_goldens_find
+from tests.e2e.conftest import User
+from tests.e2e.goldens import GOLDEN, MODES, PIPED, Step, cases, compare, run, transcribe
 from tests.e2e.test_session import stop_the_function
 from tests.lambda_runtime import s3_record
 
 Client = Callable[[str], Any]
 
-GOLDEN = Path(__file__).parent.parent / "golden"
-MODES = ("plain", "json", "table")
-PIPED = ("plain", "json")
-"""Enough where stdout holds no table."""
 NOT_RUNNING = {"LABELCTL_HOME": "/nonexistent/labelctl"}
-
-
-@dataclass(frozen=True)
-class Step:
-    """A command of the session, once in each mode; MODE in a word stands for the mode's name.
-
-    `first` and `then` are commands before and after it whose output is of no interest. What is `free`
-    needs nothing of the session, and may run beside it.
-    """
-
-    name: str
-    words: str
-    modes: tuple[str, ...] = MODES
-    first: str = ""
-    then: str = ""
-    env: tuple[tuple[str, str], ...] = ()
-    free: bool = False
 
 
 def not_running(name: str, words: str) -> Step:
@@ -145,6 +120,13 @@ COMMANDS = [
         "failures",
         "retry",
         "verify",
+        "rm",
+        "search",
+        "images",
+        "stats",
+        "export",
+        "show",
+        "gallery",
         "destroy",
         "package",
     ),
@@ -158,35 +140,7 @@ STEPS += [
     for words in HELP
 ]
 
-CASES = [f"{step.name}-{mode}".rstrip("-") for step in STEPS for mode in step.modes]
-
-VARYING = [
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|\+00:00)", r"YYYY-MM-DDTHH:MM:SS.mmm\1"),
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)", r"YYYY-MM-DDTHH:MM:SS\1"),
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM"),
-    (r"\b\d\d:\d\d:\d\d\b", "HH:MM:SS"),
-    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID" * 9),
-    (r"message [0-9a-f]{8}…", "message UUIDUUID…"),
-    (r"no result for \d+ \w+", "no result for SOME TIME"),
-    (r"\b[0-9a-f]{64}\b", "SHA-256/" * 8),
-    (r"\blabelctl-[0-9a-f]{32}\.zip", f"labelctl-{'HASH' * 8}.zip"),
-    (r"(golden-[a-z-]+-)[0-9a-f]{12,13}\b", r"\1random-random"),
-    (r"127\.0\.0\.1:\d{5}", "127.0.0.1:PPPPP"),
-    (r"(labelctl-local/\w+@)[0-9a-f]{12}", r"\1HASHHASHHASH"),
-    (r"\b\d+ ?ms\b", "N ms"),
-    (r'("ms": )\d+', r"\1N"),
-    (r"(?m)^(YYYY\S+\t.*\t)\d+$", r"\1N"),
-    (r'("version_id": ")[^"]+', r"\1VERSION"),
-    (r"(?m)^((?:recogniser )?pid\t)\d+$", r"\1PID"),
-    (r'("(?:recogniser_)?pid": )\d+', r"\1PID"),
-]
-
-
-def normal(text: str, home: Path) -> str:
-    text = text.replace(str(home), "HOME")
-    for pattern, instead in VARYING:
-        text = re.sub(pattern, instead, text)
-    return text
+CASES = cases(STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -211,18 +165,6 @@ def transcripts(
     (folder / "album" / "text.jpg").write_text("hello")
     (folder / "me.png").write_bytes((photographs / "astronaut.png").read_bytes())
 
-    def run(words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [LABELCTL, *shlex.split(words)],
-            env=user.env | env,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
     def prepare(words: str, mode: str) -> None:
         if words in (BAD_PHOTO, STOP_FUNCTION, DEAD_LETTERS):
             if mode != MODES[0]:
@@ -237,30 +179,10 @@ def transcripts(
                 client("s3").put_object(Bucket=bucket, Key="bad.jpg", Body=b"GIF89a")
                 user("labels", "bad.jpg", "--wait", code=5)
         elif words:
-            run(words.replace("MODE", mode))
+            run(user, words.replace("MODE", mode))
 
-    told = {}
-
-    def take(step: Step) -> None:
-        for mode in step.modes:
-            prepare(step.first, mode)
-            words = step.words.replace("MODE", mode) + (f" -o {mode}" if mode else "")
-            done = run(words, **dict(step.env))
-            prepare(step.then, mode)
-            told[f"{step.name}-{mode}".rstrip("-")] = normal(
-                f"$ labelctl {words.strip()}\n[stdout]\n{done.stdout}[stderr]\n{done.stderr}"
-                f"[exit {done.returncode}]\n",
-                home,
-            )
-
-    with ThreadPoolExecutor(1) as beside:
-        free = beside.map(take, [step for step in STEPS if step.free])
-        for step in STEPS:
-            if not step.free:
-                take(step)
-        list(free)
-    yield told
-    run("destroy --yes")
+    yield transcribe(user, STEPS, home, prepare)
+    run(user, "destroy --yes")
 
 
 def put_dead_letters(user: User, client: Client) -> None:
@@ -282,13 +204,8 @@ def put_dead_letters(user: User, client: Client) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_command_prints_what_it_printed(transcripts: dict[str, str], case: str) -> None:
-    golden = GOLDEN / f"{case}.txt"
-    if os.environ.get("UPDATE_GOLDENS") == "1":
-        GOLDEN.mkdir(exist_ok=True)
-        golden.write_text(transcripts[case], encoding="utf-8")
-    assert golden.exists(), f"There is no {golden.name} yet: see the top of this file."
-    assert transcripts[case].splitlines() == golden.read_text(encoding="utf-8").splitlines()
+    compare(transcripts[case], case)
 
 
 def test_no_golden_is_left_over() -> None:
-    assert {path.stem for path in GOLDEN.iterdir()} == set(CASES)
+    assert {path.stem for path in GOLDEN.iterdir()} == {*CASES, *test_goldens_find.CASES}
