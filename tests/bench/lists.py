@@ -1,4 +1,4 @@
-"""What images, stats and export read: requests and capacity, by AWS's rules, on a table in memory.
+"""What lists and pictures read: requests and capacity, by AWS's rules, on a table in memory.
 
 And how long an export of many more labels takes, and what memory.
 """
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from labelctl import drafts, export, images, stats, walk, writing
+from labelctl import drafts, export, images, results, stats, walk, writing
 from labelctl.reads import Reader
+from labelctl.results import Awaited
 from labelctl.vocabulary import Vocabulary
 from tests.unit.table_fake import TableFake, made
 from tests.unit.table_stream import LABELS, TableStream
@@ -56,6 +57,13 @@ def costs(table: TableFake) -> Iterator[Cost]:
         with tempfile.TemporaryFile() as file, writing.writer("csv", file) as writer:
             return sum(_written(writer, part) for part in parts)
 
+    def read(photos: int) -> int:
+        """The labels with their boxes, as `show` and `gallery` read them."""
+        some = [*islice(walk.objects(s3, bucket, "", photos), photos)] if photos > 1 else [first]
+        sent = (Awaited(each.key, None, each.etag) for each in some)
+        return len([*results.read_many(table, table.name, sent)])  # type: ignore[arg-type]
+
+    first = next(walk.objects(s3, bucket, "", 1))
     runs: dict[str, Callable[[Reader], int]] = {
         "images": lambda reader: some(reader, None),
         "images --status labelled": latest,
@@ -64,15 +72,21 @@ def costs(table: TableFake) -> Iterator[Cost]:
         "stats --prefix, 1 % of it": lambda reader: counted(reader, "07/"),
         "export": exported,
         "export --prefix, 1 % of it": lambda reader: exported(reader, "07/"),
+        "show": lambda reader: read(1),
+        "gallery --limit 100": lambda reader: read(100),
     }
     for what, run in runs.items():
-        reader = Reader(table, table.name)  # type: ignore[arg-type]
-        before = table.bucket.calls["ListObjectsV2"]
+        calls, units = table.calls.total(), table.units
+        listings = table.bucket.calls["ListObjectsV2"]
         started = time.perf_counter()
-        run(reader)
-        seconds = time.perf_counter() - started
-        listings = table.bucket.calls["ListObjectsV2"] - before
-        yield Cost(what, reader.spent.requests, reader.spent.units, listings, seconds)
+        run(Reader(table, table.name))  # type: ignore[arg-type]
+        yield Cost(
+            what,
+            table.calls.total() - calls,
+            table.units - units,
+            table.bucket.calls["ListObjectsV2"] - listings,
+            time.perf_counter() - started,
+        )
 
 
 def _written(writer: writing.Writer, part: export.Part) -> int:
@@ -89,7 +103,8 @@ def lists(rows: int, labels: int) -> None:
             "(from pages made in this process: what labelctl does, without boto3 and the way to AWS).\n"
         )
     table = made(rows)
-    print(f"{rows:,} label rows of {rows // 20:,} photos; images: the first {LIMIT}.\n")
+    print(f"{rows:,} label rows of {rows // 20:,} photos; images: the first {LIMIT}.")
+    print("show and gallery fetch each photo besides: one HEAD and GET, one GET.\n")
     print(f"{'':30}{'requests':>10}{'units':>10}{'listings':>10}{'seconds':>9}")
     for cost in costs(table):
         print(f"{cost.what:30}{cost.requests:>10,}{cost.units:>10,.1f}", end="")

@@ -137,11 +137,12 @@ class _Order:
 
 
 class DynamoFake:
-    """See the module. `calls` counts the requests by operation."""
+    """See the module. `calls` counts the requests by operation, `units` what they read."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.calls: Counter[str] = Counter()
+        self.units = 0.0
         self.refuse: Callable[[int], int] = lambda keys: 0
         """How many of a BatchGetItem's keys are left unprocessed."""
         self._table = _Order("image", "row")
@@ -277,6 +278,7 @@ class DynamoFake:
                 cost += units(bytes_, consistent)
                 if item:
                     found.append(wired(shown(item)))
+            self.units += cost
             left = {name: {**request, "Keys": keys[taken:]}} if taken < len(keys) else {}
             answer: Item = {"Responses": {name: found}, "UnprocessedKeys": left}
             if ReturnConsumedCapacity == "TOTAL":
@@ -333,6 +335,7 @@ class DynamoFake:
             if scanned == limit or total >= PAGE:
                 more = True  # or so it says: DynamoDB does not look whether anything follows
                 break
+        self.units += units(total, consistent)
         answer: Item = {"Count": count, "ScannedCount": scanned}
         if not counting:
             answer["Items"] = items
