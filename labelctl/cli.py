@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Annotated, NoReturn
 
@@ -38,6 +39,8 @@ from labelctl.commands import (
 from labelctl.errors import LabelctlError, UsageError
 from labelctl.options import OUTPUTS, Command, Group
 from labelctl.view import View
+
+INTERRUPTED = 130
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -96,7 +99,13 @@ def main() -> NoReturn:
     """The console script."""
     # So that what a command holds is given back when it is told to end, too.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:  # Python would wait for threads that wait for an answer
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -107,7 +116,7 @@ def run(arguments: list[str]) -> int:
             arguments, prog_name="labelctl", standalone_mode=False
         )
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except SystemExit as ended:
         # Typer and rich both make an exit code 1 of a broken pipe.
         if not isinstance(ended.__context__, BrokenPipeError):

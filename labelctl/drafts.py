@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 from labelctl.errors import RefusedError
 
@@ -46,17 +46,26 @@ def draft(path: Path) -> Iterator[Draft]:
         part.replace(final)
         _settle(final.parent)
     except BaseException as error:
+        with suppress(OSError):  # what cannot be written out any more is told already
+            stream.close()
         with suppress(OSError):
             part.unlink()
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        if _is_the_disks(error):
             raise RefusedError(
-                f'"{path}" could not be written to its end: {error.strerror or error}.',
+                f'"{path}" could not be written to its end: {error.strerror}.',
                 "Nothing of it is left. Is there room on the disk?",
             ) from error
         raise
     finally:
-        with suppress(OSError):  # what cannot be written out any more is told already
+        with suppress(OSError):
             stream.close()
+
+
+def _is_the_disks(error: BaseException) -> TypeGuard[OSError]:
+    """Whether it is of the file: botocore's errors are OSErrors, too, but have no number."""
+    return (
+        isinstance(error, OSError) and bool(error.errno) and not isinstance(error, BrokenPipeError)
+    )
 
 
 def _alone(path: Path, part: Path) -> BinaryIO:
@@ -82,10 +91,16 @@ def _alone(path: Path, part: Path) -> BinaryIO:
 
 
 def _lock(stream: BinaryIO) -> None:
-    with suppress(ImportError):  # Windows does not let two write one file anyway
+    try:
         import fcntl
-
+    except ImportError:  # Windows
+        return
+    try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass  # a file system without locks
 
 
 def _emptied(stream: BinaryIO) -> bool:

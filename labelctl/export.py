@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from labelctl import contract, walk
 from labelctl.reads import SEGMENTS, Item, Reader, plain
+from labelctl.threads import pool
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -83,30 +85,29 @@ def size(dynamodb: DynamoDBClient, table: str) -> int | None:
 
 def everything(reader: Reader, min_confidence: float = 0) -> Iterator[Part]:
     """The labels of all photos, those of one together and surest first; `done` is in rows."""
+    least = Decimal(str(min_confidence))
     segments = [_Photos() for _ in range(SEGMENTS)]
     for page in reader.scan(**_READ):
         photos = segments[page.segment]
         found = [*photos.take(page.items), *(photos.end() if page.last else ())]
-        yield _part((_whole(reader, *each) for each in found), min_confidence, len(page.items))
+        yield _part((_whole(reader, *each) for each in found), least, len(page.items))
 
 
 def under(
     reader: Reader, s3: S3Client, bucket: str, prefix: str, min_confidence: float = 0
 ) -> Iterator[Part]:
     """The same of the photos whose keys begin so, in the order of the keys; `done` is in photos."""
+    least = Decimal(str(min_confidence))
     keys = (each.key for each in walk.objects(s3, bucket, prefix))
     ahead: deque[Future[_Whole | str | None]] = deque()
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="read") as pool:
-        try:
-            while True:
-                wanted = islice(keys, _AHEAD - len(ahead))
-                ahead.extend(pool.submit(_read, reader, key) for key in wanted)
-                if not ahead:
-                    return
-                some = [ahead.popleft() for _ in range(min(len(ahead), _AHEAD // 2))]
-                yield _part((each.result() for each in some), min_confidence, len(some))
-        finally:  # nobody wants the rest
-            pool.shutdown(cancel_futures=True)
+    with pool(_WORKERS, "read") as threads:
+        while True:
+            wanted = islice(keys, _AHEAD - len(ahead))
+            ahead.extend(threads.submit(_read, reader, key) for key in wanted)
+            if not ahead:
+                return
+            some = [ahead.popleft() for _ in range(min(len(ahead), _AHEAD // 2))]
+            yield _part((each.result() for each in some), least, len(some))
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,14 @@ class _Whole:
     rows: Sequence[Item]
 
 
-def _part(photos: Iterable[_Whole | str | None], least: float, done: int) -> Part:
+def _part(photos: Iterable[_Whole | str | None], least: Decimal, done: int) -> Part:
     found = list(photos)
     whole = (each for each in found if isinstance(each, _Whole))
     records = [record for each in whole for record in _records(each, least)]
     return Part(records, done, [each for each in found if isinstance(each, str)])
 
 
-def _records(photo: _Whole, least: float) -> Iterator[Record]:
+def _records(photo: _Whole, least: Decimal) -> Iterator[Record]:
     for row in contract.surest(photo.rows):
         if row["confidence"] < least:
             return

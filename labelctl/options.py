@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import typer
@@ -149,6 +150,7 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         try:
             self._check_target(ctx)
+            self._check_numbers(ctx)
             return super().invoke(ctx)
         except LabelctlError as error:
             error.hint = options_of(ctx).complete(error.hint)
@@ -162,6 +164,13 @@ class Command(TyperCommand):
                 f"-o tells this command where to write, and {target} is a form of output.",
                 f"Write it out: --output {target}",
             )
+
+    def _check_numbers(self, ctx: Any) -> None:
+        """Refuse what is no number: no range says so."""
+        for option in self.params:
+            value = ctx.params.get(option.name)
+            if isinstance(value, float) and isnan(value):
+                raise UsageError(f"{option.opts[0]} nan is no number.", "Give one, such as 90.")
 
 
 class Group(TyperGroup):

@@ -7,14 +7,15 @@ may be a moment old.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from labelctl import contract
+from labelctl.threads import pool
 from labelctl.words import counted
 
 if TYPE_CHECKING:
@@ -31,7 +32,13 @@ SEGMENTS = 4
 
 _LARGEST_PAGE = 1000  # index entries, of about 130 bytes
 
-_LONGEST_PAUSE = 2.0  # seconds before a throttled table is asked again
+_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before a throttled table is asked again
+_PATIENCE = 20  # times in a row, a minute and a half, beside what the client itself tries
+_THROTTLED = (
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+)
 
 
 @dataclass
@@ -73,8 +80,7 @@ class Reader:
         """
         start: Any = {}
         while start is not None:
-            answer = self._client.query(**self._common(), **request, **start)
-            self._bill(answer.get("ConsumedCapacity"))
+            answer = self._ask(self._client.query, **request, **start)
             last = answer.get("LastEvaluatedKey")
             start = {"ExclusiveStartKey": last} if last else None
             if grow > 1:
@@ -86,10 +92,8 @@ class Reader:
         found = 0
         start: Any = {}
         while start is not None and found < most:
-            answer = self._client.query(
-                **self._common(), **request, **start, Select="COUNT", Limit=most - found
-            )
-            self._bill(answer.get("ConsumedCapacity"))
+            limit = {"Select": "COUNT", "Limit": most - found}
+            answer = self._ask(self._client.query, **request, **start, **limit)
             found += answer["Count"]
             last = answer.get("LastEvaluatedKey")
             start = {"ExclusiveStartKey": last} if last else None
@@ -116,21 +120,19 @@ class Reader:
             names = {f"#{name}": name for name in ("image", *attributes)}
             wanted["ProjectionExpression"] = ", ".join(names)
             wanted["ExpressionAttributeNames"] = names
-        pause = 0.05
+        pause = _PAUSE
         while keys:
             batch, keys = keys[:BATCH], keys[BATCH:]
-            request: Any = {self._table: {"Keys": batch, **wanted}}
-            answer = self._client.batch_get_item(
-                RequestItems=request, ReturnConsumedCapacity="TOTAL"
-            )
+            request = {"RequestItems": {self._table: {"Keys": batch, **wanted}}}
+            answer = self._patiently(self._client.batch_get_item, request)
             self._bill(*answer.get("ConsumedCapacity", ()))
             yield from plain(answer["Responses"].get(self._table, ()))
-            unread: Any = answer.get("UnprocessedKeys", {})
-            if left := unread.get(self._table, {}).get("Keys"):
+            if left := answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys"):
                 keys = [*left, *keys]
-                if len(left) == len(batch):  # it is throttled; a part is only a full answer
-                    time.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE)
+                time.sleep(pause)  # 100 headers are no full answer: it is throttled
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                pause = _PAUSE
 
     def scan(self, **request: Any) -> Iterator[Page]:
         """All of the table, a page at a time, some segments at once; `request` as for boto3's `scan`.
@@ -141,23 +143,38 @@ class Reader:
 
         def read(segment: int, start: Any) -> Any:
             begin = {"ExclusiveStartKey": start} if start else {}
-            return self._client.scan(
-                **self._common(), **request, **begin, Segment=segment, TotalSegments=SEGMENTS
-            )
+            part = {"Segment": segment, "TotalSegments": SEGMENTS}
+            return self._ask(self._client.scan, **request, **begin, **part)
 
-        with ThreadPoolExecutor(SEGMENTS, thread_name_prefix="scan") as pool:
-            reading = {pool.submit(read, segment, None): segment for segment in range(SEGMENTS)}
+        with pool(SEGMENTS, "scan") as threads:
+            reading = {threads.submit(read, segment, None): segment for segment in range(SEGMENTS)}
             while reading:
                 for done in wait(reading, return_when=FIRST_COMPLETED).done:
                     segment, answer = reading.pop(done), done.result()
                     last = answer.get("LastEvaluatedKey")
                     if last:  # the next page is on its way while this one is taken in
-                        reading[pool.submit(read, segment, last)] = segment
-                    self._bill(answer.get("ConsumedCapacity"))
+                        reading[threads.submit(read, segment, last)] = segment
                     yield Page(segment, answer["Items"], last is None)
 
-    def _common(self) -> dict[str, Any]:
-        return {"TableName": self._table, "ReturnConsumedCapacity": "TOTAL"}
+    def _ask(self, operation: Callable[..., Any], **request: Any) -> Any:
+        answer = self._patiently(operation, {"TableName": self._table, **request})
+        self._bill(answer.get("ConsumedCapacity"))
+        return answer
+
+    def _patiently(self, operation: Callable[..., Any], request: dict[str, Any]) -> Any:
+        """The answer; while the table is throttled it is asked again, for some time."""
+        from botocore.exceptions import ClientError
+
+        pause = _PAUSE
+        for _ in range(_PATIENCE):
+            try:
+                return operation(**request, ReturnConsumedCapacity="TOTAL")
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") not in _THROTTLED:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        return operation(**request, ReturnConsumedCapacity="TOTAL")
 
     def _bill(self, *parts: Any) -> None:
         with self._lock:

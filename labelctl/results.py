@@ -10,7 +10,6 @@ import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from labelctl import contract, rows
 from labelctl.aws import is_missing
 from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
+from labelctl.threads import pool
 from labelctl.words import counted
 
 if TYPE_CHECKING:
@@ -270,5 +270,5 @@ def read_many(
     dynamodb: DynamoDBClient, table: str, sent: Iterable[Awaited], workers: int = 8
 ) -> Iterator[Photo]:
     """What is stored of several photos, in their order, read a few at a time."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="read") as pool:
-        yield from pool.map(lambda photo: read(dynamodb, table, photo), sent)
+    with pool(workers, "read") as threads:
+        yield from threads.map(lambda photo: read(dynamodb, table, photo), sent)

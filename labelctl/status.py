@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +18,7 @@ from labelctl.aws import Aws, explain
 from labelctl.errors import AccessDeniedError
 from labelctl.queues import Queue, depth
 from labelctl.stack import Stack, takes_photos
+from labelctl.threads import pool
 from labelctl.words import counted, span
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
     now = clock()
     # Clients are made here: the first use of each is the main thread's.
     dynamodb, sqs, logs, s3, cloudwatch = aws.dynamodb, aws.sqs, aws.logs, aws.s3, aws.cloudwatch
-    with ThreadPoolExecutor(7) as pool:
-        troubles = pool.submit(_troubles, logs, stack.log_group, now - RECENT)
-        labelled = pool.submit(count, dynamodb, stack.table, contract.LABELLED)
-        failed = pool.submit(count, dynamodb, stack.table, contract.FAILED)
-        queue = pool.submit(depth, sqs, stack.queue)
-        dead_letters = pool.submit(depth, sqs, stack.dead_letters)
-        since = pool.submit(waiting_since, cloudwatch, stack.queue, now)
-        told = pool.submit(takes_photos, s3, stack.bucket)
+    with pool(7, "ask") as threads:
+        troubles = threads.submit(_troubles, logs, stack.log_group, now - RECENT)
+        labelled = threads.submit(count, dynamodb, stack.table, contract.LABELLED)
+        failed = threads.submit(count, dynamodb, stack.table, contract.FAILED)
+        queue = threads.submit(depth, sqs, stack.queue)
+        dead_letters = threads.submit(depth, sqs, stack.dead_letters)
+        since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
+        told = threads.submit(takes_photos, s3, stack.bucket)
     unknown: list[str] = []
     # A metric is some minutes old: a queue that is empty by now has none that waits.
     known_since = _if_allowed(since, unknown) if queue.result().depth else None

@@ -13,7 +13,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,7 @@ from labelctl import photos
 from labelctl.aws import explain, is_missing
 from labelctl.contract import MAX_KEY, known_version
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
+from labelctl.threads import pool
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -123,16 +124,13 @@ def upload(s3: S3Client, bucket: str, candidates: Iterable[Candidate]) -> Iterat
     results.
     """
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="upload") as pool:
-        try:
-            for candidate in candidates:
-                waiting.append(pool.submit(_send, s3, bucket, candidate))
-                while len(waiting) > 2 * WORKERS or (waiting and waiting[0].done()):
-                    yield waiting.popleft().result()
-            while waiting:
+    with pool(WORKERS, "upload") as threads:
+        for candidate in candidates:
+            waiting.append(threads.submit(_send, s3, bucket, candidate))
+            while len(waiting) > 2 * WORKERS or (waiting and waiting[0].done()):
                 yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:

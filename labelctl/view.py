@@ -244,7 +244,7 @@ class View:
         with Progress(*columns, console=self._console_err, transient=True) as progress:
             self._metering = True
             try:
-                yield _Bar(progress, progress.add_task(words, total=None, count=""))
+                yield _Bar(progress, progress.add_task(printable(words), total=None, count=""))
             finally:
                 self._metering = False
 

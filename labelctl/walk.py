@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from labelctl import results
 from labelctl.reads import BATCH, Item, Reader
 from labelctl.results import Awaited
+from labelctl.threads import pool
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,10 +68,10 @@ def photos(reader: Reader, there: Iterator[Object], *attributes: str) -> Iterato
     """These photos with the attributes of their headers, up to 100 at a time, in their order."""
     waiting: deque[tuple[list[Object], Future[dict[str, Item]]]] = deque()
     wanted = dict.fromkeys((*_ANSWERING, *attributes))
-    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="headers") as pool:
+    with pool(_AHEAD, "headers") as threads:
         while batch := list(islice(there, BATCH)):
             keys = [each.key for each in batch]
-            waiting.append((batch, pool.submit(reader.headers, keys, *wanted)))
+            waiting.append((batch, threads.submit(reader.headers, keys, *wanted)))
             if len(waiting) == _AHEAD:
                 yield _matched(*waiting.popleft())
         while waiting:

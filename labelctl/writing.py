@@ -7,7 +7,6 @@ line has the columns' names. In Parquet lists are lists, and times are times.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO, Protocol
 
 from labelctl.errors import UsageError
@@ -106,9 +106,12 @@ class _Csv:
         self._write([_cells(record) for record in records])
 
     def _write(self, rows: Sequence[Sequence[Any]]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        self._sink.write(text.getvalue().encode())
+        lines: list[str] = []
+        # Only a terminator with both has the writer quote names with either of them in it.
+        end = "\r\n"
+        each = SimpleNamespace(write=lambda line: lines.append(line.removesuffix(end) + "\n"))
+        csv.writer(each, lineterminator=end).writerows(rows)
+        self._sink.write("".join(lines).encode())
 
     def close(self) -> None:
         pass

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Semaphore
@@ -35,6 +34,7 @@ from labelctl.gallery.thumbnails import Folder, Pictures
 from labelctl.reads import BATCH, Reader
 from labelctl.results import Awaited, Label, Photo
 from labelctl.search import Wanted
+from labelctl.threads import pool
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -146,12 +146,9 @@ def tiles(
         tile = _with_pictures(s3, bucket, each, _labels(dynamodb, table, each.sent), folder)
         return replace(tile, link=link(each.sent)) if link and tile.pictures else tile
 
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="gallery") as pool:
-        try:
-            for tile in [pool.submit(work, each) for each in chosen]:
-                yield tile.result()
-        finally:  # nobody wants the rest
-            pool.shutdown(cancel_futures=True)
+    with pool(WORKERS, "gallery") as threads:
+        for tile in [threads.submit(work, each) for each in chosen]:
+            yield tile.result()
 
 
 def _have_memory_given_back() -> None:

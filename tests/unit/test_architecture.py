@@ -16,7 +16,7 @@ HEAVY = {"boto3", "botocore", "rich"}
 CORE = (
     *("assets", "aws", "bundle", "changes", "contract", "deploy", "destroy", "errors", "photos"),
     *("results", "stack", "status", "tail", "upload", "words"),
-    *("inquiry", "inventory", "reads", "requests", "rows", "verdict", "verify"),
+    *("inquiry", "inventory", "reads", "requests", "rows", "threads", "verdict", "verify"),
     *("dead_letters", "failures", "queues", "retry", "remove", "objects"),
     *("vocabulary", "candidates", "search"),
     *("walk", "images", "stats", "drafts", "export", "writing"),

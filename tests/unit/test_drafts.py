@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from labelctl import drafts
 from labelctl.errors import RefusedError
@@ -70,3 +72,19 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
         draft.stream.write(b"x")
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "folder" / "real.csv").read_text() == "x"
+
+
+def test_what_the_network_says_is_not_taken_for_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(ReadTimeoutError), drafts.draft(tmp_path / "labels.csv"):
+        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: Any) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with drafts.draft(tmp_path / "labels.csv") as draft:
+        draft.stream.write(b"x")
+    assert [each.name for each in tmp_path.iterdir()] == ["labels.csv"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 import tracemalloc
@@ -376,3 +377,16 @@ def reader_of(client: Any) -> Reader:
 
 def records_of(parts: Any) -> list[export.Record]:
     return [record for part in parts for record in part.records]
+
+
+def test_a_name_with_a_lone_carriage_return_stays_in_its_row(table: TableFake, run: Run) -> None:
+    table.put_photo("a\rb.jpg", {"Cat": 70}, at=AT, done_at=DONE)
+    rows = list(csv.reader(io.StringIO(run("export").out, newline="")))
+    assert {len(row) for row in rows} == {10}
+    assert "a\rb.jpg" in {row[0] for row in rows}
+
+
+def test_a_label_as_sure_as_is_asked_for_is_in_it(table: TableFake, run: Run) -> None:
+    table.put_photo("c.jpg", {"Owl": 65.2}, at=AT, done_at=DONE)
+    assert "Owl" in run("export", "--min-confidence", "65.2").out
+    assert "Owl" not in run("export", "--min-confidence", "65.21").out

@@ -65,3 +65,18 @@ def test_the_help_tells_which_is_which(capsys):
     assert own.split()[:2] == ["-o", "FILE"]
     (common,) = [line for line in lines if "--output" in line]
     assert common.split()[0] == "--output"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "search dog --min-confidence nan",
+        "export --min-confidence nan",
+        "labels a.jpg --min-confidence NaN",
+        "labels a.jpg --timeout nan",
+    ],
+)
+def test_nan_is_no_number(capsys, words):
+    assert cli.run(words.split()) == 2
+    option = words.split()[-2]
+    assert capsys.readouterr().err == f"Error: {option} nan is no number.\nGive one, such as 90.\n"

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +58,54 @@ def test_what_was_left_out_is_asked_for_again(table, monkeypatch, naps):
     table.refuse = lambda keys: refused.pop(0) if refused else 0
     found = Reader(table, "labels").headers(f"{number}.jpg" for number in range(150))
     assert len(found) == 150
-    assert naps == [0.05, 0.1]  # after answers in which there was nothing; a part is an answer
+    assert naps == [0.05, 0.1, 0.2]
+
+
+def throttled(operation):
+    told = {"Code": "ProvisionedThroughputExceededException", "Message": "Too much."}
+    return ClientError({"Error": told}, operation)
+
+
+@pytest.mark.parametrize("times", [1, 20])
+def test_a_throttled_table_is_asked_again(table, monkeypatch, naps, times):
+    left = [times] * 3
+
+    def busy(method, number):
+        def ask(**request):
+            if left[number]:
+                left[number] -= 1
+                raise throttled(method.__name__)
+            return method(**request)
+
+        return ask
+
+    monkeypatch.setattr("labelctl.reads.time.sleep", naps)
+    for number, name in enumerate(("query", "batch_get_item", "scan")):
+        monkeypatch.setattr(table, name, busy(getattr(table, name), number))
+    reader = Reader(table, "labels")
+    words = {"ExpressionAttributeValues": {":image": {"S": "7.jpg"}}}
+    assert len([*reader.query(KeyConditionExpression="image = :image", **words)]) == 1
+    assert len(reader.headers(["7.jpg"])) == 1
+    assert sum(len(page.items) for page in reader.scan()) == 301
+    assert left == [0, 0, 0]
+    assert len(naps) == 3 * times
+    assert max(naps) <= 5
+
+
+def test_one_that_stays_throttled_is_given_up(table, monkeypatch, naps):
+    def busy(**_):
+        raise throttled("BatchGetItem")
+
+    monkeypatch.setattr("labelctl.reads.time.sleep", naps)
+    monkeypatch.setattr(table, "batch_get_item", busy)
+    with pytest.raises(ClientError, match="Too much"):
+        Reader(table, "labels").headers(["7.jpg"])
+    assert 60 < sum(naps) < 120
+
+
+def test_another_refusal_is_final(table):
+    with pytest.raises(ClientError, match="no table"):
+        Reader(table, "others").headers(["7.jpg"])
 
 
 def test_a_scan_brings_every_row_once_and_those_of_a_photo_together():

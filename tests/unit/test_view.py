@@ -339,11 +339,12 @@ def test_progress_is_not_shown_in_pipes_or_with_json():
 
 def test_a_meter_on_a_terminal_takes_hostile_words():
     err = Terminal()
-    with View("plain", stdout=Pipe(), stderr=err).meter("Sending [bold]") as meter:
+    with View("plain", stdout=Pipe(), stderr=err).meter("Sending [bold]\x1b]0;x") as meter:
         meter.update(1, total=2, words="[/x]\n\x1b[31m.jpg")
         meter.update(2, total=2)
     assert "Sending [bold]" in err.getvalue()
     assert "\x1b[31m.jpg" not in err.getvalue()
+    assert "\x1b]0;x" not in err.getvalue()
 
 
 def test_a_question_that_nobody_can_answer(monkeypatch):

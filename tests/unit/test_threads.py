@@ -1,0 +1,40 @@
+"""Threads end with their block; an interrupt waits for nothing."""
+
+from __future__ import annotations
+
+from threading import Event
+
+import pytest
+
+from labelctl.threads import pool
+
+
+def test_all_is_done_at_the_end_of_the_block():
+    with pool(2, "x") as threads:
+        done = [threads.submit(str, number) for number in range(20)]
+    assert [each.result() for each in done] == [str(number) for number in range(20)]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, GeneratorExit, ValueError])
+def test_what_has_not_begun_is_not_begun_any_more(end):
+    go, begun = Event(), Event()
+
+    def work():
+        begun.set()
+        assert go.wait(10)
+
+    def run():
+        with pool(1, "x") as threads:
+            waiting.extend([threads.submit(work), threads.submit(work)])
+            assert begun.wait(10)
+            if end is not KeyboardInterrupt:  # which must not wait for it
+                go.set()
+            raise end
+
+    waiting = []
+    with pytest.raises(end):
+        run()
+    assert waiting[0].done() == (end is not KeyboardInterrupt)
+    go.set()
+    waiting[0].result(10)
+    assert waiting[1].cancelled() or end is not KeyboardInterrupt
