@@ -33,7 +33,7 @@ class Store:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
-        self._words: set[str] = set()  # those of the vocabulary that this process has written
+        self._words: dict[str, dict[str, Any]] | None = None  # what the vocabulary has, once read
 
     def header(self, image: str) -> dict[str, Any] | None:
         """The photo's header as it stands now, or None."""
@@ -51,11 +51,11 @@ class Store:
         another result stands. Raises TimeoutError.
         """
         # A label is in the vocabulary before a photo shows it.
-        words = {repr(word): word for word in map(contract.word, rows)}
-        new = words.keys() - self._words
-        items = [*(words[each] for each in sorted(new)), *rows]
-        self._write([{"PutRequest": {"Item": _wire(item)}} for item in items])
-        self._words |= new
+        known = self._vocabulary() if self._words is None else self._words
+        words = {word["row"]: word for word in map(contract.word, rows)}
+        new = {row: word for row, word in words.items() if known.get(row) != word}
+        self._write([{"PutRequest": {"Item": _wire(item)}} for item in (*new.values(), *rows)])
+        self._words = known | new
         try:
             answer = self._client.put_item(
                 TableName=self._table,
@@ -74,6 +74,19 @@ class Store:
                 return False
         self.sweep(event, keep=header["version"])
         return True
+
+    def _vocabulary(self) -> dict[str, dict[str, Any]]:
+        """All words, by their sort keys: one request, so that many new processes write next to none."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="image = :image AND begins_with(#row, :word)",
+            ExpressionAttributeNames={"#row": "row"},
+            ExpressionAttributeValues={
+                ":image": {"S": contract.VOCABULARY},
+                ":word": {"S": contract.WORD},
+            },
+        )
+        return {item["row"]["S"]: _plain(item) for page in pages for item in page["Items"]}
 
     def confirm(self, event: PhotoEvent, header: dict[str, Any]) -> bool:
         """Make the result that stands that of `event`, which left the photo as it was.

@@ -102,8 +102,13 @@ class TableInMemory:
         return SimpleNamespace(paginate=self._query)
 
     def _query(self, *, KeyConditionExpression: str, **query: Any) -> Iterator[Any]:  # noqa: N803
-        assert KeyConditionExpression == "image = :image AND #row BETWEEN :low AND :high"
         assert query["ExpressionAttributeNames"] == {"#row": "row"}
+        if KeyConditionExpression == "image = :image AND begins_with(#row, :word)":
+            self._before()
+            words = [row for at, row in self.rows.items() if at[0] == contract.VOCABULARY]
+            yield {"Items": copy.deepcopy(words)}
+            return
+        assert KeyConditionExpression == "image = :image AND #row BETWEEN :low AND :high"
         assert query["ConsistentRead"]
         values = query["ExpressionAttributeValues"]
         place = (values[":image"]["S"], values[":low"]["S"])

@@ -74,3 +74,25 @@ def test_a_photo_that_has_the_vocabulary_s_name_is_a_photo(work, photos, look, r
     work(photos.remove(contract.VOCABULARY))
     assert [row["status"] for row in rows()] == ["removed"]
     assert words() == {"Dog"}
+
+
+def test_a_new_process_writes_only_what_is_not_there(work, photos, function, written, rekognition):
+    rekognition.answers["b.jpg"] = ["Dog", "Cat"]
+    work(photos.put("a.jpg"))
+    function._store._words = None  # as a new process has it
+    written.clear()
+    work(photos.put("b.jpg"))
+    assert [row for row in written if row.startswith("~")] == ["~cat"]
+
+
+def test_what_is_told_of_a_label_is_kept_up_to_date(work, photos, rekognition, dynamodb, table):
+    """As it is after Rekognition has learnt more."""
+    dynamodb.put_item(
+        TableName=table,
+        Item={"image": {"S": "#labels"}, "row": {"S": "~dog"}, "name": {"S": "DOG"}},
+    )
+    work(photos.put("a.jpg"))
+    word = dynamodb.get_item(
+        TableName=table, Key={"image": {"S": "#labels"}, "row": {"S": "~dog"}}
+    )["Item"]
+    assert word["name"] == {"S": "Dog"}
