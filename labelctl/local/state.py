@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ _PLAIN_STORES = {
         "delivery_destinations",
         "deliveries",
     ),
+    # Stacks that are gone stay listed, with all their events: this only ever grows.
+    "cloudformation": ("stacks", "stack_events", "exports", "change_sets"),
 }
+_LOCKS = {"sqs": "_queues_lock", "cloudwatch_logs": "_log_events_lock"}
 _TABLE_STORES = (
     "tags",
     "ttl_settings",
@@ -84,7 +88,7 @@ class Capture:
         if name == "dynamodb":
             payload = self._tables(module)
         elif name in _PLAIN_STORES:
-            with module._queues_lock if name == "sqs" else module._log_events_lock:
+            with getattr(module, _LOCKS[name]) if name in _LOCKS else nullcontext():
                 payload = _dumps({key: getattr(module, f"_{key}") for key in _PLAIN_STORES[name]})
         else:
             state = get_state()

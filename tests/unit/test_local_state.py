@@ -232,7 +232,7 @@ def test_changes_that_nobody_waits_for_are_saved_soon_and_seldom(
 LIVE_STATE = """
 import asyncio, json, ministack.app as app
 from ministack.core.persistence import _json_default, _json_object_hook
-from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, s3, sqs
+from ministack.services import cloudformation, cloudwatch_logs, dynamodb, lambda_svc, s3, sqs
 from labelctl.local import hooks, state
 
 def call(service, target, **body):
@@ -251,6 +251,9 @@ call(dynamodb, "DynamoDB_20120810.CreateTable", TableName="with", KeySchema=keys
      AttributeDefinitions=types, BillingMode="PAY_PER_REQUEST")
 call(dynamodb, "DynamoDB_20120810.CreateTable", TableName="none", KeySchema=keys,
      AttributeDefinitions=types, BillingMode="PAY_PER_REQUEST")
+call(cloudformation, "CloudFormation_20100515.CreateChangeSet", StackName="stack",
+     ChangeSetName="first", ChangeSetType="CREATE",
+     TemplateBody='{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}')
 capture = state.Capture()
 for change in ("PutItem", "PutItem", "UpdateItem", "DeleteItem"):
     key = {"k": {"S": 'odd " \\u2028 ' + change[0]}}
@@ -260,10 +263,11 @@ for change in ("PutItem", "PutItem", "UpdateItem", "DeleteItem"):
     call(dynamodb, "DynamoDB_20120810." + change, TableName="with", **more[change])
     captured = capture(True)
     for name, service in (("sqs", sqs), ("cloudwatch_logs", cloudwatch_logs),
-                          ("dynamodb", dynamodb)):
+                          ("dynamodb", dynamodb), ("cloudformation", cloudformation)):
         theirs = json.loads(json.dumps(service.get_state(), default=_json_default))
         assert json.loads(captured[name + ".json"])["payload"] == theirs, name
-assert "cloudformation.json" not in captured  # not loaded: nothing to save
+assert b"AWS::SQS::Queue" in captured["cloudformation.json"]
+assert "eks.json" not in captured  # not loaded: nothing to save
 for module, names in {
     s3: ("_fire_s3_event", "_fire_s3_event_async", "_next_event_sequencer"),
     sqs: ("_receive_messages_for_esm", "_delete_messages_for_esm"),
