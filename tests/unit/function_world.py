@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
+from functools import cache
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +32,12 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 
 def read_template() -> dict[str, Any]:
-    """cloudformation/template.yaml."""
+    """cloudformation/template.yaml, to be changed at will."""
+    return deepcopy(_read_template())
+
+
+@cache  # reading it takes longer than most tests
+def _read_template() -> dict[str, Any]:
     return yaml.load(assets.template("template.yaml"), _Loader)
 
 
