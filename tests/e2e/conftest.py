@@ -11,8 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class User:
-    """Runs `labelctl` with nothing of this machine's AWS configuration."""
+    """Runs `labelctl` with nothing of this machine's AWS configuration.
+
+    `deployed` is what their last deploy told, where it is known.
+    """
 
     env: dict[str, str]
     folder: Path
+    deployed: Mapping[str, Any] | None = None
 
-    def __call__(self, *arguments: str | Path, code: int = 0, **env: str) -> Answer:
-        """Run a command to its end; it must end with `code`."""
+    def __call__(
+        self, *arguments: str | Path, code: int | tuple[int, ...] = 0, **env: str
+    ) -> Answer:
+        """Run a command to its end; it must end with `code` (or one of them)."""
         done = subprocess.run(
             [LABELCTL, *map(os.fspath, arguments)],
             env=self.env | env,
@@ -58,8 +65,15 @@ class User:
             check=False,
         )
         answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
-        assert answer.code == code, f"{arguments}: {answer}"
+        codes = code if isinstance(code, tuple) else (code,)
+        assert answer.code in codes, f"{arguments}: {answer}"
         return answer
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of their stack, as they were at the first look."""
+        told = self.deployed or self("status", "-o", "json").json
+        return dict(told["outputs"])
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
         """Run a command in the background, in a process group of its own."""
@@ -110,14 +124,8 @@ def stack(user: User, request: pytest.FixtureRequest) -> Iterator[User]:
     """A user with a stack of their own, deployed, in a folder of their own."""
     name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
     mine = User(user.env | {"LABELCTL_STACK": name}, user.folder)
-    mine("deploy", "--quiet")
-    yield mine
-    mine("destroy", "--yes", "--quiet", code=0 if _exists(mine) else 3)
-
-
-def _exists(user: User) -> bool:
-    done = subprocess.run([LABELCTL, "status"], env=user.env, capture_output=True, check=False)
-    return done.returncode == 0
+    yield replace(mine, deployed=mine("deploy", "--quiet", "-o", "json").json)
+    mine("destroy", "--yes", "--quiet", code=(0, 3))  # 3: the test itself has destroyed it
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "LOG_LEVEL": "WARNING",
         }
         with running("ministack.app", env=env, log=folder / "emulator.log") as emulator:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while processes.free_port(port):
                 assert emulator.poll() is None, (folder / "emulator.log").read_text()
                 assert time.monotonic() < deadline
@@ -164,7 +164,7 @@ def test_an_endpoint_where_nobody_listens_is_named(abroad: User) -> None:
 def test_any_aws_tool_reaches_the_local_cloud(stack: User, photo: Photo) -> None:
     """As in the manual: eval "$(labelctl local env)", in a shell that pointed elsewhere before."""
     photo("a.jpg")
-    bucket = stack("status", "-o", "json").json["outputs"]["PhotosBucket"]
+    bucket = stack.outputs["PhotosBucket"]
     program = f"import boto3; boto3.client('s3').upload_file('a.jpg', '{bucket}', 'by boto3.jpg')"
 
     in_shell(stack, f'"{sys.executable}" -c "{program}"')
@@ -175,7 +175,7 @@ def test_any_aws_tool_reaches_the_local_cloud(stack: User, photo: Photo) -> None
 @pytest.mark.skipif(not shutil.which("aws"), reason="needs the AWS CLI on PATH")
 def test_the_aws_cli_brings_photos_too(stack: User, photo: Photo) -> None:
     photo("a.jpg")
-    bucket = stack("status", "-o", "json").json["outputs"]["PhotosBucket"]
+    bucket = stack.outputs["PhotosBucket"]
 
     in_shell(stack, f"aws s3 cp a.jpg s3://{bucket}/")
 

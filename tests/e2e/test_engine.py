@@ -75,7 +75,7 @@ def killed_and_started(cloud: engine.Cloud) -> engine.Cloud:
     return engine.start(home=cloud.home)
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):

@@ -47,7 +47,7 @@ def kill(pid: int) -> None:
     soon(lambda: not processes.alive(pid))
 
 
-def soon(condition: Callable[[], Any], seconds: float = 30) -> None:
+def soon(condition: Callable[[], Any], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not become true"

@@ -54,7 +54,7 @@ class Pipeline:
 
     def told(self, key: str, lines: int) -> list[dict[str, Any]]:
         """What `labelctl tail` tells of a photo, once the function's log has so many lines of it."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self._logged(key) < lines:
             assert time.monotonic() < deadline, f"{lines} lines of {key} did not come"
             time.sleep(0.05)
@@ -63,7 +63,7 @@ class Pipeline:
 
     def told_of_message(self, message_id: str) -> list[dict[str, Any]]:
         """What the function's log tells of a message that stands for no photo."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._logged(message_id):
             assert time.monotonic() < deadline, f"nothing came of {message_id}"
             time.sleep(0.05)

@@ -25,8 +25,7 @@ class Behind:
     """What somebody does to the bucket and the table behind labelctl's back."""
 
     def __init__(self, user: User, client: Client) -> None:
-        outputs = user("status", "-o", "json").json["outputs"]
-        self.bucket, self.table = outputs["PhotosBucket"], outputs["Table"]
+        self.bucket, self.table = user.outputs["PhotosBucket"], user.outputs["Table"]
         self.s3, self.dynamodb = client("s3"), client("dynamodb")
 
     def rows(self, image: str) -> list[str]:
