@@ -21,6 +21,8 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 MODES = ("plain", "json", "table")
 PIPED = ("plain", "json")
 """Enough where stdout holds no table."""
+LOOKS = {"images", "labels", "local", "search", "stats", "status", "tail"}
+"""Commands that change nothing here: a step of one runs in all modes at once."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Step:
     """A command of the session, once in each mode; MODE in a word stands for the mode's name.
 
     `first` and `then` are commands before and after it whose output is of no interest. What is `free`
-    needs nothing of the session, and may run beside it. `output` is the option that tells the mode.
+    needs nothing of the session: it runs alone, and the session only where one of its steps is asked
+    for. `output` is the option that tells the mode.
     """
 
     name: str
@@ -41,9 +44,9 @@ class Step:
     output: str = "-o"
 
 
-def cases(steps: Iterable[Step]) -> list[str]:
-    """The names of the golden files of these steps."""
-    return [_case(step, mode) for step in steps for mode in step.modes]
+def cases(steps: Iterable[Step]) -> dict[str, tuple[Step, str]]:
+    """The names of the golden files of these steps, each with its step and mode."""
+    return {_case(step, mode): (step, mode) for step in steps for mode in step.modes}
 
 
 def _case(step: Step, mode: str) -> str:
@@ -95,35 +98,38 @@ def run(user: User, words: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def transcribe(
-    user: User, steps: Iterable[Step], home: Path, prepare: Callable[[str, str], None]
-) -> dict[str, str]:
-    """What each case printed, as the golden files have it.
+def printed(user: User, step: Step, mode: str) -> str:
+    """What a step prints, as the golden files have it."""
+    words = step.words.replace("MODE", mode)
+    if mode:
+        words += f" {step.output} {mode}"
+    done = run(user, words, **dict(step.env))
+    return normal(
+        f"$ labelctl {words.strip()}\n[stdout]\n{done.stdout}[stderr]\n{done.stderr}"
+        f"[exit {done.returncode}]\n",
+        Path(user.env["HOME"]),
+    )
+
+
+def play(user: User, steps: Iterable[Step], prepare: Callable[[str, str], None]) -> dict[str, str]:
+    """What each case of the session printed: all steps in their order, but those that are free.
 
     `prepare` carries out a step's `first` and `then`, for a mode.
     """
-    told = {}
 
-    def take(step: Step) -> None:
-        for mode in step.modes:
-            prepare(step.first, mode)
-            words = step.words.replace("MODE", mode)
-            if mode:
-                words += f" {step.output} {mode}"
-            done = run(user, words, **dict(step.env))
-            prepare(step.then, mode)
-            told[_case(step, mode)] = normal(
-                f"$ labelctl {words.strip()}\n[stdout]\n{done.stdout}[stderr]\n{done.stderr}"
-                f"[exit {done.returncode}]\n",
-                home,
-            )
+    def take(step: Step, mode: str) -> str:
+        prepare(step.first, mode)
+        told = printed(user, step, mode)
+        prepare(step.then, mode)
+        return told
 
-    with ThreadPoolExecutor(1) as beside:
-        free = beside.map(take, [step for step in steps if step.free])
-        for step in steps:
-            if not step.free:
-                take(step)
-        list(free)
+    told: dict[str, str] = {}
+    for step in steps:
+        if not step.free:
+            looks = step.words.partition(" ")[0] in LOOKS and not (step.first or step.then)
+            with ThreadPoolExecutor(len(step.modes) if looks else 1) as pool:
+                texts = pool.map(take, [step] * len(step.modes), step.modes)
+                told |= zip((_case(step, mode) for mode in step.modes), texts, strict=True)
     return told
 
 
