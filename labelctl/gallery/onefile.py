@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from labelctl.drafts import draft
 from labelctl.errors import RefusedError, UsageError
-from labelctl.gallery import page, thumbnails
+from labelctl.gallery import page
 from labelctl.gallery.thumbnails import Folder, Pictures
 from labelctl.words import counted, volume
 
@@ -79,7 +80,8 @@ class OneFile:
             for number, name in enumerate(self._names, start=1)
         )
         pieces = page.pieces(data, image_hosts=hosts, blocks=pictures)
-        thumbnails.write(self.path, (piece.encode() for piece in pieces))
+        with draft(self.path) as file:
+            file.stream.writelines(piece.encode() for piece in pieces)
 
 
 def _id(number: int) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,11 +102,8 @@ class Folder:
 
     def give_up(self, name: str, reason: str) -> None:
         """Remember that there can be no pictures of this name. Raises RefusedError."""
-        self.write(f"{_THUMBS}/{name}.txt", [reason.encode()])
-
-    def write(self, name: str, parts: Iterable[bytes]) -> None:
-        """Write a file of the folder: all of it, or what was there stays. Raises RefusedError."""
-        write(self.root / name, parts)
+        with _anew(self.root / _THUMBS / f"{name}.txt") as new:
+            new.write_text(reason, "utf-8")
 
     def sweep(self, names: Collection[str]) -> int:
         """Remove what is left of other photos than these, and of a run that was cut off.
@@ -167,15 +164,12 @@ def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
         yield Folder(root, thumbs_only=thumbs_only)
 
 
-def write(path: Path, parts: Iterable[bytes]) -> None:
-    """Write a file: all of it, or what was there stays. Raises RefusedError."""
-    with _anew(path) as new, new.open("wb") as file:
-        file.writelines(parts)
-
-
 @contextlib.contextmanager
 def _anew(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write to, which takes its name when all is well."""
+    """A place beside `path` to write to, which takes its name when all is well.
+
+    Not a `draft`, which waits for the disk: pictures are many, and one that is lost is made again.
+    """
     new = path.with_name(f".{path.name}.new")
     with _writing(path):
         try:

@@ -42,12 +42,12 @@ class Scene:
         self.boxes.setdefault(name, []).append(box)
 
 
-def paint(number: int) -> Scene:
-    """The landscape of that number."""
+def paint(number: int, scale: float = 1) -> Scene:
+    """The landscape of that number; with a scale a smaller picture of it, which is painted sooner."""
     chance = random.Random(number)
     hour = chance.choice(list(HOURS))
     above, below, far, near = HOURS[hour]
-    width, height = chance.choice(SHAPES)
+    width, height = (round(side * scale) for side in chance.choice(SHAPES))
     horizon = int(height * chance.uniform(0.5, 0.68))
     scene = Scene(_gradient((width, height), above, below, horizon), hour)
     _sun(scene, chance, horizon, "Moon" if hour == "Night" else "Sun")

@@ -24,6 +24,7 @@ from labelctl import assets, contract, dead_letters, results
 from labelctl.reads import plain
 from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import Bucket, Queues, Rekognition, make_table, read_template
+from tests.unit.gallery_world import Gallery
 
 REGION = "us-east-1"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -98,6 +99,12 @@ def table(dynamodb: Any) -> str:
     """A table with the template's keys, index and protection."""
     make_table(dynamodb, "labels")
     return "labels"
+
+
+@pytest.fixture
+def gallery(s3: Any, dynamodb: Any, bucket: str, table: str, tmp_path: Path) -> Gallery:
+    """Photos, and galleries of them."""
+    return Gallery(s3, dynamodb, bucket, table, tmp_path / "gallery")
 
 
 @pytest.fixture

@@ -1,0 +1,250 @@
+"""A gallery's pictures and data: what is fetched, what is shown, and what never goes out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from labelctl import pictures
+from labelctl.errors import AccessDeniedError, LabelNotFoundError
+from labelctl.gallery import build, thumbnails
+from labelctl.gallery.thumbnails import FULL, THUMB, open_folder
+from labelctl.results import Awaited
+from tests.unit.gallery_world import Gallery, jpeg
+
+GPS = {1: "N", 2: (52.0, 30.0, 0.0), 3: "E", 4: (13.0, 22.0, 0.0)}
+PLACE = b"labelctl-secret-place"
+
+
+def telling(width: int = 60, height: int = 40, orientation: int = 1) -> bytes:
+    """A JPEG that tells where it was taken, in every way that Pillow can write."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010E] = PLACE.decode()
+    exif.get_ifd(0x8825).update(GPS)
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + PLACE + b"</x:xmpmeta>"
+    return jpeg(width, height, exif=exif.tobytes(), comment=PLACE, xmp=xmp, dpi=(300, 300))
+
+
+# ---- pictures and labels
+
+
+def test_each_photo_has_two_pictures_and_its_labels(gallery: Gallery) -> None:
+    box = {"BoundingBox": {"Left": 0.1, "Top": 0.2, "Width": 0.123456, "Height": 0.4}}
+    animals = [{"Name": "Animals and Pets"}]
+    gallery.put("a b/ü.jpg", jpeg(2400, 1200), {"Dog": 98.126, "Pet": 90}, Categories=animals)
+    gallery.put("c.jpg", labels={"Dog": 60.0}, Instances=[box], Categories=animals)
+
+    tiles = gallery.make()
+
+    assert [tile.photo.image for tile in tiles] == ["a b/ü.jpg", "c.jpg"]
+    wide = tiles[0].pictures
+    assert wide
+    assert (wide.width, wide.height) == (FULL, FULL / 2)
+    for path, size in ((wide.full, (FULL, FULL / 2)), (wide.thumb, (THUMB, THUMB / 2))):
+        with Image.open(gallery.root / str(path)) as picture:
+            assert (picture.size, picture.format) == (size, "JPEG")
+    told = build.data(tiles, {"title": "labelctl"})
+    assert told["title"] == "labelctl"
+    assert (told["labels"], told["categories"]) == (["Dog", "Pet"], ["Animals and Pets"])
+    assert told["label_categories"] == [[0], [0]]
+    first, second = told["photos"]
+    assert first["labels"] == [[0, 98.13, []], [1, 90.0, []]]
+    assert second["labels"] == [[0, 60.0, [[0.1, 0.2, 0.1235, 0.4]]]]
+    assert first["thumb"] == wide.thumb
+    assert (first["full"], first["width"], first["height"]) == (wide.full, 1600, 800)
+    assert (first["status"], first["reason"]) == ("labelled", None)
+    assert first["at"].endswith("Z")
+    json.dumps(told)
+
+
+def test_photos_that_failed_or_wait_are_shown_as_such(gallery: Gallery) -> None:
+    gallery.put("failed.jpg", b"GIF89a", reason="It is not a JPEG or PNG picture.")
+    gallery.put("waiting.jpg")
+
+    failed, waiting = build.data(gallery.make(), {})["photos"]
+
+    assert (failed["status"], failed["reason"]) == ("failed", "It is not a JPEG or PNG picture.")
+    assert (failed["thumb"], failed["full"], failed["width"]) == (None, None, None)
+    assert (waiting["status"], waiting["labels"]) == ("pending", [])
+    assert waiting["thumb"]
+
+
+def test_nothing_that_a_file_tells_besides_goes_out(gallery: Gallery) -> None:
+    assert PLACE in telling()
+    gallery.put("small.jpg", telling(orientation=6), {"Dog": 90.0})
+    gallery.put("large.jpg", telling(3000, 2000), {"Dog": 90.0})
+
+    upright = gallery.make()[1].pictures
+
+    assert upright
+    assert (upright.width, upright.height) == (40, 60)
+    assert len(gallery.pictures()) == 4
+    for path in gallery.pictures():
+        with Image.open(path) as picture:
+            assert not picture.getexif()
+            assert not {"exif", "xmp", "comment", "photoshop"} & picture.info.keys()
+        assert PLACE not in path.read_bytes()
+
+
+# ---- what is fetched, and what is left
+
+
+def test_a_second_run_fetches_only_what_is_new(gallery: Gallery) -> None:
+    for name in "abc":
+        gallery.put(f"{name}.jpg", jpeg(colour=f"#00000{name}"), {"Dog": 90.0})
+    gallery.put("broken.jpg", b"no picture", reason="It is damaged.")
+    gallery.make()
+    assert gallery.asked["GetObject"] == 4
+
+    again = gallery.make()
+    assert gallery.asked["GetObject"] == 0
+    assert [tile.fetched for tile in again] == [None] * 4
+
+    gallery.put("b.jpg", jpeg(colour="blue"), {"Cat": 80.0})
+    gallery.put("d.jpg", jpeg(colour="green"), {"Dog": 90.0})
+    third = gallery.make()
+    assert gallery.asked["GetObject"] == 2
+    assert [tile.photo.image for tile in third if tile.fetched] == ["b.jpg", "d.jpg"]
+    names = ["a.jpg", "b.jpg", "broken.jpg", "c.jpg", "d.jpg"]
+    assert [tile.photo.image for tile in third] == names
+    assert third[1].photo.labels[0].name == "Cat"
+
+
+def test_a_run_that_was_cut_off_goes_on(gallery: Gallery) -> None:
+    for name in "abcdef":
+        gallery.put(f"{name}.jpg", jpeg(colour=f"#00000{name}"), {"Dog": 90.0})
+    with open_folder(gallery.root) as folder:
+        begun = gallery.tiles(gallery.listed()[:3], folder)
+        next(begun)
+        begun.close()
+    done = len({path.name for path in gallery.pictures()})
+    assert 0 < done <= 3
+    # What kill -9 leaves, at the worst: a file that is not whole beside its place.
+    halves = [
+        gallery.pictures()[0],
+        gallery.root / "thumbs" / f"{thumbnails.name_of('f.jpg', 'e')}.jpg",
+    ]
+    halves = [path.with_name(f".{path.name}.new") for path in halves]
+    for half in halves:
+        half.write_bytes(b"\xff\xd8")
+
+    gallery.make()
+
+    assert gallery.asked["GetObject"] == 6 - done
+    assert not any(half.exists() for half in halves)
+
+
+def test_a_picture_that_is_not_whole_is_made_anew(gallery: Gallery) -> None:
+    gallery.put("a.jpg")
+    gallery.make()
+    for path in gallery.pictures():
+        path.write_bytes(b"")
+
+    [tile] = gallery.make()
+
+    assert gallery.asked["GetObject"] == 1
+    assert tile.pictures
+    assert all(path.stat().st_size for path in gallery.pictures())
+
+
+# ---- what goes wrong with one photo
+
+
+def test_a_photo_that_is_gone_or_broken_stops_nothing(
+    gallery: Gallery,
+) -> None:
+    gone = gallery.put("gone.jpg", jpeg(colour="green"), {"Dog": 90.0})
+    gallery.put("broken.jpg", jpeg(300, 300)[:400], {"Cat": 90.0})
+    gallery.put("fine.jpg", labels={"Dog": 90.0})
+    chosen = gallery.listed()
+    gallery.s3.delete_object(Bucket=gallery.bucket, Key="gone.jpg", VersionId=gone.version_id)
+
+    broken, fine, missing = gallery.make(chosen)
+
+    assert fine.pictures
+    assert (missing.pictures, broken.pictures) == (None, None)
+    assert "removed meanwhile" in str(missing.reason)
+    assert "damaged" in str(broken.reason)
+    assert broken.photo.labels  # what is known of it is shown all the same
+
+    gallery.make(chosen)
+    assert gallery.asked["GetObject"] == 1  # that of the one that is gone: it might come back
+
+
+def test_a_photo_that_is_replaced_meanwhile_is_shown_as_it_was_listed(gallery: Gallery) -> None:
+    gallery.put("a.jpg", jpeg(100, 50), {"Dog": 90.0})
+    chosen = gallery.listed()
+    gallery.put("a.jpg", jpeg(50, 100), {"Cat": 80.0})
+
+    [tile] = gallery.make(chosen)
+
+    assert tile.pictures
+    assert (tile.pictures.width, tile.pictures.height) == (100, 50)
+    assert tile.photo.status == "pending"  # the table speaks of the newer one
+
+
+def test_one_that_s3_will_not_hand_out_is_told_of(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.put("cold.jpg", labels={"Dog": 90.0})
+    gallery.put("fine.jpg", labels={"Dog": 90.0})
+    answer_to(monkeypatch, "cold.jpg", "InvalidObjectState", "It is in the archive.")
+
+    cold, fine = gallery.make()
+
+    assert cold.reason == "AWS refused GetObject: It is in the archive."
+    assert fine.pictures
+    assert gallery.asked["GetObject"] == 1
+
+
+def test_without_the_right_to_read_photos_it_ends(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.put("a.jpg")
+    answer_to(monkeypatch, "a.jpg", "AccessDenied", "You may not perform: s3:GetObject")
+    with pytest.raises(AccessDeniedError, match="s3:GetObject"):
+        gallery.make()
+
+
+def answer_to(monkeypatch: pytest.MonkeyPatch, key: str, code: str, message: str) -> None:
+    """S3 refuses one photo."""
+    from botocore.exceptions import ClientError
+
+    get = pictures.get
+
+    def refuse(s3: Any, bucket: str, sent: Awaited) -> bytes:
+        if sent.key == key:
+            raise ClientError({"Error": {"Code": code, "Message": message}}, "GetObject")
+        return get(s3, bucket, sent)
+
+    monkeypatch.setattr(pictures, "get", refuse)
+
+
+# ---- search
+
+
+def test_photos_that_a_search_finds_come_surest_first(gallery: Gallery) -> None:
+    for name, sure in (("a", 70.0), ("b", 90.0), ("c", 80.0)):
+        gallery.put(f"{name}.jpg", jpeg(colour=f"#00000{name}"), {"Dog": sure, "Beach": 60.0})
+    gallery.put("cat.jpg", labels={"Cat": 99.0})
+    gallery.put("dog.jpg", labels={"Dog": 99.0})
+    gallery.put("failed.jpg", reason="No.")
+
+    chosen = gallery.searched("dog", "beach")
+
+    assert {each.sent.key for each in chosen} == {"a.jpg", "b.jpg", "c.jpg"}
+    assert [each.sent.key for each in gallery.searched("dog")][:3] == ["dog.jpg", "b.jpg", "c.jpg"]
+    assert [each.sent.key for each in gallery.searched("dog", prefix="b")] == ["b.jpg"]
+    listed = {each.sent.key: each for each in gallery.listed()}
+    assert [each.name for each in chosen] == [listed[each.sent.key].name for each in chosen]
+    assert [each.size for each in chosen] == [listed[each.sent.key].size for each in chosen]
+    assert [tile.photo.labels[0].name for tile in gallery.make(chosen)] == ["Dog"] * 3
+
+
+def test_a_label_that_nobody_has_is_not_found(gallery: Gallery) -> None:
+    with pytest.raises(LabelNotFoundError, match="unicorn"):
+        list(gallery.searched("unicorn"))

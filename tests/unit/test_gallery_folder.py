@@ -1,0 +1,123 @@
+"""A gallery's folder: known for ours, ours alone, and what somebody else puts there stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from labelctl.errors import RefusedError
+from labelctl.gallery import thumbnails
+from labelctl.gallery.thumbnails import open_folder
+from tests.unit.gallery_world import Gallery, files, jpeg, tile
+
+
+@pytest.mark.parametrize("content", [{"a.txt": "mine"}, {"index.html": "<h1>mine</h1>"}])
+def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, content: dict[str, str]) -> None:
+    for name, text in content.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(RefusedError, match="other things"), open_folder(tmp_path):
+        pass
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == content
+
+
+def test_an_empty_folder_and_an_earlier_gallery_are_taken(tmp_path: Path) -> None:
+    with open_folder(tmp_path) as folder:
+        made = tile(folder, "a.jpg").pictures
+    (tmp_path / "index.html").write_text("page")
+    with open_folder(tmp_path) as folder:
+        assert made == folder.find(thumbnails.name_of("a.jpg", "e"))
+    assert (tmp_path / "index.html").read_text() == "page"
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    with (
+        open_folder(tmp_path),
+        pytest.raises(RefusedError, match="Another"),
+        open_folder(tmp_path),
+    ):
+        pass
+    with open_folder(tmp_path):
+        pass
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for place in (file, file / "below"):
+        with pytest.raises(RefusedError, match=str(file)), open_folder(place):
+            pass
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("place", ["thumbs/{}.jpg", "photos/{}.jpg", "thumbs/{}.txt"])
+def test_a_full_disk_ends_it_with_a_sentence_and_no_half_file(tmp_path: Path, place: str) -> None:
+    name = thumbnails.name_of("a.jpg", "e")
+    file = tmp_path / place.format(name)
+    with open_folder(tmp_path) as folder:
+        file.write_bytes(b"old")
+        file.with_name(f".{file.name}.new").symlink_to("/dev/full")
+        with pytest.raises(RefusedError, match=f"{file.name} cannot be written: No space left"):
+            folder.give_up(name, "No.") if file.suffix == ".txt" else tile(folder, "a.jpg", 900)
+    assert file.read_bytes() == b"old"
+    assert not [*file.parent.glob("*.new"), *file.parent.glob(".*.new")]
+
+
+def test_what_is_not_used_any_more_is_removed_and_nothing_else(gallery: Gallery) -> None:
+    gallery.put("a.jpg", jpeg(colour="red"))
+    gallery.put("b.jpg", jpeg(colour="blue"))
+    gallery.make()
+    theirs = {"notes.txt", "thumbs/holiday.jpg", "photos/0123.jpg", f"thumbs/{'a' * 32}.png"}
+    for name in theirs:
+        (gallery.root / name).write_text("mine")
+    assert len(gallery.pictures()) == 4 + 2
+
+    gallery.make(gallery.listed("b"))
+
+    ours = {f"{part}/{gallery.listed('b')[0].name}.jpg" for part in ("thumbs", "photos")}
+    assert files(gallery.root) == theirs | ours | {".labelctl-gallery"}
+
+
+def test_what_others_put_into_the_workshop_stays(tmp_path: Path) -> None:
+    with open_folder(tmp_path / "made") as folder:
+        tile(folder)
+        (folder.root / "thumbs" / "mine.jpg").write_text("mine")
+        folder.remove()
+    assert [path.name for path in (tmp_path / "made").rglob("*.*")] == [
+        ".labelctl-gallery",
+        "mine.jpg",
+    ]
+
+
+# ---- names
+
+
+HOSTILE = ["../../x", "/etc/passwd", "a\x1b[31m\n.jpg", "C:\\x", "con", ".", "..", "é" * 512, " "]
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_no_name_of_a_photo_becomes_that_of_a_file(key: str, tmp_path: Path) -> None:
+    name = thumbnails.name_of(key, "etag")
+    with open_folder(tmp_path / "a" / "gallery") as folder:
+        folder.keep(name, Image.new("RGB", (8, 8)))
+        folder.give_up(name, f"No {key}")
+    assert {Path(each).name for each in files(tmp_path)} == {
+        f"{name}.jpg",
+        f"{name}.txt",
+        ".labelctl-gallery",
+    }
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_names_of_files_are_hashes_of_key_and_etag(
+    key: str, etag: str, other_key: str, other_etag: str
+) -> None:
+    one, other = thumbnails.name_of(key, etag), thumbnails.name_of(other_key, other_etag)
+    assert len(one) == 32
+    assert set(one) <= set("0123456789abcdef")
+    zeros = any("\0" in text for text in (key, etag, other_key, other_etag))
+    assert zeros or (one == other) == ((key, etag) == (other_key, other_etag))

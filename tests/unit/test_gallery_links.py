@@ -1,0 +1,67 @@
+"""Links to originals: to the very version, for a while, and in addresses that browsers leave alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from labelctl.aws import Aws
+from labelctl.errors import UsageError
+from labelctl.gallery import build, links
+from labelctl.results import Awaited
+from tests.unit.gallery_world import Gallery, jpeg
+
+
+def test_a_link_names_the_very_version(gallery: Gallery) -> None:
+    sent = gallery.put("a b.jpg", jpeg(100, 50), {"Dog": 90.0})
+    link = links.linker(gallery.s3, gallery.bucket, 3600)
+
+    [tile] = gallery.make(link=link)
+
+    assert tile.link
+    assert f"versionId={sent.version_id}" in tile.link
+    assert "a%20b.jpg" in tile.link
+    assert [path.parent.name for path in gallery.pictures()] == ["thumbs"]
+    assert build.data([tile], {})["photos"][0]["full"] == tile.link
+
+
+@pytest.mark.parametrize("key", ["../../x", "a/./b.jpg", "..", "a/.."])
+def test_a_key_that_a_browser_would_change_is_not_linked(key: str, s3: Any) -> None:
+    link = links.linker(s3, "photos", 60)
+    assert link(Awaited(key, "v", "e")) is None
+    assert link(Awaited(f"x{key.replace('/', '')}", "v", "e"))
+
+
+def test_links_and_copies_take_turns_in_one_folder(gallery: Gallery) -> None:
+    gallery.put("a.jpg")
+    gallery.make()
+    gallery.make(link=lambda sent: "https://example.com/")
+    assert gallery.asked["GetObject"] == 0
+    assert len(gallery.pictures()) == 1
+    gallery.make()
+    assert gallery.asked["GetObject"] == 1
+    assert len(gallery.pictures()) == 2
+
+
+def test_links_are_signed_as_all_regions_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3's own are of SigV2 for the older regions, and go to the endpoint of us-east-1."""
+    aws = Aws(region="eu-west-1")
+    link = links.linker(aws.signer, "photos", 60)(Awaited("a.jpg", "v", "e"))
+    assert link
+    assert links.host(link) == "https://photos.s3.eu-west-1.amazonaws.com"
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
+    assert aws.credentials_end
+    monkeypatch.delenv("AWS_SESSION_TOKEN")
+    assert not Aws(region="eu-west-1").credentials_end
+
+
+@pytest.mark.parametrize(("age", "seconds"), [("90s", 90), ("12h", 43200), ("7d", 604800)])
+def test_the_age_of_links(age: str, seconds: int) -> None:
+    assert links.seconds(age) == seconds
+
+
+@pytest.mark.parametrize("age", ["8d", "169h", "0s", "0.5s", "soon", ""])
+def test_an_age_that_aws_does_not_take(age: str) -> None:
+    with pytest.raises(UsageError):
+        links.seconds(age)

@@ -1,0 +1,81 @@
+"""What a gallery takes of a machine's memory: as much for many photos as for a few."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from labelctl import pictures
+from labelctl.gallery import build
+from labelctl.gallery.build import Chosen
+from labelctl.results import Awaited, Photo
+from tests.unit.gallery_world import Gallery
+
+
+def test_memory_does_not_grow_with_the_number_of_photos(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the files in work are held, not those of the photos that are done."""
+    content = os.urandom(1_000_000)
+
+    def get(s3: Any, bucket: str, sent: Awaited) -> bytes:
+        return bytes(bytearray(content))
+
+    def upright(data: bytes, longest: int) -> Image.Image:
+        return Image.new("RGB", (8, 8))
+
+    monkeypatch.setattr(pictures, "get", get)
+    monkeypatch.setattr(pictures, "upright", upright)
+    chosen = [Chosen(Awaited(f"{n}.jpg", "v", str(n)), None, 0) for n in range(60)]
+    monkeypatch.setattr(build, "_labels", lambda *_: Photo("a", "pending"))
+    tracemalloc.start()
+    try:
+        gallery.make(chosen)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < (build.WORKERS + 4) * len(content)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_the_largest_photos_are_decoded_in_bounded_memory(tmp_path: Path) -> None:
+    """Some of 10,000 x 5,000 pixels asked for at once, in a new process: half of the largest, which
+    take twice the memory and the time."""
+    image = Image.new("RGB", (10_000, 5_000), "red")
+    image.save(tmp_path / "a.png", compress_level=1)
+    image.save(tmp_path / "b.jpg")  # is decoded small
+    script = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from labelctl import pictures, results
+from labelctl.gallery import build
+from labelctl.gallery.build import Chosen
+from labelctl.results import Awaited, Photo
+from labelctl.gallery.thumbnails import open_folder
+
+build.results = SimpleNamespace(read=lambda *_: Photo("a", "pending"), PENDING="pending")
+pictures.get = lambda s3, bucket, sent: Path(sent.key).read_bytes()
+chosen = [Chosen(Awaited(name, "v", str(n)), None, 0) for n, name in enumerate(sys.argv[1:])]
+with open_folder(Path("gallery")) as folder:
+    tiles = list(build.tiles(None, None, "", "", chosen, folder))
+assert all(tile.pictures and tile.pictures.width == 1600 for tile in tiles), tiles
+status = Path("/proc/self/status").read_text()
+print(status.split("VmHWM:")[1].split()[0])
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script, "b.jpg", "a.png", "a.png"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # kB. It is 310 MB; and 490 if large ones are decoded side by side, or 465 if blocks are kept.
+    assert int(told.stdout) < 400_000

@@ -1,0 +1,100 @@
+"""A gallery as one file: all of it inside, never too large, and written in little memory."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import io
+import json
+import os
+import re
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from labelctl.errors import RefusedError, UsageError
+from labelctl.gallery import build, onefile
+from labelctl.gallery.onefile import OneFile
+from labelctl.gallery.thumbnails import open_folder
+from tests.unit.gallery_world import jpeg, tile
+
+
+def test_one_file_holds_all_pictures(tmp_path: Path) -> None:
+    one = OneFile(tmp_path / "gallery.html")
+    with open_folder(one.workshop) as folder:
+        tiles = [tile(folder, f"{n}.jpg", n) for n in (450, 500)]
+        for number, each in enumerate(tiles, start=1):
+            one.weigh(folder, each.pictures, number, 2)
+        one.write(folder, build.data(tiles, {}, one.place), ())
+        folder.remove()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["gallery.html"]
+    html = one.path.read_text()
+    blocks = dict(
+        re.findall(r'<script type="text/plain" id="(\w+)">data:image/jpeg;base64,(.*?)</', html)
+    )
+    [told] = re.findall(r'id="data">(.*?)</script>', html)
+    sizes = []
+    for photo in json.loads(told)["photos"]:
+        for place in (photo["thumb"], photo["full"]):
+            with Image.open(io.BytesIO(base64.b64decode(blocks[place["block"]]))) as picture:
+                sizes.append(picture.size[0])
+    assert sizes == [400, 450, 400, 500]
+    OneFile(one.path)  # may be made anew
+
+
+def test_one_file_that_would_be_too_large_is_refused_before_all_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onefile, "LARGEST", 100_000)
+    one = OneFile(tmp_path / "gallery.html")
+    with open_folder(one.workshop) as folder:
+        one.weigh(folder, tile(folder).pictures, 1, 5000)
+        one.weigh(folder, None, 2, 5000)
+        with pytest.raises(RefusedError, match="3 photos of 5,000 take more than"):
+            one.weigh(folder, tile(folder, size=900).pictures, 3, 5000)
+
+
+def test_a_file_that_is_not_ours_and_a_folder_are_no_place_for_one_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder"):
+        OneFile(tmp_path)
+    file = tmp_path / "a.jpg"
+    file.write_bytes(jpeg())
+    with pytest.raises(RefusedError, match="no gallery"):
+        OneFile(file)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = tmp_path / "gallery.html"
+    path.write_text("<title>labelctl</title>")
+    one = OneFile(path)
+    with open_folder(tmp_path / "made") as folder:
+        data = build.data([tile(folder)], {}, one.place)
+        with pytest.raises(RefusedError, match=r"gallery\.html.*No space left"):
+            one.write(folder, data, ())
+    assert path.read_text() == "<title>labelctl</title>"
+    assert {each.name for each in tmp_path.iterdir()} == {"gallery.html", "made"}
+
+
+def test_one_file_is_written_in_bounded_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = OneFile(tmp_path / "gallery.html")
+    with open_folder(one.workshop) as folder:
+        tiles = [tile(folder, f"{n}.jpg") for n in range(30)]
+        for path in (one.workshop / "photos").iterdir():
+            path.write_bytes(os.urandom(1_000_000))
+        tracemalloc.start()
+        try:
+            one.write(folder, build.data(tiles, {}, one.place), ())
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert one.path.stat().st_size > 40_000_000
+    assert most < 10_000_000
