@@ -153,6 +153,7 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         processes.end(processes.ours(home) - keep, _STOP_PATIENCE)
     record.model, record.stamp = model, stamp
     before = processes.ours(home)
+    recorded = {record.pid, record.recogniser_pid}
     try:
         if not engine_up:
             notice = _spawn_engine(home, record)
@@ -163,7 +164,9 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         record.started_at = record.started_at or _now()
         folder.write(home, record)
     except BaseException:  # Ctrl-C too, whenever it comes: nothing is left half started
-        processes.end(processes.ours(home) - before, _STOP_PATIENCE)
+        # What was started this very moment may not show its environment yet.
+        started = {record.pid, record.recogniser_pid} - recorded
+        processes.end((processes.ours(home) | started) - before, _STOP_PATIENCE)
         raise
     return _cloud(home, record, notice)
 

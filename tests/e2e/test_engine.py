@@ -221,6 +221,23 @@ def test_a_strangers_port_is_named(home: Path) -> None:
     assert engine.start(home=home).endpoint == cloud.endpoint
 
 
+def test_a_start_that_fails_ends_even_what_it_started_that_moment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has just been made shows no environment to be recognised by."""
+    cloud = engine.start(home=home)
+    engine.stop(home)
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", int(cloud.recogniser.rpartition(":")[2])))
+        stranger.listen()
+        with monkeypatch.context() as moment:
+            moment.setattr(processes, "ours", lambda home: set())
+            with pytest.raises(LocalCloudError, match="is taken by"):
+                engine.start(home=home)
+    assert processes.ours(home) == set()
+
+
 def test_a_model_that_is_none_changes_nothing(home: Path, tmp_path: Path) -> None:
     cloud = engine.start(home=home)
     broken = tmp_path / "broken.onnx"
