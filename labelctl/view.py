@@ -179,13 +179,13 @@ class View:
     # ---- messages, to stderr
 
     def note(self, text: str, style: str = "") -> None:
-        """Something worth knowing; nothing is written with --quiet."""
+        """Something worth knowing, in one line; nothing is written with --quiet."""
         if not self.quiet:
-            self._say(text, style)
+            self._say(printable(text), style)
 
-    def warn(self, text: str) -> None:
-        """Something that may need doing; written even with --quiet."""
-        self._say(text, "yellow")
+    def warn(self, text: str, hint: str = "") -> None:
+        """Something that may need doing, in a line, and what; written even with --quiet."""
+        self._say(printable(text) + (f"\n{hint}" if hint else ""), "yellow")
 
     def step(self, *cells: str | Cell, always: bool = False) -> None:
         """One line of progress that stays on the screen; with `always` --quiet does not hide it."""

@@ -219,8 +219,8 @@ def _clean_up(session: Session, left: Any) -> None:
 
     if left.cause:
         session.view.warn(
-            f"The last deploy failed at {left.cause.name}: {left.cause.reason}\n"
-            "Removing what it left, and deploying anew."
+            f"The last deploy failed at {left.cause.name}: {left.cause.reason}",
+            "Removing what it left, and deploying anew.",
         )
     follow(
         session,

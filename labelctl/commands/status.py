@@ -31,7 +31,7 @@ def status(context: typer.Context) -> None:
     if session.view.mode != "json":
         for concern in now.concerns:
             command = session.options.complete(concern.command)
-            session.view.warn(f"{concern.message}\nNext: {command}")
+            session.view.warn(concern.message, f"Next: {command}")
 
 
 def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:

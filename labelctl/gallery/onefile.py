@@ -21,7 +21,7 @@ LARGEST = 250_000_000
 """Bytes. Beyond it browsers take long to open a file, and small machines do not open it at all.
 Chromium reads a page as one text, of at most 512 MB."""
 
-_HEAD = 4096  # bytes within which a page has its title
+_HEAD = 4096  # bytes within which a page says who made it
 
 
 class OneFile:
@@ -94,4 +94,4 @@ def _data_url(path: Path) -> str:
 
 def _is_ours(path: Path) -> bool:
     with path.open("rb") as file:
-        return b"<title>labelctl" in file.read(_HEAD)
+        return b'<meta name="generator" content="labelctl gallery"' in file.read(_HEAD)

@@ -20,6 +20,8 @@ from labelctl.gallery.onefile import OneFile
 from labelctl.gallery.thumbnails import open_folder
 from tests.unit.gallery_world import jpeg, tile
 
+OURS = '<meta name="generator" content="labelctl gallery">'
+
 
 def test_one_file_holds_all_pictures(tmp_path: Path) -> None:
     one = OneFile(tmp_path / "gallery.html")
@@ -72,13 +74,13 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", full)
     path = tmp_path / "gallery.html"
-    path.write_text("<title>labelctl</title>")
+    path.write_text(OURS)
     one = OneFile(path)
     with open_folder(tmp_path / "made") as folder:
         data = build.data([tile(folder)], {}, one.place)
         with pytest.raises(RefusedError, match=r"gallery\.html.*No space left"):
             one.write(folder, data, ())
-    assert path.read_text() == "<title>labelctl</title>"
+    assert path.read_text() == OURS
     assert {each.name for each in tmp_path.iterdir()} == {"gallery.html", "made"}
 
 
