@@ -136,6 +136,9 @@ def _common(short_output: bool = True) -> list[TyperOption]:
     ]
 
 
+_LARGEST = 10**12  # of photos, and of what else is counted
+
+
 class Command(TyperCommand):
     """A command that also takes the common options, and whose hints repeat those that were given.
 
@@ -157,9 +160,11 @@ class Command(TyperCommand):
             raise
 
     def _check_target(self, ctx: Any) -> None:
-        """Refuse what is meant for --output: a file of that name would be a surprise."""
-        target = str(ctx.params[self._target]) if self._target else ""
-        if target in OUTPUTS:
+        """Refuse what is meant for --output, and nothing: a file there would be a surprise."""
+        target = ctx.params[self._target] if self._target else None
+        if target == "":  # which a path would take for this folder
+            raise UsageError("-o has no name behind it.", "Name where to write, or leave -o out.")
+        if target and str(target) in OUTPUTS:
             raise UsageError(
                 f"-o tells this command where to write, and {target} is a form of output.",
                 f"Write it out: --output {target}",
@@ -171,6 +176,10 @@ class Command(TyperCommand):
             value = ctx.params.get(option.name)
             if isinstance(value, float) and isnan(value):
                 raise UsageError(f"{option.opts[0]} nan is no number.", "Give one, such as 90.")
+            if isinstance(value, int) and value > _LARGEST:
+                raise UsageError(
+                    f"{option.opts[0]} {value} is too large.", "Give a smaller number."
+                )
 
 
 class Group(TyperGroup):

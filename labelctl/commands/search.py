@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelctl.errors import UsageError
 from labelctl.options import check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell
@@ -60,7 +61,9 @@ def search(
 ) -> None:
     """Find photos by what is on them.
 
-    Case does not matter, and aliases are understood ("cell phone").
+    Case does not matter, and aliases are understood ("cell phone"). --not and --category may be
+    given several times: a photo has a label in each category, and none that is excluded. Of several
+    labels the least sure tells how sure a photo is.
     """
     from labelctl import search as core
     from labelctl.reads import Reader
@@ -82,6 +85,9 @@ def search(
     query = core.plan(Vocabulary(reader), wanted)
     for text in query.unknown:
         view.warn(f'No photo has the label "{text}": --not takes nothing away.')
+    for group in query.groups:
+        if group.labels <= query.without:
+            raise UsageError(f"{group.name} is both asked for and excluded.", "Choose one of them.")
     searching = core.Search(reader, aws.s3, stack.bucket, query)
     told, more = 0, False
     with view.meter("Searching") as meter, closing(searching.matches(limit + 1)) as matches:
@@ -93,8 +99,11 @@ def search(
                 view.stream(None, _titles(query))
             told += 1
             plain = view.mode == "plain"
-            view.stream(match.as_json(), _fields(match) if plain else _row(match, query))
+            value = {"kind": "photo", **match.as_json()}
+            view.stream(value, _fields(match) if plain else _row(match, query))
             meter.update(told, words=f"of {searching.looked:,} looked at")
+    if view.mode == "json":  # so that a program knows that this is all, or not
+        view.stream({"kind": "summary", "photos": told, "more": more}, ())
     if not told:
         view.note(_nothing(query))
     if more:

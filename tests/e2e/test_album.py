@@ -68,7 +68,8 @@ def test_search_tells_programs(asked: Album, question: Question) -> None:
     right = answers.find(asked.entries, question)
     assert 1 < len(right) < PAINTED
 
-    told = [json.loads(line) for line in asked(*question.words(), "-o", "json").out.splitlines()]
+    lines = asked(*question.words(), "-o", "json").out.splitlines()
+    *told, summary = [json.loads(line) for line in lines]
 
     found = {
         each["image"]: Hit(
@@ -79,6 +80,8 @@ def test_search_tells_programs(asked: Album, question: Question) -> None:
         for each in told
     }
     assert len(found) == len(told) == min(len(right), question.limit)
+    more = len(right) > question.limit
+    assert summary == {"kind": "summary", "photos": len(told), "more": more}
     assert found == {image: right.get(image) for image in found}
     assert ranks(question, found) == sorted(ranks(question, right), reverse=True)[: question.limit]
 

@@ -28,7 +28,10 @@ def labelled(user: User, *images: str) -> dict[str, dict[str, float]]:
 
 
 def lines(text: str) -> list[Any]:
-    return [json.loads(line) for line in text.splitlines()]
+    *photos, summary = [json.loads(line) for line in text.splitlines()]
+    assert summary == {"kind": "summary", "photos": len(photos), "more": False}
+    assert {photo.pop("kind") for photo in photos} <= {"photo"}
+    return photos
 
 
 def on_a_terminal(user: User, *arguments: str) -> str:
@@ -73,6 +76,10 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
     assert [each["image"] for each in told] == sorted(common, key=lambda i: -common[i])
     assert [each["confidence"] for each in told] == sorted(common.values(), reverse=True)
     assert told[0].keys() == {"image", "uploaded_at", "confidence", "labels"}
+
+    # what makes no sense is said
+    refused = stack("search", "person", "--not", "PERSON", code=2)
+    assert refused.err.startswith("Error: Person is both asked for and excluded.")
 
     # all of some, any of some, none of some
     assert stack("search", "person", "gray").rows == []

@@ -58,6 +58,12 @@ def test_a_form_of_output_is_no_file(capsys, form, words):
     assert form in (told["message"] if told else err)
 
 
+@pytest.mark.parametrize("command", ["show a.jpg", "export", "gallery"])
+def test_an_empty_name_is_not_taken_for_this_folder(capsys, command):
+    assert cli.run([*command.split(), "-o", ""]) == 2
+    assert "-o has no name behind it." in capsys.readouterr().err
+
+
 def test_the_help_tells_which_is_which(capsys):
     assert cli.run(["show", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -80,3 +86,9 @@ def test_nan_is_no_number(capsys, words):
     assert cli.run(words.split()) == 2
     option = words.split()[-2]
     assert capsys.readouterr().err == f"Error: {option} nan is no number.\nGive one, such as 90.\n"
+
+
+@pytest.mark.parametrize("command", ["images", "search dog", "gallery"])
+def test_a_limit_beyond_all_bounds(capsys, command):
+    assert cli.run([*command.split(), "--limit", "99999999999999999999"]) == 2
+    assert "--limit 99999999999999999999 is too large." in capsys.readouterr().err
