@@ -21,7 +21,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from labelctl import contract
-from labelctl.candidates import Labels, Listed, Order, Rank, Set, leading
+from labelctl.candidates import Entry, Labels, Listed, Order, Rank, Set, leading
 from labelctl.errors import LabelNotFoundError, UsageError
 from labelctl.reads import BATCH
 from labelctl.words import counted
@@ -210,8 +210,9 @@ class Search:
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
         try:
             yield from self._matches(pool, most)
-        finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # what is still under way is on the bill
+        finally:  # but nobody who leaves early waits for it
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, pool: Executor, most: int) -> Iterator[Match]:
         rank = attrgetter("confidence" if self._query.order == "surest" else "uploaded_at")
@@ -253,15 +254,13 @@ class Search:
         ]
         return labels + ([self._listed] if self._listed else [])
 
-    def _draw(
-        self, candidates: Iterator[tuple[Rank | None, str]], size: int
-    ) -> tuple[list[str], Rank | None, bool]:
+    def _draw(self, candidates: Iterator[Entry], size: int) -> tuple[list[str], Rank | None, bool]:
         """The next photos to look at, the greatest rank that can come after them, and if none can."""
         images: list[str] = []
         bound: Rank | None = None
         for rank, image in candidates:
             bound = rank
-            if image not in self._seen and image.startswith(self._query.prefix):
+            if image and image not in self._seen and image.startswith(self._query.prefix):
                 self._seen[image] = None
                 images.append(image)
                 if len(images) == size:

@@ -94,7 +94,7 @@ def search(
         for match in matches:
             if told == limit:
                 more = True
-                break
+                continue  # it was the last; the search ends by itself, and the bill is whole
             if not told and view.mode == "table":
                 view.stream(None, _titles(query))
             told += 1

@@ -17,6 +17,8 @@ LIMIT = 100
 SEARCHES = (
     ("a common label", Wanted(labels=["thing 0"])),
     ("the same, newest first", Wanted(labels=["thing 0"], order="newest")),
+    ("… from 90 % on", Wanted(labels=["thing 0"], order="newest", min_confidence=90)),
+    ("… from 99.9 % on", Wanted(labels=["thing 0"], order="newest", min_confidence=99.9)),
     ("a rare label", Wanted(labels=["thing 490"])),
     ("by an alias", Wanted(labels=["item 490"])),
     ("a common one and a rare one", Wanted(labels=["thing 0", "thing 490"])),

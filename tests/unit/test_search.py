@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import count
+from threading import Event
 from typing import Any
 
 import pytest
@@ -140,6 +142,7 @@ MOST = st.sampled_from([1, 2, 10, 101, 10**6])
 @example(wanted=Wanted(categories=["tens", "OTHERS"]), most=50)
 @example(wanted=Wanted(labels=["thing 0"], without=["thing 0"]), most=5)
 @example(wanted=Wanted(labels=["Thing 0"], prefix="0"), most=10**6)
+@example(wanted=Wanted(labels=["Thing 0"], min_confidence=99.9, order="newest"), most=2)
 def test_it_finds_what_looking_at_every_photo_finds(table, known, wanted, most):
     wanted = replace(wanted, categories=[name.lower() for name in wanted.categories])
     matches, _ = search(table, wanted, most)
@@ -258,6 +261,33 @@ def test_the_smallest_leads_wherever_it_stands(rare):
         assert len(matches) >= rare
         costs.append(reader.spent.units)
     assert max(costs) < 2 * min(costs)
+
+
+def test_who_leaves_does_not_wait_for_what_is_under_way(table, monkeypatch):
+    """Such as at an interrupt: a request that hangs does not hold it up."""
+    begun, go_on, calls = Event(), Event(), count(1)
+    answer = table.batch_get_item
+
+    def hang(**request: Any) -> Any:
+        number = next(calls)
+        if number == 2:  # until the third, which is asked for beside it, is under way
+            begun.wait(10)
+        if number == 3:
+            begun.set()
+            go_on.wait(10)
+        return answer(**request)
+
+    query = plan(Vocabulary(Reader(table, "labels")), Wanted(labels=["thing 0"]))
+    monkeypatch.setattr(table, "batch_get_item", hang)
+    matches = Search(Reader(table, "labels"), table.bucket, "photos", query).matches(10**6)
+    for _ in matches:
+        if begun.is_set():
+            break
+    started = time.monotonic()
+    matches.close()
+    took = time.monotonic() - started
+    go_on.set()
+    assert took < 5
 
 
 def test_a_photo_with_several_of_the_labels_is_looked_at_once(table, known):
