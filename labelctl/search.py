@@ -298,12 +298,3 @@ class Search:
 
 def _surest_first(found: Found) -> tuple[Decimal, str]:
     return -found.confidence, found.name
-
-
-def find(
-    reader: Reader, s3: S3Client, bucket: str, wanted: Wanted, most: int
-) -> Generator[Match, None, None]:
-    """The photos that answer, best first, up to `most`. Raises what `plan` does, before the first."""
-    from labelctl.vocabulary import Vocabulary
-
-    yield from Search(reader, s3, bucket, plan(Vocabulary(reader), wanted)).matches(most)

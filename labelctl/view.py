@@ -143,14 +143,16 @@ class View:
 
         Raises UsageError where none can be shown.
         """
-        if self.mode != "table" or not self._out.isatty() or not sys.stdin.isatty():
+        if not self._out.isatty() or not sys.stdin.isatty():
             why = "This output is no terminal."
+        elif self.mode != "table":
+            why = f"--output {self.mode} is for programs."
         elif self._console_out.no_color or not self._console_out.color_system:
             why = "This terminal shows no colours."
         else:
             columns, rows = self._console_out.size
             return columns, max(rows - 6, 4)  # what is said below it fits as well
-        raise UsageError(f"{why} A picture cannot be shown on it.", "Leave --terminal away.")
+        raise UsageError(f"{why} A picture cannot be shown there.", "Leave out --terminal.")
 
     def picture(self, drawn: Any) -> None:
         """A picture that was rendered for the terminal (see `screen`)."""

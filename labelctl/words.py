@@ -9,11 +9,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def volume(size: int) -> str:
-    """So many bytes: "0.4 MB", "120 MB", "1.3 GB"."""
+    """So many bytes: "94 bytes", "12 kB", "0.4 MB", "120 MB", "1.3 GB"."""
+    if size < 1000:
+        return counted(size, "byte")
+    if size < 100_000:
+        return f"{size / 1000:.0f} kB"
     megabytes = size / 1e6
     if megabytes >= 1000:
         return f"{megabytes / 1000:,.1f} GB"
-    return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{max(megabytes, 0.1):.1f} MB"
+    return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{megabytes:.1f} MB"
 
 
 def span(seconds: float) -> str:

@@ -32,6 +32,7 @@ def _known(value: str | None) -> str | None:
 class _Count:
     labels: int = 0
     photos: int = 0
+    read: int = 0
     broken: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -53,7 +54,10 @@ def export(
     file: Annotated[
         Path | None,
         typer.Option(
-            "-o", metavar="FILE", help="Where to write; else to stdout.", show_default=False
+            "-o",
+            metavar="FILE",
+            help="Where to write; else, or as -, to stdout.",
+            show_default=False,
         ),
     ] = None,
     prefix: Annotated[
@@ -66,8 +70,8 @@ def export(
 ) -> None:
     """Write all labels into a table for other programs.
 
-    One line or row for each label of each photo, those of a photo together, photos in no order. FILE
-    is there when it is whole, and not before.
+    One line or row for each label of each photo, those of a photo together, photos in no order;
+    photos without labels are left out. FILE is there when it is whole, and not before.
     """
     from labelctl import drafts, writing
     from labelctl.reads import Reader
@@ -84,7 +88,7 @@ def export(
         if path is None:
             with writing.writer(name, view) as writer:
                 _write(session, reader, writer, count, prefix, min_confidence)
-            view.note(f"{count}.")
+            view.note(_nothing(session, count, prefix, min_confidence) or f"{count}.")
         else:
             with drafts.draft(path) as draft:
                 if draft.leftover:
@@ -92,6 +96,8 @@ def export(
                 with writing.writer(name, draft.stream) as writer:
                     _write(session, reader, writer, count, prefix, min_confidence)
             _tell(session, path, name, count)
+            if nothing := _nothing(session, count, prefix, min_confidence):
+                view.warn(f'"{path}" has no labels in it now. {nothing}')
     except KeyboardInterrupt:
         view.note("Interrupted." + (f' Nothing was written to "{path}".' if path else ""))
         raise
@@ -132,16 +138,15 @@ def _write(
 ) -> None:
     """Write all records, and count."""
     parts, total = _parts(session, reader, prefix, min_confidence)
-    done = 0
     with session.view.meter("Exporting") as meter, closing(parts):
         for part in parts:
             writer.write(part.records)
-            done += part.done
+            count.read += part.done
             count.labels += len(part.records)
             count.photos += len({record.image for record in part.records})
             count.broken += part.broken
             # What is counted for the total is some hours old.
-            meter.update(done, total=max(total, done) if total else None)
+            meter.update(count.read, total=max(total, count.read) if total else None)
 
 
 def _parts(
@@ -156,6 +161,20 @@ def _parts(
     return core.everything(reader, min_confidence), core.size(aws.dynamodb, stack.table)
 
 
+def _nothing(session: Session, count: _Count, prefix: str, min_confidence: float) -> str:
+    """Why there is nothing, if there is nothing; photos that are broken are told of anyway."""
+    if count.labels or count.broken:
+        return ""
+    if prefix and not count.read:
+        return f'There is no photo whose key begins with "{prefix}".'
+    where = f' of a photo whose key begins with "{prefix}"' if prefix else ""
+    if min_confidence and count.read:
+        return f"No label{where} is as sure as {min_confidence:g} %."
+    if prefix:
+        return f'No photo whose key begins with "{prefix}" has a label.'
+    return f"No photo has a label yet. Next: {session.command('upload PATH')}"
+
+
 def _tell(session: Session, path: Path, name: str, count: _Count) -> None:
     """What was written: a line in a pipe, a sentence for people."""
     view, length = session.view, path.stat().st_size
@@ -168,5 +187,5 @@ def _tell(session: Session, path: Path, name: str, count: _Count) -> None:
     }
     row = [str(each) for each in value.values()]
     view.show(value, Table((Column(""),), [row] if view.mode == "plain" else []))
-    if view.mode == "table":
+    if view.mode == "table" and (count.labels or count.broken):
         view.note(f'{count} in "{path}" ({volume(length)}).')

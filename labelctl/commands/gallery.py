@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.commands.opening import open_file
-from labelctl.errors import RefusedError
+from labelctl.errors import RefusedError, UsageError
 from labelctl.options import check_prefix
 from labelctl.session import Session
 from labelctl.view import Column, Table
@@ -77,8 +77,17 @@ def gallery(
     session = Session.of(context)
     age = None if presign is None else timedelta(seconds=links.seconds(presign))
     target = place or Path(f"{_PLACE}.html" if embed else _PLACE)
+    if str(target) == "-":
+        raise UsageError(
+            "A gallery cannot be written to the standard output.",
+            f"Name a {'file, such as gallery.html' if embed else 'folder'}, or leave -o out.",
+        )
     one_file = OneFile(target) if embed else None
-    chosen, more = _choose(session, prefix, search or [], limit)
+    chosen, more, nothing = _choose(session, prefix, search or [], limit)
+    if not chosen:  # what an earlier run has made stays: a typing error must not empty it
+        session.view.show(_value(None, [], False, 0, None))
+        session.view.note(nothing)
+        return
     now = datetime.now(UTC)
     about = {
         "title": "labelctl",
@@ -107,18 +116,25 @@ def gallery(
 
 def _choose(
     session: Session, prefix: str, search: list[str], limit: int
-) -> tuple[list[Chosen], int]:
-    """The photos that are to be shown, and how many more there are, at the least."""
+) -> tuple[list[Chosen], int, str]:
+    """The photos to be shown, how many more there are, at the least, and what to say of none."""
     from labelctl.gallery import build
     from labelctl.reads import Reader
+    from labelctl.search import plan
+    from labelctl.vocabulary import Vocabulary
 
     stack, aws, view = session.stack, session.aws, session.view
     reader = Reader(aws.dynamodb, stack.table)
     if search:
-        most = limit + _COUNTED_ON
-        some = build.searched(reader, aws.s3, stack.bucket, search, prefix, most)
+        query = plan(Vocabulary(reader), build.Filter(search, prefix=prefix))
+        some = build.searched(reader, aws.s3, stack.bucket, query, limit + _COUNTED_ON)
+        where = f' under "{prefix}"' if prefix else ""
+        nothing = f"No photo{where} shows {' and '.join(each.name for each in query.groups)}."
     else:
         some = build.listed(aws.s3, stack.bucket, prefix)
+        nothing = f"There are no photos yet. Next: {session.command('upload PATH')}"
+        if prefix:
+            nothing = f'There is no photo whose key begins with "{prefix}".'
     found: list[Chosen] = []
     with view.meter("Looking for photos") as meter:
         for each in islice(some, limit):
@@ -127,7 +143,7 @@ def _choose(
         more = sum(1 for _ in islice(some, _COUNTED_ON))
     if search and session.options.verbose:
         view.note(f"Read: {reader.spent}.")
-    return found, more
+    return found, more, nothing
 
 
 def _make(
@@ -193,18 +209,35 @@ def _tell(
     removed: int,
     links_end: datetime | None,
 ) -> None:
-    """The result: in a pipe the page's place alone.
-
-    As JSON: `path` of the page; how many `photos` it has, and of these `labelled`, `failed`, `pending`;
-    `without_picture` [{image, reason}]; `more`: whether there are photos beyond the limit; `fetched`
-    photos and `fetched_bytes`; of how many others pictures were `removed`; `links_end_at` or null.
-    """
+    """The result: in a pipe the page's place alone."""
     view = session.view
+    rows: list[tuple[str, ...]] = [(str(path),)]
+    if view.mode == "table":
+        states = Counter(tile.photo.status for tile in tiles)
+        rows = [("Page", str(path)), ("Photos", _sum(len(tiles), states))]
+        if fetched := [tile.fetched for tile in tiles if tile.fetched is not None]:
+            rows.append(("Fetched", f"{len(fetched):,}, {volume(sum(fetched))}"))
+    value = _value(path, tiles, more, removed, links_end)
+    view.show(value, Table((Column("", style="bold"), Column("")), rows))
+    bare = [tile for tile in tiles if tile.pictures is None]
+    _note(session, path, bare, more, removed, links_end)
+
+
+def _value(
+    path: Path | None, tiles: list[Tile], more: bool, removed: int, links_end: datetime | None
+) -> dict[str, Any]:
+    """The result as JSON.
+
+    `path` of the page, null where nothing was found and none made; how many `photos` it has, and
+    of these `labelled`, `failed`, `pending`; `without_picture` [{image, reason}]; `more`: whether
+    there are photos beyond the limit; `fetched` photos and `fetched_bytes`; of how many others
+    pictures were `removed`; `links_end_at` or null.
+    """
     states = Counter(tile.photo.status for tile in tiles)
     fetched = [tile.fetched for tile in tiles if tile.fetched is not None]
     bare = [tile for tile in tiles if tile.pictures is None]
-    value = {
-        "path": str(path),
+    return {
+        "path": path and str(path),
         "photos": len(tiles),
         **{state: states[state] for state in _STATES},
         "without_picture": [{"image": each.photo.image, "reason": each.reason} for each in bare],
@@ -214,15 +247,6 @@ def _tell(
         "removed": removed,
         "links_end_at": links_end and f"{links_end:%Y-%m-%dT%H:%M:%SZ}",
     }
-    rows: list[tuple[str, ...]] = [(str(path),)]
-    if view.mode == "table":
-        rows = [("Page", str(path)), ("Photos", _sum(len(tiles), states))]
-        if fetched:
-            rows.append(("Fetched", f"{len(fetched):,}, {volume(sum(fetched))}"))
-        if removed:
-            rows.append(("Removed", f"{removed:,}"))
-    view.show(value, Table((Column("", style="bold"), Column("")), rows))
-    _note(session, path, bare, more, links_end)
 
 
 _STATES = {"labelled": "labelled", "failed": "failed", "pending": "waiting"}
@@ -230,17 +254,25 @@ _STATES = {"labelled": "labelled", "failed": "failed", "pending": "waiting"}
 
 def _sum(count: int, states: Counter[str]) -> str:
     parts = [f"{states[state]:,} {word}" for state, word in _STATES.items() if states[state]]
-    return f"{count:,} ({', '.join(parts)})" if parts else "0"
+    return f"{count:,} ({', '.join(parts)})"
 
 
 def _note(
-    session: Session, path: Path, bare: list[Tile], more: bool, links_end: datetime | None
+    session: Session,
+    path: Path,
+    bare: list[Tile],
+    more: bool,
+    removed: int,
+    links_end: datetime | None,
 ) -> None:
     view = session.view
     for tile in bare[:_TOLD]:
         view.note(f'No picture of "{tile.photo.image}": {tile.reason}')
     if len(bare) > _TOLD:
         view.note(f"… and of {counted(len(bare) - _TOLD, 'more photo')}.")
+    if removed:
+        others = "other photos" if removed > 1 else "another photo"
+        view.note(f"{counted(removed, 'picture')} of {others} removed.")
     if more:
         view.note("There are more photos: --limit COUNT takes them.")
     if links_end:
@@ -250,4 +282,4 @@ def _note(
         )
     size = path.stat().st_size
     if size > _MAIL:
-        view.warn(f"{path} has {volume(size)}: more than most mail takes.")
+        view.warn(f'"{path}" has {volume(size)}: more than most mail takes.')

@@ -49,8 +49,11 @@ def labels(
     raise_unless_labelled(session, photo)
 
 
-def raise_unless_labelled(session: Session, photo: Photo) -> None:
-    """End a command about a photo that has no labels: why, and what to do. Shown it is by now."""
+def raise_unless_labelled(session: Session, photo: Photo, wait: str = "--wait") -> None:
+    """End a command about a photo that has no labels: why, and what to do. Shown it is by now.
+
+    `wait` is what to wait for it with.
+    """
     if photo.status == "failed":
         raise PhotosFailedError(
             f'The photo "{photo.image}" could not be labelled: {photo.reason}',
@@ -62,7 +65,7 @@ def raise_unless_labelled(session: Session, photo: Photo) -> None:
             f'The photo "{photo.image}" is still waiting to be labelled.',
             f"It may be among the {counted(dead, 'dead letter')}: labelctl failures"
             if dead
-            else "Wait for it with --wait, or see how things stand: labelctl status",
+            else f"Wait for it with {wait}, or see how things stand: labelctl status",
         )
 
 

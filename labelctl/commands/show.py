@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +37,7 @@ def show(
         typer.Option(
             "-o",
             metavar="FILE",
-            help="Where to save it, as .png or .jpg. [default: NAME-labels.jpg in this folder]",
+            help="Where to save it, as .png or .jpg. [default: NAME-labels.jpg or .png, here]",
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the saved picture.")] = False,
@@ -65,12 +68,14 @@ def show(
     with view.meter(f"Drawing {sent.key}"):
         photo = results.read(aws.dynamodb, stack.table, sent)
         labels = [_sure(label, min_confidence) for label in photo.at_least(min_confidence).labels]
-        content = pictures.get(aws.s3, stack.bucket, sent)
+        with _telling(photo):
+            content = pictures.get(aws.s3, stack.bucket, sent)
         target = saving.target(file, sent.key, pictures.is_png(content))
         save = bool(file or open_ or not screen)
         if save:
             saving.check(target)
-        picture = _upright(sent.key, content)
+        with _telling(photo, f'The photo "{sent.key}" cannot be drawn: '):
+            picture = pictures.upright(content, _LONGEST)
         drawn = draw.draw(picture, labels, _note(photo))
         if save:
             saving.save(drawn, target)
@@ -80,7 +85,7 @@ def show(
         _tell(session, photo, target, drawn)
     if open_:
         open_file(session, target)
-    raise_unless_labelled(session, photo)
+    raise_unless_labelled(session, photo, f"`labelctl labels {shlex.quote(sent.key)} --wait`")
 
 
 def _sure(label: Label, confidence: float) -> Label:
@@ -88,15 +93,17 @@ def _sure(label: Label, confidence: float) -> Label:
     return replace(label, boxes=tuple(box for box in label.boxes if box.confidence >= confidence))
 
 
-def _upright(key: str, content: bytes) -> Image.Image:
-    from labelctl import pictures
-
+@contextmanager
+def _telling(photo: Photo, instead: str = "") -> Iterator[None]:
+    """Of a photo that failed and cannot be shown either, the reason is told that `labels` tells."""
     try:
-        return pictures.upright(content, _LONGEST)
+        yield
     except PhotosFailedError as error:
-        raise PhotosFailedError(
-            f'The photo "{key}" cannot be drawn: {error.message}', error.hint
-        ) from error
+        message = f"{instead}{error.message}"
+        if photo.status == "failed":
+            message = f'The photo "{photo.image}" could not be labelled: {photo.reason}'
+            message += " Its picture cannot be shown, either."
+        raise PhotosFailedError(message, error.hint) from error
 
 
 def _note(photo: Photo) -> str:

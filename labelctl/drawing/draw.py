@@ -8,7 +8,7 @@ on the picture, `layout` where, and `brush` how it looks; none knows where photo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -156,26 +156,31 @@ def draw(picture: Image.Image, labels: Sequence[Label], note: str = "") -> Image
     for mark, _, text, tag in drawn:
         if tag:
             brush.chip(tag, text, mark.color)
-    untold = _together([mark for mark, _, _, tag in drawn if not tag])
+    named = {mark.names for mark, _, _, tag in drawn if tag}
+    untold = _together([mark for mark, _, _, tag in drawn if not tag], named)
     others = [((name.name, _percent(name.confidence)), CHIP) for name in labels if not name.boxes]
     return brush.with_strip([*untold, *others], note)
 
 
-def _together(hidden: Sequence[Mark]) -> list[tuple[Text, Color]]:
-    """A chip for all boxes of the same names."""
+def _together(
+    hidden: Sequence[Mark], named: Collection[tuple[str, ...]]
+) -> list[tuple[Text, Color]]:
+    """A chip for all boxes of the same names; `named` are those of which others have a tag."""
     by_names: dict[tuple[str, ...], list[Mark]] = {}
     for mark in hidden:
         by_names.setdefault(mark.names, []).append(mark)
     return [
-        (
-            (
-                ", ".join(names),
-                _percent(same[0].confidence) if len(same) == 1 else f"{len(same)} boxes",
-            ),
-            same[0].color,
-        )
-        for names, same in by_names.items()
+        (_counted(names, same, names in named), same[0].color) for names, same in by_names.items()
     ]
+
+
+def _counted(names: tuple[str, ...], same: Sequence[Mark], more: bool) -> Text:
+    name = ", ".join(names)
+    if more:
+        return f"{name}:", f"{len(same):,} more {'box' if len(same) == 1 else 'boxes'}"
+    if len(same) == 1:
+        return name, _percent(same[0].confidence)
+    return f"{name}:", f"{len(same):,} boxes"
 
 
 def _percent(confidence: float) -> str:

@@ -38,6 +38,10 @@ def check(path: Path) -> None:
     """Raise UsageError or RefusedError if nothing may be saved there; a folder may be named."""
     if path.is_dir():
         return
+    if path == Path("-"):
+        raise UsageError(
+            "A picture is not written to stdout.", "Name a file, such as -o picture.png."
+        )
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(
             f'"{path}" is no name for a picture.', "Its end tells its kind: .jpg or .png."

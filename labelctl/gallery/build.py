@@ -13,13 +13,14 @@ megapixels, and one larger one (400 MB at the most).
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
-from labelctl import contract, pictures, results, search
+from labelctl import contract, pictures, results
 from labelctl.aws import explain
 from labelctl.errors import (
     AccessDeniedError,
@@ -33,7 +34,7 @@ from labelctl.gallery import thumbnails
 from labelctl.gallery.thumbnails import Folder, Pictures
 from labelctl.reads import BATCH, Reader
 from labelctl.results import Awaited, Label, Photo
-from labelctl.search import Wanted
+from labelctl.search import Query, Search, Wanted
 from labelctl.threads import pool
 
 if TYPE_CHECKING:
@@ -61,6 +62,19 @@ class Chosen:
     def name(self) -> str:
         """What its files are called."""
         return thumbnails.name_of(self.sent.key, self.sent.etag)
+
+
+@dataclass(frozen=True)
+class Filter(Wanted):
+    """What a gallery is to show: as of a search, but asked for by another command line."""
+
+    def command(self, word: str = "", instead: str = "") -> str:
+        """The command line that asks for it, with another word in one's place."""
+        labels = [instead if each == word else each for each in self.labels]
+        parts = ["labelctl gallery", *(f"--search {shlex.quote(each)}" for each in labels)]
+        if self.prefix:
+            parts.append(f"--prefix {shlex.quote(self.prefix)}")
+        return " ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -95,13 +109,10 @@ def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Chosen]:
 
 
 def searched(
-    reader: Reader, s3: S3Client, bucket: str, labels: Sequence[str], prefix: str, most: int
+    reader: Reader, s3: S3Client, bucket: str, query: Query, most: int
 ) -> Iterator[Chosen]:
-    """The photos that have all these labels, surest first, up to `most`, as a search finds them.
-
-    Raises what `search.plan` does.
-    """
-    matches = search.find(reader, s3, bucket, Wanted(labels, prefix=prefix), most)
+    """The photos that answer a query, surest first, up to `most`, as a search finds them."""
+    matches = Search(reader, s3, bucket, query).matches(most)
     while images := [match.image for match in islice(matches, BATCH)]:
         yield from _named(reader, images)
 
@@ -209,13 +220,13 @@ def data(
 
     `about` is what it tells of itself; `place` says how it finds a file of the folder.
     """
-    labels: dict[str, tuple[int, tuple[str, ...]]] = {}
+    labels: dict[str, tuple[int, Label]] = {}
     photos = []
     for tile in tiles:
         found = tile.pictures
         full = tile.link or (found and found.full and place(found.full))
         for label in tile.photo.labels:
-            labels.setdefault(label.name, (len(labels), label.categories))
+            labels.setdefault(label.name, (len(labels), label))
         photos.append(
             {
                 "image": tile.photo.image,
@@ -229,13 +240,15 @@ def data(
                 "labels": [_label(label, labels[label.name][0]) for label in tile.photo.labels],
             }
         )
-    categories = list(dict.fromkeys(each for _, some in labels.values() for each in some))
+    some = [label for _, label in labels.values()]
+    categories = list(dict.fromkeys(each for label in some for each in label.categories))
     number = {name: position for position, name in enumerate(categories)}
     return {
         **about,
         "labels": list(labels),
         "categories": categories,
-        "label_categories": [[number[each] for each in some] for _, some in labels.values()],
+        "label_categories": [[number[each] for each in label.categories] for label in some],
+        "label_aliases": [list(label.aliases) for label in some],
         "photos": photos,
     }
 

@@ -21,24 +21,30 @@ LARGEST = 250_000_000
 """Bytes. Beyond it browsers take long to open a file, and small machines do not open it at all.
 Chromium reads a page as one text, of at most 512 MB."""
 
+_SUFFIXES = (".html", ".htm")
 _HEAD = 4096  # bytes within which a page says who made it
 
 
 class OneFile:
     """The file that is to be made.
 
-    Raises UsageError for a folder, RefusedError for a file that is no gallery.
+    Raises UsageError for a folder, and for a name that browsers show as text; RefusedError for a file
+    that is no gallery.
     """
 
     def __init__(self, path: Path) -> None:
         if path.is_dir():
             raise UsageError(
-                f"{path} is a folder, and --embed writes a file.",
+                f'"{path}" is a folder, and --embed writes a file.',
                 "Name a file with -o, such as gallery.html.",
+            )
+        if path.suffix.lower() not in _SUFFIXES:
+            raise UsageError(
+                f'The name "{path.name}" is no web page\'s.', "Give it .html at the end."
             )
         if path.exists() and not _is_ours(path):
             raise RefusedError(
-                f"The file {path} is no gallery of labelctl's.", "Choose another name with -o."
+                f'The file "{path}" is no gallery of labelctl\'s.', "Choose another name with -o."
             )
         self.path = path
         self._names: list[str] = []

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelctl.errors import RefusedError
+from labelctl.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -145,8 +145,14 @@ class Folder:
 def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
     """A new gallery's folder, or one of ours, kept from other runs while it is open.
 
-    Raises RefusedError for a folder with other things in it, or one that cannot be written to.
+    Raises UsageError for a file, RefusedError for a folder with other things in it, or one that
+    cannot be written to.
     """
+    if root.exists() and not root.is_dir():
+        raise UsageError(
+            f'"{root}" is a file, and a gallery is a folder.',
+            "Choose another with -o, or add --embed for one file.",
+        )
     marker = root / _MARKER
     with contextlib.ExitStack() as held:
         with _writing(root):
@@ -154,7 +160,7 @@ def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
             if not marker.is_file():
                 if any(root.iterdir()):
                     raise RefusedError(
-                        f"The folder {root} has other things in it than a gallery.",
+                        f'The folder "{root}" has other things in it than a gallery.',
                         "Choose another with -o: a new one, an empty one, or an earlier gallery.",
                     )
                 marker.write_text(_ABOUT, "utf-8")
@@ -187,7 +193,7 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RefusedError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}.",
+            f'"{error.filename or path}" cannot be written: {error.strerror or error}.',
             "Make room for it, or choose another place with -o.",
         ) from error
 
@@ -205,7 +211,7 @@ def _alone(marker: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RefusedError(
-                f"Another `labelctl gallery` is at work in {marker.parent}.",
+                f'Another `labelctl gallery` is at work in "{marker.parent}".',
                 "Wait until it has ended, or choose another place with -o.",
             ) from None
         except OSError:

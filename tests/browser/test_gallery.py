@@ -89,6 +89,18 @@ def test_accents_and_case_do_not_matter(show: Show) -> None:
     assert opened.names() == ["b.jpg"]
 
 
+def test_typing_finds_labels_by_their_aliases_and_categories_too(show: Show) -> None:
+    photos = [photo("a.jpg", [("Boat", 90, [])]), photo("b.jpg", [("Tree", 90, [])])]
+    for words, name in (("vessel", "a.jpg"), ("vehicles auto", "a.jpg"), ("FLOWERS", "b.jpg")):
+        opened = show(album(photos, label_aliases=[["Ship", "Vessel"], []]))
+        opened.page.get_by_role("searchbox").fill(words)
+        opened.settles("1 of 2 photos")
+        assert opened.names() == [name]
+    old = show(album(photos))  # of a page without them
+    old.page.get_by_role("searchbox").fill("vessel")
+    old.settles("0 of 2 photos")
+
+
 def test_facets_count_and_narrow(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     assert gallery.number("labels", "Boat") == len(has(painted, "Boat"))
     gallery.option("labels", "Boat").click()

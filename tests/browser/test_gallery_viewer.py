@@ -198,6 +198,32 @@ def test_boxes_show_with_their_labels(show: Show) -> None:
     )
 
 
+def test_labels_that_are_not_sure_enough_are_not_shown_there_either(show: Show) -> None:
+    labels = [("Person", 99.0, [[0, 0, 0.5, 1]]), ("Hat", 70.0, [[0.1, 0.1, 0.2, 0.2]])]
+    opened = show(album([photo("a.jpg", labels, thumb=DOT, full=DOT)]), hash="#least=86")
+    opened.tiles.click()
+    names = opened.page.locator(".found .name")
+    assert names.all_inner_texts() == ["Person"]
+    assert opened.page.locator(".box").count() == 1
+    opened.page.keyboard.press("Escape")
+    opened.page.get_by_role("button", name="Remove filter at least 86 %").click()
+    opened.tiles.click()
+    assert names.all_inner_texts() == ["Person", "Hat"]
+    assert opened.page.locator(".box").count() == 2
+
+
+def test_boxes_end_where_the_picture_does(show: Show) -> None:
+    boxes = [[-0.2, 0.5, 0.5, 0.75], [0.5, -0.1, 0.9, 0.4], [1.1, 0, 0.2, 0.2]]
+    opened = show(album([photo("a.jpg", [("Car", 90.0, boxes)], thumb=DOT, full=DOT)]))
+    opened.tiles.click()
+    sides = (
+        "boxes => boxes.map(box => ['left', 'top', 'width', 'height']"
+        ".map(side => Math.round(parseFloat(box.style[side]))))"
+    )
+    drawn = opened.page.locator(".box").evaluate_all(sides)
+    assert sorted(drawn) == [[0, 50, 30, 50], [50, 0, 50, 30]]
+
+
 def test_a_picture_that_does_not_load_is_said_to_be_missing(show: Show) -> None:
     labels = [("Dog", 98.1, [])]
     gone = photo("gone.jpg", labels, thumb="thumbs/none.jpg", full="photos/none.jpg")

@@ -115,8 +115,11 @@ def test_only_some_photos_are_shown(visitor: User) -> None:
     first, told = shown("--limit", "1")
     assert (first, told["more"]) == ([HOSTILE], 2)
     assert "labelctl stats" in visitor("gallery", "--search", "unicorn", code=3).err
-    nothing = visitor("gallery", "--prefix", "nothing/", "--output", "json").json
-    assert (nothing["photos"], nothing["fetched"]) == (0, 0)
+    before = files(visitor.folder)
+    nothing = visitor("gallery", "-o", "g", "--prefix", "nothing/")
+    told = 'There is no photo whose key begins with "nothing/".\n'
+    assert (nothing.out, nothing.err) == ("", told)
+    assert files(visitor.folder) == before
 
 
 def test_a_folder_with_other_things_is_left_alone(visitor: User) -> None:

@@ -112,6 +112,7 @@ def test_a_file_of_the_users_stays(astronaut: User) -> None:
     assert "is no picture that labelctl has drawn" in told.err
     assert original.read_bytes() == before
     assert "Write it out: --output json" in astronaut("show", "a", "-o", "json", code=2).err
+    assert "not written to stdout" in astronaut("show", "a", "-o", "-", code=2).err
     assert "Its end tells its kind" in astronaut("show", "a", "-o", "a.gif", code=2).err
     assert sorted(path.name for path in astronaut.folder.iterdir()) == ["holiday"]
 
@@ -123,6 +124,7 @@ def test_photos_without_labels_are_shown_as_such(
     s3.put_object(Bucket=bucket, Key="small.png", Body=png(60, 40))
     s3.put_object(Bucket=bucket, Key="text.jpg", Body=b"hello")
     stack("labels", "small.png", "--wait", code=5)
+    reason = stack("labels", "text.jpg", "--wait", code=5).err.splitlines()[0]
 
     small = stack("show", "small.png", code=5)
 
@@ -131,13 +133,19 @@ def test_photos_without_labels_are_shown_as_such(
     assert picture(stack.folder / "small-labels.png").height > 427  # the reason stands below
     text = stack("show", "text.jpg", code=5)
     assert text.out == ""
-    assert 'The photo "text.jpg" cannot be drawn: The picture is neither a JPEG' in text.err
+    assert 'The photo "text.jpg" could not be labelled: ' in reason
+    assert text.err.startswith(f"{reason} Its picture cannot be shown, either.\n")
     stop_the_function(stack, client)
-    photo("waits.jpg")
-    stack("upload", "waits.jpg")
-    waits = stack("show", "waits.jpg", "--output", "json", code=6)
+    photo("it waits.jpg")
+    stack("upload", "it waits.jpg")
+    waits = stack("show", "it waits.jpg", "--output", "json", code=6)
     assert waits.json["status"] == "pending"
-    assert (stack.folder / "waits-labels.jpg").exists()
+    assert "`labelctl labels 'it waits.jpg' --wait --local" in waits.err
+    assert "Wait for it with --wait, or" in stack("labels", "it waits.jpg", code=6).err
+    assert (stack.folder / "it waits-labels.jpg").exists()
+    s3.put_object(Bucket=bucket, Key="text.jpg", Body=b"hello")
+    text = stack("show", "text.jpg", code=5)
+    assert 'The photo "text.jpg" cannot be drawn: The picture is neither a JPEG' in text.err
 
 
 def test_it_is_opened_on_the_desktop(astronaut: User) -> None:

@@ -19,6 +19,8 @@ from labelctl.gallery.build import Chosen, Tile
 from labelctl.gallery.thumbnails import Folder, open_folder
 from labelctl.reads import Reader
 from labelctl.results import Awaited, Photo
+from labelctl.search import plan
+from labelctl.vocabulary import Vocabulary
 from tests.lambda_runtime import s3_record
 
 DONE_AT = "2030-01-01T00:00:00Z"
@@ -80,7 +82,8 @@ class Gallery:
 
     def searched(self, *labels: str, prefix: str = "") -> list[Chosen]:
         reader = Reader(self.dynamodb, self.table)
-        return list(build.searched(reader, self.s3, self.bucket, labels, prefix, 100))
+        query = plan(Vocabulary(reader), build.Filter(labels, prefix=prefix))
+        return list(build.searched(reader, self.s3, self.bucket, query, 100))
 
     def make(self, chosen: list[Chosen] | None = None, **more: Any) -> list[Tile]:
         """Make the gallery, of all photos or the chosen ones; with `link` without large pictures."""

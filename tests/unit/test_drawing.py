@@ -174,8 +174,16 @@ def test_of_a_crowd_some_are_named_and_the_others_counted(watched):
     brush = watched(photo(), [label("Person", *boxes)])
     *named, others = texts(brush)
     assert set(named) == {"Person 90 %"}
-    assert others == f"Person {108 - len(named)} boxes"
+    assert others == f"Person: {108 - len(named)} more boxes"
     assert len(brush.frames) == 108
+
+
+def test_of_what_has_no_name_on_the_picture_all_boxes_are_counted():
+    boxes = label("Face", (0, 0, 0.1, 0.1), (0.5, 0, 0.1, 0.1))
+    one, two = draw.marks([boxes])
+    assert [text for text, _ in draw._together([one, two], set())] == [("Face:", "2 boxes")]
+    assert [text for text, _ in draw._together([one], set())] == [("Face", "90 %")]
+    assert [text for text, _ in draw._together([one], {("Face",)})] == [("Face:", "1 more box")]
 
 
 def test_labels_without_boxes_stand_below(watched):

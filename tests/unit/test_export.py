@@ -154,6 +154,7 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
             'The name "labels.txt" tells no format.\nAdd --format csv, jsonl or',
         ),
         (["-o", "labels"], 'The name "labels" tells no format.'),
+        (["-o", ""], "-o has no name behind it.\nName where to write"),
         (["-o", "."], '"." is a folder.'),
         (["-o", "no/labels.csv"], 'There is no folder "no".\nMake it first'),
         (["-o", "/dev/null", "--format", "csv"], '"/dev/null" is no file.'),
@@ -185,7 +186,7 @@ def test_what_was_written_is_told(run: Run) -> None:
     size = str(Path("c.jsonl").stat().st_size)
     assert (said.rows, said.err) == ([["c.jsonl", "jsonl", "3", "2", size]], "")
     said = run("export", "-o", "c.jsonl", "--output", "table")
-    assert (said.out, said.err) == ("", '3 labels of 2 photos in "c.jsonl" (0.1 MB).\n')
+    assert (said.out, said.err) == ("", f'3 labels of 2 photos in "c.jsonl" ({size} bytes).\n')
 
 
 # ---- which labels
@@ -230,8 +231,29 @@ def test_a_table_without_labels(
     run = runner(TableFake(), monkeypatch, capsys)
     said = run("export")
     assert said.out.count("\n") == 1
-    assert said.err == "0 labels of 0 photos.\n"
+    assert said.err == "No photo has a label yet. Next: labelctl upload PATH\n"
     assert run("export", "--output", "json").out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--prefix", "nope"], 'There is no photo whose key begins with "nope".'),
+        (["--prefix", "none"], 'No photo whose key begins with "none" has a label.'),
+        (["--min-confidence", "99.5"], "No label is as sure as 99.5 %."),
+        (
+            ["--prefix", "a.", "--min-confidence", "99"],
+            'No label of a photo whose key begins with "a." is as sure as 99 %.',
+        ),
+    ],
+)
+def test_where_there_is_nothing_it_says_why(run: Run, words: list[str], why: str) -> None:
+    assert run("export", *words).err == f"{why}\n"
+    run("export", "-o", "labels.jsonl")
+    for form in ("plain", "table", "json"):
+        said = run("export", "-o", "labels.jsonl", *words, "--output", form, "--quiet")
+        assert (said.code, said.err) == (0, f'"labels.jsonl" has no labels in it now. {why}\n')
+    assert Path("labels.jsonl").read_text() == ""
 
 
 class Changing:

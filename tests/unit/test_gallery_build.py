@@ -35,7 +35,8 @@ def telling(width: int = 60, height: int = 40, orientation: int = 1) -> bytes:
 def test_each_photo_has_two_pictures_and_its_labels(gallery: Gallery) -> None:
     box = {"BoundingBox": {"Left": 0.1, "Top": 0.2, "Width": 0.123456, "Height": 0.4}}
     animals = [{"Name": "Animals and Pets"}]
-    gallery.put("a b/ü.jpg", jpeg(2400, 1200), {"Dog": 98.126, "Pet": 90}, Categories=animals)
+    known = {"Categories": animals, "Aliases": [{"Name": "Hound"}]}
+    gallery.put("a b/ü.jpg", jpeg(2400, 1200), {"Dog": 98.126, "Pet": 90}, **known)
     gallery.put("c.jpg", labels={"Dog": 60.0}, Instances=[box], Categories=animals)
 
     tiles = gallery.make()
@@ -51,6 +52,7 @@ def test_each_photo_has_two_pictures_and_its_labels(gallery: Gallery) -> None:
     assert told["title"] == "labelctl"
     assert (told["labels"], told["categories"]) == (["Dog", "Pet"], ["Animals and Pets"])
     assert told["label_categories"] == [[0], [0]]
+    assert told["label_aliases"] == [["Hound"], ["Hound"]]
     first, second = told["photos"]
     assert first["labels"] == [[0, 98.13, []], [1, 90.0, []]]
     assert second["labels"] == [[0, 60.0, [[0.1, 0.2, 0.1235, 0.4]]]]

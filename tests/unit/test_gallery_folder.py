@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from labelctl.errors import RefusedError
+from labelctl.errors import RefusedError, UsageError
 from labelctl.gallery import thumbnails
 from labelctl.gallery.thumbnails import open_folder
 from tests.unit.gallery_world import Gallery, files, jpeg, tile
@@ -47,9 +47,10 @@ def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
-    for place in (file, file / "below"):
-        with pytest.raises(RefusedError, match=str(file)), open_folder(place):
-            pass
+    with pytest.raises(RefusedError, match=str(file)), open_folder(file / "below"):
+        pass
+    with pytest.raises(UsageError, match=f'"{file}" is a file'), open_folder(file):
+        pass
     assert file.read_text() == "mine"
 
 
@@ -61,7 +62,7 @@ def test_a_full_disk_ends_it_with_a_sentence_and_no_half_file(tmp_path: Path, pl
     with open_folder(tmp_path) as folder:
         file.write_bytes(b"old")
         file.with_name(f".{file.name}.new").symlink_to("/dev/full")
-        with pytest.raises(RefusedError, match=f"{file.name} cannot be written: No space left"):
+        with pytest.raises(RefusedError, match=f'{file.name}" cannot be written: No space left'):
             folder.give_up(name, "No.") if file.suffix == ".txt" else tile(folder, "a.jpg", 900)
     assert file.read_bytes() == b"old"
     assert not [*file.parent.glob("*.new"), *file.parent.glob(".*.new")]

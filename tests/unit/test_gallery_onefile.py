@@ -62,10 +62,18 @@ def test_one_file_that_would_be_too_large_is_refused_before_all_is_fetched(
 def test_a_file_that_is_not_ours_and_a_folder_are_no_place_for_one_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a folder"):
         OneFile(tmp_path)
-    file = tmp_path / "a.jpg"
+    file = tmp_path / "mine.html"
     file.write_bytes(jpeg())
     with pytest.raises(RefusedError, match="no gallery"):
         OneFile(file)
+
+
+@pytest.mark.parametrize("name", ["g9", "gallery.jpg", ".html"])
+def test_a_name_that_no_browser_shows_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f'The name "{name}" is no web page') as refused:
+        OneFile(tmp_path / name)
+    assert refused.value.hint == "Give it .html at the end."
+    OneFile(tmp_path / "old.HTM")
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,11 @@ def test_a_name_that_is_none(name):
         saving.check(Path(name))
 
 
+def test_a_picture_is_not_written_to_stdout():
+    with pytest.raises(UsageError, match="not written to stdout"):
+        saving.check(Path("-"))
+
+
 def test_a_full_disk_leaves_nothing_behind(picture, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")

@@ -33,8 +33,10 @@ def test_a_terminal_has_room_and_a_few_lines_to_spare(keyboard):
 
 @pytest.mark.parametrize("output", ["plain", "json"])
 def test_what_is_written_for_programs_has_none(keyboard, output):
-    with pytest.raises(UsageError, match="no terminal"):
+    with pytest.raises(UsageError, match=f"--output {output} is for programs"):
         View(output, stdout=Terminal()).room_for_pictures()
+    with pytest.raises(UsageError, match="no terminal"):
+        View(output, stdout=io.StringIO()).room_for_pictures()
 
 
 def test_a_pipe_has_none(keyboard, monkeypatch):

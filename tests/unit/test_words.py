@@ -27,12 +27,16 @@ def test_a_length_of_time_is_told_in_a_unit_of_which_there_are_two(seconds, word
 @pytest.mark.parametrize(
     ("size", "words"),
     [
-        (0, "0.1 MB"),
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (94, "94 bytes"),
+        (12_345, "12 kB"),
+        (120_000, "0.1 MB"),
         (1_240_000, "1.2 MB"),
         (9_990_000, "10.0 MB"),
         (120_400_000, "120 MB"),
         (1_300_000_000, "1.3 GB"),
     ],
 )
-def test_a_size_is_told_in_megabytes(size, words):
+def test_a_size_is_told_in_the_unit_that_fits(size, words):
     assert volume(size) == words

@@ -22,8 +22,9 @@ class Album {
     this.labels = data.labels;
     this.categories = data.categories;
     this.labelCategories = data.label_categories;
+    this.labelAliases = data.label_aliases ?? [];
     this.photos = data.photos;
-    this.foldedLabels = data.labels.map(fold);
+    this.foldedLabels = data.labels.map((name, label) => fold(this.called(name, label).join("\n")));
     this.foldedNames = new Map(this.photos.map((photo) => [photo, fold(photo.image)]));
     this.byName = new Map(this.photos.map((photo) => [photo.image, photo]));
     this.states = [...new Set(this.photos.map((photo) => photo.status))];
@@ -92,9 +93,15 @@ class Album {
     return asked ? score : Math.max(0, ...labels.map(([, sure]) => sure));
   }
 
-  /** The positions of the labels whose names hold a word. */
+  /** What a label is found by: its name, its aliases and its categories. */
+  called(name, label) {
+    const categories = this.labelCategories[label] ?? [];
+    return [name, ...(this.labelAliases[label] ?? []), ...categories.map((each) => this.categories[each])];
+  }
+
+  /** The positions of the labels that a word finds. */
   naming(word) {
-    return new Set(this.foldedLabels.flatMap((name, position) => (name.includes(word) ? [position] : [])));
+    return new Set(this.foldedLabels.flatMap((names, position) => (names.includes(word) ? [position] : [])));
   }
 
   order(sort) {

@@ -28,8 +28,8 @@ const viewer = new Viewer(part("viewer"), album, {
 function view(photo) {
   const photos = answer.found.map((each) => each.photo);
   // A bookmarked photo is shown even where the filters of the bookmark leave it out.
-  if (photos.includes(photo)) viewer.open(photos, photos.indexOf(photo));
-  else viewer.open([photo], 0);
+  if (photos.includes(photo)) viewer.open(photos, photos.indexOf(photo), wanted.least);
+  else viewer.open([photo], 0, wanted.least);
 }
 
 // ---- the filters

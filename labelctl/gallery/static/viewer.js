@@ -7,7 +7,7 @@ const FEW_BOXES = 6; // up to so many, all names are shown at once
 
 class Viewer {
   constructor(dialog, album, { onShow, onClose }) {
-    Object.assign(this, { dialog, album, onShow, onClose, photos: [], position: 0 });
+    Object.assign(this, { dialog, album, onShow, onClose, photos: [], position: 0, least: 0 });
     const part = (selector) => dialog.querySelector(selector);
     this.parts = Object.fromEntries(PARTS.map((name) => [name, part(`.${name}`)]));
     this.heading = part("h2");
@@ -25,8 +25,9 @@ class Viewer {
     return this.photos[this.position];
   }
 
-  open(photos, position) {
-    Object.assign(this, { photos, position });
+  /** Shows a photo among others, with its labels that are sure enough: `least` is in per cent. */
+  open(photos, position, least) {
+    Object.assign(this, { photos, position, least });
     if (!this.dialog.open) this.dialog.showModal();
     this.draw();
   }
@@ -120,11 +121,13 @@ class Viewer {
   }
 
   drawLabels() {
-    const labels = this.photo.labels.map(([label, sure, boxes]) => ({
-      name: shown(this.album.labels[label]),
-      sure,
-      boxes,
-    }));
+    const labels = this.photo.labels
+      .filter(([, sure]) => sure >= this.least)
+      .map(([label, sure, boxes]) => ({
+        name: shown(this.album.labels[label]),
+        sure,
+        boxes: boxes.map(clipped).filter(area),
+      }));
     // Several labels often share one box (a person, her head): it is drawn once, with all their names.
     const shared = new Map();
     for (const label of labels) {
@@ -154,6 +157,13 @@ class Viewer {
 }
 
 const area = ([, , width, height]) => width * height;
+
+/** The part of a box that is on the picture: some reach beyond it. */
+function clipped([left, top, width, height]) {
+  const within = (share) => Math.min(Math.max(share, 0), 1);
+  const [x, y] = [within(left), within(top)];
+  return [x, y, within(left + width) - x, within(top + height) - y];
+}
 
 /** A label of the list: one that has boxes can be reached by keyboard, to see them. */
 function labelRow({ name, sure, boxes }) {

@@ -1,0 +1,130 @@
+"""`labelctl gallery`: what it says, and that a typing error costs nobody a gallery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from labelctl.session import Session
+from tests.unit.command_world import Run, runner
+from tests.unit.gallery_world import Gallery, files, jpeg
+from tests.unit.table_fake import TableFake
+
+
+@pytest.fixture
+def run(
+    gallery: Gallery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """The command on the photos of `gallery`, in an empty folder."""
+    run = runner(TableFake(), monkeypatch, capsys)
+    made = Session.of
+
+    def session(context: object) -> Session:
+        told = made(context)  # type: ignore[arg-type]
+        told.__dict__.update(
+            aws=SimpleNamespace(dynamodb=gallery.dynamodb, s3=gallery.s3),
+            stack=SimpleNamespace(table=gallery.table, bucket=gallery.bucket, name="labelctl"),
+        )
+        return told
+
+    monkeypatch.setattr(Session, "of", session)
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+@pytest.fixture
+def album(gallery: Gallery) -> Gallery:
+    """A boat, a cat, and a rocket."""
+    for name, colour in (("Boat", "blue"), ("Cat", "black"), ("Rocket", "red")):
+        gallery.put(f"{name.lower()}.jpg", jpeg(colour=colour), {name: 90.0})
+    return gallery
+
+
+NOTHING = [
+    ("--prefix typo", 'There is no photo whose key begins with "typo".\n'),
+    ("--search cat --search rocket", "No photo shows Cat and Rocket.\n"),
+    ("--search cat --prefix boat", 'No photo under "boat" shows Cat.\n'),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), NOTHING)
+def test_where_nothing_is_found_nothing_is_touched_or_made(
+    album: Gallery, run: Run, tmp_path: Path, words: str, said: str
+) -> None:
+    assert run("gallery", "-o", "g").code == 0
+    assert run("gallery", "--embed", "-o", "g.html").code == 0
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    for place in ("-o g", "-o new", "--embed -o g.html", "--embed -o new.html"):
+        told = run("gallery", *place.split(), *words.split(), "--open")
+        assert (told.code, told.out, told.err) == (0, "", said)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+    told = run("gallery", "-o", "g", *words.split(), "--output", "json")
+    assert (told.json["photos"], told.json["path"], told.json["removed"]) == (0, None, 0)
+    assert told.err == said
+
+
+def test_an_empty_bucket_makes_no_gallery(gallery: Gallery, run: Run, tmp_path: Path) -> None:
+    told = run("gallery")
+    assert (told.code, told.out) == (0, "")
+    assert told.err == "There are no photos yet. Next: labelctl upload PATH\n"
+    assert files(tmp_path) == set()
+
+
+def test_that_pictures_of_other_photos_are_removed_is_said(album: Gallery, run: Run) -> None:
+    run("gallery", "-o", "g")
+    assert "removed" not in run("gallery", "-o", "g").err
+    assert run("gallery", "-o", "g", "--limit", "2").err.splitlines() == [
+        "1 picture of another photo removed.",
+        "There are more photos: --limit COUNT takes them.",
+    ]
+    run("gallery", "-o", "g")
+    told = run("gallery", "-o", "g", "--search", "cat", "--output", "json")
+    assert told.err == "2 pictures of other photos removed.\n"
+    assert told.json["removed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ("-o -", "A gallery cannot be written to the standard output.", "a folder"),
+        ("--embed -o -", "A gallery cannot be written to the standard output.", "gallery.html"),
+        ("--embed -o g9", 'The name "g9" is no web page\'s.', "Give it .html at the end."),
+        ("-o mine.txt", '"mine.txt" is a file, and a gallery is a folder.', "add --embed"),
+        ("--embed -o .", '"." is a folder, and --embed writes a file.', "gallery.html"),
+    ],
+)
+def test_what_is_no_place_for_a_gallery_is_refused(
+    album: Gallery, run: Run, tmp_path: Path, words: str, message: str, hint: str
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    told = run("gallery", *words.split())
+    first, second = told.err.splitlines()
+    assert (told.code, told.out, first) == (2, "", f"Error: {message}")
+    assert hint in second
+    assert files(tmp_path) == {"mine.txt"}
+
+
+def test_an_empty_name_is_no_place_either(album: Gallery, run: Run, tmp_path: Path) -> None:
+    assert run("gallery", "-o", "").code == 2
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("--search bot", "--search Boat"),
+        ("--search cat --search bot", "--search cat --search Boat"),
+        ("--search bot --prefix b", "--search Boat --prefix b"),
+    ],
+)
+def test_a_label_that_was_meant_is_named_with_the_command(
+    album: Gallery, run: Run, words: str, meant: str
+) -> None:
+    told = run("gallery", *words.split())
+    assert told.code == 3
+    assert told.err.splitlines()[1].endswith(f"Did you mean Boat? labelctl gallery {meant}")
