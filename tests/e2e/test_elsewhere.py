@@ -66,6 +66,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(folder),  # where its workers leave their code
     }
     recogniser_words = ("labelctl.local.recogniser", "--port", "0")
     with running(*recogniser_words, env=env, log=folder / "recogniser.log") as recogniser:

@@ -6,10 +6,11 @@ import importlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import boto3
@@ -203,6 +204,19 @@ def work(
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     return run
+
+
+@pytest.fixture
+def patience(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """How many `seconds` a photo waits for its turn: few, so that one that is throttled is soon over."""
+    pacer, patience = function._recognition._pacer, SimpleNamespace(seconds=1)
+    turn = pacer.turn
+
+    def soon(until: float) -> bool:
+        return bool(turn(min(until, time.monotonic() + patience.seconds)))
+
+    monkeypatch.setattr(pacer, "turn", soon)
+    return patience
 
 
 @pytest.fixture

@@ -53,10 +53,6 @@ def label(name: str, confidence: float = 90.5) -> dict[str, Any]:
     return {"Name": name, "Confidence": confidence}
 
 
-HURRY = 23
-"""Seconds that the function may take, of which it has one to try again where it is throttled."""
-
-
 class Rekognition:
     """The service behind the function's own client: botocore checks the requests, makes the errors.
 

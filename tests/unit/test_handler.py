@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.lambda_runtime import s3_record
-from tests.unit.function_world import HURRY, headers, names, printed, version_id
+from tests.unit.function_world import headers, names, printed, version_id
 
 PERMANENT = [
     "InvalidImageFormatException",
@@ -145,13 +145,14 @@ def test_a_failed_photo_that_is_replaced_is_labelled(work, photos, rekognition, 
 # To be tried again
 
 
+@pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("code", TEMPORARY)
 def test_what_may_go_well_later_goes_back_to_the_queue_alone(
     code, work, photos, rekognition, look, rows
 ):
     rekognition.answers["b.jpg"] = code
     records = [photos.put(key) for key in ("a.jpg", "b.jpg", "c.jpg")]
-    assert work(*records, seconds=HURRY) == ["m1"]
+    assert work(*records) == ["m1"]
     assert [look(record).status for record in records] == ["labelled", "pending", "labelled"]
     assert not [row for row in rows() if row["image"] == "b.jpg"]
 
@@ -214,12 +215,13 @@ def test_a_photo_is_told_in_one_line_of_json(work, photos, rekognition, capsys):
     }
 
 
+@pytest.mark.usefixtures("patience")
 def test_every_photo_of_a_batch_has_its_line_whatever_became_of_it(
     work, photos, rekognition, capsys
 ):
     rekognition.answers["bad.jpg"] = "InvalidImageFormatException"
     rekognition.answers["busy.jpg"] = "ThrottlingException"
-    work(*(photos.put(key) for key in ("good.jpg", "bad.jpg", "busy.jpg")), seconds=HURRY)
+    work(*(photos.put(key) for key in ("good.jpg", "bad.jpg", "busy.jpg")))
     work(photos.remove("good.jpg"))
     assert sorted((line["image"], line["status"]) for line in printed(capsys)) == [
         ("bad.jpg", "failed"),

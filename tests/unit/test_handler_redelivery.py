@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import Future
 from threading import Event
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from botocore.parsers import ResponseParserError
 
 from labelctl import contract
 from tests.lambda_runtime import message_body, sqs_event
-from tests.unit.function_world import HURRY, names, printed
+from tests.unit.function_world import names, printed
 
 TEMPORARY = [
     "ThrottlingException",
@@ -58,13 +59,14 @@ def test_a_delay_doubles_with_each_receive_up_to_a_quarter_of_an_hour(redelivery
         assert len(set(drawn)) > 4, "those that failed together come back together"
 
 
+@pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("code", TEMPORARY)
 @pytest.mark.parametrize("receives", [1, 10, 399])
 def test_what_goes_away_by_itself_is_put_off_for_days(
     code, receives, work, photos, rekognition, delays, queues
 ):
     rekognition.answers["a.jpg"] = code
-    assert work(photos.put("a.jpg"), receives=[receives], seconds=HURRY) == ["m0"]
+    assert work(photos.put("a.jpg"), receives=[receives]) == ["m0"]
     [seconds] = delays
     assert seconds <= min(15 * 2 ** (receives - 1), 900)
     assert queues.set_aside() == []
@@ -106,23 +108,25 @@ def test_an_outage_is_known_by_its_http_status(status, temporary, redelivery):
     assert redelivery.is_temporary(ClientError(answer, "GetItem")) is temporary
 
 
-def test_throttling_is_over_some_day(work, photos, rekognition, look, delays):
+def test_throttling_is_over_some_day(work, photos, rekognition, look, delays, patience):
     rekognition.answers["a.jpg"] = "ThrottlingException"
     record = photos.put("a.jpg")
     for receives in (1, 2):
-        assert work(record, receives=[receives], seconds=HURRY) == ["m0"]
+        assert work(record, receives=[receives]) == ["m0"]
     rekognition.answers["a.jpg"] = ["Dog"]
+    patience.seconds = 60
     assert work(record, receives=[3]) == []
     assert names(look(record)) == ["Dog"]
     assert len(delays) == 2
 
 
+@pytest.mark.usefixtures("patience")
 def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
     function, work, photos, rekognition, capsys
 ):
     rekognition.answers["a.jpg"] = "ThrottlingException"
     function._redelivery._queue = "https://queue.amazonaws.com/1/nowhere"
-    assert work(photos.put("a.jpg"), seconds=HURRY) == ["m0"]
+    assert work(photos.put("a.jpg")) == ["m0"]
     [told] = printed(capsys)
     assert "NonExistentQueue" in told["trouble"]
     assert "again_in" not in told
@@ -197,14 +201,20 @@ def test_a_photo_that_takes_too_long_is_left_behind_and_no_other_with_it(
     answered = Event()
     rekognition.answers["slow.jpg"] = lambda _: ["Dog"] if answered.wait(40) else []
     slow, quick = photos.put("slow.jpg"), photos.put("quick.jpg")
-    monkeypatch.setattr("recognition.READ_SECONDS", 0)
-    monkeypatch.setattr("recognition.CONNECT_SECONDS", 0)
-    assert work(slow, quick, seconds=function.SPARE_SECONDS + 1.5) == ["m0"]
+    waited = []
+
+    def time_is_over(working: list[Future[bool]], timeout: float) -> None:
+        waited.append(timeout)
+        working[1].result()
+
+    monkeypatch.setattr(function, "wait", time_is_over)
+    assert work(slow, quick, seconds=60) == ["m0"]
+    assert waited == [60 - function.SPARE_SECONDS]
     assert look(quick).status == "labelled"
     assert look(slow).status == "pending"
     assert printed(capsys)[-1]["reason"] == "It took too long."
     answered.set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while look(slow).status != "labelled":  # what goes on by itself does no harm
         assert time.monotonic() < deadline
         time.sleep(0.02)

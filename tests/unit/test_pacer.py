@@ -174,8 +174,8 @@ def test_a_turn_that_comes_too_late_is_not_waited_for(pacer):
     for _ in range(40):
         keeper.throttled()
     began = time.monotonic()
-    assert keeper.turn(until=began + 1) is False
-    assert time.monotonic() - began < 1
+    assert keeper.turn(until=began + 4) is False
+    assert time.monotonic() - began < 4
 
 
 def test_threads_keep_one_pace(pacer):

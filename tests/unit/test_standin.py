@@ -116,7 +116,7 @@ def test_an_answer_takes_its_time_and_forty_calls_take_no_longer(stand_in: Make)
     with ThreadPoolExecutor(40) as pool:
         list(pool.map(lambda number: detect(rekognition, f"{number}.jpg"), range(40)))
 
-    assert 0.2 <= time.monotonic() - started < 2
+    assert 0.2 <= time.monotonic() - started < 4  # one after the other they take 8
     assert set(place.record.per_subject().values()) == {1}
 
 
@@ -259,7 +259,7 @@ def test_a_call_that_hangs_is_not_answered_until_it_is_let_go(stand_in: Make) ->
         place.let_go()
 
         with pytest.raises(ConnectionClosedError):
-            hanging.result(timeout=5)
+            hanging.result(timeout=60)
     assert detect(rekognition)["Labels"]
 
 
@@ -270,7 +270,7 @@ def test_a_stand_in_ends_although_calls_hang_in_it() -> None:
             while not place.record.calls:
                 time.sleep(0.01)
 
-        assert isinstance(hanging.exception(timeout=5), BotoCoreError)
+        assert isinstance(hanging.exception(timeout=60), BotoCoreError)
 
 
 def test_a_call_is_held_up_for_a_while(stand_in: Make) -> None:
