@@ -208,7 +208,7 @@ def work(
 
 @pytest.fixture
 def patience(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """How many `seconds` a photo waits for its turn: few, so that one that is throttled is soon over."""
+    """How many `seconds` a photo waits for its turn: few, so that a throttled one is soon over."""
     pacer, patience = function._recognition._pacer, SimpleNamespace(seconds=1)
     turn = pacer.turn
 

@@ -133,12 +133,22 @@ def test_copies_share_a_quota_fairly(pacer):
     assert max(rates) < 4 * min(rates)
 
 
+def test_a_quota_that_grows_is_used_soon(pacer):
+    service = Service(10)
+    simulation = Simulation(pacer.Pace, service, copies=4)
+    simulation.run(until=60)
+    service.quota = 40
+    simulation.run(until=240)
+    assert between(service.passed, 140, 240) >= 0.95 * 100 * 40
+
+
 def test_hours_without_a_quota_cost_few_calls_and_end_at_once(pacer):
     service = Service(50)
     simulation = Simulation(pacer.Pace, service, copies=4)
     simulation.run(until=60)
     service.quota, service._tokens = 1e-9, 0.0
     simulation.run(until=60 + 3600)
+    assert between(service.refused, 60, 70) <= 4 * 15  # until it is known
     during = between(service.refused, 70, 3660)
     assert during <= 4 * 3590 * pacer.LEAST * 1.1
     service.quota = 50
@@ -158,8 +168,10 @@ def test_photos_that_come_one_by_one_teach_nothing(pacer):
 def test_idle_minutes_after_a_refusal_are_no_outage(pacer):
     pace = pacer.Pace()
     pace.start(asked=0, now=0)
-    pace.throttled(0.1)
+    for _ in range(5):
+        pace.throttled(0.1)
     slower = pace.rate
+    assert slower < pacer.START / 2  # to which the speed comes back after an outage
     pace.start(asked=600, now=600)
     pace.passed(600.3)
     assert pace.rate == slower

@@ -61,6 +61,15 @@ def test_all_photos_with_a_prefix_go_and_no_other(for_good, s3, bucket, put, lef
         assert left()[1] == shown
 
 
+def test_each_is_told_once_and_not_before_nothing_of_it_shows(s3, bucket, put, left):
+    put("a.jpg", "a.jpg", "b.jpg")
+    told = []
+    for key in remove.under(s3, bucket, "", for_good=True):
+        told.append(key)
+        assert key not in left()[1]
+    assert told == ["a.jpg", "b.jpg"]
+
+
 @pytest.mark.parametrize("key", ["a\tb.jpg", "ä & <b>.jpg", "a+b c.jpg"])
 def test_odd_names_are_no_obstacle(key, s3, bucket, put, left):
     put(key)
