@@ -56,7 +56,18 @@ READ = """
         print(json.dumps([found[0], plain[0], plain[1].get("x-amz-version-id") == version]))
         halves.mend([event])
     print(s3._get_object("photos", "a b.jpg", {}, {})[2].decode().partition("\\n")[0])
-    print(len(s3._object_versions.get(("photos", "a b.jpg")) or []))
+    versions = s3._object_versions.get(("photos", "a b.jpg")) or []
+    print(*(each["is_latest"] for each in versions))
+"""
+
+LOOK = """
+    s3._bucket_versioning["photos"] = "Enabled"
+    print(*(each["version_id"] for each in s3._object_versions["photos", "a b.jpg"]))
+"""
+
+WITHOUT_A_BUCKET = """
+    s3._buckets.pop("photos")
+    halves.mend([event])
 """
 
 
@@ -83,7 +94,9 @@ def test_an_object_whose_version_was_not_written_any_more_gets_it(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=1)
     told = run(READ, event=json.loads(line))
     assert [json.loads(each) for each in told[:2]] == [[200, 200, True]] * 2
-    assert told[2:] == ["new", "2" if before else "1"]
+    assert told[2:] == ["new", "False True" if before else "True"]
+    [kept] = run(LOOK)
+    assert kept.split()[-1] == json.loads(line)["options"]["version_id"]
 
 
 @pytest.mark.parametrize("before", [b"", b"old"])
@@ -91,4 +104,11 @@ def test_an_object_that_was_not_written_at_all_stays_as_it_was(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=0)
     told = run(READ, event=json.loads(line))
     assert {json.loads(each)[0] for each in told[:2]} <= {400, 404}
-    assert told[2:] == (["old", "1"] if before else ['<?xml version="1.0" encoding="UTF-8"?>', "0"])
+    assert told[2:] == (
+        ["old", "True"] if before else ['<?xml version="1.0" encoding="UTF-8"?>', ""]
+    )
+
+
+def test_an_object_of_a_bucket_that_is_gone_is_no_obstacle(run):
+    [line] = run(WRITE, before=b"", content=b"new", writes=1)
+    assert run(WITHOUT_A_BUCKET, event=json.loads(line)) == []
