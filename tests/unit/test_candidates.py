@@ -12,13 +12,15 @@ import pytest
 
 from labelctl.candidates import Entry, Listed, leading
 from labelctl.reads import Reader
-from labelctl.search import Match, Wanted, find
+from labelctl.search import Match, Search, Wanted, plan
+from labelctl.vocabulary import Vocabulary
 from tests.unit.table_fake import TableFake
 
 
 def search(table: TableFake, wanted: Wanted, most: int = 10**6) -> tuple[list[Match], Reader]:
     reader = Reader(table, "labels")
-    return [*find(reader, table.bucket, "photos", wanted, most)], reader
+    query = plan(Vocabulary(reader), wanted)
+    return [*Search(reader, table.bucket, "photos", query).matches(most)], reader
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from labelctl import contract
 from labelctl.errors import LabelNotFoundError, UsageError
 from labelctl.reads import Reader
-from labelctl.search import Match, Search, Wanted, find, plan
+from labelctl.search import Match, Search, Wanted, plan
 from labelctl.vocabulary import Vocabulary
 from tests.unit.table_fake import TableFake, made
 
@@ -80,7 +80,8 @@ def known(table: TableFake) -> list[Known]:
 
 def search(table: TableFake, wanted: Wanted, most: int = 10**6) -> tuple[list[Match], Reader]:
     reader = Reader(table, "labels")
-    return [*find(reader, table.bucket, "photos", wanted, most)], reader
+    query = plan(Vocabulary(reader), wanted)
+    return [*Search(reader, table.bucket, "photos", query).matches(most)], reader
 
 
 def groups_of(wanted: Wanted) -> list[set[str]]:
@@ -231,7 +232,8 @@ def test_a_rare_label_costs_the_same_in_a_table_ten_times_as_large(table, wanted
 
 def test_what_is_wanted_first_is_told_before_the_rest_is_read(table):
     reader = Reader(table, "labels")
-    matches = find(reader, table.bucket, "photos", Wanted(labels=["thing 0"]), 10**6)
+    query = plan(Vocabulary(reader), Wanted(labels=["thing 0"]))
+    matches = Search(reader, table.bucket, "photos", query).matches(10**6)
     next(matches)
     early = reader.spent.units
     matches.close()
