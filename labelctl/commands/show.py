@@ -37,7 +37,7 @@ def show(
         typer.Option(
             "-o",
             metavar="FILE",
-            help="Where to save it, as .png or .jpg. [default: NAME-labels.jpg or .png, here]",
+            help="Where to save it, as .png or .jpg. [default: KEY-labels.jpg or .png, here]",
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the saved picture.")] = False,

@@ -25,12 +25,17 @@ _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # what Windows, or a terminal
 
 
 def target(file: Path | None, key: str, is_png: bool) -> Path:
-    """Where to save: the user's choice, or NAME-labels with the photo's own kind of file."""
+    """Where to save: the user's choice, or KEY-labels with the photo's own kind of file.
+
+    The whole key, as photos in different folders often have one name: a/1.jpg becomes a-1-labels.jpg.
+    """
     if file and not file.is_dir():
         return file
-    stem = _UNFIT.sub("_", PurePosixPath(key).stem).strip(" .") or "photo"
+    path = PurePosixPath(key)
+    parts = [part for part in (*path.parent.parts, path.stem) if part.strip(" ./")]
+    stem = _UNFIT.sub("_", "-".join(parts)).strip(" .") or "photo"
     stem = re.sub("^-", "_", stem)  # which a shell's commands would take for an option
-    short = stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
+    short = stem.encode()[-_LONGEST_STEM:].decode(errors="ignore")  # its end tells it from others
     return (file or Path()) / f"{short}-labels{'.png' if is_png else '.jpg'}"
 
 

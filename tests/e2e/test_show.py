@@ -68,9 +68,9 @@ def test_a_photo_with_its_labels(astronaut: User) -> None:
     folder = astronaut.folder
 
     assert astronaut("show", "me.png", code=3).out == ""
-    assert astronaut("show", "holiday/me.png").out == "me-labels.png\n"
+    assert astronaut("show", "holiday/me.png").out == "holiday-me-labels.png\n"
 
-    drawn, plain = picture(folder / "me-labels.png"), picture(folder / "holiday" / "me.png")
+    drawn, plain = picture(folder / "holiday-me-labels.png"), picture(folder / "holiday" / "me.png")
     assert drawn.width == 640  # blown up from 512, for the sake of the names
     boxes = [
         box
@@ -90,7 +90,7 @@ def test_a_photo_with_its_labels(astronaut: User) -> None:
     assert again == {
         "image": "holiday/me.png",
         "status": "labelled",
-        "file": "me-labels.png",
+        "file": "holiday-me-labels.png",
         "width": drawn.width,
         "height": drawn.height,
     }
@@ -157,8 +157,8 @@ def test_it_is_opened_on_the_desktop(astronaut: User) -> None:
 
     told = astronaut("show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}")
 
-    assert told.out == "me-labels.png\n"
-    assert (astronaut.folder / "opened").read_text() == f"{astronaut.folder / 'me-labels.png'}\n"
+    assert told.out == "holiday-me-labels.png\n"
+    assert (astronaut.folder / "opened").read_text() == f"{astronaut.folder / 'holiday-me-labels.png'}\n"
     opener.write_text("#!/bin/sh\nexit 3\n")
     told = astronaut("show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}")
     assert "Nothing on this machine opens" in told.err

@@ -31,16 +31,18 @@ def files():
     ("key", "name"),
     [
         ("beach.jpg", "beach-labels.jpg"),
-        ("holiday/a b.jpeg", "a b-labels.jpg"),
-        ("holiday/beach", "beach-labels.jpg"),
+        ("holiday/a b.jpeg", "holiday-a b-labels.jpg"),
+        ("holiday/beach", "holiday-beach-labels.jpg"),
         ("holiday/", "holiday-labels.jpg"),
         ("é犬.png", "é犬-labels.jpg"),
         ("-rf.jpg", "_rf-labels.jpg"),
         ("..", "photo-labels.jpg"),
-        ("a/.jpg", "jpg-labels.jpg"),
+        ("/../a.jpg", "a-labels.jpg"),
+        ("a/.jpg", "a-.jpg-labels.jpg"),
         ("a\n\x1b[31m.jpg", "a__[31m-labels.jpg"),
         ("C:\\x.jpg", "C__x-labels.jpg"),
         ("é" * 400, "é" * 100 + "-labels.jpg"),
+        ("a" * 400 + "/1.jpg", "a" * 198 + "-1-labels.jpg"),
     ],
 )
 def test_its_name_is_the_photos(picture, key, name):
@@ -56,7 +58,7 @@ def test_a_png_becomes_a_png():
 
 def test_the_user_may_name_a_file_or_a_folder(here):
     assert saving.target(Path("x.png"), "a.jpg", is_png=False) == Path("x.png")
-    assert saving.target(here, "b/a.jpg", is_png=False) == here / "a-labels.jpg"
+    assert saving.target(here, "b/a.jpg", is_png=False) == here / "b-a-labels.jpg"
 
 
 @pytest.mark.parametrize(
