@@ -23,6 +23,7 @@ from typing import Any
 HOME_MARK = "LABELCTL_ENGINE_HOME"
 
 _POLL = 0.02  # seconds
+_ANSWER_PATIENCE = 30.0  # seconds: on a machine at its limit a cloud that works may take some of them
 # Below every system's range of ephemeral ports (from 32768 on Linux, 49152 on macOS): no passing
 # outgoing connection can sit on a kept port.
 _PORTS = range(20000, 32000)
@@ -106,7 +107,7 @@ def end(pids: Iterable[int], patience: float) -> None:
                 time.sleep(_POLL)
 
 
-def ask(port: int, path: str, timeout: float = 5.0) -> dict[str, Any] | None:
+def ask(port: int, path: str, timeout: float = _ANSWER_PATIENCE) -> dict[str, Any] | None:
     """GET a small JSON object from 127.0.0.1; None when nobody answers so."""
     # By hand, since importing http.client alone takes longer than asking.
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
