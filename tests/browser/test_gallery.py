@@ -156,6 +156,15 @@ def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, A
     gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
 
 
+def test_a_tile_names_the_surest_labels_that_count(show: Show) -> None:
+    labels = [("Sea", 99.0, []), ("Boat", 90.0, []), ("Moon", 70.0, []), ("Tree", 60.0, [])]
+    opened = show(album([photo("a.jpg", labels)]))
+    told = opened.page.locator("#grid .told")
+    assert told.inner_text() == "Sea, Boat, Moon"
+    opened.page.get_by_label("Confidence").fill("85")
+    assert told.inner_text() == "Sea, Boat"
+
+
 def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     failed = [each["image"] for each in painted if each["status"] == "failed"]
     assert gallery.number("states", "Failed") == len(failed) == 4

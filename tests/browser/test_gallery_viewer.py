@@ -92,6 +92,64 @@ def test_keys_go_on_where_a_button_has_become_disabled(show: Show) -> None:
     assert opened.page.locator("#viewer-name").inner_text() == "b.jpg"
 
 
+def test_back_closes_the_large_picture_and_forward_opens_it(gallery: Opened) -> None:
+    names = gallery.names()
+    gallery.page.locator("#words").fill(names[1])
+    gallery.settles("1 of 200 photos")
+    gallery.tiles.first.click()
+    heading = gallery.page.locator("#viewer-name")
+    assert heading.inner_text() == names[1]
+    gallery.page.go_back()
+    heading.wait_for(state="hidden")
+    assert gallery.count() == "1 of 200 photos"
+    assert focused(gallery) == names[1]
+    gallery.page.go_forward()
+    heading.wait_for()
+    assert heading.inner_text() == names[1]
+
+
+def test_what_is_closed_by_hand_is_no_step_back(gallery: Opened) -> None:
+    gallery.page.evaluate("history.pushState('before', '', '#q=a')")
+    names = gallery.names()
+    for _ in range(3):
+        gallery.tiles.nth(2).click()
+        gallery.page.keyboard.press("ArrowRight")
+        gallery.page.keyboard.press("Escape")
+        gallery.until("history.state === 'before'")
+        assert focused(gallery) == names[3]
+        assert not gallery.page.locator("#viewer").is_visible()
+
+
+def test_a_finger_goes_through_the_photos(show: Show) -> None:
+    photos = [photo(f"{name}.jpg") for name in "abc"]
+    opened = show(album(photos), size=(400, 800), has_touch=True, is_mobile=True)
+    heading = opened.page.locator("#viewer-name")
+    stage = opened.page.context.new_cdp_session(opened.page)
+
+    def swipe(*way: tuple[int, int], fingers: int = 1) -> None:
+        for kind, (x, y) in zip(("touchStart", "touchMove", "touchMove"), way, strict=False):
+            points = [{"x": x, "y": y + 60 * finger, "id": finger} for finger in range(fingers)]
+            stage.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        stage.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    opened.tiles.first.tap()
+    assert heading.inner_text() == "a.jpg"
+    swipe((300, 200), (200, 205), (100, 210))
+    assert heading.inner_text() == "b.jpg"
+    swipe((300, 200), (290, 205), (280, 210))  # hardly moved
+    swipe((200, 100), (190, 200), (180, 300))  # downwards
+    swipe((300, 200), (200, 205), (100, 210), fingers=2)
+    assert heading.inner_text() == "b.jpg"
+    swipe((100, 200), (200, 205), (300, 210))
+    assert heading.inner_text() == "a.jpg"
+    swipe((100, 200), (200, 205), (300, 210))
+    assert heading.inner_text() == "a.jpg"
+    stage.send("Emulation.setPageScaleFactor", {"pageScaleFactor": 3})
+    opened.page.locator(".zoomed").wait_for()
+    swipe((300, 200), (200, 205), (100, 210))  # moves about in the picture
+    assert heading.inner_text() == "a.jpg"
+
+
 def test_the_dialog_shows_the_large_picture(gallery: Opened) -> None:
     gallery.tiles.first.click()
     gallery.page.locator(".frame.arrived").wait_for()

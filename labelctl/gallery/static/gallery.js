@@ -9,19 +9,30 @@ const part = (id) => document.getElementById(id);
 
 const FIRST_OPTIONS = 12;
 const MORE_OPTIONS = 30;
+const OPENED = "opened"; // the state of a step in the history that opened a photo
 
 let wanted = nothingWanted();
 let answer = { found: [], asked: false };
+let leaving = false; // the step back from a photo that was closed is under way
 
 // ---- the photos
 
-const grid = new Grid(part("grid"), part("end"), album, { onOpen: (photo) => view(photo) });
+const grid = new Grid(part("grid"), part("end"), album, {
+  onOpen: (photo) => {
+    write(); // the view to come back to
+    history.pushState(OPENED, "", location.hash);
+    view(photo);
+    write();
+  },
+});
 
 const viewer = new Viewer(part("viewer"), album, {
   onShow: () => remember(),
   onClose: (photo) => {
     grid.goTo(answer.found.findIndex((each) => each.photo === photo));
-    remember();
+    leaving = history.state === OPENED;
+    if (leaving) history.back();
+    else remember();
   },
 });
 
@@ -176,7 +187,7 @@ function draw() {
   facets.labels.draw(counts.labels);
   facets.categories.draw(counts.categories);
   drawChosen();
-  grid.draw(answer);
+  grid.draw(answer, wanted.least);
   drawEmpty(!found.length, !all);
   const top = document.querySelector("main").getBoundingClientRect().top;
   if (top < 0) scrollBy(0, top - document.querySelector(".top").offsetHeight);
@@ -194,7 +205,7 @@ function drawEmpty(empty, atAll) {
   for (const each of idle) each.hidden = atAll;
 }
 
-// ---- the address behind the #
+// ---- the address behind the #; opening a photo is a step in the history, so that Back closes it
 
 const SETS = { label: "labels", category: "categories", state: "states" };
 let remembering = 0;
@@ -211,9 +222,12 @@ function written() {
 
 function remember() {
   clearTimeout(remembering); // a browser takes only so many changes of the address at a time
-  remembering = setTimeout(() => {
-    if (written() !== location.hash.slice(1)) history.replaceState(null, "", `#${written()}`);
-  }, 150);
+  remembering = setTimeout(write, 150);
+}
+
+function write() {
+  clearTimeout(remembering);
+  if (written() !== location.hash.slice(1)) history.replaceState(history.state, "", `#${written()}`);
 }
 
 function recall() {
@@ -248,5 +262,9 @@ function introduce() {
 }
 
 introduce();
-addEventListener("hashchange", recall);
+addEventListener("popstate", () => {
+  if (leaving) remember(); // what may have been changed since
+  else recall();
+  leaving = false;
+});
 recall();

@@ -33,8 +33,8 @@ class Grid {
     return this.list.children.length;
   }
 
-  draw({ found, asked }) {
-    Object.assign(this, { found, asked });
+  draw({ found, asked }, least) {
+    Object.assign(this, { found, asked, least });
     this.list.hidden = !found.length;
     this.list.classList.toggle("few", found.length <= FEW);
     this.list.replaceChildren();
@@ -48,6 +48,7 @@ class Grid {
       const item = this.tile(photo);
       item.ariaPosInSet = String(from + offset + 1);
       item.ariaSetSize = String(this.found.length);
+      item.querySelector(".told").textContent = this.told(photo);
       item.querySelector(".score").textContent = this.asked && score ? `${Math.floor(score)} %` : "";
       return item;
     });
@@ -117,11 +118,15 @@ class Grid {
     return this.tiles.get(photo);
   }
 
+  /** Why it has no labels, or the surest of those that count. */
+  told(photo) {
+    const labels = photo.labels.filter(([, sure]) => sure >= this.least).slice(0, 3);
+    return stateOf(photo) || labels.map(([label]) => shown(this.album.labels[label])).join(", ") || "No labels";
+  }
+
   make(photo) {
-    const labels = photo.labels.slice(0, 3).map(([label]) => shown(this.album.labels[label]));
     const name = make("span", { className: "name", dir: "auto" }, shown(photo.image));
     const told = make("span", { className: "told", dir: "auto" });
-    told.textContent = stateOf(photo) || labels.join(", ") || "No labels";
     const button = make("button", { type: "button", className: `tile ${photo.status}`, tabIndex: -1 });
     this.photoOf.set(button, photo);
     if (photo.thumb) {

@@ -4,10 +4,11 @@
 
 const PARTS = "frame preview picture boxes missing back next place outline told when state found".split(" ");
 const FEW_BOXES = 6; // up to so many, all names are shown at once
+const SWIPE = 40; // pixels that a finger goes to the side, at the least
 
 class Viewer {
   constructor(dialog, album, { onShow, onClose }) {
-    Object.assign(this, { dialog, album, onShow, onClose, photos: [], position: 0, least: 0 });
+    Object.assign(this, { dialog, album, onShow, onClose, photos: [], position: 0, least: 0, touched: 0 });
     const part = (selector) => dialog.querySelector(selector);
     this.parts = Object.fromEntries(PARTS.map((name) => [name, part(`.${name}`)]));
     this.heading = part("h2");
@@ -17,6 +18,12 @@ class Viewer {
     part(".close").onclick = () => dialog.close();
     dialog.addEventListener("close", () => this.onClose(this.photo));
     dialog.addEventListener("keydown", (event) => this.key(event));
+    const stage = part(".stage");
+    const onFinger = (event, act) =>
+      stage.addEventListener(event, (touch) => touch.pointerType === "touch" && touch.isPrimary && act(touch));
+    onFinger("pointerdown", ({ clientX }) => (this.touched = clientX));
+    onFinger("pointerup", ({ clientX }) => this.swipe(clientX - this.touched));
+    visualViewport.addEventListener("resize", () => dialog.classList.toggle("zoomed", visualViewport.scale > 1));
     this.parts.picture.onload = () => this.arrived();
     this.parts.picture.onerror = () => this.lost();
   }
@@ -49,6 +56,11 @@ class Viewer {
     } else if (event.key === "b") {
       this.parts.outline.click();
     }
+  }
+
+  /** A finger that goes to the side; the browser takes it back (pointercancel) for a pan or a zoom. */
+  swipe(way) {
+    if (Math.abs(way) >= SWIPE) this.step(way < 0 ? 1 : -1);
   }
 
   outline(all) {
