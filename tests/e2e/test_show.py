@@ -158,7 +158,8 @@ def test_it_is_opened_on_the_desktop(astronaut: User) -> None:
     told = astronaut("show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}")
 
     assert told.out == "holiday-me-labels.png\n"
-    assert (astronaut.folder / "opened").read_text() == f"{astronaut.folder / 'holiday-me-labels.png'}\n"
+    drawn = astronaut.folder / "holiday-me-labels.png"
+    assert (astronaut.folder / "opened").read_text() == f"{drawn}\n"
     opener.write_text("#!/bin/sh\nexit 3\n")
     told = astronaut("show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}")
     assert "Nothing on this machine opens" in told.err
