@@ -23,7 +23,7 @@ from typing import Any
 HOME_MARK = "LABELCTL_ENGINE_HOME"
 
 _POLL = 0.02  # seconds
-_ANSWER_PATIENCE = 30.0  # seconds: on a machine at its limit a cloud that works may take some of them
+_ANSWER_PATIENCE = 30.0  # seconds: a machine at its limit may take some of them
 # Below every system's range of ephemeral ports (from 32768 on Linux, 49152 on macOS): no passing
 # outgoing connection can sit on a kept port.
 _PORTS = range(20000, 32000)

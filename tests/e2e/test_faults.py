@@ -1,6 +1,6 @@
 """What a user sees when things go wrong under a command: killed processes, two at once, Ctrl-C.
 
-test_engine.py holds that the engine itself survives such moments; here it is the user who must get
+The tests in engine/ hold that the engine itself survives such moments; here it is the user who must get
 on with the very next command. Those that kill or damage something have a local cloud of their own.
 """
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -26,6 +27,7 @@ from labelctl.reads import plain
 from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import Bucket, Queues, Rekognition, make_table, read_template
 from tests.unit.gallery_world import Gallery
+from tests.unit.photo_rows import store
 
 REGION = "us-east-1"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -241,6 +243,12 @@ def rows(dynamodb: Any, table: str) -> Callable[[], list[dict[str, Any]]]:
         return [item for item in items if not item["row"].startswith(contract.WORD)]
 
     return scan
+
+
+@pytest.fixture
+def stored(dynamodb: Any, table: str) -> Callable[..., None]:
+    """Puts rows into the table as they are."""
+    return partial(store, dynamodb, table)
 
 
 class Naps(list[float]):

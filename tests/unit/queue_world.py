@@ -1,11 +1,9 @@
-"""Messages in queues, and rows in the table, put there and looked at as a test needs it."""
+"""Messages in queues, put there and looked at as a test needs it."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-
-from boto3.dynamodb.types import TypeSerializer
 
 from tests.lambda_runtime import s3_record
 
@@ -37,11 +35,3 @@ def bodies(sqs: Any, queue: str) -> list[str]:
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
         found += [message["Body"] for message in messages]
     return sorted(found)
-
-
-def store(dynamodb: Any, table: str, *rows: dict[str, Any]) -> None:
-    """Put rows into the table as they are."""
-    serialize = TypeSerializer().serialize
-    for row in rows:
-        item = {name: serialize(value) for name, value in row.items()}
-        dynamodb.put_item(TableName=table, Item=item)

@@ -21,20 +21,14 @@ from labelctl.dead_letters import Unseen, held
 from labelctl.errors import RefusedError
 from labelctl.failures import Choice, Failure, SetAside
 from tests.lambda_runtime import s3_record
-from tests.unit.queue_world import bodies, body, put, store, visible
-from tests.unit.test_results import ANSWER, event
+from tests.unit.photo_rows import ANSWER, event
+from tests.unit.queue_world import bodies, body, put, visible
 
 ALL = Choice()
 
 
 def failed(key: str, at: str, error: str = "TooLarge", reason: str = "It is too large.") -> Any:
     return contract.failed_header(event(key), "v", error, reason, at)
-
-
-@pytest.fixture
-def stored(dynamodb: Any, table: str) -> Any:
-    """Puts rows into the table."""
-    return partial(store, dynamodb, table)
 
 
 @pytest.fixture

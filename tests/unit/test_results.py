@@ -4,77 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from boto3.dynamodb.types import TypeSerializer
 
 from labelctl import contract, results
-from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
+from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.results import Awaited
-
-ANSWER = {
-    "LabelModelVersion": "3.0",
-    "Labels": [
-        {"Name": "Pet", "Confidence": 98.25},
-        {
-            "Name": "Dog",
-            "Confidence": 98.25,
-            "Categories": [{"Name": "Animals and Pets"}],
-            "Parents": [{"Name": "Animal"}, {"Name": "Pet"}],
-            "Aliases": [{"Name": "Hound"}],
-            "Instances": [
-                {
-                    "BoundingBox": {"Left": 0.25, "Top": 0.5, "Width": 0.125, "Height": 0.0625},
-                    "Confidence": 97.5,
-                }
-            ],
-        },
-        {"Name": "Beach", "Confidence": 99.0},
-    ],
-    "ImageProperties": {"Quality": {"Brightness": 61.5}},
-}
-NOW = "2030-01-01T12:00:01Z"
-
-
-def event(key="a.jpg", number=1, version_id="v1", etag="e1", kind="created"):
-    return contract.PhotoEvent(
-        bucket="photos",
-        key=key,
-        kind=kind,
-        sequencer=contract.pad_sequencer(f"{number:X}"),
-        version_id=version_id,
-        etag=etag,
-        size=1000,
-        at="2030-01-01T12:00:00Z",
-    )
+from tests.unit.photo_rows import NOW, event, labelled
 
 
 @pytest.fixture
-def store(dynamodb, table):
-    """Puts rows as they are."""
-    serialize = TypeSerializer().serialize
-
-    def put(*rows):
-        for row in rows:
-            item = {name: serialize(value) for name, value in row.items()}
-            dynamodb.put_item(TableName=table, Item=item)
-
-    return put
-
-
-@pytest.fixture
-def label(store):
+def label(stored):
     """Stores the labels of a photo's version."""
-
-    def stored(event, answer=ANSWER, attempt="aa"):
-        version = contract.version_of(event, attempt)
-        rows = contract.label_rows(event, version, answer["Labels"])
-        store(*rows, contract.labelled_header(event, version, rows, answer, NOW))
-
-    return stored
+    return lambda *of, **more: stored(*labelled(*of, **more))
 
 
 @pytest.fixture
@@ -196,8 +140,8 @@ def test_a_photo_without_labels(label, read):
     )
 
 
-def test_a_failed_photo_tells_why(store, read):
-    store(contract.failed_header(event(), "v.aa", "TooLarge", "It is too large.", NOW))
+def test_a_failed_photo_tells_why(stored, read):
+    stored(contract.failed_header(event(), "v.aa", "TooLarge", "It is too large.", NOW))
     photo = read()
     assert (photo.status, photo.reason, photo.labelled_at) == ("failed", "It is too large.", NOW)
 
@@ -206,8 +150,8 @@ def test_a_photo_without_a_row_is_pending(table, read):
     assert read() == results.Photo("a.jpg", "pending")
 
 
-def test_a_removed_photo_that_came_back_is_pending(store, read):
-    store(contract.tombstone(event(kind="removed", version_id=None, etag=None), "v.aa", NOW, 1))
+def test_a_removed_photo_that_came_back_is_pending(stored, read):
+    stored(contract.tombstone(event(kind="removed", version_id=None, etag=None), "v.aa", NOW, 1))
     assert read().status == "pending"
 
 
@@ -223,12 +167,12 @@ def test_without_versions_the_etag_tells(label, read, etag, status):
     assert read(version_id=None, etag=etag).status == status
 
 
-def test_rows_of_other_attempts_are_left_out(label, store, read):
+def test_rows_of_other_attempts_are_left_out(label, stored, read):
     label(event(number=2, version_id="v2"), attempt="aa")
     old = event(number=1)
     cut_off = {"Labels": [{"Name": "Ghost", "Confidence": 100.0}]}
     for each, attempt in ((old, "bb"), (event(number=2), "bb"), (event(number=3), "cc")):
-        store(*contract.label_rows(each, contract.version_of(each, attempt), cut_off["Labels"]))
+        stored(*contract.label_rows(each, contract.version_of(each, attempt), cut_off["Labels"]))
     names = [label.name for label in read(version_id="v2").labels]
     assert names == ["Beach", "Dog", "Pet"]
 
@@ -318,165 +262,6 @@ def test_several_photos_come_in_the_order_they_were_asked_for(label, dynamodb, t
         ("1.jpg", "labelled"),
         ("2.jpg", "pending"),
     ]
-
-
-# ---- waiting
-
-
-class Clock:
-    """Time that passes by sleeping, and things that happen meanwhile."""
-
-    def __init__(self):
-        self.now, self.naps, self.plans = 1000.0, [], []
-
-    def __call__(self):
-        return self.now
-
-    def at(self, second, happens):
-        self.plans.append((self.now + second, happens))
-
-    def sleep(self, seconds):
-        self.now += seconds
-        self.naps.append(seconds)
-        due = [each for each in self.plans if each[0] <= self.now]
-        self.plans = [each for each in self.plans if each not in due]
-        for _, happens in due:
-            happens()
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def wait(dynamodb, table, clock):
-    def waiting(sent, patience=60, now=None):
-        there = {photo.key: photo for photo in sent}
-        return results.wait(
-            dynamodb,
-            table,
-            sent,
-            patience=patience,
-            now=now or there.get,
-            sleep=clock.sleep,
-            clock=clock,
-        )
-
-    return waiting
-
-
-def keys(photos):
-    return [photo.key for photo in photos]
-
-
-def test_what_is_done_already_is_told_at_once(label, wait, clock):
-    label(event("a.jpg"))
-    assert keys(wait([Awaited("a.jpg", "v1", "e1")])) == ["a.jpg"]
-    assert clock.naps == []
-
-
-def test_nothing_to_wait_for(wait, clock):
-    assert list(wait([])) == []
-
-
-def test_each_is_told_once_when_it_is_done(label, store, wait, clock):
-    sent = [Awaited(f"{number}.jpg", "v1", "e1") for number in range(3)]
-    label(event("0.jpg", version_id="v0", etag="e0"))  # of an earlier version: to be waited for
-    failed = contract.failed_header(event("2.jpg"), "v.aa", "TooLarge", "It is too large.", NOW)
-    clock.at(1, lambda: store(failed))
-    clock.at(50, lambda: label(event("1.jpg")))
-    clock.at(100, lambda: label(event("0.jpg", number=2)))
-    assert keys(wait(sent, patience=60)) == ["2.jpg", "1.jpg", "0.jpg"]
-
-
-def test_patience_is_counted_from_the_last_news(label, wait, clock):
-    clock.at(50, lambda: label(event("a.jpg")))
-    told = wait([Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")], patience=60)
-    assert next(told).key == "a.jpg"
-    with pytest.raises(WaitTimeoutError, match="1 photo still waiting after 60 s"):
-        next(told)
-    assert 110 <= clock.now - 1000 < 115
-
-
-def test_it_asks_less_and_less_often(wait, clock):
-    with pytest.raises(WaitTimeoutError):
-        list(wait([Awaited("a.jpg", "v1", "e1")], patience=30))
-    assert clock.naps[:3] == pytest.approx([0.1, 0.15, 0.225])
-    assert max(clock.naps) == 2.0
-    assert len(clock.naps) < 30
-
-
-def test_more_photos_than_are_asked_about_at_once(label, wait, clock, dynamodb):
-    sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(310)]
-    asked = []
-    dynamodb.meta.events.register(
-        "before-parameter-build.dynamodb.BatchGetItem",
-        lambda params, **_: asked.append(len(next(iter(params["RequestItems"].values()))["Keys"])),
-    )
-    for each in sent[:309]:
-        label(event(each.key), {"Labels": []})
-    clock.at(1, lambda: label(event(sent[309].key), {"Labels": []}))
-    assert keys(wait(sent)) == keys(sent)
-    assert asked[:4] == [100, 100, 100, 10]
-
-
-def test_a_photo_that_is_replaced_meanwhile_is_told_of_as_what_it_is_now(label, wait):
-    label(event("a.jpg", version_id="v2", etag="e2"))
-    newer = Awaited("a.jpg", "v2", "e2")
-    assert list(wait([Awaited("a.jpg", "v1", "e1")], now=lambda key: newer)) == [newer]
-
-
-def test_a_photo_that_is_removed_meanwhile_is_not_waited_for(label, wait, clock):
-    sent = [Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")]
-    clock.at(20, lambda: label(event("b.jpg")))
-    told = wait(sent, now=lambda key: None if key == "a.jpg" else sent[1])
-    assert keys(told) == ["b.jpg"]
-
-
-def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
-    sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(700)]
-    clock.at(1, lambda: label(event("699.jpg"), {"Labels": []}))
-    assert next(wait(sent)).key == "699.jpg"
-
-
-def test_keys_that_dynamodb_leaves_over_are_asked_for_again(table):
-    """It may answer a part only, when it is busy or the answer is large."""
-    header = {
-        "image": {"S": "a.jpg"},
-        "status": {"S": "labelled"},
-        "sequencer": {"S": "1"},
-        "version_id": {"S": "v1"},
-    }
-    other = {**header, "image": {"S": "b.jpg"}}
-    answers = [
-        {"Responses": {"labels": [header]}, "UnprocessedKeys": {"labels": {"Keys": ["b"]}}},
-        {"Responses": {"labels": [other]}, "UnprocessedKeys": {}},
-    ]
-
-    class Busy:
-        def batch_get_item(self, RequestItems, **_):  # noqa: N803
-            return answers.pop(0)
-
-    sent = [Awaited("a.jpg", "v1", None), Awaited("b.jpg", "v1", None)]
-    assert keys(results.wait(Busy(), "labels", sent, patience=1, now=None)) == ["a.jpg", "b.jpg"]
-
-
-def test_the_same_photo_twice_is_asked_for_once(label, wait):
-    label(event("a.jpg"))
-    twice = [Awaited("a.jpg", "v1", "e1")] * 2  # DynamoDB refuses a key twice in one question
-    assert keys(wait(twice)) == ["a.jpg", "a.jpg"]
-
-
-def test_an_older_result_is_no_answer_to_a_request(label, wait, dynamodb, table):
-    """A photo that was asked for again is waited for although the same version has a result."""
-    label(event("a.jpg"))
-    asked = Awaited("a.jpg", "v1", "e1", contract.next_sequencer(contract.pad_sequencer("1")))
-    same = Awaited("a.jpg", "v1", "e1")
-    with pytest.raises(WaitTimeoutError):
-        list(wait([asked], now=lambda key: same))
-    label(replace(event("a.jpg"), sequencer=asked.sequencer))
-    assert list(wait([asked])) == [asked]
 
 
 def test_what_lies_under_the_version_null_is_told_apart_by_its_etag(s3, monkeypatch):

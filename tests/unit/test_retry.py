@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +15,8 @@ from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.failures import Choice
 from labelctl.results import Awaited
 from tests.lambda_runtime import s3_record
-from tests.unit.queue_world import bodies, body, put, store, visible
-from tests.unit.test_results import ANSWER, event
+from tests.unit.photo_rows import ANSWER, event
+from tests.unit.queue_world import bodies, body, put, visible
 
 NOW = "2030-01-01T12:00:00Z"
 SENT = Awaited("a.jpg", "v1", "e1")
@@ -31,12 +30,6 @@ def aws(s3: Any, dynamodb: Any, sqs: Any) -> Any:
 @pytest.fixture
 def stack(bucket: str, table: str, queue: str, dead: str) -> Any:
     return SimpleNamespace(bucket=bucket, table=table, queue=queue, dead_letters=dead)
-
-
-@pytest.fixture
-def stored(dynamodb: Any, table: str) -> Any:
-    """Puts rows into the table."""
-    return partial(store, dynamodb, table)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
-from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
@@ -18,7 +17,7 @@ from labelctl import contract, status, tail
 from labelctl.queues import Queue
 from labelctl.stack import Stack
 from tests.unit.conftest import REGION, STACK_ID
-from tests.unit.test_results import NOW, event
+from tests.unit.photo_rows import NOW, event, labelled, store
 
 CLOCK = time.time()  # moto's log takes nothing much older
 
@@ -86,13 +85,6 @@ FINE = status.Status(
 )
 
 
-def store(dynamodb, table, rows):
-    serialize = TypeSerializer().serialize
-    for row in rows:
-        item = {name: serialize(value) for name, value in row.items()}
-        dynamodb.put_item(TableName=table, Item=item)
-
-
 def read(aws, stack):
     return status.read(aws, stack, clock=lambda: CLOCK)
 
@@ -103,15 +95,10 @@ def test_a_new_pipeline_is_quiet_though_its_log_is_not_there_yet(aws, stack):
 
 def test_photos_are_counted_by_their_headers(aws, stack):
     answer = {"Labels": [{"Name": name, "Confidence": 90.0} for name in ("Dog", "Pet", "Cat")]}
-    rows = []
-    for number in range(5):
-        each = event(f"{number}.jpg")
-        version = contract.version_of(each, "aa")
-        labels = contract.label_rows(each, version, answer["Labels"])
-        rows += [*labels, contract.labelled_header(each, version, labels, answer, NOW)]
+    rows = [row for n in range(5) for row in labelled(event(f"{n}.jpg"), answer)]
     rows += [contract.failed_header(event(f"f{n}.jpg"), "v", "E", "why", NOW) for n in range(2)]
     rows += [contract.tombstone(event("gone.jpg"), "v", NOW, 1)]
-    store(aws.dynamodb, stack.table, rows)
+    store(aws.dynamodb, stack.table, *rows)
     now = read(aws, stack)
     assert (now.labelled, now.failed) == (5, 2)
 
@@ -119,7 +106,7 @@ def test_photos_are_counted_by_their_headers(aws, stack):
 def test_more_photos_than_one_page_holds(aws, stack):
     reason = "x" * 5000  # the index carries it
     failed = [contract.failed_header(event(f"{n}.jpg"), "v", "E", reason, NOW) for n in range(250)]
-    store(aws.dynamodb, stack.table, failed)
+    store(aws.dynamodb, stack.table, *failed)
     pages = []
     aws.dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **_: pages.append(1))
     assert status.count(aws.dynamodb, stack.table, contract.FAILED) == 250

@@ -1,0 +1,59 @@
+"""A local cloud without a stack: its own data folder, clients of it, and a way to kill it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelctl.local import engine, processes
+
+pytest.importorskip("ministack")
+boto3 = pytest.importorskip("boto3")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A data folder of its own; whatever runs in it is ended afterwards."""
+    folder = tmp_path / "cloud"
+    yield folder
+    processes.end(processes.ours(folder), 5)
+
+
+def client(cloud: engine.Cloud, service: str, **keys: str) -> Any:
+    from botocore.config import Config
+
+    return boto3.client(
+        service,
+        endpoint_url=cloud.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=keys.get("key", "test"),
+        aws_secret_access_key=keys.get("secret", "test"),
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def kill_engine(cloud: engine.Cloud) -> None:
+    os.kill(cloud.pid, signal.SIGKILL)
+    until(lambda: not processes.alive(cloud.pid))
+
+
+def killed_and_started(cloud: engine.Cloud) -> engine.Cloud:
+    kill_engine(cloud)
+    return engine.start(home=cloud.home)
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if found := condition():
+                return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come true in time")

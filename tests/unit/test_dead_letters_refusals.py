@@ -1,0 +1,167 @@
+"""Dead letters where SQS behaves as moto does not: its answers are written down."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from labelctl import dead_letters
+from labelctl.dead_letters import held
+from labelctl.errors import RefusedError
+from tests.unit.conftest import REGION
+from tests.unit.queue_world import body
+
+MESSAGE = {
+    "MessageId": "m1",
+    "ReceiptHandle": "r1",
+    "Body": body("a.jpg"),
+    "Attributes": {"SentTimestamp": "1893456000500", "ApproximateReceiveCount": "4"},
+}
+SERVED = {"HTTPHeaders": {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}}
+
+
+@pytest.fixture
+def stub(no_account: None) -> Any:
+    client = boto3.client("sqs", region_name=REGION)
+    with Stubber(client) as stubber:
+        yield SimpleNamespace(client=client, answers=stubber.add_response)
+        stubber.assert_no_pending_responses()
+
+
+RECEIVED = {
+    "QueueUrl": "dead",
+    "MaxNumberOfMessages": 10,
+    "VisibilityTimeout": dead_letters.HOLD,
+    "WaitTimeSeconds": dead_letters.LONG_POLL,
+    "AttributeNames": ANY,
+    "MessageAttributeNames": ["error", "reason"],
+}
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub's answers have an order."""
+    monkeypatch.setattr(dead_letters, "WORKERS", 1)
+
+
+def test_the_queue_is_asked_until_a_long_poll_finds_nothing(stub: Any, one_at_a_time: None) -> None:
+    """An answer may hold fewer messages than there are, but an empty long poll is the truth."""
+    assert dead_letters.LONG_POLL >= 1
+    other = {**MESSAGE, "MessageId": "m2", "ReceiptHandle": "r2"}
+    again = {**MESSAGE, "ReceiptHandle": "r1, newer"}  # held for too long, or twice for no reason
+    for messages in ([MESSAGE], [other], [again], []):
+        answer = {"Messages": messages, "ResponseMetadata": SERVED}
+        stub.answers("receive_message", answer, RECEIVED)
+    back = [
+        {"Id": "0", "ReceiptHandle": "r1, newer", "VisibilityTimeout": 0},
+        {"Id": "1", "ReceiptHandle": "r2", "VisibilityTimeout": 0},
+    ]
+    expired = {"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}
+    stub.answers(
+        "change_message_visibility_batch",
+        {"Successful": [{"Id": "1"}], "Failed": [expired]},
+        {"QueueUrl": "dead", "Entries": back},
+    )
+    with held(stub.client, "dead") as letters:
+        assert [letter.message_id for letter in letters] == ["m1", "m2"]
+
+
+def test_what_comes_straight_back_is_not_told_again(stub: Any, one_at_a_time: None) -> None:
+    """Or moving all dead letters might have no end."""
+    late = {**MESSAGE["Attributes"], "SentTimestamp": "1893456001001"}
+    back = {**MESSAGE, "MessageId": "m2", "Attributes": late}
+    for messages in ([MESSAGE], [back], []):
+        answer = {"Messages": messages, "ResponseMetadata": SERVED}
+        stub.answers("receive_message", answer, RECEIVED)
+    stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
+    with held(stub.client, "dead") as letters:
+        assert [letter.message_id for letter in letters] == ["m1"]
+
+
+def test_those_that_come_back_meanwhile_do_not_count_against_the_limit(
+    stub: Any, one_at_a_time: None
+) -> None:
+    late = {**MESSAGE["Attributes"], "SentTimestamp": "1893456001001"}
+    back = [{**MESSAGE, "MessageId": f"back {number}", "Attributes": late} for number in range(5)]
+    other = {**MESSAGE, "MessageId": "m2"}
+    for messages, most in (([MESSAGE], 2), (back, 1), ([other], 1)):
+        answer = {"Messages": messages, "ResponseMetadata": SERVED}
+        stub.answers("receive_message", answer, {**RECEIVED, "MaxNumberOfMessages": most})
+    stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
+    with held(stub.client, "dead", 2) as letters:
+        assert [letter.message_id for letter in letters] == ["m1", "m2"]
+
+
+def refused(sender: bool, message: str = "try again") -> dict[str, Any]:
+    return {"Id": "0", "SenderFault": sender, "Code": "InternalError", "Message": message}
+
+
+def given_letters(stub: Any, count: int) -> None:
+    messages = [
+        {**MESSAGE, "MessageId": f"m{number}", "ReceiptHandle": f"r{number}"}
+        for number in range(count)
+    ]
+    for answer in (messages, []):
+        stub.answers("receive_message", {"Messages": answer, "ResponseMetadata": SERVED}, RECEIVED)
+
+
+def entry(number: int, receipt: str) -> dict[str, str]:
+    return {"Id": str(number), "ReceiptHandle": receipt}
+
+
+def test_what_sqs_hands_back_is_sent_again(
+    stub: Any, one_at_a_time: None, naps: list[float]
+) -> None:
+    given_letters(stub, 2)
+    taken = {"Id": "1", "MessageId": "x", "MD5OfMessageBody": "x"}
+    stub.answers("send_message_batch", {"Successful": [taken], "Failed": [refused(False)]})
+    done = {"Successful": [], "Failed": []}
+    stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r1")]})
+    stub.answers("send_message_batch", {"Successful": [{**taken, "Id": "0"}], "Failed": []})
+    stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r0")]})
+    with held(stub.client, "dead", sleep=naps) as letters:
+        letters.move(list(letters), "work")
+    assert len(naps) == 1
+
+
+@pytest.mark.parametrize(("sender", "attempts"), [(True, 1), (False, 5)])
+def test_what_sqs_will_not_take_stays(
+    stub: Any, one_at_a_time: None, naps: list[float], sender: bool, attempts: int
+) -> None:
+    given_letters(stub, 1)
+    for _ in range(attempts):
+        stub.answers("send_message_batch", {"Successful": [], "Failed": [refused(sender, "no")]})
+    back = [{**entry(0, "r0"), "VisibilityTimeout": 0}]
+    stub.answers(
+        "change_message_visibility_batch",
+        {"Successful": [], "Failed": []},
+        {"QueueUrl": "dead", "Entries": back},
+    )
+
+    def move() -> None:
+        with held(stub.client, "dead", sleep=naps) as letters:
+            letters.move(list(letters), "work")
+
+    with pytest.raises(RefusedError, match="SQS did not take 1 message: no"):
+        move()
+
+
+def test_what_sqs_will_not_remove_is_told(stub: Any, one_at_a_time: None) -> None:
+    given_letters(stub, 2)
+    stub.answers("delete_message_batch", {"Successful": [], "Failed": [refused(True, "no")]})
+    stub.answers(
+        "change_message_visibility_batch",
+        {"Successful": [], "Failed": []},
+        {"QueueUrl": "dead", "Entries": [{**entry(0, "r0"), "VisibilityTimeout": 0}]},
+    )
+
+    def delete() -> None:
+        with held(stub.client, "dead") as letters:
+            letters.delete(list(letters))
+
+    with pytest.raises(RefusedError, match="SQS did not remove 1 dead letter: no"):
+        delete()
