@@ -1,9 +1,9 @@
-"""The options that every command takes, before or after its name.
+"""The options that every command takes, before or after its name, and those that several share.
 
-They are declared once, here, and added to each command by `Command` and to the program by `Group`
-(the classes that the command line's `Typer` objects are built with). What the user gave ends up in
-one `Options` value; an option after the command's name wins over the same one before it, and both
-win over the environment.
+What every command takes is declared once, here, and added to each command by `Command` and to the
+program by `Group` (the classes that the command line's `Typer` objects are built with). What the
+user gave ends up in one `Options` value; an option after the command's name wins over the same one
+before it, and both win over the environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -35,6 +35,25 @@ _COMMAND = re.compile(
     r"labelctl (deploy|upload|labels|status|tail|failures|retry|verify|rm|destroy"
     r"|search|show|images|stats|export|gallery)\b[^`\n]*"
 )
+
+
+# ---- options that several commands have
+
+Prefix = Annotated[
+    str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait until each is labelled or failed; print the labels.")
+]
+Patience = Annotated[
+    float,
+    typer.Option(
+        min=1, metavar="SECONDS", help="With --wait: give up after so many seconds without news."
+    ),
+]
+
+# ---- options that every command has
 
 
 @dataclass

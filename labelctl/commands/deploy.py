@@ -9,6 +9,7 @@ import typer
 
 from labelctl.commands.progress import follow
 from labelctl.errors import RefusedError, UsageError
+from labelctl.options import Yes
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
 
@@ -78,7 +79,7 @@ def deploy(
     tag: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag all of it; may be repeated.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
     ] = False,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from labelctl.commands.progress import follow
 from labelctl.errors import RefusedError
+from labelctl.options import Yes
 from labelctl.session import Session
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def destroy(
     context: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete the pipeline, all photos and labels.
 

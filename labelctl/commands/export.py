@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.errors import AmissError, UsageError
-from labelctl.options import check_prefix
+from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Column, Table
 from labelctl.words import counted, volume
@@ -60,9 +60,7 @@ def export(
             show_default=False,
         ),
     ] = None,
-    prefix: Annotated[
-        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
-    ] = "",
+    prefix: Prefix = "",
     min_confidence: Annotated[
         float,
         typer.Option(min=0, max=100, metavar="PERCENT", help="Only labels of this confidence on."),

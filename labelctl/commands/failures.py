@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl.errors import RefusedError, UsageError
+from labelctl.options import Prefix
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table, printable
 from labelctl.words import counted
@@ -32,9 +33,7 @@ _WORDY = re.compile(r"^An error occurred \(\w+\) when calling the (\w+) operatio
 
 def failures(
     context: typer.Context,
-    prefix: Annotated[
-        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
-    ] = "",
+    prefix: Prefix = "",
     reason: Annotated[
         str,
         typer.Option(help="Only those whose error or reason has this in it.", metavar="TEXT"),

@@ -12,7 +12,7 @@ import typer
 
 from labelctl.commands.opening import open_file
 from labelctl.errors import RefusedError, UsageError
-from labelctl.options import check_prefix
+from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Column, Table
 from labelctl.words import counted, volume
@@ -40,9 +40,7 @@ def gallery(
             show_default=False,
         ),
     ] = None,
-    prefix: Annotated[
-        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
-    ] = "",
+    prefix: Prefix = "",
     search: Annotated[
         list[str] | None,
         typer.Option(

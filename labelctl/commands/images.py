@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelctl.options import check_prefix
+from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
 
@@ -37,9 +37,7 @@ def images(
         str | None,
         typer.Option(callback=_state, metavar="|".join(_STYLES), help="Only photos in this state."),
     ] = None,
-    prefix: Annotated[
-        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
-    ] = "",
+    prefix: Prefix = "",
     limit: Annotated[int, typer.Option(min=1, metavar="COUNT", help="At most so many.")] = 100,
 ) -> None:
     """List photos, their state and their surest labels.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.errors import NotFoundError
-from labelctl.options import Command, Group
+from labelctl.options import Command, Group, Yes
 from labelctl.session import Session
 from labelctl.view import Column, Table
 
@@ -77,7 +77,7 @@ def status(context: typer.Context) -> None:
 @app.command(cls=Command)
 def reset(
     context: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Stop it and delete all it holds: stacks, photos, labels."""
     from labelctl.errors import RefusedError

@@ -9,6 +9,7 @@ import typer
 
 from labelctl.commands.failures import short, warn
 from labelctl.errors import PhotosFailedError, UsageError
+from labelctl.options import Patience, Wait
 from labelctl.session import Session
 from labelctl.view import Cell, printable
 from labelctl.words import counted
@@ -39,18 +40,8 @@ def retry(
     prefix: Annotated[
         str, typer.Option(help="Those whose keys begin so, such as holiday/.", metavar="TEXT")
     ] = "",
-    wait: Annotated[
-        bool,
-        typer.Option("--wait", help="Wait until each is labelled or failed; print the labels."),
-    ] = False,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            min=1,
-            metavar="SECONDS",
-            help="With --wait: give up after so many seconds without news.",
-        ),
-    ] = 600,
+    wait: Wait = False,
+    timeout: Patience = 600,
 ) -> None:
     """Put photos that failed back to work, dead letters included."""
     from labelctl.dead_letters import Unseen

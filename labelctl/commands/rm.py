@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from labelctl.errors import PhotoNotFoundError, RefusedError, UsageError
-from labelctl.options import check_prefix
+from labelctl.options import Yes, check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell
 from labelctl.words import counted
@@ -29,7 +29,7 @@ def rm(
         bool,
         typer.Option("--for-good", help="Also the versions that S3 would keep for 7 days."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Remove photos, with their labels and failure records."""
     from labelctl import queues

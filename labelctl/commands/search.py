@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl.errors import UsageError
-from labelctl.options import check_prefix
+from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell
 
@@ -51,9 +51,7 @@ def search(
             help="From which confidence on a label counts, also in --not.",
         ),
     ] = 0,
-    prefix: Annotated[
-        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
-    ] = "",
+    prefix: Prefix = "",
     limit: Annotated[int, typer.Option(min=1, metavar="COUNT", help="At most so many.")] = 100,
     sort: Annotated[
         str, typer.Option(callback=_order, metavar="|".join(_ORDERS), help="Which come first.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from labelctl.options import check_prefix
+from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Bar, Cell, Column, Table
 from labelctl.words import counted
@@ -23,9 +23,7 @@ _STATES = {"labelled": "green", "failed": "red", "pending": "yellow"}
 
 def stats(
     context: typer.Context,
-    prefix: Annotated[
-        str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
-    ] = "",
+    prefix: Prefix = "",
 ) -> None:
     """Count photos, labels, categories and failures."""
     from labelctl import stats as core

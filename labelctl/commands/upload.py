@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.errors import NotFoundError, PhotosFailedError, UsageError
+from labelctl.options import Patience, Wait
 from labelctl.session import Session
 from labelctl.view import Cell, printable
 from labelctl.words import counted
@@ -33,18 +34,8 @@ def upload(
     prefix: Annotated[
         str, typer.Option(help="Put before each key, such as holiday/.", metavar="TEXT")
     ] = "",
-    wait: Annotated[
-        bool,
-        typer.Option("--wait", help="Wait until each is labelled or failed; print the labels."),
-    ] = False,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            min=1,
-            metavar="SECONDS",
-            help="With --wait: give up after so many seconds without news.",
-        ),
-    ] = 600,
+    wait: Wait = False,
+    timeout: Patience = 600,
 ) -> None:
     """Upload photos, to be labelled. Unchanged ones are not sent again."""
     from labelctl import results

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.errors import AmissError
-from labelctl.options import check_prefix
+from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell, printable
 from labelctl.words import counted
@@ -40,9 +40,7 @@ def _hours(value: float | None) -> float | None:
 
 def verify(
     context: typer.Context,
-    prefix: Annotated[
-        str, typer.Option(help="Only photos whose keys begin so.", metavar="TEXT")
-    ] = "",
+    prefix: Prefix = "",
     repair: Annotated[
         bool,
         typer.Option("--repair", help="Queue what is amiss again, and have left-overs removed."),
