@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+SETTLING = timedelta(minutes=20)
+"""How old a photo must be for S3's 404 to prove that it is gone.
+
+For up to 15 minutes after versions were turned on for a bucket, S3 may deny photos that are there
+[S3 User Guide, "Enabling versioning on buckets"; S3 API, PutBucketVersioning]; and no photo of ours is
+older than its bucket's versions.
+"""
+
+
 class Bucket:
     """The bucket that an event names. `client` makes the client when it is first needed."""
 
@@ -23,7 +32,11 @@ class Bucket:
         self._client = client
 
     def has(self, event: PhotoEvent) -> bool:
-        """Whether the version (in a bucket without versions: the object) is still there."""
+        """Whether the version (in a bucket without versions: the object) is still there.
+
+        Raises TimeoutError for a young photo that S3 denies: if it was removed since, its own event
+        tells so within seconds.
+        """
         if event.version_id:
             which = {"VersionId": event.version_id}
         else:
@@ -32,7 +45,10 @@ class Bucket:
             self._client().head_object(Bucket=event.bucket, Key=event.key, **which)  # type: ignore[arg-type]
         except ClientError as error:
             # 412: another object lies in its place. Anything else is no proof that it is gone.
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412):
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 404 and datetime.now(UTC) - datetime.fromisoformat(event.at) < SETTLING:
+                raise TimeoutError("S3 does not show the photo yet, or no more.") from error
+            if status in (404, 412):
                 return False
             raise
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -180,6 +181,19 @@ def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rek
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
     function.clients.s3().meta.events.register("before-call.s3.HeadObject", refuse)
     assert work(photos.put("a.jpg")) == ["m0"]
+    assert rows() == []
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(-1, ["m0"]), (14, ["m0"]), (21, [])])
+def test_a_young_bucket_may_deny_a_photo_that_is_there(
+    minutes, left, work, photos, rekognition, rows
+):
+    """A photo that it denies is taken for removed only when the bucket's youth is over."""
+    record = photos.put("a.jpg")
+    photos.remove_version("a.jpg", version_id(record))  # now S3 answers 404
+    record["eventTime"] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+    rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
+    assert work(record) == left
     assert rows() == []
 
 
