@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from labelctl import changes, objects
 from labelctl import stack as stacks
-from labelctl.aws import Aws, is_missing
+from labelctl.aws import Aws, code_of, is_missing
 from labelctl.changes import Progress, Sleep
 from labelctl.errors import DeployError, NotDeployedError
 from labelctl.stack import Stack, artifacts_name
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import MultipartUploadTypeDef
 
 _TRIES = 5
 """How often a bucket is emptied again because somebody put something into it meanwhile."""
@@ -117,7 +118,17 @@ def empty(s3: S3Client, bucket: str) -> Iterator[int]:
             yield count
         uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         for upload in [each for page in uploads for each in page.get("Uploads", ())]:
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+            _abort(s3, bucket, upload)
     except ClientError as error:
         if not is_missing(error):
+            raise
+
+
+def _abort(s3: S3Client, bucket: str, upload: MultipartUploadTypeDef) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    except ClientError as error:
+        if code_of(error) != "NoSuchUpload":  # it was ended since the listing
             raise

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from labelctl.errors import RefusedError
+from labelctl.words import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PAGE = 1000  # the most objects in one listing or deletion [S3 API, DeleteObjects]
+_PASSING = {"InternalError", "SlowDown", "ServiceUnavailable", "OperationAborted"}
+_ATTEMPTS = 6  # over some 12 seconds
 _NOT_XML = re.compile("[\x00-\x1f\ufffe\uffff]")
 
 
@@ -20,7 +24,7 @@ def hide(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[str]:
     """Delete objects by their keys, a thousand a request; yields each that is gone.
 
     In a bucket with versions S3 puts a delete marker over each. Raises RefusedError for one that S3
-    will not delete.
+    will not delete, also when asked again.
     """
     waiting = iter(keys)
     while batch := list(islice(waiting, _PAGE)):
@@ -94,17 +98,25 @@ def _delete(
     plain = [each for each in objects if each not in odd]
     if not plain:
         return
-    wanted: list[Any] = [{"Key": key, **_version(version)} for key, version in plain]
-    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
-    errors = answer.get("Errors", ())
-    kept = {(each.get("Key"), each.get("VersionId") or None) for each in errors}
-    yield from (each for each in plain if each not in kept)
-    if errors:
-        raise RefusedError(
-            f"{len(errors)} objects of the bucket {bucket} cannot be deleted: "
-            f"{errors[0].get('Key')}: {errors[0].get('Message')}",
-            "Mend the cause and run the command again; it goes on from here.",
-        )
+    for attempt in range(_ATTEMPTS):
+        wanted: list[Any] = [{"Key": key, **_version(version)} for key, version in plain]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
+        errors = answer.get("Errors", ())
+        kept = {(each.get("Key"), each.get("VersionId") or None) for each in errors}
+        yield from (each for each in plain if each not in kept)
+        if not errors:
+            return
+        lasting = [each for each in errors if each.get("Code") not in _PASSING]
+        if lasting or attempt == _ATTEMPTS - 1:
+            told = (lasting or errors)[0]
+            raise RefusedError(
+                f"{counted(len(errors), 'object')} of the bucket {bucket} cannot be deleted: "
+                f"{told.get('Key')}: {told.get('Message')}",
+                "Mend the cause and run the command again; it goes on from here.",
+            )
+        # The whole answer was a success, so that botocore has not tried again.
+        plain = [each for each in plain if each in kept]
+        time.sleep(0.4 * 2**attempt)
 
 
 def _version(version: str | None) -> dict[str, str]:

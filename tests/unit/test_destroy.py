@@ -130,6 +130,18 @@ def test_another_bucket_is_not_touched(s3, bucket):
     assert len(versions(s3, "photos-of-others")) == 1
 
 
+def test_an_upload_that_ended_meanwhile_is_passed_over(s3):
+    with Stubber(s3) as stub:
+        stub.add_response("put_bucket_notification_configuration", {})
+        stub.add_response("list_object_versions", {})
+        uploads = [{"Key": "a.jpg", "UploadId": "1"}, {"Key": "b.jpg", "UploadId": "2"}]
+        stub.add_response("list_multipart_uploads", {"Uploads": uploads})
+        stub.add_client_error("abort_multipart_upload", "NoSuchUpload", http_status_code=404)
+        stub.add_response("abort_multipart_upload", {})
+        assert emptied(s3, "photos") == 0
+        stub.assert_no_pending_responses()
+
+
 def test_objects_that_cannot_be_deleted_are_told(s3, bucket, monkeypatch):
     s3.put_object(Bucket=bucket, Key="held.jpg", Body=b"")
     refused = {"Errors": [{"Key": "held.jpg", "Code": "AccessDenied", "Message": "legal hold"}]}

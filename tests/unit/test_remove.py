@@ -146,6 +146,39 @@ def test_what_s3_will_not_remove_is_told(s3, bucket, put, left):
     assert left()[0] == ["a.jpg"]
 
 
+def fails(s3: Any, code: str, times: int) -> None:
+    """S3 deletes b.jpg only after it has failed some times; its answers are successes all the same."""
+    left = [{"Key": "b.jpg", "Code": code, "Message": "Try again."}] * times
+
+    def answer(parsed: Any, **_: Any) -> None:
+        if left:
+            parsed["Errors"] = [left.pop()]
+
+    s3.meta.events.register("after-call.s3.DeleteObjects", answer)
+
+
+@pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
+def test_what_s3_cannot_remove_just_now_is_asked_for_again(
+    code, s3, bucket, put, naps, monkeypatch
+):
+    monkeypatch.setattr("labelctl.objects.time.sleep", naps)
+    put("a.jpg", "b.jpg", "c.jpg")
+    fails(s3, code, 3)
+    told = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], for_good=False))
+    assert sorted(told) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert len(naps) == 3
+
+
+@pytest.mark.parametrize(("code", "most"), [("InternalError", 5), ("AccessDenied", 0)])
+def test_but_not_for_ever(code, most, s3, bucket, put, naps, monkeypatch):
+    monkeypatch.setattr("labelctl.objects.time.sleep", naps)
+    put("a.jpg", "b.jpg")
+    fails(s3, code, 100)
+    with pytest.raises(RefusedError, match=r"1 object of .* b\.jpg: Try again"):
+        list(remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False))
+    assert len(naps) == most
+
+
 @pytest.fixture
 def stack(moto, bucket):
     """A stack's names, and its queues with four dead letters."""
