@@ -225,6 +225,12 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
         return CredentialsError(
             "Your AWS credentials have expired.", "Get new ones, for example: aws sso login"
         )
+    if code == "400" and operation.startswith("Head"):
+        # The answer to a HEAD has no body, so that it cannot say why.
+        return CredentialsError(
+            f"AWS refused {operation} without a reason, as it does when credentials have expired.",
+            "Get new ones, for example: aws sso login",
+        )
     if code in _INVALID:
         return CredentialsError(
             f"AWS does not accept your credentials ({code}).",

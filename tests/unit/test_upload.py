@@ -374,6 +374,16 @@ def test_credentials_that_are_no_good_end_it(folder, s3, code):
             send(s3, "photos", ".")
 
 
+def test_credentials_that_end_meanwhile_end_it(folder, s3):
+    """The answer to a HEAD has no body: its code is the status alone."""
+    folder("a.jpg", "b.jpg")
+    with Stubber(s3) as stub:
+        for _ in range(2):
+            stub.add_client_error("head_object", "400", "Bad Request", http_status_code=400)
+        with pytest.raises(CredentialsError, match="as it does when credentials have expired"):
+            send(s3, "photos", ".")
+
+
 def test_a_bug_is_not_taken_for_a_failed_photo(folder, s3, bucket, monkeypatch):
     folder("a.jpg")
     monkeypatch.setattr(s3, "put_object", lambda **_: {}["a bug"])
