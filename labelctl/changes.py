@@ -26,6 +26,9 @@ HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
 """The types of resources that lose something when they are replaced or removed."""
 
 _FALL_OUT = ("creation cancelled", "creation Cancelled", "update cancelled", "update Cancelled")
+_PASSING = "Unable to validate the following destination"
+"""S3's words while a new queue's policy is not known to it: SQS needs up to 60 seconds to spread one
+[SQS API, SetQueueAttributes]."""
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _PAUSES = (
     0.3,
@@ -280,6 +283,8 @@ def failure(
         return DeployError(
             f'The change of the stack "{name}" failed.', "Look at `labelctl status`."
         )
+    if _PASSING in cause.reason:
+        hint = "S3 did not know the new queue's policy yet, which passes: deploy again."
     return DeployError(
         f'The change of the stack "{name}" failed at {cause.name} ({cause.type}): '
         f"{cause.reason or cause.status}",

@@ -12,7 +12,7 @@ to be asked is the caller's to see in the plan.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,14 +72,21 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
     return None
 
 
-def ensure_artifacts(aws: Aws, name: str, *, sleep: Sleep = time.sleep) -> Iterator[Progress]:
+def ensure_artifacts(
+    aws: Aws, name: str, tags: Mapping[str, str], *, sleep: Sleep = time.sleep
+) -> Iterator[Progress]:
     """Make (or bring up to date) the small stack that holds this stack's zips."""
     artifacts = artifacts_name(name)
     left = leftover(aws, artifacts)
     if left:
         yield from changes.remove(aws.cloudformation, left.stack.id, sleep=sleep)
     planned = changes.plan(
-        aws.cloudformation, artifacts, assets.template("artifacts.yaml"), {}, TAGS, sleep=sleep
+        aws.cloudformation,
+        artifacts,
+        assets.template("artifacts.yaml"),
+        {},
+        {**TAGS, **tags},
+        sleep=sleep,
     )
     if planned.changes:
         yield from changes.carry_out(aws.cloudformation, planned, sleep=sleep)

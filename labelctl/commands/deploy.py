@@ -113,8 +113,14 @@ def deploy(
     session.view.show(_json(deployed, planned), _outputs(deployed))
     verb = "is deployed" if planned.changes else "is up to date"
     session.view.note(f'The stack "{deployed.name}" {verb}.', "green")
-    if alarm_email and any(change.name == "AlarmSubscription" for change in planned.changes):
-        _tell_of_alarms(session, alarm_email)
+    if alarm_email:
+        new = any(change.name == "AlarmSubscription" for change in planned.changes)
+        _tell_of_alarms(session, alarm_email, new)
+    if planned.creates and not session.options.local:
+        session.view.note(
+            "S3 may take some minutes before it tells of what is put into a new bucket. What it has"
+            f" not told of, this finds: {session.command('verify --repair')}"
+        )
     session.view.note(f"Next: {session.command('upload photo.jpg')}")
 
 
@@ -128,7 +134,7 @@ def carry_out(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack
     left = core.leftover(aws, name)
     if left:
         _clean_up(session, left)
-    follow(session, core.ensure_artifacts(aws, name), "Making the artifact bucket")
+    follow(session, core.ensure_artifacts(aws, name, settings.tags), "Making the artifact bucket")
     with session.view.meter("Planning"):
         planned = core.plan(aws, name, settings)
     _show_plan(session, planned)
@@ -167,12 +173,23 @@ def _warn_of_region(session: Session) -> None:
         )
 
 
-def _tell_of_alarms(session: Session, address: str) -> None:
+def _tell_of_alarms(session: Session, address: str, new: bool) -> None:
+    """AWS drops an address whose link is not clicked within two days; CloudFormation does not notice.
+
+    [SNS, Deleting an Amazon SNS topic and subscription]
+    """
+    note = session.view.note
     if session.options.local:
-        session.view.note(f"The alarms are set, but the local cloud mails nothing to {address}.")
+        note(f"The alarms are set, but the local cloud mails nothing to {address}.")
+    elif new:
+        note(
+            f"AWS sends a mail to {address}: click its link within two days, or no alarm will arrive.",
+            "yellow",
+        )
     else:
-        session.view.note(
-            f"AWS sends a mail to {address}: click its link, or no alarm will arrive.", "yellow"
+        note(
+            f"{address} was set already. If the link in AWS's mail was not clicked within two days, "
+            f"begin anew: {session.command('deploy --no-alarm')}, then --alarm-email again."
         )
 
 

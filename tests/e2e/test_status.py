@@ -189,8 +189,13 @@ def test_on_aws_a_link_is_to_be_clicked(abroad: User, endpoint: str) -> None:  #
     told = user("deploy", "--alarm-email", "ops@example.com")
 
     assert "AWS sends a mail to ops@example.com: click its link" in told.err
+    assert "labelctl verify --repair --stack alarmed" in told.err
     assert any(row[0] == "AlarmTopic" for row in told.rows)
-    assert "click" not in user("deploy").err
+    again = user("deploy").err
+    assert "click" not in again
+    assert "verify" not in again
+    anew = user("deploy", "--alarm-email", "ops@example.com").err
+    assert "begin anew: labelctl deploy --no-alarm --stack alarmed" in anew
     user("deploy", "--no-alarm", "--quiet")
     assert "AlarmTopic" not in outputs(user)
     user("destroy", "--yes", "--quiet")

@@ -310,6 +310,17 @@ def test_a_failed_deploy_tells_its_cause(cloudformation, naps, failed):
     assert "deploy again" in caught.value.hint
 
 
+def test_a_queue_whose_policy_is_not_known_yet_passes(cloudformation, naps):
+    reason = "Unable to validate the following destination configurations (Service: S3)"
+    cloudformation.runs(
+        cloudformation.event("Photos", "CREATE_FAILED", reason),
+        cloudformation.event("labelctl", "ROLLBACK_COMPLETE"),
+    )
+    with pytest.raises(DeployError) as caught:
+        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+    assert "which passes: deploy again" in caught.value.hint
+
+
 def test_a_stack_that_fails_by_itself_tells_its_own_reason(cloudformation, naps):
     cloudformation.runs(
         cloudformation.event("labelctl", "UPDATE_ROLLBACK_COMPLETE", "Somebody cancelled it")

@@ -151,8 +151,15 @@ def test_the_artifact_bucket_is_made(aws, cloudformation, naps):
         cloudformation.event("Bucket", "CREATE_COMPLETE"),
         cloudformation.event("labelctl", "CREATE_COMPLETE"),
     )
-    told = deploy.ensure_artifacts(aws, "labelctl", sleep=naps)
+    asked = []
+    events = aws.cloudformation.meta.events
+    events.register(
+        "provide-client-params.*.CreateChangeSet", lambda params, **_: asked.append(params)
+    )
+    told = deploy.ensure_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
     assert [event.name for event in told] == ["Bucket", "labelctl"]
+    tags = {tag["Key"]: tag["Value"] for tag in asked[0]["Tags"]}
+    assert tags == {"application": "labelctl", "team": "photos"}
 
 
 def test_an_artifact_bucket_that_is_there_is_left(aws, cloudformation, naps):
@@ -160,7 +167,7 @@ def test_an_artifact_bucket_that_is_there_is_left(aws, cloudformation, naps):
     artifacts(cloudformation)
     cloudformation.change_set("FAILED", reason="No updates are to be performed.")
     cloudformation.answers("delete_change_set", {})
-    assert list(deploy.ensure_artifacts(aws, "labelctl", sleep=naps)) == []
+    assert list(deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)) == []
 
 
 def test_an_artifact_bucket_that_failed_is_made_anew(aws, cloudformation, naps):
@@ -171,7 +178,7 @@ def test_an_artifact_bucket_that_failed_is_made_anew(aws, cloudformation, naps):
     add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
     cloudformation.change_set("CREATE_COMPLETE", changes=[{"ResourceChange": add}])
     cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    told = deploy.ensure_artifacts(aws, "labelctl", sleep=naps)
+    told = deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)
     assert [event.status for event in told] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
 
 
