@@ -81,8 +81,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for, in labels that there are. `unknown` were to be excluded, and are on no photo.
+    """What is asked for, in labels that there are.
 
+    On no photo are `unknown`, which were to be excluded; `absent` is what is to be said of those that
+    are on none, where any of several would have done.
     `least` (0 to 100) is the confidence from which on a label counts, whether wanted or not.
     """
 
@@ -92,6 +94,7 @@ class Query:
     prefix: str = ""
     order: Order = "surest"
     unknown: tuple[str, ...] = ()
+    absent: tuple[LabelNotFoundError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def plan(vocabulary: Vocabulary, wanted: Wanted) -> Query:
     """The query that somebody means.
 
     Raises UsageError where nothing is asked for, LabelNotFoundError for a label or a category that no
-    photo has or had.
+    photo has or had; where any of several labels will do, only if there is none of them.
     """
     if not wanted.labels and not wanted.categories:
         raise UsageError(
@@ -139,9 +142,12 @@ def plan(vocabulary: Vocabulary, wanted: Wanted) -> Query:
     if not all(contract.label_of(each) for each in (*wanted.labels, *wanted.without)):
         raise UsageError("A label has no name.", "Name one, such as dog.")
     known = vocabulary.find([*wanted.labels, *wanted.without])
-    for text in wanted.labels:
-        if not known[text]:
-            raise _not_found("label", text, vocabulary, vocabulary.near(text), wanted)
+    nobodys = [text for text in wanted.labels if not known[text]]
+    absent = [
+        _not_found("label", text, vocabulary, vocabulary.near(text), wanted) for text in nobodys
+    ]
+    if absent and not (wanted.any_label and len(absent) < len(wanted.labels)):
+        raise absent[0]
     groups = [_group(known[text]) for text in wanted.labels]
     if wanted.any_label and groups:
         groups = [_group(word for text in wanted.labels for word in known[text])]
@@ -157,6 +163,7 @@ def plan(vocabulary: Vocabulary, wanted: Wanted) -> Query:
         prefix=wanted.prefix,
         order=wanted.order,
         unknown=tuple(text for text in wanted.without if not known[text]),
+        absent=tuple(absent),
     )
 
 

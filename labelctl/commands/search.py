@@ -81,6 +81,8 @@ def search(
         order="newest" if sort == "newest" else "surest",
     )
     query = core.plan(Vocabulary(reader), wanted)
+    for absent in query.absent:
+        view.warn(absent.message, absent.hint)
     for text in query.unknown:
         view.warn(f'No photo has the label "{text}": --not takes nothing away.')
     for group in query.groups:

@@ -393,10 +393,9 @@ def test_a_label_counts_from_the_confidence_on_also_where_it_is_excluded(small):
             "labelctl search Dog beach --not car --min-confidence 80 --sort newest",
         ),
         (
-            Wanted(labels=["dog", "phonee"], any_label=True, prefix="my photos/"),
-            'No photo has the label "phonee".',
-            "Did you mean Mobile Phone? "
-            "labelctl search dog 'Mobile Phone' --any --prefix 'my photos/'",
+            Wanted(labels=["dogg", "phonee"], any_label=True, prefix="my photos/"),
+            'No photo has the label "dogg".',
+            "Did you mean Dog? labelctl search Dog phonee --any --prefix 'my photos/'",
         ),
         (
             Wanted(categories=["animals"]),
@@ -420,6 +419,16 @@ def test_what_is_unknown_is_told_with_what_may_have_been_meant(small, wanted, me
 def test_something_must_be_asked_for(small, wanted):
     with pytest.raises(UsageError):
         search(small, wanted)
+
+
+def test_of_several_that_will_do_one_may_be_unknown(small):
+    query = plan(
+        Vocabulary(Reader(small, "labels")), Wanted(labels=["dog", "unicorn"], any_label=True)
+    )
+    assert [each.message for each in query.absent] == ['No photo has the label "unicorn".']
+    assert [group.name for group in query.groups] == ["Dog"]
+    with pytest.raises(LabelNotFoundError):
+        plan(Vocabulary(Reader(small, "labels")), Wanted(labels=["unicorn"], any_label=True))
 
 
 def test_an_unknown_label_excludes_nothing_and_is_told(small):
