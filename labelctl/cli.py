@@ -2,10 +2,12 @@
 
 0 done · 1 a bug · 2 wrong usage · 3 not found or not deployed · 4 refused, or the deploy failed
 5 some photos failed, or something is amiss · 6 timed out waiting · 130 interrupted
+141 nobody reads the output any more
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -36,11 +38,13 @@ from labelctl.commands import (
     upload,
     verify,
 )
-from labelctl.errors import LabelctlError, UsageError
+from labelctl.errors import LabelctlError, RefusedError, UsageError
 from labelctl.options import OUTPUTS, Command, Group
 from labelctl.view import View
 
 INTERRUPTED = 130
+READERS_GONE = 141  # as of a program that SIGPIPE ends: what it was at may be half done
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF}
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -97,6 +101,9 @@ def program(
 
 def main() -> NoReturn:
     """The console script."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # whoever started us has closed it
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     # So that what a command holds is given back when it is told to end, too.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     code = run(sys.argv[1:])
@@ -137,15 +144,26 @@ def run(arguments: list[str]) -> int:
 
 
 def _readers_gone() -> int:
-    """Whoever read our output has gone, as `head` does. Keep Python from saying so at exit."""
+    """Whoever read our output has gone, as `head` does."""
+    _drop_output()
+    return READERS_GONE
+
+
+def _drop_output() -> None:
+    """Keep Python from saying at exit that what is left of it cannot be written."""
     sys.stdout = sys.__stdout__ or sys.stdout  # Typer puts a wrapper over it
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def _explain(error: Exception) -> LabelctlError | None:
     if isinstance(error, LabelctlError):
         return error
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        _drop_output()
+        message = f"The output could not be written: {error.strerror}."
+        return RefusedError(
+            message, "Is there room on the disk? The same command can be run again."
+        )
     if hasattr(error, "format_message"):  # Typer's own: a command line that makes no sense
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "labelctl"

@@ -171,6 +171,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            self._check_paths(ctx)
             self._check_target(ctx)
             self._check_numbers(ctx)
             return super().invoke(ctx)
@@ -178,11 +179,18 @@ class Command(TyperCommand):
             error.hint = options_of(ctx).complete(error.hint)
             raise
 
+    def _check_paths(self, ctx: Any) -> None:
+        """Refuse an empty one, which would be taken for this folder: a variable that is not set."""
+        for param in self.params:
+            value = ctx.params.get(param.name)
+            several = value if isinstance(value, list | tuple) else [value]
+            if param.type.name == "path" and "" in several:
+                name = param.opts[0] if param.param_type_name == "option" else "A path"
+                raise UsageError(f"{name} is empty.", "Name one; a dot (.) stands for this folder.")
+
     def _check_target(self, ctx: Any) -> None:
-        """Refuse what is meant for --output, and nothing: a file there would be a surprise."""
+        """Refuse what is meant for --output: a file of that name would be a surprise."""
         target = ctx.params[self._target] if self._target else None
-        if target == "":  # which a path would take for this folder
-            raise UsageError("-o has no name behind it.", "Name where to write, or leave -o out.")
         if target and str(target) in OUTPUTS:
             raise UsageError(
                 f"-o tells this command where to write, and {target} is a form of output.",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from labelctl.errors import UsageError
+from labelctl.errors import RefusedError
 from labelctl.session import Session
 from labelctl.view import Column, Table
 
@@ -25,12 +25,18 @@ def package(
     session = Session.of(context)
     zipped = bundle.build()
     zip_file, template = output_dir / zipped.name, output_dir / "template.yaml"
+    text = assets.template("template.yaml")
     try:
+        if template.exists() and not _is_ours(template, text):
+            raise RefusedError(
+                f'"{template}" is there already, and is no template of labelctl.',
+                "Choose another folder with --output-dir.",
+            )
         output_dir.mkdir(parents=True, exist_ok=True)
         zip_file.write_bytes(zipped.content)
-        template.write_text(assets.template("template.yaml"), encoding="utf-8")
+        template.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(
+        raise RefusedError(
             f"{error.filename or output_dir} cannot be written: {error.strerror}.",
             "Choose another folder with --output-dir.",
         ) from error
@@ -47,7 +53,13 @@ def package(
     for line in (
         f"aws s3 cp {shlex.quote(str(zip_file))} s3://BUCKET/{zipped.name}",
         f"aws cloudformation deploy --template-file {shlex.quote(str(template))}"
-        " --stack-name labelctl --capabilities CAPABILITY_IAM"
+        f" --stack-name {session.options.stack} --capabilities CAPABILITY_IAM"
         f" --parameter-overrides CodeBucket=BUCKET CodeKey={zipped.name}",
     ):
         session.view.command(line, lead="  ")
+
+
+def _is_ours(template: Path, text: str) -> bool:
+    """Whether a template there, of this version or another, begins as ours does."""
+    beginning = text[: text.index("\n\n")]
+    return template.read_text(encoding="utf-8", errors="replace").startswith(beginning)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -330,13 +331,47 @@ def process(*arguments, code="from labelctl.cli import main; main()", **more):
 
 
 @pytest.mark.parametrize("output", ["plain", "table", "json"])
-def test_a_reader_that_has_gone_is_no_error(tmp_path, output):
+def test_a_reader_that_has_gone_is_told_by_the_exit_code_alone(tmp_path, output):
     reader, writer = os.pipe()
     os.close(reader)
     running = process("package", "--output-dir", tmp_path, "-o", output, "--quiet", stdout=writer)
     os.close(writer)
     _, err = running.communicate(timeout=30)
-    assert (running.returncode, err) == (0, "")
+    assert (running.returncode, err) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("output", ["plain", "table", "json"])
+def test_an_output_that_has_no_room_is_told(tmp_path, output):
+    with Path("/dev/full").open("w") as full:
+        running = process("package", "--output-dir", tmp_path, "-o", output, stdout=full)
+        _, err = running.communicate(timeout=30)
+    assert running.returncode == 4
+    assert "The output could not be written: No space left on device." in err
+    assert "Traceback" not in err
+    assert "Exception" not in err
+
+
+def test_an_output_that_is_closed_is_no_bug(tmp_path):
+    running = process(
+        *("package", "--output-dir", tmp_path),
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: os.close(1),
+    )
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert "Traceback" not in err
+
+
+def test_a_template_of_somebody_elses_stays(tmp_path, run):
+    (tmp_path / "template.yaml").write_text("Transform: AWS::Serverless-2016-10-31\n")
+    code, _, err = run("package", "--output-dir", tmp_path)
+    assert code == 4
+    assert "is no template of labelctl" in err
+    assert (tmp_path / "template.yaml").read_text() == "Transform: AWS::Serverless-2016-10-31\n"
+    (tmp_path / "template.yaml").unlink()
+    assert run("package", "--output-dir", tmp_path)[0] == 0
+    assert run("package", "--output-dir", tmp_path)[0] == 0
 
 
 def test_an_output_that_is_ascii(tmp_path):

@@ -58,10 +58,22 @@ def test_a_form_of_output_is_no_file(capsys, form, words):
     assert form in (told["message"] if told else err)
 
 
-@pytest.mark.parametrize("command", ["show a.jpg", "export", "gallery"])
-def test_an_empty_name_is_not_taken_for_this_folder(capsys, command):
-    assert cli.run([*command.split(), "-o", ""]) == 2
-    assert "-o has no name behind it." in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("upload", "A path"),
+        ("upload a.jpg", "A path"),
+        ("demo", "A path"),
+        ("package --output-dir", "--output-dir"),
+        ("show a.jpg -o", "-o"),
+        ("export -o", "-o"),
+        ("gallery -o", "-o"),
+    ],
+)
+def test_an_empty_path_is_not_taken_for_this_folder(capsys, command, told):
+    """A variable that is not set would upload whatever lies here."""
+    assert cli.run([*command.split(), ""]) == 2
+    assert f"{told} is empty." in capsys.readouterr().err
 
 
 def test_the_help_tells_which_is_which(capsys):
