@@ -211,7 +211,9 @@ def explain(error: Exception) -> LabelctlError | None:
         return CredentialsError(f"{error}.", "Mend your AWS configuration: aws configure")
     if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
         return RefusedError(
-            f"{error}.".replace("..", "."), "Check the network, the region and AWS_ENDPOINT_URL."
+            f"{error}.".replace("..", "."),
+            "Check the network, the region and AWS_ENDPOINT_URL. With --local: the same command starts"
+            " the local cloud, and goes on.",
         )
     if isinstance(error, boto.BotoCoreError):
         return _explain_other(error)
@@ -245,7 +247,7 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
             + (f"\nAWS says: {message}" if found else ""),
         )
     return RefusedError(
-        f"AWS refused {operation}: {message or code}",
+        f"AWS refused {operation}: {message or code or 'it gave no reason'}",
         "" if message else "Run the command again with --verbose to see each call.",
     )
 

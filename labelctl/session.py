@@ -64,4 +64,5 @@ class Session:
         # Here, and nowhere else, the local cloud comes in: as AWS's own variables.
         for name in engine.misleading(os.environ):
             del os.environ[name]
+        os.environ.update(engine.around_proxies(os.environ))
         os.environ.update(engine.environment(cloud), AWS_CONFIG_FILE=os.devnull)

@@ -105,7 +105,7 @@ def env(context: typer.Context) -> None:
     session = Session.of(context)
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start()
-    variables = engine.environment(cloud)
+    variables = engine.environment(cloud) | engine.around_proxies(os.environ)
     if session.view.mode == "json":
         session.view.show(variables)
         return

@@ -69,6 +69,15 @@ def environment(cloud: Cloud) -> dict[str, str]:
     }
 
 
+def around_proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that keep a user's proxy, if there is one, out of the way to this cloud."""
+    if not any(name.lower() in ("http_proxy", "all_proxy") for name in variables):
+        return {}
+    without = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    here = ",".join(filter(None, [without, "127.0.0.1"]))
+    return {"NO_PROXY": here, "no_proxy": here}
+
+
 def misleading(variables: Mapping[str, str]) -> list[str]:
     """Those of a user's variables that would turn an AWS tool away from the local cloud."""
     return [name for name in variables if _MISLEADING.fullmatch(name)]

@@ -188,7 +188,18 @@ MISLEADING = {
     "AWS_SESSION_TOKEN": "real-token",
     "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
     "AWS_REGION": "eu-west-1",
+    "HTTP_PROXY": "http://127.0.0.1:9",  # where nobody listens
+    "NO_PROXY": "example.com",
 }
+
+
+def test_a_proxy_is_no_way_to_the_local_cloud(stack: User) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        proxy = {name: "http://127.0.0.1:9", "NO_PROXY": "example.com"}
+        assert stack("images", **proxy).code == 0
+    exported = stack("local", "env", HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="example.com").out
+    assert "export NO_PROXY=example.com,127.0.0.1\n" in exported
+    assert "PROXY" not in stack("local", "env").out
 
 
 def in_shell(user: User, line: str) -> None:
