@@ -33,8 +33,12 @@ _OTHERS = {  # what a file begins with, as regular expressions over its first by
     "PDF": rb"%PDF-",
     "JPEG XL": rb"\xff\x0a|....JXL ",
 }
+MARK = "Drawn by labelctl show"
+"""What `labelctl show` writes into its drawings, near their beginning."""
+
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD = 16
+_BEGINNING = 4096
 
 
 class PhotoRefusedError(Exception):
@@ -64,6 +68,17 @@ def looks_like_a_picture(path: Path) -> bool:
     except OSError:
         return False
     return head.startswith((b"\xff\xd8\xff", _PNG_SIGNATURE))
+
+
+def is_drawing(path: Path) -> bool:
+    """Whether `labelctl show` drew it, under the name that it gives: no photo to find labels for."""
+    if not path.stem.endswith("-labels"):
+        return False
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            return MARK.encode() in file.read(_BEGINNING)
+    except OSError:
+        return False
 
 
 def read(path: Path) -> Photo:

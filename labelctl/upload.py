@@ -1,8 +1,9 @@
 """Sending photos: paths in, a stream of results out.
 
-A folder of a million files is never held in memory: files are found, read, checked and sent a few
-at a time. What is refused or fails does not stop the rest. A photo whose very content is already
-there under its key is not sent, and so not labelled and paid for, again.
+Files are found, read, checked and sent a few at a time: of a folder only the names are held (265
+bytes each), and with several paths the keys (207 bytes each). What is refused or fails does not stop
+the rest. A photo whose very content is already there under its key is not sent, and so not labelled
+and paid for, again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from labelctl import photos
 from labelctl.aws import explain, is_missing
 from labelctl.contract import MAX_KEY, known_version
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
+from labelctl.gallery.thumbnails import MARKER
 from labelctl.threads import pool
 
 if TYPE_CHECKING:
@@ -77,8 +79,9 @@ def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
     """The files that the paths stand for: a file by its name, a folder's by their way within it.
 
     Folders are walked in the order of their names, links to folders are not followed, and files
-    that neither are nor claim to be pictures are passed over. A folder that cannot be read is told
-    as a file that cannot.
+    that neither are nor claim to be pictures are passed over, as are hidden ones and what labelctl
+    itself made of photos (galleries, drawings). A folder that cannot be read is told as a file that
+    cannot.
     """
     taken: dict[str, Path] = {}  # one path alone has no two files with one key
     for path in paths:
@@ -108,12 +111,15 @@ def _walk(folder: Path) -> Iterator[Path]:
     except OSError:
         yield folder
         return
+    if any(entry.name == MARKER for entry in entries):
+        return
     for entry in entries:
         path = Path(entry.path)
+        if entry.name.startswith("."):
+            continue
         if entry.is_dir(follow_symlinks=False):
-            if not entry.name.startswith("."):
-                yield from _walk(path)
-        elif not entry.name.startswith(".") and photos.looks_like_a_picture(path):
+            yield from _walk(path)
+        elif photos.looks_like_a_picture(path) and not photos.is_drawing(path):
             yield path
 
 

@@ -37,7 +37,11 @@ def upload(
     wait: Wait = False,
     timeout: Patience = 600,
 ) -> None:
-    """Upload photos, to be labelled. Unchanged ones are not sent again."""
+    """Upload photos, to be labelled. Unchanged ones are not sent again.
+
+    A photo's key is its name, or in a folder its way within the folder: a/1.jpg is 1.jpg after
+    `upload a`, and a/1.jpg after `upload a --prefix a/`. A photo replaces another with its key.
+    """
     from labelctl import results
     from labelctl import upload as core
 
@@ -96,8 +100,8 @@ def _tell(session: Session, result: Result, wait: bool) -> None:
         cells.append(Cell(result.reason, "red"))
     if not wait:
         view.stream(_json(result), cells)
-    elif not result.ok:
-        view.step(*cells, always=True)
+    elif not result.ok or result.outcome == "replaced":
+        view.step(*cells, always=not result.ok)
 
 
 def _json(result: Result) -> dict[str, Any]:

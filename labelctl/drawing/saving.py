@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from labelctl.drafts import draft
 from labelctl.errors import RefusedError, UsageError
+from labelctl.photos import MARK
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MARK = "Drawn by labelctl show"
 _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 _QUALITY = 92  # of a JPEG: above it files grow fast, and nothing more is seen
 _LONGEST_STEM = 200  # bytes of a file's name; systems allow 255

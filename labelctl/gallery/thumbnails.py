@@ -26,7 +26,7 @@ THUMB = 400
 FULL = 1600
 """The longest side of a picture in the grid, and of a large one, in pixels."""
 
-_MARKER = ".labelctl-gallery"
+MARKER = ".labelctl-gallery"
 _ABOUT = "Made by `labelctl gallery`, which adds and removes pictures here. Safe to delete.\n"
 _THUMBS, _FULLS = "thumbs", "photos"
 _OURS = re.compile(r"(?P<new>\.)?(?P<name>[0-9a-f]{32})\.(jpg|txt)(?(new)\.new)")
@@ -129,7 +129,7 @@ class Folder:
         with contextlib.suppress(OSError):
             for part in (_THUMBS, _FULLS):
                 (self.root / part).rmdir()
-            (self.root / _MARKER).unlink()
+            (self.root / MARKER).unlink()
             self.root.rmdir()
 
     def _pictures(self, name: str, size: tuple[int, int]) -> Pictures:
@@ -153,7 +153,7 @@ def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
             f'"{root}" is a file, and a gallery is a folder.',
             "Choose another with -o, or add --embed for one file.",
         )
-    marker = root / _MARKER
+    marker = root / MARKER
     with contextlib.ExitStack() as held:
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)

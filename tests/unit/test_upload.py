@@ -15,6 +15,7 @@ from botocore.stub import Stubber
 from PIL import Image
 
 from labelctl import upload
+from labelctl.drawing import saving
 from labelctl.errors import AccessDeniedError, CredentialsError
 from labelctl.upload import Candidate
 
@@ -79,6 +80,15 @@ def test_hidden_files_and_what_is_no_picture_are_passed_over(folder):
     (here / "broken.png").write_bytes(b"")
     (here / "photo-without-a-suffix").write_bytes(jpeg())
     assert keys(".") == ["a/seen.jpg", "broken.png", "photo-without-a-suffix"]
+
+
+def test_what_labelctl_made_of_photos_is_passed_over(folder):
+    here = folder("beach.jpg", "b-labels.jpg", "gallery/photos/1.jpg", "photos/2.jpg")
+    (here / "gallery" / ".labelctl-gallery").touch()
+    for name in ("c-labels.jpg", "photos/c-labels.png"):
+        saving.save(Image.new("RGB", (90, 90)), here / name)
+    assert keys(".") == ["b-labels.jpg", "beach.jpg", "photos/2.jpg"]
+    assert keys("c-labels.jpg") == ["c-labels.jpg"]
 
 
 def test_what_is_named_is_taken_even_so(folder):
