@@ -36,16 +36,19 @@ def demo(
     options.local = True
     session = Session.of(context)
     photos = paths or _photographs()
+    prefix = "" if paths else "demo/"  # no photo of the user's is to be replaced
 
     view = session.view
     view.command(session.command("deploy"))
     deploy.carry_out(session, Settings(), yes=False)
-    view.command(session.command(f"upload --wait {' '.join(map(_quoted, photos))}"))
-    upload.upload(context, paths=photos, wait=True)
+    words = f"--prefix {prefix} " if prefix else ""
+    view.command(session.command(f"upload --wait {words}{' '.join(map(_quoted, photos))}"))
+    upload.upload(context, paths=photos, prefix=prefix, wait=True)
     if photos[0].is_file():
-        view.command(session.command(f"labels {_quoted(Path(photos[0].name))}"), lead="Try: ")
-    view.command(session.command("status"), lead="Try: ")
-    view.command(session.command("destroy"), lead="Try: ")
+        key = shlex.quote(prefix + photos[0].name)
+        view.command(session.command(f"labels {key}"), lead="Try: ")
+    for words in ("stats", "gallery --open", "status", "destroy"):
+        view.command(session.command(words), lead="Try: ")
 
 
 def _photographs() -> list[Path]:

@@ -159,7 +159,8 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
-        session.view.note(f"Nothing was changed. To do it: {session.command('deploy')}")
+        way = " To do it: the same command without --dry-run." if planned.changes else ""
+        session.view.note(f"Nothing was changed.{way}")
     finally:
         if planned.changes:
             changes.discard(aws.cloudformation, planned)

@@ -371,9 +371,12 @@ def test_the_demo_shows_the_commands_that_it_stands_for(cloud: User, photo: Phot
 
 
 def test_the_demo_has_photographs_of_its_own(cloud: User) -> None:
-    rows = cloud("demo").rows
+    """They have a folder of their own, so that they replace nothing of the user's."""
+    told = cloud("demo")
 
-    assert {"astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"} <= {row[0] for row in rows}
+    names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+    assert {row[0] for row in told.rows} == {f"demo/{name}" for name in names}
+    assert "$ labelctl labels demo/astronaut.png" in told.err
     cloud("destroy", "--local", "--yes")
 
 
