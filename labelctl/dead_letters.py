@@ -2,12 +2,13 @@
 
 SQS cannot show a message without handing it out. So reading *holds* each dead letter for a while
 (others do not see it meanwhile), and then gives it back; if the reading is killed, SQS gives it back
-by itself after HOLD seconds, so a reading that takes longer holds it anew. Nothing leaves the queue
-but by `move` and `delete`.
+by itself, after HOLD seconds, or LONG_HOLD where it held many. A reading that takes longer holds it
+anew, and ends even where it cannot do so in time. Nothing leaves the queue but by `move` and `delete`.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from itertools import chain, islice
+from queue import PriorityQueue
 from typing import TYPE_CHECKING, Any
 
 from labelctl import contract, queues
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 
 HOLD = 60
 """Seconds for which a dead letter that was read stays hidden, if it is neither given back before nor
-held anew."""
+held anew. It is held anew after a third of that, so a call that fails can be made up for."""
 
-RENEWAL = HOLD / 3
-"""Seconds after which one that is still held is held anew."""
+LONG_HOLD = 600
+"""The same, where more than FEW are held. To hold MOST anew takes 50 s at 40 ms a call, and may take
+two thirds of it."""
+
+FEW = 1000
+"""So many are held anew in time for HOLD even at a second a call."""
 
 MOST = 100_000
 """Dead letters held at once: of each that is, its id and receipt are kept (some hundred bytes), and SQS
@@ -47,23 +52,27 @@ LONG_POLL = 1
 """Seconds to wait for a message. Without waiting, SQS asks a part of its servers only, and an empty
 answer says nothing. [SQS Developer Guide, Short and long polling]"""
 
+TICK = 1.0
+"""Seconds between two looks at what is to be held anew."""
+
 NO_REASON = "The function failed or was stopped each time, and could not say why."
 
 _BATCH_BYTES = 250_000  # of bodies in one request: less than any limit that SQS ever had
+_ROUNDS = 3  # of receives in a row that may bring nothing but what is held already
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """One message that was set aside.
 
-    `images` are the keys that its body tells of, none where it cannot be read (or tells of none).
+    `events` is what its body tells of the photos, nothing where it cannot be read (or tells of none).
     `error` (a code) and `reason` (a sentence) are the function's; where SQS set the message aside by
     itself, after too many receives, `error` is empty. `sent_at` is ISO 8601 in UTC: when the message
     was sent, or the function set it aside. `receives` counts these looks as well.
     """
 
     message_id: str
-    images: tuple[str, ...]
+    events: tuple[PhotoEvent, ...]
     error: str
     reason: str
     sent_at: str
@@ -71,17 +80,17 @@ class DeadLetter:
     body: str
     receipt: str
 
-    @cached_property
-    def events(self) -> tuple[PhotoEvent, ...]:
-        """What its body tells of the photos; nothing where it cannot be read."""
-        return _events(self.body)
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The keys of the photos that it tells of, each once."""
+        return tuple(dict.fromkeys(event.key for event in self.events))
 
 
 @dataclass(frozen=True)
 class Unseen:
     """The dead letters that a reading did not see: falsy where it saw all.
 
-    `hidden`: so many somebody else holds. `cut_off`: it ended at its limit, and nobody knows.
+    `hidden`: so many somebody else holds. `cut_off`: it ended early, and nobody knows (`Held.more`).
     """
 
     hidden: int = 0
@@ -94,31 +103,41 @@ class Unseen:
         """What is to be said of them."""
         if self.hidden:
             one = self.hidden == 1
+            span = "a minute" if self.hidden <= FEW else f"{LONG_HOLD // 60} minutes"
             yield (
                 f"{counted(self.hidden, 'dead letter')} {'is' if one else 'are'} being looked at by "
                 "another command, or by one that was killed; "
-                f"{'it is' if one else 'they are'} back within a minute."
+                f"{'it is' if one else 'they are'} back within {span}."
             )
         if self.cut_off:
-            yield f"There are more than {MOST:,} dead letters: not all were looked at."
+            yield (
+                f"There are more dead letters than can be held at once ({MOST:,} at the most): "
+                "not all were looked at."
+            )
 
 
 class Held:
     """The dead letters while they are held. Made by `held`; for one thread.
 
-    `more` tells, after the iteration, that it ended at the limit: there may be more dead letters.
+    `more` tells, after the iteration, that there may be more dead letters: it ended at the limit, or
+    as the same ones came over and over, which it could not hold anew in time.
     """
 
     def __init__(
-        self, sqs: SQSClient, url: str, limit: int, sleep: Callable[[float], None]
+        self,
+        sqs: SQSClient,
+        url: str,
+        limit: int,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
     ) -> None:
         self.more = False
-        self._sleep = sleep
+        self._sleep, self._clock = sleep, clock
         self._sqs = sqs
         self._url = url
         self._limit = limit
         self._receipts: dict[str, str] = {}  # by message id, the newest
-        self._since: dict[str, float] = {}
+        self._pages: PriorityQueue[tuple[float, list[str]]] = PriorityQueue()  # ids, by when due
         self._late: set[str] = set()
         self._seen = 0
         self._began: datetime | None = None
@@ -133,11 +152,13 @@ class Held:
         Those that were sent after it began are held, but not told of: one that was moved may come
         straight back, and there would be no end. Nor do they count against the limit.
         """
-        width = 1
-        while sizes := self._room(width):
+        width, in_vain = 1, 0
+        while in_vain < _ROUNDS and (sizes := self._room(width)):
+            known = len(self._receipts)
             pages = list(self._pool.map(self._receive, sizes))
             if not any(pages):
                 return
+            in_vain = in_vain + 1 if len(self._receipts) == known else 0
             found = [letter for letter, is_new in chain.from_iterable(pages) if is_new]
             self._seen += len(found)
             yield from found
@@ -156,11 +177,11 @@ class Held:
         return [min(BATCH, room - start) for start in range(0, room, BATCH)][:width]
 
     def _receive(self, most: int) -> list[tuple[DeadLetter, bool]]:
-        asked = time.monotonic()
+        asked, hold = self._clock(), self._hold
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=most,
-            VisibilityTimeout=HOLD,
+            VisibilityTimeout=hold,
             WaitTimeSeconds=LONG_POLL,
             AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
             MessageAttributeNames=[contract.ERROR_ATTRIBUTE, contract.REASON_ATTRIBUTE],
@@ -176,8 +197,9 @@ class Held:
             if is_late:
                 self._late.add(letter.message_id)
             self._receipts[letter.message_id] = letter.receipt
-            self._since[letter.message_id] = asked
             found.append((letter, not is_known and not is_late))
+        if found:
+            self._pages.put((asked + hold / 3, [letter.message_id for letter, _ in found]))
         return found
 
     def move(self, letters: Iterable[DeadLetter], queue: str) -> None:
@@ -226,7 +248,6 @@ class Held:
             if number not in kept:
                 self._receipts.pop(message_id, None)
                 self._late.discard(message_id)
-                self._since.pop(message_id, None)
         if failed:
             raise RefusedError(
                 f"SQS did not remove {counted(len(failed), 'dead letter')}: "
@@ -243,26 +264,42 @@ class Held:
             list(pool.map(lambda batch: self._hide(batch, 0), self._in_batches(self._receipts)))
         self._receipts.clear()
 
+    @property
+    def _hold(self) -> int:
+        return HOLD if len(self._receipts) <= FEW else LONG_HOLD
+
     def _keep(self) -> None:
         """Hold anew what has been held for long, until all is given back."""
-        while not self._over.wait(RENEWAL):
-            long_ago = time.monotonic() - RENEWAL
-            due = [each for each, since in list(self._since.items()) if since <= long_ago]
-            # One that could not be held anew is received again: nothing is lost.
-            with suppress(Exception):
-                list(self._pool.map(self._renew, self._in_batches(due)))
+        # A pool of its own: what is received or moved meanwhile must not hold it up.
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="dead-letters-renewal") as pool:
+            due: list[list[str]] = []
+            while not self._over.wait(0 if due else TICK):
+                due = self._due()
+                with suppress(Exception):
+                    list(pool.map(self._renew, due))
 
-    def _renew(self, batch: list[tuple[str, str]]) -> None:
-        if self._over.is_set():
-            return
-        asked = time.monotonic()
-        self._hide(batch, HOLD)
-        self._since.update({each: asked for each, _ in batch if each in self._receipts})
+    def _due(self) -> list[list[str]]:
+        """The ids that are to be held anew now, for a call each and as many as go side by side."""
+        found: list[list[str]] = []
+        while len(found) < WORKERS and not self._pages.empty():
+            at, ids = self._pages.get_nowait()
+            if at > self._clock():
+                self._pages.put((at, ids))
+                break
+            found.append(ids)
+        return found
+
+    def _renew(self, ids: list[str]) -> None:
+        hold = self._hold
+        for batch in self._in_batches(ids):
+            # First, as a call that fails is tried again before they lapse.
+            self._pages.put((self._clock() + hold / 3, [each for each, _ in batch]))
+            self._hide(batch, hold)
 
     def _hide(self, batch: list[tuple[str, str]], seconds: int) -> None:
         """Hide letters from others from now on for so long: 0 gives them back.
 
-        One for which that fails is visible already, or will be after HOLD seconds.
+        One for which that fails is visible already, or will be once it is held no longer.
         """
         entries: Any = [
             {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
@@ -293,12 +330,13 @@ def held(
     limit: int = MOST,
     *,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Held]:
     """Hold the dead letters of the queue `url`, at most `limit` at once, until the `with` is left.
 
     Then all are given back but for those that were moved or deleted, on errors and Ctrl-C too.
     """
-    letters = Held(sqs, url, limit, sleep)
+    letters = Held(sqs, url, limit, sleep, clock)
     try:
         yield letters
     except BaseException:
@@ -313,12 +351,12 @@ def _letter(message: Mapping[str, Any]) -> DeadLetter:
         name: attribute.get("StringValue", "")
         for name, attribute in message.get("MessageAttributes", {}).items()
     }
-    images = dict.fromkeys(event.key for event in _events(message["Body"]))
     return DeadLetter(
         message_id=message["MessageId"],
-        images=tuple(images),
-        error=told.get(contract.ERROR_ATTRIBUTE, ""),
-        reason=told.get(contract.REASON_ATTRIBUTE, "") or NO_REASON,
+        events=_events(message["Body"]),
+        # Thousands are mostly there for one reason: its text is kept once.
+        error=sys.intern(told.get(contract.ERROR_ATTRIBUTE, "")),
+        reason=sys.intern(told.get(contract.REASON_ATTRIBUTE, "") or NO_REASON),
         sent_at=_sent(message).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         receives=int(message["Attributes"]["ApproximateReceiveCount"]),
         body=message["Body"],

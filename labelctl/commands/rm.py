@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
+from labelctl.commands.failures import warn
 from labelctl.errors import PhotoNotFoundError, RefusedError, UsageError
 from labelctl.options import Yes, check_prefix
 from labelctl.session import Session
@@ -32,32 +34,31 @@ def rm(
     yes: Yes = False,
 ) -> None:
     """Remove photos, with their labels and failure records."""
-    from labelctl import queues
     from labelctl import remove as core
 
     if bool(images) == bool(prefix):
         raise UsageError("Which photos?", "Give their keys, or --prefix PREFIX for all under it.")
     check_prefix(prefix or "")
     session = Session.of(context)
-    aws, stack = session.aws, session.stack
-    dead = queues.depth(aws.sqs, stack.dead_letters).depth
+    s3, bucket = session.aws.s3, session.stack.bucket
     keys, missing = _sort(session, images or [], for_good)
-    if not yes and not _ask(session, keys, prefix, for_good):
-        return
-    if prefix:
-        going = core.under(aws.s3, stack.bucket, prefix, for_good=for_good)
-    else:
-        going = core.remove(aws.s3, stack.bucket, keys, for_good=for_good)
-    count = _remove(session, going, len(keys) or None)
-    if dead and count:
-        chosen = set(keys).__contains__ if prefix is None else lambda key: key.startswith(prefix)
-        core.drop_dead_letters(aws, stack, chosen)
+    count = 0
+    if (prefix or keys) and (yes or _ask(session, keys, prefix, for_good)):
+        if prefix:
+            going = core.under(s3, bucket, prefix, for_good=for_good)
+        else:
+            going = core.remove(s3, bucket, keys, for_good=for_good)
+        count = _remove(session, going, len(keys) or None)
+    # Those of photos that are gone already, too: a run before this one may have been cut off.
+    wanted = set(images or [])
+    cleared = _clear(session, lambda key: key.startswith(prefix) if prefix else key in wanted)
     if count:
-        kept = "" if for_good else " S3 keeps the removed photos for 7 days."
-        told = f"{counted(count, 'photo')} removed, and with them what is stored of them.{kept}"
-        session.view.note(told)
+        _tell(session, count, for_good)
     elif prefix:
-        _tell_of_none(session, prefix)
+        session.view.note(f'There is no photo whose key begins with "{prefix}".')
+    if cleared and not count:
+        theirs = "its photo is" if cleared == 1 else "their photos are"
+        session.view.note(f"{counted(cleared, 'dead letter')} cleared: {theirs} gone.")
     if missing:
         raise PhotoNotFoundError(
             missing[0].message,
@@ -78,8 +79,6 @@ def _sort(
             keys.append(image)
         except PhotoNotFoundError as error:
             missing.append(error)
-    if missing and not keys:
-        raise missing[0]
     return keys, missing
 
 
@@ -93,16 +92,36 @@ def _remove(session: Session, going: Iterator[str], total: int | None) -> int:
     return count
 
 
-def _tell_of_none(session: Session, prefix: str) -> None:
-    session.view.note(f'There is no photo whose key begins with "{prefix}".')
+def _clear(session: Session, chosen: Callable[[str], bool]) -> int:
+    """Clear the dead letters of chosen photos that are gone; how many they were."""
+    from labelctl import remove as core
+    from labelctl.dead_letters import Unseen
+
+    cleared, unseen = 0, Unseen()
+    with (
+        session.view.meter("Clearing the dead letters") as meter,
+        closing(core.drop_dead_letters(session.aws, session.stack, chosen)) as progress,
+    ):
+        for at in progress:
+            cleared, unseen = at.cleared, at.unseen
+            meter.update(at.looked_at, total=max(at.total, at.looked_at))
+    warn(session, unseen)
+    return cleared
+
+
+def _tell(session: Session, count: int, for_good: bool) -> None:
+    them, those = ("it", "it") if count == 1 else ("them", "the removed photos")
+    kept = "" if for_good else f" S3 keeps {those} for 7 days."
+    session.view.note(
+        f"{counted(count, 'photo')} removed, and with {them} what is stored of {them}.{kept}"
+    )
 
 
 def _ask(session: Session, keys: list[str], prefix: str | None, for_good: bool) -> bool:
     """Name or count what goes, and have it confirmed; False when there is nothing."""
     from labelctl import remove as core
 
-    view, kept = session.view, "for good" if for_good else "S3 keeps them for 7 days"
-    many = counted(len(keys), "photo")
+    view, number, which = session.view, len(keys), ""
     for key in keys[:_NAMED]:
         view.step(key, always=True)
     if len(keys) > _NAMED:
@@ -114,12 +133,14 @@ def _ask(session: Session, keys: list[str], prefix: str | None, for_good: bool) 
             for number, key in enumerate(found, 1):
                 meter.update(number, words=key)
         if not number:
-            _tell_of_none(session, prefix)
             return False
         earlier = ", those of which earlier versions are left included," if for_good else ""
-        many = f'{counted(number, "photo")} whose keys begin with "{prefix}"{earlier}'
+        which = f' whose {"key begins" if number == 1 else "keys begin"} with "{prefix}"{earlier}'
+    them, their = ("it", "its") if number == 1 else ("them", "their")
+    kept = "for good" if for_good else f"S3 keeps {them} for 7 days"
     answer = view.ask(
-        f"Remove {many} and their labels ({kept})? [y/N]", yes_means="Add --yes if you are sure."
+        f"Remove {counted(number, 'photo')}{which} and {their} labels ({kept})? [y/N]",
+        yes_means="Add --yes if you are sure.",
     )
     if answer.lower() not in ("y", "yes"):
         raise RefusedError("Nothing was removed.", "Answer y to remove, or add --yes.")

@@ -49,8 +49,7 @@ def test_a_removed_photo_leaves_nothing_but_a_tombstone(
 
     assert gone.rows == [["removed", "a.jpg"]]
     assert gone.err == (
-        "1 photo removed, and with them what is stored of them. "
-        "S3 keeps the removed photos for 7 days.\n"
+        "1 photo removed, and with it what is stored of it. S3 keeps it for 7 days.\n"
     )
     soon(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", contract.REMOVED)})
     stack("labels", "a.jpg", code=3)
@@ -115,16 +114,19 @@ def test_what_is_meant_must_be_clear(stack: User, photo: Photo) -> None:
     stack("labels", "a.jpg")
 
 
-def test_what_was_cut_off_can_be_repeated(stack: User, photo: Photo) -> None:
+def test_what_was_cut_off_can_be_repeated(stack: User, photo: Photo, client: Client) -> None:
     photo("a.jpg")
     photo("b.jpg")
     stack("upload", "a.jpg", "b.jpg", "--wait", "--quiet")
     stack("rm", "a.jpg", "--yes")
+    body = json.dumps({"Records": [s3_record("a.jpg", "1", size=3)]})
+    client("sqs").send_message(QueueUrl=stack.outputs["DeadLetterQueue"], MessageBody=body)
 
     again = stack("rm", "a.jpg", "b.jpg", "--yes", code=3)
 
     assert again.rows == [["removed", "b.jpg"]]
     assert 'There is no photo "a.jpg" in the bucket.' in again.err
     assert "The other photos are removed." in again.err
+    assert stack("failures", "-o", "json").json["dead_letters"] == []
     assert stack("rm", "a.jpg", "--for-good", "--yes").rows == [["removed", "a.jpg"]]
     stack("rm", "a.jpg", "--for-good", "--yes", code=3)

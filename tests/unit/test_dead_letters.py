@@ -120,7 +120,7 @@ def test_those_that_are_held_for_long_are_held_anew(
     sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or others would get them, and a receipt that is too old deletes nothing."""
-    monkeypatch.setattr(dead_letters, "RENEWAL", 0.01)
+    monkeypatch.setattr(dead_letters, "TICK", 0.001)
     ids = [put(sqs, dead, body(f"{number}.jpg")) for number in range(12)]
     held_anew: Counter[str] = Counter()
 
@@ -130,7 +130,7 @@ def test_those_that_are_held_for_long_are_held_anew(
         held_anew.update(each["ReceiptHandle"] for each in told if each["VisibilityTimeout"])
 
     sqs.meta.events.register("before-call.sqs.ChangeMessageVisibilityBatch", look)
-    with held(sqs, dead) as letters:
+    with held(sqs, dead, clock=lambda: 2000 * time.monotonic()) as letters:
         found = list(letters)
         letters.delete(found[:2])
         kept = {letter.receipt for letter in found[2:]}
@@ -193,11 +193,16 @@ def test_how_it_is_told() -> None:
         "1 dead letter is being looked at by another command, or by one that was killed; "
         "it is back within a minute."
     )
-    assert limit == "There are more than 100,000 dead letters: not all were looked at."
+    assert limit == (
+        "There are more dead letters than can be held at once (100,000 at the most): "
+        "not all were looked at."
+    )
     [several] = Unseen(2).sentences()
     assert several.startswith("2 dead letters are being")
     assert several.endswith("; they are back within a minute.")
-    assert dead_letters.HOLD == 60
+    [many] = Unseen(dead_letters.FEW + 1).sentences()
+    assert many.endswith("; they are back within 10 minutes.")
+    assert (dead_letters.HOLD, dead_letters.LONG_HOLD) == (60, 600)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])

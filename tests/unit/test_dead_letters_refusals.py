@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +29,12 @@ SERVED = {"HTTPHeaders": {"date": "Tue, 01 Jan 2030 00:00:00 GMT"}}
 def stub(no_account: None) -> Any:
     client = boto3.client("sqs", region_name=REGION)
     with Stubber(client) as stubber:
-        yield SimpleNamespace(client=client, answers=stubber.add_response)
+        yield SimpleNamespace(
+            client=client,
+            answers=stubber.add_response,
+            error=stubber.add_client_error,
+            left=lambda: len(stubber._queue),
+        )
         stubber.assert_no_pending_responses()
 
 
@@ -68,6 +74,41 @@ def test_the_queue_is_asked_until_a_long_poll_finds_nothing(stub: Any, one_at_a_
     )
     with held(stub.client, "dead") as letters:
         assert [letter.message_id for letter in letters] == ["m1", "m2"]
+
+
+def test_it_ends_where_the_same_come_over_and_over(stub: Any, one_at_a_time: None) -> None:
+    """A few may come twice; there is more to come all the same."""
+    other = {**MESSAGE, "MessageId": "m2", "ReceiptHandle": "r2"}
+    again = [[MESSAGE], [other], [MESSAGE]]
+    for messages in ([MESSAGE], [MESSAGE], [MESSAGE], [other], *again):
+        answer = {"Messages": messages, "ResponseMetadata": SERVED}
+        stub.answers("receive_message", answer, RECEIVED)
+    stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
+    with held(stub.client, "dead") as letters:
+        assert [letter.message_id for letter in letters] == ["m1", "m2"]
+        assert letters.more
+
+
+def test_one_that_could_not_be_held_anew_is_tried_again_before_it_lapses(
+    stub: Any, one_at_a_time: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "TICK", 0.001)
+    seconds = [0.0]
+    given_letters(stub, 1)
+    stub.error("change_message_visibility_batch", "InternalError")
+    for hold in (dead_letters.HOLD, 0):
+        entries = [{**entry(0, "r0"), "VisibilityTimeout": hold}]
+        told = {"QueueUrl": "dead", "Entries": entries}
+        stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []}, told)
+    with held(stub.client, "dead", clock=lambda: seconds[0]) as letters:
+        list(letters)
+        for left in (2, 1):
+            seconds[0] += dead_letters.HOLD / 3
+            deadline = time.monotonic() + 30
+            while stub.left() > left:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+        assert seconds[0] < dead_letters.HOLD
 
 
 def test_what_comes_straight_back_is_not_told_again(stub: Any, one_at_a_time: None) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import closing
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +13,12 @@ import boto3
 import pytest
 
 from labelctl import objects, remove
+from labelctl.dead_letters import Unseen, held
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
+from tests.unit.queue_world import body, visible
+from tests.unit.queue_world import put as send
 
 
 @pytest.fixture
@@ -184,14 +190,14 @@ def stack(moto, bucket):
     """A stack's names, and its queues with four dead letters."""
     sqs = boto3.client("sqs", region_name=REGION)
     queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "dead"))
-    for body in (
+    for text in (
         message_body(s3_record("day 1/a.jpg", "1")),
         json.dumps({"Records": [s3_record("day 1/a.jpg", "2"), s3_record("b.jpg", "2")]}),
         message_body(s3_record("b.jpg", "1")),
         message_body(s3_record("day 1/b.jpg", "3", "ObjectRemoved:DeleteMarkerCreated")),
         "hello",
     ):
-        sqs.send_message(QueueUrl=dead, MessageBody=body)
+        sqs.send_message(QueueUrl=dead, MessageBody=text)
     return SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead, sqs=sqs)
 
 
@@ -214,6 +220,92 @@ def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved,
     """But one that tells of a removal is worked off: it may be all that knows of its rows."""
     put(*there)
     aws = SimpleNamespace(s3=s3, sqs=stack.sqs)
-    assert remove.drop_dead_letters(aws, stack, chosen) == over + moved
+    *_, last = remove.drop_dead_letters(aws, stack, chosen)
+    assert (last.looked_at, last.cleared, last.unseen) == (5, over + moved, Unseen())
     assert depth(stack.sqs, stack.dead_letters) == 5 - over - moved
     assert depth(stack.sqs, stack.queue) == moved
+
+
+@pytest.fixture
+def many(s3, sqs, bucket, queue, dead):
+    """A stack with 50 dead letters of photos that are gone."""
+    for number in range(50):
+        send(sqs, dead, body(f"{number}.jpg"))
+    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
+    return partial(remove.drop_dead_letters, SimpleNamespace(s3=s3, sqs=sqs), stack)
+
+
+def every(key):
+    return True
+
+
+def test_dead_letters_go_as_they_are_looked_at(many, sqs, dead, monkeypatch):
+    """So a run that is cut off has done something, and the next one has less to do."""
+    monkeypatch.setattr(remove, "_WINDOW", 10)
+    with closing(many(every)) as progress:
+        first = next(progress)
+    assert (first.looked_at, first.total, first.cleared) == (10, 50, 10)
+    assert visible(sqs, dead) == 40
+    told = [(each.looked_at, each.total, each.cleared) for each in many(every)]
+    assert told == [(number, 40, number) for number in (10, 20, 30, 40, 40)]
+    assert visible(sqs, dead) == 0
+    assert list(many(every)) == []
+
+
+@pytest.mark.parametrize("calls", [0, 1, 7, 25, 49])
+def test_clearing_may_be_cut_off_anywhere_and_repeated(many, s3, sqs, dead, monkeypatch, calls):
+    monkeypatch.setattr(remove, "_WINDOW", 10)
+    monkeypatch.setattr(remove, "_WORKERS", 1)
+    left = iter(range(calls))
+
+    def cut(**_):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    s3.meta.events.register("before-call.s3.HeadObject", cut, "cut")
+    with pytest.raises(KeyboardInterrupt):
+        list(many(every))
+    s3.meta.events.unregister("before-call.s3.HeadObject", cut, "cut")
+    rest = 50 - calls // 10 * 10
+    assert visible(sqs, dead) == rest
+    assert [*many(every)][-1].cleared == rest
+    assert visible(sqs, dead) == 0
+
+
+def test_photos_are_looked_for_side_by_side_each_once(many, s3):
+    """One after the other, a hundred thousand would take an hour."""
+    together = threading.Barrier(2)
+    asked = []
+
+    def meet(params, **_):
+        asked.append(params["url_path"])
+        together.wait(30)
+
+    s3.meta.events.register("before-call.s3.HeadObject", meet)
+    assert [*many(every)][-1].cleared == 50
+    assert len(asked) == len(set(asked)) == 50
+
+
+def test_only_those_that_are_meant_are_looked_for(many, s3):
+    asked = []
+    s3.meta.events.register(
+        "before-call.s3.HeadObject", lambda params, **_: asked.append(params["url_path"])
+    )
+    assert [*many(lambda key: key == "7.jpg")][-1].cleared == 1
+    assert asked == ["/7.jpg"]
+
+
+def test_more_than_can_be_held_go_and_more_that_stay_are_told(many, sqs, dead, monkeypatch):
+    monkeypatch.setattr(remove, "held", partial(held, limit=20))
+    monkeypatch.setattr(remove, "_WINDOW", 10)
+    assert [*many(lambda key: False)][-1].unseen == Unseen(cut_off=True)
+    last = [*many(every)][-1]
+    assert (last.cleared, last.unseen) == (50, Unseen())
+
+
+def test_nothing_is_asked_of_an_empty_queue(many, sqs, dead):
+    list(many(every))
+    asked = []
+    sqs.meta.events.register("before-call.sqs.ReceiveMessage", lambda **_: asked.append(1))
+    assert list(many(every)) == []
+    assert not asked

@@ -1,0 +1,139 @@
+"""Tens of thousands of dead letters, where each call takes its time: by a clock of the queue's own."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from labelctl import dead_letters
+from labelctl.dead_letters import FEW, HOLD, LONG_HOLD, WORKERS, held
+from labelctl.queues import Queue
+
+
+class SlowQueue:
+    """A dead-letter queue, and the time that goes by as it is asked: WORKERS calls side by side.
+
+    No call is answered before the holder has seen what the time is, so a busy machine changes nothing.
+    """
+
+    def __init__(self, letters: int, seconds: float) -> None:
+        self.now = self._seen = 0.0
+        self._looks = 0  # at the same time: after a few the keeper has nothing to do
+        self.waiting = deque(range(letters))
+        self.handed_out: Counter[int] = Counter()
+        self.holds: set[int] = set()
+        self._share = seconds / WORKERS
+        self._until: dict[int, float] = {}
+        self._ends: list[tuple[float, int]] = []
+        self._lock = threading.Lock()
+
+    def clock(self) -> float:
+        if threading.current_thread().name == "dead-letters-keeper":
+            self._seen, self._looks = self.now, self._looks + 1
+        return self.now
+
+    def goes_by(self, seconds: float) -> None:
+        """Time, while nobody asks the queue for letters. What is asked besides takes its time."""
+        end = self.now + seconds
+        while self.now < end:
+            wait_until(lambda: self._looks > 2 * WORKERS + 2)
+            with self._lock:
+                self._take(5.0)
+
+    def receive_message(self, **asked: Any) -> Any:
+        self._wait_for_the_keeper()
+        with self._lock:
+            self._take(self._share)
+            count = min(asked["MaxNumberOfMessages"], len(self.waiting))
+            found = [self.waiting.popleft() for _ in range(count)]
+            self.handed_out.update(found)
+            self._hide(found, asked["VisibilityTimeout"])
+        told = {"SentTimestamp": "1700000000000", "ApproximateReceiveCount": "4"}
+        messages = [
+            {"MessageId": f"m{each}", "ReceiptHandle": str(each), "Body": "x", "Attributes": told}
+            for each in found
+        ]
+        return {"Messages": messages, "ResponseMetadata": {}}
+
+    def change_message_visibility_batch(self, **asked: Any) -> Any:
+        with self._lock:
+            self._take(self._share)
+            for entry in asked["Entries"]:
+                self._hide([int(entry["ReceiptHandle"])], entry["VisibilityTimeout"])
+        return {}
+
+    def _wait_for_the_keeper(self) -> None:
+        wait_until(lambda: self.now - self._seen <= max(1.0, WORKERS * self._share))
+
+    def _take(self, seconds: float) -> None:
+        self.now, self._looks = self.now + seconds, 0
+        while self._ends and self._ends[0][0] <= self.now:
+            end, letter = heapq.heappop(self._ends)
+            if self._until.get(letter) == end:
+                del self._until[letter]
+                self.waiting.append(letter)
+
+    def _hide(self, letters: list[int], seconds: int) -> None:
+        self.holds.add(seconds)
+        for letter in letters:
+            if seconds:
+                self._until[letter] = self.now + seconds
+                heapq.heappush(self._ends, (self.now + seconds, letter))
+            elif self._until.pop(letter, None):
+                self.waiting.append(letter)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
+@pytest.fixture(autouse=True)
+def always_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "TICK", 0.0005)
+
+
+def test_many_are_read_once_and_stay_held() -> None:
+    """However long the reading takes, and the work that comes after it."""
+    many = 50_000
+    queue: Any = SlowQueue(many, seconds=0.2)
+    with held(queue, "dead", clock=queue.clock) as letters:
+        told = [letter.message_id for letter in letters]
+        assert queue.now > HOLD
+        queue.goes_by(LONG_HOLD + 100)
+        assert not queue.waiting
+        assert not letters.unseen(Queue(many, 0, 0))
+    assert len(told) == len(set(told)) == many
+    assert set(queue.handed_out.values()) == {1}
+    assert len(queue.waiting) == many  # given back
+
+
+@pytest.mark.parametrize(("many", "holds"), [(FEW - 80, {HOLD}), (FEW + 80, {HOLD, LONG_HOLD})])
+def test_few_are_soon_back_if_the_holder_is_killed(many: int, holds: set[int]) -> None:
+    """It gives nothing back then: only of many nobody else sees anything for long."""
+    queue: Any = SlowQueue(many, seconds=0.2)
+    with held(queue, "dead", clock=queue.clock) as letters:
+        assert len(list(letters)) == many
+        queue.goes_by(2 * HOLD)
+        assert queue.holds == holds
+        assert not queue.waiting
+
+
+def test_it_ends_although_they_cannot_be_held_anew_in_time() -> None:
+    """And does not say that all were looked at, since nobody knows."""
+    many = 12_000
+    queue: Any = SlowQueue(many, seconds=10)
+    with held(queue, "dead", clock=queue.clock) as letters:
+        told = [letter.message_id for letter in letters]
+        assert letters.more
+        assert letters.unseen(Queue(many, 0, 0)).cut_off
+    assert len(told) == len(set(told))
+    assert max(queue.handed_out.values()) > 1
