@@ -9,14 +9,16 @@ from __future__ import annotations
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from labelctl import contract, rows
+from labelctl import contract
 from labelctl.aws import is_missing
 from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
+from labelctl.reads import BATCH, Reader
 from labelctl.threads import pool
 from labelctl.words import counted
 
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PENDING = "pending"
+ANSWERING = ("status", "sequencer", "version_id", "etag")
+"""The attributes of a header that `answers` looks at."""
 _READS = 5  # fewer rows than counted so often in a row is no coincidence
-_WINDOW = 300
-"""Photos asked about at once while waiting: the queue works roughly in the order of arrival, so
-asking about all of a large upload each time would cost much and tell little."""
-_LONGEST_PAUSE = 2.0  # seconds between two looks
+_AHEAD = 32  # photos that are read at once, or lie ready: labels can be large
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks
+_HURRIED = 1000  # photos of which a look a second is enough; for fewer it looks more often
 _ASKED = 20  # photos whose object is looked at, once nothing has moved for that long
 
 
@@ -221,36 +224,84 @@ def wait(
     now: Callable[[str], Awaited | None],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Awaited]:
-    """Tell of each photo as it is labelled or has failed, until all are.
+) -> Iterator[list[Awaited]]:
+    """Tell of the photos that are labelled or have failed, some at a time, until all are.
+
+    The queue works roughly in the order of arrival. So a look asks about the first batch in line,
+    goes on at once while most of a batch is done, and leaves the few that are not for the end; and it
+    asks about one other batch in turn, which takes the first place where more is done. The more
+    photos are left, the longer it pauses: up to 2 s.
 
     `now` tells how a key stands in the bucket (see `current`). Of a photo that keeps waiting it is
     asked: one that was replaced meanwhile is told of as what it is now, and one that was removed is
-    not told of. Raises WaitTimeoutError when nothing has been told for `patience` seconds.
+    not told of. Raises WaitTimeoutError when nothing has been told for `patience` seconds, and a last
+    look at all of them finds nothing either.
     """
-    left = deque(sent)
-    last, pause = clock(), 0.1
-    while left:
-        window = [left.popleft() for _ in range(min(_WINDOW, len(left)))]
-        done = _done(dynamodb, table, window)
-        yield from (photo for photo in window if photo in done)
-        stuck = [photo for photo in window if photo not in done]
-        if done:
-            left.extendleft(reversed(stuck))
-            last, pause = clock(), 0.1
+    line = deque([*sent[start : start + BATCH]] for start in range(0, len(sent), BATCH))
+    last, pause, other = clock(), _SHORTEST_PAUSE, 0
+    while left := sum(map(len, line)):
+        asked = len(line[0])
+        done = yield from _told(dynamodb, table, line, 0)
+        if 2 * done >= asked:
+            _send_back(line)
+            last, pause = clock(), _SHORTEST_PAUSE
             continue
-        if pause >= _LONGEST_PAUSE:
-            asked, rest = stuck[:_ASKED], stuck[_ASKED:]
-            stuck = [*rest, *filter(None, (_as_it_is(photo, now(photo.key)) for photo in asked))]
-        left.extend(stuck)  # behind the others, so that all have their turn
-        if left and clock() - last > patience:
-            raise WaitTimeoutError(
-                f"{counted(len(left), 'photo')} still waiting after {patience:g} s without news.",
-                "`labelctl status` shows how things stand, `labelctl verify` whether any was missed.",
-            )
+        other = (other + 1) % len(line)
+        over = not done and clock() - last > patience
+        for place in range(1, len(line)) if over else {other} - {0}:
+            found = yield from _told(dynamodb, table, line, place)
+            if found > done:
+                line.rotate(-place)
+                done, other = found, 0
+                break
+        if done:
+            last, pause = clock(), _SHORTEST_PAUSE
+        else:
+            if pause >= _LONGEST_PAUSE:
+                line[other] = _as_they_are(line[other], now)
+                left = sum(map(len, line))
+            if over and left:
+                raise WaitTimeoutError(
+                    f"{counted(left, 'photo')} still waiting after {patience:g} s without news.",
+                    "`labelctl status` shows how things stand, "
+                    "`labelctl verify` whether any was missed.",
+                )
         if left:
-            sleep(pause)
+            sleep(min(max(pause, left / _HURRIED), _LONGEST_PAUSE))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _told(
+    dynamodb: DynamoDBClient, table: str, line: deque[list[Awaited]], place: int
+) -> Generator[list[Awaited], None, int]:
+    """Tell of those of one batch whose result stands, which leave the line; how many there are."""
+    batch = line[place]
+    # As of now for the few who notice; for many it need not be, at half the price.
+    headers = Reader(dynamodb, table).headers(
+        (photo.key for photo in batch), *ANSWERING, consistent=len(line) == 1
+    )
+    done = {each for each in batch if each.key in headers and answers(headers[each.key], each)}
+    if not done:
+        return 0
+    line[place] = [photo for photo in batch if photo not in done]
+    told = [photo for photo in batch if photo in done]
+    yield told
+    return len(told)
+
+
+def _send_back(line: deque[list[Awaited]]) -> None:
+    """What is left of the first batch, if anything, goes to the end, where it may join the last."""
+    rest = line.popleft()
+    if line and len(line[-1]) + len(rest) <= BATCH:
+        line[-1] = [*line[-1], *rest]
+    elif rest:
+        line.append(rest)
+
+
+def _as_they_are(batch: list[Awaited], now: Callable[[str], Awaited | None]) -> list[Awaited]:
+    """The batch without those that are not there any more, after the first few were asked for."""
+    asked, rest = batch[:_ASKED], batch[_ASKED:]  # which come last then: all have their turn
+    return [*rest, *filter(None, (_as_it_is(photo, now(photo.key)) for photo in asked))]
 
 
 def _as_it_is(photo: Awaited, there: Awaited | None) -> Awaited | None:
@@ -258,17 +309,15 @@ def _as_it_is(photo: Awaited, there: Awaited | None) -> Awaited | None:
     return photo if same else there
 
 
-def _done(dynamodb: DynamoDBClient, table: str, window: Sequence[Awaited]) -> set[Awaited]:
-    """Those of the photos whose result stands."""
-    headers = rows.headers(dynamodb, table, {photo.key for photo in window})
-    return {
-        photo for photo in window if photo.key in headers and answers(headers[photo.key], photo)
-    }
-
-
 def read_many(
     dynamodb: DynamoDBClient, table: str, sent: Iterable[Awaited], workers: int = 8
 ) -> Iterator[Photo]:
-    """What is stored of several photos, in their order, read a few at a time."""
+    """What is stored of several photos, in their order; a few are read ahead of who takes them."""
+    ahead: deque[Future[Photo]] = deque()
     with pool(workers, "read") as threads:
-        yield from threads.map(lambda photo: read(dynamodb, table, photo), sent)
+        for each in sent:
+            ahead.append(threads.submit(read, dynamodb, table, each))
+            if len(ahead) == _AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

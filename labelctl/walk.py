@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _LISTING = 1000  # the most objects in a page [S3 API, ListObjectsV2]
 _AHEAD = 8  # batches of headers that are asked for at once
-_ANSWERING = ("status", "sequencer", "version_id", "etag")  # what `results.answers` looks at
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def objects(s3: S3Client, bucket: str, prefix: str, page: int = _LISTING) -> Ite
 def photos(reader: Reader, there: Iterator[Object], *attributes: str) -> Iterator[list[Listed]]:
     """These photos with the attributes of their headers, up to 100 at a time, in their order."""
     waiting: deque[tuple[list[Object], Future[dict[str, Item]]]] = deque()
-    wanted = dict.fromkeys((*_ANSWERING, *attributes))
+    wanted = dict.fromkeys((*results.ANSWERING, *attributes))
     with pool(_AHEAD, "headers") as threads:
         while batch := list(islice(there, BATCH)):
             keys = [each.key for each in batch]

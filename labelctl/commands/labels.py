@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,13 +41,20 @@ def labels(
     session = Session.of(context)
     stack, aws = session.stack, session.aws
     sent = results.resolve(aws.s3, stack.bucket, image)
+    tell_which(session, image, sent.key)
     if wait:
         with session.view.meter(f"Waiting for {sent.key}"):
-            for done in wait_for(session, [sent], timeout):
+            for [done] in wait_for(session, [sent], timeout):
                 sent = done  # another version, if it was replaced meanwhile
     photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
     session.view.show(photo.as_json(), table(photo, session, min_confidence))
     raise_unless_labelled(session, photo)
+
+
+def tell_which(session: Session, image: str, key: str) -> None:
+    """Say which photo it is, where what was typed is neither its key nor a file here."""
+    if key != image and not os.path.lexists(image):
+        session.view.note(f'There is no "{image}"; this is "{key}".', "yellow")
 
 
 def raise_unless_labelled(session: Session, photo: Photo, wait: str = "--wait") -> None:

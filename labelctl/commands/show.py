@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.commands.labels import raise_unless_labelled
+from labelctl.commands.labels import raise_unless_labelled, tell_which
 from labelctl.commands.opening import open_file
 from labelctl.errors import PhotosFailedError
 from labelctl.session import Session
@@ -65,6 +65,7 @@ def show(
         saving.check(file)
     stack, aws = session.stack, session.aws
     sent = results.resolve(aws.s3, stack.bucket, image)
+    tell_which(session, image, sent.key)
     with view.meter(f"Drawing {sent.key}"):
         photo = results.read(aws.dynamodb, stack.table, sent)
         labels = [_sure(label, min_confidence) for label in photo.at_least(min_confidence).labels]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from labelctl.results import Awaited, Photo
 
 
-def wait_for(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[Awaited]:
-    """Tell of each photo as it is labelled or has failed (see `results.wait`)."""
+def wait_for(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[list[Awaited]]:
+    """Tell of photos as they are labelled or have failed, some at a time (see `results.wait`)."""
     from labelctl import results
 
     stack, s3 = session.stack, session.aws.s3
@@ -30,45 +30,72 @@ def wait_for(session: Session, sent: Sequence[Awaited], timeout: float) -> Itera
 def awaited(session: Session, sent: Sequence[Awaited], timeout: float, told: dict[str, Any]) -> int:
     """Wait for photos, print their labels, and return how many of them failed.
 
-    `told` is what JSON tells besides the photos.
+    Each photo is printed when it is done, in the order in which they get done. JSON is one value,
+    in the order of `sent`, printed at the end, also when that is an error; `told` is what it tells
+    besides the photos.
     """
+    view = session.view
+    found: dict[str, Any] = {}
+    failed = 0
+    try:
+        with view.meter("Labelling") as meter:
+            meter.update(0, total=len(sent))
+            for photo in _done(session, sent, timeout):
+                found[photo.image] = photo.as_json() if view.mode == "json" else None
+                failed += photo.status == "failed"
+                _tell(session, photo)
+                meter.update(len(found), total=len(sent), words=photo.image)
+    except KeyboardInterrupt:
+        view.note("Interrupted. The photos go on being labelled.")
+        raise
+    except WaitTimeoutError:
+        _show(session, sent, found, told, pending=True)
+        raise
+    except Exception:  # what has been read is not lost with credentials that end, or the like
+        _show(session, sent, found, told)
+        raise
+    for each in sent:
+        if each.key not in found:
+            view.step(Cell("removed  ", "dim"), each.key)
+    _show(session, sent, found, told)
+    return failed
+
+
+def _done(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[Photo]:
     from labelctl import results
 
-    stack, aws, view = session.stack, session.aws, session.view
-    late: WaitTimeoutError | None = None
-    with view.meter("Labelling") as meter:
-        meter.update(0, total=len(sent))
-        done: dict[str, Awaited] = {}
-        try:
-            for each in wait_for(session, sent, timeout):
-                done[each.key] = each
-                meter.update(len(done), total=len(sent), words=each.key)
-        except WaitTimeoutError as error:
-            late = error  # what is there is shown all the same
-        except KeyboardInterrupt:
-            view.note("Interrupted. The photos go on being labelled.")
-            raise
-    failed = 0
-    photos = []
-    shown = [done.get(each.key, each) for each in sent if late or each.key in done]
-    for each in sent:
-        if not late and each.key not in done:
-            view.step(Cell("removed  ", "dim"), each.key)
-    for photo in results.read_many(aws.dynamodb, stack.table, shown):
-        if photo.status == "failed":
-            failed += 1
-            view.step(
-                Cell("failed   ", "red"), photo.image, Cell(photo.reason or "", "red"), always=True
-            )
-        if view.mode == "json":
-            photos.append(photo.as_json())
-        elif photo.status == "labelled":
-            view.show(None, table(photo, session, with_name=True))
-    if view.mode == "json":
-        view.show({"photos": photos, **told})
-    if late:
-        raise late
-    return failed
+    for done in wait_for(session, sent, timeout):
+        yield from results.read_many(session.aws.dynamodb, session.stack.table, done)
+
+
+def _tell(session: Session, photo: Photo) -> None:
+    view = session.view
+    if photo.status == "failed":
+        reason = Cell(photo.reason or "", "red")
+        view.step(Cell("failed   ", "red"), photo.image, reason, always=True)
+    elif photo.status == "labelled" and view.mode != "json":
+        view.show(None, table(photo, session, with_name=True))
+
+
+def _show(
+    session: Session,
+    sent: Sequence[Awaited],
+    found: dict[str, Any],
+    told: dict[str, Any],
+    *,
+    pending: bool = False,
+) -> None:
+    """The one value of JSON; with `pending` the photos that were not found are in it as such."""
+    from labelctl import results
+
+    if session.view.mode != "json":
+        return
+    photos = [
+        found.get(each.key) or results.Photo(each.key, results.PENDING).as_json()
+        for each in sent
+        if pending or each.key in found
+    ]
+    session.view.show({"photos": photos, **told})
 
 
 def table(

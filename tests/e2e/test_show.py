@@ -103,6 +103,14 @@ def test_a_photo_with_its_labels(astronaut: User) -> None:
     assert picture(folder / "bare.png").size == (640, 640)
 
 
+def test_a_path_that_leads_nowhere_is_told(astronaut: User) -> None:
+    told = 'There is no "typo/holiday/me.png"; this is "holiday/me.png".\n'
+    for command in ("show", "labels"):
+        assert told in astronaut(command, "typo/holiday/me.png").err
+    here = str(astronaut.folder / "holiday" / "me.png")
+    assert "There is no" not in astronaut("labels", here).err
+
+
 def test_a_file_of_the_users_stays(astronaut: User) -> None:
     original = astronaut.folder / "holiday" / "me.png"
     before = original.read_bytes()

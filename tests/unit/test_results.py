@@ -264,6 +264,21 @@ def test_several_photos_come_in_the_order_they_were_asked_for(label, dynamodb, t
     ]
 
 
+def test_no_more_photos_are_read_ahead_than_can_be_held(label, dynamodb, table):
+    """However slow the reader of a million is."""
+    asked = []
+
+    def sent():
+        for number in range(1000):
+            asked.append(number)
+            yield Awaited(f"{number}.jpg", "v1", "e1")
+
+    told = results.read_many(dynamodb, table, sent())
+    assert [next(told).image for _ in range(5)] == [f"{number}.jpg" for number in range(5)]
+    told.close()
+    assert 5 <= len(asked) < 50
+
+
 def test_what_lies_under_the_version_null_is_told_apart_by_its_etag(s3, monkeypatch):
 
     head = {"VersionId": "null", "ETag": '"new"', "LastModified": datetime(2030, 1, 1, tzinfo=UTC)}

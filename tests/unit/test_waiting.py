@@ -1,14 +1,21 @@
-"""Waiting for photos: each is told of once, when it is done."""
+"""Waiting for photos: each is told of once, when it is done, and asking for them costs little."""
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
+from itertools import chain, pairwise
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from labelctl import contract, results
+from labelctl.commands import waiting
 from labelctl.errors import WaitTimeoutError
 from labelctl.results import Awaited
+from labelctl.view import View
 from tests.unit.photo_rows import NOW, event, labelled
 
 
@@ -48,7 +55,7 @@ def clock():
 def wait(dynamodb, table, clock):
     def waiting(sent, patience=60, now=None):
         there = {photo.key: photo for photo in sent}
-        return results.wait(
+        told = results.wait(
             dynamodb,
             table,
             sent,
@@ -57,6 +64,7 @@ def wait(dynamodb, table, clock):
             sleep=clock.sleep,
             clock=clock,
         )
+        return chain.from_iterable(told)
 
     return waiting
 
@@ -154,7 +162,8 @@ def test_keys_that_dynamodb_leaves_over_are_asked_for_again(table):
             return answers.pop(0)
 
     sent = [Awaited("a.jpg", "v1", None), Awaited("b.jpg", "v1", None)]
-    assert keys(results.wait(Busy(), "labels", sent, patience=1, now=None)) == ["a.jpg", "b.jpg"]
+    told = results.wait(Busy(), "labels", sent, patience=1, now=None)
+    assert keys(chain.from_iterable(told)) == ["a.jpg", "b.jpg"]
 
 
 def test_the_same_photo_twice_is_asked_for_once(label, wait):
@@ -172,3 +181,219 @@ def test_an_older_result_is_no_answer_to_a_request(label, wait, dynamodb, table)
         list(wait([asked], now=lambda key: same))
     label(replace(event("a.jpg"), sequencer=asked.sequencer))
     assert list(wait([asked])) == [asked]
+
+
+# ---- very many photos
+
+
+class Labelling:
+    """A table in which photo number n is labelled `due[n]` seconds after the start, None for never.
+
+    A request takes 20 ms. It counts those, and how many headers were asked for.
+    """
+
+    def __init__(self, clock, due):
+        self._clock, self._start, self._due = clock, clock(), due
+        self.requests = self.headers = 0
+
+    def batch_get_item(self, **request):
+        keys = request["RequestItems"]["labels"]["Keys"]
+        self.requests += 1
+        self.headers += len(keys)
+        self._clock.now += 0.02
+        passed = self._clock() - self._start
+        due = [(key["image"], self._due[int(key["image"]["S"])]) for key in keys]
+        header = {"status": {"S": "labelled"}, "sequencer": {"S": "1"}, "version_id": {"S": "v1"}}
+        there = [{"image": image, **header} for image, at in due if at is not None and at <= passed]
+        return {"Responses": {"labels": there}}
+
+
+@pytest.fixture
+def watch(clock):
+    """Waits for the photos of a busy table; it, and when which were told of (second, numbers)."""
+
+    def watching(due, patience=600):
+        busy, start, told = Labelling(clock, due), clock(), []
+        sent = [Awaited(str(number), "v1", "e1") for number in range(len(due))]
+        there = {photo.key: photo for photo in sent}
+        waits = results.wait(
+            *(busy, "labels", sent),
+            **{"patience": patience, "now": there.get, "sleep": clock.sleep, "clock": clock},
+        )
+        try:
+            for photos in waits:
+                told.append((clock() - start, [int(photo.key) for photo in photos]))
+        except WaitTimeoutError as error:
+            busy.error = error
+        return busy, told
+
+    return watching
+
+
+def numbers(told):
+    return sorted(chain.from_iterable(photos for _, photos in told))
+
+
+def test_it_does_not_ask_all_the_time_while_photos_get_done(watch):
+    due = [number / 50 for number in range(5000)]
+    busy, told = watch(due)
+    assert numbers(told) == [*range(5000)]
+    assert told[-1][0] < 105  # they take 100 s
+    assert busy.requests < 5000 / 20
+    assert busy.headers < 5000 * 4
+
+
+def test_what_is_done_already_is_told_without_a_pause(watch, clock):
+    busy, told = watch([0] * 1050)
+    assert numbers(told) == [*range(1050)]
+    assert (busy.requests, clock.naps) == (11, [])
+
+
+def test_of_a_few_each_is_told_soon(watch):
+    _, told = watch([1, 1.5, 2, 2.5])
+    assert [photos for _, photos in told] == [[0], [1], [2], [3]]
+    assert all(at - due < 0.5 for (at, _), due in zip(told, [1, 1.5, 2, 2.5], strict=True))
+
+
+def test_a_silence_does_not_lose_the_place(watch):
+    """A function that starts slowly, and then goes through them in their order."""
+    _, told = watch([6 + number / 50 for number in range(5000)])
+    times = [at for at, _ in told]
+    assert len(numbers(told)) == 5000
+    assert max(after - before for before, after in pairwise(times)) < 5
+
+
+def test_photos_that_are_stuck_do_not_hold_up_the_others(watch):
+    due = [None] * 250 + [0] * 5000
+    due[777] = due[1999] = None
+    busy, told = watch(due)
+    assert len(numbers(told)) == 4998
+    assert told[-1][0] < 15
+    assert busy.error.message == "252 photos still waiting after 600 s without news."
+
+
+def test_a_few_that_are_stuck_in_each_batch_are_asked_about_together(watch):
+    busy, told = watch([0 if number % 50 else None for number in range(5000)], patience=3)
+    assert len(numbers(told)) == 4900
+    assert busy.requests < 50 + 20
+
+
+def test_before_it_gives_up_it_asks_about_all(watch):
+    due = [None] * 3000
+    due[2900] = 0
+    busy, told = watch(due, patience=3)
+    assert numbers(told) == [2900]
+    assert busy.error.message == "2,999 photos still waiting after 3 s without news."
+
+
+# ---- what a command prints
+
+
+@pytest.fixture
+def command(dynamodb, table, monkeypatch):
+    """Waits as `upload --wait` does. What is done when is told by a script, as `results.wait` would.
+
+    What has been printed so far stands in `out` and `err`.
+    """
+
+    def run(mode, sent, script):
+        view = View(mode, stdout=run.out, stderr=run.err)
+        aws = SimpleNamespace(dynamodb=dynamodb, s3=None)
+        session = SimpleNamespace(
+            view=view, aws=aws, stack=SimpleNamespace(table=table, bucket="photos")
+        )
+        monkeypatch.setattr(waiting, "wait_for", lambda *_: script)
+        return waiting.awaited(session, sent, 600, {"not_sent": []})
+
+    run.out, run.err = io.StringIO(), io.StringIO()
+    return run
+
+
+def sends(*names):
+    return [Awaited(name, "v1", "e1") for name in names]
+
+
+def printed(command):
+    return [line.split("\t")[:2] for line in command.out.getvalue().splitlines()]
+
+
+LABEL = {"Labels": [{"Name": "Dog", "Confidence": 90.0}]}
+
+
+def test_each_photo_is_printed_when_it_is_done(label, stored, command):
+    a, b, c = sent = sends("a.jpg", "b.jpg", "c.jpg")
+    label(event("a.jpg"), LABEL)
+    label(event("c.jpg"), LABEL)
+    stored(contract.failed_header(event("b.jpg"), "v.aa", "TooLarge", "It is too large.", NOW))
+
+    def script():
+        yield [c]
+        assert printed(command) == [["c.jpg", "Dog"]]
+        yield [a, b]
+
+    assert command("plain", sent, script()) == 1
+    assert printed(command) == [["c.jpg", "Dog"], ["a.jpg", "Dog"]]
+    assert command.err.getvalue() == "failed  b.jpg  It is too large.\n"
+
+
+def test_json_is_one_value_in_the_order_asked_for(label, command):
+    a, b, _ = sent = sends("a.jpg", "b.jpg", "gone.jpg")
+    for key in ("a.jpg", "b.jpg"):
+        label(event(key), LABEL)
+    assert command("json", sent, iter([[b], [a]])) == 0
+    told = json.loads(command.out.getvalue())
+    assert [photo["image"] for photo in told["photos"]] == ["a.jpg", "b.jpg"]
+    assert told["not_sent"] == []
+
+
+def test_a_removed_photo_is_told_of_along_the_way(label, command):
+    label(event("a.jpg"), LABEL)
+    sent = sends("a.jpg", "gone.jpg")
+    assert command("plain", sent, iter([[sent[0]]])) == 0
+    assert command.err.getvalue() == "removed  gone.jpg\n"
+
+
+def test_what_was_found_before_the_patience_ended_is_printed(label, command):
+    label(event("b.jpg"), LABEL)
+    sent = sends("a.jpg", "b.jpg")
+
+    def script():
+        yield [sent[1]]
+        raise WaitTimeoutError("1 photo still waiting")
+
+    with pytest.raises(WaitTimeoutError):
+        command("json", sent, script())
+    photos = json.loads(command.out.getvalue())["photos"]
+    assert [(photo["image"], photo["status"]) for photo in photos] == [
+        *(("a.jpg", "pending"), ("b.jpg", "labelled")),
+    ]
+
+
+def test_credentials_that_end_meanwhile_lose_nothing_that_was_found(label, command):
+    label(event("b.jpg"), LABEL)
+    sent = sends("a.jpg", "b.jpg")
+
+    def script():
+        yield [sent[1]]
+        raise ClientError({"Error": {"Code": "ExpiredTokenException"}}, "BatchGetItem")
+
+    with pytest.raises(ClientError):
+        command("json", sent, script())
+    told = json.loads(command.out.getvalue())
+    assert [photo["image"] for photo in told["photos"]] == [
+        "b.jpg"
+    ]  # of the other nothing is known
+
+
+def test_an_interrupt_prints_no_half_value(label, command):
+    label(event("a.jpg"), LABEL)
+    sent = sends("a.jpg", "b.jpg")
+
+    def script():
+        yield [sent[0]]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        command("json", sent, script())
+    assert command.out.getvalue() == ""
+    assert "go on being labelled" in command.err.getvalue()
