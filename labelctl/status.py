@@ -7,14 +7,16 @@ notifications) stays unknown, and the rest is told all the same.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from labelctl import contract, tail
-from labelctl.aws import Aws, explain
+from labelctl.aws import Aws, explain, is_missing
 from labelctl.errors import AccessDeniedError
 from labelctl.queues import Queue, depth
 from labelctl.stack import Stack, takes_photos
@@ -34,6 +36,10 @@ RECENT = 3600
 _FRESH = 600
 """A metric older than so many seconds says nothing of now."""
 _TOLD = 3
+_LOOKS = (60, 600, RECENT)
+"""Troubles are looked for so many seconds back, then further: CloudWatch tells the oldest first."""
+_COUNTED = 10_000
+"""Troubles are counted no further: in an outage there may be one for each photo that waits."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,8 @@ class Status:
     `waiting_since` is when the oldest message that waits was sent, None when none waits or when that
     is not known; messages received three times or more do not count there. `takes_photos` is whether
     the bucket tells the queue of new photos, None when not known. `troubles` are the function's
-    latest, oldest first, of the `trouble_count` of the last hour. `unknown` says what could not be
-    asked, and why.
+    latest, oldest first, of the `trouble_count` of the last hour, which is counted to 10,001 at most.
+    `unknown` says what could not be asked, and why.
     """
 
     labelled: int
@@ -74,7 +80,7 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
     # Clients are made here: the first use of each is the main thread's.
     dynamodb, sqs, logs, s3, cloudwatch = aws.dynamodb, aws.sqs, aws.logs, aws.s3, aws.cloudwatch
     with pool(7, "ask") as threads:
-        troubles = threads.submit(_troubles, logs, stack.log_group, now - RECENT)
+        troubles = threads.submit(_troubles, logs, stack.log_group, now)
         labelled = threads.submit(count, dynamodb, stack.table, contract.LABELLED)
         failed = threads.submit(count, dynamodb, stack.table, contract.FAILED)
         queue = threads.submit(depth, sqs, stack.queue)
@@ -84,13 +90,14 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
     unknown: list[str] = []
     # A metric is some minutes old: a queue that is empty by now has none that waits.
     known_since = _if_allowed(since, unknown) if queue.result().depth else None
+    latest, trouble_count = troubles.result()
     status = Status(
         labelled=labelled.result(),
         failed=failed.result(),
         queue=queue.result(),
         dead_letters=dead_letters.result(),
-        troubles=tuple(troubles.result()[-_TOLD:]),
-        trouble_count=len(troubles.result()),
+        troubles=latest,
+        trouble_count=trouble_count,
         waiting_since=known_since,
         takes_photos=_if_allowed(told, unknown),
         unknown=tuple(unknown),
@@ -135,9 +142,11 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
                 "labelctl tail --since 1h",
             )
     if status.trouble_count:
+        more = f"more than {_COUNTED:,} times"
+        often = more if status.trouble_count > _COUNTED else counted(status.trouble_count, "time")
         yield Concern(
             "trouble",
-            f"The function had trouble {counted(status.trouble_count, 'time')} in the last hour.",
+            f"The function had trouble {often} in the last hour.",
             "labelctl tail --since 1h",
         )
     if status.failed:
@@ -172,9 +181,39 @@ def waiting_since(cloudwatch: CloudWatchClient, queue: str, now: float) -> datet
     return latest["Timestamp"] - timedelta(seconds=age) if age else None
 
 
-def _troubles(logs: CloudWatchLogsClient, group: str, since: float) -> list[tail.Line]:
-    lines = tail.read(logs, group, since, follow=False, pattern=tail.TROUBLE_PATTERN)
-    return [line for line in lines if line.is_trouble]
+def _troubles(
+    logs: CloudWatchLogsClient, group: str, now: float
+) -> tuple[tuple[tail.Line, ...], int]:
+    """The latest of the last hour, oldest first, and how many there were, as far as is counted."""
+    latest: tuple[tail.Line, ...] = ()
+    found = 0
+    until: dict[str, Any] = {}  # the first look has no end: clocks differ
+    for back in _LOOKS:
+        start = round((now - back) * 1000)
+        last = deque[tail.Line](maxlen=_TOLD)
+        for line in islice(_lines(logs, group, startTime=start, **until), _COUNTED + 1 - found):
+            last.append(line)
+            found += 1
+        latest = (*last, *latest)[-_TOLD:]
+        until = {"endTime": start - 1}  # which counts as well
+    return latest, found
+
+
+def _lines(logs: CloudWatchLogsClient, group: str, **period: Any) -> Iterator[tail.Line]:
+    from botocore.exceptions import ClientError
+
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=group, filterPattern=tail.TROUBLE_PATTERN, **period
+    )
+    try:
+        for page in pages:
+            for event in sorted(page["events"], key=lambda event: event["timestamp"]):
+                line = tail.parse(event["timestamp"], event["message"])
+                if line is not None and line.is_trouble:
+                    yield line
+    except ClientError as error:
+        if not is_missing(error):  # it has not run yet
+            raise
 
 
 def count(dynamodb: DynamoDBClient, table: str, status: str) -> int:

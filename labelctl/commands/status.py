@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -36,13 +37,13 @@ def status(context: typer.Context) -> None:
 
 def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     settings = stack.settings
-    deployed = (stack.updated or stack.created).astimezone()
+    plain = session.view.mode == "plain"
     wrong = "red" if now.failed else ""
     dead = "red" if now.dead_letters.depth else ""
     place = "local cloud" if session.options.local else session.aws.region or ""
     rows: list[tuple[str, str | Cell]] = [
         ("stack", f"{stack.name} ({place})"),
-        ("state", f"{stack.status}, {deployed:%Y-%m-%d %H:%M}"),
+        ("state", f"{stack.status}, {_local(stack.updated or stack.created)}"),
         ("labelled", f"{now.labelled:,}"),
         ("failed", Cell(f"{now.failed:,}", wrong)),
         ("waiting", f"{now.queue.depth:,}"),
@@ -65,9 +66,9 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
         columns=(Column("When"), Column("Photo"), Column("Trouble", style="red")),
         rows=[
             (
-                f"trouble {line.at}" if session.view.mode == "plain" else line.at,
+                f"trouble {line.at}" if plain else _local(datetime.fromisoformat(line.at)),
                 line.image or "",
-                f"{line.status}: {line.reason}",
+                f"{line.status.replace('_', ' ')}: {line.reason}",
             )
             for line in now.troubles
         ],
@@ -78,7 +79,15 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
 
 def _waiting_since(now: Status) -> list[tuple[str, str]]:
     since = now.waiting_since
-    return [("waiting since", f"{since.astimezone():%Y-%m-%d %H:%M}")] if since else []
+    return [("waiting since", _local(since))] if since else []
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
@@ -87,13 +96,13 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         "stack_id": stack.id,
         "region": session.aws.region,
         "status": stack.status,
-        "updated_at": (stack.updated or stack.created).isoformat(),
+        "updated_at": _utc(stack.updated or stack.created),
         "settings": stack.settings.as_json(),
         "photos": {
             "labelled": now.labelled,
             "failed": now.failed,
             "waiting": now.queue.depth,
-            "waiting_since": now.waiting_since.isoformat() if now.waiting_since else None,
+            "waiting_since": _utc(now.waiting_since) if now.waiting_since else None,
         },
         "queue": asdict(now.queue),
         "dead_letters": asdict(now.dead_letters),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import boto3
@@ -13,8 +13,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from labelctl import contract, status, tail
+from labelctl import cli, contract, status, tail
+from labelctl.options import options_of
 from labelctl.queues import Queue
+from labelctl.session import Session
 from labelctl.stack import Stack
 from tests.unit.conftest import REGION, STACK_ID
 from tests.unit.photo_rows import NOW, event, labelled, store
@@ -152,6 +154,130 @@ def test_the_last_troubles_of_the_last_hour_are_told(aws, stack, logs):
         ("2.jpg", "retrying", "throttled"),
         (None, "set_aside", "no JSON"),
         (None, "error", "Task timed out"),
+    ]
+
+
+class Log:
+    """A log group of `retrying` lines at these times (seconds before now), a hundred a page."""
+
+    def __init__(self, *ago):
+        self._at = sorted(round((CLOCK - each) * 1000) for each in ago)
+        self.pages = 0
+
+    def get_paginator(self, name):
+        return SimpleNamespace(paginate=self._paginate)
+
+    def _paginate(self, *, logGroupName, filterPattern, startTime, endTime=10**14):  # noqa: N803
+        times = [at for at in self._at if startTime <= at <= endTime]
+        for start in range(0, len(times) or 1, 100):
+            self.pages += 1
+            page = times[start : start + 100]
+            yield {
+                "events": [
+                    {"timestamp": at, "message": '{"image": "a.jpg", "status": "retrying"}'}
+                    for at in page
+                ]
+            }
+
+
+def seen(aws, stack, *ago):
+    """How the pipeline stands with troubles at these times; and the pages of the log it took."""
+    log = Log(*ago)
+    now = read(SimpleNamespace(**{**vars(aws), "logs": log}), stack)
+    ages = [round(CLOCK - datetime.fromisoformat(line.at).timestamp()) for line in now.troubles]
+    return now, ages, log.pages
+
+
+@pytest.mark.parametrize(
+    ("ago", "ages"),
+    [
+        ((3599, 3000, 61, 60, 59), [61, 60, 59]),
+        ((3599, 601, 600, 599), [601, 600, 599]),
+        ((3000, 2000, 30), [3000, 2000, 30]),
+        ((3601, -30), [-30]),
+    ],
+)
+def test_each_trouble_is_counted_once_and_the_latest_are_told(aws, stack, ago, ages):
+    now, told, _ = seen(aws, stack, *ago)
+    assert told == ages
+    assert now.trouble_count == len([each for each in ago if each <= 3600])
+
+
+def test_in_an_outage_troubles_are_counted_no_further_than_helps(aws, stack):
+    now, ages, pages = seen(aws, stack, *(number / 10 for number in range(1, 36_000)))
+    assert ages == [0, 0, 0]
+    assert pages < 110  # of 360
+    assert [concern.message for concern in now.concerns] == [
+        "The function had trouble more than 10,000 times in the last hour."
+    ]
+
+
+def test_10000_troubles_are_told_as_they_are(aws, stack):
+    now, *_ = seen(aws, stack, *(number / 10 for number in range(1, 10_001)))
+    assert now.trouble_count == 10_000
+    assert "10,000 times" in now.concerns[0].message
+    assert "more than" not in now.concerns[0].message
+
+
+# ---- what the command prints
+
+
+@pytest.fixture
+def command(aws, stack, monkeypatch, capsys):
+    """Runs `labelctl status`, in a place an hour east of Greenwich; what it prints on stdout."""
+    monkeypatch.setenv("TZ", "UTC-1")
+    time.tzset()
+
+    def run(mode, **what):
+        monkeypatch.setattr(status, "read", lambda *_: replace(FINE, **what))
+
+        def session(context):
+            made = Session(options_of(context))
+            deployed = replace(stack, parameters=DEFAULTS)
+            made.__dict__.update(aws=SimpleNamespace(region=REGION), stack=deployed)
+            return made
+
+        monkeypatch.setattr(Session, "of", session)
+        assert cli.run(["status", "-o", mode]) == 0
+        return capsys.readouterr().out
+
+    yield run
+    monkeypatch.undo()
+    time.tzset()
+
+
+DEFAULTS = {
+    "MinConfidence": "55",
+    "MaxLabels": "100",
+    "Concurrency": "4",
+    "ImageProperties": "false",
+    "LogRetention": "30",
+}
+ASIDE = tail.Line("2030-01-01T23:30:15.058Z", None, "set_aside", reason="no JSON")
+
+
+def test_times_on_a_terminal_are_those_of_the_place(command):
+    out = command("table", troubles=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=UTC))
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "state CREATE_COMPLETE, 2030-01-01 01:00" in lines
+    assert "waiting since 2030-01-01 23:00" in lines
+    assert "2030-01-02 00:30 set aside: no JSON" in lines
+
+
+def test_a_pipe_gets_the_exact_time_of_a_trouble(command):
+    told = command("plain", troubles=(ASIDE,)).splitlines()[-1]
+    assert told.split("\t") == ["trouble 2030-01-01T23:30:15.058Z", "", "set aside: no JSON"]
+
+
+def test_times_in_json_are_utc(command):
+    east = timezone(timedelta(hours=1))
+    told = json.loads(
+        command("json", troubles=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=east))
+    )
+    assert told["updated_at"] == "2030-01-01T00:00:00Z"
+    assert told["photos"]["waiting_since"] == "2030-01-01T21:00:00Z"
+    assert [(each["at"], each["status"]) for each in told["errors"]] == [
+        ("2030-01-01T23:30:15.058Z", "set_aside")
     ]
 
 
