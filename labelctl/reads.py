@@ -30,14 +30,17 @@ BATCH = 100
 SEGMENTS = 4
 """Pages of the table that are scanned at once: most of the time goes by waiting for AWS."""
 
+_TELL: Any = {"ReturnConsumedCapacity": "TOTAL"}
 _LARGEST_PAGE = 1000  # index entries, of about 130 bytes
 
-_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before a throttled table is asked again
+_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before AWS is asked again
 _PATIENCE = 20  # times in a row, a minute and a half, beside what the client itself tries
 _THROTTLED = (
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
     "RequestLimitExceeded",
+    "SlowDown",  # S3's words for it
+    "ServiceUnavailable",
 )
 
 
@@ -78,6 +81,11 @@ class Reader:
 
         With a `Limit` each page has `grow` times as many items as the one before it, up to 1,000.
         """
+        for items in self.pages(grow, **request):
+            yield plain(items)
+
+    def pages(self, grow: int = 1, **request: Any) -> Iterator[Sequence[Any]]:
+        """The same with the items as DynamoDB writes them."""
         start: Any = {}
         while start is not None:
             answer = self._ask(self._client.query, **request, **start)
@@ -85,7 +93,7 @@ class Reader:
             start = {"ExclusiveStartKey": last} if last else None
             if grow > 1:
                 request["Limit"] = min(request["Limit"] * grow, _LARGEST_PAGE)
-            yield plain(answer.get("Items", ()))
+            yield answer.get("Items", ())
 
     def count(self, most: int, **request: Any) -> int:
         """How many items a query would find, counted no further than to `most`."""
@@ -124,7 +132,7 @@ class Reader:
         while keys:
             batch, keys = keys[:BATCH], keys[BATCH:]
             request = {"RequestItems": {self._table: {"Keys": batch, **wanted}}}
-            answer = self._patiently(self._client.batch_get_item, request)
+            answer = patiently(self._client.batch_get_item, **request, **_TELL)
             self._bill(*answer.get("ConsumedCapacity", ()))
             yield from plain(answer["Responses"].get(self._table, ()))
             if left := answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys"):
@@ -157,29 +165,30 @@ class Reader:
                     yield Page(segment, answer["Items"], last is None)
 
     def _ask(self, operation: Callable[..., Any], **request: Any) -> Any:
-        answer = self._patiently(operation, {"TableName": self._table, **request})
+        answer = patiently(operation, TableName=self._table, **request, **_TELL)
         self._bill(answer.get("ConsumedCapacity"))
         return answer
-
-    def _patiently(self, operation: Callable[..., Any], request: dict[str, Any]) -> Any:
-        """The answer; while the table is throttled it is asked again, for some time."""
-        from botocore.exceptions import ClientError
-
-        pause = _PAUSE
-        for _ in range(_PATIENCE):
-            try:
-                return operation(**request, ReturnConsumedCapacity="TOTAL")
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") not in _THROTTLED:
-                    raise
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
-        return operation(**request, ReturnConsumedCapacity="TOTAL")
 
     def _bill(self, *parts: Any) -> None:
         with self._lock:
             self.spent.requests += 1
             self.spent.units += sum(part["CapacityUnits"] for part in parts if part)
+
+
+def patiently(operation: Callable[..., Any], **request: Any) -> Any:
+    """The answer of DynamoDB or S3; while they are too busy they are asked again, for some time."""
+    from botocore.exceptions import ClientError
+
+    pause = _PAUSE
+    for _ in range(_PATIENCE):
+        try:
+            return operation(**request)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _THROTTLED:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+    return operation(**request)
 
 
 def plain(items: Iterable[Any]) -> list[Item]:

@@ -18,14 +18,14 @@ from labelctl.reads import SEGMENTS, Reader, plain
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_ATTRIBUTES = ("status", "version", "sequencer", "version_id", "etag", "label_count")
+_ATTRIBUTES = ("status", "version", "sequencer", "version_id", "etag", "label_count", "done_at")
 _NAMES = {"#row": "row", "#status": "status"}
-_HEADER = "image, #row, #status, version, sequencer, version_id, etag, label_count"
+_HEADER = "image, #row, #status, version, sequencer, version_id, etag, label_count, done_at"
 
 
 @dataclass(frozen=True)
 class Header:
-    """The part of a photo's header that tells whose result it is."""
+    """The part of a photo's header that tells whose result it is, and when it came (ISO 8601, UTC)."""
 
     status: str
     version: str
@@ -33,6 +33,7 @@ class Header:
     version_id: str | None
     etag: str | None
     labels: int
+    done_at: str
 
     def __getitem__(self, name: str) -> str | None:
         """So that it can be asked as the whole header is (see `results.answers`)."""
@@ -118,8 +119,7 @@ def scan(dynamodb: DynamoDBClient, table: str, prefix: str = "") -> Iterator[Pag
 
 def read(dynamodb: DynamoDBClient, table: str, image: str) -> Stored:
     """What the table holds of one photo now."""
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
+    pages = Reader(dynamodb, table).pages(
         KeyConditionExpression="image = :image",
         ProjectionExpression=_HEADER,
         ExpressionAttributeNames=_NAMES,
@@ -128,7 +128,7 @@ def read(dynamodb: DynamoDBClient, table: str, image: str) -> Stored:
     )
     part = _Part()
     for page in pages:
-        list(part.take(page["Items"]))
+        list(part.take(page))
     return next(part.end(), Stored(image, None, {}))
 
 
@@ -146,6 +146,7 @@ def _header(item: Mapping[str, Any]) -> Header:
         version_id=item.get("version_id"),
         etag=item.get("etag"),
         labels=int(item.get("label_count", 0)),
+        done_at=item.get("done_at", ""),
     )
 
 

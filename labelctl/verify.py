@@ -7,9 +7,10 @@ looked at once more, consistently, before anything is told of it (see `labelctl.
 What it costs for 1,000,000 photos of 10 labels (us-east-1, on demand): 1,000 listings (more with old
 versions) at 0.005 USD a thousand, and a scan of 11,000,000 rows of about 400 bytes, 4.4 GB: 540,000
 units (half a one for 4 KB) at 0.125 USD a million. Together 0.08 USD. A doubt costs a fresh header
-(one unit), and if it remains a query and a listing of one key. The time goes into botocore's reading
-of the answers: 0.3 s for 1,000 photos, on a slow core. [S3 pricing; DynamoDB pricing, on
-demand; DynamoDB Developer Guide, "Read and write operations"]
+(one unit), and if it neither is well nor waits, a query and a listing of one key: 5 USD for a million
+that are missing. The time goes into botocore's reading of the answers: 0.3 s for 1,000 photos, on a
+slow core. [S3 pricing; DynamoDB pricing, on demand; DynamoDB Developer Guide, "Read and write
+operations"]
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ class Summary:
     """How all photos of the bucket stand; `amiss` counts the findings by their kinds.
 
     `photos` is the sum of `labelled`, `failed`, `waiting`, `unclear` and those that are amiss for
-    want of a result. `cleanups`: what is left of so many photos the queue may still remove. `unclear`
+    want of a result. `cleanups`: what is left of so many photos the queue may still remove. `late`: so
+    many of those that wait (cleanups too) have waited for longer than the stack's alarm age. `unclear`
     photos wait or were given up: not all dead letters could be looked at. `lost`: at least so many of
-    those that wait (cleanups too) have no message in the queue, since that holds just `messages`; None
-    where it did not matter. `units` are the read units of the scan, as far as DynamoDB told.
+    those that wait have no message in the queue, since that holds just `messages`; None where it did
+    not matter. `units` are the read units of the scan, as far as DynamoDB told.
     """
 
     photos: int
@@ -57,6 +59,7 @@ class Summary:
     failed: int
     waiting: int
     cleanups: int
+    late: int
     unclear: int
     lost: int
     messages: int | None
@@ -78,10 +81,11 @@ def verify(
     """Hold the bucket against the table, for the keys that begin with `prefix`.
 
     A photo is not amiss while it is young, or the queue holds anything, until it has waited for
-    `overdue` seconds (the stack's alarm age, unless told). What is amiss, and may be young for all
-    that is known, takes two more minutes; with 0 nothing is waited for. With `repair` each finding is
-    put into the queue before it is told. The summary is last. Raises RefusedError where there is no
-    room for the temporary file, or SQS does not take a repair.
+    `overdue` seconds if that is told. What is amiss, and may be young for all that is known, takes two
+    more minutes; with 0 nothing is waited for. With `repair` each finding is put into the queue before
+    it is told; and all that have waited for longer than the stack's alarm age are amiss as soon as
+    some of those that wait have no message. The summary is last. Raises RefusedError where there is
+    no room for the temporary file, or SQS does not take a repair.
     """
     began = clock()
     tally: Counter[str] = Counter()
@@ -94,7 +98,7 @@ def verify(
             listed += count
             yield Progress("Listing the bucket", listed)
         skew = photos.date - began if photos.date else 0.0
-        ended = clock() + skew
+        listed_at = clock() + skew
         compared = 0
         for page in rows.scan(aws.dynamodb, stack.table, prefix):
             units += page.units
@@ -109,8 +113,9 @@ def verify(
                 stack,
                 photos,
                 prefix=prefix,
-                overdue=stack.alarm_age if overdue is None else overdue,
-                listed=ended,
+                overdue=overdue,
+                began=began + skew,
+                listed=listed_at,
                 now=lambda: clock() + skew,
                 sleep=sleep,
                 repair=repair,
@@ -162,6 +167,7 @@ def _summary(tally: Counter[str], messages: int | None, units: float) -> Summary
         failed=tally[contract.FAILED],
         waiting=tally["waiting"],
         cleanups=tally["cleanups"],
+        late=tally["late"],
         unclear=tally["unclear"],
         lost=tally["lost"],
         messages=messages,

@@ -15,7 +15,7 @@ from labelctl.errors import AmissError
 from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Cell, printable
-from labelctl.words import counted
+from labelctl.words import counted, span
 
 if TYPE_CHECKING:
     from labelctl.verdict import Finding
@@ -51,7 +51,8 @@ def verify(
             min=0,
             metavar="HOURS",
             callback=_hours,
-            help="What has waited longer is lost; 0 waits for nothing. Default: the stack's alarm age.",
+            help="What has waited longer is lost; 0 waits for nothing. Default: wait while the queue"
+            " has a message for each.",
             show_default=False,
         ),
     ] = None,
@@ -118,6 +119,8 @@ def _sum_up(
         view.note(f"Reading the table took {summary.units:,.1f} read units.")
     again = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
     now = f"{again} --overdue 0"
+    if summary.late and not summary.lost:
+        _tell_late(session, summary, again)
     again += "" if overdue is None else f" --overdue {overdue:g}"
     if summary.repaired:
         queued = f"{summary.repaired:,} of {amiss:,}" if summary.repaired < amiss else f"{amiss:,}"
@@ -140,9 +143,27 @@ def _sum_up(
             f" {'is' if summary.lost == 1 else 'are'} lost:"
             f" the queue holds {counted(summary.messages or 0, 'message')}."
         )
-        hint = f"Queue all that wait once more, for at most a call each: {now} --repair"
+        meant = "all that wait"
+        if summary.late >= summary.lost:
+            meant, now = f"those that wait for over {_patience(session)}", again
+        hint = f"Queue {meant} once more, for at most a call each: {now} --repair"
     if wrong:
         raise AmissError(" ".join(wrong), hint)
+
+
+def _tell_late(session: Session, summary: Summary, again: str) -> None:
+    """That the queue is long, or some of those that wait are lost and others have come since."""
+    view, waits = session.view, summary.waiting + summary.cleanups
+    have = "has" if summary.late == 1 else "have"
+    view.note(
+        f"{summary.late:,} of the {waits:,} {have} waited for over {_patience(session)}: the queue may"
+        f" be that long, with {counted(summary.messages or 0, 'message')}. To be told which:"
+    )
+    view.command(session.options.complete(f"{again} --overdue {session.stack.alarm_age / 3600:g}"))
+
+
+def _patience(session: Session) -> str:
+    return span(session.stack.alarm_age)
 
 
 def _sentences(summary: Summary, prefix: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 def test_nothing_at_all(world):
-    assert check(world) == ([], Summary(0, 0, 0, 0, 0, 0, 0, None, {}, 0, 0.5 * 4))
+    assert check(world) == ([], Summary(0, 0, 0, 0, 0, 0, 0, 0, None, {}, 0, 0.5 * 4))
 
 
 def test_all_is_well(world):

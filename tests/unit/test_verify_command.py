@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ WELL = Summary(
     failed=0,
     waiting=0,
     cleanups=0,
+    late=0,
     unclear=0,
     lost=0,
     messages=None,
@@ -35,7 +37,7 @@ def run(monkeypatch, capsys):
 
     def session(context):
         made = Session(options_of(context))
-        made.__dict__.update(aws=None, stack=None)
+        made.__dict__.update(aws=None, stack=SimpleNamespace(alarm_age=43200))
         return made
 
     monkeypatch.setattr(Session, "of", session)
@@ -79,6 +81,37 @@ def test_what_is_lost_for_sure_ends_with_5_and_tells_how_to_queue_it(run):
         "Error: At least 2 of the 3 that wait are lost: the queue holds 1 message.\n"
         "Queue all that wait once more, for at most a call each: "
         "labelctl verify --prefix 'a b/' --overdue 0 --repair\n"
+    )
+
+
+LATE = replace(WAITING, cleanups=1, late=2, messages=4)
+
+
+def test_what_waits_for_very_long_is_told_and_how_to_see_it(run):
+    told = (
+        "6 photos: 3 labelled, 0 failed, 3 waiting. Nothing is known to be amiss; 4 wait.\n"
+        f"What is left of 1 photo may go with the queue.\n{AGAIN}"
+        "2 of the 4 have waited for over 12 hours: the queue may be that long, with 4 messages."
+        " To be told which:\n"
+        "$ labelctl verify --prefix a/ --overdue 12\n"
+    )
+    assert run(LATE, "--prefix", "a/") == (0, "", told)
+    assert json.loads(run(LATE, "-o", "json")[1])["late"] == 2
+    assert "1 of the 4 has waited" in run(replace(LATE, late=1))[2]
+    assert run(LATE, "--quiet") == (0, "", "")
+
+
+def test_where_the_late_explain_what_is_lost_only_they_are_to_be_queued(run):
+    code, _, err = run(replace(LATE, messages=2, lost=2))
+    assert code == 5
+    assert err.endswith(
+        "Error: At least 2 of the 4 that wait are lost: the queue holds 2 messages.\n"
+        "Queue those that wait for over 12 hours once more, for at most a call each:"
+        " labelctl verify --repair\n"
+    )
+    err = run(replace(LATE, messages=1, lost=3))[2]
+    assert (
+        "Queue all that wait once more, for at most a call each: labelctl verify --overdue 0" in err
     )
 
 

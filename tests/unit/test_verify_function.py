@@ -125,7 +125,7 @@ def test_the_function_mends_what_is_queued(
 ):
     """`cost`: calls to Rekognition, which are paid for."""
     work(photos.put("a.jpg"), photos.put("x.jpg"))
-    assert see() == ([], Summary(2, 2, 0, 0, 0, 0, 0, None, {}, 0, see()[1].units))
+    assert see() == ([], Summary(2, 2, 0, 0, 0, 0, 0, 0, None, {}, 0, see()[1].units))
     damage(photos, work, dynamodb)
     asked = len(rekognition.requests)
 

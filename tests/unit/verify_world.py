@@ -60,13 +60,14 @@ class World:
         self.versions.setdefault(key, [])
 
     def header(self, key: str, number: int = 1, version_id: str = "v1", **more: Any) -> str:
-        """Store a header; its version."""
+        """Store a header, made long ago; its version."""
         sequencer = contract.pad_sequencer(f"{number:X}")
         told = {
             "status": "labelled",
             "version": f"{sequencer}.aa",
             "sequencer": sequencer,
             "version_id": version_id,
+            "done_at": "2030-01-01T01:00:00.000Z",
             **more,
         }
         labels = told.pop("label_count", 0)
@@ -84,8 +85,10 @@ class World:
         for number in range(count):
             self.row(key, f"{version}#{number}")
 
-    def labelled(self, key: str, count: int = 2, number: int = 1, version_id: str = "v1") -> None:
-        version = self.header(key, number, version_id, label_count=count)
+    def labelled(
+        self, key: str, count: int = 2, number: int = 1, version_id: str = "v1", **more: Any
+    ) -> None:
+        version = self.header(key, number, version_id, label_count=count, **more)
         self.labels(key, version, count)
 
     # ---- what is asked
@@ -139,13 +142,17 @@ class World:
             answer["LastEvaluatedKey"] = {"image": {"S": page[-1][0]}, "row": {"S": page[-1][1]}}
         return answer
 
-    def _query_pages(self, **request: Any) -> Iterator[Any]:
+    def query(self, **request: Any) -> Any:
         assert request["ConsistentRead"]
-        self._called("query")
+        last = request.get("ExclusiveStartKey", {"row": {"S": ""}})["row"]["S"]
+        if not last:
+            self._called("query")
         image = request["ExpressionAttributeValues"][":image"]["S"]
-        items = [item for _, item in sorted(self.rows.get(image, {}).items())]
-        for start in range(0, max(len(items), 1), self.page):
-            yield {"Items": items[start : start + self.page]}
+        items = [item for row, item in sorted(self.rows.get(image, {}).items()) if row > last]
+        answer: Any = {"Items": [_projected(item, request) for item in items[: self.page]]}
+        if len(items) > self.page:
+            answer["LastEvaluatedKey"] = {"row": items[self.page - 1]["row"]}
+        return answer
 
     def batch_get_item(self, *, RequestItems: Any, **_: Any) -> Any:  # noqa: N803
         self._called("batch_get_item")
@@ -155,7 +162,8 @@ class World:
         found = [
             self.rows.get(key["image"]["S"], {}).get(key["row"]["S"]) for key in request["Keys"]
         ]
-        return {"Responses": {"labels": [item for item in found if item]}, "UnprocessedKeys": {}}
+        items = [_projected(item, request) for item in found if item]
+        return {"Responses": {"labels": items}, "UnprocessedKeys": {}}
 
     def get_queue_attributes(self, *, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
         if QueueUrl == "dead":
@@ -174,6 +182,13 @@ class World:
         for entry in Entries:
             self.sent += contract.parse_message(entry["MessageBody"])
         return {}
+
+
+def _projected(item: dict[str, Any], request: Any) -> dict[str, Any]:
+    """Of an item only what was asked for."""
+    names = request["ExpressionAttributeNames"]
+    asked = [names.get(name, name) for name in request["ProjectionExpression"].split(", ")]
+    return {name: item[name] for name in asked if name in item}
 
 
 def _listing(found: list[dict[str, Any]]) -> Any:
