@@ -186,7 +186,11 @@ class Command(TyperCommand):
             several = value if isinstance(value, list | tuple) else [value]
             if param.type.name == "path" and "" in several:
                 name = param.opts[0] if param.param_type_name == "option" else "A path"
-                raise UsageError(f"{name} is empty.", "Name one; a dot (.) stands for this folder.")
+                file = (param.metavar or "").startswith("FILE")
+                raise UsageError(
+                    f"{name} is empty.",
+                    "Name a file." if file else "Name one; a dot (.) stands for this folder.",
+                )
 
     def _check_target(self, ctx: Any) -> None:
         """Refuse what is meant for --output: a file of that name would be a surprise."""

@@ -154,7 +154,7 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
             'The name "labels.txt" tells no format.\nAdd --format csv, jsonl or',
         ),
         (["-o", "labels"], 'The name "labels" tells no format.'),
-        (["-o", ""], "-o has no name behind it.\nName where to write"),
+        (["-o", ""], "-o is empty.\nName a file."),
         (["-o", "."], '"." is a folder.'),
         (["-o", "no/labels.csv"], 'There is no folder "no".\nMake it first'),
         (["-o", "/dev/null", "--format", "csv"], '"/dev/null" is no file.'),
