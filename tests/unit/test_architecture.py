@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_every_module_has_its_place():
     known = {*CORE, *FACE, "__init__"}
     loose = {name for name in modules() if not name.startswith(("commands.", "local."))}
     assert loose == known
+
+
+def test_a_newcomer_finds_every_file_on_the_map_of_the_house():
+    checkout = Path(__file__).parents[2]
+    _, house = (checkout / "CONTRIBUTING.md").read_text().split("## The house")
+    told = set(re.findall(r"[a-z_]+(?:\.py|/)", house.split("## Tests")[0]))
+    files = [Path(__file__), *ROOT.rglob("*.py"), *(checkout / "lambda").glob("*.py")]
+    rooms = {path for path in files if path.parent in (ROOT, checkout / "lambda")}
+    folders = {f"{path.name}/" for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert {path.name for path in rooms if path.name[0] != "_"} | folders <= told
+    assert {name for name in told if name.endswith(".py")} <= {path.name for path in files}
 
 
 @pytest.mark.parametrize("name", CORE)
