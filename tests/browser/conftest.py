@@ -68,6 +68,11 @@ class Opened:
             assert time.monotonic() < deadline, condition
             self.page.wait_for_timeout(20)
 
+    def leave_photo(self) -> None:
+        """Closes the large picture by keyboard, and waits for the step back in the history."""
+        self.page.keyboard.press("Escape")
+        self.until("!document.querySelector('#viewer').open && history.state !== 'opened'")
+
     def names(self) -> list[str]:
         """The photos that are shown, as their tiles name them."""
         return list(self.tiles.locator(".name").all_inner_texts())

@@ -241,7 +241,7 @@ def test_a_view_can_be_bookmarked(
 
     again = show(album(painted), folder=folder, hash=kept)
     assert again.page.locator("#viewer-name").inner_text() == name
-    again.page.keyboard.press("Escape")
+    again.leave_photo()
     assert again.count() == gallery.count()
     assert again.names() == gallery.names()
     again.until("!location.hash.includes('photo=')")

@@ -51,7 +51,7 @@ def test_hostile_names_and_labels_are_text(show: Show) -> None:
     opened.tiles.first.click()
     for _ in photos:
         opened.page.keyboard.press("ArrowRight")
-    opened.page.keyboard.press("Escape")
+    opened.leave_photo()
     opened.option("labels", HOSTILE[0]).click()
     assert opened.page.title() != "ran"
     assert opened.page.locator("script").count() == 2

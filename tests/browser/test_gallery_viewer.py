@@ -77,7 +77,7 @@ def test_the_dialog_by_keyboard(gallery: Opened) -> None:
     assert heading.inner_text() == names[0]
     press("ArrowRight")
     press("ArrowRight")
-    press("Escape")
+    gallery.leave_photo()
     assert not gallery.page.locator("#viewer").is_visible()
     # The focus is at the photo that was seen last.
     assert focused(gallery) == names[2]
@@ -114,7 +114,7 @@ def test_what_is_closed_by_hand_is_no_step_back(gallery: Opened) -> None:
     for _ in range(3):
         gallery.tiles.nth(2).click()
         gallery.page.keyboard.press("ArrowRight")
-        gallery.page.keyboard.press("Escape")
+        gallery.leave_photo()
         gallery.until("history.state === 'before'")
         assert focused(gallery) == names[3]
         assert not gallery.page.locator("#viewer").is_visible()
@@ -212,7 +212,7 @@ def test_boxes_lie_where_the_data_says(
                 for box in drawn
             )
             assert nearest < 1  # pixel
-        opened.page.keyboard.press("Escape")
+        opened.leave_photo()
 
 
 def test_boxes_show_with_their_labels(show: Show) -> None:
@@ -263,7 +263,7 @@ def test_labels_that_are_not_sure_enough_are_not_shown_there_either(show: Show) 
     names = opened.page.locator(".found .name")
     assert names.all_inner_texts() == ["Person"]
     assert opened.page.locator(".box").count() == 1
-    opened.page.keyboard.press("Escape")
+    opened.leave_photo()
     opened.page.get_by_role("button", name="Remove filter at least 86 %").click()
     opened.tiles.click()
     assert names.all_inner_texts() == ["Person", "Hat"]
