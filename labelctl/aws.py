@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 CONNECTIONS = 16
@@ -149,6 +150,11 @@ class Aws:
         client: CloudWatchClient = self._client("cloudwatch")
         return client
 
+    @cached_property
+    def sns(self) -> SNSClient:
+        client: SNSClient = self._client("sns")
+        return client
+
 
 def code_of(error: ClientError) -> str:
     """The error's code, such as NoSuchKey; a HEAD request's is its HTTP status, such as 404."""
@@ -156,12 +162,13 @@ def code_of(error: ClientError) -> str:
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether S3, DynamoDB, SQS or CloudWatch says that the thing is not there."""
+    """Whether S3, DynamoDB, SQS, SNS or CloudWatch says that the thing is not there."""
     return code_of(error) in (
         "404",
         "NoSuchKey",
         "NoSuchVersion",
         "NoSuchBucket",
+        "NotFound",
         "ResourceNotFoundException",
         "TableNotFoundException",
         "QueueDoesNotExist",
@@ -181,8 +188,15 @@ _INVALID = {
     "InvalidToken",
 }
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
-_ACTION = re.compile(r"perform:? ([a-z0-9-]+:\w+)")
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",  # SNS
+    "UnauthorizedOperation",
+    "403",
+    "Forbidden",
+}
+_ACTION = re.compile(r"perform:? ([\w-]+:\w+)")
 _HTTP_ACTIONS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
 
 

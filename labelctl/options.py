@@ -33,7 +33,7 @@ _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
 )
 _COMMAND = re.compile(
     r"labelctl (deploy|upload|labels|status|tail|failures|retry|verify|rm|destroy"
-    r"|search|show|images|stats|export|gallery)\b[^`\n]*"
+    r"|search|show|images|stats|export|gallery)\b(?:(?! && labelctl )[^`\n])*"
 )
 
 

@@ -120,6 +120,16 @@ class Stack:
         return self.outputs["DeadLetterQueue"]
 
     @property
+    def alarm_email(self) -> str:
+        """Who is mailed when something is amiss; "" is nobody."""
+        return self.parameters.get("AlarmEmail", "")
+
+    @property
+    def alarm_topic(self) -> str | None:
+        """The ARN of the topic that alarms are sent to; None without alarms."""
+        return self.outputs.get("AlarmTopic")
+
+    @property
     def log_group(self) -> str:
         return self.outputs["LogGroup"]
 
@@ -137,7 +147,7 @@ class Stack:
             concurrency=int(self.parameters["Concurrency"]),
             image_properties=self.parameters["ImageProperties"] == "true",
             log_retention=int(self.parameters["LogRetention"]),
-            alarm_email=self.parameters.get("AlarmEmail", ""),
+            alarm_email=self.alarm_email,
             alarm_age=self.alarm_age,
             tags=self.tags,
         )

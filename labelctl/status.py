@@ -6,6 +6,7 @@ notifications) stays unknown, and the rest is told all the same.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sns import SNSClient
 
 T = TypeVar("T")
 
@@ -57,9 +59,10 @@ class Status:
 
     `waiting_since` is when the oldest message that waits was sent, None when none waits or when that
     is not known; messages received three times or more do not count there. `takes_photos` is whether
-    the bucket tells the queue of new photos, None when not known. `troubles` are the function's
-    latest, oldest first, of the `trouble_count` of the last hour, which is counted to 10,001 at most.
-    `unknown` says what could not be asked, and why.
+    the bucket tells the queue of new photos, None when not known. `mails_alarms` is whether somebody
+    has confirmed the alarms' address, None when there is none, or that is not known. `troubles` are the
+    function's latest, oldest first, of the `trouble_count` of the last hour, which is counted to 10,001
+    at most. `unknown` says what could not be asked, and why.
     """
 
     labelled: int
@@ -70,6 +73,7 @@ class Status:
     trouble_count: int
     waiting_since: datetime | None
     takes_photos: bool | None
+    mails_alarms: bool | None = None
     concerns: tuple[Concern, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -79,7 +83,8 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
     now = clock()
     # Clients are made here: the first use of each is the main thread's.
     dynamodb, sqs, logs, s3, cloudwatch = aws.dynamodb, aws.sqs, aws.logs, aws.s3, aws.cloudwatch
-    with pool(7, "ask") as threads:
+    sns = aws.sns if stack.alarm_topic else None
+    with pool(8, "ask") as threads:
         troubles = threads.submit(_troubles, logs, stack.log_group, now)
         labelled = threads.submit(count, dynamodb, stack.table, contract.LABELLED)
         failed = threads.submit(count, dynamodb, stack.table, contract.FAILED)
@@ -87,6 +92,7 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         dead_letters = threads.submit(depth, sqs, stack.dead_letters)
         since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
         told = threads.submit(takes_photos, s3, stack.bucket)
+        mailed = threads.submit(mails_alarms, sns, stack)
     unknown: list[str] = []
     # A metric is some minutes old: a queue that is empty by now has none that waits.
     known_since = _if_allowed(since, unknown) if queue.result().depth else None
@@ -100,6 +106,7 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         trouble_count=trouble_count,
         waiting_since=known_since,
         takes_photos=_if_allowed(told, unknown),
+        mails_alarms=_if_allowed(mailed, unknown),
         unknown=tuple(unknown),
     )
     return replace(status, concerns=tuple(concerns(status, stack, now)))
@@ -149,6 +156,14 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
             f"The function had trouble {often} in the last hour.",
             "labelctl tail --since 1h",
         )
+    if status.mails_alarms is False:
+        address = stack.alarm_email
+        yield Concern(
+            "no_alarms",
+            f"No alarm will arrive: the link in AWS's mail to {address} was not clicked. It is good for"
+            " two days; for another mail, begin anew.",
+            f"labelctl deploy --no-alarm && labelctl deploy --alarm-email {shlex.quote(address)}",
+        )
     if status.failed:
         yield Concern(
             "failed",
@@ -179,6 +194,31 @@ def waiting_since(cloudwatch: CloudWatchClient, queue: str, now: float) -> datet
     latest = max(points, key=lambda point: point["Timestamp"])
     age = latest["Maximum"]
     return latest["Timestamp"] - timedelta(seconds=age) if age else None
+
+
+def mails_alarms(sns: SNSClient | None, stack: Stack) -> bool | None:
+    """Whether the alarms' address is confirmed; None without one.
+
+    SNS names no ARN for an address whose link has not been clicked, and drops it after two days.
+    [SNS, ListSubscriptionsByTopic; SNS Developer Guide, "Deleting an Amazon SNS topic and
+    subscription"]
+    """
+    from botocore.exceptions import ClientError
+
+    if sns is None or stack.alarm_topic is None:
+        return None
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=stack.alarm_topic)
+    try:
+        return any(
+            each["Endpoint"].casefold() == stack.alarm_email.casefold()
+            and each["SubscriptionArn"].startswith("arn:")
+            for page in pages
+            for each in page["Subscriptions"]
+        )
+    except ClientError as error:
+        if is_missing(error):  # somebody took the topic away
+            return False
+        raise
 
 
 def _troubles(

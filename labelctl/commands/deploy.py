@@ -189,8 +189,8 @@ def _tell_of_alarms(session: Session, address: str, new: bool) -> None:
         )
     else:
         note(
-            f"{address} was set already. If the link in AWS's mail was not clicked within two days, "
-            f"begin anew: {session.command('deploy --no-alarm')}, then --alarm-email again."
+            f"{address} was set already. This warns if nobody has clicked the link in AWS's mail: "
+            f"{session.command('status')}"
         )
 
 

@@ -73,6 +73,14 @@ def test_credentials_that_are_no_good(code):
             ),
             "dynamodb:Query",
         ),
+        (
+            refusal(
+                "AuthorizationError",
+                "User: x is not authorized to perform: SNS:ListSubscriptionsByTopic on resource: y",
+                "ListSubscriptionsByTopic",
+            ),
+            "SNS:ListSubscriptionsByTopic",
+        ),
         (refusal("AccessDenied", "Access Denied", "PutObject"), "PutObject"),
         (refusal("403", "Forbidden", "HeadObject"), "s3:GetObject"),
         (refusal("403", "Forbidden", "HeadBucket"), "s3:ListBucket"),

@@ -449,6 +449,13 @@ def test_help_tells_all_commands(run):
         ({"local": True}, "Start it: labelctl local start", "Start it: labelctl local start"),
         ({"stack": "a"}, "labelctl tail --since 1h", "labelctl tail --since 1h --stack a"),
         ({"stack": "a"}, "labelctl failures", "labelctl failures --stack a"),
+        ({"stack": "a"}, "labelctl rm 'x && y'", "labelctl rm 'x && y' --stack a"),
+        (
+            {"stack": "a"},
+            "labelctl deploy --no-alarm && labelctl deploy --alarm-email me@example.com",
+            "labelctl deploy --no-alarm --stack a"
+            " && labelctl deploy --alarm-email me@example.com --stack a",
+        ),
     ],
 )
 def test_the_commands_in_hints_repeat_the_options_that_were_given(options, hint, completed):

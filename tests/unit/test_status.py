@@ -350,97 +350,6 @@ def test_another_refusal_is_not_hidden(aws, stack, sqs):
             read(aws, stack)
 
 
-# ---- what to heed
-
-
-TROUBLE = tail.Line("2030-01-01T00:00:00.000Z", "a.jpg", "retrying", reason="throttled")
-
-
-def since(**ago):
-    return datetime.fromtimestamp(CLOCK, UTC) - timedelta(**ago)
-
-
-def heeded(stack, **what):
-    return [
-        (concern.kind, concern.message, concern.command)
-        for concern in status.concerns(replace(FINE, **what), stack, CLOCK)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("what", "concern"),
-    [
-        (
-            {"failed": 2},
-            ("failed", "2 photos could not be labelled.", "labelctl failures"),
-        ),
-        (
-            {"dead_letters": Queue(1, 1, 1)},
-            (
-                "dead_letters",
-                "There are dead letters: 3 messages that kept failing.",
-                "labelctl failures",
-            ),
-        ),
-        (
-            {"trouble_count": 1, "troubles": (TROUBLE,)},
-            (
-                "trouble",
-                "The function had trouble 1 time in the last hour.",
-                "labelctl tail --since 1h",
-            ),
-        ),
-        (
-            {"waiting_since": since(hours=12, minutes=5)},
-            (
-                "too_old",
-                "The oldest photo that waits has been waiting for 12 hours.",
-                "labelctl tail --since 1h",
-            ),
-        ),
-        (
-            {"takes_photos": False},
-            (
-                "not_told",
-                "The bucket does not tell of new photos any more, as after a destroy that was cut off.",
-                "labelctl destroy",
-            ),
-        ),
-    ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else "",
-)
-def test_each_concern_names_the_thing_and_the_command(stack, what, concern):
-    assert heeded(stack, **what) == [concern]
-
-
-@pytest.mark.parametrize(
-    "what", [{}, {"takes_photos": None}, {"waiting_since": since(hours=11)}, {"labelled": 7}]
-)
-def test_what_is_well_or_not_known_is_no_concern(stack, what):
-    assert heeded(stack, **what) == []
-
-
-def test_what_is_too_old_was_chosen_at_the_deploy(stack):
-    chosen = replace(stack, parameters={"AlarmAge": "600"})
-    assert heeded(chosen, waiting_since=since(minutes=9)) == []
-    assert [kind for kind, *_ in heeded(chosen, waiting_since=since(minutes=11))] == ["too_old"]
-
-
-def test_the_gravest_comes_first(stack):
-    kinds = [
-        kind
-        for kind, *_ in heeded(
-            stack,
-            failed=1,
-            dead_letters=Queue(1, 0, 0),
-            trouble_count=1,
-            waiting_since=since(days=3),
-            takes_photos=False,
-        )
-    ]
-    assert kinds == ["not_told", "dead_letters", "too_old", "trouble", "failed"]
-
-
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_bucket_that_tells_nobody_is_noticed(aws, stack, gone):
     if gone:
@@ -450,3 +359,24 @@ def test_a_bucket_that_tells_nobody_is_noticed(aws, stack, gone):
             Bucket=stack.bucket, NotificationConfiguration={}
         )
     assert [concern.kind for concern in read(aws, stack).concerns] == ["not_told"]
+
+
+def with_alarms(aws, stack):
+    aws.sns = boto3.client("sns", region_name=REGION)
+    topic = aws.sns.create_topic(Name="alarms")["TopicArn"]
+    outputs, parameters = stack.outputs | {"AlarmTopic": topic}, {"AlarmEmail": "me@example.com"}
+    return replace(stack, outputs=outputs, parameters=parameters)
+
+
+def test_an_address_that_nobody_has_confirmed_is_noticed(aws, stack):
+    assert [each.kind for each in read(aws, with_alarms(aws, stack)).concerns] == ["no_alarms"]
+
+
+def test_who_may_not_ask_sns_is_told_the_rest(aws, stack):
+    stack = with_alarms(aws, stack)
+    refused = "User: me is not authorized to perform: SNS:ListSubscriptionsByTopic on resource: x"
+    with Stubber(aws.sns) as topic:
+        topic.add_client_error("list_subscriptions_by_topic", "AuthorizationError", refused)
+        now = read(aws, stack)
+    told = ("Your AWS identity may not do SNS:ListSubscriptionsByTopic.",)
+    assert now == replace(FINE, mails_alarms=None, unknown=told)

@@ -1,0 +1,199 @@
+"""What of the pipeline's state needs somebody's eye, and whether an alarm would reach anybody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from labelctl import status, tail
+from labelctl.queues import Queue
+from labelctl.stack import Stack
+from tests.unit.conftest import REGION, STACK_ID
+
+CLOCK = 1893456000.0
+NOTHING = Queue(0, 0, 0)
+FINE = status.Status(
+    labelled=0,
+    failed=0,
+    queue=NOTHING,
+    dead_letters=NOTHING,
+    troubles=(),
+    trouble_count=0,
+    waiting_since=None,
+    takes_photos=True,
+)
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:labelctl-AlarmTopic"
+STACK = Stack(
+    name="labelctl",
+    id=STACK_ID,
+    status="CREATE_COMPLETE",
+    reason="",
+    parameters={"AlarmEmail": "Ops@example.com"},
+    outputs={"AlarmTopic": TOPIC},
+    tags={},
+    protected=True,
+    created=datetime(2030, 1, 1, tzinfo=UTC),
+    updated=None,
+)
+TROUBLE = tail.Line("2030-01-01T00:00:00.000Z", "a.jpg", "retrying", reason="throttled")
+
+
+def since(**ago):
+    return datetime.fromtimestamp(CLOCK, UTC) - timedelta(**ago)
+
+
+def heeded(stack=STACK, **what):
+    return [
+        (concern.kind, concern.message, concern.command)
+        for concern in status.concerns(replace(FINE, **what), stack, CLOCK)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "concern"),
+    [
+        (
+            {"failed": 2},
+            ("failed", "2 photos could not be labelled.", "labelctl failures"),
+        ),
+        (
+            {"dead_letters": Queue(1, 1, 1)},
+            (
+                "dead_letters",
+                "There are dead letters: 3 messages that kept failing.",
+                "labelctl failures",
+            ),
+        ),
+        (
+            {"trouble_count": 1, "troubles": (TROUBLE,)},
+            (
+                "trouble",
+                "The function had trouble 1 time in the last hour.",
+                "labelctl tail --since 1h",
+            ),
+        ),
+        (
+            {"waiting_since": since(hours=12, minutes=5)},
+            (
+                "too_old",
+                "The oldest photo that waits has been waiting for 12 hours.",
+                "labelctl tail --since 1h",
+            ),
+        ),
+        (
+            {"takes_photos": False},
+            (
+                "not_told",
+                "The bucket does not tell of new photos any more, as after a destroy that was cut off.",
+                "labelctl destroy",
+            ),
+        ),
+        (
+            {"mails_alarms": False},
+            (
+                "no_alarms",
+                "No alarm will arrive: the link in AWS's mail to Ops@example.com was not clicked. It is"
+                " good for two days; for another mail, begin anew.",
+                "labelctl deploy --no-alarm && labelctl deploy --alarm-email Ops@example.com",
+            ),
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_each_concern_names_the_thing_and_the_command(what, concern):
+    assert heeded(**what) == [concern]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {},
+        {"takes_photos": None},
+        {"waiting_since": since(hours=11)},
+        {"labelled": 7},
+        {"mails_alarms": None},
+        {"mails_alarms": True},
+    ],
+)
+def test_what_is_well_or_not_known_is_no_concern(what):
+    assert heeded(**what) == []
+
+
+def test_what_is_too_old_was_chosen_at_the_deploy():
+    chosen = replace(STACK, parameters={"AlarmAge": "600"})
+    assert heeded(chosen, waiting_since=since(minutes=9)) == []
+    assert [kind for kind, *_ in heeded(chosen, waiting_since=since(minutes=11))] == ["too_old"]
+
+
+def test_the_gravest_comes_first():
+    kinds = [
+        kind
+        for kind, *_ in heeded(
+            failed=1,
+            dead_letters=Queue(1, 0, 0),
+            trouble_count=1,
+            waiting_since=since(days=3),
+            takes_photos=False,
+            mails_alarms=False,
+        )
+    ]
+    assert kinds == ["not_told", "dead_letters", "too_old", "trouble", "no_alarms", "failed"]
+
+
+# ---- whether an alarm would reach anybody
+
+
+@pytest.fixture
+def sns():
+    client = boto3.client(
+        "sns", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    with Stubber(client) as stub:
+        client.stub = stub
+        yield client
+        stub.assert_no_pending_responses()
+
+
+def subscribed(address, arn=f"{TOPIC}:5be8f5b9"):
+    whose = {"Owner": "123456789012", "TopicArn": TOPIC}
+    return {"SubscriptionArn": arn, "Protocol": "email", "Endpoint": address, **whose}
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "reaches"),
+    [
+        ([subscribed("Ops@example.com")], True),
+        ([subscribed("ops@example.com")], True),
+        # The words that SNS has in place of an ARN. [SNS, Subscribe; Unsubscribe]
+        ([subscribed("Ops@example.com", "PendingConfirmation")], False),
+        ([subscribed("Ops@example.com", "Deleted")], False),
+        ([subscribed("somebody@example.com")], False),
+        ([], False),
+    ],
+)
+def test_an_alarm_reaches_who_has_clicked_the_link(sns, subscriptions, reaches):
+    answer = {"Subscriptions": subscriptions}
+    sns.stub.add_response("list_subscriptions_by_topic", answer, {"TopicArn": TOPIC})
+    assert status.mails_alarms(sns, STACK) is reaches
+
+
+def test_others_may_have_subscribed_in_great_number(sns):
+    first = {"Subscriptions": [subscribed(f"{n}@example.com") for n in range(100)]}
+    ours = {"Subscriptions": [subscribed("Ops@example.com")]}
+    name = "list_subscriptions_by_topic"
+    sns.stub.add_response(name, first | {"NextToken": "more"}, {"TopicArn": TOPIC})
+    sns.stub.add_response(name, ours, {"TopicArn": TOPIC, "NextToken": "more"})
+    assert status.mails_alarms(sns, STACK) is True
+
+
+def test_a_topic_that_is_gone_reaches_nobody(sns):
+    sns.stub.add_client_error("list_subscriptions_by_topic", "NotFound", "Topic does not exist")
+    assert status.mails_alarms(sns, STACK) is False
+
+
+def test_without_alarms_sns_is_not_asked(sns):
+    assert status.mails_alarms(sns, replace(STACK, outputs={})) is None
