@@ -46,13 +46,18 @@ _THROTTLED = (
 
 @dataclass
 class Spent:
-    """What was read so far: requests, and read units, of which AWS asks a price."""
+    """What was read so far: requests, and read units, of which AWS asks a price.
+
+    `is_told`: whether each answer told its units. An emulator's may not.
+    """
 
     requests: int = 0
     units: float = 0.0
+    is_told: bool = True
 
     def __str__(self) -> str:
-        return f"{counted(self.requests, 'request')}, {self.units:,.1f} read units"
+        units = f"{self.units:,.1f} read units" if self.is_told else "read units not told"
+        return f"{counted(self.requests, 'request')}, {units}"
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class Reader:
             batch, keys = keys[:BATCH], keys[BATCH:]
             request = {"RequestItems": {self._table: {"Keys": batch, **wanted}}}
             answer = patiently(self._client.batch_get_item, **request, **_TELL)
-            self._bill(*answer.get("ConsumedCapacity", ()))
+            self._bill(*answer.get("ConsumedCapacity") or (None,))
             yield from plain(answer["Responses"].get(self._table, ()))
             if left := answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys"):
                 keys = [*left, *keys]
@@ -173,6 +178,7 @@ class Reader:
         with self._lock:
             self.spent.requests += 1
             self.spent.units += sum(part["CapacityUnits"] for part in parts if part)
+            self.spent.is_told &= all(parts)
 
 
 def patiently(operation: Callable[..., Any], **request: Any) -> Any:

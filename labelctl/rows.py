@@ -89,10 +89,10 @@ def _is_sequencer(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Page:
-    """Photos from one page of a scan; `units` is what reading it cost, where DynamoDB tells."""
+    """Photos from one page of a scan; `units` is what reading it cost, None where nobody tells."""
 
     photos: Sequence[Stored]
-    units: float
+    units: float | None
 
 
 def scan(dynamodb: DynamoDBClient, table: str, prefix: str = "") -> Iterator[Page]:
@@ -113,7 +113,7 @@ def scan(dynamodb: DynamoDBClient, table: str, prefix: str = "") -> Iterator[Pag
         if page.last:
             photos += parts[page.segment].end()
         units = reader.spent.units
-        yield Page(photos, units - before)
+        yield Page(photos, units - before if reader.spent.is_told else None)
         before = units
 
 

@@ -51,7 +51,7 @@ class Summary:
     many of those that wait (cleanups too) have waited for longer than the stack's alarm age. `unclear`
     photos wait or were given up: not all dead letters could be looked at. `lost`: at least so many of
     those that wait have no message in the queue, since that holds just `messages`; None where it did
-    not matter. `units` are the read units of the scan, as far as DynamoDB told.
+    not matter. `units` are the read units of the scan, None where nobody told.
     """
 
     photos: int
@@ -65,7 +65,7 @@ class Summary:
     messages: int | None
     amiss: Mapping[str, int]
     repaired: int
-    units: float
+    units: float | None
 
 
 def verify(
@@ -89,7 +89,7 @@ def verify(
     """
     began = clock()
     tally: Counter[str] = Counter()
-    units = 0.0
+    units: float | None = 0.0
     messages: int | None = None
     with Inventory() as photos:
         yield Progress("Listing the bucket", 0)
@@ -101,7 +101,7 @@ def verify(
         listed_at = clock() + skew
         compared = 0
         for page in rows.scan(aws.dynamodb, stack.table, prefix):
-            units += page.units
+            units = None if units is None or page.units is None else units + page.units
             compared += _compare(photos, page.photos)
             yield Progress("Comparing", min(compared, listed), listed)
         labelled, failed = photos.settled()
@@ -160,7 +160,7 @@ def _compare(photos: Inventory, page: Sequence[Stored]) -> int:
     return count
 
 
-def _summary(tally: Counter[str], messages: int | None, units: float) -> Summary:
+def _summary(tally: Counter[str], messages: int | None, units: float | None) -> Summary:
     return Summary(
         photos=tally["photos"],
         labelled=tally[contract.LABELLED],

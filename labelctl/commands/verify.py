@@ -115,7 +115,7 @@ def _sum_up(
         view.stream({"kind": "summary", **_json(summary)}, ())
     for sentence in _sentences(summary, prefix):
         view.note(sentence)
-    if session.options.verbose:
+    if session.options.verbose and summary.units is not None:
         view.note(f"Reading the table took {summary.units:,.1f} read units.")
     again = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
     now = f"{again} --overdue 0"

@@ -98,7 +98,7 @@ def test_photos_in_one_state_come_by_the_index(album: User) -> None:
     assert times == sorted(times, reverse=True)
     assert len(times) == 3
     assert labelled.json["more"] is True
-    assert "Read: 1 request, " in labelled.err
+    assert "Read: 1 request, read units not told." in labelled.err
     assert "s3 ListObjectsV2" not in labelled.err
     assert album("images", "--status", "pending").rows[0][0] == "waits.jpg"
 

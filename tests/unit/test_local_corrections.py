@@ -15,7 +15,7 @@ import pytest
 PROGRAM = """
 from ministack import app
 from ministack.core import iam_evaluator
-from ministack.services import cloudwatch_logs, lambda_svc, s3
+from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, s3
 from ministack.services.cloudformation import changesets
 
 from labelctl.local import corrections
@@ -37,6 +37,11 @@ def planned(wanted):
     parameters = {"Want": {"Value": wanted}}
     return list(changesets._resolve_props_for_diff(template, parameters, "a", "arn")["Resources"])
 
+def read_units(**more):
+    answer = {}
+    dynamodb._add_consumed_capacity(answer, {"ReturnConsumedCapacity": "TOTAL"}, "table", **more)
+    return answer.get("ConsumedCapacity", {}).get("CapacityUnits")
+
 def tls():
     return iam_evaluator._request_origin.get()[1]
 
@@ -45,6 +50,7 @@ assert not any_word()
 assert concurrency() == "7"
 assert planned("no") == ["Always", "Maybe"]
 assert not tls()
+assert read_units() == 0.5
 for module, name in ((app, "pin_request_origin"), (s3, "_head_object"), (s3, "_error")):
     assert hasattr(module, name), name
 corrections.apply()
@@ -55,6 +61,8 @@ assert concurrency() == 7
 assert planned("no") == ["Always"]
 assert planned("yes") == ["Always", "Maybe"]
 assert changesets._resolve_props_for_diff({}, {}, "a", "arn") == {}
+assert read_units() is None
+assert read_units(write=True, new_item={"image": {"S": "a.jpg"}}) == 1
 assert tls()
 app.pin_request_origin("127.0.0.1", False)
 assert tls()

@@ -52,6 +52,21 @@ def test_headers_of_any_number_of_photos(table):
     assert str(reader.spent) == "3 requests, 76.0 read units"
 
 
+@pytest.mark.parametrize("silent", ["batch_get_item", "query"])
+def test_what_nobody_tells_the_units_of_costs_nobody_knows_what(table, monkeypatch, silent):
+    asked = getattr(table, silent)
+
+    def ask(**request):
+        return {name: told for name, told in asked(**request).items() if name != "ConsumedCapacity"}
+
+    monkeypatch.setattr(table, silent, ask)
+    reader = Reader(table, "labels")
+    reader.headers(["7.jpg"])
+    wanted = {":image": {"S": "7.jpg"}}
+    [*_] = reader.pages(KeyConditionExpression="image = :image", ExpressionAttributeValues=wanted)
+    assert str(reader.spent) == "2 requests, read units not told"
+
+
 def test_what_was_left_out_is_asked_for_again(table, monkeypatch, naps):
     monkeypatch.setattr("labelctl.reads.time.sleep", naps)
     refused = [100, 100, 30]

@@ -140,6 +140,13 @@ def test_json_has_the_numbers(run):
     assert "units" not in told
 
 
+def test_what_the_table_took_is_told_where_it_is_known(run):
+    told = "Reading the table took 1.0 read units."
+    assert told in run(WELL, "--verbose")[2]
+    assert "read units" not in run(replace(WELL, units=None), "--verbose")[2]
+    assert told not in run(WELL)[2]
+
+
 def test_a_prefix_that_no_key_begins_with(run):
     nobody = replace(WELL, photos=0, labelled=0)
     told = 'There is no photo whose key begins with "typo/".\n'
