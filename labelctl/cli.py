@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 from contextlib import suppress
@@ -169,7 +170,7 @@ def _explain(error: Exception) -> LabelctlError | None:
         path = context.command_path if context else "labelctl"
         bare = type(error).__name__ == "NoArgsIsHelpError"  # its message is the whole help
         message = "Missing command." if bare else _sentence(error.format_message())
-        return UsageError(message, f"{path} --help tells how.")
+        return UsageError(message, f"{path} --help tells how.{_about_dashes(error, path)}")
     if "botocore" in sys.modules:
         from labelctl import aws
 
@@ -177,8 +178,19 @@ def _explain(error: Exception) -> LabelctlError | None:
     return None
 
 
+def _about_dashes(error: Exception, path: str) -> str:
+    """How to name what begins like an option, where the command takes names."""
+    context = getattr(error, "ctx", None)
+    takes = context and any(each.param_type_name == "argument" for each in context.command.params)
+    if type(error).__name__ != "NoSuchOption" or not takes:
+        return ""
+    return f" A name that begins with a dash goes last: {path} [OPTIONS] -- -NAME"
+
+
 def _sentence(text: str) -> str:
     text = " ".join(text.split())
+    text = re.sub("is not a valid float( range)?", "is not a number", text)
+    text = re.sub("is not a valid int(eger)?( range)?", "is not a whole number", text)
     return text if text.endswith((".", "?", "!")) else text + "."
 
 

@@ -71,9 +71,7 @@ def looks_like_a_picture(path: Path) -> bool:
 
 
 def is_drawing(path: Path) -> bool:
-    """Whether `labelctl show` drew it, under the name that it gives: no photo to find labels for."""
-    if not path.stem.endswith("-labels"):
-        return False
+    """Whether `labelctl show` drew it: no photo to find labels for."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             return MARK.encode() in file.read(_BEGINNING)
@@ -116,7 +114,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _in_words(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "There is no such file."
+        return "There is no such file or folder."
     if isinstance(error, IsADirectoryError):
         return "It is a folder."
     if isinstance(error, PermissionError):

@@ -58,14 +58,15 @@ class Result:
     `replaced`: sent, in place of another photo under that key; `refused`: not fit to be sent;
     `failed`: sending went wrong.
 
-    `version_id` and `etag` are the object's, as S3 told them; `size` is in bytes.
+    `version_id` and `etag` are the object's, as S3 told them; `size` is in bytes, None of a file that
+    was refused.
     """
 
     path: Path
     key: str
     outcome: Outcome
     reason: str = ""
-    size: int = 0
+    size: int | None = None
     version_id: str | None = None
     etag: str | None = None
 
@@ -95,6 +96,17 @@ def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
             if len(paths) > 1:
                 taken.setdefault(key, file)
             yield Candidate(file, key, clash=other)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something under that name, be it a link that leads nowhere."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):  # no right to look, or no name that can be: reading it will tell
+        return True
+    return True
 
 
 def _is_folder(path: Path) -> bool:

@@ -35,11 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far it is, in photos; `total` is None while nobody knows."""
+    """How far it is, in photos; `total` is None while nobody knows.
+
+    `left`: so many seconds it waits until they are not too young to be sure of.
+    """
 
     words: str
     done: int
     total: int | None = None
+    left: float = 0
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,7 @@ def verify(
                 yield Progress("Looking closer", done, doubts)
             if unsure := inquiry.unfinished:
                 for left in inquiry.wait():
-                    yield Progress(
-                        f"Too young to be sure of, looking again in {span(left)}", 0, unsure
-                    )
+                    yield Progress(f"looking again in {span(left)}", 0, unsure, left)
                 done = 0
                 for looked_at, findings in inquiry.look_again():
                     yield from findings

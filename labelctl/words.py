@@ -1,6 +1,8 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and names in commands."""
 
 from __future__ import annotations
+
+import shlex
 
 
 def counted(number: int, noun: str) -> str:
@@ -26,3 +28,8 @@ def span(seconds: float) -> str:
         if seconds >= 2 * size:
             return counted(int(seconds // size), unit)
     return counted(max(int(seconds), 0), "second")
+
+
+def quoted(name: str) -> str:
+    """A path, or a key where a path will do, as a shell takes it, and no command for an option."""
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 from labelctl.errors import LocalCloudError
 from labelctl.options import options_of
 from labelctl.session import Session
+from labelctl.words import quoted
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 """Photographs in scikit-image's package data; all in the public domain or CC0."""
@@ -45,7 +45,7 @@ def demo(
     view.command(session.command(f"upload --wait {words}{' '.join(map(_quoted, photos))}"))
     upload.upload(context, paths=photos, prefix=prefix, wait=True)
     if photos[0].is_file():
-        key = shlex.quote(prefix + photos[0].name)
+        key = quoted(prefix + photos[0].name)
         view.command(session.command(f"labels {key}"), lead="Try: ")
     for words in ("stats", "gallery --open", "status", "destroy"):
         view.command(session.command(words), lead="Try: ")
@@ -68,4 +68,4 @@ def _photographs() -> list[Path]:
 
 def _quoted(path: Path) -> str:
     here = Path.cwd()
-    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+    return quoted(str(path.relative_to(here) if path.is_relative_to(here) else path))

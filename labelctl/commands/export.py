@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.errors import AmissError, UsageError
+from labelctl.errors import AmissError, NotFoundError, UsageError
 from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Column, Table
@@ -93,6 +93,11 @@ def export(
                     view.note(f'An export to "{path}" was cut off before. Starting anew.')
                 with writing.writer(name, draft.stream) as writer:
                     _write(session, reader, writer, count, prefix, min_confidence)
+                if prefix and not count.read:  # a typing error must not empty a file
+                    raise NotFoundError(
+                        f'There is no photo whose key begins with "{prefix}".',
+                        f'Nothing was written to "{path}".',
+                    )
             _tell(session, path, name, count)
             if nothing := _nothing(session, count, prefix, min_confidence):
                 view.warn(f'"{path}" has no labels in it now. {nothing}')

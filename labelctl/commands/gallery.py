@@ -66,7 +66,8 @@ def gallery(
     """Make a page to look through photos and their labels.
 
     It needs no server and no network. Each photo is fetched from S3 once (a GET request, and AWS asks
-    a price for what leaves it) to make small copies, of 1,600 pixels; later runs fetch what is new.
+    a price for what leaves it) to make small copies, of 1,600 pixels; later runs into the same folder
+    fetch what is new, and take away the copies of photos that are not on the page any more.
     """
     from labelctl.gallery import links, thumbnails
     from labelctl.gallery.onefile import OneFile
@@ -270,7 +271,10 @@ def _note(
         view.note(f"… and of {counted(len(bare) - _TOLD, 'more photo')}.")
     if removed:
         others = "other photos" if removed > 1 else "another photo"
-        view.note(f"{counted(removed, 'picture')} of {others} removed.")
+        view.note(
+            f"{counted(removed, 'picture')} of {others} removed: the folder holds what the page shows,"
+            " and -o DIR makes another."
+        )
     if more:
         view.note("There are more photos: --limit COUNT takes them.")
     if links_end:

@@ -82,7 +82,7 @@ def search(
     )
     query = core.plan(Vocabulary(reader), wanted)
     for absent in query.absent:
-        view.warn(absent.message, absent.hint)
+        view.warn(absent.message, session.options.complete(absent.hint))
     for text in query.unknown:
         view.warn(f'No photo has the label "{text}": --not takes nothing away.')
     for group in query.groups:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from labelctl.commands.opening import open_file
 from labelctl.errors import PhotosFailedError
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
+from labelctl.words import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -86,7 +86,7 @@ def show(
         _tell(session, photo, target, drawn)
     if open_:
         open_file(session, target)
-    raise_unless_labelled(session, photo, f"`labelctl labels {shlex.quote(sent.key)} --wait`")
+    raise_unless_labelled(session, photo, f"`labelctl labels {quoted(sent.key)} --wait`")
 
 
 def _sure(label: Label, confidence: float) -> Label:

@@ -49,6 +49,12 @@ def upload(
     view = session.view
     if prefix.startswith("/"):
         raise UsageError(f'--prefix "{prefix}" begins with a slash.', "Keys do not; leave it out.")
+    if not any(map(core.is_there, paths)):
+        names = ", ".join(f'"{path}"' for path in paths)
+        raise NotFoundError(
+            f"There is no file or folder {names}.",
+            "Paths are taken from the folder you are in." if not paths[0].is_absolute() else "",
+        )
     stack, s3 = session.stack, session.aws.s3
     sent: list[results.Awaited] = []
     tally = dict.fromkeys(_STYLES, 0)

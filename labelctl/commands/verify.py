@@ -19,7 +19,7 @@ from labelctl.words import counted, span
 
 if TYPE_CHECKING:
     from labelctl.verdict import Finding
-    from labelctl.verify import Summary
+    from labelctl.verify import Progress, Summary
 
 _STYLES = {"leftovers": "yellow", "orphaned": "yellow"}
 _WORDS = {
@@ -65,12 +65,16 @@ def verify(
     view = session.view
     stack, aws = session.stack, session.aws
     summary: Summary | None = None
+    waits = False
     patience = None if overdue is None else overdue * 3600
     steps = core.verify(aws, stack, prefix=prefix, overdue=patience, repair=repair)
     try:
         with closing(steps), view.meter("Verifying") as meter:
             for step in steps:
                 if isinstance(step, core.Progress):
+                    if step.left and not waits:
+                        waits = True
+                        _tell_wait(session, step)
                     meter.update(step.done, total=step.total, words=step.words)
                 elif isinstance(step, core.Summary):
                     summary = step
@@ -84,6 +88,14 @@ def verify(
         raise
     assert summary is not None  # it always comes last
     _sum_up(session, summary, prefix, overdue, repair)
+
+
+def _tell_wait(session: Session, progress: Progress) -> None:
+    one = progress.total == 1
+    session.view.note(
+        f"{counted(progress.total or 0, 'photo')} may be too young to be sure of: looking at"
+        f" {'it' if one else 'them'} again in {span(progress.left)} (--overdue 0 does not wait)."
+    )
 
 
 def _tell(session: Session, finding: Finding) -> None:

@@ -85,6 +85,8 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
     assert stack("search", "person", "gray").rows == []
     either = {row[0] for row in stack("search", "person", "--any", "gray").rows}
     assert either == {"people/me.png", "people/again.png", *common}
+    half = stack("search", "persn", "--any", "gray")
+    assert "Did you mean Person? labelctl search Person gray --any --local" in half.err
     assert stack("search", "face", "--not", "person").rows == []
     assert {row[0] for row in stack("search", "gray", "--not", "person").rows} == {*common}
 

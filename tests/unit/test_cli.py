@@ -168,11 +168,19 @@ USAGE = {
     "a missing argument": (["upload"], "Missing argument 'PATH...'."),
     "an unknown output": (["status", "--output", "xml"], "'xml' is not one of table, plain, json."),
     "a number out of its range": (["labels", "a.jpg", "--min-confidence", "101"], "101"),
-    "no number": (["labels", "a.jpg", "--timeout", "soon"], "'soon' is not a valid float"),
+    "no number": (["labels", "a.jpg", "--timeout", "soon"], "'soon' is not a number."),
+    "no whole number": (["search", "dog", "--limit", "1.5"], "'1.5' is not a whole number."),
     "an argument too many": (["status", "x"], "unexpected extra argument"),
     "an option without its value": (["status", "--stack"], "requires an argument"),
     "no command": (["--quiet"], "Missing command."),
 }
+
+
+def test_a_name_that_begins_with_a_dash_is_told_how_to_give(run):
+    said = "A name that begins with a dash goes last: labelctl show [OPTIONS] -- -NAME"
+    assert said in run("show", "-dash.jpg")[2]
+    assert "a dash" not in run("status", "-dash.jpg")[2]
+    assert "a dash" not in run("show")[2]
 
 
 @pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)

@@ -239,7 +239,6 @@ def test_a_table_without_labels(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--prefix", "nope"], 'There is no photo whose key begins with "nope".'),
         (["--prefix", "none"], 'No photo whose key begins with "none" has a label.'),
         (["--min-confidence", "99.5"], "No label is as sure as 99.5 %."),
         (
@@ -255,6 +254,17 @@ def test_where_there_is_nothing_it_says_why(run: Run, words: list[str], why: str
         said = run("export", "-o", "labels.jsonl", *words, "--output", form, "--quiet")
         assert (said.code, said.err) == (0, f'"labels.jsonl" has no labels in it now. {why}\n')
     assert Path("labels.jsonl").read_text() == ""
+
+
+def test_a_prefix_that_is_mistyped_empties_no_file(run: Run) -> None:
+    why = 'There is no photo whose key begins with "nope".'
+    assert run("export", "--prefix", "nope").err == f"{why}\n"
+    run("export", "-o", "labels.jsonl")
+    before = Path("labels.jsonl").read_text()
+    said = run("export", "-o", "labels.jsonl", "--prefix", "nope")
+    assert (said.code, said.err) == (3, f'Error: {why}\nNothing was written to "labels.jsonl".\n')
+    assert Path("labels.jsonl").read_text() == before
+    assert [path.name for path in Path().iterdir()] == ["labels.jsonl"]
 
 
 class Changing:

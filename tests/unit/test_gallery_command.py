@@ -79,12 +79,16 @@ def test_that_pictures_of_other_photos_are_removed_is_said(album: Gallery, run: 
     run("gallery", "-o", "g")
     assert "removed" not in run("gallery", "-o", "g").err
     assert run("gallery", "-o", "g", "--limit", "2").err.splitlines() == [
-        "1 picture of another photo removed.",
+        "1 picture of another photo removed: the folder holds what the page shows, and -o DIR makes"
+        " another.",
         "There are more photos: --limit COUNT takes them.",
     ]
     run("gallery", "-o", "g")
     told = run("gallery", "-o", "g", "--search", "cat", "--output", "json")
-    assert told.err == "2 pictures of other photos removed.\n"
+    assert told.err == (
+        "2 pictures of other photos removed: the folder holds what the page shows, and -o DIR makes"
+        " another.\n"
+    )
     assert told.json["removed"] == 2
 
 

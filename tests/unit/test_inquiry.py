@@ -228,7 +228,7 @@ def test_the_second_look_is_told_as_progress_and_repairs(unsure):
     clock = Later()
     steps = list(verify.verify(unsure, STACK, repair=True, clock=clock, sleep=clock.sleep))
     words = [step.words for step in steps if isinstance(step, Progress)]
-    assert sum(told.startswith("Too young to be sure of") for told in words) > 100
+    assert sum(told.startswith("looking again in ") for told in words) > 100
     assert words[-1] == "Looking again"
     assert [event.key for event in unsure.sent] == ["x.jpg"]
 

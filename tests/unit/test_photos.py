@@ -206,12 +206,12 @@ def why(path: Path) -> str:
 
 
 def test_no_file_at_all(tmp_path):
-    assert why(tmp_path / "none.jpg") == "There is no such file."
+    assert why(tmp_path / "none.jpg") == "There is no such file or folder."
 
 
 def test_a_link_to_nothing(tmp_path):
     (tmp_path / "a.jpg").symlink_to("gone.jpg")
-    assert why(tmp_path / "a.jpg") == "There is no such file."
+    assert why(tmp_path / "a.jpg") == "There is no such file or folder."
 
 
 def test_a_link_to_itself(tmp_path):

@@ -85,7 +85,7 @@ def test_hidden_files_and_what_is_no_picture_are_passed_over(folder):
 def test_what_labelctl_made_of_photos_is_passed_over(folder):
     here = folder("beach.jpg", "b-labels.jpg", "gallery/photos/1.jpg", "photos/2.jpg")
     (here / "gallery" / ".labelctl-gallery").touch()
-    for name in ("c-labels.jpg", "photos/c-labels.png"):
+    for name in ("c-labels.jpg", "photos/c-labels.png", "photos/boxes.png", "boxes.jpg"):
         saving.save(Image.new("RGB", (90, 90)), here / name)
     assert keys(".") == ["b-labels.jpg", "beach.jpg", "photos/2.jpg"]
     assert keys("c-labels.jpg") == ["c-labels.jpg"]
@@ -139,7 +139,8 @@ def test_a_path_that_cannot_be_looked_at_is_told_and_not_the_end(folder, s3, buc
     results = send(s3, bucket, "n" * 300, "none.jpg", "good.jpg")
     assert [result.outcome for result in results] == ["refused", "refused", "uploaded"]
     assert results[0].reason == "It cannot be read: File name too long."
-    assert results[1].reason == "There is no such file."
+    assert results[1].reason == "There is no such file or folder."
+    assert results[1].size is None
 
 
 def test_a_folder_that_cannot_be_read_is_told_and_not_the_end(folder, s3, bucket, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from labelctl import cli, verify
 from labelctl.options import options_of
 from labelctl.session import Session
-from labelctl.verify import Summary
+from labelctl.verify import Progress, Summary
 
 WELL = Summary(
     photos=6,
@@ -42,13 +42,14 @@ def run(monkeypatch, capsys):
 
     monkeypatch.setattr(Session, "of", session)
 
-    def ran(summary, *words):
+    def ran(summary, *words, progress=()):
         asked = []
 
         def steps(aws, stack, **more):
             asked.append(more)
             if summary is None:
                 raise KeyboardInterrupt
+            yield from progress
             yield summary
 
         monkeypatch.setattr(verify, "verify", steps)
@@ -138,6 +139,16 @@ def test_json_has_the_numbers(run):
     assert code == 5
     assert (told["waiting"], told["lost"], told["messages"], told["unclear"]) == (3, 2, 1, 0)
     assert "units" not in told
+
+
+def test_it_says_once_why_it_stands_still(run):
+    pauses = [Progress("looking again", 0, 3, left) for left in (121, 120, 119)]
+    told = "3 photos may be too young to be sure of: looking at them again in 2 minutes"
+    assert run(WELL, progress=pauses)[2].splitlines() == [
+        f"{told} (--overdue 0 does not wait).",
+        "6 photos: 6 labelled, 0 failed. Nothing is amiss.",
+    ]
+    assert "look" not in run(WELL, progress=[Progress("Looking closer", 0, 3)])[2]
 
 
 def test_what_the_table_took_is_told_where_it_is_known(run):

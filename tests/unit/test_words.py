@@ -1,10 +1,10 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and names in commands."""
 
 from __future__ import annotations
 
 import pytest
 
-from labelctl.words import span, volume
+from labelctl.words import quoted, span, volume
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,11 @@ def test_a_length_of_time_is_told_in_a_unit_of_which_there_are_two(seconds, word
 )
 def test_a_size_is_told_in_the_unit_that_fits(size, words):
     assert volume(size) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("a.jpg", "a.jpg"), ("a b.jpg", "'a b.jpg'"), ("-a.jpg", "./-a.jpg"), ("-'", "'./-'\"'\"''")],
+)
+def test_a_name_in_a_command_is_taken_as_it_is(name, written):
+    assert quoted(name) == written
