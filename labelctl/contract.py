@@ -145,7 +145,8 @@ def parse_message(body: str) -> list[PhotoEvent]:
     """The photo events in one queue message; none for the test event S3 sends at configuration.
 
     Keys arrive URL-encoded with `+` for a space. Of `eventVersion` only the major number is checked:
-    within it S3 promises compatibility. Events other than created and removed are passed over.
+    within it S3 promises compatibility. Events other than created and removed are passed over, and so
+    is a folder that was created.
 
     Raises ValueError for a body that is not an S3 notification.
     """
@@ -185,7 +186,7 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         kind = "version_removed"
     else:
         kind = "removed"
-    return PhotoEvent(
+    told = PhotoEvent(
         bucket=_checked(record["s3"]["bucket"]["name"], str),
         key=_key(unquote_plus(photo["key"])),
         kind=kind,
@@ -195,6 +196,7 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         size=_checked(photo.get("size"), int, NoneType),
         at=_checked(record["eventTime"], str),
     )
+    return None if kind == "created" and is_folder(told.key, told.size) else told
 
 
 def _key(key: str) -> str:
@@ -216,6 +218,15 @@ def known_version(version_id: str | None) -> str | None:
     What lies under "null" changes, so that it is the ETag which tells one from another.
     """
     return None if version_id == "null" else version_id
+
+
+def is_folder(key: str, size: int | None) -> bool:
+    """Whether an object of so many bytes is a folder of the S3 console, and so no photo.
+
+    "Create folder" makes an object of 0 bytes whose key ends with a slash. [S3 User Guide, "Organizing
+    objects in the Amazon S3 console by using folders"] Where no size is told, it is none.
+    """
+    return size == 0 and key.endswith("/")
 
 
 def decimals(value: Any) -> Any:

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from labelctl.contract import is_folder
 from labelctl.errors import RefusedError
 from labelctl.reads import patiently
 
@@ -30,7 +31,7 @@ _LEFT = "(state >= 3 OR (state = 0 AND etag IS NOT NULL))"
 class There:
     """A key as it stands in the bucket.
 
-    `etag` is None where there is no object. `version_id` is None in a bucket without versions. `since`
+    `etag` is None where there is no photo. `version_id` is None in a bucket without versions. `since`
     (seconds since 1970) is when it came to be so, None where nothing tells: an object that was removed
     together with all its versions. Of an upload in parts it is when that began.
     """
@@ -60,11 +61,15 @@ class Doubt:
 
 
 def newest(page: Any) -> Iterator[tuple[str, There]]:
-    """The newest version of each key in a page of ListObjectVersions, delete markers included."""
+    """The newest version of each key in a page of ListObjectVersions, delete markers included.
+
+    A folder counts as such a marker: under that key there is no photo, whatever was there before.
+    """
     for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
         if each["IsLatest"]:
             version = None if each["VersionId"] == "null" else each["VersionId"]
-            etag = each["ETag"].strip('"') if "ETag" in each else None
+            gone = "ETag" not in each or is_folder(each["Key"], each.get("Size"))
+            etag = None if gone else each["ETag"].strip('"')
             yield each["Key"], There(version, etag, each["LastModified"].timestamp())
 
 

@@ -133,7 +133,7 @@ def is_key(key: str) -> bool:
 
 
 def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
-    """The photo as it lies in the bucket now, or None."""
+    """The photo as it lies in the bucket now, or None; a folder is none."""
     from botocore.exceptions import ClientError
 
     try:
@@ -142,6 +142,8 @@ def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
         if is_missing(error):
             return None
         raise
+    if contract.is_folder(key, head["ContentLength"]):
+        return None
     version = contract.known_version(head.get("VersionId"))
     return Awaited(key, version, head["ETag"].strip('"'))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from labelctl import results
+from labelctl import contract, results
 from labelctl.reads import BATCH, Item, Reader
 from labelctl.results import Awaited
 from labelctl.threads import pool
@@ -52,13 +52,15 @@ class Listed:
 def objects(s3: S3Client, bucket: str, prefix: str, page: int = _LISTING) -> Iterator[Object]:
     """What lies in the bucket under a prefix, in the order of the keys, listed as far as it is taken.
 
-    `page` is how many are listed at once, for whoever wants only a few.
+    Folders are passed over. `page` is how many are listed at once, for whoever wants only a few.
     """
     pages: Any = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": min(page, _LISTING)}
     )
     for answer in pages:
         for each in answer.get("Contents", ()):
+            if contract.is_folder(each["Key"], each["Size"]):
+                continue
             since = f"{each['LastModified']:%Y-%m-%dT%H:%M:%SZ}"
             yield Object(each["Key"], each["ETag"].strip('"'), since)
 

@@ -56,6 +56,8 @@ class Bucket:
     def current(self, event: PhotoEvent) -> PhotoEvent | None:
         """The photo as it lies there now, under the event's sequencer; None if it is gone.
 
+        It is, too, if a folder lies in its place.
+
         In a bucket with versions, removing one that is not the newest changes nothing, and removing
         the newest (or a delete marker) shows the one before it, for which S3 sends no event of its
         own.
@@ -66,6 +68,8 @@ class Bucket:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
+        if contract.is_folder(event.key, head["ContentLength"]):
+            return None
         return replace(
             event,
             kind="created",

@@ -102,7 +102,7 @@ def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Chosen]:
     pages: Any = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
         for each in page.get("Versions", ()):
-            if each["IsLatest"]:
+            if each["IsLatest"] and not contract.is_folder(each["Key"], each["Size"]):
                 version = contract.known_version(each["VersionId"])
                 sent = Awaited(each["Key"], version, each["ETag"].strip('"'))
                 yield Chosen(sent, f"{each['LastModified']:%Y-%m-%dT%H:%M:%SZ}", each["Size"])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import User
+from tests.e2e.test_session import assert_soon
 
 Client = Callable[[str], Any]
 Photo = Callable[..., Path]
@@ -128,6 +129,32 @@ def test_what_is_amiss_is_told_and_mended(stack: User, photo: Photo, client: Cli
     assert behind.rows("gone.jpg") == ["#"]  # a tombstone
     assert len({row.partition("#")[0] for row in behind.rows("stray.jpg")}) == 2
     stack("labels", "new/a b+c.png")
+
+
+def test_a_folder_of_the_console_is_no_photo(stack: User, photo: Photo, client: Client) -> None:
+    """The console's "Create folder" makes an object of 0 bytes whose key ends with a slash."""
+    behind = Behind(stack, client)
+    stack("upload", photo("a.jpg"), "--prefix", "folder/", "--wait", "--quiet")
+    for key, body in (("folder/", b""), ("odd/", photo("b.png", "coffee.png").read_bytes())):
+        behind.s3.put_object(Bucket=behind.bucket, Key=key, Body=body)
+    stack("labels", "odd/", "--wait")
+    assert_soon(lambda: not any(stack("status", "-o", "json").json["queue"].values()))
+
+    assert [row[0] for row in stack("images").rows] == ["folder/a.jpg", "odd/"]
+    assert stack("failures").out == ""
+    assert stack("verify").err == "2 photos: 2 labelled, 0 failed. Nothing is amiss.\n"
+    assert stack("stats", "-o", "json").json["photos"]["all"] == 2
+    assert stack("gallery", "--output", "json").json["photos"] == 2
+    assert 'There is no photo "folder/"' in stack("labels", "folder/", code=3).err
+    assert behind.rows("folder/") == []
+
+    behind.s3.put_object(Bucket=behind.bucket, Key="odd/", Body=b"")
+    told = stack("verify", *AT_ONCE, "--repair")
+    assert [row[:2] for row in told.rows] == [["orphaned", "odd/"]]
+    assert settled(stack)["photos"] == 1
+    assert behind.rows("odd/") == ["#"]  # a tombstone
+    stack("rm", "--prefix", "folder/", "--yes")
+    assert "Contents" not in behind.s3.list_objects_v2(Bucket=behind.bucket, Prefix="folder/")
 
 
 def test_an_interrupted_verify_leaves_nothing_behind(

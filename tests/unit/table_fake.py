@@ -132,11 +132,13 @@ class BucketFake:
         self._objects: dict[str, Item] = {}
         self._sorted: list[str] | None = None
 
-    def put(self, key: str, content: str, at: str = "2026-05-01T12:00:00.000Z") -> str:
+    def put(
+        self, key: str, content: str, at: str = "2026-05-01T12:00:00.000Z", size: int = 1000
+    ) -> str:
         """Put an object there, as one that waits to be labelled; returns its ETag."""
         etag = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
         moment = datetime.fromisoformat(at)
-        self._objects[key] = {"Key": key, "ETag": f'"{etag}"', "Size": 1000, "LastModified": moment}
+        self._objects[key] = {"Key": key, "ETag": f'"{etag}"', "Size": size, "LastModified": moment}
         self._sorted = None
         return etag
 

@@ -100,6 +100,33 @@ def test_other_events_are_passed_over(name):
     assert parse_message(message(other, s3_record("b.jpg", "2"))) == [only(s3_record("b.jpg", "2"))]
 
 
+FOLDERS = [
+    *[("holiday/", 0, True), ("/", 0, True), ("a/b c/", 0, True)],
+    *[
+        ("holiday/", 1, False),
+        ("holiday/", None, False),
+        ("empty.jpg", 0, False),
+        ("a/b", 0, False),
+    ],
+]
+
+
+@pytest.mark.parametrize(("key", "size", "folder"), FOLDERS)
+def test_a_folder_of_the_console_is_no_photo(key, size, folder):
+    assert contract.is_folder(key, size) is folder
+    told = {} if size is None else {"size": size}
+    made, photo = s3_record(key, "1", eTag="e1", **told), s3_record("b.jpg", "2")
+    events = parse_message(message(made, photo))
+    assert [event.key for event in events] == (["b.jpg"] if folder else [key, "b.jpg"])
+
+
+@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "LifecycleExpiration:Delete"])
+def test_a_removal_counts_whatever_the_key(name):
+    """It tells no size, so that a photo may have been there."""
+    assert only(s3_record("holiday/", "1", name)).kind == "removed"
+    assert only(s3_record("holiday/", "1", name, versionId="v", size=0)).kind == "version_removed"
+
+
 def test_the_test_event_of_a_new_notification_is_no_photo():
     test = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"}
     assert parse_message(json.dumps(test)) == []

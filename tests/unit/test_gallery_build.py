@@ -92,6 +92,13 @@ def test_nothing_that_a_file_tells_besides_goes_out(gallery: Gallery) -> None:
         assert PLACE not in path.read_bytes()
 
 
+def test_a_folder_of_the_console_is_not_shown(gallery: Gallery) -> None:
+    gallery.s3.put_object(Bucket=gallery.bucket, Key="day 1/", Body=b"")
+    gallery.put("day 1/a.jpg")
+    gallery.put("odd/")
+    assert [each.sent.key for each in gallery.listed()] == ["day 1/a.jpg", "odd/"]
+
+
 # ---- what is fetched, and what is left
 
 

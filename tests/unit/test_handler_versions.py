@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from labelctl import contract
 from tests.unit.function_world import headers, names, printed, version_id
 
 # Twice, late, replaced
@@ -150,6 +151,7 @@ def test_a_photo_that_is_replaced_while_it_is_read_waits_for_its_own_event(
     """In a bucket without versions Rekognition reads whatever lies there."""
     old = photos.put("a.jpg", b"old")
     del old["s3"]["object"]["versionId"]
+    old["eventTime"] = datetime.now(UTC).isoformat()  # S3's 412 is a proof in a young bucket, too
 
     def replace(_):
         photos.put("a.jpg", b"new")
@@ -184,6 +186,17 @@ def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rek
     assert rows() == []
 
 
+def test_a_version_that_is_gone_is_not_mixed_up_with_the_one_in_its_place(
+    work, photos, rekognition, rows
+):
+    old = photos.put("a.jpg", b"old")
+    photos.put("a.jpg", b"new")
+    photos.remove_version("a.jpg", version_id(old))
+    rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
+    assert work(old) == []
+    assert rows() == []
+
+
 @pytest.mark.parametrize(("minutes", "left"), [(-1, ["m0"]), (14, ["m0"]), (21, [])])
 def test_a_young_bucket_may_deny_a_photo_that_is_there(
     minutes, left, work, photos, rekognition, rows
@@ -195,6 +208,55 @@ def test_a_young_bucket_may_deny_a_photo_that_is_there(
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
     assert work(record) == left
     assert rows() == []
+
+
+# A folder of the S3 console
+
+
+def test_a_folder_costs_nothing_and_leaves_nothing(work, photos, rekognition, rows, capsys):
+    assert work(photos.put("x/", b""), photos.put("x/a.jpg")) == []
+    assert [row["image"] for row in headers(rows())] == ["x/a.jpg"]
+    assert [photo["Name"] for photo in rekognition.photos] == ["x/a.jpg"]
+    assert [line["image"] for line in printed(capsys)] == ["x/a.jpg"]
+
+
+def test_a_photo_may_be_called_like_a_folder(work, photos, look):
+    record = photos.put("x/")
+    assert work(record) == []
+    assert look(record).status == "labelled"
+
+
+def asked_about(photos, old):
+    return contract.request(
+        "photos", "x/", contract.next_sequencer("F" * 24), "2026-01-02T03:04:05Z"
+    )
+
+
+def an_old_version_removed(photos, old):
+    return photos.remove_version("x/", version_id(old))
+
+
+@pytest.mark.parametrize("happens", [asked_about, an_old_version_removed])
+def test_a_folder_in_the_place_of_a_photo_takes_its_labels(
+    happens, work, photos, rekognition, rows
+):
+    first, second = photos.put("x/", b"old"), photos.put("x/")
+    work(second)
+    assert work(photos.put("x/", b"")) == []
+    assert work(happens(photos, first)) == []
+    assert [row["status"] for row in rows()] == ["removed"]
+    assert len(rekognition.requests) == 1
+
+
+def test_a_photo_shows_again_when_the_folder_over_it_goes(work, photos, look, rows):
+    photo, folder = photos.put("x/"), photos.put("x/", b"")
+    work(photo)
+    work(asked_about(photos, photo))
+    assert [row["status"] for row in rows()] == ["removed"]
+    gone = photos.remove_version("x/", version_id(folder))
+    gone["s3"]["object"]["sequencer"] = "F" * 25
+    assert work(gone) == []
+    assert look(photo).status == "labelled"
 
 
 # An interrupted attempt

@@ -100,6 +100,16 @@ def test_a_state_and_a_prefix_choose(run: Run, words: str, images: list[str]) ->
     assert names(run("images", *words.split())) == images
 
 
+def test_a_folder_of_the_console_is_no_photo(table: TableFake, run: Run) -> None:
+    before = [run(*words).out for words in (["images"], ["images", "--status", "pending"])]
+    for key in ("album/", "empty/", "/"):
+        table.bucket.put(key, "", size=0)
+    assert [run(*words).out for words in (["images"], ["images", "--status", "pending"])] == before
+    assert names(run("images", "--limit", "1")) == ["album/[bold].jpg"]
+    table.put_photo("odd/", {"Cat": 80})
+    assert names(run("images", "--prefix", "odd/")) == ["odd/"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -12,11 +12,12 @@ from typing import Any
 import boto3
 import pytest
 
-from labelctl import objects, remove
+from labelctl import contract, objects, remove
 from labelctl.dead_letters import Unseen, held
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
+from tests.unit.photo_rows import NOW
 from tests.unit.queue_world import body, visible
 from tests.unit.queue_world import put as send
 
@@ -93,6 +94,15 @@ def test_a_key_must_be_given_exactly(s3, bucket, put):
     assert "verify --repair" in told.value.hint
 
 
+def test_a_folder_of_the_console_goes_with_what_is_in_it(s3, bucket, put, left):
+    s3.put_object(Bucket=bucket, Key="day 1/", Body=b"")
+    put("day 1/a.jpg")
+    with pytest.raises(PhotoNotFoundError, match='There is no photo "day 1/"'):
+        remove.check(s3, bucket, "day 1/")
+    assert list(remove.under(s3, bucket, "day 1/", for_good=False)) == ["day 1/", "day 1/a.jpg"]
+    assert left()[0] == []
+
+
 def test_what_was_removed_before_can_still_go_for_good(s3, bucket, put, left):
     put("a.jpg", "a.jpg.jpg")
     list(remove.remove(s3, bucket, ["a.jpg"], for_good=False))
@@ -129,6 +139,14 @@ def test_for_good_counts_those_that_were_removed_before(s3, bucket, put):
     assert list(remove.find(s3, bucket, "m/", for_good=True)) == ["m/1", "m/2"]
 
 
+def test_one_with_many_versions_is_one_photo(s3, bucket, put):
+    put("a.jpg", "a.jpg", "a.jpg", "b.jpg")
+    s3.meta.events.register(
+        "before-parameter-build.s3.ListObjectVersions", lambda params, **_: params.update(MaxKeys=2)
+    )
+    assert list(remove.find(s3, bucket, "", for_good=True)) == ["a.jpg", "b.jpg"]
+
+
 def test_what_went_is_told_although_another_did_not(s3, bucket, put, monkeypatch):
     put("a.jpg", "b.jpg")
     refused = {"Errors": [{"Key": "b.jpg", "Code": "AccessDenied", "Message": "held"}]}
@@ -150,6 +168,27 @@ def test_what_s3_will_not_remove_is_told(s3, bucket, put, left):
     with pytest.raises(RefusedError, match=r"a\.jpg: Access Denied"):
         list(remove.remove(s3, bucket, ["a.jpg"], for_good=False))
     assert left()[0] == ["a.jpg"]
+
+
+def test_it_ends_where_nothing_goes_away(s3, bucket, put, monkeypatch):
+    put("a.jpg")
+    answers = iter([{}] * 3)
+    monkeypatch.setattr(s3, "delete_objects", lambda **_: next(answers))
+    with pytest.raises(RefusedError, match=r"1 object of .* still lists 'a\.jpg'"):
+        list(remove.remove(s3, bucket, ["a.jpg"], for_good=True))
+
+
+def test_what_xml_has_no_form_for_goes_by_its_url(s3, bucket, put):
+    """S3 would refuse the whole request."""
+    keys = ["a\x01.jpg", "b.jpg"]
+    put(*keys)
+    written = []
+    s3.meta.events.register(
+        "before-parameter-build.s3.DeleteObjects",
+        lambda params, **_: written.extend(each["Key"] for each in params["Delete"]["Objects"]),
+    )
+    assert list(remove.remove(s3, bucket, keys, for_good=False)) == keys
+    assert written == ["b.jpg"]
 
 
 def fails(s3: Any, code: str, times: int) -> None:
@@ -226,6 +265,22 @@ def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved,
     assert depth(stack.sqs, stack.queue) == moved
 
 
+@pytest.mark.parametrize(
+    ("text", "moved"),
+    [
+        (message_body(s3_record("a.jpg", "1", "ObjectRemoved:Delete", versionId="v1")), 1),
+        (message_body(s3_record("a.jpg", "1", "ObjectRemoved:DeleteMarkerCreated")), 1),
+        (contract.request("photos", "a.jpg", contract.next_sequencer(""), NOW), 0),
+    ],
+)
+def test_only_what_tells_of_a_removal_goes_back_to_work(s3, sqs, bucket, queue, dead, text, moved):
+    send(sqs, dead, text)
+    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
+    *_, last = remove.drop_dead_letters(SimpleNamespace(s3=s3, sqs=sqs), stack, every)
+    assert last.cleared == 1
+    assert (visible(sqs, dead), visible(sqs, queue)) == (0, moved)
+
+
 @pytest.fixture
 def many(s3, sqs, bucket, queue, dead):
     """A stack with 50 dead letters of photos that are gone."""
@@ -272,8 +327,9 @@ def test_clearing_may_be_cut_off_anywhere_and_repeated(many, s3, sqs, dead, monk
     assert visible(sqs, dead) == 0
 
 
-def test_photos_are_looked_for_side_by_side_each_once(many, s3):
+def test_photos_are_looked_for_side_by_side_each_once(many, s3, sqs, dead):
     """One after the other, a hundred thousand would take an hour."""
+    send(sqs, dead, body("7.jpg", number=2))
     together = threading.Barrier(2)
     asked = []
 
@@ -282,7 +338,7 @@ def test_photos_are_looked_for_side_by_side_each_once(many, s3):
         together.wait(30)
 
     s3.meta.events.register("before-call.s3.HeadObject", meet)
-    assert [*many(every)][-1].cleared == 50
+    assert [*many(every)][-1].cleared == 51
     assert len(asked) == len(set(asked)) == 50
 
 

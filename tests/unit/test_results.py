@@ -61,6 +61,13 @@ def test_the_longest_trailing_part_that_is_a_key_is_meant(s3, bucket, has, image
     assert found == Awaited(key, put[key]["VersionId"], put[key]["ETag"].strip('"'))
 
 
+def test_a_key_may_be_as_long_as_s3_takes_it(s3, bucket, has):
+    key = "ü" * 512
+    has(key)
+    assert results.resolve(s3, bucket, key).key == key
+    assert [*results.candidates(key + "x")] == []
+
+
 @pytest.mark.parametrize("image", ["none.jpg", "", ".", "/", "x/" * 600, "\udcff.jpg"])
 def test_a_photo_that_is_not_there(s3, bucket, has, image):
     has("other.jpg")
@@ -88,6 +95,14 @@ def test_a_removed_photo_is_not_there(s3, bucket, has):
     s3.delete_object(Bucket=bucket, Key="a.jpg")
     with pytest.raises(PhotoNotFoundError):
         results.resolve(s3, bucket, "a.jpg")
+
+
+def test_a_folder_of_the_console_is_no_photo(s3, bucket, has):
+    s3.put_object(Bucket=bucket, Key="day 1/", Body=b"")
+    with pytest.raises(PhotoNotFoundError, match='There is no photo "day 1/" in the bucket'):
+        results.resolve(s3, bucket, "day 1/")
+    has("day 1/")
+    assert results.resolve(s3, bucket, "day 1/").key == "day 1/"
 
 
 # ---- what is stored
@@ -132,6 +147,16 @@ def test_the_documented_json(label, read):
     json.dumps({**told, "properties": None})
 
 
+def test_what_was_stored_a_moment_ago_is_read(label, read, dynamodb):
+    asked = []
+    dynamodb.meta.events.register(
+        "before-parameter-build.dynamodb.Query", lambda params, **_: asked.append(params)
+    )
+    label(event())
+    assert read().status == "labelled"
+    assert all(request["ConsistentRead"] for request in asked)
+
+
 def test_a_photo_without_labels(label, read):
     label(event(), {"Labels": []})
     photo = read()
@@ -150,8 +175,10 @@ def test_a_photo_without_a_row_is_pending(table, read):
     assert read() == results.Photo("a.jpg", "pending")
 
 
-def test_a_removed_photo_that_came_back_is_pending(stored, read):
-    stored(contract.tombstone(event(kind="removed", version_id=None, etag=None), "v.aa", NOW, 1))
+@pytest.mark.parametrize("version_id", [None, "v1"])
+def test_a_removed_photo_that_came_back_is_pending(stored, read, version_id):
+    gone = event(kind="removed", version_id=version_id, etag=None)
+    stored(contract.tombstone(gone, "v.aa", NOW, 1))
     assert read().status == "pending"
 
 
@@ -281,7 +308,8 @@ def test_no_more_photos_are_read_ahead_than_can_be_held(label, dynamodb, table):
 
 def test_what_lies_under_the_version_null_is_told_apart_by_its_etag(s3, monkeypatch):
 
-    head = {"VersionId": "null", "ETag": '"new"', "LastModified": datetime(2030, 1, 1, tzinfo=UTC)}
+    about = {"LastModified": datetime(2030, 1, 1, tzinfo=UTC), "ContentLength": 9}
+    head = {"VersionId": "null", "ETag": '"new"', **about}
     monkeypatch.setattr(s3, "head_object", lambda **_: head)
     there = results.current(s3, "photos", "a.jpg")
     assert there == Awaited("a.jpg", None, "new")

@@ -48,7 +48,8 @@ def run(
     return runner(table, monkeypatch, capsys)
 
 
-def test_everything_is_counted(run: Run) -> None:
+def test_everything_is_counted(table: TableFake, run: Run) -> None:
+    table.bucket.put("b/", "", size=0)  # a folder of the S3 console
     told = run("stats", "-o", "json").json
     assert told == {
         "photos": {"all": 7, "labelled": 3, "failed": 3, "pending": 1},

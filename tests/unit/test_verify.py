@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +60,19 @@ def test_all_is_well(world):
     assert (summary.photos, summary.labelled, summary.failed) == (7, 6, 1)
     assert (summary.waiting, summary.cleanups) == (0, 0)
     assert not {"look", "query", "batch_get_item", "receive_message"} & world.calls.keys()
+
+
+def test_a_folder_of_the_console_is_no_photo(world):
+    for key in ("a/", "b/", "c/"):
+        world.put(key, size=0)
+    world.put("a/photo.jpg")
+    world.labelled("a/photo.jpg")
+    world.header("b/", status="removed", version_id="")  # one that was mended
+    world.header("c/", status="failed")  # of the time when it was one
+    world.put("odd/")
+    findings, summary = check(world)
+    assert kinds(findings) == {"c/": "orphaned", "odd/": "missing"}
+    assert (summary.photos, summary.labelled) == (2, 1)
 
 
 def test_a_bucket_without_versions_is_compared_by_content(world):
@@ -182,18 +197,28 @@ def test_a_dead_letter_explains_what_the_function_would_have_seen_to(
 # ---- any world
 
 
+def photo_in(world: World, key: str) -> str | None:
+    """The version of the photo that shows under a key, if one does."""
+    newest = world.versions.get(key, [{}])[0]
+    if "ETag" not in newest or (key[-1] == "/" and newest["Size"] == 0):
+        return None
+    return str(newest["VersionId"])
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[World, dict[str, str]]:
-    """A world of a few photos, each in some state, and what is amiss with it by brute force."""
+    """A world of a few photos, each in some state, and what is amiss with it by brute force.
+
+    Some of them are folders of the S3 console.
+    """
     world = World(draw(st.integers(1, 7)))
     expected: dict[str, str] = {}
-    for key in draw(st.sets(st.text("ab", min_size=1, max_size=3), max_size=6)):
+    for key in draw(st.sets(st.text("ab/", min_size=1, max_size=3), max_size=6)):
         for number in range(draw(st.integers(0, 2))):
-            world.put(key, f"v{number}")
+            world.put(key, f"v{number}", size=draw(st.sampled_from([0, 9])))
         if draw(st.booleans()) and key in world.versions:
             world.remove(key)
-        newest = world.versions.get(key, [{}])[0]
-        version_id = newest["VersionId"] if "ETag" in newest else None
+        version_id = photo_in(world, key)
         status = draw(st.sampled_from([None, "labelled", "failed", "removed"]))
         header_id = draw(st.sampled_from(["v0", "v1"])) if status != "removed" else ""
         counted = draw(st.integers(0, 2)) if status == "labelled" else 0
@@ -225,8 +250,7 @@ def test_of_any_world_exactly_what_is_amiss_is_told(made):
     findings, summary = check(world)
     assert kinds(findings) == expected
     assert len(findings) == len(expected)
-    in_bucket = [key for key, versions in world.versions.items() if "ETag" in versions[0]]
-    assert summary.photos == len(in_bucket)
+    assert summary.photos == len([key for key in world.versions if photo_in(world, key)])
 
 
 # ---- what it takes
@@ -252,7 +276,8 @@ class Endless(World):
 
     def _version(self, number: int) -> dict[str, Any]:
         key = f"{number:09}.jpg"
-        return {"Key": key, "VersionId": f"v{number}", "ETag": '"e"', "LastModified": OLD}
+        told = {"Key": key, "VersionId": f"v{number}", "Size": 9, "LastModified": OLD}
+        return {**told, "ETag": '"e"'}
 
     def list_object_versions(self, *, Prefix: str, **_: Any) -> Any:  # noqa: N803
         return {"Versions": [{**self._version(int(Prefix[:9])), "IsLatest": True}]}
@@ -268,6 +293,17 @@ class Endless(World):
         items = [item for rows in page.rows.values() for item in rows.values()]
         last = {"LastEvaluatedKey": {"n": numbers[10]}} if len(numbers) > 10 else {}
         return {"Items": items, **last}
+
+
+OPEN = Path("/proc/self/fd")
+
+
+def open_files() -> set[str]:
+    found = set()
+    for each in OPEN.iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            found.add(str(each.readlink()))
+    return found
 
 
 def peak(count: int) -> int:
@@ -301,6 +337,17 @@ def test_a_listing_and_a_scan_are_all_that_it_takes_when_all_is_well():
     assert world.calls.keys() == {"list_object_versions", "scan"}
     assert world.calls["list_object_versions"] == 5
     assert pages <= world.calls["scan"] <= pages + 4
+
+
+@pytest.mark.skipif(not OPEN.is_dir(), reason="only Linux tells which files are open")
+def test_what_the_bucket_holds_lies_in_a_file_and_not_in_memory():
+    before = open_files()
+    with Inventory() as photos:
+        for _ in photos.fill(Endless(50_000), "photos", ""):
+            pass
+        [name] = open_files() - before
+        assert "etilqs" in name  # SQLite's, backwards
+    assert open_files() <= before
 
 
 def test_who_stops_listening_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import boto3
 import pytest
 
-from labelctl import dead_letters
+from labelctl import contract, dead_letters
 from labelctl.verify import Summary
 from tests.lambda_runtime import message_body
 from tests.unit.conftest import REGION
+from tests.unit.photo_rows import NOW, event
 from tests.unit.verify_world import (
     HOUR,
     Later,
@@ -139,6 +140,27 @@ def test_the_function_mends_what_is_queued(
     assert len(rekognition.requests) - asked == cost
 
 
+def test_a_folder_that_passed_for_a_photo_is_forgotten(
+    photos, work, drain, see, stored, rekognition, rows
+):
+    """One that failed before folders were passed over, and one that lies where a photo was."""
+    work(photos.put("x/"), photos.put("a.jpg"))
+    photos.put("x/", b"")
+    photos.put("folder/", b"")
+    told = event("folder/")
+    stored(contract.failed_header(told, "1.aa", "Empty", "It is empty.", NOW))
+    findings, summary = see(repair=True)
+    assert kinds(findings) == {"folder/": "orphaned", "x/": "orphaned"}
+    assert (summary.photos, summary.labelled, summary.repaired) == (1, 1, 2)
+    assert drain() == 2
+
+    assert see()[0] == []
+    left = {row["image"]: row["status"] for row in rows() if row["row"] == contract.HEADER}
+    assert left == {"a.jpg": "labelled", "folder/": "removed", "x/": "removed"}
+    assert len(rows()) == 4  # and the label of the photo
+    assert len(rekognition.requests) == 2
+
+
 def test_a_dead_letter_is_told_with_its_reason_and_moved_back(
     photos, work, drain, see, rekognition, aws, stack
 ):
@@ -186,10 +208,12 @@ def test_the_dead_letter_of_what_was_before_the_result_mends_nothing(
     photos, work, drain, see, queues, aws
 ):
     photos.put("x.jpg")
-    before = photos.remove("x.jpg")
+    removal = message_body(photos.remove("x.jpg"))
+    request = contract.request("photos", "x.jpg", contract.next_sequencer(""), "2026-01-02T03:04Z")
     work(photos.put("x.jpg"))
     photos.put("x.jpg", b"newer, and lost")
-    aws.sqs.send_message(QueueUrl=queues.dead, MessageBody=message_body(before))
+    for before in (removal, request):
+        aws.sqs.send_message(QueueUrl=queues.dead, MessageBody=before)
     [finding], _ = see(repair=True)
     assert finding.kind == "outdated"
     assert drain() == 1

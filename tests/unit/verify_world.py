@@ -46,11 +46,12 @@ class World:
 
     # ---- how it came to be
 
-    def put(self, key: str, version: str = "v1", at: datetime = OLD, etag: str = "e") -> None:
+    def put(
+        self, key: str, version: str = "v1", at: datetime = OLD, etag: str = "e", size: int = 9
+    ) -> None:
         self._hide(key)
-        self.versions[key].insert(
-            0, {"Key": key, "VersionId": version, "ETag": f'"{etag}"', "LastModified": at}
-        )
+        told = {"Key": key, "VersionId": version, "Size": size, "LastModified": at}
+        self.versions[key].insert(0, {**told, "ETag": f'"{etag}"'})
 
     def remove(self, key: str, at: datetime = OLD, marker: str = "m") -> None:
         self._hide(key)
