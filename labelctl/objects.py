@@ -45,7 +45,8 @@ def purge(
     while page := _whole_keys(s3, bucket, prefix, exactly):
         if page == last:
             raise RefusedError(
-                f"{len(last)} objects of the bucket {bucket} do not go away: {last[0]['Key']!r}",
+                f"S3 says that it has deleted {counted(len(last), 'object')} of the bucket {bucket}, and"
+                f" still lists {last[0]['Key']!r}.",
                 "Delete them by other means, then run the command again.",
             )
         last = page

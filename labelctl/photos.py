@@ -74,7 +74,8 @@ def is_drawing(path: Path) -> bool:
     """Whether `labelctl show` drew it: no photo to find labels for."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
-            return MARK.encode() in file.read(_BEGINNING)
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return is_file and MARK.encode() in file.read(_BEGINNING)
     except OSError:
         return False
 

@@ -50,13 +50,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the credentials or the settings of whoever runs it."""
+def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees the credentials, the settings or the local cloud of whoever runs it."""
     for name in list(os.environ):
         if name.startswith("AWS_") or name in ("LABELCTL_STACK", "LABELCTL_LOCAL"):
             monkeypatch.delenv(name)
     for name, value in FALSE_CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LABELCTL_HOME", str(tmp_path_factory.getbasetemp() / "labelctl"))
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from labelctl import contract, dead_letters, queues
 from labelctl.dead_letters import Unseen, held
+from labelctl.errors import RefusedError
 from tests.lambda_runtime import s3_record
 from tests.unit.queue_world import bodies, body, put, visible
 
@@ -82,6 +84,15 @@ def test_each_is_told_once_and_given_back(sqs: Any, dead: str) -> None:
         assert set(found) == ids
         assert not letters.more
         assert visible(sqs, dead) == len(ids)
+
+
+def test_a_reason_that_thousands_share_is_kept_once(sqs: Any, dead: str) -> None:
+    for number in range(3):
+        put(sqs, dead, body(f"{number}.jpg"), error="AccessDenied", reason="The function may not.")
+    with held(sqs, dead) as letters:
+        found = list(letters)
+    assert len({id(letter.error) for letter in found}) == 1
+    assert len({id(letter.reason) for letter in found}) == 1
 
 
 def test_few_requests_are_made_for_few_letters(sqs: Any, dead: str) -> None:
@@ -222,6 +233,32 @@ def test_all_are_given_back_when_something_goes_wrong(
     assert visible(sqs, dead) == 35
 
 
+def test_what_is_being_received_as_it_goes_wrong_is_given_back_too(sqs: Any, dead: str) -> None:
+    for number in range(30):
+        put(sqs, dead, body(f"{number}.jpg"))
+    receives, given_back = count(1), threading.Event()
+
+    def receive(**_: Any) -> None:
+        number = next(receives)
+        if number == 2:
+            raise KeyboardInterrupt
+        if number == 3:  # the answer is late
+            given_back.wait(0.2)
+
+    sqs.meta.events.register("before-call.sqs.ReceiveMessage", receive)
+    sqs.meta.events.register(
+        "after-call.sqs.ChangeMessageVisibilityBatch", lambda **_: given_back.set()
+    )
+
+    def read() -> None:
+        with held(sqs, dead) as letters:
+            list(letters)
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    assert visible(sqs, dead) == 30
+
+
 def test_what_went_wrong_first_is_told(sqs: Any, dead: str) -> None:
     put(sqs, dead, body("a.jpg"))
 
@@ -262,6 +299,25 @@ def test_those_that_are_not_chosen_stay(sqs: Any, dead: str, queue: str) -> None
     assert (visible(sqs, dead), visible(sqs, queue)) == (5, 5)
     kept = {letter.body for letter in found[7:]}
     assert set(bodies(sqs, dead)) == kept
+
+
+def test_those_that_sqs_will_not_remove_stop_no_others(sqs: Any, dead: str) -> None:
+    for number in range(30):
+        put(sqs, dead, body(f"{number}.jpg"))
+    calls, never = count(1), threading.Event()
+    failed = [{"Id": str(number), "SenderFault": True, "Code": "No"} for number in range(10)]
+
+    def refuse(**_: Any) -> Any:
+        if next(calls) == 1:
+            return SimpleNamespace(status_code=200), {"Failed": failed}
+        return never.wait(0.1) or None  # the others take longer
+
+    sqs.meta.events.register("before-call.sqs.DeleteMessageBatch", refuse)
+    with held(sqs, dead) as letters:
+        found = list(letters)
+        with pytest.raises(RefusedError, match="SQS did not remove 10 dead letters: No"):
+            letters.delete(found)
+        assert queues.depth(sqs, dead).depth == 10
 
 
 @pytest.mark.parametrize("what", ["move", "delete"])

@@ -137,3 +137,21 @@ def test_it_ends_although_they_cannot_be_held_anew_in_time() -> None:
         assert letters.unseen(Queue(many, 0, 0)).cut_off
     assert len(told) == len(set(told))
     assert max(queue.handed_out.values()) > 1
+
+
+def test_all_that_are_due_are_held_anew_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one after each few calls, the last of very many would lapse before their turn."""
+    queue: Any = SlowQueue(200 * WORKERS, seconds=0.01)
+    renewed: set[str] = set()
+    change = queue.change_message_visibility_batch
+
+    def renew(**asked: Any) -> Any:
+        monkeypatch.setattr(dead_letters, "TICK", 60)  # the next pause has no end here
+        renewed.update(each["ReceiptHandle"] for each in asked["Entries"])
+        return change(**asked)
+
+    queue.change_message_visibility_batch = renew
+    with held(queue, "dead", clock=queue.clock) as letters:
+        many = len(list(letters))
+        queue.now += LONG_HOLD / 3
+        wait_until(lambda: len(renewed) == many)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,23 @@ def test_a_file_that_is_finished_while_it_is_waited_for(
     assert path.read_text() == "ours"
 
 
+def test_it_is_whole_and_on_the_disk_before_it_takes_its_place_and_then_so_is_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "labels.csv"
+    synced = []
+
+    def sync(handle: int) -> None:
+        facts = os.fstat(handle)
+        synced.append("folder" if stat.S_ISDIR(facts.st_mode) else facts.st_size)
+        synced.append(path.exists())
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with drafts.draft(path) as draft:
+        draft.stream.write(b"x")
+    assert synced == [1, False, "folder", True]
+
+
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -74,9 +92,16 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "folder" / "real.csv").read_text() == "x"
 
 
-def test_what_the_network_says_is_not_taken_for_the_disk(tmp_path: Path) -> None:
-    with pytest.raises(ReadTimeoutError), drafts.draft(tmp_path / "labels.csv"):
-        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="https://dynamodb"),
+        BrokenPipeError(errno.EPIPE, "Broken pipe"),  # who read our output has gone
+    ],
+)
+def test_what_others_say_is_not_taken_for_the_disk(tmp_path: Path, error: OSError) -> None:
+    with pytest.raises(type(error)), drafts.draft(tmp_path / "labels.csv"):
+        raise error
     assert not list(tmp_path.iterdir())
 
 

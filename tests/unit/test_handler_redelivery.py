@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import sys
 import time
 from concurrent.futures import Future
@@ -132,6 +133,21 @@ def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
     assert "again_in" not in told
 
 
+@pytest.mark.usefixtures("patience")
+def test_a_queue_that_cannot_be_reached_costs_no_other_photo(
+    function, work, photos, rekognition, look
+):
+    def unreachable(**_):
+        raise EndpointConnectionError(endpoint_url="https://queue")
+
+    events = function.clients.sqs().meta.events
+    events.register("before-call.sqs.ChangeMessageVisibility", unreachable)
+    rekognition.answers["a.jpg"] = "ThrottlingException"
+    other = photos.put("b.jpg")
+    assert work(photos.put("a.jpg"), other) == ["m0"]
+    assert look(other).status == "labelled"
+
+
 # Set aside
 
 
@@ -184,6 +200,16 @@ def test_a_reason_with_odd_characters_is_no_obstacle(redelivery, work, photos, r
     [letter] = queues.set_aside()
     assert letter["error"] == "Runtime"
     assert letter["reason"].isascii()
+    assert len(letter["reason"]) < 2000
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ClientError({}, "DetectLabels"), "ClientError"), (binascii.Error(), "Error")],
+)
+def test_an_error_without_a_name_gets_one(redelivery, error, code):
+    """SQS takes no attribute that is empty."""
+    assert redelivery.code(error) == code
 
 
 def test_a_photo_that_cannot_be_set_aside_is_kept(function, work, photos, rekognition, redelivery):

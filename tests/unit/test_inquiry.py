@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -90,6 +91,27 @@ def test_the_age_is_told_by_the_clock_of_s3_and_not_by_this_machines(world):
         assert kinds(findings) == {"old.jpg": "missing"}
     findings, _ = check(world, clock=Later(BEGIN.timestamp(), passed=90))
     assert kinds(findings) == {"old.jpg": "missing", "new.jpg": "missing"}
+
+
+def test_a_long_listing_makes_no_photo_older(world):
+    """What S3's clock tells is held against this machine's of the same moment."""
+    clock = Later()
+    pages = world._list_object_versions_pages
+
+    def slow(**request):
+        for page in pages(**request):
+            date = format_datetime(datetime.fromtimestamp(clock(), UTC), usegmt=True)
+            yield {**page, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+            clock.sleep(100)
+
+    world._list_object_versions_pages = slow
+    for number in range(6):
+        world.put(f"{number}.jpg")
+        world.labelled(f"{number}.jpg")
+    last = 100 * -(-7 // world.page)
+    world.put("new.jpg", at=BEGIN + timedelta(seconds=last - 60))
+    findings, summary = check(world, clock=clock)
+    assert (findings, summary.waiting) == ([], 1)
 
 
 # ---- more waits than the queue holds
@@ -182,6 +204,30 @@ def test_it_is_told_at_once_if_nothing_is_to_be_waited_for(unsure):
     findings, _ = check(unsure, clock=clock, overdue=0)
     assert len(findings) == 1
     assert clock.slept <= 1  # for the queue's counts
+
+
+def test_one_that_changed_since_the_listing_has_as_much_time(world):
+    world.put("x.jpg", etag="e-1")
+    clock = Later()
+
+    def happens():
+        if world.calls["get_queue_attributes"] == 1:
+            clock.sleep(100)
+            world.put("x.jpg", "v2", etag="e-2")
+        elif clock.slept > 200:
+            world.labelled("x.jpg", version_id="v2")
+
+    world.before["get_queue_attributes"] = happens
+    findings, summary = check(world, clock=clock)
+    assert (findings, summary.labelled) == ([], 1)
+
+
+def test_nobody_waits_for_longer_than_it_takes_to_be_overdue(world):
+    gone_for_good(world)
+    clock = Later()
+    findings, _ = check(world, clock=clock, overdue=30)
+    assert len(findings) == 1
+    assert 30 <= clock.slept < 40
 
 
 def test_it_is_told_at_once_if_it_was_listed_so_long_ago(unsure):
@@ -298,6 +344,21 @@ def test_an_incomplete_result_is_told_only_if_it_is_so_twice(world):
     findings, _ = check(world)
     # The new result stands with the rows of the old one, which the function has yet to sweep.
     assert kinds(findings) == {"x.jpg": "leftovers"}
+
+
+def test_left_overs_that_are_swept_while_they_are_looked_at_are_not_told(world):
+    """The header is the same all the while."""
+    leftovers(world)
+    old = contract.pad_sequencer("1")
+
+    def swept():
+        if world.calls["query"] == 2:
+            rows = world.rows["x.jpg"]
+            world.rows["x.jpg"] = {row: rows[row] for row in rows if not row.startswith(old)}
+
+    world.before["query"] = swept
+    findings, summary = check(world)
+    assert (findings, summary.labelled, summary.photos) == ([], 1, 1)
 
 
 def test_a_photo_that_never_stands_still_is_being_worked_on(world):

@@ -104,3 +104,15 @@ def test_nan_is_no_number(capsys, words):
 def test_a_limit_beyond_all_bounds(capsys, command):
     assert cli.run([*command.split(), "--limit", "99999999999999999999"]) == 2
     assert "--limit 99999999999999999999 is too large." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["rm", "verify", "stats", "search dog", "gallery", "export", "images"]
+)
+def test_what_no_key_can_begin_with_is_no_prefix(capsys, given, command):
+    """It would be a refusal of S3's, or a list of nothing."""
+    assert cli.run([*command.split(), "--prefix", "ü" * 512 + "x"]) == 2
+    assert "--prefix is longer than any key: 1,025 bytes." in capsys.readouterr().err
+    assert cli.run([*command.split(), "--prefix", "\udcff"]) == 2
+    assert "--prefix is not valid UTF-8" in capsys.readouterr().err
+    given(*command.split(), "--prefix", "ü" * 512)

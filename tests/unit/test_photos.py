@@ -271,9 +271,28 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     assert not photos.looks_like_a_picture(tmp_path / "pipe")
 
 
+@pytest.fixture
+def busy_pipe(tmp_path):
+    """Makes a pipe that somebody has open and writes nothing to."""
+    with contextlib.ExitStack() as writers:
+
+        def made(name):
+            os.mkfifo(tmp_path / name)
+            writers.callback(os.close, os.open(tmp_path / name, os.O_RDWR))
+            return tmp_path / name
+
+        yield made
+
+
+def test_nor_is_a_pipe_that_somebody_may_write_to(busy_pipe):
+    assert not photos.looks_like_a_picture(busy_pipe("pipe"))
+    assert not photos.is_drawing(busy_pipe("pipe-labels.png"))
+
+
 def test_what_cannot_be_read_is_no_photo_unless_it_says_so(tmp_path):
-    (tmp_path / "link").symlink_to("nowhere")
-    (tmp_path / "link.png").symlink_to("nowhere")
+    for name in ("link", "link.png", "link-labels.png"):
+        (tmp_path / name).symlink_to("nowhere")
+    assert not photos.is_drawing(tmp_path / "link-labels.png")
     assert not photos.looks_like_a_picture(tmp_path / "link")
     assert photos.looks_like_a_picture(tmp_path / "link.png")
 

@@ -103,14 +103,30 @@ def test_for_good_nothing_is_kept(rm: Any, photos: Any) -> None:
     assert told.endswith("1 photo removed, and with it what is stored of it.\n")
 
 
+@pytest.mark.parametrize("words", [["a.jpg", "--prefix", "d/"], [], ["--prefix", ""]])
+def test_keys_or_a_prefix_are_to_be_given(rm: Any, photos: Any, s3: Any, words: list[str]) -> None:
+    photos("a.jpg", "d/a.jpg")
+    assert rm(*words, "--yes").code == 2
+    assert s3.list_objects_v2(Bucket="photos")["KeyCount"] == 2
+
+
+def test_one_that_is_named_twice_is_one(rm: Any, photos: Any) -> None:
+    photos("a.jpg")
+    assert rm("a.jpg", "a.jpg", "--yes").rows == [["removed", "a.jpg"]]
+
+
 # ---- dead letters
 
 
-def test_nothing_is_cleared_without_a_yes(rm: Any, photos: Any, sqs: Any, dead: str) -> None:
+@pytest.mark.parametrize("answer", ["n\n", "\n", "what?\n"])
+def test_nothing_goes_without_a_yes(
+    rm: Any, photos: Any, s3: Any, bucket: str, sqs: Any, dead: str, answer: str
+) -> None:
     photos("a.jpg")
     put(sqs, dead, body("a.jpg"))
     put(sqs, dead, body("gone.jpg"))
-    assert rm("a.jpg", "gone.jpg", answer="n\n").code == 4
+    assert rm("a.jpg", "gone.jpg", answer=answer).code == 4
+    assert s3.head_object(Bucket=bucket, Key="a.jpg")
     assert visible(sqs, dead) == 2
 
 

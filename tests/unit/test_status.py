@@ -158,7 +158,10 @@ def test_the_last_troubles_of_the_last_hour_are_told(aws, stack, logs):
 
 
 class Log:
-    """A log group of `retrying` lines at these times (seconds before now), a hundred a page."""
+    """A log group of `retrying` lines at these times (seconds before now), a hundred a page.
+
+    Within a page they have no order, as those of several streams.
+    """
 
     def __init__(self, *ago):
         self._at = sorted(round((CLOCK - each) * 1000) for each in ago)
@@ -175,7 +178,7 @@ class Log:
             yield {
                 "events": [
                     {"timestamp": at, "message": '{"image": "a.jpg", "status": "retrying"}'}
-                    for at in page
+                    for at in reversed(page)
                 ]
             }
 
@@ -347,6 +350,13 @@ def test_another_refusal_is_not_hidden(aws, stack, sqs):
     with Stubber(aws.cloudwatch) as metrics:
         metrics.add_client_error("get_metric_statistics", "InvalidClientTokenId")
         with pytest.raises(ClientError, match="InvalidClientTokenId"):
+            read(aws, stack)
+
+
+def test_a_log_that_may_not_be_read_is_not_taken_for_a_quiet_one(aws, stack):
+    with Stubber(aws.logs) as log:
+        log.add_client_error("filter_log_events", "AccessDeniedException")
+        with pytest.raises(ClientError, match="AccessDeniedException"):
             read(aws, stack)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from dataclasses import replace
 from itertools import chain, pairwise
 from types import SimpleNamespace
@@ -124,10 +125,13 @@ def test_more_photos_than_are_asked_about_at_once(label, wait, clock, dynamodb):
     assert asked[:4] == [100, 100, 100, 10]
 
 
-def test_a_photo_that_is_replaced_meanwhile_is_told_of_as_what_it_is_now(label, wait):
-    label(event("a.jpg", version_id="v2", etag="e2"))
-    newer = Awaited("a.jpg", "v2", "e2")
-    assert list(wait([Awaited("a.jpg", "v1", "e1")], now=lambda key: newer)) == [newer]
+@pytest.mark.parametrize(("before", "after"), [("v1", "v2"), (None, None)])
+def test_a_photo_that_is_replaced_meanwhile_is_told_of_as_what_it_is_now(
+    label, wait, before, after
+):
+    label(event("a.jpg", version_id=after, etag="e2"))
+    newer = Awaited("a.jpg", after, "e2")
+    assert list(wait([Awaited("a.jpg", before, "e1")], now=lambda key: newer)) == [newer]
 
 
 def test_a_photo_that_is_removed_meanwhile_is_not_waited_for(label, wait, clock):
@@ -135,6 +139,32 @@ def test_a_photo_that_is_removed_meanwhile_is_not_waited_for(label, wait, clock)
     clock.at(20, lambda: label(event("b.jpg")))
     told = wait(sent, now=lambda key: None if key == "a.jpg" else sent[1])
     assert keys(told) == ["b.jpg"]
+
+
+def test_the_bucket_is_not_asked_about_photos_that_are_soon_done(label, wait, clock):
+    clock.at(1, lambda: label(event("a.jpg")))
+    asked = []
+    assert keys(wait([Awaited("a.jpg", "v1", "e1")], now=asked.append)) == ["a.jpg"]
+    assert asked == []
+
+
+@pytest.mark.parametrize("stuck", [20, 100])
+def test_those_that_are_there_and_stuck_do_not_hide_that_the_others_are_gone(wait, clock, stuck):
+    """Only some are asked about at each look."""
+    sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(stuck + 40)]
+    there, looks = {photo.key: photo for photo in sent[:stuck]}, Counter()
+
+    def now(key):
+        looks[clock.now] += 1
+        return there.get(key)
+
+    with pytest.raises(WaitTimeoutError, match=f"^{stuck} photos still waiting"):
+        list(wait(sent, now=now))
+    assert max(looks.values()) <= 20
+
+
+def test_where_all_turn_out_to_be_gone_it_does_not_give_up(wait):
+    assert list(wait([Awaited("a.jpg", "v1", "e1")], patience=4, now=lambda key: None)) == []
 
 
 def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
@@ -195,9 +225,11 @@ class Labelling:
     def __init__(self, clock, due):
         self._clock, self._start, self._due = clock, clock(), due
         self.requests = self.headers = 0
+        self.consistent = []
 
     def batch_get_item(self, **request):
         keys = request["RequestItems"]["labels"]["Keys"]
+        self.consistent.append(request["RequestItems"]["labels"]["ConsistentRead"])
         self.requests += 1
         self.headers += len(keys)
         self._clock.now += 0.02
@@ -249,10 +281,21 @@ def test_what_is_done_already_is_told_without_a_pause(watch, clock):
     assert (busy.requests, clock.naps) == (11, [])
 
 
+def test_only_the_last_few_are_read_as_of_now_which_costs_twice_as_much(watch):
+    busy, _ = watch([0] * 250)
+    assert busy.consistent == [False, False, True]
+
+
 def test_of_a_few_each_is_told_soon(watch):
     _, told = watch([1, 1.5, 2, 2.5])
     assert [photos for _, photos in told] == [[0], [1], [2], [3]]
     assert all(at - due < 0.5 for (at, _), due in zip(told, [1, 1.5, 2, 2.5], strict=True))
+
+
+def test_any_news_is_news(watch):
+    """Also of a few among many, now and then."""
+    _, told = watch([40 * number for number in range(8)], patience=60)
+    assert len(numbers(told)) == 8
 
 
 def test_a_silence_does_not_lose_the_place(watch):
@@ -334,6 +377,14 @@ def test_each_photo_is_printed_when_it_is_done(label, stored, command):
     assert command("plain", sent, script()) == 1
     assert printed(command) == [["c.jpg", "Dog"], ["a.jpg", "Dog"]]
     assert command.err.getvalue() == "failed  b.jpg  It is too large.\n"
+
+
+def test_what_has_been_printed_is_not_kept(label, command, monkeypatch):
+    """Tens of thousands may be waited for, of 20 kB each."""
+    label(event("a.jpg"), LABEL)
+    monkeypatch.delattr(results.Photo, "as_json")
+    sent = sends("a.jpg")
+    assert command("plain", sent, iter([sent])) == 0
 
 
 def test_json_is_one_value_in_the_order_asked_for(label, command):
