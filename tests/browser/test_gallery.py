@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.albums import album, has, photo
+from tests.browser.albums import BEGUN, album, has, photo
 from tests.browser.conftest import DOT, Opened, Show
 
 # ---- the grid
@@ -99,6 +100,28 @@ def test_typing_finds_labels_by_their_aliases_and_categories_too(show: Show) -> 
     old = show(album(photos))  # of a page without them
     old.page.get_by_role("searchbox").fill("vessel")
     old.settles("0 of 2 photos")
+
+
+def test_a_typed_word_begins_a_word_of_a_label_and_is_anywhere_in_a_file_name(show: Show) -> None:
+    photos = [
+        photo("a.jpg", [("Woman", 90, [])]),
+        photo("b.jpg", [("T-Shirt", 90, [])]),
+        photo("c.jpg", [("Crème Brûlée", 90, [])]),
+        photo("trips/IMG_0042[x]+(1).jpg", [("Sunglasses", 90, [])]),
+    ]
+    kinds = {"Woman": "Person Description", "Sunglasses": "Apparel and Accessories"}
+    opened = show(album(photos, kinds=kinds, label_aliases=[["Adult Lady"]]))
+    field = opened.page.get_by_role("searchbox")
+    found = {
+        **{"desc": "a.jpg", "PERSON": "a.jpg", "wom desc": "a.jpg", "lad": "a.jpg"},
+        **{"cript": None, "oman": None, "ult": None, "glasses": None, "essories": None},
+        **{"shirt": "b.jpg", "t-sh": "b.jpg", "hirt": None, "brul": "c.jpg", "ulee": None},
+        **{"042": photos[3]["image"], "rips/": photos[3]["image"], "[x]+(": photos[3]["image"]},
+        **{"sung 0042": photos[3]["image"], ".*": None, "[": photos[3]["image"], "\\": None},
+    }
+    for words, name in found.items():
+        field.fill(words)
+        assert opened.names() == ([name] if name else []), words
 
 
 def test_facets_count_and_narrow(gallery: Opened, painted: list[dict[str, Any]]) -> None:
@@ -198,6 +221,42 @@ def test_sorting(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     shown = [sure[name] for name in gallery.names()]
     assert shown == sorted(sure.values(), reverse=True)[: len(shown)]
     assert gallery.tiles.first.locator(".score").inner_text() == f"{int(max(sure.values()))} %"
+
+
+def test_a_word_of_a_file_name_alone_says_nothing_of_how_sure(show: Show) -> None:
+    hour = timedelta(hours=1)
+    photos = [
+        photo("mine/[bold]red.jpg", [("Sky", 99.0, [])], at=BEGUN + 3 * hour),
+        photo("b.jpg", [("Red", 79.5, []), ("Sky", 98.0, [])], at=BEGUN + 2 * hour),
+        photo("red-too.jpg", [("Red", 85.5, []), ("Sky", 60.0, [])], at=BEGUN + hour),
+        photo("bored.jpg", status="pending"),
+        photo("c.jpg", [("Sky", 97.0, [])]),
+    ]
+    told = {"kinds": {"Red": "Colors"}, "label_aliases": [[], ["Crimson"]]}
+    opened = show(album(photos, **told), hash="#sort=surest")
+    field = opened.page.get_by_role("searchbox")
+
+    def scores() -> list[tuple[str, str]]:
+        badges = opened.tiles.locator(".score").all_inner_texts()
+        return list(zip(opened.names(), badges, strict=True))
+
+    red = [("red-too.jpg", "85 %"), ("b.jpg", "79 %")]
+    field.fill("red")
+    assert opened.count() == "4 of 5 photos"
+    assert scores() == [*red, ("mine/[bold]red.jpg", ""), ("bored.jpg", "")]
+    for word in ("crimson", "colo"):  # an alias, and a category
+        field.fill(word)
+        assert scores() == red
+    # The least sure of all that was asked for, and a name is no part of it.
+    field.fill("red sky")
+    assert scores() == [("mine/[bold]red.jpg", "99 %"), ("b.jpg", "79 %"), ("red-too.jpg", "60 %")]
+    field.fill("bold")
+    assert scores() == [("mine/[bold]red.jpg", "")]
+    field.fill("jpg")  # of no label at all: as they came
+    opened.settles("5 photos")
+    assert [name for name, _ in scores()][:3] == [each["image"] for each in photos[:3]]
+    field.fill("")  # nothing asked for: the surest label of each, and last what has none
+    assert [name for name, _ in scores()] == [photos[at]["image"] for at in (0, 1, 4, 2, 3)]
 
 
 def test_nothing_matches(gallery: Opened) -> None:

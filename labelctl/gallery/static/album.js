@@ -5,6 +5,10 @@
 
 const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
+/** What finds a word at the start of a word: "desc" in "person description", and "cript" not. */
+const starting = (word) =>
+  new RegExp(`(^|[^\\p{L}\\p{N}])${word.replace(/[\^$.*+?()[\]{}|/\\]/g, "\\$&")}`, "u");
+
 const ANY = 0;
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -55,11 +59,11 @@ class Album {
     const found = [];
     for (const photo of this.photos) {
       const labels = photo.labels.filter(([, sure]) => sure >= wanted.least);
-      const score = this.score(photo, labels, { chosen, kinds, words, least: wanted.least });
-      if (score === null) continue;
+      const sure = this.match(photo, labels, { chosen, kinds, words, least: wanted.least });
+      if (!sure) continue;
       count(counts.states, photo.status);
       if (wanted.states.size && !wanted.states.has(photo.status)) continue;
-      found.push({ photo, score });
+      found.push({ photo, score: sure.length ? Math.min(...sure) : null });
       const seen = new Set();
       for (const [label] of labels) {
         count(counts.labels, this.labels[label]);
@@ -71,26 +75,26 @@ class Album {
     return { found, counts, asked: Boolean(chosen.length || words.some(({ labels }) => labels.size)) };
   }
 
-  /** How sure the least sure thing that was asked for is; null where something is missing. */
-  score(photo, labels, { chosen, kinds, words, least }) {
+  /** How sure each label is that was asked for, or the surest one if none was; null where something is
+   *  missing. A word that only the file's name bears tells of no label, and adds nothing. */
+  match(photo, labels, { chosen, kinds, words, least }) {
     if (least > ANY && !labels.length) return null;
-    let score = labels.length ? 100 : 0;
-    const asked = chosen.length || words.length;
+    const asked = [];
     for (const label of chosen) {
       const found = labels.find(([each]) => each === label);
       if (!found) return null;
-      score = Math.min(score, found[1]);
+      asked.push(found[1]);
     }
     for (const kind of kinds) {
       if (!labels.some(([label]) => this.labelCategories[label]?.includes(kind))) return null;
     }
     const name = this.foldedNames.get(photo);
     for (const { word, labels: naming } of words) {
-      const sure = Math.max(0, ...labels.filter(([label]) => naming.has(label)).map(([, each]) => each));
-      if (sure) score = Math.min(score, sure);
+      const named = labels.filter(([label]) => naming.has(label));
+      if (named.length) asked.push(highest(named));
       else if (!name.includes(word)) return null;
     }
-    return asked ? score : Math.max(0, ...labels.map(([, sure]) => sure));
+    return chosen.length || words.length || !labels.length ? asked : [highest(labels)];
   }
 
   /** What a label is found by: its name, its aliases and its categories. */
@@ -99,19 +103,22 @@ class Album {
     return [name, ...(this.labelAliases[label] ?? []), ...categories.map((each) => this.categories[each])];
   }
 
-  /** The positions of the labels that a word finds. */
+  /** The positions of the labels that a word finds: what is typed begins one of their words. */
   naming(word) {
-    return new Set(this.foldedLabels.flatMap((names, position) => (names.includes(word) ? [position] : [])));
+    const found = starting(word);
+    return new Set(this.foldedLabels.flatMap((names, position) => (found.test(names) ? [position] : [])));
   }
 
   order(sort) {
     const name = (one, other) => this.nameRank.get(one.photo) - this.nameRank.get(other.photo);
     const newest = (one, other) =>
       this.times.get(other.photo) - this.times.get(one.photo) || name(one, other);
-    const surest = (one, other) => other.score - one.score || newest(one, other);
+    const surest = (one, other) => (other.score ?? -1) - (one.score ?? -1) || newest(one, other);
     return { name, newest, surest }[sort];
   }
 }
+
+const highest = (labels) => Math.max(...labels.map(([, sure]) => sure));
 
 const rank = (items, order) => new Map([...items].sort(order).map((item, position) => [item, position]));
 

@@ -49,7 +49,7 @@ class Grid {
       item.ariaPosInSet = String(from + offset + 1);
       item.ariaSetSize = String(this.found.length);
       item.querySelector(".told").textContent = this.told(photo);
-      item.querySelector(".score").textContent = this.asked && score ? `${Math.floor(score)} %` : "";
+      item.querySelector(".score").textContent = this.asked && score !== null ? `${Math.floor(score)} %` : "";
       return item;
     });
     this.list.append(...items);

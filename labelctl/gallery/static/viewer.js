@@ -4,6 +4,7 @@
 
 const PARTS = "frame preview picture boxes missing back next place outline told when state found".split(" ");
 const FEW_BOXES = 6; // up to so many, all names are shown at once
+const LIT = [".lit", ":is(:hover, :focus)"]; // what is pointed at now comes first
 const SWIPE = 40; // pixels that a finger goes to the side, at the least
 
 class Viewer {
@@ -24,6 +25,9 @@ class Viewer {
     onFinger("pointerdown", ({ clientX }) => (this.touched = clientX));
     onFinger("pointerup", ({ clientX }) => this.swipe(clientX - this.touched));
     visualViewport.addEventListener("resize", () => dialog.classList.toggle("zoomed", visualViewport.scale > 1));
+    // Told before anything is painted: of a window that changes, and of a picture of another shape.
+    const watch = new ResizeObserver(() => this.nameBoxes());
+    for (const each of [stage, this.parts.frame]) watch.observe(each);
     this.parts.picture.onload = () => this.arrived();
     this.parts.picture.onerror = () => this.lost();
   }
@@ -66,6 +70,7 @@ class Viewer {
   outline(all) {
     this.dialog.classList.toggle("outlined", all);
     this.parts.outline.ariaPressed = String(all);
+    this.nameBoxes();
   }
 
   draw() {
@@ -154,17 +159,38 @@ class Viewer {
     const rows = new Map(labels.map((label) => [label, labelRow(label)]));
     const drawn = sorted.map((each) => ({ ...each, element: boxElement(each) }));
     for (const { element, labels } of drawn) {
-      lightTogether([element, ...labels.map((label) => rows.get(label))]);
+      lightTogether([element, ...labels.map((label) => rows.get(label))], () => this.nameBoxes());
     }
     for (const [label, row] of rows) {
       const its = drawn.filter((each) => each.labels.includes(label));
-      const name = (on) => its.forEach((each) => tell(each.element, on ? [label] : each.labels));
+      const name = (on) => {
+        for (const each of its) tell(each.element, on ? [label] : each.labels);
+        this.nameBoxes();
+      };
       if (its.length) lightTogether([row, ...its.map((each) => each.element)], name);
     }
-    this.parts.boxes.classList.toggle("few", drawn.length <= FEW_BOXES);
     this.parts.boxes.replaceChildren(...drawn.map((each) => each.element));
+    this.nameBoxes();
     this.parts.found.replaceChildren(...[...rows.values()].map((row) => make("li", {}, row)));
     this.parts.outline.hidden = !drawn.length;
+  }
+
+  /** Shows the names of lit boxes, and of all that are outlined if they are few: each where it covers no
+   *  other one, or not at all. Whatever is lit comes first, and the others stay where they are. */
+  nameBoxes() {
+    const boxes = [...this.parts.boxes.children];
+    const few = this.dialog.classList.contains("outlined") && boxes.length <= FEW_BOXES;
+    const lit = LIT.flatMap((which) => boxes.filter((box) => box.matches(which)));
+    const areas = [this.parts.frame.getBoundingClientRect(), inner(this.parts.frame.parentElement)];
+    const spots = new Map([...lit, ...(few ? boxes : [])].map((box) => [box, spotsOf(box, areas)]));
+    const resting = settle(few ? boxes : [], (box) => spots.get(box));
+    const named = settle(new Set([...lit, ...resting.keys()]), (box) =>
+      resting.has(box) ? [resting.get(box)] : spots.get(box),
+    );
+    for (const box of boxes) {
+      box.classList.toggle("named", named.has(box));
+      if (named.has(box)) moveTag(box, named.get(box));
+    }
   }
 }
 
@@ -202,8 +228,6 @@ function boxElement({ box: [left, top, width, height], labels }) {
   for (const [side, share] of Object.entries({ left, top, width, height })) {
     element.style[side] = `${share * 100}%`;
   }
-  element.classList.toggle("high", top < 0.08);
-  element.classList.toggle("right", left > 0.6);
   return element;
 }
 
@@ -215,8 +239,8 @@ function tell(element, labels) {
 /** Pointing at the first, or coming to it by keyboard, lights them all. */
 function lightTogether(all, also = () => {}) {
   const light = (on) => {
-    also(on);
     for (const each of all) each.classList.toggle("lit", on);
+    also(on);
   };
   for (const event of ["pointerenter", "focus"]) all[0].addEventListener(event, () => light(true));
   for (const event of ["pointerleave", "blur"]) all[0].addEventListener(event, () => light(false));
