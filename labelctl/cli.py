@@ -180,11 +180,11 @@ def _explain(error: Exception) -> LabelctlError | None:
 
 def _about_dashes(error: Exception, path: str) -> str:
     """How to name what begins like an option, where the command takes names."""
-    context = getattr(error, "ctx", None)
+    context, option = getattr(error, "ctx", None), getattr(error, "option_name", "--")
     takes = context and any(each.param_type_name == "argument" for each in context.command.params)
-    if type(error).__name__ != "NoSuchOption" or not takes:
+    if option.startswith("--") or not takes:
         return ""
-    return f" A name that begins with a dash goes last: {path} [OPTIONS] -- -NAME"
+    return f"\nA name that begins with a dash goes last: {path} [OPTIONS] -- -NAME"
 
 
 def _sentence(text: str) -> str:

@@ -45,8 +45,8 @@ def purge(
     while page := _whole_keys(s3, bucket, prefix, exactly):
         if page == last:
             raise RefusedError(
-                f"S3 says that it has deleted {counted(len(last), 'object')} of the bucket {bucket}, and"
-                f" still lists {last[0]['Key']!r}.",
+                f"S3 says that it has deleted {counted(len(last), 'object')} of the bucket {bucket},"
+                f" and still lists {last[0]['Key']!r}.",
                 "Delete them by other means, then run the command again.",
             )
         last = page

@@ -37,8 +37,14 @@ _COMMAND = re.compile(
 )
 
 
-# ---- options that several commands have
+# ---- arguments and options that several commands have
 
+ImageKey = Annotated[
+    str,
+    typer.Argument(
+        metavar="IMAGE", help="The photo's key, or the path that was uploaded without --prefix."
+    ),
+]
 Prefix = Annotated[
     str, typer.Option(help="Only keys that begin so, such as holiday/.", metavar="TEXT")
 ]

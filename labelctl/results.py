@@ -6,7 +6,6 @@ a header that names another object than the one in the bucket is not this photo'
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -20,7 +19,7 @@ from labelctl.aws import is_missing
 from labelctl.errors import PhotoNotFoundError, RefusedError, WaitTimeoutError
 from labelctl.reads import BATCH, Reader
 from labelctl.threads import pool
-from labelctl.words import counted
+from labelctl.words import counted, quoted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -108,9 +107,11 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
             return found
     raise PhotoNotFoundError(
         f'There is no photo "{image}" in the bucket.',
-        f"Upload it first: labelctl upload {shlex.quote(image)}"
+        f"Upload it first: labelctl upload {quoted(image)}\n"
+        "After an upload with --prefix its key begins with that: `labelctl images` shows the keys."
         if Path(image).is_file()
-        else "IMAGE is the photo's key, such as holiday/beach.jpg, or the path that was uploaded.",
+        else "IMAGE is the photo's key, such as holiday/beach.jpg, or the path that was uploaded."
+        "\n`labelctl images` shows the keys.",
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from labelctl.commands.waiting import table, wait_for
 from labelctl.errors import PhotosFailedError, WaitTimeoutError
+from labelctl.options import ImageKey
 from labelctl.session import Session
 from labelctl.words import counted
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 def labels(
     context: typer.Context,
-    image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="The photo's key, or the path that was uploaded.")
-    ],
+    image: ImageKey,
     min_confidence: Annotated[
         float,
         typer.Option(

@@ -13,6 +13,7 @@ import typer
 from labelctl.commands.labels import raise_unless_labelled, tell_which
 from labelctl.commands.opening import open_file
 from labelctl.errors import PhotosFailedError
+from labelctl.options import ImageKey
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
 from labelctl.words import quoted
@@ -29,9 +30,7 @@ _LONGEST = 2048
 
 def show(
     context: typer.Context,
-    image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="The photo's key, or the path that was uploaded.")
-    ],
+    image: ImageKey,
     file: Annotated[
         Path | None,
         typer.Option(

@@ -84,7 +84,9 @@ def test_a_photo_that_is_only_here_is_to_be_uploaded(s3, bucket, tmp_path, name)
     path.write_bytes(b"")
     with pytest.raises(PhotoNotFoundError) as caught:
         results.resolve(s3, bucket, str(path))
-    first, _, command = caught.value.hint.partition(": ")
+    told, _, about_prefixes = caught.value.hint.partition("\n")
+    assert "--prefix" in about_prefixes
+    first, _, command = told.partition(": ")
     assert first == "Upload it first"
     assert shlex.split(command) == ["labelctl", "upload", str(path)]
     assert command == shlex.join(["labelctl", "upload", str(path)])
