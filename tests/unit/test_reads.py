@@ -67,6 +67,21 @@ def test_what_nobody_tells_the_units_of_costs_nobody_knows_what(table, monkeypat
     assert str(reader.spent) == "2 requests, read units not told"
 
 
+def test_pages_grow_as_long_as_that_helps(table, monkeypatch):
+    asked, limits = table.query, []
+
+    def ask(**request):
+        limits.append(request["Limit"])
+        more = {"LastEvaluatedKey": {"image": {"S": "7.jpg"}, "row": {"S": " "}}}
+        return asked(**request) | (more if len(limits) < 5 else {})
+
+    monkeypatch.setattr(table, "query", ask)
+    wanted = {":image": {"S": "7.jpg"}}
+    told = {"KeyConditionExpression": "image = :image", "ExpressionAttributeValues": wanted}
+    [*_] = Reader(table, "labels").pages(grow=8, Limit=4, **told)
+    assert limits == [4, 32, 256, 1000, 1000]
+
+
 def test_what_was_left_out_is_asked_for_again(table, monkeypatch, naps):
     monkeypatch.setattr("labelctl.reads.time.sleep", naps)
     refused = [100, 100, 30]

@@ -303,8 +303,9 @@ def test_a_photo_that_comes_again_is_told_once(table, known, monkeypatch):
     """Even where so many came in between that it is not remembered."""
     monkeypatch.setattr("labelctl.search._REMEMBERED", 0)
     wanted = Wanted(labels=["thing 0", "thing 1", "thing 2"], any_label=True)
-    matches, _ = search(table, wanted)
+    matches, reader = search(table, wanted)
     check(matches, brute(known, wanted), wanted, 10**6)
+    assert reader.spent.units > len(known) / 2 + 300  # it was looked at once more
 
 
 def test_headers_that_dynamodb_leaves_out_are_asked_for_again(table, known):
