@@ -20,6 +20,7 @@ from labelctl.session import Session
 from labelctl.stack import Stack
 from tests.unit.conftest import REGION, STACK_ID
 from tests.unit.photo_rows import NOW, event, labelled, store
+from tests.unit.test_status_concerns import FINE
 
 CLOCK = time.time()  # moto's log takes nothing much older
 
@@ -72,19 +73,6 @@ def stack(s3, sqs, table, bucket):
         created=datetime(2030, 1, 1, tzinfo=UTC),
         updated=None,
     )
-
-
-NOTHING = Queue(0, 0, 0)
-FINE = status.Status(
-    labelled=0,
-    failed=0,
-    queue=NOTHING,
-    dead_letters=NOTHING,
-    troubles=(),
-    trouble_count=0,
-    waiting_since=None,
-    takes_photos=True,
-)
 
 
 def read(aws, stack):

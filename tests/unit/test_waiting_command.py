@@ -1,0 +1,141 @@
+"""What a command prints that waits for photos: each as it gets done, and nothing twice."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from labelctl import contract, results
+from labelctl.commands import waiting
+from labelctl.errors import WaitTimeoutError
+from labelctl.results import Awaited
+from labelctl.view import View
+from tests.unit.photo_rows import NOW, event, labelled
+
+
+@pytest.fixture
+def label(stored):
+    """Stores the labels of a photo's version."""
+    return lambda *of, **more: stored(*labelled(*of, **more))
+
+
+@pytest.fixture
+def command(dynamodb, table, monkeypatch):
+    """Waits as `upload --wait` does. What is done when is told by a script, as `results.wait` would.
+
+    What has been printed so far stands in `out` and `err`.
+    """
+
+    def run(mode, sent, script):
+        view = View(mode, stdout=run.out, stderr=run.err)
+        aws = SimpleNamespace(dynamodb=dynamodb, s3=None)
+        session = SimpleNamespace(
+            view=view, aws=aws, stack=SimpleNamespace(table=table, bucket="photos")
+        )
+        monkeypatch.setattr(waiting, "wait_for", lambda *_: script)
+        return waiting.awaited(session, sent, 600, {"not_sent": []})
+
+    run.out, run.err = io.StringIO(), io.StringIO()
+    return run
+
+
+def sends(*names):
+    return [Awaited(name, "v1", "e1") for name in names]
+
+
+def printed(command):
+    return [line.split("\t")[:2] for line in command.out.getvalue().splitlines()]
+
+
+LABEL = {"Labels": [{"Name": "Dog", "Confidence": 90.0}]}
+
+
+def test_each_photo_is_printed_when_it_is_done(label, stored, command):
+    a, b, c = sent = sends("a.jpg", "b.jpg", "c.jpg")
+    label(event("a.jpg"), LABEL)
+    label(event("c.jpg"), LABEL)
+    stored(contract.failed_header(event("b.jpg"), "v.aa", "TooLarge", "It is too large.", NOW))
+
+    def script():
+        yield [c]
+        assert printed(command) == [["c.jpg", "Dog"]]
+        yield [a, b]
+
+    assert command("plain", sent, script()) == 1
+    assert printed(command) == [["c.jpg", "Dog"], ["a.jpg", "Dog"]]
+    assert command.err.getvalue() == "failed  b.jpg  It is too large.\n"
+
+
+def test_what_has_been_printed_is_not_kept(label, command, monkeypatch):
+    """Tens of thousands may be waited for, of 20 kB each."""
+    label(event("a.jpg"), LABEL)
+    monkeypatch.delattr(results.Photo, "as_json")
+    sent = sends("a.jpg")
+    assert command("plain", sent, iter([sent])) == 0
+
+
+def test_json_is_one_value_in_the_order_asked_for(label, command):
+    a, b, _ = sent = sends("a.jpg", "b.jpg", "gone.jpg")
+    for key in ("a.jpg", "b.jpg"):
+        label(event(key), LABEL)
+    assert command("json", sent, iter([[b], [a]])) == 0
+    told = json.loads(command.out.getvalue())
+    assert [photo["image"] for photo in told["photos"]] == ["a.jpg", "b.jpg"]
+    assert told["not_sent"] == []
+
+
+def test_a_removed_photo_is_told_of_along_the_way(label, command):
+    label(event("a.jpg"), LABEL)
+    sent = sends("a.jpg", "gone.jpg")
+    assert command("plain", sent, iter([[sent[0]]])) == 0
+    assert command.err.getvalue() == "removed  gone.jpg\n"
+
+
+def test_what_was_found_before_the_patience_ended_is_printed(label, command):
+    label(event("b.jpg"), LABEL)
+    sent = sends("a.jpg", "b.jpg")
+
+    def script():
+        yield [sent[1]]
+        raise WaitTimeoutError("1 photo still waiting")
+
+    with pytest.raises(WaitTimeoutError):
+        command("json", sent, script())
+    photos = json.loads(command.out.getvalue())["photos"]
+    assert [(photo["image"], photo["status"]) for photo in photos] == [
+        *(("a.jpg", "pending"), ("b.jpg", "labelled")),
+    ]
+
+
+def test_credentials_that_end_meanwhile_lose_nothing_that_was_found(label, command):
+    label(event("b.jpg"), LABEL)
+    sent = sends("a.jpg", "b.jpg")
+
+    def script():
+        yield [sent[1]]
+        raise ClientError({"Error": {"Code": "ExpiredTokenException"}}, "BatchGetItem")
+
+    with pytest.raises(ClientError):
+        command("json", sent, script())
+    told = json.loads(command.out.getvalue())
+    assert [photo["image"] for photo in told["photos"]] == [
+        "b.jpg"
+    ]  # of the other nothing is known
+
+
+def test_an_interrupt_prints_no_half_value(label, command):
+    label(event("a.jpg"), LABEL)
+    sent = sends("a.jpg", "b.jpg")
+
+    def script():
+        yield [sent[0]]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        command("json", sent, script())
+    assert command.out.getvalue() == ""
+    assert "go on being labelled" in command.err.getvalue()
