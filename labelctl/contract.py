@@ -28,6 +28,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import NoneType
 from typing import Any, Literal
@@ -227,6 +228,11 @@ def is_folder(key: str, size: int | None) -> bool:
     objects in the Amazon S3 console by using folders"] Where no size is told, it is none.
     """
     return size == 0 and key.endswith("/")
+
+
+def iso(moment: datetime) -> str:
+    """A moment as S3 writes it in events: ISO 8601 in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def decimals(value: Any) -> Any:

@@ -357,7 +357,7 @@ def _letter(message: Mapping[str, Any]) -> DeadLetter:
         # Thousands are mostly there for one reason: its text is kept once.
         error=sys.intern(told.get(contract.ERROR_ATTRIBUTE, "")),
         reason=sys.intern(told.get(contract.REASON_ATTRIBUTE, "") or NO_REASON),
-        sent_at=_sent(message).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        sent_at=contract.iso(_sent(message)),
         receives=int(message["Attributes"]["ApproximateReceiveCount"]),
         body=message["Body"],
         receipt=message["ReceiptHandle"],

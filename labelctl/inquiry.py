@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labelctl import dead_letters, inventory, queues, reads, requests, rows, verdict
+from labelctl import contract, dead_letters, inventory, queues, reads, requests, rows, verdict
 from labelctl.inventory import Doubt, Inventory, There
 from labelctl.threads import pool
 from labelctl.verdict import Finding
@@ -317,8 +317,7 @@ class Inquiry:
 
 
 def _iso(seconds: float) -> str:
-    told = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return told.replace("+00:00", "Z")
+    return contract.iso(datetime.fromtimestamp(seconds, UTC))
 
 
 def _findings(looks: Iterable[_Look]) -> list[Finding]:

@@ -260,7 +260,7 @@ def wait(
         if done:
             last, pause = clock(), _SHORTEST_PAUSE
         else:
-            if pause >= _LONGEST_PAUSE:
+            if over or pause >= _LONGEST_PAUSE:
                 line[other] = _as_they_are(line[other], now)
                 left = sum(map(len, line))
             if over and left:

@@ -201,7 +201,7 @@ def _windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return contract.iso(datetime.now(UTC))
 
 
 def _refuse_if_cut_off(letters: Held) -> None:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from labelctl import contract, tail
 from labelctl.aws import Aws, explain, is_missing
@@ -227,7 +227,7 @@ def _troubles(
     """The latest of the last hour, oldest first, and how many there were, as far as is counted."""
     latest: tuple[tail.Line, ...] = ()
     found = 0
-    until: dict[str, Any] = {}  # the first look has no end: clocks differ
+    until: dict[str, int] = {}  # the first look has no end: clocks differ
     for back in _LOOKS:
         start = round((now - back) * 1000)
         last = deque[tail.Line](maxlen=_TOLD)
@@ -239,21 +239,12 @@ def _troubles(
     return latest, found
 
 
-def _lines(logs: CloudWatchLogsClient, group: str, **period: Any) -> Iterator[tail.Line]:
-    from botocore.exceptions import ClientError
-
-    pages = logs.get_paginator("filter_log_events").paginate(
-        logGroupName=group, filterPattern=tail.TROUBLE_PATTERN, **period
-    )
-    try:
-        for page in pages:
-            for event in sorted(page["events"], key=lambda event: event["timestamp"]):
-                line = tail.parse(event["timestamp"], event["message"])
-                if line is not None and line.is_trouble:
-                    yield line
-    except ClientError as error:
-        if not is_missing(error):  # it has not run yet
-            raise
+def _lines(logs: CloudWatchLogsClient, group: str, **period: int) -> Iterator[tail.Line]:
+    for events in tail.look(logs, group, tail.TROUBLE_PATTERN, **period):
+        for event in sorted(events, key=lambda event: event["timestamp"]):
+            line = tail.parse(event["timestamp"], event["message"])
+            if line is not None and line.is_trouble:
+                yield line
 
 
 def count(dynamodb: DynamoDBClient, table: str, status: str) -> int:

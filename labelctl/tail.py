@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from labelctl import contract
 from labelctl.aws import is_missing
 from labelctl.errors import UsageError
 
@@ -83,7 +84,7 @@ def read(
     seen: dict[Any, int] = {}
     while True:
         alike = Counter[Any]()
-        for events in _look(logs, group, start, pattern):
+        for events in look(logs, group, pattern, startTime=start):
             fresh = _unseen(events, seen, alike)
             for event in sorted(fresh, key=lambda event: event["timestamp"]):
                 line = parse(event["timestamp"], event["message"])
@@ -96,11 +97,17 @@ def read(
         sleep(_PAUSE)
 
 
-def _look(logs: CloudWatchLogsClient, group: str, start: int, pattern: str) -> Iterator[list[Any]]:
+def look(
+    logs: CloudWatchLogsClient, group: str, pattern: str, **period: Any
+) -> Iterator[list[Any]]:
+    """The log's events of a period (`startTime`, `endTime`, in ms), some at a time, oldest first.
+
+    Those that come together are in no order. A log group that is not there yet counts as empty.
+    """
     from botocore.exceptions import ClientError
 
     pages = logs.get_paginator("filter_log_events").paginate(
-        logGroupName=group, startTime=start, filterPattern=pattern
+        logGroupName=group, filterPattern=pattern, **period
     )
     try:
         for page in pages:
@@ -127,8 +134,7 @@ def _unseen(events: list[Any], seen: dict[Any, int], alike: Counter[Any]) -> lis
 
 def parse(timestamp: int, message: str) -> Line | None:
     """One log event as a line; None for what only the runtime cares about."""
-    at = datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds")
-    at = at.replace("+00:00", "Z")
+    at = contract.iso(datetime.fromtimestamp(timestamp / 1000, UTC))
     try:
         told = json.loads(message)
     except (ValueError, RecursionError):  # whatever a library prints must not end the tail

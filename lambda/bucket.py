@@ -76,10 +76,5 @@ class Bucket:
             version_id=contract.known_version(head.get("VersionId")),
             etag=head["ETag"].strip('"'),
             size=head["ContentLength"],
-            at=iso(head["LastModified"]),
+            at=contract.iso(head["LastModified"]),
         )
-
-
-def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the millisecond, as S3 writes it in events."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -23,7 +23,7 @@ from threading import Event
 from typing import Any
 
 import clients
-from bucket import Bucket, iso
+from bucket import Bucket
 from recognition import PhotoGoneError, Recognition, UnlabellableError
 from redelivery import NotAnEventError, Redelivery, code, is_bug, reason
 from store import Store
@@ -173,4 +173,4 @@ def _log(image: str | None, status: str, **details: Any) -> None:
 
 
 def _now() -> str:
-    return iso(datetime.now(UTC))
+    return contract.iso(datetime.now(UTC))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,12 +31,6 @@ _WORDS = {
 }
 
 
-def _hours(value: float | None) -> float | None:
-    if value is not None and math.isnan(value):
-        raise typer.BadParameter("nan is no number of hours.")
-    return value
-
-
 def verify(
     context: typer.Context,
     prefix: Prefix = "",
@@ -50,7 +43,6 @@ def verify(
         typer.Option(
             min=0,
             metavar="HOURS",
-            callback=_hours,
             help="What has waited longer is lost; 0 waits for nothing. Default: wait while the queue"
             " has a message for each.",
             show_default=False,

@@ -27,7 +27,7 @@ from labelctl.reads import plain
 from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import Bucket, Queues, Rekognition, make_table, read_template
 from tests.unit.gallery_world import Gallery
-from tests.unit.photo_rows import store
+from tests.unit.photo_rows import labelled, store
 
 REGION = "us-east-1"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -250,6 +250,12 @@ def rows(dynamodb: Any, table: str) -> Callable[[], list[dict[str, Any]]]:
 def stored(dynamodb: Any, table: str) -> Callable[..., None]:
     """Puts rows into the table as they are."""
     return partial(store, dynamodb, table)
+
+
+@pytest.fixture
+def label(stored: Callable[..., None]) -> Callable[..., None]:
+    """Stores the labels of a photo's version."""
+    return lambda *of, **more: stored(*labelled(*of, **more))
 
 
 class Naps(list[float]):

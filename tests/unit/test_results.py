@@ -12,13 +12,7 @@ import pytest
 from labelctl import contract, results
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.results import Awaited
-from tests.unit.photo_rows import NOW, event, labelled
-
-
-@pytest.fixture
-def label(stored):
-    """Stores the labels of a photo's version."""
-    return lambda *of, **more: stored(*labelled(*of, **more))
+from tests.unit.photo_rows import NOW, event
 
 
 @pytest.fixture

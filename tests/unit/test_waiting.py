@@ -11,13 +11,7 @@ import pytest
 from labelctl import contract, results
 from labelctl.errors import WaitTimeoutError
 from labelctl.results import Awaited
-from tests.unit.photo_rows import NOW, event, labelled
-
-
-@pytest.fixture
-def label(stored):
-    """Stores the labels of a photo's version."""
-    return lambda *of, **more: stored(*labelled(*of, **more))
+from tests.unit.photo_rows import NOW, event
 
 
 class Clock:
@@ -157,8 +151,10 @@ def test_those_that_are_there_and_stuck_do_not_hide_that_the_others_are_gone(wai
     assert max(looks.values()) <= 20
 
 
-def test_where_all_turn_out_to_be_gone_it_does_not_give_up(wait):
-    assert list(wait([Awaited("a.jpg", "v1", "e1")], patience=4, now=lambda key: None)) == []
+@pytest.mark.parametrize("patience", [1, 4])
+def test_where_all_turn_out_to_be_gone_it_does_not_give_up(wait, patience):
+    sent = [Awaited("a.jpg", "v1", "e1")]
+    assert list(wait(sent, patience=patience, now=lambda key: None)) == []
 
 
 def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):

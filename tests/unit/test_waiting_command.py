@@ -14,13 +14,7 @@ from labelctl.commands import waiting
 from labelctl.errors import WaitTimeoutError
 from labelctl.results import Awaited
 from labelctl.view import View
-from tests.unit.photo_rows import NOW, event, labelled
-
-
-@pytest.fixture
-def label(stored):
-    """Stores the labels of a photo's version."""
-    return lambda *of, **more: stored(*labelled(*of, **more))
+from tests.unit.photo_rows import NOW, event
 
 
 @pytest.fixture
