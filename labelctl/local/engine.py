@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import folder, processes
+from labelctl.local import credentials, folder, health, processes
+from labelctl.local.credentials import Credentials
 from labelctl.local.folder import RESET, data_home
 
 MINISTACK = "1.5.33"  # the version whose inner workings the gateway knows
@@ -49,6 +50,7 @@ class Cloud:
     recogniser: str
     pid: int
     recogniser_pid: int
+    credentials: Credentials
     home: Path
     model: str | None
     model_version: str | None
@@ -57,12 +59,16 @@ class Cloud:
 
 
 def environment(cloud: Cloud) -> dict[str, str]:
-    """The variables that point any AWS tool or SDK at this cloud. The credentials are its root's."""
+    """The variables that point any AWS tool or SDK at this cloud. The credentials are its root's.
+
+    S3_ENDPOINT_URL is what s5cmd reads.
+    """
     return {
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_ENDPOINT_URL_REKOGNITION": cloud.recogniser,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "S3_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": cloud.credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": cloud.credentials.secret_access_key,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -86,10 +92,12 @@ def misleading(variables: Mapping[str, str]) -> list[str]:
 def status(home: Path | None = None) -> Cloud | None:
     """The cloud if both its processes run and answer as ours, else None. Starts nothing."""
     home = _absolute(home)
-    record = folder.read(home)
-    if record is None or not _engine_answers(record) or not _recogniser_answers(record):
+    record, root = folder.read(home), credentials.load(home)
+    if record is None or root is None:
         return None
-    return _cloud(home, record)
+    if not _engine_answers(root, record) or not _recogniser_answers(root, record):
+        return None
+    return _cloud(home, root, record)
 
 
 def start(
@@ -146,10 +154,11 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     record = folder.read(home)
     if record is None:
         record = _first_record()
+    root = credentials.load_or_create(home)
     model = None if forget_model else wanted or record.model
     stamp = _stamp(model)
-    engine_up = _engine_answers(record)
-    recogniser_up = _recogniser_answers(record)
+    engine_up = _engine_answers(root, record)
+    recogniser_up = _recogniser_answers(root, record)
     notice = ""
     keep = {record.pid} if engine_up else set()
     if recogniser_up and (model, stamp) == (record.model, record.stamp):
@@ -165,11 +174,11 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     recorded = {record.pid, record.recogniser_pid}
     try:
         if not engine_up:
-            notice = _spawn_engine(home, record)
+            notice = _spawn_engine(home, root, record)
         if record.recogniser_pid not in keep:
-            _spawn_recogniser(home, record)
+            _spawn_recogniser(home, root, record)
         folder.write(home, record)  # at once: whoever comes after a killed command finds them
-        _await(home, record)
+        _await(home, root, record)
         record.started_at = record.started_at or _now()
         folder.write(home, record)
     except BaseException:  # Ctrl-C too, whenever it comes: nothing is left half started
@@ -177,7 +186,7 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         started = {record.pid, record.recogniser_pid} - recorded
         processes.end((processes.ours(home) | started) - before, _STOP_PATIENCE)
         raise
-    return _cloud(home, record, notice)
+    return _cloud(home, root, record, notice)
 
 
 def _first_record() -> folder.Record:
@@ -186,20 +195,20 @@ def _first_record() -> folder.Record:
 
 
 def _stop(home: Path) -> Cloud | None:
-    record = folder.read(home)
+    record, root = folder.read(home), credentials.load_or_create(home)
     found = processes.ours(home)
     if record is None or not found:
         return None
-    cloud = _cloud(home, record)
+    cloud = _cloud(home, root, record)
     workers = found - {record.pid}
     processes.end(found & {record.pid}, _STOP_PATIENCE)  # it saves, then ends
     processes.end(workers, _STOP_PATIENCE)
-    record.token, record.pid, record.recogniser_pid, record.started_at = "", 0, 0, ""
+    record.pid, record.recogniser_pid, record.started_at = 0, 0, ""
     folder.write(home, record)
     return cloud
 
 
-def _spawn_engine(home: Path, record: folder.Record) -> str:
+def _spawn_engine(home: Path, root: Credentials, record: folder.Record) -> str:
     from labelctl.local.generations import Generations
 
     _check_installed()
@@ -208,9 +217,8 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
     for scratch in ("tmp", "empty-home"):
         shutil.rmtree(home / scratch, ignore_errors=True)
         (home / scratch).mkdir(mode=0o700)
-    record.token, record.started_at = secrets.token_hex(16), _now()
-    child = _child_environment(home, record) | {
-        "LABELCTL_ENGINE_TOKEN": record.token,
+    record.started_at = _now()
+    child = _child_environment(home, root, record) | {
         "GATEWAY_PORT": str(record.port),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
@@ -230,21 +238,21 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
     return notice
 
 
-def _spawn_recogniser(home: Path, record: folder.Record) -> None:
+def _spawn_recogniser(home: Path, root: Credentials, record: folder.Record) -> None:
     _check_port(record.recogniser_port)
     arguments = ["labelctl.local.recogniser", "--port", str(record.recogniser_port)]
     if record.model:
         arguments += ["--model", record.model]
-    child = _child_environment(home, record)
+    child = _child_environment(home, root, record)
     log = _log(home, "recogniser.log")
     record.recogniser_pid = processes.spawn(arguments, child, log, home)
 
 
-def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
+def _child_environment(home: Path, root: Credentials, record: folder.Record) -> dict[str, str]:
     """Built from nothing: what is not here, such as the user's AWS credentials, is not handed on."""
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
     child = {name: os.environ[name] for name in kept if name in os.environ}
-    child |= environment(_cloud(home, record))
+    child |= environment(_cloud(home, root, record))
     child[processes.HOME_MARK] = str(home)
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
@@ -252,15 +260,15 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     return child
 
 
-def _await(home: Path, record: folder.Record) -> None:
+def _await(home: Path, root: Credentials, record: folder.Record) -> None:
     deadline = time.monotonic() + _START_PATIENCE
     engine = recogniser = False
     while not (engine and recogniser):
         for name, pid in (("engine", record.pid), ("recogniser", record.recogniser_pid)):
             if not processes.alive(pid):
                 _fail_start(home, record, name, "ended at once")
-        engine = engine or _engine_answers(record)
-        recogniser = recogniser or _recogniser_answers(record)
+        engine = engine or _engine_answers(root, record)
+        recogniser = recogniser or _recogniser_answers(root, record)
         if time.monotonic() > deadline:
             _fail_start(home, record, "recogniser" if engine else "engine", "does not answer")
         time.sleep(0.02)
@@ -285,31 +293,37 @@ def _check_model(model: str) -> None:
         raise LocalCloudError(message, hint)
 
 
-def _engine_answers(record: folder.Record) -> bool:
-    # A stranger on the port may take its time: who is dead is not asked.
-    if not record.token or not processes.alive(record.pid):
-        return False
-    answer = processes.ask(record.port, "/_labelctl/health")
-    return answer is not None and answer.get("token") == record.token
+def _engine_answers(root: Credentials, record: folder.Record) -> bool:
+    return _ask(root, health.ENGINE, record.pid, record.port, "/_labelctl/health") is not None
 
 
-def _recogniser_answers(record: folder.Record) -> bool:
-    if not record.recogniser_pid or not processes.alive(record.recogniser_pid):
+def _recogniser_answers(root: Credentials, record: folder.Record) -> bool:
+    pid, port = record.recogniser_pid, record.recogniser_port
+    answer = _ask(root, health.RECOGNISER, pid, port, "/health")
+    if answer is None:
         return False
-    answer = processes.ask(record.recogniser_port, "/health")
-    if answer is None or answer.get("pid") != record.recogniser_pid:
-        return False
-    version = answer.get("model_version") or answer.get("recogniser")
+    version = answer.get("recogniser")
     record.version = str(version) if version else None
     return True
 
 
-def _cloud(home: Path, record: folder.Record, notice: str = "") -> Cloud:
+def _ask(root: Credentials, role: str, pid: int, port: int, path: str) -> dict[str, Any] | None:
+    """The answer to a health check, if it is that of the recorded process."""
+    # A stranger on the port may take its time: who is dead is not asked.
+    if not pid or not processes.alive(pid):
+        return None
+    question = health.Question(root, role, pid)
+    answer = processes.ask(port, f"{path}?{question.query}")
+    return answer if answer and question.is_answered_by(answer.get("proof")) else None
+
+
+def _cloud(home: Path, root: Credentials, record: folder.Record, notice: str = "") -> Cloud:
     return Cloud(
         endpoint=f"http://127.0.0.1:{record.port}",
         recogniser=f"http://127.0.0.1:{record.recogniser_port}",
         pid=record.pid,
         recogniser_pid=record.recogniser_pid,
+        credentials=root,
         home=home,
         model=record.model,
         model_version=record.version,

@@ -1,6 +1,7 @@
 """The local cloud's data folder: whose it is, who may use it now, and what is remembered in it.
 
     <home>/engine.json        ports, model, process ids: what `status` reads
+    <home>/credentials.json   the access key that every request is signed with (mode 0600)
     <home>/state/ objects/    what the cloud knows; the photos
     <home>/engine.log recogniser.log lock engine.lock tmp/ empty-home/ .labelctl-local
 
@@ -19,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labelctl.errors import LocalCloudError
+from labelctl.local import credentials
 
 RESET = "`labelctl local reset` (it deletes the local cloud's photos and labels)"
 
@@ -28,6 +30,8 @@ _LOCK = "lock"
 _OURS = (
     _RECORD,
     f"{_RECORD}.new",
+    credentials.FILE,
+    f"{credentials.FILE}.new",
     "engine.lock",
     "engine.log",
     "recogniser.log",
@@ -46,7 +50,6 @@ class Record:
     recogniser_port: int
     model: str | None = None
     stamp: str = ""
-    token: str = ""
     pid: int = 0
     recogniser_pid: int = 0
     started_at: str = ""

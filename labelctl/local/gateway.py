@@ -2,15 +2,15 @@
 
     python -m labelctl.local.gateway        (started by labelctl.local.engine, never by hand)
 
-A request passes the guard, then ministack answers it; an answer that tells a client of a change, or
-of rows and messages that changed just now, is held back until they are saved, so that killing this
-process at any moment loses nothing that anybody was told of. A Lambda function's own writes are not
-held back: its message leaves the queue only after them, and the queue is saved before the tables.
-Three routes are the gateway's own:
+A request passes the guard and its signature is checked, before ministack answers it. An answer that
+tells a client of a change, or of rows and messages that changed just now, is held back until they are
+saved, so that killing this process at any moment loses nothing that was confirmed. A Lambda function's
+own writes are not held back: its message leaves the queue only after them, and the queue is saved
+before the tables. Two routes are the gateway's own:
 
-    GET  /_labelctl/health       {"pid", "token"}: that this is the engine its owner started
-    POST /_labelctl/authorize    {"access_key", "action", "resource"} → {"allowed", "principal"}
-    anything else under it       404
+    GET  /_labelctl/health       proves to whoever knows the secret that this is their engine
+    POST /_labelctl/authorize    for the recogniser: is this request signed as it should be, and may
+                                 its signer do this? Signed by root.
 
 IAM is always enforced (AUTH=true), as AWS does. All settings come from the environment that the
 engine made; state/current is what to start from, already found whole.
@@ -21,17 +21,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from labelctl.local import corrections, guard, hooks, rights
+from labelctl.local import (
+    corrections,
+    credentials,
+    guard,
+    health,
+    hooks,
+    refusals,
+    rights,
+    signature,
+)
 from labelctl.local.commit import Captured, GroupCommit
+from labelctl.local.credentials import Credentials
 from labelctl.local.generations import CURRENT, Generations
-from labelctl.local.guard import Effect
+from labelctl.local.guard import Effect, Request
 from labelctl.local.journal import Journal
 from labelctl.local.state import Capture
 
@@ -40,14 +52,19 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_OWN = "/_labelctl/"
+_HEALTH = "/_labelctl/health"
+_AUTHORIZE = "/_labelctl/authorize"
+
+_LARGEST = 72 * 1024 * 1024
+"""Bytes of a body that is read before its signature is known to hold: a function's zip of 50 MB, in
+base64, is the largest. S3 signs the hash of a body, so an object is read afterwards, of any size."""
 
 
 class Gateway:
     """The ASGI application around `inner` (ministack's)."""
 
-    def __init__(self, inner: App, generations: Generations, token: str) -> None:
-        self.inner, self.generations, self.token = inner, generations, token
+    def __init__(self, inner: App, generations: Generations, root: Credentials) -> None:
+        self.inner, self.generations, self.root = inner, generations, root
         self.journal = Journal(generations.folder / "journal")
         self._captured = Capture()
         self._oldest_journal = 0
@@ -101,26 +118,45 @@ class Gateway:
             self.generations.prune_blobs()
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in scope["headers"]
-        }
-        path, method = scope["path"], scope["method"]
-        refused = guard.refusal(path, headers)
+        request = _request(scope)
+        refused = guard.refusal(request)
         if refused:
             await _reply(send, 403, {"message": refused})
+        elif request.path == _HEALTH:
+            await self._answer_health(request, send)
+        elif guard.is_callback(request):
+            await self._pass_on(request, scope, await _body(receive, _LARGEST), receive, send)
+        else:
+            try:
+                body = await self._authenticated(request, receive)
+            except signature.RefusedError as error:
+                await _refuse(send, error.problem, request)
+            else:
+                await self._pass_on(request, scope, body, receive, send)
+
+    async def _authenticated(self, request: Request, receive: Receive) -> bytes:
+        """The body of a request whose signature holds. Raises signature.RefusedError."""
+        claim = signature.read(request)
+        secret = rights.secret_of(claim, self.root)
+        body = await _body(receive, _LARGEST) if claim.needs_body else b""
+        body_sha256 = hashlib.sha256(body).hexdigest()
+        signature.check(request, claim, secret, body_sha256, datetime.now(UTC))
+        if not claim.needs_body:
+            body = await _body(receive)
+            signature.check_body(claim, secret, body)
+        return body
+
+    async def _pass_on(
+        self, request: Request, scope: Message, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        if request.path == _AUTHORIZE:
+            await self._authorize(request, body, send)
             return
-        if path.startswith(_OWN):
-            await self._own(method, path, receive, send)
-            return
-        start = b""
-        if guard.is_form(headers):
-            start, receive = await _peek(receive)
-        query = scope["query_string"].decode("latin-1")
-        effect = guard.effect(method, path, query, headers, start)
+        receive = _received(body, receive)
+        effect = guard.effect(request, body)
         if effect is Effect.READ:
             await self.inner(scope, receive, send)
-        elif effect is Effect.OBJECT or rights.is_worker(guard.access_key(headers)):
+        elif effect is Effect.OBJECT or rights.is_worker(guard.access_key(request.headers)):
             await self.inner(scope, receive, send)
             if effect is not Effect.SEEN:
                 self.mark()
@@ -152,48 +188,109 @@ class Gateway:
 
         await self.inner(scope, receive, send_saved)
 
-    async def _own(self, method: str, path: str, receive: Receive, send: Send) -> None:
-        if (method, path) == ("GET", f"{_OWN}health"):
-            await _reply(send, 200, {"pid": os.getpid(), "token": self.token})
-        elif (method, path) == ("POST", f"{_OWN}authorize"):
-            try:
-                asked = json.loads(await _body(receive))
-                access_key, action = str(asked["access_key"]), str(asked["action"])
-                resource = str(asked["resource"])
-            except (ValueError, KeyError, TypeError):
-                await _reply(send, 400, {"message": "Wants access_key, action and resource."})
-                return
-            allowed, principal = rights.may(access_key, action, resource)
-            await _reply(send, 200, {"allowed": allowed, "principal": principal})
+    async def _answer_health(self, request: Request, send: Send) -> None:
+        proof = health.answer(self.root, health.ENGINE, request.query)
+        if proof is None:
+            await _reply(send, 403, {"message": "Only labelctl may ask."})
         else:
-            await _reply(send, 404, {"message": "No such route."})
+            await _reply(send, 200, {"proof": proof})
+
+    async def _authorize(self, request: Request, body: bytes, send: Send) -> None:
+        """Check a request that the recogniser received: its signature, and its signer's rights.
+
+        Takes {"method", "path", "headers", "body_sha256", "needs": [[action, resource], …]} and
+        answers {"principal", "denied": the first action that is not allowed or null}, or
+        {"refused": {"code", "message"}}.
+        """
+        if guard.access_key(request.headers) != self.root.access_key_id:
+            await _reply(send, 403, {"message": "Only the recogniser may ask."})
+            return
+        try:
+            asked = json.loads(body)
+            headers = {str(name): str(value) for name, value in asked["headers"].items()}
+            signed = Request(str(asked["method"]), str(asked["path"]), "", headers)
+            body_sha256 = str(asked["body_sha256"])
+            needs = [(str(action), str(resource)) for action, resource in asked["needs"]]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            await _reply(send, 400, {"message": "Expected a request and what it needs."})
+            return
+        try:
+            claim = signature.read(signed)
+            secret = rights.secret_of(claim, self.root)
+            signature.check(signed, claim, secret, body_sha256, datetime.now(UTC))
+        except signature.RefusedError as error:
+            wording = refusals.word(error.problem, signed)
+            refused = {"code": wording.code, "message": wording.message}
+            await _reply(send, 200, {"refused": refused})
+            return
+        principal, denied = "", None
+        for action, resource in needs:
+            allowed, principal = rights.may(claim.access_key, action, resource)
+            if not allowed:
+                denied = action
+                break
+        await _reply(send, 200, {"principal": principal, "denied": denied})
+
+
+def _request(scope: Message) -> Request:
+    """The head of an ASGI request. Values of a header sent several times are joined by commas."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    return Request(scope["method"], path, query, headers)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+async def _refuse(send: Send, problem: signature.Problem, request: Request) -> None:
+    wording = refusals.word(problem, request)
+    body = b"" if request.method == "HEAD" else wording.body
+    await _send(send, refusals.STATUS, body, wording.content_type)
 
 
 async def _reply(send: Send, status: int, value: object) -> None:
-    body = json.dumps(value).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await _send(send, status, json.dumps(value).encode(), "application/json")
+
+
+async def _send(send: Send, status: int, body: bytes, content_type: str) -> None:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", b"%d" % len(body)),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _body(receive: Receive) -> bytes:
-    parts = []
+async def _body(receive: Receive, limit: int | None = None) -> bytes:
+    """The whole body. Raises signature.RefusedError if it is cut off or has more than `limit` bytes."""
+    parts, size = [], 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise signature.RefusedError(signature.Problem.BODY_CHANGED)
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if limit is not None and size > limit:
+            raise signature.RefusedError(signature.Problem.BODY_CHANGED)
         if not message.get("more_body"):
             return b"".join(parts)
 
 
-async def _peek(receive: Receive) -> tuple[bytes, Receive]:
-    """The first piece of the body, and a `receive` that still delivers it."""
-    first = await receive()
-    waiting = [first]
+def _received(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that delivers the body that was read already, and then what comes after it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
         return waiting.pop() if waiting else await receive()
 
-    return first.get("body", b""), again
+    return again
 
 
 def main() -> None:
@@ -210,8 +307,11 @@ def main() -> None:
     from hypercorn.config import Config
 
     generations = Generations(home / "state")
-    gateway = Gateway(ministack.app.app, generations, os.environ["LABELCTL_ENGINE_TOKEN"])
-    corrections.apply()
+    root = credentials.load(home)
+    if root is None:
+        sys.exit(f"no credentials in {home}")
+    gateway = Gateway(ministack.app.app, generations, root)
+    corrections.apply(root)
     notifications = hooks.Notifications(gateway.journal)
     hooks.install(generations.folder / CURRENT, generations.blobs, notifications, gateway.mark)
     config = Config()

@@ -1,8 +1,36 @@
-"""Who may do what in the emulator, asked of its own IAM evaluator; inside its process only."""
+"""Whose access key this is and what its holder may do; asked of the emulator, in its process."""
 
 from __future__ import annotations
 
+from labelctl.local.credentials import Credentials
+from labelctl.local.signature import Claim, Problem, RefusedError
+
 _DEFAULT_ACCOUNT = "000000000000"
+
+
+def secret_of(claim: Claim, root: Credentials) -> str:
+    """The secret of the claim's access key: the folder's own, or one that the emulator issued.
+
+    Raises RefusedError for a key that nobody has (any more), and for a session token that is not the
+    key's.
+    """
+    from ministack.core import iam_evaluator as iam
+
+    key, token = claim.access_key, claim.token
+    if key == root.access_key_id:
+        if token:
+            raise RefusedError(Problem.BAD_TOKEN)
+        return root.secret_access_key
+    if iam.is_root_access_key(key):  # the emulator's own root keys: `test`, account numbers
+        raise RefusedError(Problem.UNKNOWN_KEY)
+    found = iam.resolve_credential(key, _account_of(key), token)
+    if isinstance(found, iam.CredentialResolutionError):
+        problems = {
+            "InvalidToken": Problem.BAD_TOKEN,
+            "ExpiredTokenException": Problem.EXPIRED_TOKEN,
+        }
+        raise RefusedError(problems.get(found.code, Problem.UNKNOWN_KEY))
+    return str(found.secret_access_key)
 
 
 def is_worker(access_key: str) -> bool:
@@ -18,16 +46,13 @@ def is_worker(access_key: str) -> bool:
 def may(access_key: str, action: str, resource: str) -> tuple[bool, str]:
     """Whether the key's principal may do this, by its policies; and that principal's ARN.
 
-    Root keys (`test`, 12-digit account numbers) may do anything, as in AWS. An unknown key may do
-    nothing and has no ARN ("").
+    The folder's own key may do anything, as a root user in AWS. An unknown key may do nothing and has
+    no ARN ("").
     """
     from ministack.core import iam_evaluator as iam
     from ministack.core.responses import get_region
 
-    account = iam.find_iam_access_key_account(access_key) or (
-        access_key if access_key.isdigit() and len(access_key) == 12 else _DEFAULT_ACCOUNT
-    )
-    principal = iam.resolve_principal(access_key, account)
+    principal = iam.resolve_principal(access_key, _account_of(access_key))
     if isinstance(principal, iam.AuthError):
         return False, ""
     if principal.policies is None:
@@ -43,3 +68,11 @@ def may(access_key: str, action: str, resource: str) -> tuple[bool, str]:
     )
     verdict = iam.evaluate(context, principal.policies, *principal.limits)
     return verdict.decision == "Allow", principal.arn
+
+
+def _account_of(access_key: str) -> str:
+    from ministack.core.iam_evaluator import find_iam_access_key_account
+    from ministack.core.responses import _account_from_sts_session
+
+    session: str | None = _account_from_sts_session(access_key)
+    return session or find_iam_access_key_account(access_key) or _DEFAULT_ACCOUNT

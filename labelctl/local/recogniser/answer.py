@@ -36,6 +36,15 @@ class S3Object:
     name: str
     version: str | None
 
+    @property
+    def action(self) -> str:
+        """The IAM action that reads it."""
+        return "s3:GetObjectVersion" if self.version else "s3:GetObject"
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:s3:::{self.bucket}/{self.name}"
+
 
 @dataclass(frozen=True)
 class Request:

@@ -1,72 +1,88 @@
-"""The emulator that the recogniser stands beside: may this caller do this, and the object's bytes.
+"""The emulator beside the recogniser: who is this caller, may they do this, and the object's bytes.
 
-On AWS, Rekognition reads an S3 object with the rights of whoever calls it. A caller's signature
-can't be used again, so the object is fetched with the recogniser's own credentials, but only after
-the emulator has said that the caller may read it. It says so on a route of our gateway,
-`POST /_labelctl/authorize`, which evaluates IAM policies; where the route is missing (a bare
-emulator), everybody may. The caller is known by the access key id in the request: signatures are
-not checked, as the server listens on loopback only. It must not know what is in a picture.
+On AWS, Rekognition checks the caller's signature and reads an S3 object with the caller's rights. Only
+the gateway in front of the emulator knows everybody's secrets and policies, so it is asked, on a route
+of its own: `POST /_labelctl/authorize`. A caller's signature can't be used again, so the object is then
+fetched with the recogniser's own credentials. It must not know what is in a picture.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from labelctl.errors import UsageError
+from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser.answer import S3Object
-from labelctl.local.recogniser.refusals import internal_error, too_large, unreadable_object
+from labelctl.local.recogniser.refusals import (
+    RefusalError,
+    internal_error,
+    too_large,
+    unreadable_object,
+)
+
+if TYPE_CHECKING:
+    from labelctl.local.guard import Request
 
 MAX_OBJECT_BYTES = 15 * 1024 * 1024
 """The largest picture read from S3, in bytes (Rekognition's quotas page)."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_TIMEOUT = 30.0
-_ROOT = re.compile(r"test|\d{12}")
+_TIMEOUT = 30  # seconds
+_REGION = "us-east-1"
+_CONNECTIONS = 32
+
+Needs = Sequence[tuple[str, str]]
+"""IAM actions with their resources' ARNs."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    allowed: bool
+    """Who signed a request, as an ARN, and the first action they may not do ("" if they may do all)."""
+
     principal: str
+    denied: str = ""
 
 
 class Cloud:
-    """The emulator at `endpoint`, a loopback address; None when there is none to ask."""
+    """The emulator at `endpoint`, a loopback address; `root` signs the recogniser's own requests."""
 
-    def __init__(self, endpoint: str | None) -> None:
-        if endpoint is not None and urlsplit(endpoint).hostname not in LOOPBACK:
+    def __init__(self, endpoint: str, root: Credentials) -> None:
+        if urlsplit(endpoint).hostname not in LOOPBACK:
             raise UsageError(
                 f"AWS_ENDPOINT_URL is {endpoint!r}, which is not on this machine.",
                 "The local recogniser only serves a local cloud: point it at 127.0.0.1.",
             )
         self._endpoint = endpoint
-        self._client: Any = None
+        self._root = root
+        self._s3_client: Any = None
+        self._session: Any = None
         self._lock = Lock()
 
-    def authorize(self, access_key: str, action: str, resource: str) -> Decision:
-        """Whether the holder of `access_key` may do `action` to `resource`, as IAM has it.
+    def authorize(self, request: Request, body_sha256: str, needs: Needs) -> Decision:
+        """Check the signature of `request`, whose body has this hash, and its signer's rights.
 
-        Raises RefusalError (InternalServerError, which callers retry) when nobody answers.
+        Raises RefusalError: as AWS does for a signature that does not hold, and InternalServerError,
+        which callers retry, when the gateway does not answer.
         """
-        if self._endpoint is None or _ROOT.fullmatch(access_key):
-            return Decision(True, access_key)
-        question = {"access_key": access_key, "action": action, "resource": resource}
-        status, body = self._post("/_labelctl/authorize", json.dumps(question).encode())
-        if status >= 500:
-            raise internal_error()  # a gateway that fails must not let everybody in
-        if status != 200:
-            return Decision(True, access_key)
+        question = {
+            "method": request.method,
+            "path": request.path,
+            "headers": dict(request.headers),
+            "body_sha256": body_sha256,
+            "needs": list(needs),
+        }
+        answer = self._ask("/_labelctl/authorize", json.dumps(question).encode())
         try:
-            decision = json.loads(body)
-            return Decision(decision["allowed"] is True, str(decision.get("principal", access_key)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise internal_error() from error
+            if refused := answer.get("refused"):
+                raise RefusalError(refused["code"], refused["message"], 403)
+            return Decision(str(answer["principal"]), answer["denied"] or "")
+        except (TypeError, KeyError, AttributeError) as error:
+            raise internal_error() from error  # a gateway that fails must not let everybody in
 
     def fetch(self, place: S3Object) -> bytes:
         """The bytes of an object, its size checked before any of them is read.
@@ -76,8 +92,6 @@ class Cloud:
         """
         import botocore.exceptions as boto
 
-        if self._endpoint is None:
-            raise unreadable_object()
         which = {"VersionId": place.version} if place.version else {}
         try:
             answer = self._s3().get_object(Bucket=place.bucket, Key=place.name, **which)
@@ -97,43 +111,45 @@ class Cloud:
 
     def warm_up(self) -> None:
         """Make the S3 client now, so that the first picture need not wait for it."""
-        if self._endpoint is not None:
-            self._s3()
+        self._s3()
 
     def _s3(self) -> Any:
         with self._lock:
-            if self._client is None:
+            if self._s3_client is None:
                 import boto3
                 from botocore.config import Config
 
-                self._client = boto3.client(
+                self._s3_client = boto3.client(
                     "s3",
                     endpoint_url=self._endpoint,
                     config=Config(
                         s3={"addressing_style": "path"},
                         retries={"total_max_attempts": 2},
                         read_timeout=_TIMEOUT,
-                        max_pool_connections=32,
+                        max_pool_connections=_CONNECTIONS,
                         proxies={},
                     ),
                 )
-            return self._client
+            return self._s3_client
 
-    def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        target = urlsplit(self._endpoint)
-        assert isinstance(target.hostname, str)
-        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=_TIMEOUT)
+    def _ask(self, path: str, body: bytes) -> Any:
+        """POST JSON to the gateway, signed; the JSON that it answers."""
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials as Signing
+        from botocore.exceptions import HTTPClientError
+        from botocore.httpsession import URLLib3Session
+
+        with self._lock:
+            if self._session is None:
+                self._session = URLLib3Session(timeout=_TIMEOUT, max_pool_connections=_CONNECTIONS)
+        request = AWSRequest("POST", self._endpoint + path, data=body)
+        root = Signing(self._root.access_key_id, self._root.secret_access_key)
+        SigV4Auth(root, "labelctl", _REGION).add_auth(request)
         try:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            return response.status, response.read()
-        except (OSError, http.client.HTTPException) as error:
+            response = self._session.send(request.prepare())
+            if response.status_code != 200:
+                raise internal_error()
+            return json.loads(response.content)
+        except (HTTPClientError, ValueError) as error:
             raise internal_error() from error
-        finally:
-            connection.close()
-
-
-def access_key_of(authorization: str) -> str | None:
-    """The access key id in an `Authorization` header of Signature Version 4, if there is one."""
-    found = re.search(r"\bCredential=([^/,\s]+)/", authorization)
-    return found[1] if found else None

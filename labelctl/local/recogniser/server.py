@@ -1,19 +1,20 @@
 """The wire of the local recogniser: Amazon Rekognition's JSON protocol over loopback HTTP.
 
     POST /        X-Amz-Target: RekognitionService.DetectLabels   (x-amz-json-1.1)
-    GET  /health  {"recogniser": LabelModelVersion, "pid": …}
+    GET  /health  {"recogniser": LabelModelVersion, "proof": …}, for whoever knows the secret
 
     python -m labelctl.local.recogniser --port N [--model FILE]
 
 prints one line, `listening on http://127.0.0.1:PORT`, when it is ready, logs to stderr, and ends
-quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, and refuses what a web page could send there:
-a foreign `Origin`, or a `Host` that is not this machine's (DNS rebinding). It knows HTTP and the order
-of the steps (authorise, check, fetch, look, answer); each step itself is another module's.
+quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, refuses what a web page could send there, and
+has the gateway check each caller's signature and rights. It knows HTTP and the order of the steps
+(check, authorise, fetch, look, answer); each step itself is another module's.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -26,11 +27,13 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from labelctl.errors import LabelctlError, LocalCloudError
+from labelctl.local import guard, health
+from labelctl.local.credentials import Credentials
+from labelctl.local.guard import Request
 from labelctl.local.recogniser.answer import S3Object, read_request, write_answer
-from labelctl.local.recogniser.cloud import LOOPBACK, Cloud, Decision, access_key_of
+from labelctl.local.recogniser.cloud import Cloud, Decision, Needs
 from labelctl.local.recogniser.recognise import Recogniser
 from labelctl.local.recogniser.refusals import (
     RefusalError,
@@ -44,12 +47,13 @@ MODULE = "labelctl.local.recogniser"
 """What to run with `python -m`."""
 
 TARGET = "RekognitionService.DetectLabels"
+_DETECT = "rekognition:DetectLabels"
 _MAX_BODY = 8 * 1024 * 1024  # 5 MB of picture in base64, and room for the rest
 _MAX_DISCARDED = 64 * 1024 * 1024
 _LAST_PICTURE = 5.0  # seconds to wait at the end for the picture being looked at
 
 Fetch = Callable[[S3Object], bytes]
-Authorize = Callable[[str, str, str], Decision]
+Authorize = Callable[[Request, str, Needs], Decision]
 
 
 class RecogniserServer(ThreadingHTTPServer):
@@ -60,10 +64,17 @@ class RecogniserServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, port: int, recogniser: Recogniser, *, fetch: Fetch, authorize: Authorize
+        self,
+        port: int,
+        recogniser: Recogniser,
+        *,
+        root: Credentials,
+        fetch: Fetch,
+        authorize: Authorize,
     ) -> None:
         """Raises LocalCloudError if the port can't be had."""
         self.recogniser = recogniser
+        self.root = root
         self.fetch = fetch
         self.authorize = authorize
         try:
@@ -78,24 +89,27 @@ class RecogniserServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def detect_labels(self, access_key: str, body: Any) -> dict[str, Any]:
+    def detect_labels(self, signed: Request, raw: bytes) -> dict[str, Any]:
         """The response to a DetectLabels request. Raises RefusalError for what is refused."""
-        action = "rekognition:DetectLabels"
-        decision = self.authorize(access_key, action, "*")
-        if not decision.allowed:
-            raise access_denied(decision.principal, action)
-        request = read_request(body)
+        refused, request = None, None
+        try:
+            request = read_request(_json(raw))
+        except RefusalError as error:
+            refused = error  # a stranger is not to learn even this
+        needs = [(_DETECT, "*")]
+        if request and isinstance(request.source, S3Object):
+            needs.append((request.source.action, request.source.arn))
+        decision = self.authorize(signed, hashlib.sha256(raw).hexdigest(), needs)
+        if decision.denied == _DETECT:
+            raise access_denied(decision.principal, _DETECT)
+        if refused or request is None:
+            raise refused or internal_error()
+        if decision.denied:
+            raise unreadable_object()
         source = request.source
-        data = self._read(access_key, source) if isinstance(source, S3Object) else source
+        data = source if isinstance(source, bytes) else self.fetch(source)
         sight = self.recogniser.look(data, request.max_colors)
         return write_answer(request, sight, self.recogniser.version)
-
-    def _read(self, access_key: str, place: S3Object) -> bytes:
-        action = "s3:GetObjectVersion" if place.version else "s3:GetObject"
-        resource = f"arn:aws:s3:::{place.bucket}/{place.name}"
-        if not self.authorize(access_key, action, resource).allowed:
-            raise unreadable_object()
-        return self.fetch(place)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no error of ours; anything else is logged."""
@@ -113,13 +127,13 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 300
 
     def do_GET(self) -> None:
-        if not self._is_local():
-            self._refuse(RefusalError("AccessDeniedException", "Only this machine may ask", 403))
-        elif self.path == "/health":
-            health = {"recogniser": self.server.recogniser.version, "pid": os.getpid()}
-            self._send(200, health, "application/json")
+        path, _, query = self.path.partition("?")
+        proof = health.answer(self.server.root, health.RECOGNISER, query)
+        if guard.refusal(self._head()) or path != "/health" or proof is None:
+            self._refuse(RefusalError("AccessDeniedException", "Only labelctl may ask", 403))
         else:
-            self._refuse(RefusalError("UnknownOperationException", "Unknown path", 404))
+            answer = {"recogniser": self.server.recogniser.version, "proof": proof}
+            self._send(200, answer, "application/json")
 
     def do_POST(self) -> None:
         began = time.monotonic()
@@ -139,20 +153,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> dict[str, Any]:
         raw = self._read_body()
-        if not self._is_local():
-            raise RefusalError("AccessDeniedException", "Only this machine may ask", 403)
+        head = self._head()
+        if refused := guard.refusal(head):
+            raise RefusalError("AccessDeniedException", refused, 403)
         if self.path != "/" or self.headers.get("X-Amz-Target") != TARGET:
             raise RefusalError("UnknownOperationException", "Only DetectLabels is known here")
-        access_key = access_key_of(self.headers.get("Authorization", ""))
-        if access_key is None:
-            raise RefusalError(
-                "MissingAuthenticationTokenException", "Missing Authentication Token"
-            )
-        try:
-            body = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            raise RefusalError("SerializationException", "The body is not JSON") from error
-        return self.server.detect_labels(access_key, body)
+        return self.server.detect_labels(head, raw)
+
+    def _head(self) -> Request:
+        names = {name.lower() for name in self.headers}
+        headers = {name: ",".join(self.headers.get_all(name, [])) for name in names}
+        path, _, query = self.path.partition("?")
+        return Request(self.command, path, query, headers)
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
@@ -167,11 +179,6 @@ class _Handler(BaseHTTPRequestHandler):
             rest -= len(block)
         self.close_connection = True
         raise too_large()
-
-    def _is_local(self) -> bool:
-        """Whether the request was meant for this machine, and not sent by a foreign web page."""
-        places = [f"//{self.headers.get('Host', '')}", *self.headers.get_all("Origin", [])]
-        return all(_hostname(place) in LOOPBACK for place in places)
 
     def _refuse(self, refusal: RefusalError) -> None:
         self._send(refusal.status, {"__type": refusal.code, "Message": refusal.message})
@@ -193,11 +200,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: every POST has a line of its own, and health checks deserve none."""
 
 
-def _hostname(place: str) -> str | None:
+def _json(raw: bytes) -> Any:
     try:
-        return urlsplit(place).hostname
-    except ValueError:
-        return None
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise RefusalError("SerializationException", "The body is not JSON") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -208,12 +215,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="only tell whether the model is fit")
     options = parser.parse_args(arguments)
     try:
-        cloud = Cloud(os.environ.get("AWS_ENDPOINT_URL"))
         recogniser = Recogniser(options.model)
         if options.check:
             return 0
+        root = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+        cloud = Cloud(os.environ["AWS_ENDPOINT_URL"], root)
         server = RecogniserServer(
-            options.port, recogniser, fetch=cloud.fetch, authorize=cloud.authorize
+            options.port, recogniser, root=root, fetch=cloud.fetch, authorize=cloud.authorize
         )
     except LabelctlError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)
