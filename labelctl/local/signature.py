@@ -239,7 +239,7 @@ def _check_time(request: Request, claim: Claim, now: datetime) -> None:
         if signed_at < now - CLOCK_SKEW:
             raise RefusedError(Problem.SKEWED)
         return
-    expires = dict(parse_qsl(request.query))["X-Amz-Expires"]
+    expires = dict(parse_qsl(request.query, keep_blank_values=True))["X-Amz-Expires"]
     if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= LONGEST:
         raise RefusedError(Problem.MALFORMED)
     if now > signed_at + timedelta(seconds=int(expires)):

@@ -68,6 +68,8 @@ VARYING = [
     (r"(golden-[a-z-]+-)[0-9a-f]{12,13}\b", r"\1random-random"),
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:PPPPP"),
     (r"(labelctl-local/\w+@)[0-9a-f]{12}", r"\1HASHHASHHASH"),
+    (r"\bLCTL[A-Z2-7]{16}\b", "LCTL" + "KEY." * 4),
+    (r'(AWS_SECRET_ACCESS_KEY(?:=|": "))[\w-]{40}', r"\1SECRET"),
     (r"\b\d+ ?ms\b", "N ms"),
     (r'("ms": )\d+', r"\1N"),
     (r"(?m)^(YYYY\S+\t.*\t)\d+$", r"\1N"),

@@ -21,7 +21,12 @@ from typing import Any
 import pytest
 
 from labelctl.local import processes
+from labelctl.local.credentials import Credentials
+from labelctl.local.recogniser.cloud import Cloud
+from labelctl.local.recogniser.recognise import Recogniser
+from labelctl.local.recogniser.server import RecogniserServer
 from tests.e2e.conftest import LABELCTL, User, clean_environment
+from tests.unit.recogniser_world import allow, serving
 
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]
@@ -68,11 +73,9 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(folder),  # where its workers leave their code
     }
-    recogniser_words = ("labelctl.local.recogniser", "--port", "0")
-    with running(*recogniser_words, env=env, log=folder / "recogniser.log") as recogniser:
-        assert recogniser.stdout
-        said, _, address = recogniser.stdout.readline().strip().rpartition(" ")
-        assert said == "listening on"
+    root = Credentials("test", "test")
+    doors = {"fetch": Cloud(url, root).fetch, "authorize": allow}
+    with serving(RecogniserServer(0, Recogniser(), root=root, **doors)) as address:
         env |= {
             "AWS_ENDPOINT_URL_REKOGNITION": address,
             "GATEWAY_PORT": str(port),
@@ -255,12 +258,15 @@ def test_the_users_own_credentials_stay_where_they_are(
     cloud: User, home: Path, tmp_path: Path
 ) -> None:
     """With --local neither the local cloud nor the endpoint of the environment gets to see them."""
-    record = json.loads((home / "labelctl/local/engine.json").read_text())
+    local = home / "labelctl/local"
+    record = json.loads((local / "engine.json").read_text())
+    root = json.loads((local / "credentials.json").read_text())
     tap, trap = Wiretap(record["port"]), Wiretap(9)
     folder = tmp_path / "tapped" / "local"
     folder.mkdir(parents=True)
     (folder / ".labelctl-local").touch()
     (folder / "engine.json").write_text(json.dumps(record | {"port": tap.port}))
+    (folder / "credentials.json").write_text(json.dumps(root))
     config = tmp_path / "config"
     config.write_text("[profile work]\nregion = eu-west-1\n")
     secrets = {
@@ -282,7 +288,8 @@ def test_the_users_own_credentials_stay_where_they_are(
     trap.close()
 
     heard = bytes(tap.heard)
-    assert b"Credential=test/" in heard
+    assert f"Credential={root['access_key_id']}/".encode() in heard
+    assert root["secret_access_key"].encode() not in heard
     assert b"CreateChangeSet" in heard
     assert "cloudformation CreateChangeSet: 200" in told.err
     for secret in secrets.values():

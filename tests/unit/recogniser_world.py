@@ -20,9 +20,19 @@ from botocore.config import Config
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from labelctl.local import guard
+from labelctl.local.credentials import Credentials
+from labelctl.local.recogniser.cloud import Decision
 from labelctl.local.recogniser.server import RecogniserServer
 
 IMGSZ = 64
+
+ROOT = Credentials("LCTLROOT", "the secret of the data folder")
+
+
+def allow(*_: object) -> Decision:
+    """The word of a gateway that lets everybody do everything."""
+    return Decision("arn:aws:iam::000000000000:root")
 
 
 def photo(name: str) -> bytes:
@@ -70,7 +80,7 @@ def client_of(url: str, access_key: str = "test", **config: Any) -> Any:
 @contextmanager
 def rekognition(recogniser: Any, *, fetch: Any, authorize: Any, **client: Any) -> Iterator[Any]:
     """A boto3 client of a server that runs with these doors to the cloud."""
-    server = RecogniserServer(0, recogniser, fetch=fetch, authorize=authorize)
+    server = RecogniserServer(0, recogniser, root=ROOT, fetch=fetch, authorize=authorize)
     with serving(server) as url:
         made = client_of(url, **client)
         yield made
@@ -81,7 +91,7 @@ class FakeEmulator(ThreadingHTTPServer):
     """An emulator as the recogniser sees it: objects in S3, and the gateway's word on IAM.
 
     `allowed` holds (access key, action, resource); None is an emulator without our gateway, and
-    an exception one whose gateway fails.
+    an exception one whose gateway fails. Nobody's signature is checked.
     """
 
     daemon_threads = True
@@ -104,9 +114,14 @@ class _EmulatorHandler(BaseHTTPRequestHandler):
             return self._send(405, b"<Error><Code>MethodNotAllowed</Code></Error>")
         if isinstance(self.server.allowed, Exception):
             return self._send(500, b"{}")
-        asked = (question["access_key"], question["action"], question["resource"])
-        principal = f"arn:aws:sts::000000000000:assumed-role/{question['access_key']}/fn"
-        answer = {"allowed": asked in self.server.allowed, "principal": principal}
+        key = guard.access_key(question["headers"])
+        principal = f"arn:aws:sts::000000000000:assumed-role/{key}/fn"
+        denied = [
+            action
+            for action, resource in question["needs"]
+            if (key, action, resource) not in self.server.allowed
+        ]
+        answer = {"denied": denied[0] if denied else None, "principal": principal}
         return self._send(200, json.dumps(answer).encode())
 
     def do_GET(self) -> None:

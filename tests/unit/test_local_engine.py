@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socketserver
+import stat
 import subprocess
 import sys
 import threading
@@ -17,19 +18,25 @@ from typing import Any
 import pytest
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import engine, folder, processes
+from labelctl.local import credentials, engine, folder, health, processes
+from labelctl.local.credentials import Credentials
 
 
 class Server:
-    """Answers any GET with `answer`: a stranger on the port, or one of ours."""
+    """Answers any GET with `answer`: a stranger on the port, or one of ours, which proves it."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: str) -> None:
         self.answer: Any = {}
+        self.root: Credentials | None = None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = json.dumps(outer.answer).encode()
+                value = outer.answer
+                if outer.root:
+                    proof = health.answer(outer.root, role, self.path.partition("?")[2])
+                    value = value | {"proof": proof}
+                body = json.dumps(value).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -49,14 +56,14 @@ class Server:
 
 @pytest.fixture
 def gateway() -> Iterator[Server]:
-    server = Server()
+    server = Server(health.ENGINE)
     yield server
     server.close()
 
 
 @pytest.fixture
 def recogniser() -> Iterator[Server]:
-    server = Server()
+    server = Server(health.RECOGNISER)
     yield server
     server.close()
 
@@ -64,13 +71,12 @@ def recogniser() -> Iterator[Server]:
 @pytest.fixture
 def running(tmp_path: Path, gateway: Server, recogniser: Server) -> folder.Record:
     """A record as a start leaves it, with something on both ports that answers rightly."""
-    record = folder.Record(
-        gateway.port, recogniser.port, token="secret", pid=os.getpid(), recogniser_pid=7
-    )
+    pid = os.getpid()
+    record = folder.Record(gateway.port, recogniser.port, pid=pid, recogniser_pid=pid)
     folder.prepare(tmp_path)
     folder.write(tmp_path, record)
-    gateway.answer = {"pid": os.getpid(), "token": "secret"}
-    recogniser.answer = {"pid": 7, "recogniser": "labelctl-local/test@1"}
+    gateway.root = recogniser.root = credentials.load_or_create(tmp_path)
+    recogniser.answer = {"recogniser": "labelctl-local/test@1"}
     return record
 
 
@@ -85,13 +91,11 @@ def test_status_reads_and_asks_and_is_quick(tmp_path: Path, gateway: Server) -> 
 
 
 @pytest.mark.usefixtures("running")
-@pytest.mark.parametrize(
-    "answer", [{"pid": 1, "token": "another"}, {}, [], "hello", {"token": None}]
-)
+@pytest.mark.parametrize("answer", [{"proof": "0" * 64}, {}, [], "hello", {"proof": None}])
 def test_a_stranger_on_the_gateways_port_is_not_the_cloud(
     tmp_path: Path, gateway: Server, answer: object
 ) -> None:
-    gateway.answer = answer
+    gateway.root, gateway.answer = None, answer
     assert engine.status(tmp_path) is None
 
 
@@ -99,17 +103,67 @@ def test_a_stranger_on_the_gateways_port_is_not_the_cloud(
 def test_a_stranger_on_the_recognisers_port_is_not_the_cloud(
     tmp_path: Path, recogniser: Server
 ) -> None:
-    recogniser.answer = {"pid": 8, "recogniser": "labelctl-local/test@1"}
+    recogniser.root = Credentials("LCTL", "another folder's secret")
     assert engine.status(tmp_path) is None
+
+
+@pytest.mark.usefixtures("running")
+def test_the_engine_does_not_pass_for_the_recogniser(tmp_path: Path, gateway: Server) -> None:
+    record = folder.read(tmp_path)
+    assert record
+    record.recogniser_port = gateway.port
+    folder.write(tmp_path, record)
+    assert engine.status(tmp_path) is None
+
+
+def test_the_access_key_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    home = tmp_path / "local"
+    folder.prepare(home)
+    root = credentials.load_or_create(home)
+    assert root == credentials.load_or_create(home) == credentials.load(home)
+    assert stat.S_IMODE((home / credentials.FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert root.secret_access_key not in repr(root)
+
+
+def test_an_access_key_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    root = credentials.load_or_create(tmp_path)
+    (tmp_path / credentials.FILE).chmod(0o644)
+    assert credentials.load_or_create(tmp_path) == root
+    assert stat.S_IMODE((tmp_path / credentials.FILE).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "null", "{}", '{"access_key_id": 1, "secret_access_key": 2}',
+        '{"access_key_id": "", "secret_access_key": ""}',
+        '{"access_key_id": "test", "secret_access_key": "test"}',
+    ],
+)  # fmt: skip
+def test_a_damaged_access_key_is_replaced(tmp_path: Path, text: str) -> None:
+    (tmp_path / credentials.FILE).write_text(text)
+    assert credentials.load(tmp_path) is None
+    assert credentials.load_or_create(tmp_path) == credentials.load(tmp_path)
+
+
+def test_no_link_is_followed_to_write_the_access_key(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    home = tmp_path / "local"
+    home.mkdir()
+    for name in (credentials.FILE, f"{credentials.FILE}.new"):
+        (home / name).symlink_to(elsewhere)
+    credentials.load_or_create(home)
+    assert elsewhere.read_text() == "precious"
 
 
 def test_a_recycled_process_id_is_neither_believed_nor_ended(tmp_path: Path) -> None:
     folder.prepare(tmp_path)
     port, recogniser_port = processes.choose_ports(2)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        record = folder.Record(
-            port, recogniser_port, token="t", pid=stranger.pid, recogniser_pid=stranger.pid
-        )
+        record = folder.Record(port, recogniser_port, pid=stranger.pid, recogniser_pid=stranger.pid)
+        credentials.load_or_create(tmp_path)
         folder.write(tmp_path, record)
         assert engine.status(tmp_path) is None
         assert engine.stop(tmp_path) is None

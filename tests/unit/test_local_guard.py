@@ -5,33 +5,88 @@ from __future__ import annotations
 import pytest
 
 from labelctl.local import guard
-from labelctl.local.guard import Effect
+from labelctl.local.guard import Effect, Request
 
 HOST = {"host": "127.0.0.1:20001"}
-
-
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1:20001", "localhost", "LOCALHOST:1", "[::1]:20001", "photos.localhost:20001"]
+PRESIGNED = (
+    "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0"
+    "&X-Amz-Credential=LCTL%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
 )
+
+
+def get(path: str, headers: dict[str, str], query: str = "") -> Request:
+    return Request("GET", path, query, headers)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:20001", "localhost", "LOCALHOST:1", "[::1]:20001"])
 def test_lets_in_this_machine_by_any_of_its_names(host: str) -> None:
-    assert guard.refusal("/photos/a.jpg", {"host": host}) is None
+    assert guard.refusal(get("/photos/a.jpg", {"host": host})) is None
 
 
 @pytest.mark.parametrize(
     "host",
-    ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "[::1"],
-)
+    [
+        "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "photos.localhost",
+        "10.0.0.1", "[::1", "[::1].evil.example", "[::1].evil", "evil@127.0.0.1", "127.0.0.1:80:80",
+        "127.0.0.1:", "127.0.0.1 ", "127.1", "0.0.0.0", "2130706433",
+    ],
+)  # fmt: skip
 def test_refuses_names_that_somebody_else_may_point_here(host: str) -> None:
-    assert guard.refusal("/photos/a.jpg", {"host": host}) is not None
+    assert guard.refusal(get("/photos/a.jpg", {"host": host})) is not None
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "file://", "http://[::1"])
-def test_refuses_pages_of_other_sites(origin: str) -> None:
-    assert guard.refusal("/", HOST | {"origin": origin}) is not None
+@pytest.mark.parametrize("target", ["http://127.0.0.1/", "http://evil.example/", "*", ""])
+def test_refuses_targets_that_are_no_path(target: str) -> None:
+    assert guard.refusal(get(target, HOST)) is not None
 
 
-def test_lets_in_pages_of_this_machine() -> None:
-    assert guard.refusal("/", HOST | {"origin": "http://localhost:3000"}) is None
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": ""},
+        {"origin": "file://"},
+        {"origin": "http://localhost:3000"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": ""},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["/", "/photos/a.jpg", "/_labelctl/health"])
+def test_refuses_web_pages(path: str, headers: dict[str, str]) -> None:
+    assert guard.refusal(get(path, HOST | headers)) is not None
+
+
+def test_an_address_typed_into_a_browser_is_judged_by_its_signature() -> None:
+    assert guard.refusal(get("/photos/a.jpg", HOST | {"sec-fetch-site": "none"})) is None
+
+
+def test_lets_a_page_open_objects_by_presigned_urls() -> None:
+    page = HOST | {"sec-fetch-site": "cross-site"}
+    assert guard.refusal(get("/photos/a.jpg", page, PRESIGNED)) is None
+    assert guard.refusal(Request("HEAD", "/photos/a.jpg", PRESIGNED, page)) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "more"),
+    [
+        ("PUT", "/photos/a.jpg", PRESIGNED, {}),
+        ("POST", "/photos/a.jpg", PRESIGNED, {}),
+        ("GET", "/photos", PRESIGNED, {}),
+        ("GET", "/", PRESIGNED, {}),
+        ("GET", "/photos/a.jpg", PRESIGNED.replace("s3", "cloudformation"), {}),
+        ("GET", "/photos/a.jpg", PRESIGNED, {"origin": "https://evil.example"}),
+        ("GET", "/photos/a.jpg", PRESIGNED, {"host": "evil.example"}),
+    ],
+)
+def test_a_page_does_nothing_else_by_presigned_urls(
+    method: str, path: str, query: str, more: dict[str, str]
+) -> None:
+    page = HOST | {"sec-fetch-site": "cross-site"} | more
+    assert guard.refusal(Request(method, path, query, page)) is not None
 
 
 @pytest.mark.parametrize(
@@ -46,16 +101,18 @@ def test_lets_in_pages_of_this_machine() -> None:
     ],
 )
 def test_closes_the_emulators_admin_interface(path: str) -> None:
-    assert guard.refusal(path, HOST) is not None
+    assert guard.refusal(get(path, HOST)) is not None
 
 
-def test_leaves_cloudformation_its_callbacks() -> None:
-    assert guard.refusal("/_ministack/cfn-response/token", HOST) is None
-    assert guard.refusal("/_ministack/cfn-signal/token", HOST) is None
+@pytest.mark.parametrize("path", ["/_ministack/cfn-response/token", "/_ministack/cfn-signal/token"])
+def test_leaves_cloudformation_its_callbacks(path: str) -> None:
+    assert guard.refusal(Request("PUT", path, "", HOST)) is None
+    assert guard.refusal(Request("POST", path, "", HOST)) is not None
+    assert guard.refusal(Request("PUT", path, "", HOST | {"origin": "null"})) is not None
 
 
 def signed(service: str, **headers: str) -> dict[str, str]:
-    scope = f"AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, Signed…"
+    scope = f"AWS4-HMAC-SHA256 Credential=LCTL/20260101/us-east-1/{service}/aws4_request, Signed…"
     return {"authorization": scope} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
@@ -80,12 +137,11 @@ def signed(service: str, **headers: str) -> dict[str, str]:
 def test_s3_objects_are_safe_at_once_but_buckets_are_not(
     method: str, path: str, query: str, expected: Effect
 ) -> None:
-    assert guard.effect(method, path, query, signed("s3")) is expected
+    assert guard.effect(Request(method, path, query, signed("s3"))) is expected
 
 
 def test_a_presigned_upload_changes_an_object() -> None:
-    query = "X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=0"
-    assert guard.effect("PUT", "/photos/a.jpg", query, HOST) is Effect.OBJECT
+    assert guard.effect(Request("PUT", "/photos/a.jpg", PRESIGNED, HOST)) is Effect.OBJECT
 
 
 @pytest.mark.parametrize(
@@ -105,7 +161,7 @@ def test_a_presigned_upload_changes_an_object() -> None:
 )
 def test_json_services_are_told_by_their_verbs(service: str, target: str, expected: Effect) -> None:
     headers = signed(service, x_amz_target=target)
-    assert guard.effect("POST", "/", "", headers) is expected
+    assert guard.effect(Request("POST", "/", "", headers)) is expected
 
 
 @pytest.mark.parametrize(
@@ -125,15 +181,16 @@ def test_form_services_are_told_by_their_action(
     service: str, body: bytes, expected: Effect
 ) -> None:
     headers = signed(service, content_type="application/x-www-form-urlencoded; charset=utf-8")
-    assert guard.effect("POST", "/", "", headers, body) is expected
+    assert guard.effect(Request("POST", "/", "", headers), body) is expected
 
 
 def test_lambda_is_told_by_its_methods() -> None:
     path = "/2015-03-31/functions/worker"
-    assert guard.effect("GET", path, "", signed("lambda")) is Effect.READ
-    assert guard.effect("POST", f"{path}/invocations", "", signed("lambda")) is Effect.REST
+    invoke = Request("POST", f"{path}/invocations", "", signed("lambda"))
+    assert guard.effect(get(path, signed("lambda"))) is Effect.READ
+    assert guard.effect(invoke) is Effect.REST
 
 
 def test_finds_the_access_key_of_a_signed_request() -> None:
-    assert guard.access_key(signed("s3")) == "test"
+    assert guard.access_key(signed("s3")) == "LCTL"
     assert guard.access_key(HOST) == ""

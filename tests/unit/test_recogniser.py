@@ -11,16 +11,11 @@ import pytest
 from PIL import Image
 
 from labelctl.local.recogniser import recognise
-from labelctl.local.recogniser.cloud import Decision
 from labelctl.local.recogniser.pictures import open_picture
 from labelctl.local.recogniser.recognise import Recogniser
-from tests.unit.recogniser_world import encode, photo, plain, rekognition
+from tests.unit.recogniser_world import allow, encode, photo, plain, rekognition
 
 ASTRONAUT = "astronaut.png"
-
-
-def allow(*_: str) -> Decision:
-    return Decision(True, "test")
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,15 @@ from typing import Any
 import pytest
 
 from labelctl.errors import LocalCloudError
-from labelctl.local.recogniser.cloud import Decision
 from labelctl.local.recogniser.recognise import Recogniser, model_version
 from labelctl.local.recogniser.server import MODULE
-from tests.unit.recogniser_world import photo, plain, rekognition, write_model
+from tests.unit.recogniser_world import allow, photo, plain, rekognition, write_model
 
 NAMES = {0: "dog", 1: "cell phone", 2: "lava_lamp"}
 
 
 def look(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
     """What a server with this model answers, by name."""
-
-    def allow(*_: str) -> Decision:
-        return Decision(True, "test")
-
     with rekognition(Recogniser(model), fetch=None, authorize=allow) as client:
         labels = client.detect_labels(Image={"Bytes": data}, **parameters)["Labels"]
     return {label["Name"]: label for label in labels}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -16,11 +17,15 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from labelctl.errors import LocalCloudError, UsageError
+from labelctl.local import health
+from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser.cloud import Cloud, Decision
 from labelctl.local.recogniser.recognise import Recogniser
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
+    ROOT,
     FakeEmulator,
+    allow,
     client_of,
     encode,
     photo,
@@ -44,8 +49,7 @@ def recogniser() -> Recogniser:
 
 @pytest.fixture(scope="module")
 def url(recogniser):
-    cloud = Cloud(None)
-    server = RecogniserServer(0, recogniser, fetch=cloud.fetch, authorize=cloud.authorize)
+    server = RecogniserServer(0, recogniser, root=ROOT, fetch=None, authorize=allow)
     with serving(server) as url:
         yield url
 
@@ -154,10 +158,6 @@ def test_an_image_that_is_not_one_picture_is_refused(refusal, image):
     assert refusal(image) == BAD_PARAMETERS
 
 
-def test_an_object_without_a_cloud_to_read_it_from_is_refused(refusal):
-    assert refusal({"S3Object": PLACE})[0] == "InvalidS3ObjectException"
-
-
 # -- S3, and the rights of the caller
 
 
@@ -176,7 +176,7 @@ def ask(recogniser, monkeypatch):
     ) -> Any:
         emulator = FakeEmulator(objects, allowed)
         with serving(emulator) as endpoint:
-            cloud = Cloud(endpoint)
+            cloud = Cloud(endpoint, ROOT)
             doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
             with rekognition(recogniser, **doors, access_key=access_key) as client:
                 try:
@@ -223,47 +223,39 @@ def test_a_version_needs_the_right_to_versions(ask):
     assert ask(OBJECTS, {MAY_DETECT, may_read_versions}, place) == ["Red"]
 
 
-@pytest.mark.parametrize("root", ["test", "123456789012"])
-def test_the_root_user_may_everything(ask, root):
-    assert ask(OBJECTS, set(), access_key=root) == ["Red"]
-
-
-def test_an_emulator_without_the_gateway_lets_everybody(ask):
-    assert ask(OBJECTS, None) == ["Red"]
-
-
-def test_a_gateway_that_fails_lets_nobody(ask):
-    assert ask(OBJECTS, RuntimeError())["Code"] == "InternalServerError"
+@pytest.mark.parametrize("gateway", [RuntimeError(), None], ids=["fails", "is missing"])
+def test_where_the_gateway_gives_no_answer_nobody_gets_one(ask, gateway):
+    assert ask(OBJECTS, gateway)["Code"] == "InternalServerError"
 
 
 def test_an_object_that_is_not_there_is_refused(ask):
-    assert ask({}, None)["Code"] == "InvalidS3ObjectException"
+    assert ask({}, {MAY_DETECT, MAY_READ})["Code"] == "InvalidS3ObjectException"
 
 
 def test_an_object_is_judged_by_its_content_not_its_name(ask):
     gif = encode(Image.new("RGB", (200, 200)), "GIF")
 
-    assert ask({"/photos/holiday photo+1.jpg": gif}, None)["Code"] == BAD_FORMAT[0]
+    error = ask({"/photos/holiday photo+1.jpg": gif}, {MAY_DETECT, MAY_READ})
+    assert error["Code"] == BAD_FORMAT[0]
 
 
 def test_an_object_over_15_mb_is_refused_before_it_is_read(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    emulator = FakeEmulator({"/photos/large.jpg": bytes(64 * 1024 * 1024)}, None)
+    emulator = FakeEmulator({"/photos/large.jpg": bytes(64 * 1024 * 1024)}, set())
+    place = {"Bucket": "photos", "Name": "large.jpg"}
     with serving(emulator) as endpoint:
-        cloud = Cloud(endpoint)
-        server = RecogniserServer(0, Recogniser(), fetch=cloud.fetch, authorize=cloud.authorize)
-        with serving(server) as url, pytest.raises(ClientError) as caught:
-            client_of(url).detect_labels(
-                Image={"S3Object": {"Bucket": "photos", "Name": "large.jpg"}}
-            )
+        doors = {"fetch": Cloud(endpoint, ROOT).fetch, "authorize": allow}
+        asking = rekognition(Recogniser(), **doors)
+        with asking as client, pytest.raises(ClientError) as caught:
+            client.detect_labels(Image={"S3Object": place})
     assert caught.value.response["Error"]["Code"] == TOO_LARGE[0]
     assert emulator.read_bytes < 16 * 1024 * 1024
 
 
 def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(recogniser):
-    cloud = Cloud("http://127.0.0.1:9")
+    cloud = Cloud("http://127.0.0.1:9", ROOT)
     doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
     asking = rekognition(recogniser, **doors, access_key="ASIAWORKER")
     with asking as client, pytest.raises(ClientError) as caught:
@@ -274,7 +266,7 @@ def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(recogniser):
 
 def test_a_cloud_that_is_not_on_this_machine_is_refused():
     with pytest.raises(UsageError, match="not on this machine"):
-        Cloud("https://s3.amazonaws.com")
+        Cloud("https://s3.amazonaws.com", ROOT)
 
 
 # -- the wire
@@ -289,19 +281,35 @@ def send(url: str, method: str, headers: dict[str, str], body: bytes = b"{}", pa
     return response.status, answer
 
 
-def test_health_names_the_recogniser_and_its_process(url, recogniser):
-    status, health = send(url, "GET", {}, path="/health")
+def check_health(url: str, pid: int, root: Credentials = ROOT) -> tuple[int, dict[str, Any]]:
+    """The status and the answer to a health check; the answer must prove to come from `pid`."""
+    question = health.Question(root, health.RECOGNISER, pid)
+    status, answer = send(url, "GET", {}, path=f"/health?{question.query}")
+    assert question.is_answered_by(answer.get("proof")) == (status == 200)
+    return status, answer
 
-    assert (status, health["recogniser"]) == (200, recogniser.version)
-    assert health["recogniser"].startswith("labelctl-local/opencv@")
-    assert isinstance(health["pid"], int)
+
+def test_health_names_the_recogniser_to_whoever_knows_the_secret(url, recogniser):
+    status, answer = check_health(url, os.getpid())
+
+    assert (status, answer["recogniser"]) == (200, recogniser.version)
+    assert answer["recogniser"].startswith("labelctl-local/")
+
+
+def test_health_discloses_nothing_to_strangers(url):
+    stranger = Credentials(ROOT.access_key_id, "a guess at the secret")
+    refused = {"__type": "AccessDeniedException", "Message": "Only labelctl may ask"}
+
+    assert send(url, "GET", {}, path="/health") == (403, refused)
+    assert check_health(url, os.getpid(), stranger) == (403, refused)
+    assert check_health(url, os.getpid() + 1) == (403, refused)
 
 
 def test_every_answer_carries_the_version_that_health_names(url):
-    _, health = send(url, "GET", {}, path="/health")
-    answer = client_of(url).detect_labels(Image={"Bytes": plain("red")})
+    _, answer = check_health(url, os.getpid())
+    labels = client_of(url).detect_labels(Image={"Bytes": plain("red")})
 
-    assert answer["LabelModelVersion"] == health["recogniser"]
+    assert labels["LabelModelVersion"] == answer["recogniser"]
 
 
 @pytest.mark.parametrize(
@@ -310,27 +318,26 @@ def test_every_answer_carries_the_version_that_health_names(url):
         {"Origin": "https://example.com"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1.example.com"},
+        {"Origin": "http://localhost:8080"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-origin"},
         {"Host": "example.com"},
         {"Host": "localhost.example.com:80"},
     ],
     ids=str,
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_foreign_web_page_is_refused(url, method, headers):
-    path = "/health" if method == "GET" else "/"
+def test_a_web_page_is_refused(url, method, headers):
+    question = health.Question(ROOT, health.RECOGNISER, os.getpid())
+    path = f"/health?{question.query}" if method == "GET" else "/"
 
     assert send(url, method, SIGNED | headers, path=path)[0] == 403
-
-
-def test_a_page_of_this_machine_may_ask(url):
-    assert send(url, "GET", {"Origin": "http://localhost:8080"}, path="/health")[0] == 200
 
 
 @pytest.mark.parametrize(
     ("headers", "body", "code"),
     [
         (SIGNED | {"X-Amz-Target": "RekognitionService.DetectFaces"}, b"{}", "UnknownOperation"),
-        ({"X-Amz-Target": SIGNED["X-Amz-Target"]}, b"{}", "MissingAuthenticationToken"),
         (SIGNED, b"not json", "Serialization"),
         (SIGNED, b"[" * 100_000, "Serialization"),
         (SIGNED, b'["a list"]', "InvalidParameter"),
@@ -352,7 +359,7 @@ def test_a_request_that_makes_no_sense_is_refused(url, headers, body, code):
 
 def test_a_connection_is_kept_for_the_next_request(url):
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
-    connection.request("GET", "/health")
+    connection.request("POST", "/", b"not json", SIGNED)
     connection.getresponse().read()
     kept = connection.sock
     for _ in range(3):
@@ -379,22 +386,28 @@ def test_a_port_that_is_taken_is_named(url, recogniser):
     port = int(url.rpartition(":")[2])
 
     with pytest.raises(LocalCloudError, match=f"can't listen on port {port}"):
-        RecogniserServer(port, recogniser, fetch=None, authorize=None)
+        RecogniserServer(port, recogniser, root=ROOT, fetch=None, authorize=None)
 
 
 def test_the_program_says_where_it_listens_and_ends_quietly():
     command = [sys.executable, "-m", MODULE, "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={}
-    ) as process:
-        line = process.stdout.readline()
-        url = line.removeprefix("listening on ").strip()
-        _, health = send(url, "GET", {}, path="/health")
-        labels = client_of(url).detect_labels(Image={"Bytes": plain("red")})["Labels"]
-        process.terminate()
-        rest, errors = process.communicate(timeout=20)
+    with serving(FakeEmulator({}, {("LCTLROOT", "rekognition:DetectLabels", "*")})) as endpoint:
+        environment = {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": ROOT.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": ROOT.secret_access_key,
+        }
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            line = process.stdout.readline()
+            url = line.removeprefix("listening on ").strip()
+            assert check_health(url, process.pid)[0] == 200
+            client = client_of(url, "LCTLROOT")
+            labels = client.detect_labels(Image={"Bytes": plain("red")})["Labels"]
+            process.terminate()
+            rest, errors = process.communicate(timeout=20)
 
-    assert health["pid"] == process.pid
     assert labels[0]["Name"] == "Red"
     assert (process.returncode, rest) == (0, "")
     assert "Traceback" not in errors

@@ -122,6 +122,9 @@ class Cloud:
                 self._s3_client = boto3.client(
                     "s3",
                     endpoint_url=self._endpoint,
+                    region_name=_REGION,
+                    aws_access_key_id=self._root.access_key_id,
+                    aws_secret_access_key=self._root.secret_access_key,
                     config=Config(
                         s3={"addressing_style": "path"},
                         retries={"total_max_attempts": 2},

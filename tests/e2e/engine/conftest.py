@@ -27,14 +27,16 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def client(cloud: engine.Cloud, service: str, **keys: str) -> Any:
+    """A boto3 client, as root unless it is given another key, secret and token."""
     from botocore.config import Config
 
     return boto3.client(
         service,
-        endpoint_url=cloud.endpoint,
+        endpoint_url=cloud.recogniser if service == "rekognition" else cloud.endpoint,
         region_name="us-east-1",
-        aws_access_key_id=keys.get("key", "test"),
-        aws_secret_access_key=keys.get("secret", "test"),
+        aws_access_key_id=keys.get("key", cloud.credentials.access_key_id),
+        aws_secret_access_key=keys.get("secret", cloud.credentials.secret_access_key),
+        aws_session_token=keys.get("token"),
         config=Config(retries={"total_max_attempts": 1}),
     )
 
