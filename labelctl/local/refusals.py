@@ -46,7 +46,7 @@ _WORDINGS = {
         "AccessDenied",
         "IncompleteSignature",
         "IncompleteSignatureException",
-        "The request's signature does not conform to AWS Signature Version 4.",
+        "The request's signature cannot be read. Please use AWS4-HMAC-SHA256 (Signature Version 4).",
     ),
     Problem.UNKNOWN_KEY: _Wording(
         "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", _INVALID_TOKEN

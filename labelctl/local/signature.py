@@ -101,6 +101,8 @@ def read(request: Request) -> Claim:
         claim = _read_query(query)
     elif authorization:
         claim = _read_header(authorization, request.headers)
+    elif "AWSAccessKeyId" in query:  # Signature Version 2, which S3's newer buckets refuse as well
+        raise RefusedError(Problem.MALFORMED)
     else:
         raise RefusedError(Problem.MISSING)
     signed = set(claim.signed_headers)

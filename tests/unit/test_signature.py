@@ -156,6 +156,8 @@ def authorization(text: str) -> Request:
     [
         (Request("GET", "/", "", {"host": HOST}), Problem.MISSING),
         (Request("GET", "/", "X-Amz-Credential=AKID/2/r/s3/x", {"host": HOST}), Problem.MISSING),
+        (Request("GET", "/", "AWSAccessKeyId=AKID&Signature=c2ln&Expires=9", {"host": HOST}),
+         Problem.MALFORMED),
         (authorization(""), Problem.MISSING),
         (authorization("Basic dGVzdDp0ZXN0"), Problem.MALFORMED),
         (authorization("AWS AKID:c2lnbmF0dXJl"), Problem.MALFORMED),
