@@ -92,6 +92,7 @@ def stack(name: str, mark: Path, access_key: str) -> str:
             "Action": "CreateStack",
             "Version": "2010-05-15",
             "StackName": name,
+            "Capabilities.member.1": "CAPABILITY_IAM",
             "TemplateBody": json.dumps({"Resources": resources}),
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
             "X-Amz-Credential": f"{access_key}/20261130/us-east-1/cloudformation/aws4_request",
