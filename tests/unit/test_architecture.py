@@ -20,7 +20,7 @@ CORE = (
     *("inquiry", "inventory", "reads", "requests", "rows", "threads", "verdict", "verify"),
     *("dead_letters", "failures", "queues", "retry", "remove", "objects"),
     *("vocabulary", "candidates", "search"),
-    *("walk", "images", "stats", "drafts", "export", "writing"),
+    *("walk", "images", "stats", "atomic_file", "export", "writing"),
     "pictures",
     *("drawing.__init__", "drawing.draw", "drawing.layout", "drawing.brush", "drawing.saving"),
     *("gallery.__init__", "gallery.build", "gallery.page"),
