@@ -114,17 +114,19 @@ def write_and_sweep(root: Path) -> None:
 def test_a_linked_picture_is_replaced_and_never_shown(tmp_path: Path) -> None:
     private = tmp_path / "private.jpg"
     private.write_bytes(jpeg())
+    diary = tmp_path / "diary.txt"
+    diary.write_text("private")
     name = thumbnails.name_of("a.jpg", "e")
     with open_folder(tmp_path / "gallery", thumbs_only=True) as folder:
         picture, reason = (folder.root / "thumbs" / f"{name}.{end}" for end in ("jpg", "txt"))
-        for link in (picture, reason):
-            link.symlink_to(private)
+        picture.symlink_to(private)
+        reason.symlink_to(diary)
         assert folder.find(name) is None
         assert folder.why_not(name) is None
         tile(folder, "a.jpg")
         folder.give_up(name, "No.")
         assert folder.find(name)
-    assert private.read_bytes() == jpeg()
+    assert (private.read_bytes(), diary.read_text()) == (jpeg(), "private")
     assert not picture.is_symlink()
     assert not reason.is_symlink()
 
