@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from labelctl.local import guard, metrics, rights
+from labelctl.local import guard, metrics, rights, workers
 
 
 def apply() -> None:
@@ -24,6 +24,7 @@ def apply() -> None:
     plan_by_conditions()
     tell_no_read_units()
     metrics.publish()
+    workers.end_unneeded()
 
 
 def count_loopback_as_tls() -> None:
