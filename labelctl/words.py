@@ -1,10 +1,13 @@
-"""Numbers in sentences, names in commands, and URLs without passwords."""
+"""Numbers in sentences, names in commands and on terminals, and URLs without passwords."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 
+_ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
+_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 _USER_IN_URL = re.compile(r'://[^"\n]*@')
 
 
@@ -44,3 +47,15 @@ def without_passwords(text: str) -> str:
     A password may contain any character, so all up to the last @ before a quotation mark goes.
     """
     return _USER_IN_URL.sub("://***@", text)
+
+
+def printable(text: str) -> str:
+    """The text with control characters, line breaks and text-direction marks as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _ESCAPED or ord(character) in _BIDI
+        else character
+        for character in text
+    )
