@@ -252,6 +252,7 @@ def _child_environment(home: Path, root: Credentials, record: folder.Record) -> 
     """Built from nothing: what is not here, such as the user's AWS credentials, is not handed on."""
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
     child = {name: os.environ[name] for name in kept if name in os.environ}
+    child = processes.without_current_directory(child)
     child |= environment(_cloud(home, root, record))
     child[processes.HOME_MARK] = str(home)
     child["HOME"] = str(home / "empty-home")
@@ -286,8 +287,9 @@ def _check_model(model: str) -> None:
     import subprocess
 
     _check_installed()
-    command = [sys.executable, "-m", "labelctl.local.recogniser", "--check", "--model", model]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", "-m", "labelctl.local.recogniser", "--check", "--model", model]
+    child = processes.without_current_directory(os.environ)
+    done = subprocess.run(command, env=child, capture_output=True, text=True, check=False)
     if done.returncode:
         message, _, hint = done.stderr.strip().partition("\n")
         raise LocalCloudError(message, hint)

@@ -24,6 +24,7 @@ from labelctl.local.recogniser.refusals import (
     too_large,
     unreadable_object,
 )
+from labelctl.words import without_passwords
 
 if TYPE_CHECKING:
     from labelctl.local.guard import Request
@@ -54,7 +55,7 @@ class Cloud:
     def __init__(self, endpoint: str, root: Credentials) -> None:
         if urlsplit(endpoint).hostname not in LOOPBACK:
             raise UsageError(
-                f"AWS_ENDPOINT_URL is {endpoint!r}, which is not on this machine.",
+                f"AWS_ENDPOINT_URL is {without_passwords(endpoint)!r}, which is not on this machine.",
                 "The local recogniser only serves a local cloud: point it at 127.0.0.1.",
             )
         self._endpoint = endpoint
