@@ -52,11 +52,14 @@ class Gateway:
         self._captured = Capture()
         self._oldest_journal = 0
         self._commit: GroupCommit | None = None
+        self._changed_by_loading = False
 
-    def mark(self) -> None:
+    def mark(self, *, rest: bool = False) -> None:
         """Something changed without a request, or by one that nobody waits for."""
         if self._commit:
-            self._commit.mark()
+            self._commit.mark(rest=rest)
+        else:  # while the state is loaded
+            self._changed_by_loading = True
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -77,6 +80,8 @@ class Gateway:
             if message["type"] == "lifespan.startup.complete":
                 self._commit = GroupCommit(self._capture, self._save)
                 saving = asyncio.create_task(self._commit.run())
+                if self._changed_by_loading:
+                    self._commit.mark(rest=True)
             await send(message)
 
         async def receive_saved() -> Message:
