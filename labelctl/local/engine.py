@@ -33,6 +33,7 @@ _MISLEADING = re.compile(
     r"|AWS_IGNORE_CONFIGURED_ENDPOINT_URLS|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT|AWS_CA_BUNDLE"
 )
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes
+_LEAST_ROOM = 1024 * 1024  # bytes free on the disk; with less a start cannot succeed
 _START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
 _STOP_PATIENCE = 10.0
 _OTHER_MODEL = (
@@ -219,7 +220,8 @@ def _stop(home: Path) -> Cloud | None:
     processes.end(found & {record.pid}, _STOP_PATIENCE)  # it saves, then ends
     processes.end(workers, _STOP_PATIENCE)
     record.token, record.pid, record.recogniser_pid, record.started_at = "", 0, 0, ""
-    folder.write(home, record)
+    with contextlib.suppress(OSError):  # they have ended, which any command finds out by itself
+        folder.write(home, record)
     return cloud
 
 
@@ -288,6 +290,8 @@ def _await(home: Path, record: folder.Record) -> None:
 
 
 def _fail_start(home: Path, record: folder.Record, name: str, how: str) -> None:
+    if shutil.disk_usage(home).free < _LEAST_ROOM:
+        raise folder.disk_is_full(home)
     log = home / f"{name}.log"
     hints = [f"Its log, {log}, ends:", processes.last_lines(log)]
     if name == "recogniser" and record.model:

@@ -164,15 +164,12 @@ def read(home: Path) -> Record | None:
 
 
 def write(home: Path, record: Record) -> None:
-    """Replace engine.json in one step. Raises LocalCloudError when it cannot be written."""
+    """Replace engine.json in one step. Raises OSError when it cannot be written."""
     beside = home / f"{_RECORD}.new"
     saved = {each.name: getattr(record, each.name) for each in fields(record)}
     known = {name: value for name, value in saved.items() if name not in _NOT_SAVED}
-    try:
-        beside.write_text(json.dumps(record.others | known))
-        beside.replace(home / _RECORD)
-    except OSError as problem:
-        raise _unusable(home, problem) from None
+    beside.write_text(json.dumps(record.others | known))
+    beside.replace(home / _RECORD)
 
 
 def prepare(home: Path) -> None:
@@ -220,18 +217,27 @@ def refuse_others(home: Path) -> None:
 
 def _unusable(home: Path, problem: OSError) -> LocalCloudError:
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LocalCloudError(
-            f"The disk that holds the local cloud's folder {home} is full.",
-            "Nothing is lost. Make room on it, then run the same command again.",
-        )
+        return disk_is_full(home)
+    message = f"The local cloud's folder {home} cannot be used: {problem.strerror or problem}."
+    if problem.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM):
+        return LocalCloudError(message, "Close other programs, then run the same command again.")
+    return LocalCloudError(message, "Set LABELCTL_HOME to a folder that you may write to.")
+
+
+def disk_is_full(home: Path) -> LocalCloudError:
+    """The error to raise when there is no room for what is to be written."""
     return LocalCloudError(
-        f"The local cloud's folder {home} cannot be used: {problem.strerror}.",
-        "Set LABELCTL_HOME to a folder that you may write to.",
+        f"The disk that holds the local cloud's folder {home} is full.",
+        "Nothing is lost. Make room on it, then run the same command again.",
     )
 
 
 @contextlib.contextmanager
 def locked(home: Path) -> Iterator[None]:
+    """Keep all other commands from changing the folder or its processes; waits for its turn.
+
+    What the operating system refuses meanwhile, such as room on the disk, becomes a LocalCloudError.
+    """
     import fcntl
 
     path = home / _LOCK
@@ -244,8 +250,11 @@ def locked(home: Path) -> Iterator[None]:
         with stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             if _is_same_file(stream.fileno(), path):
-                _mark(home)
-                yield
+                try:
+                    (home / _MARKER).touch()
+                    yield
+                except OSError as problem:
+                    raise _unusable(home, problem) from problem
                 return
 
 
@@ -255,10 +264,3 @@ def _is_same_file(handle: int, path: Path) -> bool:
         return os.fstat(handle).st_ino == path.stat().st_ino
     except FileNotFoundError:
         return False
-
-
-def _mark(home: Path) -> None:
-    try:
-        (home / _MARKER).touch()
-    except OSError as problem:
-        raise _unusable(home, problem) from None

@@ -20,15 +20,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import shutil
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from labelctl.local import corrections, guard, hooks, rights
+from labelctl.local import corrections, error_answers, guard, hooks, rights
 from labelctl.local.commit import Captured, GroupCommit
 from labelctl.local.generations import CURRENT, Generations
 from labelctl.local.guard import Effect
@@ -41,6 +43,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _OWN = "/_labelctl/"
+_ROOM = 16 * 1024 * 1024  # bytes that objects leave free, so that the state can still be saved
 
 
 class Gateway:
@@ -123,17 +126,31 @@ class Gateway:
             start, receive = await _peek(receive)
         query = scope["query_string"].decode("latin-1")
         effect = guard.effect(method, path, query, headers, start)
-        if effect is Effect.READ:
+        if effect is Effect.OBJECT and method == "PUT" and not self._has_room(headers):
+            problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await _reply_not_saved(send, headers, query, problem)
+        elif effect is Effect.READ:
             await self.inner(scope, receive, send)
         elif effect is Effect.OBJECT or rights.is_worker(guard.access_key(headers)):
             await self.inner(scope, receive, send)
             if effect is not Effect.SEEN:
                 self.mark()
         else:
-            await self._answer_when_saved(scope, receive, send, effect)
+            await self._answer_when_saved(scope, receive, send, effect, headers)
+
+    def _has_room(self, headers: Mapping[str, str]) -> bool:
+        """Whether the disk holds another object, and after that whatever is to be saved."""
+        length = headers.get("content-length", "")
+        free = shutil.disk_usage(self.generations.folder.parent).free
+        return free >= _ROOM + (int(length) if length.isdecimal() else 0)
 
     async def _answer_when_saved(
-        self, scope: Message, receive: Receive, send: Send, effect: Effect
+        self,
+        scope: Message,
+        receive: Receive,
+        send: Send,
+        effect: Effect,
+        headers: Mapping[str, str],
     ) -> None:
         commit = self._commit
         assert commit is not None
@@ -150,8 +167,8 @@ class Gateway:
                         await commit.commit(rest=rest)
                     except Exception as problem:
                         lost = True
-                        text = f"The local cloud could not save its state: {problem}"
-                        await _reply(send, 500, {"__type": "InternalFailure", "message": text})
+                        query = scope["query_string"].decode("latin-1")
+                        await _reply_not_saved(send, headers, query, problem)
             if not lost:
                 await send(message)
 
@@ -174,9 +191,20 @@ class Gateway:
             await _reply(send, 404, {"message": "No such route."})
 
 
+async def _reply_not_saved(
+    send: Send, headers: Mapping[str, str], query: str, problem: Exception
+) -> None:
+    message = error_answers.not_saved(problem)
+    kind, body = error_answers.body(headers, query, "InternalFailure", message)
+    await _send(send, 500, kind, body)
+
+
 async def _reply(send: Send, status: int, value: object) -> None:
-    body = json.dumps(value).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await _send(send, status, "application/json", json.dumps(value).encode())
+
+
+async def _send(send: Send, status: int, kind: str, body: bytes) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

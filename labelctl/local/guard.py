@@ -56,7 +56,7 @@ def effect(
 ) -> Effect:
     """What the request may change. `body_start` matters only for form posts (`Action=…`)."""
     target = headers.get("x-amz-target", "")
-    service = _service(headers, query)
+    service = service_of(headers, query)
     data = service == "s3" or target.startswith(("AmazonSQS.", "DynamoDB_"))
     changed = Effect.DATA if data else Effect.REST
     if service == "cloudformation" or target.startswith("CloudFormation"):
@@ -87,7 +87,8 @@ def access_key(headers: Mapping[str, str]) -> str:
     return found[1] if found else ""
 
 
-def _service(headers: Mapping[str, str], query: str) -> str:
+def service_of(headers: Mapping[str, str], query: str) -> str:
+    """The service that a request is signed for, such as s3; "" for one that is not signed."""
     found = _SCOPE.search(headers.get("authorization", ""))
     if found:
         return found[2]
