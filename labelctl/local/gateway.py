@@ -242,6 +242,9 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
+    from labelctl.local import connections
+
+    connections.install()
     generations = Generations(home / "state")
     gateway = Gateway(ministack.app.app, generations, os.environ["LABELCTL_ENGINE_TOKEN"])
     corrections.apply()
@@ -251,8 +254,9 @@ def main() -> None:
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = 75  # longer than botocore keeps an idle connection
     config.graceful_timeout = 1  # seconds for requests under way at a stop
+    config.backlog = connections.BACKLOG
     config.loglevel = "WARNING"
-    asyncio.run(serve(gateway, config))
+    asyncio.run(serve(connections.in_time(gateway), config))
 
 
 if __name__ == "__main__":
