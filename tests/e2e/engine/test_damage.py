@@ -15,7 +15,7 @@ import pytest
 
 from labelctl.errors import LocalCloudError
 from labelctl.local import engine, folder, processes
-from tests.e2e.engine.conftest import client, until
+from tests.e2e.engine.conftest import client, kill_engine, until
 from tests.e2e.engine.test_kills import make_pipeline
 
 
@@ -53,18 +53,17 @@ def test_on_another_port_all_goes_on(home: Path) -> None:
         assert moved.endpoint != cloud.endpoint
         assert str(port) in moved.notice
         assert moved.endpoint in moved.notice
-        works(moved, "a.jpg")
-        outputs = client(moved, "cloudformation").describe_stacks(StackName="other")["Stacks"][0]
-        for found in (outputs["Outputs"][0]["OutputValue"], *all_queues(moved)):
-            assert found.startswith(moved.endpoint)
         mine = mine.replace(cloud.endpoint, moved.endpoint)
         (message,) = client(moved, "sqs").receive_message(QueueUrl=mine)["Messages"]
         assert message["Body"] == f"see {url}"  # what users have stored is theirs
-        os.kill(moved.pid, signal.SIGKILL)
-        until(lambda: not processes.alive(moved.pid))
-        again = engine.start(home=home)
+        kill_engine(moved)
+        again = engine.start(home=home)  # what is saved is of the new address as a whole
         assert (again.endpoint, again.notice) == (moved.endpoint, "")
-        works(again, "b.jpg")
+        works(again, "a.jpg")
+        described = client(again, "cloudformation").describe_stacks(StackName="other")
+        output = described["Stacks"][0]["Outputs"][0]["OutputValue"]
+        assert output in all_queues(again)
+        assert all(url.startswith(again.endpoint) for url in all_queues(again))
 
 
 def all_queues(cloud: engine.Cloud) -> list[str]:
