@@ -52,7 +52,7 @@ class Session:
         return f"labelctl {words}{self.options.flags}"
 
     def _turn_local(self) -> None:
-        from labelctl.local import engine
+        from labelctl.local import engine, watch
 
         cloud = engine.status()
         if cloud is None:
@@ -61,6 +61,7 @@ class Session:
             self.view.note(f"Started the local cloud ({cloud.endpoint}).", "dim")
         if cloud.notice:
             self.view.warn(cloud.notice)
+        watch.watch(cloud.home, self.view.warn)
         # Here, and nowhere else, the local cloud comes in: as AWS's own variables.
         for name in engine.misleading(os.environ):
             del os.environ[name]

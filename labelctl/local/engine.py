@@ -1,8 +1,8 @@
 """The local cloud, seen from a command: start, stop, look at, or throw away its two processes.
 
 The engine (ministack behind our gateway) and the recogniser run between commands, each in a session
-of its own, and share one data folder (labelctl.local.folder). The ports are chosen once and kept with
-the state, since queue URLs hold them. Their environment is built from nothing: the user's own AWS
+of its own, and share one data folder (labelctl.local.folder). The ports are chosen once and kept, as
+long as they are free. Their environment is built from nothing: the user's own AWS
 credentials and settings never reach the emulator, nor the functions that run in it. IAM is always
 enforced there, as AWS does; there is no other mode. One lock on the folder makes two commands that
 start at once share one engine. This module knows nothing of AWS calls or photos, and imports neither
@@ -11,6 +11,7 @@ boto3 nor ministack.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -22,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import credentials, folder, health, processes
+from labelctl.local import credentials, folder, health, processes, repair, requirements
 from labelctl.local.credentials import Credentials
-from labelctl.local.folder import RESET, data_home
+from labelctl.local.folder import data_home
 
-MINISTACK = "1.5.33"  # the version whose inner workings the gateway knows
 REGION = "us-east-1"
 
 _MISLEADING = re.compile(
@@ -34,12 +34,12 @@ _MISLEADING = re.compile(
     r"|AWS_IGNORE_CONFIGURED_ENDPOINT_URLS|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT|AWS_CA_BUNDLE"
 )
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes
+_LEAST_ROOM = 1024 * 1024  # bytes free on the disk; with less a start cannot succeed
 _START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
 _STOP_PATIENCE = 10.0
 _OTHER_MODEL = (
     "Another: labelctl local start --model FILE.onnx; none: labelctl local start --no-model"
 )
-_INSTALL = "Install it with: pip install 'labelctl[local]'"
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,15 @@ def misleading(variables: Mapping[str, str]) -> list[str]:
 
 
 def status(home: Path | None = None) -> Cloud | None:
-    """The cloud if both its processes run and answer as ours, else None. Starts nothing."""
+    """The cloud if both its processes run and answer as ours, else None. Starts nothing.
+
+    Raises LocalCloudError when one of them runs but does not answer.
+    """
     home = _absolute(home)
-    record, root = folder.read(home), credentials.load(home)
-    if record is None or root is None:
+    record = folder.read(home)
+    if record is None or not all(_up(home, record)):
         return None
-    if not _engine_answers(root, record) or not _recogniser_answers(root, record):
-        return None
-    return _cloud(home, root, record)
+    return _cloud(home, record)
 
 
 def start(
@@ -111,7 +112,6 @@ def start(
     everything that keeps the cloud from running.
     """
     home = _absolute(home)
-    _check_system()
     wanted = str(model.expanduser().resolve()) if model else None
     running = status(home)
     forget_model = forget_model and not (running and running.model is None)
@@ -127,7 +127,6 @@ def start(
 def stop(home: Path | None = None) -> Cloud | None:
     """Stop both processes, saving everything; the cloud that was running, or None."""
     home = _absolute(home)
-    _check_system()
     if not folder.is_ours(home):
         return None
     with folder.locked(home):
@@ -140,26 +139,22 @@ def reset(home: Path | None = None) -> None:
     Raises LocalCloudError for a folder with things in it but without our marker.
     """
     home = _absolute(home)
-    _check_system()
     if not home.is_dir() or not any(home.iterdir()):
         return
     folder.refuse_foreign(home)
     with folder.locked(home):
-        # A damaged engine.json is one of the reasons to be here.
         processes.end(processes.ours(home), _STOP_PATIENCE)
         folder.delete_ours(home)
 
 
 def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     record = folder.read(home)
-    if record is None:
-        record = _first_record()
-    root = credentials.load_or_create(home)
+    notices = [repair.what_was_lost(home, record)]
+    record = record or folder.Record()
+    credentials.load_or_create(home)
     model = None if forget_model else wanted or record.model
     stamp = _stamp(model)
-    engine_up = _engine_answers(root, record)
-    recogniser_up = _recogniser_answers(root, record)
-    notice = ""
+    engine_up, recogniser_up = _up(home, record)
     keep = {record.pid} if engine_up else set()
     if recogniser_up and (model, stamp) == (record.model, record.stamp):
         keep.add(record.recogniser_pid)
@@ -169,16 +164,21 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         processes.end(stale & processes.ours(home), _STOP_PATIENCE)
     else:
         processes.end(processes.ours(home) - keep, _STOP_PATIENCE)
+    moved, notice = repair.settle_ports(record, keep)
+    notices.append(notice)
+    if moved:  # each process knows the other's address
+        processes.end(processes.ours(home), _STOP_PATIENCE)
+        keep.clear()
     record.model, record.stamp = model, stamp
     before = processes.ours(home)
     recorded = {record.pid, record.recogniser_pid}
     try:
-        if not engine_up:
-            notice = _spawn_engine(home, root, record)
+        if record.pid not in keep:
+            notices.append(_spawn_engine(home, record))
         if record.recogniser_pid not in keep:
-            _spawn_recogniser(home, root, record)
+            _spawn_recogniser(home, record)
         folder.write(home, record)  # at once: whoever comes after a killed command finds them
-        _await(home, root, record)
+        _await(home, record)
         record.started_at = record.started_at or _now()
         folder.write(home, record)
     except BaseException:  # Ctrl-C too, whenever it comes: nothing is left half started
@@ -186,39 +186,60 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         started = {record.pid, record.recogniser_pid} - recorded
         processes.end((processes.ours(home) | started) - before, _STOP_PATIENCE)
         raise
-    return _cloud(home, root, record, notice)
+    return _cloud(home, record, " ".join(filter(None, notices)))
 
 
-def _first_record() -> folder.Record:
-    port, recogniser_port = processes.choose_ports(2)
-    return folder.Record(port, recogniser_port)
+def _up(home: Path, record: folder.Record) -> tuple[bool, bool]:
+    """Whether the engine and the recogniser run and answer as ours.
+
+    Raises LocalCloudError when one of them runs and is silent: it may be at work that would be lost
+    with it, so that ending it is the user's decision.
+    """
+    found = []
+    for name, pid, answers in (
+        ("engine", record.pid, _engine_answers),
+        ("recogniser", record.recogniser_pid, _recogniser_answers),
+    ):
+        if pid and processes.paused(pid) and pid in processes.ours(home):
+            raise LocalCloudError(
+                f"The local cloud's {name} (process {pid}) is paused.",
+                f"Let it go on: kill -CONT {pid}\nOr end it: labelctl local stop",
+            )
+        try:
+            found.append(answers(home, record))
+        except TimeoutError:
+            raise LocalCloudError(
+                f"The local cloud's {name} (process {pid}) runs, but does not answer.",
+                "Try again if this machine is busy. Otherwise: labelctl local stop\n"
+                f"Its log: {home / name}.log",
+            ) from None
+    engine, recogniser = found
+    return engine, recogniser
 
 
 def _stop(home: Path) -> Cloud | None:
-    record, root = folder.read(home), credentials.load_or_create(home)
+    record = folder.read(home) or folder.Record()
     found = processes.ours(home)
-    if record is None or not found:
+    if not found:
         return None
-    cloud = _cloud(home, root, record)
+    cloud = _cloud(home, record)
     workers = found - {record.pid}
     processes.end(found & {record.pid}, _STOP_PATIENCE)  # it saves, then ends
     processes.end(workers, _STOP_PATIENCE)
     record.pid, record.recogniser_pid, record.started_at = 0, 0, ""
-    folder.write(home, record)
+    with contextlib.suppress(OSError):  # they have ended, which any command finds out by itself
+        folder.write(home, record)
     return cloud
 
 
-def _spawn_engine(home: Path, root: Credentials, record: folder.Record) -> str:
-    from labelctl.local.generations import Generations
-
-    _check_installed()
-    _check_port(record.port)
-    _, notice = Generations(home / "state").choose()
+def _spawn_engine(home: Path, record: folder.Record) -> str:
+    requirements.check_installed()
+    notice = repair.saved_state(home)
     for scratch in ("tmp", "empty-home"):
         shutil.rmtree(home / scratch, ignore_errors=True)
         (home / scratch).mkdir(mode=0o700)
     record.started_at = _now()
-    child = _child_environment(home, root, record) | {
+    child = _child_environment(home, record) | {
         "GATEWAY_PORT": str(record.port),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
@@ -238,22 +259,21 @@ def _spawn_engine(home: Path, root: Credentials, record: folder.Record) -> str:
     return notice
 
 
-def _spawn_recogniser(home: Path, root: Credentials, record: folder.Record) -> None:
-    _check_port(record.recogniser_port)
+def _spawn_recogniser(home: Path, record: folder.Record) -> None:
     arguments = ["labelctl.local.recogniser", "--port", str(record.recogniser_port)]
     if record.model:
         arguments += ["--model", record.model]
-    child = _child_environment(home, root, record)
+    child = _child_environment(home, record)
     log = _log(home, "recogniser.log")
     record.recogniser_pid = processes.spawn(arguments, child, log, home)
 
 
-def _child_environment(home: Path, root: Credentials, record: folder.Record) -> dict[str, str]:
+def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     """Built from nothing: what is not here, such as the user's AWS credentials, is not handed on."""
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
     child = {name: os.environ[name] for name in kept if name in os.environ}
     child = processes.without_current_directory(child)
-    child |= environment(_cloud(home, root, record))
+    child |= environment(_cloud(home, record))
     child[processes.HOME_MARK] = str(home)
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
@@ -261,21 +281,24 @@ def _child_environment(home: Path, root: Credentials, record: folder.Record) -> 
     return child
 
 
-def _await(home: Path, root: Credentials, record: folder.Record) -> None:
+def _await(home: Path, record: folder.Record) -> None:
     deadline = time.monotonic() + _START_PATIENCE
     engine = recogniser = False
     while not (engine and recogniser):
         for name, pid in (("engine", record.pid), ("recogniser", record.recogniser_pid)):
             if not processes.alive(pid):
                 _fail_start(home, record, name, "ended at once")
-        engine = engine or _engine_answers(root, record)
-        recogniser = recogniser or _recogniser_answers(root, record)
+        with contextlib.suppress(TimeoutError):
+            engine = engine or _engine_answers(home, record)
+            recogniser = recogniser or _recogniser_answers(home, record)
         if time.monotonic() > deadline:
             _fail_start(home, record, "recogniser" if engine else "engine", "does not answer")
         time.sleep(0.02)
 
 
 def _fail_start(home: Path, record: folder.Record, name: str, how: str) -> None:
+    if shutil.disk_usage(home).free < _LEAST_ROOM:
+        raise folder.disk_is_full(home)
     log = home / f"{name}.log"
     hints = [f"Its log, {log}, ends:", processes.last_lines(log)]
     if name == "recogniser" and record.model:
@@ -286,7 +309,7 @@ def _fail_start(home: Path, record: folder.Record, name: str, how: str) -> None:
 def _check_model(model: str) -> None:
     import subprocess
 
-    _check_installed()
+    requirements.check_installed()
     command = [sys.executable, "-P", "-m", "labelctl.local.recogniser", "--check", "--model", model]
     child = processes.without_current_directory(os.environ)
     done = subprocess.run(command, env=child, capture_output=True, text=True, check=False)
@@ -295,13 +318,13 @@ def _check_model(model: str) -> None:
         raise LocalCloudError(message, hint)
 
 
-def _engine_answers(root: Credentials, record: folder.Record) -> bool:
-    return _ask(root, health.ENGINE, record.pid, record.port, "/_labelctl/health") is not None
+def _engine_answers(home: Path, record: folder.Record) -> bool:
+    return _ask(home, health.ENGINE, record.pid, record.port, "/_labelctl/health") is not None
 
 
-def _recogniser_answers(root: Credentials, record: folder.Record) -> bool:
+def _recogniser_answers(home: Path, record: folder.Record) -> bool:
     pid, port = record.recogniser_pid, record.recogniser_port
-    answer = _ask(root, health.RECOGNISER, pid, port, "/health")
+    answer = _ask(home, health.RECOGNISER, pid, port, "/health")
     if answer is None:
         return False
     version = answer.get("recogniser")
@@ -309,23 +332,24 @@ def _recogniser_answers(root: Credentials, record: folder.Record) -> bool:
     return True
 
 
-def _ask(root: Credentials, role: str, pid: int, port: int, path: str) -> dict[str, Any] | None:
-    """The answer to a health check, if it is that of the recorded process."""
+def _ask(home: Path, role: str, pid: int, port: int, path: str) -> dict[str, Any] | None:
+    """The answer to a health check, if it is that of the recorded process. Raises TimeoutError."""
+    root = credentials.load(home)
     # A stranger on the port may take its time: who is dead is not asked.
-    if not pid or not processes.alive(pid):
+    if root is None or not pid or not processes.alive(pid):
         return None
     question = health.Question(root, role, pid)
     answer = processes.ask(port, f"{path}?{question.query}")
     return answer if answer and question.is_answered_by(answer.get("proof")) else None
 
 
-def _cloud(home: Path, root: Credentials, record: folder.Record, notice: str = "") -> Cloud:
+def _cloud(home: Path, record: folder.Record, notice: str = "") -> Cloud:
     return Cloud(
         endpoint=f"http://127.0.0.1:{record.port}",
         recogniser=f"http://127.0.0.1:{record.recogniser_port}",
         pid=record.pid,
         recogniser_pid=record.recogniser_pid,
-        credentials=root,
+        credentials=credentials.load_or_create(home),
         home=home,
         model=record.model,
         model_version=record.version,
@@ -335,7 +359,10 @@ def _cloud(home: Path, root: Credentials, record: folder.Record, notice: str = "
 
 
 def _absolute(home: Path | None) -> Path:
-    return home.expanduser().absolute() if home else data_home()
+    requirements.check_system()
+    home = home.expanduser().absolute() if home else data_home()
+    folder.refuse_others(home)
+    return home
 
 
 def _same_model(home: Path, wanted: str | None) -> bool:
@@ -367,38 +394,3 @@ def _log(home: Path, name: str) -> Path:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def _check_system() -> None:
-    if sys.platform == "win32":
-        raise LocalCloudError(
-            "The local cloud does not run on Windows itself.", "Run labelctl inside WSL."
-        )
-
-
-def _check_installed() -> None:
-    if sys.version_info >= (3, 14):
-        raise LocalCloudError(
-            "The local cloud needs Python 3.11 to 3.13; this is "
-            f"{sys.version_info.major}.{sys.version_info.minor}.",
-            "Install labelctl with one of those, for example: "
-            "uv tool install --python 3.13 'labelctl[local]'",
-        )
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        found = version("ministack")
-    except PackageNotFoundError:
-        raise LocalCloudError("The local cloud is not installed.", _INSTALL) from None
-    if found != MINISTACK:
-        raise LocalCloudError(
-            f"The local cloud needs ministack {MINISTACK}; {found} is installed.", _INSTALL
-        )
-
-
-def _check_port(port: int) -> None:
-    if not processes.free_port(port):
-        raise LocalCloudError(
-            f"Port {port}, which the local cloud has kept, is taken by another program.",
-            f"End that program, or start anew with {RESET}.",
-        )

@@ -20,19 +20,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from labelctl.local import (
+    asgi,
     corrections,
     credentials,
+    error_answers,
     guard,
     health,
     hooks,
@@ -40,6 +42,7 @@ from labelctl.local import (
     rights,
     signature,
 )
+from labelctl.local.asgi import App, Message, Receive, Send
 from labelctl.local.commit import Captured, GroupCommit
 from labelctl.local.credentials import Credentials
 from labelctl.local.generations import CURRENT, Generations
@@ -47,13 +50,9 @@ from labelctl.local.guard import Effect, Request
 from labelctl.local.journal import Journal
 from labelctl.local.state import Capture
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
-
 _HEALTH = "/_labelctl/health"
 _AUTHORIZE = "/_labelctl/authorize"
+_ROOM = 16 * 1024 * 1024  # bytes that objects leave free, so that the state can still be saved
 
 _LARGEST = 72 * 1024 * 1024
 """Bytes of a body that is read before its signature is known to hold: a function's zip of 50 MB, in
@@ -69,11 +68,14 @@ class Gateway:
         self._captured = Capture()
         self._oldest_journal = 0
         self._commit: GroupCommit | None = None
+        self._changed_by_loading = False
 
-    def mark(self) -> None:
+    def mark(self, *, rest: bool = False) -> None:
         """Something changed without a request, or by one that nobody waits for."""
         if self._commit:
-            self._commit.mark()
+            self._commit.mark(rest=rest)
+        else:  # while the state is loaded
+            self._changed_by_loading = True
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -82,7 +84,8 @@ class Gateway:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await self._answer(scope, receive, send)
+            with contextlib.suppress(asgi.IncompleteBodyError):  # nobody is there to be answered
+                await self._answer(scope, receive, send)
 
     async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
         """Start saving when the emulator is up; save a last time before it goes down."""
@@ -94,6 +97,8 @@ class Gateway:
             if message["type"] == "lifespan.startup.complete":
                 self._commit = GroupCommit(self._capture, self._save)
                 saving = asyncio.create_task(self._commit.run())
+                if self._changed_by_loading:
+                    self._commit.mark(rest=True)
             await send(message)
 
         async def receive_saved() -> Message:
@@ -118,31 +123,37 @@ class Gateway:
             self.generations.prune_blobs()
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        request = _request(scope)
+        request = asgi.head(scope)
         refused = guard.refusal(request)
         if refused:
-            await _reply(send, 403, {"message": refused})
+            await asgi.reply(send, 403, {"message": refused})
         elif request.path == _HEALTH:
             await self._answer_health(request, send)
         elif guard.is_callback(request):
-            await self._pass_on(request, scope, await _body(receive, _LARGEST), receive, send)
+            await self._pass_on(request, scope, await asgi.read(receive, _LARGEST), receive, send)
         else:
-            try:
-                body = await self._authenticated(request, receive)
-            except signature.RefusedError as error:
-                await _refuse(send, error.problem, request)
-            else:
-                await self._pass_on(request, scope, body, receive, send)
+            await self._answer_signed(request, scope, receive, send)
+
+    async def _answer_signed(
+        self, request: Request, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        try:
+            body = await self._authenticated(request, receive)
+        except signature.RefusedError as error:
+            code, message = refusals.word(error.problem, request)
+            await asgi.reply_error(send, refusals.STATUS, request, code, message)
+        else:
+            await self._pass_on(request, scope, body, receive, send)
 
     async def _authenticated(self, request: Request, receive: Receive) -> bytes:
         """The body of a request whose signature holds. Raises signature.RefusedError."""
         claim = signature.read(request)
         secret = rights.secret_of(claim, self.root)
-        body = await _body(receive, _LARGEST) if claim.needs_body else b""
+        body = await asgi.read(receive, _LARGEST) if claim.needs_body else b""
         body_sha256 = hashlib.sha256(body).hexdigest()
         signature.check(request, claim, secret, body_sha256, datetime.now(UTC))
         if not claim.needs_body:
-            body = await _body(receive)
+            body = await asgi.read(receive)
             signature.check_body(claim, secret, body)
         return body
 
@@ -152,19 +163,30 @@ class Gateway:
         if request.path == _AUTHORIZE:
             await self._authorize(request, body, send)
             return
-        receive = _received(body, receive)
+        receive = asgi.received(body, receive)
         effect = guard.effect(request, body)
-        if effect is Effect.READ:
+        if effect is Effect.OBJECT and request.method == "PUT" and not self._has_room(len(body)):
+            problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await self._reply_not_saved(send, request, problem)
+        elif effect is Effect.READ:
             await self.inner(scope, receive, send)
         elif effect is Effect.OBJECT or rights.is_worker(guard.access_key(request.headers)):
             await self.inner(scope, receive, send)
             if effect is not Effect.SEEN:
                 self.mark()
         else:
-            await self._answer_when_saved(scope, receive, send, effect)
+            await self._answer_when_saved(request, scope, receive, send, effect)
+
+    def _has_room(self, size: int) -> bool:
+        """Whether the disk holds another object of `size` bytes, and after that the state."""
+        return shutil.disk_usage(self.generations.folder.parent).free >= _ROOM + size
+
+    async def _reply_not_saved(self, send: Send, request: Request, problem: Exception) -> None:
+        message = error_answers.not_saved(problem)
+        await asgi.reply_error(send, 500, request, "InternalFailure", message)
 
     async def _answer_when_saved(
-        self, scope: Message, receive: Receive, send: Send, effect: Effect
+        self, request: Request, scope: Message, receive: Receive, send: Send, effect: Effect
     ) -> None:
         commit = self._commit
         assert commit is not None
@@ -181,8 +203,7 @@ class Gateway:
                         await commit.commit(rest=rest)
                     except Exception as problem:
                         lost = True
-                        text = f"The local cloud could not save its state: {problem}"
-                        await _reply(send, 500, {"__type": "InternalFailure", "message": text})
+                        await self._reply_not_saved(send, request, problem)
             if not lost:
                 await send(message)
 
@@ -191,9 +212,9 @@ class Gateway:
     async def _answer_health(self, request: Request, send: Send) -> None:
         proof = health.answer(self.root, health.ENGINE, request.query)
         if proof is None:
-            await _reply(send, 403, {"message": "Only labelctl may ask."})
+            await asgi.reply(send, 403, {"message": "Only labelctl may ask."})
         else:
-            await _reply(send, 200, {"proof": proof})
+            await asgi.reply(send, 200, {"proof": proof})
 
     async def _authorize(self, request: Request, body: bytes, send: Send) -> None:
         """Check a request that the recogniser received: its signature, and its signer's rights.
@@ -203,7 +224,7 @@ class Gateway:
         {"refused": {"code", "message"}}.
         """
         if guard.access_key(request.headers) != self.root.access_key_id:
-            await _reply(send, 403, {"message": "Only the recogniser may ask."})
+            await asgi.reply(send, 403, {"message": "Only the recogniser may ask."})
             return
         try:
             asked = json.loads(body)
@@ -212,16 +233,15 @@ class Gateway:
             body_sha256 = str(asked["body_sha256"])
             needs = [(str(action), str(resource)) for action, resource in asked["needs"]]
         except (ValueError, KeyError, TypeError, AttributeError):
-            await _reply(send, 400, {"message": "Expected a request and what it needs."})
+            await asgi.reply(send, 400, {"message": "Expected a request and what it needs."})
             return
         try:
             claim = signature.read(signed)
             secret = rights.secret_of(claim, self.root)
             signature.check(signed, claim, secret, body_sha256, datetime.now(UTC))
         except signature.RefusedError as error:
-            wording = refusals.word(error.problem, signed)
-            refused = {"code": wording.code, "message": wording.message}
-            await _reply(send, 200, {"refused": refused})
+            code, message = refusals.word(error.problem, signed)
+            await asgi.reply(send, 200, {"refused": {"code": code, "message": message}})
             return
         principal, denied = "", None
         for action, resource in needs:
@@ -229,68 +249,7 @@ class Gateway:
             if not allowed:
                 denied = action
                 break
-        await _reply(send, 200, {"principal": principal, "denied": denied})
-
-
-def _request(scope: Message) -> Request:
-    """The head of an ASGI request. Values of a header sent several times are joined by commas."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-    return Request(scope["method"], path, query, headers)
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-async def _refuse(send: Send, problem: signature.Problem, request: Request) -> None:
-    wording = refusals.word(problem, request)
-    body = b"" if request.method == "HEAD" else wording.body
-    await _send(send, refusals.STATUS, body, wording.content_type)
-
-
-async def _reply(send: Send, status: int, value: object) -> None:
-    await _send(send, status, json.dumps(value).encode(), "application/json")
-
-
-async def _send(send: Send, status: int, body: bytes, content_type: str) -> None:
-    headers = [
-        (b"content-type", content_type.encode()),
-        (b"content-length", b"%d" % len(body)),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _body(receive: Receive, limit: int | None = None) -> bytes:
-    """The whole body. Raises signature.RefusedError if it is cut off or has more than `limit` bytes."""
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise signature.RefusedError(signature.Problem.BODY_CHANGED)
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if limit is not None and size > limit:
-            raise signature.RefusedError(signature.Problem.BODY_CHANGED)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _received(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that delivers the body that was read already, and then what comes after it."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return again
+        await asgi.reply(send, 200, {"principal": principal, "denied": denied})
 
 
 def main() -> None:
@@ -306,6 +265,9 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
+    from labelctl.local import connections
+
+    connections.install()
     generations = Generations(home / "state")
     root = credentials.load(home)
     if root is None:
@@ -318,8 +280,9 @@ def main() -> None:
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = 75  # longer than botocore keeps an idle connection
     config.graceful_timeout = 1  # seconds for requests under way at a stop
+    config.backlog = connections.BACKLOG
     config.loglevel = "WARNING"
-    asyncio.run(serve(gateway, config))
+    asyncio.run(serve(connections.in_time(gateway), config))
 
 
 if __name__ == "__main__":

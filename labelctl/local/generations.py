@@ -73,7 +73,7 @@ class Generations:
             )
         raise LocalCloudError(
             f"The local cloud's saved state in {self.folder} is damaged.",
-            "Start anew with `labelctl local reset`; it deletes the local cloud's photos and labels.",
+            "Start over with `labelctl local reset`; it deletes the local cloud's photos and labels.",
         )
 
     def write(self, captured: Mapping[str, bytes]) -> bool:
@@ -104,17 +104,30 @@ class Generations:
         self._delete_older_than(previous or target)
         return True
 
+    def blob_references(self) -> set[str]:
+        """The SHA-256 of all Lambda code that a kept generation refers to, in hexadecimal."""
+        referenced: set[str] = set()
+        for generation in self._numbered():
+            saved = generation / "lambda.json"
+            if saved.exists():
+                found = _BLOB_REFERENCE.findall(saved.read_bytes())
+                referenced.update(digest.decode() for digest in found)
+        return referenced
+
+    def write_blob(self, digest: str, content: bytes) -> None:
+        """Write Lambda code, in place of what may be there, in one step."""
+        self.blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = self.blobs / f"{digest}.new"
+        beside.write_bytes(content)
+        beside.replace(self.blobs / f"{digest}.zip")
+
     def prune_blobs(self) -> None:
         """Delete Lambda code that neither kept generation refers to."""
         if not self.blobs.is_dir():
             return
-        referenced: set[bytes] = set()
-        for generation in self._numbered():
-            saved = generation / "lambda.json"
-            if saved.exists():
-                referenced.update(_BLOB_REFERENCE.findall(saved.read_bytes()))
+        referenced = self.blob_references()
         for blob in self.blobs.glob("*.zip"):
-            if blob.stem.encode() not in referenced:
+            if blob.stem not in referenced:
                 blob.unlink(missing_ok=True)
 
     def _current(self) -> Path | None:

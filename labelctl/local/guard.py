@@ -19,9 +19,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
-FORM_SERVICES = ("cloudformation", "iam", "sns", "sts", "monitoring")
-"""The services called here whose action may be in a form; CloudWatch signs as `monitoring`."""
-
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _ADMIN = ("/_ministack/", "/_localstack/", "/_aws/")
 # CloudFormation hands these two to what it waits for; each URL ends in a secret token.

@@ -54,7 +54,7 @@ class Notifications:
 
 
 def install(
-    saved: Path, blobs: Path, notifications: Notifications, mark: Callable[[], None]
+    saved: Path, blobs: Path, notifications: Notifications, mark: Callable[..., None]
 ) -> None:
     """Join the emulator; before it starts up. `mark` is called after a change without a request."""
     import ministack.app as app
@@ -96,7 +96,8 @@ def install(
         mark()
 
     def load() -> None:
-        state.restore(saved)
+        if state.restore(saved):
+            mark(rest=True)
         notifications.resend(saved)
 
     s3._fire_s3_event_async = fire

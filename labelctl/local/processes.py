@@ -23,7 +23,8 @@ from typing import Any
 HOME_MARK = "LABELCTL_ENGINE_HOME"
 
 _POLL = 0.02  # seconds
-_ANSWER_PATIENCE = 30.0  # seconds: a machine at its limit may take some of them
+_ANSWER_PATIENCE = 12.0  # seconds: a machine at its limit may take some of them
+_OPEN_FILES = 4096  # for many connections at once; macOS gives a process 256
 # Below every system's range of ephemeral ports (from 32768 on Linux, 49152 on macOS): no passing
 # outgoing connection can sit on a kept port.
 _PORTS = range(20000, 32000)
@@ -33,6 +34,7 @@ def spawn(arguments: Sequence[str], environment: Mapping[str, str], log: Path, c
     """Start `python -m …` detached from this terminal, its output added to `log`; the process id."""
     import subprocess
 
+    allow_open_files()
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", *arguments],
@@ -61,6 +63,21 @@ def without_current_directory(variables: Mapping[str, str]) -> dict[str, str]:
     return cleaned
 
 
+def allow_open_files(limit: int = _OPEN_FILES) -> None:
+    """Let this process, and those that it starts, hold up to `limit` files and connections open.
+
+    Only as far as the hard limit allows; a higher soft limit stays.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        with contextlib.suppress(ValueError, OSError):  # macOS has a limit of its own besides
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
 def alive(pid: int) -> bool:
     """Whether the process runs; one that we started and that has ended is cleared away."""
     with contextlib.suppress(ChildProcessError):
@@ -82,6 +99,19 @@ def _ended(pid: int) -> bool:
         # Its last thread: until the others have gone, its sockets and locks are held. [proc(5)]
         return state[0] == b"Z" and state[17] in (b"0", b"1")
     return False
+
+
+def paused(pid: int) -> bool:
+    """Whether the process was stopped (SIGSTOP) and would go on after SIGCONT. [proc(5), ps(1)]"""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] == b"T"
+    if Path("/proc/self/stat").exists():
+        return False
+    import subprocess
+
+    command = ["ps", "-o", "state=", "-p", str(pid)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip().startswith("T")
 
 
 def ours(home: Path) -> set[int]:
@@ -114,6 +144,7 @@ def end(pids: Iterable[int], patience: float) -> None:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+                os.kill(pid, signal.SIGCONT)  # a paused one cannot end by itself
         deadline = time.monotonic() + patience
         while left and time.monotonic() < deadline:
             left = {pid for pid in left if alive(pid)}
@@ -122,7 +153,10 @@ def end(pids: Iterable[int], patience: float) -> None:
 
 
 def ask(port: int, path: str, timeout: float = _ANSWER_PATIENCE) -> dict[str, Any] | None:
-    """GET a small JSON object from 127.0.0.1; None when nobody answers so."""
+    """GET a small JSON object from 127.0.0.1; None when nobody answers so.
+
+    Raises TimeoutError when somebody listens there, and says nothing for `timeout` seconds.
+    """
     # By hand, since importing http.client alone takes longer than asking.
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
@@ -133,6 +167,8 @@ def ask(port: int, path: str, timeout: float = _ANSWER_PATIENCE) -> dict[str, An
                 answer += piece
         head, _, body = answer.partition(b"\r\n\r\n")
         value = json.loads(body) if head.split(b" ")[1:2] == [b"200"] else None
+    except TimeoutError:
+        raise
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

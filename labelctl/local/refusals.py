@@ -1,17 +1,14 @@
 """How a service words the refusal of a request that is not signed as it should be.
 
-AWS's three ways to write an error: S3's XML, the XML of the services whose action is in a form (IAM,
-STS, CloudFormation), and JSON for all others; with the codes of each service's "Common Errors" page.
-The status is always 403.
+The codes are those of each service's "Common Errors" page; the status is always 403.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from uuid import uuid4
 
-from labelctl.local import guard
+from labelctl.local import error_answers
+from labelctl.local.error_answers import Protocol
 from labelctl.local.guard import Request
 from labelctl.local.signature import Problem
 
@@ -75,34 +72,12 @@ _WORDINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An error as its service writes it; `code` and `message` for whoever writes it otherwise."""
-
-    code: str
-    message: str
-    content_type: str
-    body: bytes
-
-
-def word(problem: Problem, request: Request) -> Answer:
-    """The refusal in the protocol of the service that the request is meant for."""
+def word(problem: Problem, request: Request) -> tuple[str, str]:
+    """The code and the message of the refusal, as the service that was called has them."""
     wording = _WORDINGS[problem]
-    service = guard.service(request)
-    if "x-amz-target" in request.headers or service not in ("", "s3", *guard.FORM_SERVICES):
-        value = {"__type": wording.json, "message": wording.message}
-        return Answer(
-            wording.json, wording.message, "application/x-amz-json-1.1", json.dumps(value).encode()
-        )
-    if service in guard.FORM_SERVICES or guard.is_form(request.headers):
-        error = (
-            f"<Type>Sender</Type><Code>{wording.form}</Code><Message>{wording.message}</Message>"
-        )
-        xml = (
-            f"<ErrorResponse><Error>{error}</Error><RequestId>{uuid4()}</RequestId></ErrorResponse>"
-        )
-        return Answer(wording.form, wording.message, "text/xml", xml.encode())
-    message = _NO_KEY if problem is Problem.UNKNOWN_KEY else wording.message
-    error = f"<Code>{wording.s3}</Code><Message>{message}</Message><RequestId>{uuid4()}</RequestId>"
-    xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{error}</Error>'
-    return Answer(wording.s3, message, "application/xml", xml.encode())
+    protocol = error_answers.protocol(request)
+    if protocol is Protocol.JSON:
+        return wording.json, wording.message
+    if protocol is Protocol.FORM:
+        return wording.form, wording.message
+    return wording.s3, _NO_KEY if problem is Problem.UNKNOWN_KEY else wording.message

@@ -20,6 +20,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from labelctl.local import addresses
+
 logger = logging.getLogger("labelctl.state")
 
 # Services whose stores can be encoded as they stand, without the deep copy that `get_state` makes.
@@ -157,34 +159,48 @@ def _service(state_name: str) -> Any:
     return app._get_module(app._state_map[state_name])
 
 
-def restore(folder: Path) -> None:
+def restore(folder: Path) -> bool:
     """Load every service's saved state; raises when one cannot be (ministack would start empty).
 
     What had been given to a Lambda worker goes back to its queue at once: that worker is dead.
-    Stack operations that were under way have failed.
+    Stack operations that were under way have failed. Returns whether the emulator's address was
+    another before: then all of the state has changed, and should be saved.
     """
     import ministack.app as app
     from ministack.core import persistence
 
     persistence.STATE_DIR = str(folder)  # the one that `load_state` reads
-    poller = _service("lambda") if (folder / "lambda.json").exists() else None
+    poller = _service("lambda") if _has(folder, "lambda") else None
     if poller:
         poller._poller_started = True  # keep it from polling queues that are not loaded yet
-    for name in app._state_map:
-        if not (folder / f"{name}.json").exists():
-            continue
-        state = persistence.load_state(name)
-        if state is None:
-            raise RuntimeError(f"{folder / name}.json cannot be read by this version of ministack")
+    states = {name: _loaded(folder, name) for name in app._state_map if _has(folder, name)}
+    before = addresses.of_queues(states.get("sqs") or {})
+    now = _service("sqs")._CANONICAL_NETLOC
+    for name, state in states.items():
         if state:
-            _service(name).load_persisted_state(state)
+            moved = addresses.replace(name, state, before, now)
+            _service(name).load_persisted_state(moved)
     if poller:
         _return_deliveries(poller)
         poller._poller_started = False
         if poller._esms.has_any():
             poller._ensure_poller()
-    if (folder / "cloudformation.json").exists():
+    if _has(folder, "cloudformation"):
         _fail_interrupted_stacks()
+    return bool(before - {now})
+
+
+def _has(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.json").exists()
+
+
+def _loaded(folder: Path, name: str) -> Any:
+    from ministack.core import persistence
+
+    state = persistence.load_state(name)
+    if state is None:
+        raise RuntimeError(f"{folder / name}.json cannot be read by this version of ministack")
+    return state
 
 
 def _return_deliveries(lambda_svc: Any) -> None:

@@ -202,13 +202,20 @@ def test_reset_leaves_what_the_user_has_put_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_damaged_record_is_named_with_the_way_out(tmp_path: Path) -> None:
-    folder.prepare(tmp_path)
-    for text in ("{", "[]", '{"port": 1}', '{"unknown": 1}'):
-        (tmp_path / "engine.json").write_text(text)
-        with pytest.raises(LocalCloudError, match="damaged") as failure:
-            engine.start(home=tmp_path)
-        assert "labelctl local reset" in failure.value.hint
+@pytest.mark.usefixtures("running")
+def test_silence_is_reported_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs but says nothing may be at work: it is not replaced behind its user's back."""
+
+    def silent(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(processes, "ask", silent)
+    for deed in (engine.status, lambda home: engine.start(home=home)):
+        with pytest.raises(LocalCloudError, match="does not answer") as failure:
+            deed(tmp_path)
+        assert "labelctl local stop" in failure.value.hint
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -138,35 +137,19 @@ def test_the_admin_interface_is_closed(home: Path) -> None:
     assert status_of(f"{cloud.endpoint}/_aws/execute-api/a/b", **upgrade, **key) == 403
 
 
-def test_a_strangers_port_is_named(home: Path) -> None:
-    cloud = engine.start(home=home)
-    engine.stop(home)
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        port = int(cloud.endpoint.rpartition(":")[2])
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
-        with pytest.raises(LocalCloudError, match=str(port)) as failure:
-            engine.start(home=home)
-        assert "labelctl local reset" in failure.value.hint
-    assert processes.ours(home) == set()
-    assert engine.start(home=home).endpoint == cloud.endpoint
-
-
 def test_a_start_that_fails_ends_even_what_it_started_that_moment(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that has just been made shows no environment to be recognised by."""
-    cloud = engine.start(home=home)
-    engine.stop(home)
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", int(cloud.recogniser.rpartition(":")[2])))
-        stranger.listen()
-        with monkeypatch.context() as moment:
-            moment.setattr(processes, "ours", lambda home: set())
-            with pytest.raises(LocalCloudError, match="is taken by"):
-                engine.start(home=home)
+
+    def fail(home: Path, record: object) -> None:
+        raise LocalCloudError("The recogniser cannot be started.")
+
+    with monkeypatch.context() as moment:
+        moment.setattr(processes, "ours", lambda home: set())
+        moment.setattr(engine, "_spawn_recogniser", fail)
+        with pytest.raises(LocalCloudError, match="cannot be started"):
+            engine.start(home=home)
     assert processes.ours(home) == set()
 
 

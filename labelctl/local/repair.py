@@ -1,0 +1,59 @@
+"""What a start of the local cloud puts right by itself, and what it says about it.
+
+Each function returns the notice that the user should read once, "" when there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labelctl.local import processes
+from labelctl.local.folder import Record
+
+
+def what_was_lost(home: Path, record: Record | None) -> str:
+    """What a user should know about a record that is gone or damaged; "" when nothing is lost."""
+    if record is None and not (home / "state").exists():
+        return ""
+    if record and not record.lost:
+        return ""
+    what = "is damaged" if record else "is missing"
+    notice = f"The local cloud's record {home / 'engine.json'} {what}. Photos and labels are kept."
+    if record is None or "model" in record.lost:
+        notice += " If it used a model of yours: labelctl local start --model FILE.onnx"
+    return notice
+
+
+def settle_ports(record: Record, keep: set[int]) -> tuple[bool, str]:
+    """Give the record ports that its processes can use: whether one changed, and what to say of it.
+
+    The ports of running processes, which are in `keep`, are theirs.
+    """
+    taken = []
+    for name, pid in (("port", record.pid), ("recogniser_port", record.recogniser_pid)):
+        port = getattr(record, name)
+        if not port or (pid not in keep and not processes.free_port(port)):
+            taken.append(port)
+            used = (record.port, record.recogniser_port)
+            fresh = (each for each in processes.choose_ports(3) if each not in used)
+            setattr(record, name, next(fresh))
+    others = " and ".join(str(port) for port in taken if port)
+    if not others:
+        return bool(taken), ""
+    return True, (
+        f"Another program uses port {others}, so the local cloud is now at "
+        f"http://127.0.0.1:{record.port}. `labelctl local env` shows its variables again."
+    )
+
+
+def saved_state(home: Path) -> str:
+    """Make the newest whole state the current one, and restore damaged code of functions.
+
+    Raises LocalCloudError when no saved state is whole.
+    """
+    from labelctl.local import function_code
+    from labelctl.local.generations import Generations
+
+    generations = Generations(home / "state")
+    _, notice = generations.choose()
+    return " ".join(filter(None, [notice, function_code.repair(generations, home / "objects")]))

@@ -1,0 +1,166 @@
+"""Files of the local cloud are damaged, or its ports are taken: it heals, or says what is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from labelctl.errors import LocalCloudError
+from labelctl.local import engine, folder, processes
+from tests.e2e.engine.conftest import client, kill_engine, until
+from tests.e2e.engine.test_kills import make_pipeline
+
+
+@contextmanager
+def stranger_on(endpoint: str) -> Iterator[int]:
+    """Another program that listens where the local cloud did."""
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port = int(endpoint.rpartition(":")[2])
+        stranger.bind(("127.0.0.1", port))
+        stranger.listen()
+        yield port
+
+
+def works(cloud: engine.Cloud, key: str) -> None:
+    """A photo that is uploaded now is labelled."""
+    client(cloud, "s3").put_object(Bucket="photos", Key=key, Body=b"x")
+    wanted = {"image": {"S": key}, "label": {"N": "2"}}
+    rows = client(cloud, "dynamodb")
+    until(lambda: rows.get_item(TableName="labels", Key=wanted).get("Item"), 30)
+
+
+def test_on_another_port_all_goes_on(home: Path) -> None:
+    cloud = engine.start(home=home)
+    make_pipeline(cloud, pause="0")
+    url = client(cloud, "sqs").get_queue_url(QueueName="work")["QueueUrl"]
+    stacks = client(cloud, "cloudformation")
+    template = "Resources: {Queue: {Type: 'AWS::SQS::Queue'}}\nOutputs: {Url: {Value: !Ref Queue}}"
+    stacks.create_stack(StackName="other", TemplateBody=template)
+    mine = client(cloud, "sqs").create_queue(QueueName="mine")["QueueUrl"]
+    client(cloud, "sqs").send_message(QueueUrl=mine, MessageBody=f"see {url}")
+    engine.stop(home)
+    with stranger_on(cloud.endpoint) as port:
+        moved = engine.start(home=home)
+        assert moved.endpoint != cloud.endpoint
+        assert str(port) in moved.notice
+        assert moved.endpoint in moved.notice
+        mine = mine.replace(cloud.endpoint, moved.endpoint)
+        (message,) = client(moved, "sqs").receive_message(QueueUrl=mine)["Messages"]
+        assert message["Body"] == f"see {url}"  # what users have stored is theirs
+        kill_engine(moved)
+        again = engine.start(home=home)  # what is saved is of the new address as a whole
+        assert (again.endpoint, again.notice) == (moved.endpoint, "")
+        works(again, "a.jpg")
+        described = client(again, "cloudformation").describe_stacks(StackName="other")
+        output = described["Stacks"][0]["Outputs"][0]["OutputValue"]
+        assert output in all_queues(again)
+        assert all(url.startswith(again.endpoint) for url in all_queues(again))
+
+
+def all_queues(cloud: engine.Cloud) -> list[str]:
+    return list(client(cloud, "sqs").list_queues()["QueueUrls"])
+
+
+def test_the_recognisers_port_may_be_taken_too(home: Path) -> None:
+    cloud = engine.start(home=home)
+    os.kill(cloud.recogniser_pid, signal.SIGKILL)
+    until(lambda: not processes.alive(cloud.recogniser_pid))
+    with stranger_on(cloud.recogniser) as port:
+        moved = engine.start(home=home)
+    assert str(port) in moved.notice
+    assert moved.recogniser != cloud.recogniser
+    # The engine hands the recogniser's address to its functions.
+    assert moved.pid != cloud.pid
+    assert processes.ours(home) == {moved.pid, moved.recogniser_pid}
+
+
+@pytest.mark.parametrize("content", [None, "", '{"port": "a string", "pid": -1}'])
+def test_a_lost_record_costs_nothing_but_the_ports(home: Path, content: str | None) -> None:
+    cloud = engine.start(home=home)
+    make_pipeline(cloud, pause="0")
+    record = home / "engine.json"
+    record.unlink() if content is None else record.write_text(content)
+    healed = engine.start(home=home)  # while the engine that nobody knows any more still runs
+    assert "engine.json" in healed.notice
+    assert processes.ours(home) >= {healed.pid, healed.recogniser_pid}
+    assert not processes.alive(cloud.pid)
+    assert not processes.alive(cloud.recogniser_pid)
+    works(healed, "a.jpg")
+    assert engine.start(home=home).notice == ""
+
+
+def test_a_stop_finds_what_runs_without_a_record(home: Path) -> None:
+    cloud = engine.start(home=home)
+    (home / "engine.json").unlink()
+    (home / ".labelctl-local").unlink()
+    client(cloud, "sqs").create_queue(QueueName="kept")
+    assert engine.stop(home) is not None
+    assert processes.ours(home) == set()
+    assert [url.rpartition("/")[2] for url in all_queues(engine.start(home=home))] == ["kept"]
+
+
+def test_damaged_code_comes_back_from_the_bucket_it_was_deployed_from(home: Path) -> None:
+    cloud = engine.start(home=home)
+    make_pipeline(cloud, pause="0")
+    (blob,) = (home / "state/lambda-blobs").glob("*.zip")
+    s3 = client(cloud, "s3")
+    s3.create_bucket(Bucket="artifacts")
+    s3.put_object(Bucket="artifacts", Key="code/function.zip", Body=blob.read_bytes())
+    engine.stop(home)
+    good = blob.read_bytes()
+    blob.write_bytes(good[:100])
+    cloud = engine.start(home=home)
+    assert cloud.notice == ""
+    assert blob.read_bytes() == good
+    works(cloud, "a.jpg")
+
+
+def test_damaged_code_without_a_copy_is_named_with_the_way_out(home: Path) -> None:
+    cloud = engine.start(home=home)
+    make_pipeline(cloud, pause="0")
+    engine.stop(home)
+    for blob in (home / "state/lambda-blobs").glob("*.zip"):
+        blob.unlink()
+    assert "labelctl deploy --local" in engine.start(home=home).notice
+
+
+@pytest.mark.parametrize("name", ["engine", "recogniser"])
+def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name: str) -> None:
+    cloud = engine.start(home=home)
+    client(cloud, "sqs").create_queue(QueueName="kept")
+    pid = cloud.pid if name == "engine" else cloud.recogniser_pid
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: processes.paused(pid))
+    started = time.monotonic()
+    for deed in (engine.status, lambda home: engine.start(home=home)):
+        with pytest.raises(LocalCloudError, match=f"{name} .* is paused") as failure:
+            deed(home)
+        assert f"kill -CONT {pid}" in failure.value.hint
+    assert time.monotonic() - started < 5
+    os.kill(pid, signal.SIGCONT)
+    assert engine.status(home) == cloud
+    os.kill(pid, signal.SIGSTOP)
+    assert engine.stop(home) is not None
+    assert processes.ours(home) == set()
+    assert len(all_queues(engine.start(home=home))) == 1
+
+
+def test_a_newer_labelctls_record_survives(home: Path) -> None:
+    engine.start(home=home)
+    engine.stop(home)
+    record = json.loads((home / "engine.json").read_text())
+    (home / "engine.json").write_text(json.dumps(record | {"format": 9, "new": "field"}))
+    cloud = engine.start(home=home)
+    assert cloud.notice == ""
+    written = folder.read(home)
+    assert written is not None
+    assert (written.format, written.others) == (9, {"new": "field"})
