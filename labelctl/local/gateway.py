@@ -69,6 +69,7 @@ class Gateway:
         self._oldest_journal = 0
         self._commit: GroupCommit | None = None
         self._changed_by_loading = False
+        self._arriving = 0  # bytes of the objects that are being stored
 
     def mark(self, *, rest: bool = False) -> None:
         """Something changed without a request, or by one that nobody waits for."""
@@ -165,9 +166,8 @@ class Gateway:
             return
         receive = asgi.received(body, receive)
         effect = guard.effect(request, body)
-        if effect is Effect.OBJECT and request.method == "PUT" and not self._has_room(len(body)):
-            problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            await self._reply_not_saved(send, request, problem)
+        if effect is Effect.OBJECT and request.method == "PUT":
+            await self._store(request, scope, receive, send, len(body))
         elif effect is Effect.READ:
             await self.inner(scope, receive, send)
         elif effect is Effect.OBJECT or rights.is_worker(guard.access_key(request.headers)):
@@ -177,9 +177,24 @@ class Gateway:
         else:
             await self._answer_when_saved(request, scope, receive, send, effect)
 
-    def _has_room(self, size: int) -> bool:
-        """Whether the disk holds another object of `size` bytes, and after that the state."""
-        return shutil.disk_usage(self.generations.folder.parent).free >= _ROOM + size
+    async def _store(
+        self, request: Request, scope: Message, receive: Receive, send: Send, size: int
+    ) -> None:
+        """Answer a request that stores an object, if the disk has room for it and for the state.
+
+        The emulator would not notice a full disk: the object would be gone after a restart.
+        """
+        free = shutil.disk_usage(self.generations.folder.parent).free
+        if free < _ROOM + self._arriving + size:
+            problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await self._reply_not_saved(send, request, problem)
+            return
+        self._arriving += size
+        try:
+            await self.inner(scope, receive, send)
+        finally:
+            self._arriving -= size
+        self.mark()
 
     async def _reply_not_saved(self, send: Send, request: Request, problem: Exception) -> None:
         message = error_answers.not_saved(problem)

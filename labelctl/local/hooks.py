@@ -18,6 +18,7 @@ from typing import Any
 from labelctl.local import halves, state
 from labelctl.local.journal import Event, Journal
 
+_PARTS = {"account", "region", "about", "options"}
 JOURNAL = "journal.json"  # in a saved state: the number of the first journal file it lacks
 
 
@@ -47,7 +48,7 @@ class Notifications:
         """Send again what the saved state does not cover, about objects that are whole."""
         covered = saved / JOURNAL
         number = json.loads(covered.read_bytes()) if covered.exists() else 0
-        events = self.journal.since(number)
+        events = [event for event in self.journal.since(number) if event.keys() >= _PARTS]
         halves.mend(events)
         for event in events:
             self.send(event, written=True)

@@ -58,12 +58,20 @@ class Journal:
             return self._number
 
     def since(self, number: int) -> list[Event]:
-        """The events in this file and later ones. A torn last line was never answered for."""
+        """The events in this file and later ones, as far as they can be read."""
+        return [event for event in self._events(number) if event]
+
+    def is_damaged(self) -> bool:
+        """Whether a line cannot be read: the notification in it is lost."""
+        return None in self._events(0)
+
+    def _events(self, number: int) -> list[Event | None]:
         events = []
         for each in sorted(self._numbers()):
             if each >= number:
+                # A torn last line was never answered for.
                 *lines, _ = self._path(each).read_bytes().split(b"\n")
-                events += [json.loads(line) for line in lines]
+                events += [_event(line) for line in lines]
         return events
 
     def forget(self, number: int) -> None:
@@ -92,4 +100,12 @@ class Journal:
         return self.folder / f"{number:08d}.jsonl"
 
     def _numbers(self) -> list[int]:
-        return [int(path.stem) for path in self.folder.glob("*.jsonl")]
+        return [int(path.stem) for path in self.folder.glob("*.jsonl") if path.stem.isdecimal()]
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None

@@ -53,7 +53,15 @@ def saved_state(home: Path) -> str:
     """
     from labelctl.local import function_code
     from labelctl.local.generations import Generations
+    from labelctl.local.journal import Journal
 
     generations = Generations(home / "state")
-    _, notice = generations.choose()
-    return " ".join(filter(None, [notice, function_code.repair(generations, home / "objects")]))
+    _, went_back = generations.choose()
+    code = function_code.repair(generations, home / "objects")
+    lost = ""
+    if Journal(home / "state" / "journal").is_damaged():
+        lost = (
+            "Some of the notifications of new photos are damaged. Photos and labels are kept; "
+            "to label those photos: labelctl verify --repair --local"
+        )
+    return " ".join(filter(None, [went_back, code, lost]))

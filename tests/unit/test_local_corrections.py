@@ -21,6 +21,7 @@ from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, s3
 from ministack.services.cloudformation import changesets
 
 from labelctl.local import corrections
+from labelctl.local.credentials import Credentials
 
 def line_break():
     return iam_evaluator.fnmatch_iam_cs("arn:aws:s3:::b/new\\nline.jpg", "arn:aws:s3:::b/*")
@@ -75,9 +76,12 @@ assert concurrency() == "7"
 assert planned("no") == ["Always", "Maybe"]
 assert not tls()
 assert read_units() == 0.5
-for module, name in ((app, "pin_request_origin"), (s3, "_head_object"), (s3, "_error")):
+for module, name in (
+    (app, "pin_request_origin"), (app, "pin_signed_request"), (s3, "_head_object"), (s3, "_error"),
+    (lambda_svc, "execution_credentials"),
+):
     assert hasattr(module, name), name
-corrections.apply()
+corrections.apply(Credentials('LCTL', 'secret'))
 everything = listed(encoding_type="url")
 assert (everything["Key"], everything["EncodingType"]) == (sorted(KEYS), ["url"]), everything
 page = listed(encoding_type="url", key_marker="a", prefix="", delimiter="\\x0b", max_keys="1")

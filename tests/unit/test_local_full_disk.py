@@ -11,34 +11,37 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.parsers import create_parser
 
 from labelctl.local import error_answers
-from labelctl.local.gateway import Gateway, Message, Receive, Send
+from labelctl.local.asgi import Message, Receive, Send
+from labelctl.local.credentials import Credentials
+from labelctl.local.gateway import Gateway
 from labelctl.local.generations import Generations
+from labelctl.local.guard import Request
+from tests.signing import KEY, SECRET, sign
 
 MiB = 1024 * 1024
-
-
-def signed_for(service: str) -> dict[str, str]:
-    scope = f"AKIA/20260101/us-east-1/{service}/aws4_request"
-    return {"authorization": f"AWS4-HMAC-SHA256 Credential={scope}, Signature=0"}
 
 
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 @pytest.mark.parametrize(
-    ("protocol", "headers"),
+    ("protocol", "service", "headers"),
     [
-        ("rest-xml", signed_for("s3")),
-        ("query", signed_for("cloudformation") | FORM),
-        ("json", signed_for("dynamodb") | {"x-amz-target": "DynamoDB_20120810.PutItem"}),
-        ("rest-json", signed_for("lambda")),
+        ("rest-xml", "s3", {}),
+        ("query", "cloudformation", FORM),
+        ("json", "dynamodb", {"x-amz-target": "DynamoDB_20120810.PutItem"}),
+        ("rest-json", "lambda", {}),
     ],
 )
-def test_each_protocol_has_errors_of_its_own(protocol: str, headers: Mapping[str, str]) -> None:
-    kind, body = error_answers.body(headers, "", "InternalFailure", "a < b & c")
+def test_each_protocol_has_errors_of_its_own(
+    protocol: str, service: str, headers: dict[str, str]
+) -> None:
+    request = sign(SigV4Auth, service, "POST", "/", headers=headers)
+    kind, body = error_answers.write(request, "InternalFailure", "a < b & c")
     parser = create_parser(protocol)
     answer = {"status_code": 500, "headers": {"content-type": kind}, "body": body}
     parsed = parser.parse(answer, None)
@@ -55,9 +58,7 @@ class Usage(NamedTuple):
     free: int
 
 
-async def answer_of(
-    gateway: Gateway, method: str, path: str, headers: Mapping[str, str]
-) -> tuple[int, bytes]:
+async def answer_of(gateway: Gateway, request: Request, body: bytes = b"") -> tuple[int, bytes]:
     """What a gateway whose emulator is up answers."""
     starting: asyncio.Queue[Message] = asyncio.Queue()
     up = asyncio.Event()
@@ -74,11 +75,16 @@ async def answer_of(
         said.append(message)
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
-    pairs = [(b"host", b"127.0.0.1")]
-    pairs += [(name.encode(), text.encode()) for name, text in headers.items()]
-    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": pairs}
+    scope = {
+        "type": "http",
+        "method": request.method,
+        "path": request.path,
+        "raw_path": request.path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), text.encode()) for name, text in request.headers.items()],
+    }
     await gateway(scope, receive, send)
     life.cancel()
     return said[0]["status"], b"".join(each.get("body", b"") for each in said)
@@ -95,7 +101,7 @@ async def emulator(scope: Message, receive: Receive, send: Send) -> None:
 
 
 def gateway(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> Gateway:
-    made = Gateway(emulator, generations, "token")
+    made = Gateway(emulator, generations, Credentials(KEY, SECRET))
     monkeypatch.setattr(made, "_captured", lambda everything: {})
     return made
 
@@ -104,8 +110,8 @@ def test_a_change_that_cannot_be_saved_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = gateway(FullDisk(tmp_path / "state"), monkeypatch)
-    headers = signed_for("cloudformation") | FORM
-    status, body = asyncio.run(answer_of(full, "POST", "/", headers))
+    request = sign(SigV4Auth, "cloudformation", "POST", "/", headers=FORM)
+    status, body = asyncio.run(answer_of(full, request))
     assert status == 500
     assert b"<Message>The disk that holds the local cloud is full." in body
 
@@ -124,7 +130,8 @@ def test_photos_leave_room_for_the_state(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free))
     nearly = gateway(Generations(tmp_path / "state"), monkeypatch)
-    headers = signed_for("s3") | {"content-length": "1000"}
-    found, body = asyncio.run(answer_of(nearly, method, "/photos/a.jpg", headers))
+    photo = bytes(1000) if method == "PUT" else b""
+    request = sign(S3SigV4Auth, "s3", method, "/photos/a.jpg", photo)
+    found, body = asyncio.run(answer_of(nearly, request, photo))
     assert found == status
     assert (b"is full" in body) == (status == 500)

@@ -155,6 +155,20 @@ def test_a_torn_line_of_the_journal_was_never_promised(tmp_path: Path) -> None:
     assert Journal(tmp_path).since(0) == [{"n": 1}, {"n": 3}]
 
 
+def test_a_damaged_line_of_the_journal_costs_that_line_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in (1, 2, 3):
+        journal.begin({"n": number})
+    journal.close()
+    assert not journal.is_damaged()
+    (written,) = tmp_path.iterdir()
+    written.write_bytes(written.read_bytes().replace(b'"n": 2', b'"n\xff: 2'))
+    (tmp_path / "notes.jsonl").write_text("not ours\n")
+    later = Journal(tmp_path)
+    assert later.is_damaged()
+    assert later.since(0) == [{"n": 1}, {"n": 3}]
+
+
 class Disk:
     """Counts what is saved; `value` is what there is to save."""
 

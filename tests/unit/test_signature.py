@@ -7,38 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from labelctl.local import signature
 from labelctl.local.guard import Request
 from labelctl.local.signature import Problem, RefusedError
+from tests.signing import HOST, KEY, SECRET, sign
 
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # of AWS's documentation
-HOST = "127.0.0.1:20001"
 BODY = b'{"TableName": "photos"}'
-
-
-def sign(
-    signer: type[SigV4Auth],
-    service: str,
-    method: str,
-    path: str,
-    body: bytes = b"",
-    headers: dict[str, str] | None = None,
-    token: str | None = None,
-    **options: Any,
-) -> Request:
-    """A request signed by botocore now, as it arrives."""
-    signing = AWSRequest(method, f"http://{HOST}{path}", data=body, headers=headers)
-    signer(Credentials("AKID", SECRET, token), service, "us-east-1", **options).add_auth(signing)
-    url = urlsplit(signing.url)
-    sent = {name.lower(): value for name, value in signing.headers.items()} | {"host": HOST}
-    return Request(method, url.path, url.query, sent)
 
 
 def verify(
@@ -186,7 +164,7 @@ def test_two_signatures_are_refused() -> None:
 def test_a_signature_for_another_day_is_refused() -> None:
     request, body = SIGNED["dynamodb"]()
     day = request.headers["x-amz-date"][:8]
-    text = request.headers["authorization"].replace(f"AKID/{day}", "AKID/20200101")
+    text = request.headers["authorization"].replace(f"{KEY}/{day}", f"{KEY}/20200101")
     changed = replace(request, headers=request.headers | {"authorization": text})
     assert refused(changed, body) is Problem.MALFORMED
 
@@ -220,7 +198,7 @@ TRAILER = "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435"
 
 def claim(payload: str, seed: str) -> signature.Claim:
     return signature.Claim(
-        access_key="AKIAIOSFODNN7EXAMPLE",
+        access_key=KEY,
         date="20130524",
         region="us-east-1",
         service="s3",

@@ -133,6 +133,17 @@ def test_damaged_code_without_a_copy_is_named_with_the_way_out(home: Path) -> No
     assert "labelctl deploy --local" in engine.start(home=home).notice
 
 
+def test_damaged_notifications_are_named_with_the_way_out(home: Path) -> None:
+    cloud = engine.start(home=home)
+    make_pipeline(cloud, pause="0")
+    engine.stop(home)
+    (home / "state/journal").mkdir(exist_ok=True)
+    (home / "state/journal/99999999.jsonl").write_text('{"acc\n[]\n{"account": "0"}\n')
+    cloud = engine.start(home=home)
+    assert "labelctl verify --repair --local" in cloud.notice
+    works(cloud, "a.jpg")
+
+
 @pytest.mark.parametrize("name", ["engine", "recogniser"])
 def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name: str) -> None:
     cloud = engine.start(home=home)
