@@ -35,6 +35,7 @@ _MISLEADING = re.compile(
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes
 _START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
 _STOP_PATIENCE = 10.0
+_CHECK_PATIENCE = 90.0  # the check itself gives up earlier
 _OTHER_MODEL = (
     "Another: labelctl local start --model FILE.onnx; none: labelctl local start --no-model"
 )
@@ -278,8 +279,20 @@ def _check_model(model: str) -> None:
     import subprocess
 
     _check_installed()
-    command = [sys.executable, "-m", "labelctl.local.recogniser", "--check", "--model", model]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    program = [sys.executable, "-P", "-m", "labelctl.local.recogniser"]
+    try:
+        done = subprocess.run(
+            [*program, "--check", "--model", model],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_CHECK_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        raise LocalCloudError(
+            f"The model {model!r} could not be checked within {_CHECK_PATIENCE:.0f} seconds.",
+            "Try again when the machine is less busy, or use another model.",
+        ) from None
     if done.returncode:
         message, _, hint = done.stderr.strip().partition("\n")
         raise LocalCloudError(message, hint)

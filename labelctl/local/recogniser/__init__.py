@@ -3,6 +3,12 @@
     server.py      the wire: HTTP in, JSON out; `python -m labelctl.local.recogniser --port N`
     cloud.py       the emulator beside it: may this caller do this? the bytes of an S3 object
     answer.py      a request's parameters, checked; findings → the response's shape
+    admission.py   how many requests may be under way
+    pool.py        the worker processes, and the pictures that wait for them
+    process.py     one worker process, as the server sees it
+    worker.py      the program that a worker process runs
+    limits.py      the CPU time and memory that a picture or a model may take
+    exchange.py    what server and workers say to each other
     recognise.py   one picture at a time → findings and image properties
     pictures.py    bytes → an upright RGB picture, within the service's limits
     detect.py      faces, QR codes and colours, with OpenCV and Pillow alone

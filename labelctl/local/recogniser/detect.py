@@ -41,7 +41,7 @@ class Eyes:
     """OpenCV's detectors, loaded once. Not safe for use by two threads at the same time."""
 
     def __init__(self) -> None:
-        # Here, not at the top: the server listens before this large library is loaded.
+        # Here, not at the top: only the worker processes need this large library.
         cv2: Any = import_module("cv2")
         cv2.setNumThreads(1)  # the laptop has other work; and the same picture, the same answer
         model = Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt.xml"
@@ -49,13 +49,14 @@ class Eyes:
         self._faces = cv2.CascadeClassifier(str(model))
         self._codes = cv2.QRCodeDetectorAruco()
 
-    def find_faces(self, picture: Image.Image) -> list[Finding]:
-        """Person, Head and Face for every frontal face in `picture`."""
-        small = picture.convert("L")
+    def find_faces(self, gray: Image.Image) -> list[Finding]:
+        """Person, Head and Face for every frontal face in a grey picture."""
+        small = gray.copy()
         small.thumbnail((_FACE_SIDE, _FACE_SIDE))
-        gray = self._cv2.equalizeHist(np.asarray(small))
         rectangles, neighbors = self._faces.detectMultiScale2(
-            gray, scaleFactor=1.2, minNeighbors=_MIN_NEIGHBORS
+            self._cv2.equalizeHist(np.asarray(small)),
+            scaleFactor=1.2,
+            minNeighbors=_MIN_NEIGHBORS,
         )
         width, height = small.size
         found = []
@@ -70,17 +71,16 @@ class Eyes:
             ]
         return found
 
-    def find_codes(self, picture: Image.Image) -> list[Finding]:
+    def find_codes(self, gray: Image.Image) -> list[Finding]:
         """A QR Code for every code that decodes: its own error correction vouches for it."""
-        gray = np.asarray(picture.convert("L"))
         try:
-            _, texts, corners, _ = self._codes.detectAndDecodeBytesMulti(gray)
+            _, texts, corners, _ = self._codes.detectAndDecodeBytesMulti(np.asarray(gray))
         except self._cv2.error:  # degenerate shapes, such as a picture of ten pixels' height
             return []
         found = []
         for text, points in zip(texts, corners if corners is not None else (), strict=False):
             if text:
-                ratios = np.asarray(points, dtype=float).reshape(-1, 2) / picture.size
+                ratios = np.asarray(points, dtype=float).reshape(-1, 2) / gray.size
                 (left, top), (right, bottom) = ratios.min(axis=0), ratios.max(axis=0)
                 box = Box.between(float(left), float(top), float(right), float(bottom))
                 found.append(Finding(QR_CODE, 99.9, box))

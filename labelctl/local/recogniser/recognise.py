@@ -1,9 +1,7 @@
 """One picture at a time: bytes in, findings and image properties out.
 
-It owns the lock. Decoding a legal picture can take hundreds of megabytes, OpenCV's cascades are
-not safe for two threads, and a laptop's cores are few: so everything from the first decoded byte to
-the last finding happens for one picture while the others wait. OpenCV is loaded by the first
-picture, or by `warm_up` before it.
+Each worker process makes one `Recogniser`, which loads what it needs once. A picture is decoded once;
+`Recogniser.look_at` hands it to everything that looks for something in it.
 """
 
 from __future__ import annotations
@@ -13,8 +11,9 @@ import importlib.util
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
+
+from PIL import Image
 
 from labelctl.errors import LocalCloudError
 from labelctl.local.recogniser.detect import Eyes, find_colors
@@ -34,53 +33,36 @@ class Sight:
 
 
 class Recogniser:
-    """Looks at pictures: with a model, if one is given, and with OpenCV's detectors always."""
+    """Looks at pictures: with a model, if one is given, and with OpenCV's detectors always.
+
+    For one thread at a time: OpenCV's detectors are not safe for two.
+    """
 
     def __init__(self, model: Path | None = None) -> None:
-        """Raises LocalCloudError if OpenCV is not installed or `model` is not usable."""
+        """Load everything. Raises LocalCloudError if `model` is not usable."""
         self._model = Model(model) if model else None
-        self.version = model_version(model)
-        self._eyes: Eyes | None = None
-        self._lock = Lock()
+        self._eyes = Eyes()
 
     def look(self, data: bytes, max_colors: int | None = None) -> Sight:
         """See what is in the JPEG or PNG `data`; with image properties if `max_colors` is given.
 
         Raises RefusalError for bytes that the real service would refuse.
         """
-        with self._lock:
-            picture = open_picture(data)
-            eyes = self._open_eyes()
-            modelled = list(self._model.look(picture)) if self._model else []
-            faces = eyes.find_faces(picture)
-            if any(finding.meaning == PERSON and finding.box for finding in modelled):
-                # The model saw whole people: those boxes are better, and nobody is counted twice.
-                faces = [
-                    replace(face, box=None) if face.meaning == PERSON else face for face in faces
-                ]
-            findings = [
-                *modelled,
-                *faces,
-                *eyes.find_codes(picture),
-                *find_colors(picture),
-            ]
-            if max_colors is None:
-                return Sight(tuple(findings), None)
-            boxes = [finding.box for finding in findings if finding.box]
-            return Sight(tuple(findings), image_properties(picture, boxes, max_colors))
+        return self.look_at(open_picture(data), max_colors)
 
-    def warm_up(self) -> None:
-        """Load OpenCV now, so that the first picture need not wait for it."""
-        with self._lock:
-            self._open_eyes()
-
-    def rest(self, seconds: float) -> None:
-        """Wait, at most so long, for the picture being looked at; none is looked at afterwards."""
-        self._lock.acquire(timeout=seconds)
-
-    def _open_eyes(self) -> Eyes:
-        self._eyes = self._eyes or Eyes()
-        return self._eyes
+    def look_at(self, picture: Image.Image, max_colors: int | None = None) -> Sight:
+        """See what is in an RGB picture: the one place where findings are made."""
+        gray = picture.convert("L")
+        modelled = list(self._model.look(picture)) if self._model else []
+        faces = self._eyes.find_faces(gray)
+        if any(finding.meaning == PERSON and finding.box for finding in modelled):
+            # The model saw whole people: those boxes are better, and nobody is counted twice.
+            faces = [replace(face, box=None) if face.meaning == PERSON else face for face in faces]
+        findings = (*modelled, *faces, *self._eyes.find_codes(gray), *find_colors(picture))
+        if max_colors is None:
+            return Sight(findings, None)
+        boxes = [finding.box for finding in findings if finding.box]
+        return Sight(findings, image_properties(picture, boxes, max_colors))
 
 
 def model_version(model: Path | None = None) -> str:

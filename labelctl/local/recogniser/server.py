@@ -8,7 +8,10 @@
 prints one line, `listening on http://127.0.0.1:PORT`, when it is ready, logs to stderr, and ends
 quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, and refuses what a web page could send there:
 a foreign `Origin`, or a `Host` that is not this machine's (DNS rebinding). It knows HTTP and the order
-of the steps (authorise, check, fetch, look, answer); each step itself is another module's.
+of the steps (admit, authorise, check, fetch, look, answer); each step itself is another module's.
+
+The log has a line for each request with what became of it. `dropped` is a request whose caller had
+gone before the work for it began; `wasted` one whose caller had gone when its answer was ready.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -31,7 +36,7 @@ from urllib.parse import urlsplit
 from labelctl.errors import LabelctlError, LocalCloudError
 from labelctl.local.recogniser.answer import S3Object, read_request, write_answer
 from labelctl.local.recogniser.cloud import LOOPBACK, Cloud, Decision, access_key_of
-from labelctl.local.recogniser.recognise import Recogniser
+from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.refusals import (
     RefusalError,
     access_denied,
@@ -46,24 +51,22 @@ MODULE = "labelctl.local.recogniser"
 TARGET = "RekognitionService.DetectLabels"
 _MAX_BODY = 8 * 1024 * 1024  # 5 MB of picture in base64, and room for the rest
 _MAX_DISCARDED = 64 * 1024 * 1024
-_LAST_PICTURE = 5.0  # seconds to wait at the end for the picture being looked at
+_LAST_PICTURES = 5.0  # seconds to wait at the end for the pictures being looked at
 
 Fetch = Callable[[S3Object], bytes]
 Authorize = Callable[[str, str, str], Decision]
 
 
 class RecogniserServer(ThreadingHTTPServer):
-    """Serves one recogniser on 127.0.0.1; port 0 takes a free one (see `url`)."""
+    """Serves one pool of workers on 127.0.0.1; port 0 takes a free one (see `url`)."""
 
     daemon_threads = True
     block_on_close = False  # idle kept-alive connections must not hold up the end
     request_queue_size = 128
 
-    def __init__(
-        self, port: int, recogniser: Recogniser, *, fetch: Fetch, authorize: Authorize
-    ) -> None:
+    def __init__(self, port: int, pool: Pool, *, fetch: Fetch, authorize: Authorize) -> None:
         """Raises LocalCloudError if the port can't be had."""
-        self.recogniser = recogniser
+        self.pool = pool
         self.fetch = fetch
         self.authorize = authorize
         try:
@@ -78,17 +81,23 @@ class RecogniserServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def detect_labels(self, access_key: str, body: Any) -> dict[str, Any]:
-        """The response to a DetectLabels request. Raises RefusalError for what is refused."""
+    def detect_labels(
+        self, access_key: str, body: Any, wanted: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """The response to a DetectLabels request, while it is `wanted`.
+
+        Raises RefusalError for what is refused, ConnectionAbortedError if the caller has gone.
+        """
         action = "rekognition:DetectLabels"
-        decision = self.authorize(access_key, action, "*")
-        if not decision.allowed:
-            raise access_denied(decision.principal, action)
-        request = read_request(body)
-        source = request.source
-        data = self._read(access_key, source) if isinstance(source, S3Object) else source
-        sight = self.recogniser.look(data, request.max_colors)
-        return write_answer(request, sight, self.recogniser.version)
+        with self.pool.place():
+            decision = self.authorize(access_key, action, "*")
+            if not decision.allowed:
+                raise access_denied(decision.principal, action)
+            request = read_request(body)
+            source = request.source
+            data = self._read(access_key, source) if isinstance(source, S3Object) else source
+            sight = self.pool.look(data, request.max_colors, wanted)
+        return write_answer(request, sight, self.pool.version)
 
     def _read(self, access_key: str, place: S3Object) -> bytes:
         action = "s3:GetObjectVersion" if place.version else "s3:GetObject"
@@ -116,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_local():
             self._refuse(RefusalError("AccessDeniedException", "Only this machine may ask", 403))
         elif self.path == "/health":
-            health = {"recogniser": self.server.recogniser.version, "pid": os.getpid()}
+            health = {"recogniser": self.server.pool.version, "pid": os.getpid()}
             self._send(200, health, "application/json")
         else:
             self._refuse(RefusalError("UnknownOperationException", "Unknown path", 404))
@@ -124,13 +133,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         began = time.monotonic()
         try:
-            self._send(200, self._answer())
-            outcome = "answered"
+            answer = self._answer()
+            outcome = "answered" if self._is_awaited() else "wasted"
+            self._send(200, answer)
         except RefusalError as refusal:
             self._refuse(refusal)
             outcome = refusal.code
         except ConnectionError:
-            raise
+            self.close_connection = True
+            outcome = "dropped"
         except Exception:
             traceback.print_exc()
             self._refuse(internal_error())
@@ -152,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise RefusalError("SerializationException", "The body is not JSON") from error
-        return self.server.detect_labels(access_key, body)
+        return self.server.detect_labels(access_key, body, self._is_awaited)
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
@@ -167,6 +178,15 @@ class _Handler(BaseHTTPRequestHandler):
             rest -= len(block)
         self.close_connection = True
         raise too_large()
+
+    def _is_awaited(self) -> bool:
+        """Whether the caller has not hung up."""
+        arrived = select.poll()
+        arrived.register(self.connection, select.POLLIN)
+        try:
+            return not arrived.poll(0) or self.connection.recv(1, socket.MSG_PEEK) != b""
+        except OSError:
+            return False
 
     def _is_local(self) -> bool:
         """Whether the request was meant for this machine, and not sent by a foreign web page."""
@@ -209,12 +229,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         cloud = Cloud(os.environ.get("AWS_ENDPOINT_URL"))
-        recogniser = Recogniser(options.model)
+        pool = Pool(options.model)
+        if options.model:
+            pool.warm_up()  # now, as it may not be fit
         if options.check:
+            pool.close()
             return 0
-        server = RecogniserServer(
-            options.port, recogniser, fetch=cloud.fetch, authorize=cloud.authorize
-        )
+        server = RecogniserServer(options.port, pool, fetch=cloud.fetch, authorize=cloud.authorize)
     except LabelctlError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)
         return error.exit_code
@@ -223,12 +244,12 @@ def main(arguments: list[str] | None = None) -> int:
             # From another thread: shutdown waits for the loop that this one is in.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         print(f"listening on {server.url}", flush=True)
-        threading.Thread(target=_warm_up, args=(recogniser, cloud), daemon=True).start()
+        threading.Thread(target=_warm_up, args=(pool, cloud), daemon=True).start()
         server.serve_forever(poll_interval=0.1)
-    recogniser.rest(_LAST_PICTURE)
+    pool.close(_LAST_PICTURES)
     return 0
 
 
-def _warm_up(recogniser: Recogniser, cloud: Cloud) -> None:
-    recogniser.warm_up()
+def _warm_up(pool: Pool, cloud: Cloud) -> None:
+    pool.warm_up()
     cloud.warm_up()
