@@ -8,7 +8,9 @@ A face means a Person, a Head and a Face. The Face has the cascade's box and the
 modestly larger. The Person has the Head's: it is what was seen of the person, as where a body ends
 can't be told from its face. Confidences are heuristics, in percent: the
 cascade gives no probability, only how many overlapping windows agreed, so more of them count as
-surer; a colour counts as surer the more of the picture it covers.
+surer. A colour gets 55 %, which is DetectLabels' own default minimum, and up to 1 % for the share of
+the picture that it covers. The picture surely has that colour, but labels are ranked by confidence
+everywhere, and what a photo shows says more than its colours.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from labelctl.local.recogniser.taxonomy import (
 _FACE_SIDE = 640
 _MIN_NEIGHBORS = 3
 _MIN_COLOR_SHARE = 0.25
+_MIN_COLOR = 55.0  # percent
 
 
 class Eyes:
@@ -90,7 +93,7 @@ class Eyes:
 def find_colors(picture: Image.Image) -> list[Finding]:
     """The label of every colour of `COLOR_NAMES` that covers a quarter of `picture` or more."""
     return [
-        Finding(color_meaning(name), 50 + 50 * share)
+        Finding(color_meaning(name), _MIN_COLOR + share)
         for name, share in shares(sample(picture), COLOR_NAMES, cielab)
         if share >= _MIN_COLOR_SHARE
     ]
