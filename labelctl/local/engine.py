@@ -168,7 +168,7 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         if not engine_up:
             notice = _spawn_engine(home, record)
         if record.recogniser_pid not in keep:
-            _spawn_recogniser(home, record)
+            notice = " ".join(filter(None, [notice, _spawn_recogniser(home, record)]))
         folder.write(home, record)  # at once: whoever comes after a killed command finds them
         _await(home, record)
         record.started_at = record.started_at or _now()
@@ -231,14 +231,20 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
     return notice
 
 
-def _spawn_recogniser(home: Path, record: folder.Record) -> None:
+def _spawn_recogniser(home: Path, record: folder.Record) -> str:
+    from labelctl.local.recogniser import pretrained
+
     _check_port(record.recogniser_port)
     arguments = ["labelctl.local.recogniser", "--port", str(record.recogniser_port)]
+    child, notice = _child_environment(home, record), ""
     if record.model:
         arguments += ["--model", record.model]
-    child = _child_environment(home, record)
+    else:
+        networks, notice = pretrained.prepare(home / "models")
+        child |= networks.variables()
     log = _log(home, "recogniser.log")
     record.recogniser_pid = processes.spawn(arguments, child, log, home)
+    return notice
 
 
 def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
@@ -374,13 +380,6 @@ def _check_system() -> None:
 
 
 def _check_installed() -> None:
-    if sys.version_info >= (3, 14):
-        raise LocalCloudError(
-            "The local cloud needs Python 3.11 to 3.13; this is "
-            f"{sys.version_info.major}.{sys.version_info.minor}.",
-            "Install labelctl with one of those, for example: "
-            "uv tool install --python 3.13 'labelctl[local]'",
-        )
     from importlib.metadata import PackageNotFoundError, version
 
     try:

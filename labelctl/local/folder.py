@@ -2,6 +2,7 @@
 
     <home>/engine.json        ports, model, process ids: what `status` reads
     <home>/state/ objects/    what the cloud knows; the photos
+    <home>/models/            the recogniser's classifier, converted from its package
     <home>/engine.log recogniser.log lock engine.lock tmp/ empty-home/ .labelctl-local
 
 The marker `.labelctl-local` makes a folder ours: none that has things in it but no marker is ever
@@ -33,6 +34,7 @@ _OURS = (
     "recogniser.log",
     "state",
     "objects",
+    "models",
     "tmp",
     "empty-home",
 )

