@@ -69,7 +69,8 @@ def model_version(model: Path | None = None) -> str:
     """`labelctl-local/<recogniser>@<hash>`: equal exactly when the same picture gets equal labels.
 
     The hash covers what determines the answers: this package's source, OpenCV's version, and the
-    model's bytes. Neither OpenCV nor the model is loaded for it.
+    model's bytes. Neither OpenCV nor the model is loaded for it. Raises LocalCloudError if OpenCV is
+    not installed or there is no such file.
     """
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
@@ -81,6 +82,10 @@ def model_version(model: Path | None = None) -> str:
         )
     digest.update(Path(opencv.origin).with_name("version.py").read_bytes())
     if model:
+        if not model.is_file():
+            raise LocalCloudError(
+                f"There is no model file {str(model)!r}.", "Give --model the path of an .onnx file."
+            )
         with model.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.stem) if model else "opencv"
