@@ -13,7 +13,7 @@ from labelctl.errors import LocalCloudError
 from labelctl.local.recogniser.cloud import Decision
 from labelctl.local.recogniser.recognise import Recogniser, model_version
 from labelctl.local.recogniser.server import MODULE
-from tests.unit.recogniser_world import photo, plain, rekognition, write_model
+from tests.unit.recogniser_world import InProcess, photo, plain, rekognition, write_model
 
 NAMES = {0: "dog", 1: "cell phone", 2: "lava_lamp"}
 
@@ -24,7 +24,7 @@ def look(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any
     def allow(*_: str) -> Decision:
         return Decision(True, "test")
 
-    with rekognition(Recogniser(model), fetch=None, authorize=allow) as client:
+    with rekognition(InProcess(model), fetch=None, authorize=allow) as client:
         labels = client.detect_labels(Image={"Bytes": data}, **parameters)["Labels"]
     return {label["Name"]: label for label in labels}
 
@@ -101,7 +101,7 @@ def test_another_model_is_another_version(tmp_path):
 
 def test_a_model_that_is_not_there_is_named(tmp_path):
     with pytest.raises(LocalCloudError, match=r"no model file .*missing\.onnx"):
-        Recogniser(tmp_path / "missing.onnx")
+        model_version(tmp_path / "missing.onnx")
 
 
 def test_a_damaged_model_is_named(tmp_path):

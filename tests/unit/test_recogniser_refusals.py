@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from PIL import Image
 
 from labelctl.errors import LocalCloudError, UsageError
 from labelctl.local.recogniser.cloud import Cloud, Decision
-from labelctl.local.recogniser.recognise import Recogniser
+from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
     FakeEmulator,
@@ -27,6 +27,7 @@ from tests.unit.recogniser_world import (
     plain,
     rekognition,
     serving,
+    workers,
 )
 
 PLACE = {"Bucket": "photos", "Name": "holiday photo+1.jpg"}
@@ -38,14 +39,15 @@ SIGNED = {
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> Recogniser:
-    return Recogniser()
+def pool() -> Iterator[Pool]:
+    with workers() as pool:
+        yield pool
 
 
 @pytest.fixture(scope="module")
-def url(recogniser):
+def url(pool):
     cloud = Cloud(None)
-    server = RecogniserServer(0, recogniser, fetch=cloud.fetch, authorize=cloud.authorize)
+    server = RecogniserServer(0, pool, fetch=cloud.fetch, authorize=cloud.authorize)
     with serving(server) as url:
         yield url
 
@@ -162,7 +164,7 @@ def test_an_object_without_a_cloud_to_read_it_from_is_refused(refusal):
 
 
 @pytest.fixture
-def ask(recogniser, monkeypatch):
+def ask(pool, monkeypatch):
     """Ask for an object of a fake emulator: `ask(objects, allowed)`; the answer or the error."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -178,7 +180,7 @@ def ask(recogniser, monkeypatch):
         with serving(emulator) as endpoint:
             cloud = Cloud(endpoint)
             doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
-            with rekognition(recogniser, **doors, access_key=access_key) as client:
+            with rekognition(pool, **doors, access_key=access_key) as client:
                 try:
                     answer = client.detect_labels(Image={"S3Object": place})
                     return [label["Name"] for label in answer["Labels"]]
@@ -246,14 +248,14 @@ def test_an_object_is_judged_by_its_content_not_its_name(ask):
     assert ask({"/photos/holiday photo+1.jpg": gif}, None)["Code"] == BAD_FORMAT[0]
 
 
-def test_an_object_over_15_mb_is_refused_before_it_is_read(monkeypatch):
+def test_an_object_over_15_mb_is_refused_before_it_is_read(pool, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     emulator = FakeEmulator({"/photos/large.jpg": bytes(64 * 1024 * 1024)}, None)
     with serving(emulator) as endpoint:
         cloud = Cloud(endpoint)
-        server = RecogniserServer(0, Recogniser(), fetch=cloud.fetch, authorize=cloud.authorize)
+        server = RecogniserServer(0, pool, fetch=cloud.fetch, authorize=cloud.authorize)
         with serving(server) as url, pytest.raises(ClientError) as caught:
             client_of(url).detect_labels(
                 Image={"S3Object": {"Bucket": "photos", "Name": "large.jpg"}}
@@ -262,10 +264,10 @@ def test_an_object_over_15_mb_is_refused_before_it_is_read(monkeypatch):
     assert emulator.read_bytes < 16 * 1024 * 1024
 
 
-def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(recogniser):
+def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(pool):
     cloud = Cloud("http://127.0.0.1:9")
     doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
-    asking = rekognition(recogniser, **doors, access_key="ASIAWORKER")
+    asking = rekognition(pool, **doors, access_key="ASIAWORKER")
     with asking as client, pytest.raises(ClientError) as caught:
         client.detect_labels(Image={"S3Object": PLACE})
     assert caught.value.response["Error"]["Code"] == "InternalServerError"
@@ -289,10 +291,10 @@ def send(url: str, method: str, headers: dict[str, str], body: bytes = b"{}", pa
     return response.status, answer
 
 
-def test_health_names_the_recogniser_and_its_process(url, recogniser):
+def test_health_names_the_recogniser_and_its_process(url, pool):
     status, health = send(url, "GET", {}, path="/health")
 
-    assert (status, health["recogniser"]) == (200, recogniser.version)
+    assert (status, health["recogniser"]) == (200, pool.version)
     assert health["recogniser"].startswith("labelctl-local/opencv@")
     assert isinstance(health["pid"], int)
 
@@ -364,22 +366,22 @@ def test_a_connection_is_kept_for_the_next_request(url):
     connection.close()
 
 
-def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(recogniser, capsys):
+def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(pool, capsys):
     def break_down(*_: str) -> Decision:
         raise ZeroDivisionError
 
-    asking = rekognition(recogniser, fetch=None, authorize=break_down)
+    asking = rekognition(pool, fetch=None, authorize=break_down)
     with asking as client, pytest.raises(ClientError) as caught:
         client.detect_labels(Image={"Bytes": plain("red")})
     assert caught.value.response["Error"]["Code"] == "InternalServerError"
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_named(url, recogniser):
+def test_a_port_that_is_taken_is_named(url, pool):
     port = int(url.rpartition(":")[2])
 
     with pytest.raises(LocalCloudError, match=f"can't listen on port {port}"):
-        RecogniserServer(port, recogniser, fetch=None, authorize=None)
+        RecogniserServer(port, pool, fetch=None, authorize=None)
 
 
 def test_the_program_says_where_it_listens_and_ends_quietly():

@@ -146,10 +146,6 @@ class Model:
 
 
 def _open_session(path: Path) -> Any:
-    if not path.is_file():
-        raise LocalCloudError(
-            f"There is no model file {str(path)!r}.", "Give --model the path of an .onnx file."
-        )
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()

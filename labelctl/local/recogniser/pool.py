@@ -94,6 +94,9 @@ class Pool:
         self._threads.shutdown(wait=False, cancel_futures=True)
         wait(under_way, seconds)
         for worker in self._workers:
+            worker.kill()
+        self._threads.shutdown()  # now nothing holds up its threads
+        for worker in self._workers:
             worker.close()
 
     def _look(self, task: Task, wanted: Callable[[], bool]) -> Sight:

@@ -31,14 +31,14 @@ class TimeIsUpError(WorkerDiedError):
 
 
 class WorkerProcess:
-    """A worker with a process of its own. For one thread at a time, but for `close`."""
+    """A worker with a process of its own. For one thread at a time, but for `kill`."""
 
     def __init__(self, model: Path | None, limits: Limits) -> None:
-        self.closed = False
+        self._killed = False
         self._model = model
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock = Lock()  # nothing may be started after `close`
+        self._lock = Lock()  # nothing is started after `kill`
 
     def start(self) -> None:
         """Have a process that is ready. Raises LocalCloudError if it cannot be, and says why."""
@@ -46,7 +46,7 @@ class WorkerProcess:
             return
         self._discard()
         with self._lock:
-            if self.closed:
+            if self._killed:
                 raise internal_error()
             self._process = process = _spawn(self._model, self._limits)
         assert process.stdout
@@ -86,14 +86,16 @@ class WorkerProcess:
             raise internal_error()
         return exchange.unpack_sight(answer["sight"])
 
-    def close(self) -> None:
+    def kill(self) -> None:
         """End the process, whatever it does, and start none any more. For any thread."""
         with self._lock:
-            self.closed = True
-            process = self._process
-        if process:
-            process.kill()
-            process.wait()
+            self._killed = True
+            if self._process:
+                self._process.kill()
+
+    def close(self) -> None:
+        """End the process and let go of its pipes."""
+        self._discard()
 
     def _discard(self) -> int | None:
         """End the process if there is one; how it ended: the exit code, or minus the signal."""

@@ -89,7 +89,8 @@ def model_version(model: Path | None = None) -> str:
 
     The hash covers what determines the answers: this package's source and labels, OpenCV's version,
     and the model's bytes, or which pretrained networks are used (their hashes are in the source).
-    Neither OpenCV nor a model is loaded for it.
+    Neither OpenCV nor a model is loaded for it. Raises LocalCloudError if OpenCV is not installed or
+    there is no such file.
     """
     pretrained = "" if model else Pretrained.from_variables(os.environ).name()
     digest = hashlib.sha256(pretrained.encode())
@@ -103,6 +104,10 @@ def model_version(model: Path | None = None) -> str:
         )
     digest.update(Path(opencv.origin).with_name("version.py").read_bytes())
     if model:
+        if not model.is_file():
+            raise LocalCloudError(
+                f"There is no model file {str(model)!r}.", "Give --model the path of an .onnx file."
+            )
         with model.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.stem) if model else pretrained
