@@ -118,7 +118,7 @@ def test_a_plain_picture_is_named_by_its_colour(look, color):
     answer = look(plain(color))
 
     assert names(answer) == [color.title()]
-    assert answer["Labels"][0]["Confidence"] == 100
+    assert answer["Labels"][0]["Confidence"] == 56  # colours rank after what a photo shows
 
 
 def test_labels_come_surest_first_and_ties_by_name(look):
