@@ -37,6 +37,7 @@ _LOG_LIMIT = 4 * 1024 * 1024  # bytes
 _LEAST_ROOM = 1024 * 1024  # bytes free on the disk; with less a start cannot succeed
 _START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
 _STOP_PATIENCE = 10.0
+_CHECK_PATIENCE = 90.0  # the check itself gives up earlier
 _OTHER_MODEL = (
     "Another: labelctl local start --model FILE.onnx; none: labelctl local start --no-model"
 )
@@ -176,7 +177,7 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         if record.pid not in keep:
             notices.append(_spawn_engine(home, record))
         if record.recogniser_pid not in keep:
-            _spawn_recogniser(home, record)
+            notices.append(_spawn_recogniser(home, record))
         folder.write(home, record)  # at once: whoever comes after a killed command finds them
         _await(home, record)
         record.started_at = record.started_at or _now()
@@ -259,13 +260,19 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
     return notice
 
 
-def _spawn_recogniser(home: Path, record: folder.Record) -> None:
+def _spawn_recogniser(home: Path, record: folder.Record) -> str:
+    from labelctl.local.recogniser import pretrained
+
     arguments = ["labelctl.local.recogniser", "--port", str(record.recogniser_port)]
+    child, notice = _child_environment(home, record), ""
     if record.model:
         arguments += ["--model", record.model]
-    child = _child_environment(home, record)
+    else:
+        networks, notice = pretrained.prepare(home / "models")
+        child |= networks.variables()
     log = _log(home, "recogniser.log")
     record.recogniser_pid = processes.spawn(arguments, child, log, home)
+    return notice
 
 
 def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
@@ -310,9 +317,21 @@ def _check_model(model: str) -> None:
     import subprocess
 
     requirements.check_installed()
-    command = [sys.executable, "-P", "-m", "labelctl.local.recogniser", "--check", "--model", model]
-    child = processes.without_current_directory(os.environ)
-    done = subprocess.run(command, env=child, capture_output=True, text=True, check=False)
+    program = [sys.executable, "-P", "-m", "labelctl.local.recogniser"]
+    try:
+        done = subprocess.run(
+            [*program, "--check", "--model", model],
+            env=processes.without_current_directory(os.environ),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_CHECK_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        raise LocalCloudError(
+            f"The model {model!r} could not be checked within {_CHECK_PATIENCE:.0f} seconds.",
+            "Try again when the machine is less busy, or use another model.",
+        ) from None
     if done.returncode:
         message, _, hint = done.stderr.strip().partition("\n")
         raise LocalCloudError(message, hint)

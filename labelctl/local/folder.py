@@ -3,6 +3,7 @@
     <home>/engine.json        ports, model, process ids: what `status` reads
     <home>/credentials.json   the access key that every request is signed with (mode 0600)
     <home>/state/ objects/    what the cloud knows; the photos
+    <home>/models/            the recogniser's classifier, converted from its package
     <home>/engine.log recogniser.log lock engine.lock tmp/ empty-home/ .labelctl-local
 
 The marker `.labelctl-local` makes a folder ours; where it is lost, a record or a saved state of ours
@@ -42,6 +43,7 @@ _OURS = (
     "recogniser.log",
     "state",
     "objects",
+    "models",
     "tmp",
     "empty-home",
 )

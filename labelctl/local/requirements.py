@@ -21,13 +21,6 @@ def check_system() -> None:
 
 def check_installed() -> None:
     """Raise LocalCloudError unless the emulator is installed, in the version that the gateway knows."""
-    if sys.version_info >= (3, 14):
-        raise LocalCloudError(
-            "The local cloud needs Python 3.11 to 3.13; this is "
-            f"{sys.version_info.major}.{sys.version_info.minor}.",
-            "Install labelctl with one of those, for example: "
-            "uv tool install --python 3.13 'labelctl[local]'",
-        )
     from importlib.metadata import PackageNotFoundError, version
 
     try:

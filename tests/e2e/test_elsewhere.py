@@ -23,10 +23,9 @@ import pytest
 from labelctl.local import processes
 from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser.cloud import Cloud
-from labelctl.local.recogniser.recognise import Recogniser
 from labelctl.local.recogniser.server import RecogniserServer
 from tests.e2e.conftest import LABELCTL, User, clean_environment
-from tests.unit.recogniser_world import allow, serving
+from tests.unit.recogniser_world import InProcess, allow, serving
 
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]
@@ -75,7 +74,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     root = Credentials("test", "test")
     doors = {"fetch": Cloud(url, root).fetch, "authorize": allow}
-    with serving(RecogniserServer(0, Recogniser(), root=root, **doors)) as address:
+    with serving(RecogniserServer(0, InProcess(), root=root, **doors)) as address:
         env |= {
             "AWS_ENDPOINT_URL_REKOGNITION": address,
             "GATEWAY_PORT": str(port),

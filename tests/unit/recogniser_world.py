@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,8 @@ from PIL import Image
 from labelctl.local import guard
 from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser.cloud import Decision
+from labelctl.local.recogniser.pool import Pool
+from labelctl.local.recogniser.recognise import Recogniser, Sight, model_version
 from labelctl.local.recogniser.server import RecogniserServer
 
 IMGSZ = 64
@@ -77,10 +79,38 @@ def client_of(url: str, access_key: str = "test", **config: Any) -> Any:
     )
 
 
+class InProcess:
+    """A pool without worker processes or limits: it looks at one picture after another itself."""
+
+    def __init__(self, model: Path | None = None) -> None:
+        self.version = model_version(model)
+        self._recogniser = Recogniser(model)
+        self._lock = threading.Lock()
+
+    def place(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def look(
+        self, data: bytes, max_colors: int | None = None, wanted: Callable[[], bool] = lambda: True
+    ) -> Sight:
+        with self._lock:
+            return self._recogniser.look(data, max_colors)
+
+
 @contextmanager
-def rekognition(recogniser: Any, *, fetch: Any, authorize: Any, **client: Any) -> Iterator[Any]:
+def workers(model: Path | None = None, **options: Any) -> Iterator[Pool]:
+    """A pool of worker processes, which are ended afterwards."""
+    pool = Pool(model, **options)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+@contextmanager
+def rekognition(pool: Any, *, fetch: Any, authorize: Any, **client: Any) -> Iterator[Any]:
     """A boto3 client of a server that runs with these doors to the cloud."""
-    server = RecogniserServer(0, recogniser, root=ROOT, fetch=fetch, authorize=authorize)
+    server = RecogniserServer(0, pool, root=ROOT, fetch=fetch, authorize=authorize)
     with serving(server) as url:
         made = client_of(url, **client)
         yield made

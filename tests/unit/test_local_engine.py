@@ -245,15 +245,6 @@ def test_without_the_emulator_the_install_command_is_told(
     assert "pip install 'labelctl[local]'" in failure.value.hint
 
 
-def test_an_unsupported_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Version(tuple[int, ...]):
-        major, minor = 3, 14
-
-    monkeypatch.setattr(sys, "version_info", Version((3, 14, 0)))
-    with pytest.raises(LocalCloudError, match=r"3\.14"):
-        engine.start(home=tmp_path)
-
-
 def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(LocalCloudError) as failure:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from labelctl.errors import LocalCloudError
 from labelctl.local.recogniser.recognise import Recogniser, model_version
 from labelctl.local.recogniser.server import MODULE
-from tests.unit.recogniser_world import allow, photo, plain, rekognition, write_model
+from tests.unit.recogniser_world import (
+    InProcess,
+    allow,
+    encode,
+    photo,
+    plain,
+    rekognition,
+    write_model,
+)
 
 NAMES = {0: "dog", 1: "cell phone", 2: "lava_lamp"}
 
 
 def look(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
     """What a server with this model answers, by name."""
-    with rekognition(Recogniser(model), fetch=None, authorize=allow) as client:
+    with rekognition(InProcess(model), fetch=None, authorize=allow) as client:
         labels = client.detect_labels(Image={"Bytes": data}, **parameters)["Labels"]
     return {label["Name"]: label for label in labels}
 
@@ -67,14 +77,25 @@ def test_a_classifier_names_the_whole_picture_without_boxes(tmp_path):
     assert "Mobile Phone" not in seen
 
 
-def test_a_model_that_knows_people_gives_person_its_box_and_faces_stay(tmp_path):
+def test_a_face_within_a_persons_box_is_no_second_person(tmp_path):
     model = write_model(tmp_path / "toy.onnx", ["person", "dog", "cat"], "detect")
+    lower = Image.new("RGB", (512, 512))
+    lower.paste(Image.open(io.BytesIO(photo("astronaut.png"))), (40, 140))
 
-    seen = look(model, photo("astronaut.png"), MinConfidence=0)
+    seen = look(model, encode(lower), MinConfidence=0)
 
     assert len(seen["Person"]["Instances"]) == 1
     assert len(seen["Face"]["Instances"]) == 1
     assert seen["Person"]["Confidence"] >= seen["Face"]["Confidence"]
+
+
+def test_a_face_elsewhere_is_another_person(tmp_path):
+    model = write_model(tmp_path / "toy.onnx", ["person", "dog", "cat"], "detect")
+
+    seen = look(model, photo("astronaut.png"), MinConfidence=0)
+
+    assert len(seen["Person"]["Instances"]) == 2
+    assert len(seen["Face"]["Instances"]) == 1
 
 
 def test_the_fruit_orange_is_not_the_colour(tmp_path):
@@ -96,7 +117,7 @@ def test_another_model_is_another_version(tmp_path):
 
 def test_a_model_that_is_not_there_is_named(tmp_path):
     with pytest.raises(LocalCloudError, match=r"no model file .*missing\.onnx"):
-        Recogniser(tmp_path / "missing.onnx")
+        model_version(tmp_path / "missing.onnx")
 
 
 def test_a_damaged_model_is_named(tmp_path):

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from labelctl.errors import LocalCloudError, UsageError
 from labelctl.local import health
 from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser.cloud import Cloud, Decision
-from labelctl.local.recogniser.recognise import Recogniser
+from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
     ROOT,
@@ -32,6 +32,7 @@ from tests.unit.recogniser_world import (
     plain,
     rekognition,
     serving,
+    workers,
 )
 
 PLACE = {"Bucket": "photos", "Name": "holiday photo+1.jpg"}
@@ -43,13 +44,14 @@ SIGNED = {
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> Recogniser:
-    return Recogniser()
+def pool() -> Iterator[Pool]:
+    with workers() as pool:
+        yield pool
 
 
 @pytest.fixture(scope="module")
-def url(recogniser):
-    server = RecogniserServer(0, recogniser, root=ROOT, fetch=None, authorize=allow)
+def url(pool):
+    server = RecogniserServer(0, pool, root=ROOT, fetch=None, authorize=allow)
     with serving(server) as url:
         yield url
 
@@ -162,7 +164,7 @@ def test_an_image_that_is_not_one_picture_is_refused(refusal, image):
 
 
 @pytest.fixture
-def ask(recogniser, monkeypatch):
+def ask(pool, monkeypatch):
     """Ask for an object of a fake emulator: `ask(objects, allowed)`; the answer or the error."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -178,7 +180,7 @@ def ask(recogniser, monkeypatch):
         with serving(emulator) as endpoint:
             cloud = Cloud(endpoint, ROOT)
             doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
-            with rekognition(recogniser, **doors, access_key=access_key) as client:
+            with rekognition(pool, **doors, access_key=access_key) as client:
                 try:
                     answer = client.detect_labels(Image={"S3Object": place})
                     return [label["Name"] for label in answer["Labels"]]
@@ -239,7 +241,7 @@ def test_an_object_is_judged_by_its_content_not_its_name(ask):
     assert error["Code"] == BAD_FORMAT[0]
 
 
-def test_an_object_over_15_mb_is_refused_before_it_is_read(monkeypatch):
+def test_an_object_over_15_mb_is_refused_before_it_is_read(pool, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -247,17 +249,16 @@ def test_an_object_over_15_mb_is_refused_before_it_is_read(monkeypatch):
     place = {"Bucket": "photos", "Name": "large.jpg"}
     with serving(emulator) as endpoint:
         doors = {"fetch": Cloud(endpoint, ROOT).fetch, "authorize": allow}
-        asking = rekognition(Recogniser(), **doors)
-        with asking as client, pytest.raises(ClientError) as caught:
+        with rekognition(pool, **doors) as client, pytest.raises(ClientError) as caught:
             client.detect_labels(Image={"S3Object": place})
     assert caught.value.response["Error"]["Code"] == TOO_LARGE[0]
     assert emulator.read_bytes < 16 * 1024 * 1024
 
 
-def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(recogniser):
+def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(pool):
     cloud = Cloud("http://127.0.0.1:9", ROOT)
     doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
-    asking = rekognition(recogniser, **doors, access_key="ASIAWORKER")
+    asking = rekognition(pool, **doors, access_key="ASIAWORKER")
     with asking as client, pytest.raises(ClientError) as caught:
         client.detect_labels(Image={"S3Object": PLACE})
     assert caught.value.response["Error"]["Code"] == "InternalServerError"
@@ -289,10 +290,10 @@ def check_health(url: str, pid: int, root: Credentials = ROOT) -> tuple[int, dic
     return status, answer
 
 
-def test_health_names_the_recogniser_to_whoever_knows_the_secret(url, recogniser):
+def test_health_names_the_recogniser_to_whoever_knows_the_secret(url, pool):
     status, answer = check_health(url, os.getpid())
 
-    assert (status, answer["recogniser"]) == (200, recogniser.version)
+    assert (status, answer["recogniser"]) == (200, pool.version)
     assert answer["recogniser"].startswith("labelctl-local/")
 
 
@@ -371,22 +372,22 @@ def test_a_connection_is_kept_for_the_next_request(url):
     connection.close()
 
 
-def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(recogniser, capsys):
+def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(pool, capsys):
     def break_down(*_: str) -> Decision:
         raise ZeroDivisionError
 
-    asking = rekognition(recogniser, fetch=None, authorize=break_down)
+    asking = rekognition(pool, fetch=None, authorize=break_down)
     with asking as client, pytest.raises(ClientError) as caught:
         client.detect_labels(Image={"Bytes": plain("red")})
     assert caught.value.response["Error"]["Code"] == "InternalServerError"
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_named(url, recogniser):
+def test_a_port_that_is_taken_is_named(url, pool):
     port = int(url.rpartition(":")[2])
 
     with pytest.raises(LocalCloudError, match=f"can't listen on port {port}"):
-        RecogniserServer(port, recogniser, root=ROOT, fetch=None, authorize=None)
+        RecogniserServer(port, pool, root=ROOT, fetch=None, authorize=None)
 
 
 def test_the_program_says_where_it_listens_and_ends_quietly():

@@ -3,14 +3,24 @@
     server.py      the wire: HTTP in, JSON out; `python -m labelctl.local.recogniser --port N`
     cloud.py       the emulator beside it: may this caller do this? the bytes of an S3 object
     answer.py      a request's parameters, checked; findings → the response's shape
+    admission.py   how many requests may be under way
+    pool.py        the worker processes, and the pictures that wait for them
+    process.py     one worker process, as the server sees it
+    worker.py      the program that a worker process runs
+    limits.py      the CPU time and memory that a picture or a model may take
+    exchange.py    what server and workers say to each other
     recognise.py   one picture at a time → findings and image properties
     pictures.py    bytes → an upright RGB picture, within the service's limits
     detect.py      faces, QR codes and colours, with OpenCV and Pillow alone
-    onnx.py        whatever a model of the user's own knows
+    pretrained.py  the networks that come as packages: found, checked, made ready
+    classifier.py  what a picture shows as a whole (weights.py, efficientnet.py: how it is made)
+    detector.py    things with boxes
+    merge.py       what several found → findings in which nothing is counted twice
+    onnx.py        a model of the user's own, instead of those two
     properties.py  brightness, sharpness, contrast, dominant colours
-    taxonomy.py    names → Rekognition's names, parents, categories and aliases
+    taxonomy.py    names and ImageNet's classes → Rekognition's labels, read from labels.txt
 
-Nothing here is a constant in disguise: without a model it finds only what OpenCV finds honestly
+Nothing here is a constant in disguise: without any network it finds only what OpenCV finds honestly
 (frontal faces, QR codes that decode, colours), and says nothing of the rest. It knows nothing of
 labelctl's pipeline, and the pipeline knows nothing of it: they meet on the wire.
 """

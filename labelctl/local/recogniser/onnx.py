@@ -12,6 +12,7 @@ the start and not at the first photo.
 from __future__ import annotations
 
 import ast
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,16 @@ _MIN_SCORE = 0.25  # Ultralytics' own default for predictions
 _MAX_OVERLAP = 0.5
 _GRAY = (114, 114, 114)  # the letterbox that these models are trained with
 _MAX_INPUT_SIDE = 4096
+_MAX_METADATA = 2 * 1024 * 1024  # characters: ImageNet's 21,841 names take 0.5 million
+_MAX_NAME = 200
+_MAX_FOUND = 300  # boxes a picture, Ultralytics' own default
+_MAX_SECONDS = 4.0  # of CPU time a picture: callers of DetectLabels usually wait for 10 s
+
+
+# What a literal that nobody would write by hand makes Python's parser raise, too.
+_BAD_METADATA = (
+    KeyError, TypeError, ValueError, SyntaxError, OverflowError, RecursionError, MemoryError
+)  # fmt: skip
 
 
 class Model:
@@ -39,18 +50,20 @@ class Model:
         """Load `path`. Raises LocalCloudError, saying why, if it is not a model we can use."""
         self.path = path
         self._session = _open_session(path)
+        if not self._session.get_inputs():
+            raise _unusable(path, "has no input")
         feed = self._session.get_inputs()[0]
         self._input: str = feed.name
         self._dtype = np.float16 if feed.type == "tensor(float16)" else np.float32
         try:
             metadata = self._session.get_modelmeta().custom_metadata_map
-            self._names = _names(ast.literal_eval(metadata["names"]))
-            self._height, self._width = _size(ast.literal_eval(metadata["imgsz"]), feed.shape)
+            self._names = _names(_literal(metadata["names"]))
+            self._height, self._width = _size(_literal(metadata["imgsz"]), feed.shape)
             self._task: str = metadata["task"]
-        except (KeyError, TypeError, ValueError, SyntaxError) as error:
+        except _BAD_METADATA as error:
             raise _unusable(path, "has no usable names, task and imgsz in its metadata") from error
         if self._task not in ("detect", "classify"):
-            raise _unusable(path, f"is made for the task {self._task!r}")
+            raise _unusable(path, f"is made for the task {self._task[:40]!r}")
         self._try_out()
 
     def look(self, picture: Image.Image) -> list[Finding]:
@@ -88,7 +101,11 @@ class Model:
     def _detections(self, output: Array) -> list[list[float]]:
         """Rows of x1, y1, x2, y2, score, class, in pixels of the input, without duplicates."""
         if self._has_suppressed(output):
-            return [[float(value) for value in row] for row in output]
+            known = output[np.isfinite(output).all(axis=1)]
+            return [[float(value) for value in row] for row in known[:_MAX_FOUND]]
+        output = output[:, np.isfinite(output).all(axis=0)]
+        if not output.size:
+            return []
         cv2: Any = import_module("cv2")
         centers, sizes, scores = output[:2].T, output[2:4].T, output[4:].T
         best, sure = scores.argmax(axis=1), scores.max(axis=1)
@@ -97,7 +114,8 @@ class Model:
             np.hstack([corners, sizes]), sure, best, _MIN_SCORE, _MAX_OVERLAP
         )
         return [
-            [*map(float, (*corners[i], *(corners[i] + sizes[i]), sure[i], best[i]))] for i in kept
+            [*map(float, (*corners[i], *(corners[i] + sizes[i]), sure[i], best[i]))]
+            for i in kept[:_MAX_FOUND]
         ]
 
     def _has_suppressed(self, output: Array) -> bool:
@@ -105,10 +123,15 @@ class Model:
         return columns == 6 and rows != 4 + len(self._names)
 
     def _try_out(self) -> None:
+        began = time.process_time()
         try:
             output = self._run(Image.new("RGB", (self._width, self._height), _GRAY))
         except Exception as error:  # onnxruntime raises its own kinds, none of them public
             raise _unusable(self.path, "does not run") from error
+        if (seconds := time.process_time() - began) > _MAX_SECONDS:
+            raise _unusable(
+                self.path, f"needs {seconds:.0f} s for a picture, more than {_MAX_SECONDS:.0f} s"
+            )
         classes = len(self._names)
         fits = (
             output.shape == (classes,)
@@ -118,13 +141,11 @@ class Model:
         if not fits:
             shape = [1, *output.shape]
             raise _unusable(self.path, f"answers {shape}, which does not fit its {classes} names")
+        if not np.isfinite(output).all():
+            raise _unusable(self.path, "answers scores that are not numbers")
 
 
 def _open_session(path: Path) -> Any:
-    if not path.is_file():
-        raise LocalCloudError(
-            f"There is no model file {str(path)!r}.", "Give --model the path of an .onnx file."
-        )
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
@@ -147,13 +168,24 @@ def _unusable(path: Path, what: str) -> LocalCloudError:
     )
 
 
+def _literal(text: str) -> Any:
+    """The value of a Python literal in the metadata."""
+    if len(text) > _MAX_METADATA:
+        raise ValueError("too long")
+    return ast.literal_eval(text)
+
+
 def _names(literal: Any) -> dict[int, str]:
     names = dict(literal) if isinstance(literal, dict) else dict(enumerate(literal))
     if not names or sorted(names) != list(range(len(names))):
         raise ValueError("names are not numbered from 0")
-    if not all(isinstance(name, str) and name.strip() for name in names.values()):
+    if not all(isinstance(name, str) and _is_name(name) for name in names.values()):
         raise ValueError("names are not texts")
     return names
+
+
+def _is_name(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= _MAX_NAME and text.isprintable()
 
 
 def _size(literal: Any, shape: list[Any]) -> tuple[int, int]:

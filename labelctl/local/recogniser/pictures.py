@@ -23,6 +23,9 @@ MAX_SIDE = 10_000
 WORKING_SIDE = 1280
 """The longest side that anything is looked for in: faces need 640, models and QR codes more."""
 
+_ENOUGH_SIDE = 960
+"""The shortest that a JPEG's longer side may become while it is decoded."""
+
 # Pillow's own guard warns and refuses by area. The check by side below comes before any decoding
 # and is stricter than its error, and a legal 10,000 x 10,000 picture must not raise its warning.
 Image.MAX_IMAGE_PIXELS = None
@@ -53,6 +56,7 @@ def open_picture(data: bytes) -> Image.Image:
 def _shrink(image: Image.Image) -> Image.Image:
     """`image` at working size, before any conversion: a conversion at full size costs 400 MB."""
     upright = image.format != "PNG"  # the real service corrects the orientation of JPEG only
+    _reduce(image)
     if image.mode in ("1", "P"):
         # These can only be shrunk by dropping pixels: leave enough of them for a smooth second step.
         image.thumbnail((4 * WORKING_SIDE, 4 * WORKING_SIDE))
@@ -61,6 +65,12 @@ def _shrink(image: Image.Image) -> Image.Image:
     gap = None if image.mode.startswith("I") else 2.0
     image.thumbnail((WORKING_SIDE, WORKING_SIDE), reducing_gap=gap)
     return _upright(image) if upright else image
+
+
+def _reduce(image: Image.Image) -> None:
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its size, which costs a fraction of the time."""
+    scale = _ENOUGH_SIDE / max(image.size)
+    image.draft(None, (int(image.width * scale), int(image.height * scale)))
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -46,5 +46,9 @@ def access_denied(principal: str, action: str) -> RefusalError:
     )
 
 
+def throttled() -> RefusalError:
+    return RefusalError("ThrottlingException", "Rate exceeded")
+
+
 def internal_error() -> RefusalError:
     return RefusalError("InternalServerError", "Internal server error", status=500)

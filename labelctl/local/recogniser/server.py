@@ -8,7 +8,10 @@
 prints one line, `listening on http://127.0.0.1:PORT`, when it is ready, logs to stderr, and ends
 quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, refuses what a web page could send there, and
 has the gateway check each caller's signature and rights. It knows HTTP and the order of the steps
-(check, authorise, fetch, look, answer); each step itself is another module's.
+(admit, check, authorise, fetch, look, answer); each step itself is another module's.
+
+The log has a line for each request with what became of it. `dropped` is a request whose caller had
+gone before the work for it began; `wasted` one whose caller had gone when its answer was ready.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ import argparse
 import hashlib
 import json
 import os
+import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -32,9 +37,10 @@ from labelctl.errors import LabelctlError, LocalCloudError
 from labelctl.local import guard, health
 from labelctl.local.credentials import Credentials
 from labelctl.local.guard import Request
+from labelctl.local.recogniser.answer import Request as DetectLabels
 from labelctl.local.recogniser.answer import S3Object, read_request, write_answer
 from labelctl.local.recogniser.cloud import Cloud, Decision, Needs
-from labelctl.local.recogniser.recognise import Recogniser
+from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.refusals import (
     RefusalError,
     access_denied,
@@ -50,30 +56,24 @@ TARGET = "RekognitionService.DetectLabels"
 _DETECT = "rekognition:DetectLabels"
 _MAX_BODY = 8 * 1024 * 1024  # 5 MB of picture in base64, and room for the rest
 _MAX_DISCARDED = 64 * 1024 * 1024
-_LAST_PICTURE = 5.0  # seconds to wait at the end for the picture being looked at
+_LAST_PICTURES = 5.0  # seconds to wait at the end for the pictures being looked at
 
 Fetch = Callable[[S3Object], bytes]
 Authorize = Callable[[Request, str, Needs], Decision]
 
 
 class RecogniserServer(ThreadingHTTPServer):
-    """Serves one recogniser on 127.0.0.1; port 0 takes a free one (see `url`)."""
+    """Serves one pool of workers on 127.0.0.1; port 0 takes a free one (see `url`)."""
 
     daemon_threads = True
     block_on_close = False  # idle kept-alive connections must not hold up the end
     request_queue_size = 128
 
     def __init__(
-        self,
-        port: int,
-        recogniser: Recogniser,
-        *,
-        root: Credentials,
-        fetch: Fetch,
-        authorize: Authorize,
+        self, port: int, pool: Pool, *, root: Credentials, fetch: Fetch, authorize: Authorize
     ) -> None:
         """Raises LocalCloudError if the port can't be had."""
-        self.recogniser = recogniser
+        self.pool = pool
         self.root = root
         self.fetch = fetch
         self.authorize = authorize
@@ -89,8 +89,22 @@ class RecogniserServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def detect_labels(self, signed: Request, raw: bytes) -> dict[str, Any]:
-        """The response to a DetectLabels request. Raises RefusalError for what is refused."""
+    def detect_labels(
+        self, signed: Request, raw: bytes, wanted: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """The response to a DetectLabels request, while it is `wanted`.
+
+        Raises RefusalError for what is refused, ConnectionAbortedError if the caller has gone.
+        """
+        with self.pool.place():
+            request = self._authorized(signed, raw)
+            source = request.source
+            data = source if isinstance(source, bytes) else self.fetch(source)
+            sight = self.pool.look(data, request.max_colors, wanted)
+        return write_answer(request, sight, self.pool.version)
+
+    def _authorized(self, signed: Request, raw: bytes) -> DetectLabels:
+        """The parameters of a request that is signed by somebody who may do what it asks for."""
         refused, request = None, None
         try:
             request = read_request(_json(raw))
@@ -106,10 +120,7 @@ class RecogniserServer(ThreadingHTTPServer):
             raise refused or internal_error()
         if decision.denied:
             raise unreadable_object()
-        source = request.source
-        data = source if isinstance(source, bytes) else self.fetch(source)
-        sight = self.recogniser.look(data, request.max_colors)
-        return write_answer(request, sight, self.recogniser.version)
+        return request
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no error of ours; anything else is logged."""
@@ -132,19 +143,21 @@ class _Handler(BaseHTTPRequestHandler):
         if guard.refusal(self._head()) or path != "/health" or proof is None:
             self._refuse(RefusalError("AccessDeniedException", "Only labelctl may ask", 403))
         else:
-            answer = {"recogniser": self.server.recogniser.version, "proof": proof}
+            answer = {"recogniser": self.server.pool.version, "proof": proof}
             self._send(200, answer, "application/json")
 
     def do_POST(self) -> None:
         began = time.monotonic()
         try:
-            self._send(200, self._answer())
-            outcome = "answered"
+            answer = self._answer()
+            outcome = "answered" if self._is_awaited() else "wasted"
+            self._send(200, answer)
         except RefusalError as refusal:
             self._refuse(refusal)
             outcome = refusal.code
         except ConnectionError:
-            raise
+            self.close_connection = True
+            outcome = "dropped"
         except Exception:
             traceback.print_exc()
             self._refuse(internal_error())
@@ -158,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise RefusalError("AccessDeniedException", refused, 403)
         if self.path != "/" or self.headers.get("X-Amz-Target") != TARGET:
             raise RefusalError("UnknownOperationException", "Only DetectLabels is known here")
-        return self.server.detect_labels(head, raw)
+        return self.server.detect_labels(head, raw, self._is_awaited)
 
     def _head(self) -> Request:
         names = {name.lower() for name in self.headers}
@@ -179,6 +192,15 @@ class _Handler(BaseHTTPRequestHandler):
             rest -= len(block)
         self.close_connection = True
         raise too_large()
+
+    def _is_awaited(self) -> bool:
+        """Whether the caller has not hung up."""
+        arrived = select.poll()
+        arrived.register(self.connection, select.POLLIN)
+        try:
+            return not arrived.poll(0) or self.connection.recv(1, socket.MSG_PEEK) != b""
+        except OSError:
+            return False
 
     def _refuse(self, refusal: RefusalError) -> None:
         self._send(refusal.status, {"__type": refusal.code, "Message": refusal.message})
@@ -215,13 +237,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="only tell whether the model is fit")
     options = parser.parse_args(arguments)
     try:
-        recogniser = Recogniser(options.model)
+        pool = Pool(options.model)
+        if options.model:
+            pool.warm_up()  # now, as it may not be fit
         if options.check:
+            pool.close()
             return 0
         root = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
         cloud = Cloud(os.environ["AWS_ENDPOINT_URL"], root)
         server = RecogniserServer(
-            options.port, recogniser, root=root, fetch=cloud.fetch, authorize=cloud.authorize
+            options.port, pool, root=root, fetch=cloud.fetch, authorize=cloud.authorize
         )
     except LabelctlError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)
@@ -231,12 +256,12 @@ def main(arguments: list[str] | None = None) -> int:
             # From another thread: shutdown waits for the loop that this one is in.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         print(f"listening on {server.url}", flush=True)
-        threading.Thread(target=_warm_up, args=(recogniser, cloud), daemon=True).start()
+        threading.Thread(target=_warm_up, args=(pool, cloud), daemon=True).start()
         server.serve_forever(poll_interval=0.1)
-    recogniser.rest(_LAST_PICTURE)
+    pool.close(_LAST_PICTURES)
     return 0
 
 
-def _warm_up(recogniser: Recogniser, cloud: Cloud) -> None:
-    recogniser.warm_up()
+def _warm_up(pool: Pool, cloud: Cloud) -> None:
+    pool.warm_up()
     cloud.warm_up()

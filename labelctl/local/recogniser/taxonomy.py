@@ -1,171 +1,26 @@
 """What the things that can be found are called in Rekognition's label set, and what they are kinds of.
 
-One line a label: name | direct parents | category | aliases | what models call it, when that
-differs. Model names are COCO's eighty, which most small detectors know; any other name passes
-through in title case with no parents and no category. The lines follow label set 3.0 as the
-service's documented and published answers show it; where those don't show a label's parents or
-aliases, the line leaves them out rather than invent them.
+The labels are lines of labels.txt, which explains its own format. A detector's name for a thing is
+looked up there (`meaning_of`); a name that is not in it passes through in title case, with no
+parents and no category. The classes of ImageNet are looked up by index (`imagenet_labels`): their
+names are ambiguous, such as "crane", which is two of them.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-_TABLE = """
-Person           |                         | Person Description          | Human
-Head             | Person                  | Person Description
-Face             | Head                    | Person Description
-QR Code          |                         | Text and Documents
-
-Transportation   |                         | Vehicles and Automotive
-Vehicle          | Transportation          | Vehicles and Automotive
-Aircraft         | Vehicle                 | Vehicles and Automotive
-Airplane         | Aircraft                | Vehicles and Automotive     |            | aeroplane
-Bicycle          | Vehicle                 | Vehicles and Automotive     | Bike
-Boat             | Vehicle                 | Vehicles and Automotive
-Bus              | Vehicle                 | Vehicles and Automotive
-Car              | Vehicle                 | Vehicles and Automotive     | Automobile
-Motorcycle       | Vehicle                 | Vehicles and Automotive     |            | motorbike
-Train            | Vehicle                 | Vehicles and Automotive
-Truck            | Vehicle                 | Vehicles and Automotive
-Traffic Light    |                         | Transport and Logistics
-Parking Meter    |                         | Transport and Logistics
-Hydrant          |                         | Public Safety
-Fire Hydrant     | Hydrant                 | Public Safety
-Symbol           |                         | Symbols and Flags
-Sign             | Symbol                  | Symbols and Flags
-Road Sign        | Sign                    | Symbols and Flags
-Stopsign         | Road Sign               | Symbols and Flags           |            | stop sign
-
-Animal           |                         | Animals and Pets
-Mammal           | Animal                  | Animals and Pets
-Pet              | Animal                  | Animals and Pets
-Canine           | Mammal                  | Animals and Pets
-Livestock        | Mammal                  | Animals and Pets
-Cattle           | Livestock               | Animals and Pets
-Wildlife         | Animal                  | Animals and Pets
-Bird             | Animal                  | Animals and Pets
-Cat              | Mammal, Pet             | Animals and Pets
-Dog              | Canine, Pet             | Animals and Pets
-Horse            | Mammal                  | Animals and Pets
-Sheep            | Livestock               | Animals and Pets
-Cow              | Cattle                  | Animals and Pets
-Elephant         | Mammal, Wildlife        | Animals and Pets
-Bear             | Mammal, Wildlife        | Animals and Pets
-Zebra            | Mammal, Wildlife        | Animals and Pets
-Giraffe          | Mammal, Wildlife        | Animals and Pets
-
-Clothing         |                         | Apparel and Accessories     | Apparel
-Accessories      |                         | Apparel and Accessories     | Accessory
-Bag              |                         | Apparel and Accessories
-Backpack         | Bag                     | Apparel and Accessories
-Handbag          | Accessories, Bag        | Apparel and Accessories
-Formal Wear      |                         | Apparel and Accessories
-Tie              | Accessories, Formal Wear| Apparel and Accessories     | Necktie
-Baggage          |                         | Travel and Adventure        | Luggage
-Suitcase         | Baggage                 | Travel and Adventure
-Canopy           |                         | Everyday Objects
-Umbrella         | Canopy                  | Everyday Objects
-Bottle           |                         | Everyday Objects
-Clock            |                         | Everyday Objects
-Scissors         |                         | Tools and Machinery
-
-Sport            |                         | Sports                      | Sports
-Baseball         | Sport                   | Sports
-Baseball Bat     | Baseball                | Sports
-Glove            | Clothing                | Apparel and Accessories
-Baseball Glove   | Baseball, Glove         | Sports
-Ball             |                         | Sports                      |            | sports ball
-Racket           |                         | Sports
-Tennis Racket    | Racket                  | Sports
-Skateboard       |                         | Sports
-Surfboard        |                         | Sports
-Skis             |                         | Sports
-Snowboard        |                         | Sports
-Toy              |                         | Toys and Gaming
-Frisbee          | Toy                     | Toys and Gaming
-Kite             | Toy                     | Toys and Gaming
-Teddy Bear       | Toy                     | Toys and Gaming
-
-Glass            |                         | Kitchen and Dining
-Wine Glass       | Glass                   | Kitchen and Dining
-Cup              |                         | Kitchen and Dining
-Bowl             |                         | Kitchen and Dining
-Cutlery          |                         | Kitchen and Dining
-Fork             | Cutlery                 | Kitchen and Dining
-Spoon            | Cutlery                 | Kitchen and Dining
-Weapon           |                         | Weapons and Military
-Blade            | Weapon                  | Weapons and Military
-Knife            | Blade                   | Weapons and Military
-
-Plant            |                         | Plants and Flowers
-Potted Plant     | Plant                   | Plants and Flowers          |            | pottedplant
-Food             |                         | Food and Beverage
-Produce          | Food                    | Food and Beverage
-Fruit            | Plant, Produce          | Food and Beverage
-Vegetable        | Plant, Produce          | Food and Beverage
-Citrus Fruit     | Fruit                   | Food and Beverage
-Apple            | Fruit                   | Food and Beverage
-Banana           | Fruit                   | Food and Beverage
-Orange           | Citrus Fruit            | Food and Beverage
-Broccoli         | Vegetable               | Food and Beverage
-Carrot           | Vegetable               | Food and Beverage
-Sandwich         | Food                    | Food and Beverage
-Hot Dog          | Food                    | Food and Beverage
-Pizza            | Food                    | Food and Beverage
-Sweets           | Food                    | Food and Beverage           | Confectionery
-Donut            | Sweets                  | Food and Beverage
-Dessert          | Food                    | Food and Beverage
-Cake             | Dessert                 | Food and Beverage
-
-Furniture        |                         | Furniture and Furnishings
-Bench            | Furniture               | Furniture and Furnishings
-Chair            | Furniture               | Furniture and Furnishings
-Couch            | Furniture               | Furniture and Furnishings   |            | sofa
-Bed              | Furniture               | Furniture and Furnishings
-Table            | Furniture               | Furniture and Furnishings
-Dining Table     | Table                   | Furniture and Furnishings   |            | diningtable
-Indoors          |                         | Home and Indoors
-Room             | Indoors                 | Home and Indoors
-Bathroom         | Room                    | Home and Indoors
-Toilet           | Bathroom                | Home and Indoors
-Sink             |                         | Home and Indoors
-Pottery          |                         | Home and Indoors
-Jar              |                         | Home and Indoors
-Vase             | Jar, Pottery            | Home and Indoors
-
-Electronics      |                         | Technology and Computing
-Hardware         | Electronics             | Technology and Computing
-Computer Hardware| Hardware                | Technology and Computing
-Screen           | Electronics             | Technology and Computing
-Monitor          | Computer Hardware, Screen | Technology and Computing
-TV               | Monitor                 | Technology and Computing    | Television | tvmonitor
-Computer         | Electronics             | Technology and Computing
-Pc               | Computer                | Technology and Computing
-Laptop           | Pc                      | Technology and Computing
-Mouse            | Computer Hardware       | Technology and Computing
-Computer Keyboard| Computer Hardware       | Technology and Computing    | Keyboard   | keyboard
-Remote Control   | Electronics             | Technology and Computing    |            | remote
-Phone            | Electronics             | Technology and Computing
-Mobile Phone     | Phone                   | Technology and Computing    | Cell Phone | cell phone
-Device           |                         | Home Appliances
-Electrical Device| Device                  | Home Appliances
-Appliance        | Electrical Device       | Home Appliances
-Microwave        | Appliance               | Home Appliances
-Oven             | Appliance               | Home Appliances
-Toaster          | Appliance               | Home Appliances
-Refrigerator     | Appliance               | Home Appliances
-Blow Dryer       | Appliance               | Home Appliances             | Hair Drier | hair drier
-Publication      |                         | Text and Documents
-Book             | Publication             | Text and Documents
-Toothbrush       |                         | Beauty and Personal Care
-"""
+from functools import cache
+from pathlib import Path
 
 COLOR_NAMES = (
     "Black", "Blue", "Gold", "Gray", "Green", "Maroon", "Orange",
     "Purple", "Red", "Silver", "Teal", "Turquoise", "White", "Yellow",
 )  # fmt: skip
 """The colours that are labels in Rekognition's own set; each is a CSS colour of the same name."""
+
+_CLASS = re.compile(r"([\d ]+) (.+)")
 
 
 @dataclass(frozen=True)
@@ -178,8 +33,24 @@ class Meaning:
     aliases: tuple[str, ...] = ()
 
 
+@dataclass
+class _Entry:
+    """A label of the file, with its direct parents and the classes that are written below it."""
+
+    name: str
+    parents: tuple[str, ...]
+    category: str
+    aliases: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
+    classes: tuple[int, ...] = ()
+    is_class: bool = False
+
+
 def meaning_of(name: str) -> Meaning:
-    """The label for what a detector or a model calls `name`, whatever its case or underscores."""
+    """The label for what a detector or a model calls `name`, whatever its case or underscores.
+
+    Classes of ImageNet are not found by name, unless they share it with a label of their own line.
+    """
     plain = " ".join(name.replace("_", " ").split())
     known = _BY_MODEL_NAME.get(plain.lower())
     return known or Meaning(plain.title() if plain.islower() else plain)
@@ -190,31 +61,61 @@ def color_meaning(name: str) -> Meaning:
     return Meaning(name, categories=("Colors and Visual Composition",))
 
 
+@cache
+def imagenet_labels() -> Mapping[Meaning, frozenset[int]]:
+    """Every label that classes of ImageNet can mean, with the indices of all classes below it."""
+    found: dict[Meaning, set[int]] = {}
+    for entry in _ENTRIES:
+        own = [_meaning(entry)] if entry.classes and entry.name != "-" else []
+        for meaning in (*own, *(_BY_NAME[name] for name in _ancestors(entry) if entry.classes)):
+            found.setdefault(meaning, set()).update(entry.classes)
+    return {meaning: frozenset(classes) for meaning, classes in found.items()}
+
+
+def _read(lines: list[str]) -> Iterator[_Entry]:
+    above = _Entry("-", (), "")
+    for line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not line.startswith(" "):
+            name, parents, category, aliases, others, *_ = (
+                cell.strip() for cell in (line + "||||").split("|")
+            )
+            above = _Entry(name, _split(parents), category, _split(aliases), _split(others))
+            yield above
+            continue
+        match = _CLASS.fullmatch(line.strip())
+        assert match, line
+        classes = tuple(map(int, match[1].split()))
+        if match[2].startswith("("):
+            above.classes += classes
+        else:
+            parent = () if above.name == "-" else (above.name,)
+            yield _Entry(match[2], parent, above.category, classes=classes, is_class=True)
+
+
 def _split(cell: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in cell.split(",") if part.strip())
 
 
-def _read_table() -> tuple[dict[str, Meaning], dict[str, Meaning]]:
-    rows = [
-        [cell.strip() for cell in (line + "||||").split("|")]
-        for line in _TABLE.splitlines()
-        if line.strip()
-    ]
-    direct = {name: _split(parents) for name, parents, *_ in rows}
-
-    def ancestors(name: str) -> set[str]:
-        return set(direct[name]).union(*(ancestors(parent) for parent in direct[name]))
-
-    by_name, by_model_name = {}, {}
-    for name, _, category, aliases, model_name, *_ in rows:
-        meaning = Meaning(name, tuple(sorted(ancestors(name))), (category,), _split(aliases))
-        by_name[name] = meaning
-        for called in (name, model_name):
-            if called:
-                by_model_name[called.lower()] = meaning
-    return by_name, by_model_name
+def _ancestors(entry: _Entry) -> set[str]:
+    direct = [_LINES[name] for name in entry.parents]
+    return set(entry.parents).union(*map(_ancestors, direct))
 
 
-_BY_NAME, _BY_MODEL_NAME = _read_table()
+def _meaning(entry: _Entry) -> Meaning:
+    parents = tuple(sorted(_ancestors(entry)))
+    return Meaning(entry.name, parents, (entry.category,), entry.aliases)
+
+
+_TEXT = Path(__file__).with_name("labels.txt").read_text(encoding="utf-8")
+_ENTRIES = list(_read(_TEXT.splitlines()))
+_LINES = {entry.name: entry for entry in _ENTRIES if not entry.is_class and entry.name != "-"}
+_BY_NAME = {name: _meaning(entry) for name, entry in _LINES.items()}
+_BY_MODEL_NAME = {
+    called.lower(): _BY_NAME[name]
+    for name, entry in _LINES.items()
+    for called in (name, *entry.other_names)
+}
 
 PERSON, HEAD, FACE, QR_CODE = (_BY_NAME[n] for n in ("Person", "Head", "Face", "QR Code"))

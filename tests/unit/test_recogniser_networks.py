@@ -1,0 +1,187 @@
+"""What the pretrained networks see in photographs, and how their findings become one answer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from labelctl.local.recogniser.answer import to_labels
+from labelctl.local.recogniser.findings import Box, Finding
+from labelctl.local.recogniser.merge import merge
+from labelctl.local.recogniser.pretrained import Pretrained, prepare
+from labelctl.local.recogniser.recognise import Recogniser, model_version
+from labelctl.local.recogniser.taxonomy import FACE, HEAD, PERSON, meaning_of
+from tests.unit.recogniser_world import encode, photo
+
+Labels = Callable[..., dict[str, dict[str, Any]]]
+LEFT, RIGHT = Box(0, 0, 0.5, 1), Box(0.5, 0, 0.5, 1)
+HEAD_IN_LEFT, HEAD_IN_RIGHT = Box(0.2, 0.1, 0.1, 0.1), Box(0.7, 0.1, 0.1, 0.1)
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
+    return prepare(tmp_path_factory.mktemp("models"))[0]
+
+
+@pytest.fixture(scope="module")
+def classifier(networks: Pretrained) -> Labels:
+    """An installation without the extra `detector`."""
+    return looking_with(Pretrained(networks.classifier))
+
+
+@pytest.fixture(scope="module")
+def both(networks: Pretrained) -> Labels:
+    """An installation with the extra `detector`."""
+    return looking_with(networks)
+
+
+def looking_with(networks: Pretrained) -> Labels:
+    """What DetectLabels answers with these networks: the labels by name, in their order."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in networks.variables().items():
+            patch.setenv(name, value)
+        recogniser = Recogniser()
+
+    def labels(picture: bytes, min_confidence: float = 55) -> dict[str, dict[str, Any]]:
+        found = to_labels(recogniser.look(picture).findings, min_confidence)
+        confidences = [each["Confidence"] for each in found]
+        assert confidences == sorted(confidences, reverse=True)
+        return {label["Name"]: label for label in found}
+
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("coffee.png", {"Coffee", "Cup", "Beverage"}),
+        ("chelsea.png", {"Cat", "Pet", "Mammal", "Animal"}),
+        ("astronaut.png", {"Person", "Head", "Face"}),
+        ("rocket.jpg", {"Rocket"}),
+    ],
+)
+def test_the_demos_photographs_are_recognised(
+    classifier: Labels, name: str, expected: set[str]
+) -> None:
+    found = classifier(photo(name))
+    assert expected <= set(list(found)[:5])
+
+
+@pytest.mark.parametrize("name", ["brick.png", "moon.png", "page.png", "gravel.png", "color.png"])
+def test_of_textures_and_texts_only_the_colours_are_named(classifier: Labels, name: str) -> None:
+    categories = [label["Categories"] for label in classifier(photo(name)).values()]
+    assert all(each == [{"Name": "Colors and Visual Composition"}] for each in categories)
+
+
+def test_a_kind_is_named_only_where_it_is_certain(classifier: Labels) -> None:
+    """Three kinds of cat share this one; all of them together make a certain cat."""
+    found = classifier(photo("chelsea.png"), min_confidence=0)
+    assert found["Cat"]["Confidence"] > 90
+    assert not {"Siamese Cat", "Persian Cat"} & set(found)
+
+
+def test_colours_rank_after_what_is_shown(classifier: Labels) -> None:
+    found = list(classifier(photo("coffee.png")).values())
+    is_color = [{"Name": "Colors and Visual Composition"} in label["Categories"] for label in found]
+    assert any(is_color)
+    assert is_color == sorted(is_color)
+    assert all(
+        label["Confidence"] <= 56 for label, color in zip(found, is_color, strict=True) if color
+    )
+
+
+def test_the_detectors_boxes_and_the_classifiers_labels_make_one_answer(both: Labels) -> None:
+    found = both(photo("chelsea.png"))
+    assert [label for label in found if label == "Cat"] == ["Cat"]
+    [cat] = found["Cat"]["Instances"]
+    assert cat["BoundingBox"]["Width"] > 0.5
+    coffee = both(photo("coffee.png"))
+    assert coffee["Cup"]["Instances"]
+    assert "Coffee" in coffee
+
+
+def test_a_wide_picture_has_its_boxes_where_the_things_are(both: Labels) -> None:
+    cat = Image.open(io.BytesIO(photo("chelsea.png"))).resize((450, 300))
+    wide = Image.new("RGB", (900, 300), "white")
+    wide.paste(cat, (450, 0))
+    [found] = both(encode(wide))["Cat"]["Instances"]
+    assert found["BoundingBox"]["Left"] > 0.4
+
+
+def test_without_the_networks_it_sees_faces_and_colours_only() -> None:
+    assert "Cat" not in looking_with(Pretrained())(photo("chelsea.png"))
+
+
+def test_the_version_names_what_was_used(
+    networks: Pretrained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = tmp_path / "yolo.onnx"
+    model.write_bytes(b"any")
+    bare, users = model_version(), model_version(model)
+    for name, value in Pretrained(networks.classifier).variables().items():
+        monkeypatch.setenv(name, value)
+    alone = model_version()
+    for name, value in networks.variables().items():
+        monkeypatch.setenv(name, value)
+    both = model_version()
+    assert bare.startswith("labelctl-local/opencv@")
+    assert alone.startswith("labelctl-local/efficientnet-lite0@")
+    assert both.startswith("labelctl-local/efficientnet-lite0+ssd-mobilenet-v2@")
+    assert len({version.rpartition("@")[2] for version in (bare, alone, both)}) == 3
+    assert model_version(model) == users  # a model of the user's own replaces both
+
+
+# ---- findings of several become one answer
+
+
+def test_a_head_within_a_persons_box_is_that_person() -> None:
+    seen = [Finding(PERSON, 90, LEFT)]
+    faces = [Finding(PERSON, 80, HEAD_IN_LEFT), Finding(HEAD, 80, HEAD_IN_LEFT)]
+    found = merge(seen, faces)
+    assert [each.box for each in found if each.meaning == PERSON] == [LEFT, None]
+    assert [each.box for each in found if each.meaning == HEAD] == [HEAD_IN_LEFT]
+
+
+def test_a_head_elsewhere_is_another_person() -> None:
+    seen = [Finding(PERSON, 90, LEFT)]
+    faces = [
+        Finding(meaning, 80, head)
+        for head in (HEAD_IN_LEFT, HEAD_IN_RIGHT)
+        for meaning in (PERSON, HEAD, FACE)
+    ]
+    [person] = [each for each in to_labels(merge(seen, faces), 0) if each["Name"] == "Person"]
+    assert len(person["Instances"]) == 2
+
+
+def test_an_animal_that_the_detector_does_not_know_has_a_box_but_no_wrong_name() -> None:
+    cheetah = Finding(meaning_of("big cat"), 98)
+    found = merge([cheetah, Finding(meaning_of("bird"), 99, LEFT)], [])
+    answer = {label["Name"]: label for label in to_labels(found, 0)}
+    assert "Bird" not in answer
+    assert len(answer["Animal"]["Instances"]) == 1
+    assert "Big Cat" in answer
+
+
+@pytest.mark.parametrize(
+    ("classified", "confidence", "detected"),
+    [
+        ("mammal", 99, "dog"),  # less exact, not different
+        ("parrot", 99, "bird"),
+        ("big cat", 60, "bird"),  # not sure
+        ("coffee", 99, "bird"),  # no animal
+    ],
+)
+def test_an_animal_that_the_classifier_does_not_contradict_keeps_its_name(
+    classified: str, confidence: float, detected: str
+) -> None:
+    seen = [
+        Finding(meaning_of(classified), confidence),
+        Finding(meaning_of(detected), 90, LEFT),
+        Finding(PERSON, 90, RIGHT),
+    ]
+    assert merge(seen, []) == seen
