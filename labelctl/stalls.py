@@ -74,8 +74,7 @@ def latest_troubles(
             for line in tail.read(
                 aws.logs, group, since, follow=False, pattern=tail.TROUBLE_PATTERN
             ):
-                if line.is_trouble and (latest is None or line.at >= latest.at):
-                    latest = line
+                latest = line if line.is_trouble else latest
         except (BotoCoreError, ClientError):
             pass  # a reason is good to know, but the photos are what is waited for
         else:
