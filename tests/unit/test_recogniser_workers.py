@@ -196,15 +196,19 @@ def test_workers_get_no_credentials(monkeypatch):
 # -- the queue
 
 
-def test_as_many_requests_may_wait_as_two_seconds_serve():
+def test_as_many_requests_may_wait_as_can_be_served_in_time():
     admission = Admission(workers=2)
     for _ in range(50):
-        admission.record(0.1)
-    assert admission.places == pytest.approx(2 + 2 * 2.0 / 0.1, abs=1)
+        admission.record(0.5)
+    assert admission.places == pytest.approx(2 + 2 * 6 / 0.5, abs=1)
 
     for _ in range(50):
-        admission.record(3)
+        admission.record(7)
     assert admission.places == 3, "one a worker, and one that waits"
+
+    for _ in range(50):
+        admission.record(0.001)
+    assert admission.places == 66, "each holds a picture in memory"
 
 
 def test_what_exceeds_the_queue_is_throttled_before_any_work(pool):
@@ -227,7 +231,7 @@ def test_what_exceeds_the_queue_is_throttled_before_any_work(pool):
 
 def test_a_refused_request_leaves_its_place_to_the_next(pool):
     with rekognition(pool, fetch=None, authorize=allow) as client:
-        for _ in range(200):
+        for _ in range(pool.places + 1):
             with pytest.raises(ClientError, match="InvalidParameterException"):
                 client.detect_labels(Image={"Bytes": b""})
 
