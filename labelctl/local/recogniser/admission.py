@@ -1,8 +1,9 @@
 """How many requests may be under way at once: what can be answered before callers give up.
 
 More would only wait, until their callers ask again, and the work for them would be lost. So they are
-refused at once, as Rekognition refuses what exceeds its quota, and their callers slow down. How long a picture takes is measured all the time: it depends on the machine, on what else it
-does, on the pictures, and on the model.
+refused at once, as Rekognition refuses what exceeds its quota, and their callers slow down. How long
+a picture takes is measured all the time: it depends on the machine, on what else it does, on the
+pictures, and on the model.
 """
 
 from __future__ import annotations
