@@ -34,13 +34,13 @@ def write_graph(
     sides: tuple[Any, Any] = (64, 64),
     constants: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A model whose nodes make "output" of shape [1, 3], from "images" if it has an input."""
+    """A model whose nodes make "output", from "images" if it has an input."""
     feed = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *sides])
     graph = helper.make_graph(
         nodes,
         "bad",
         [feed] if inputs else [],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -169,16 +169,19 @@ def test_the_check_imports_nothing_from_the_current_directory(tmp_path, monkeypa
     assert not (tmp_path / "trapped").exists()
 
 
-def test_scores_that_are_not_numbers_are_left_out(tmp_path):
+def test_boxes_that_are_not_numbers_are_left_out(tmp_path):
     """A model may be fit on the picture it is tried with, and not on all others."""
     nodes = [
         helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0),
         helper.make_node("Sub", ["half", "means"], ["below half"]),
-        helper.make_node("Sqrt", ["below half"], ["output"]),
+        helper.make_node("Sqrt", ["below half"], ["roots"]),
+        helper.make_node("Concat", ["means", "roots"], ["row"], axis=1),
+        helper.make_node("Unsqueeze", ["row", "first"], ["output"]),
     ]
-    half = {"half": np.array([[0.5, 0.5, 0.5]], dtype=np.float32)}
-    model = write_graph(tmp_path / "picky.onnx", nodes, GOOD, constants=AXES | half)
+    half = {"half": np.array([[0.5, 0.5, 0.5]], dtype=np.float32), "first": np.array([1])}
+    metadata = GOOD | {"task": "detect"}
+    model = write_graph(tmp_path / "picky.onnx", nodes, metadata, constants=AXES | half)
 
-    seen = Recogniser(model).look(plain("red"))
+    seen = Recogniser(model).look(plain("blue", (200, 200)))
 
-    assert {finding.meaning.name for finding in seen.findings} == {"Cat", "Cup", "Red"}
+    assert {finding.meaning.name for finding in seen.findings} == {"Blue"}
