@@ -1,9 +1,9 @@
-"""How many requests may be under way at once: what can be answered in about two seconds.
+"""How many requests may be under way at once: what can be answered before callers give up.
 
-More would only wait, until their callers give up and ask again, and the work for them would be lost.
-So they are refused at once, as Rekognition refuses what exceeds its quota, and their callers slow
-down. How long a picture takes is measured all the time: it depends on the machine, on what else it
-does, on the pictures, and on the model.
+More would only wait, until their callers ask again, and the work for them would be lost. So they are
+refused at once, as Rekognition refuses what exceeds its quota, and their callers slow down. How long
+a picture takes is measured all the time: it depends on the machine, on what else it does, on the
+pictures, and on the model.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from threading import Lock
 
 from labelctl.local.recogniser.refusals import throttled
 
-LONGEST_WAIT = 2.0
-"""Seconds that a request should wait for its turn at most."""
+LONGEST_WAIT = 6.0
+"""Seconds that a request should wait for its turn at most.
+
+Callers usually give up after 10 s. A shorter queue would refuse many calls of the function's first
+burst (40 at once), before it has seen a single answer, and it would then be slow for minutes.
+"""
 
 _FIRST_GUESS = 0.2  # seconds a picture
 _WEIGHT = 0.2  # of the latest picture in the average

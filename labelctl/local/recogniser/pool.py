@@ -58,6 +58,11 @@ class Pool:
         """
         return self._admission.place()
 
+    @property
+    def places(self) -> int:
+        """How many requests may have a place now."""
+        return self._admission.places
+
     def look(
         self, data: bytes, max_colors: int | None = None, wanted: Callable[[], bool] = lambda: True
     ) -> Sight:

@@ -1,0 +1,265 @@
+"""The recogniser under strain: pictures that take for ever, workers that die, callers that leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from PIL import Image
+
+from labelctl.local import processes
+from labelctl.local.recogniser.admission import Admission
+from labelctl.local.recogniser.cloud import Decision
+from labelctl.local.recogniser.limits import Limits
+from labelctl.local.recogniser.pool import Pool
+from labelctl.local.recogniser.refusals import RefusalError
+from labelctl.local.recogniser.server import MODULE, RecogniserServer
+from tests.unit.recogniser_world import (
+    client_of,
+    encode,
+    endless_jpeg,
+    photo,
+    plain,
+    rekognition,
+    serving,
+    workers,
+)
+
+QUICK = Limits(look_seconds=0.5)
+
+
+def allow(*_: str) -> Decision:
+    return Decision(True, "test")
+
+
+def names(pool: Pool, data: bytes) -> list[str]:
+    return [finding.meaning.name for finding in pool.look(data).findings]
+
+
+def children(pid: int) -> set[int]:
+    """The processes that a process started and that run."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+    )
+    found = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
+    return {int(one) for one, of, command in found if int(of) == pid and "recogniser" in command}
+
+
+def soon(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.01)
+    return value
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Two workers that give up on a picture soon."""
+    with workers(workers=2, limits=QUICK) as pool:
+        yield pool
+
+
+# -- pictures
+
+
+def test_a_picture_that_takes_for_ever_is_refused_and_others_are_answered_meanwhile(pool):
+    pool.warm_up()
+    with ThreadPoolExecutor(1) as aside:
+        endless = aside.submit(pool.look, endless_jpeg())
+        answered = 0
+        while not endless.done():
+            assert names(pool, plain("red")) == ["Red"]
+            answered += 1
+
+    refusal = endless.exception()
+    assert isinstance(refusal, RefusalError)
+    assert (refusal.code, refusal.message, refusal.status) == (
+        "InvalidImageFormatException", "Request has invalid image format", 400
+    )  # fmt: skip
+    assert answered >= 2
+    assert names(pool, plain("blue")) == ["Blue"]
+
+
+def test_it_costs_its_time_only_once(pool):
+    begun: list[bool] = []
+    for _ in range(2):
+        with pytest.raises(RefusalError, match="invalid image format"):
+            pool.look(endless_jpeg(), None, lambda: begun.append(True) is None)
+
+    assert len(begun) == 1
+
+
+def test_as_many_scans_as_a_camera_writes_are_fine(pool):
+    assert names(pool, endless_jpeg(scans=10, side=1000)) == ["Red"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit on memory")
+def test_a_picture_that_needs_too_much_memory_is_refused():
+    large = encode(Image.new("RGB", (9000, 9000)), compress_level=1)
+    with workers(workers=1, limits=Limits(look_memory=100 * 1024**2)) as pool:
+        with pytest.raises(RefusalError, match="invalid image format"):
+            pool.look(large)
+
+        assert names(pool, plain("red")) == ["Red"]
+
+
+def test_every_core_works():
+    with workers(workers=3) as pool:
+        together = threading.Barrier(3, timeout=60)
+        with ThreadPoolExecutor(3) as asking:
+            looks = [
+                asking.submit(pool.look, plain("red"), None, lambda: together.wait() >= 0)
+                for _ in range(3)
+            ]
+        assert all(look.result().findings for look in looks)
+
+
+# -- workers that die
+
+
+def test_a_picture_whose_worker_is_killed_is_looked_at_by_another():
+    with workers(workers=1) as pool:
+        pool.warm_up()
+        (worker,) = children(os.getpid())
+        os.kill(worker, signal.SIGSTOP)
+        begun = threading.Event()
+        with ThreadPoolExecutor(1) as aside:
+            look = aside.submit(pool.look, photo("coffee.png"), None, lambda: not begun.set())
+            assert begun.wait(60)
+            os.kill(worker, signal.SIGKILL)
+
+            assert look.result().findings
+        assert worker not in children(os.getpid())
+
+
+def test_an_idle_worker_that_was_killed_is_replaced():
+    with workers(workers=1) as pool:
+        pool.warm_up()
+        (worker,) = children(os.getpid())
+        os.kill(worker, signal.SIGKILL)
+
+        assert names(pool, plain("red")) == ["Red"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_server_even_when_one_is_busy(tmp_path, number):
+    command = [sys.executable, "-P", "-m", MODULE, "--port", "0"]
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as server,
+    ):
+        url = server.stdout.readline().removeprefix("listening on ").strip()
+        (worker,) = soon(lambda: children(server.pid))
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(client_of(url).detect_labels, Image={"Bytes": endless_jpeg()})
+            soon(lambda: len(children(server.pid)) == 1)
+            server.send_signal(number)
+            server.wait(30)
+        soon(lambda: not processes.alive(worker))
+
+
+def test_workers_import_nothing_from_the_current_directory(tmp_path, monkeypatch):
+    for module in ("labelctl/__init__.py", "numpy.py", "cv2.py", "json.py"):
+        trap = tmp_path / module
+        trap.parent.mkdir(exist_ok=True)
+        trap.write_text(f"open({str(tmp_path / 'trapped')!r}, 'w')\nraise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+
+    with workers(workers=1) as pool:
+        assert names(pool, plain("red")) == ["Red"]
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_workers_get_no_credentials(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "confidential")
+    with workers(workers=1) as pool:
+        pool.warm_up()
+        (worker,) = children(os.getpid())
+        if not (environment := Path(f"/proc/{worker}/environ")).exists():
+            pytest.skip("this system does not show a process's environment as a file")
+        assert b"confidential" not in environment.read_bytes()
+
+
+# -- the queue
+
+
+def test_as_many_requests_may_wait_as_can_be_served_in_time():
+    admission = Admission(workers=2)
+    for _ in range(50):
+        admission.record(0.5)
+    assert admission.places == pytest.approx(2 + 2 * 6 / 0.5, abs=1)
+
+    for _ in range(50):
+        admission.record(7)
+    assert admission.places == 3, "one a worker, and one that waits"
+
+    for _ in range(50):
+        admission.record(0.001)
+    assert admission.places == 66, "each holds a picture in memory"
+
+
+def test_what_exceeds_the_queue_is_throttled_before_any_work(pool):
+    def untouched(*_: Any) -> Any:
+        raise AssertionError("work was done for a throttled request")
+
+    with (
+        rekognition(pool, fetch=untouched, authorize=untouched) as client,
+        ExitStack() as places,
+    ):
+        for _ in range(pool.places):
+            places.enter_context(pool.place())
+        with pytest.raises(ClientError) as caught:
+            client.detect_labels(Image={"S3Object": {"Bucket": "photos", "Name": "a.jpg"}})
+
+    error = caught.value.response
+    assert error["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_a_refused_request_leaves_its_place_to_the_next(pool):
+    with rekognition(pool, fetch=None, authorize=allow) as client:
+        for _ in range(pool.places + 1):
+            with pytest.raises(ClientError, match="InvalidParameterException"):
+                client.detect_labels(Image={"Bytes": b""})
+
+
+def test_work_whose_caller_has_gone_is_dropped(capsys):
+    with workers(workers=1) as pool, ThreadPoolExecutor(1) as aside:
+        asked: list[str] = []
+
+        def fetch(_: Any) -> bytes:
+            asked.append("fetched")
+            return plain("red")
+
+        begun, go_on = threading.Event(), threading.Event()
+        first = aside.submit(pool.look, plain("red"), None, lambda: begun.set() or go_on.wait(60))
+        assert begun.wait(60)
+        server = RecogniserServer(0, pool, fetch=fetch, authorize=allow)
+        with serving(server) as url:
+            caller = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+            body = b'{"Image": {"S3Object": {"Bucket": "photos", "Name": "a.jpg"}}}'
+            caller.sendall(
+                b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                b"X-Amz-Target: RekognitionService.DetectLabels\r\n"
+                b"Authorization: AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/r/aws4\r\n"
+                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+            )
+            soon(lambda: asked)
+            caller.close()
+            go_on.set()
+            soon(lambda: "DetectLabels dropped" in capsys.readouterr().err)
+        assert first.result().findings
