@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from labelctl.errors import (
     AccessDeniedError,
@@ -20,6 +21,7 @@ from labelctl.errors import (
     RefusedError,
     UsageError,
 )
+from labelctl.words import without_passwords
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -78,6 +80,7 @@ class Aws:
 
     def _client(self, service: str, **more: Any) -> Any:
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
 
         config = Config(
             retries={"mode": "standard"},  # 3 attempts, or AWS_MAX_ATTEMPTS
@@ -87,7 +90,17 @@ class Aws:
             user_agent_extra="labelctl",
             **more,
         )
-        return self._session.client(service, config=config)
+        try:
+            client = self._session.client(service, config=config)
+            urlsplit(client.meta.endpoint_url).port  # noqa: B018 - else only the first call checks it
+            return client
+        except ValueError as error:  # whose text may hold a part of the endpoint's password
+            if isinstance(error, BotoCoreError):
+                raise
+            raise UsageError(
+                "The AWS endpoint is not a valid URL.",
+                "Check AWS_ENDPOINT_URL and endpoint_url in your AWS configuration: http://HOST:PORT",
+            ) from error
 
     @property
     def region(self) -> str | None:
@@ -201,7 +214,17 @@ _HTTP_ACTIONS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
 
 
 def explain(error: Exception) -> LabelctlError | None:
-    """What a boto3 error means to a user, or None for an error that is not boto3's."""
+    """What a boto3 error means to a user, or None for an error that is not boto3's.
+
+    Passwords in URLs are left out.
+    """
+    found = _explain(error)
+    if found is None:
+        return None
+    return type(found)(without_passwords(found.message), without_passwords(found.hint))
+
+
+def _explain(error: Exception) -> LabelctlError | None:
     import botocore.exceptions as boto
 
     if isinstance(error, boto.ClientError):

@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 from itertools import zip_longest
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -42,6 +42,7 @@ from labelctl.commands import (
 from labelctl.errors import LabelctlError, RefusedError, UsageError
 from labelctl.options import OUTPUTS, Command, Group
 from labelctl.view import View
+from labelctl.words import without_passwords
 
 INTERRUPTED = 130
 READERS_GONE = 141  # as of a program that SIGPIPE ends: what it was at may be half done
@@ -105,6 +106,7 @@ def main() -> NoReturn:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # whoever started us has closed it
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    sys.excepthook = _report_bug
     # So that what a command holds is given back when it is told to end, too.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     code = run(sys.argv[1:])
@@ -114,6 +116,14 @@ def main() -> NoReturn:
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _report_bug(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Print a traceback as Python does, without the passwords in URLs."""
+    import traceback
+
+    text = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(without_passwords(text))
 
 
 def run(arguments: list[str]) -> int:

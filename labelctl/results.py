@@ -97,6 +97,14 @@ class Awaited:
     sequencer: str = ""
 
 
+@dataclass(frozen=True)
+class Look:
+    """What one look at the table found: the photos that are done, and how many still wait."""
+
+    done: list[Awaited]
+    waiting: int
+
+
 def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
     """The photo that the user means: a key, or the longest trailing part of a path that is one.
 
@@ -227,8 +235,10 @@ def wait(
     now: Callable[[str], Awaited | None],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[Awaited]]:
-    """Tell of the photos that are labelled or have failed, some at a time, until all are.
+) -> Iterator[Look]:
+    """Look for the photos that are labelled or have failed, until all are; each is found once.
+
+    A look that finds none is yielded as well, before each pause.
 
     The queue works roughly in the order of arrival. So a look asks about the first batch in line,
     goes on at once while most of a batch is done, and leaves the few that are not for the end; and it
@@ -270,14 +280,16 @@ def wait(
                     "`labelctl verify` whether any was missed.",
                 )
         if left:
+            if not done:
+                yield Look([], left)
             sleep(min(max(pause, left / _HURRIED), _LONGEST_PAUSE))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
 def _told(
     dynamodb: DynamoDBClient, table: str, line: deque[list[Awaited]], place: int
-) -> Generator[list[Awaited], None, int]:
-    """Tell of those of one batch whose result stands, which leave the line; how many there are."""
+) -> Generator[Look, None, int]:
+    """Find those of one batch whose result stands, which leave the line; how many there are."""
     batch = line[place]
     # As of now for the few who notice; for many it need not be, at half the price.
     headers = Reader(dynamodb, table).headers(
@@ -287,9 +299,9 @@ def _told(
     if not done:
         return 0
     line[place] = [photo for photo in batch if photo not in done]
-    told = [photo for photo in batch if photo in done]
-    yield told
-    return len(told)
+    found = [photo for photo in batch if photo in done]
+    yield Look(found, sum(map(len, line)))
+    return len(found)
 
 
 def _send_back(line: deque[list[Awaited]]) -> None:

@@ -11,35 +11,22 @@ import io
 import json
 import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from labelctl.errors import LabelctlError, UsageError
+from labelctl.meter import Meter, NoMeter, bar
+from labelctl.words import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
 _RISKY = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON allows within a string, but terminals and readers of lines, or UTF-8, take amiss."""
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-
-
-def printable(text: str) -> str:
-    """The text with control characters, line breaks and text-direction marks as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in _ESCAPED or ord(character) in _BIDI
-        else character
-        for character in text
-    )
 
 
 @dataclass(frozen=True)
@@ -80,12 +67,6 @@ class Table:
     rows: Sequence[Sequence[str | Cell | Bar]]
     empty: str = ""
     title: str = ""
-
-
-class Meter(Protocol):
-    """A progress display: `update` sets how much of `total` is done, and a few words beside it."""
-
-    def update(self, done: float, *, total: float | None = None, words: str = "") -> None: ...
 
 
 class View:
@@ -232,21 +213,12 @@ class View:
     def meter(self, words: str) -> Iterator[Meter]:
         """A bar (a spinner, until a total is known) on a terminal's stderr, and nothing elsewhere."""
         if self.quiet or not self._err.isatty():
-            yield _NoMeter()
+            yield NoMeter()
             return
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}", markup=False),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self._console_err, transient=True) as progress:
+        with bar(self._console_err, words) as meter:
             self._metering = True
             try:
-                yield _Bar(progress, progress.add_task(printable(words), total=None, count=""))
+                yield meter
             finally:
                 self._metering = False
 
@@ -342,22 +314,6 @@ class View:
         except UnicodeEncodeError:
             return json.dumps(value, ensure_ascii=True, indent=indent, default=_number)
         return text
-
-
-class _NoMeter:
-    def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
-        pass
-
-
-class _Bar:
-    def __init__(self, progress: Any, task: Any) -> None:
-        self._progress, self._task = progress, task
-
-    def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
-        count = f"{done:,.0f}" if done or total else ""
-        count += f"/{total:,.0f}" if total else ""
-        told = f"{count}  {printable(words)}".strip()
-        self._progress.update(self._task, completed=done, total=total, count=told)
 
 
 _WIDEST = 40  # columns of a bar

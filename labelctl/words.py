@@ -1,8 +1,14 @@
-"""Numbers in sentences, and names in commands."""
+"""Numbers in sentences, names in commands and on terminals, and URLs without passwords."""
 
 from __future__ import annotations
 
+import re
 import shlex
+import unicodedata
+
+_ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
+_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_USER_IN_URL = re.compile(r'://[^"\n]*@')
 
 
 def counted(number: int, noun: str) -> str:
@@ -33,3 +39,23 @@ def span(seconds: float) -> str:
 def quoted(name: str) -> str:
     """A path, or a key where a path will do, as a shell takes it, and no command for an option."""
     return shlex.quote(f"./{name}" if name.startswith("-") else name)
+
+
+def without_passwords(text: str) -> str:
+    """The text with *** for the user and password of each URL, as AWS_ENDPOINT_URL may have them.
+
+    A password may contain any character, so all up to the last @ before a quotation mark goes.
+    """
+    return _USER_IN_URL.sub("://***@", text)
+
+
+def printable(text: str) -> str:
+    """The text with control characters, line breaks and text-direction marks as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _ESCAPED or ord(character) in _BIDI
+        else character
+        for character in text
+    )

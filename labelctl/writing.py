@@ -68,6 +68,8 @@ def writer(name: str, sink: Any) -> Iterator[Writer]:
 
 def check(name: str, path: Path | None) -> None:
     """Raise UsageError for a format, or a place, that cannot be written to."""
+    if path and path.is_absolute() and path.parts[1:2] == ("dev",) and path.is_symlink():
+        raise UsageError(f'"{path}" would be replaced.', "Leave -o out to write to stdout.")
     if path and path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "no file"
         raise UsageError(f'"{path}" is {kind}.', "Name a file, or leave -o out to write to stdout.")

@@ -71,7 +71,8 @@ def export(
     One line or row for each label of each photo, those of a photo together, photos in no order;
     photos without labels are left out. FILE is there when it is whole, and not before.
     """
-    from labelctl import drafts, writing
+    from labelctl import writing
+    from labelctl.atomic_file import atomic_write
     from labelctl.reads import Reader
 
     check_prefix(prefix)
@@ -88,10 +89,8 @@ def export(
                 _write(session, reader, writer, count, prefix, min_confidence)
             view.note(_nothing(session, count, prefix, min_confidence) or f"{count}.")
         else:
-            with drafts.draft(path) as draft:
-                if draft.leftover:
-                    view.note(f'An export to "{path}" was cut off before. Starting anew.')
-                with writing.writer(name, draft.stream) as writer:
+            with atomic_write(path) as target:
+                with writing.writer(name, target.stream) as writer:
                     _write(session, reader, writer, count, prefix, min_confidence)
                 if prefix and not count.read:  # a typing error must not empty a file
                     raise NotFoundError(

@@ -12,8 +12,8 @@ import typer
 from labelctl.errors import RefusedError, UsageError
 from labelctl.options import Prefix
 from labelctl.session import Session
-from labelctl.view import Cell, Column, Table, printable
-from labelctl.words import counted
+from labelctl.view import Cell, Column, Table
+from labelctl.words import counted, printable
 
 if TYPE_CHECKING:
     from labelctl.dead_letters import DeadLetter, Unseen

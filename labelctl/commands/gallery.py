@@ -185,7 +185,7 @@ def _write(
     one_file: OneFile | None,
 ) -> tuple[Path, int]:
     """Write the page; its place, and of how many photos that are gone the pictures were removed."""
-    from labelctl.drafts import draft
+    from labelctl.atomic_file import atomic_write
     from labelctl.gallery import build, links, page
 
     hosts = sorted({links.host(tile.link) for tile in tiles if tile.link})
@@ -195,7 +195,7 @@ def _write(
         return one_file.path, 0
     pieces = page.pieces(build.data(tiles, about), image_hosts=hosts)
     path = folder.root / "index.html"
-    with draft(path) as file:
+    with atomic_write(path) as file:
         file.stream.writelines(piece.encode() for piece in pieces)
     return path, folder.sweep({each.name for each in chosen})
 

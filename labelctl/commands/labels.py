@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelctl.commands.waiting import table, wait_for
+from labelctl.commands.waiting import show_stall, table, wait_for
 from labelctl.errors import PhotosFailedError, WaitTimeoutError
 from labelctl.options import ImageKey
 from labelctl.session import Session
@@ -42,9 +42,12 @@ def labels(
     sent = results.resolve(aws.s3, stack.bucket, image)
     tell_which(session, image, sent.key)
     if wait:
-        with session.view.meter(f"Waiting for {sent.key}"):
-            for [done] in wait_for(session, [sent], timeout):
-                sent = done  # another version, if it was replaced meanwhile
+        with session.view.meter(f"Waiting for {sent.key}") as meter:
+            for news in wait_for(session, [sent], timeout):
+                if isinstance(news, list):
+                    [sent] = news  # another version, if it was replaced meanwhile
+                else:
+                    show_stall(session, meter, news)
     photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
     session.view.show(photo.as_json(), table(photo, session, min_confidence))
     raise_unless_labelled(session, photo)

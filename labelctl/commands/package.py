@@ -21,6 +21,7 @@ def package(
 ) -> None:
     """Write the zip and the template, for other tools."""
     from labelctl import assets, bundle
+    from labelctl.atomic_file import atomic_write
 
     session = Session.of(context)
     zipped = bundle.build()
@@ -33,8 +34,9 @@ def package(
                 "Choose another folder with --output-dir.",
             )
         output_dir.mkdir(parents=True, exist_ok=True)
-        zip_file.write_bytes(zipped.content)
-        template.write_text(text, encoding="utf-8")
+        for path, content in ((zip_file, zipped.content), (template, text.encode())):
+            with atomic_write(path) as file:
+                file.stream.write(content)
     except OSError as error:
         raise RefusedError(
             f"{error.filename or output_dir} cannot be written: {error.strerror}.",

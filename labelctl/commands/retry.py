@@ -11,8 +11,8 @@ from labelctl.commands.failures import short, warn
 from labelctl.errors import PhotosFailedError, UsageError
 from labelctl.options import Patience, Wait
 from labelctl.session import Session
-from labelctl.view import Cell, printable
-from labelctl.words import counted
+from labelctl.view import Cell
+from labelctl.words import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Generator

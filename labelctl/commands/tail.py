@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl.session import Session
-from labelctl.view import Cell, printable
-from labelctl.words import counted
+from labelctl.view import Cell
+from labelctl.words import counted, printable
 
 if TYPE_CHECKING:
     from labelctl.tail import Line

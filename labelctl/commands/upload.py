@@ -10,8 +10,8 @@ import typer
 from labelctl.errors import NotFoundError, PhotosFailedError, UsageError
 from labelctl.options import Patience, Wait
 from labelctl.session import Session
-from labelctl.view import Cell, printable
-from labelctl.words import counted
+from labelctl.view import Cell
+from labelctl.words import counted, printable
 
 if TYPE_CHECKING:
     from labelctl import results

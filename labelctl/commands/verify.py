@@ -13,8 +13,8 @@ import typer
 from labelctl.errors import AmissError
 from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
-from labelctl.view import Cell, printable
-from labelctl.words import counted, span
+from labelctl.view import Cell
+from labelctl.words import counted, printable, span
 
 if TYPE_CHECKING:
     from labelctl.verdict import Finding

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from labelctl.errors import WaitTimeoutError
 from labelctl.session import Session
 from labelctl.view import Cell, Column, Table
+from labelctl.words import counted, span
 
 if TYPE_CHECKING:
+    from labelctl.meter import Meter
     from labelctl.results import Awaited, Photo
+    from labelctl.stalls import Stall
 
 
-def wait_for(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[list[Awaited]]:
-    """Tell of photos as they are labelled or have failed, some at a time (see `results.wait`)."""
-    from labelctl import results
+def wait_for(
+    session: Session, sent: Sequence[Awaited], timeout: float
+) -> Iterator[list[Awaited] | Stall]:
+    """Photos as they are labelled or have failed, and what holds them up (see `stalls.watch`)."""
+    from labelctl import results, stalls
 
-    stack, s3 = session.stack, session.aws.s3
-    return results.wait(
-        session.aws.dynamodb,
+    stack, aws = session.stack, session.aws
+    looks = results.wait(
+        aws.dynamodb,
         stack.table,
         sent,
         patience=timeout,
-        now=lambda key: results.current(s3, stack.bucket, key),
+        now=lambda key: results.current(aws.s3, stack.bucket, key),
     )
+    return stalls.watch(looks, stalls.latest_troubles(aws, stack.log_group))
+
+
+def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
+    """Say in the bar what holds the photos up; where there is no bar, in a line once a minute."""
+    words = f"{counted(stall.waiting, 'photo')} waiting, nothing done for {span(stall.seconds)}."
+    if stall.trouble:
+        at = datetime.fromisoformat(stall.trouble.at).astimezone()
+        words += f" Latest trouble ({at:%H:%M:%S}): {stall.trouble.reason}"
+    meter.stall(words)
+    if stall.announce and not meter.drawn:
+        session.view.note(words)
 
 
 def awaited(session: Session, sent: Sequence[Awaited], timeout: float, told: dict[str, Any]) -> int:
@@ -34,17 +52,23 @@ def awaited(session: Session, sent: Sequence[Awaited], timeout: float, told: dic
     in the order of `sent`, printed at the end, also when that is an error; `told` is what it tells
     besides the photos.
     """
+    from labelctl import results
+
     view = session.view
     found: dict[str, Any] = {}
     failed = 0
     try:
         with view.meter("Labelling") as meter:
             meter.update(0, total=len(sent))
-            for photo in _done(session, sent, timeout):
-                found[photo.image] = photo.as_json() if view.mode == "json" else None
-                failed += photo.status == "failed"
-                _tell(session, photo)
-                meter.update(len(found), total=len(sent), words=photo.image)
+            for news in wait_for(session, sent, timeout):
+                if not isinstance(news, list):
+                    show_stall(session, meter, news)
+                    continue
+                for photo in results.read_many(session.aws.dynamodb, session.stack.table, news):
+                    found[photo.image] = photo.as_json() if view.mode == "json" else None
+                    failed += photo.status == "failed"
+                    _tell(session, photo)
+                    meter.update(len(found), total=len(sent), words=photo.image)
     except KeyboardInterrupt:
         view.note("Interrupted. The photos go on being labelled.")
         raise
@@ -59,13 +83,6 @@ def awaited(session: Session, sent: Sequence[Awaited], timeout: float, told: dic
             view.step(Cell("removed  ", "dim"), each.key)
     _show(session, sent, found, told)
     return failed
-
-
-def _done(session: Session, sent: Sequence[Awaited], timeout: float) -> Iterator[Photo]:
-    from labelctl import results
-
-    for done in wait_for(session, sent, timeout):
-        yield from results.read_many(session.aws.dynamodb, session.stack.table, done)
 
 
 def _tell(session: Session, photo: Photo) -> None:

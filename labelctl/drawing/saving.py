@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from labelctl.drafts import draft
+from labelctl.atomic_file import atomic_write
 from labelctl.errors import RefusedError, UsageError
 from labelctl.photos import MARK
 
@@ -67,7 +67,7 @@ def save(picture: Image.Image, path: Path) -> None:
     check(path)
     mark = PngInfo()
     mark.add_text("Comment", MARK)
-    with draft(path) as file:
+    with atomic_write(path) as file:
         if _SUFFIXES[path.suffix.lower()] == "PNG":
             picture.save(file.stream, "PNG", pnginfo=mark)
         else:

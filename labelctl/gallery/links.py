@@ -36,8 +36,14 @@ def linker(signer: S3Client, bucket: str, length: int) -> Callable[[Awaited], st
     """What makes a link to one version of a photo, good for `length` seconds from then on.
 
     `signer` is `Aws.signer`. It asks nobody, and may be used by several threads. None for a key that
-    no link can hold: browsers resolve `.` and `..` in an address, however they are written.
+    no link can hold: browsers resolve `.` and `..` in an address, however they are written. Raises
+    UsageError where a link would reveal a password.
     """
+    if "@" in urlsplit(signer.meta.endpoint_url).netloc:
+        raise UsageError(
+            "AWS_ENDPOINT_URL holds a password, which every link would reveal.",
+            "Leave out --presign, or use an endpoint without a password.",
+        )
 
     def link(sent: Awaited) -> str | None:
         if {".", ".."} & set(sent.key.split("/")):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labelctl.drafts import draft
+from labelctl.atomic_file import atomic_write
 from labelctl.errors import RefusedError, UsageError
 from labelctl.gallery import page
 from labelctl.gallery.thumbnails import Folder, Pictures
@@ -86,7 +86,7 @@ class OneFile:
             for number, name in enumerate(self._names, start=1)
         )
         pieces = page.pieces(data, image_hosts=hosts, blocks=pictures)
-        with draft(self.path) as file:
+        with atomic_write(self.path) as file:
             file.stream.writelines(piece.encode() for piece in pieces)
 
 

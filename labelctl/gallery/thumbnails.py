@@ -3,8 +3,8 @@
 A file is named by a hash of its photo's key and ETag: no name of a photo ever becomes a name of a
 file, a picture that is there needs no second look, and one of another photo is never taken for it.
 The folder is known for ours by a marker that is there before anything else; within it only files
-of such names are ever removed. Each file comes into being whole, whenever the process is killed. It
-must not know where pictures come from, nor what is labelled on them.
+of such names are ever removed. Each file is written atomically, and symbolic links are never followed
+out of the folder. It must not know where pictures come from, nor what is labelled on them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelctl.atomic_file import atomic_write, remove_abandoned
 from labelctl.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ FULL = 1600
 MARKER = ".labelctl-gallery"
 _ABOUT = "Made by `labelctl gallery`, which adds and removes pictures here. Safe to delete.\n"
 _THUMBS, _FULLS = "thumbs", "photos"
-_OURS = re.compile(r"(?P<new>\.)?(?P<name>[0-9a-f]{32})\.(jpg|txt)(?(new)\.new)")
+_OURS = re.compile(r"(?P<name>[0-9a-f]{32})\.(jpg|txt)")
 _RECIPE = "1"
 """Goes into each name: another one makes all pictures anew."""
 _QUALITY = 82
@@ -69,20 +70,23 @@ class Folder:
         from PIL import Image
 
         found = self._pictures(name, (0, 0))
-        try:
-            with Image.open(self.root / found.thumb, formats=("JPEG",)) as thumb:
-                size = thumb.size
-            if found.full:
-                with Image.open(self.root / found.full, formats=("JPEG",)) as full:
-                    size = full.size
-        except OSError:
-            return None
+        size = (0, 0)
+        for place in filter(None, (found.thumb, found.full)):
+            path = self.root / place
+            if path.is_symlink():  # to a picture that must not get into the page
+                return None
+            try:
+                with Image.open(path, formats=("JPEG",)) as picture:
+                    size = picture.size
+            except OSError:
+                return None
         return self._pictures(name, size)
 
     def why_not(self, name: str) -> str | None:
         """Why there can be no pictures of this name, as `give_up` was told."""
+        path = self.root / _THUMBS / f"{name}.txt"
         try:
-            return (self.root / _THUMBS / f"{name}.txt").read_text("utf-8") or None
+            return None if path.is_symlink() else path.read_text("utf-8") or None
         except (OSError, ValueError):
             return None
 
@@ -102,8 +106,9 @@ class Folder:
 
     def give_up(self, name: str, reason: str) -> None:
         """Remember that there can be no pictures of this name. Raises RefusedError."""
-        with _anew(self.root / _THUMBS / f"{name}.txt") as new:
-            new.write_text(reason, "utf-8")
+        # Not durable: files are many, and one that is lost is made again.
+        with atomic_write(self.root / _THUMBS / f"{name}.txt", durable=False) as file:
+            file.stream.write(reason.encode())
 
     def sweep(self, names: Collection[str]) -> int:
         """Remove what is left of other photos than these, and of a run that was cut off.
@@ -113,12 +118,13 @@ class Folder:
         gone = set()
         for part in (_THUMBS, _FULLS):
             with _writing(self.root / part):
+                remove_abandoned(self.root / part)
                 for path in (self.root / part).iterdir():
                     ours = _OURS.fullmatch(path.name)
                     if not ours:
                         continue
                     used = ours["name"] in names and not (part == _FULLS and self._thumbs_only)
-                    if ours["new"] or not used:
+                    if not used:
                         path.unlink()
                         gone.add(ours["name"])
         return len(gone.difference(names))
@@ -137,17 +143,18 @@ class Folder:
         return Pictures(f"{_THUMBS}/{name}.jpg", full, *size)
 
     def _write_picture(self, name: str, image: Image.Image) -> None:
-        with _anew(self.root / name) as new:
-            image.save(new, "JPEG", quality=_QUALITY)
+        with atomic_write(self.root / name, durable=False) as file:
+            image.save(file.stream, "JPEG", quality=_QUALITY)
 
 
 @contextlib.contextmanager
 def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
     """A new gallery's folder, or one of ours, kept from other runs while it is open.
 
-    Raises UsageError for a file, RefusedError for a folder with other things in it, or one that
-    cannot be written to.
+    Raises UsageError for a file, RefusedError for a link, for a folder with other things in it, or for
+    one that cannot be written to.
     """
+    _refuse_link(root)
     if root.exists() and not root.is_dir():
         raise UsageError(
             f'"{root}" is a file, and a gallery is a folder.',
@@ -157,34 +164,28 @@ def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
     with contextlib.ExitStack() as held:
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)
-            if not marker.is_file():
+            if marker.is_symlink() or not marker.is_file():
                 if any(root.iterdir()):
                     raise RefusedError(
                         f'The folder "{root}" has other things in it than a gallery.',
                         "Choose another with -o: a new one, an empty one, or an earlier gallery.",
                     )
-                marker.write_text(_ABOUT, "utf-8")
+                with marker.open("x", encoding="utf-8") as file:
+                    file.write(_ABOUT)
             held.enter_context(_alone(marker))
             for part in (_THUMBS, _FULLS):
+                _refuse_link(root / part)
                 (root / part).mkdir(exist_ok=True)
         yield Folder(root, thumbs_only=thumbs_only)
 
 
-@contextlib.contextmanager
-def _anew(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write to, which takes its name when all is well.
-
-    Not a `draft`, which waits for the disk: pictures are many, and one that is lost is made again.
-    """
-    new = path.with_name(f".{path.name}.new")
-    with _writing(path):
-        try:
-            yield new
-            new.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise
+def _refuse_link(folder: Path) -> None:
+    """Raise RefusedError for a link: another folder would be written to, and swept."""
+    if folder.is_symlink():
+        raise RefusedError(
+            f'"{folder}" is a link to another folder, and a gallery is not written through links.',
+            "Name the folder itself with -o, or remove the link.",
+        )
 
 
 @contextlib.contextmanager

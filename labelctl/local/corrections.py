@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from labelctl.local import guard, metrics, rights
+from labelctl.local import guard, metrics, rights, workers
 
 
 def apply() -> None:
@@ -19,11 +19,13 @@ def apply() -> None:
     count_loopback_as_tls()
     let_wildcards_match_line_breaks()
     forbid_what_may_not_be_listed()
+    encode_keys_in_lists_of_versions()
     filter_logs_by_any_word()
     read_concurrency_from_text()
     plan_by_conditions()
     tell_no_read_units()
     metrics.publish()
+    workers.end_unneeded()
 
 
 def count_loopback_as_tls() -> None:
@@ -65,6 +67,39 @@ def forbid_what_may_not_be_listed() -> None:
         return answer if allowed else s3._error("AccessDenied", "Access Denied", 403)
 
     s3._head_object = look_up
+
+
+def encode_keys_in_lists_of_versions() -> None:
+    """With encoding-type=url keys are URL-encoded; the emulator does so in other lists, but not here.
+
+    XML has no form for characters such as U+0001, and parsers read a carriage return as a line feed:
+    one such key would make the list of the whole bucket unreadable. [S3, ListObjectVersions]
+    """
+    from ministack.services import s3
+
+    list_versions, to_xml = s3._list_object_versions, s3._xml_body
+    encoding = ContextVar("encoding", default=False)
+
+    def list_and_encode(bucket: str, query: dict[str, Any]) -> Any:
+        token = encoding.set(s3._qp(query, "encoding-type") == "url")
+        try:
+            return list_versions(bucket, query)
+        finally:
+            encoding.reset(token)
+
+    def encode_to_xml(root: Any) -> Any:
+        if root.tag == "ListVersionsResult" and encoding.get():
+            for element in root.iter():
+                if element.tag in _ENCODED and element.text:
+                    element.text = s3._url_encode(element.text)
+            s3.SubElement(root, "EncodingType").text = "url"
+        return to_xml(root)
+
+    s3._list_object_versions = list_and_encode
+    s3._xml_body = encode_to_xml
+
+
+_ENCODED = {"Key", "KeyMarker", "NextKeyMarker", "Prefix", "Delimiter"}
 
 
 def filter_logs_by_any_word() -> None:

@@ -251,6 +251,7 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     """Built from nothing: what is not here, such as the user's AWS credentials, is not handed on."""
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
     child = {name: os.environ[name] for name in kept if name in os.environ}
+    child = processes.without_current_directory(child)
     child |= environment(_cloud(home, record))
     child[processes.HOME_MARK] = str(home)
     child["HOME"] = str(home / "empty-home")
@@ -289,6 +290,7 @@ def _check_model(model: str) -> None:
     try:
         done = subprocess.run(
             [*program, "--check", "--model", model],
+            env=processes.without_current_directory(os.environ),
             capture_output=True,
             text=True,
             check=False,

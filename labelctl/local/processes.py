@@ -147,6 +147,20 @@ def choose_ports(count: int) -> list[int]:
     raise OSError("no free port")
 
 
+def without_current_directory(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with nothing in it that has a child look for code in its current directory.
+
+    Relative and empty entries of search paths stand for it, and so does the folder of a script for
+    Python, unless PYTHONSAFEPATH is set. [Python Setup and Usage, Command line and environment]
+    """
+    cleaned = dict(variables) | {"PYTHONSAFEPATH": "1"}
+    for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH"):
+        entries = [entry for entry in cleaned.pop(name, "").split(os.pathsep) if entry[:1] == "/"]
+        if entries:
+            cleaned[name] = os.pathsep.join(entries)
+    return cleaned
+
+
 def last_lines(log: Path, count: int = 12) -> str:
     """The end of a log file, "" when there is none."""
     try:

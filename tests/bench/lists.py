@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from labelctl import drafts, export, images, results, stats, walk, writing
+from labelctl import export, images, results, stats, walk, writing
+from labelctl.atomic_file import atomic_write
 from labelctl.reads import Reader
 from labelctl.results import Awaited
 from labelctl.vocabulary import Vocabulary
@@ -116,7 +117,7 @@ def _large(labels: int) -> tuple[float, float]:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.csv"
-        with drafts.draft(path) as draft, writing.writer("csv", draft.stream) as writer:
+        with atomic_write(path) as file, writing.writer("csv", file.stream) as writer:
             reader = Reader(TableStream(labels // LABELS), "labels")  # type: ignore[arg-type]
             found = sum(_written(writer, part) for part in export.everything(reader))
     assert found == labels // LABELS * LABELS

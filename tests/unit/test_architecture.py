@@ -19,8 +19,8 @@ CORE = (
     *("results", "stack", "status", "tail", "upload", "words"),
     *("inquiry", "inventory", "reads", "requests", "rows", "threads", "verdict", "verify"),
     *("dead_letters", "failures", "queues", "retry", "remove", "objects"),
-    *("vocabulary", "candidates", "search"),
-    *("walk", "images", "stats", "drafts", "export", "writing"),
+    *("vocabulary", "candidates", "search", "stalls"),
+    *("walk", "images", "stats", "atomic_file", "export", "writing"),
     "pictures",
     *("drawing.__init__", "drawing.draw", "drawing.layout", "drawing.brush", "drawing.saving"),
     *("gallery.__init__", "gallery.build", "gallery.page"),
@@ -28,7 +28,7 @@ CORE = (
 )
 SHARED = ("contract", "__init__")
 """What rides in the function's zip."""
-FACE = ("cli", "options", "session", "view", "screen", "__main__")
+FACE = ("cli", "options", "session", "view", "meter", "screen", "__main__")
 """What knows a user. With the core, the commands and the local cloud that is all there is."""
 
 
@@ -143,7 +143,8 @@ def test_the_core_prints_nothing_and_ends_nothing(name):
 def test_the_view_knows_no_aws():
     found = imports("view")
     assert not tops(found) & {"boto3", "botocore", "typer"}
-    assert {name for name in found if name.startswith("labelctl.")} == ours(found, "errors")
+    known = ours(found, "errors", "meter", "words")
+    assert {name for name in found if name.startswith("labelctl.")} == known
 
 
 def test_errors_know_nothing():
@@ -177,8 +178,8 @@ def test_boto3_has_one_door():
     assert {door for door in doors if not door.startswith("local.")} == {"aws"}
 
 
-def test_rich_has_one_door():
-    assert {name for name in modules() if "rich" in tops(imports(name))} == {"view"}
+def test_rich_has_two_doors():
+    assert {name for name in modules() if "rich" in tops(imports(name))} == {"view", "meter"}
 
 
 def test_pictures_in_a_terminal_have_one_door():

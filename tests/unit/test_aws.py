@@ -174,6 +174,27 @@ def test_what_is_missing_is_told_apart():
     assert code_of(ClientError({}, "X")) == ""
 
 
+@pytest.mark.parametrize(
+    "password", ["s3cret", "s3@cret", "s3/cret", "s3 cret", "s3#cret", "://s3cret"]
+)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        boto.EndpointConnectionError,
+        boto.ConnectTimeoutError,
+        boto.ReadTimeoutError,
+        boto.ConnectionClosedError,
+        lambda endpoint_url: boto.SSLError(endpoint_url=endpoint_url, error="self-signed"),
+        lambda endpoint_url: boto.ProxyConnectionError(proxy_url=endpoint_url),
+        lambda endpoint_url: boto.HTTPClientError(error=f"no route to {endpoint_url}"),
+    ],
+)
+def test_a_password_in_a_url_is_never_printed(kind, password):
+    told = explain(kind(endpoint_url=f"http://user:{password}@example.com:4566/"))
+    assert "cret" not in told.message + told.hint + str(told)
+    assert "http://***@example.com:4566/" in told.message
+
+
 # ---- clients
 
 
@@ -194,6 +215,21 @@ def test_the_region_of_a_profile(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert Aws(profile="work").region == "sa-east-1"
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["user:s3cret@localhost:1", "http://user:s3/cret@localhost", "http://u:s3cret@a..b"]
+)
+def test_an_endpoint_that_is_no_url(monkeypatch, endpoint):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(UsageError, match="endpoint is not a valid URL") as caught:
+        _ = Aws().s3
+    assert "s3" not in caught.value.message + caught.value.hint
+
+
+def test_a_region_that_is_none_is_not_taken_for_an_endpoint():
+    with pytest.raises(boto.InvalidRegionError):
+        _ = Aws(region="a b").s3
 
 
 def test_without_a_region_there_is_a_hint(monkeypatch):

@@ -10,7 +10,7 @@ import sys
 import pytest
 import typer
 
-from labelctl import cli, errors
+from labelctl import bundle, cli, errors
 from labelctl.options import Options, options_of
 from labelctl.session import Session
 
@@ -337,6 +337,18 @@ def test_a_template_of_somebody_elses_stays(tmp_path, run):
     (tmp_path / "template.yaml").unlink()
     assert run("package", "--output-dir", tmp_path)[0] == 0
     assert run("package", "--output-dir", tmp_path)[0] == 0
+
+
+def test_package_does_not_write_through_a_planted_link(run, tmp_path):
+    private, output = tmp_path / "private.txt", tmp_path / "output"
+    private.write_text("private")
+    output.mkdir()
+    (output / bundle.build().name).symlink_to(private)
+    (output / "template.yaml").symlink_to(tmp_path / "nowhere")
+    assert run("package", "--output-dir", output)[0] == 0
+    assert (private.read_text(), (tmp_path / "nowhere").exists()) == ("private", False)
+    assert (output / bundle.build().name).read_bytes() == bundle.build().content
+    assert not [path for path in output.iterdir() if path.is_symlink()]
 
 
 HEAVY = ("boto3", "botocore", "rich", "cv2", "numpy", "PIL", "ministack", "asyncio", "jinja2")

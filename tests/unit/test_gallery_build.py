@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from labelctl import pictures
+from labelctl import atomic_file, pictures
 from labelctl.errors import AccessDeniedError, LabelNotFoundError
-from labelctl.gallery import build, thumbnails
+from labelctl.gallery import build
 from labelctl.gallery.thumbnails import FULL, THUMB, open_folder
 from labelctl.results import Awaited
 from tests.unit.gallery_world import Gallery, jpeg
@@ -132,12 +132,8 @@ def test_a_run_that_was_cut_off_goes_on(gallery: Gallery) -> None:
         begun.close()
     done = len({path.name for path in gallery.pictures()})
     assert 0 < done <= 3
-    # What kill -9 leaves, at the worst: a file that is not whole beside its place.
-    halves = [
-        gallery.pictures()[0],
-        gallery.root / "thumbs" / f"{thumbnails.name_of('f.jpg', 'e')}.jpg",
-    ]
-    halves = [path.with_name(f".{path.name}.new") for path in halves]
+    # What kill -9 leaves: temporary files.
+    halves = [gallery.root / part / f"{atomic_file.PREFIX}0123" for part in ("thumbs", "photos")]
     for half in halves:
         half.write_bytes(b"\xff\xd8")
 

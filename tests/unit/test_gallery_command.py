@@ -45,6 +45,24 @@ def album(gallery: Gallery) -> Gallery:
     return gallery
 
 
+@pytest.mark.parametrize("name", ["g/index.html", "g.html"])
+def test_a_page_replaces_a_planted_link(
+    album: Gallery, run: Run, tmp_path: Path, name: str
+) -> None:
+    del album
+    (tmp_path / "other").mkdir()
+    embed = ("--embed",) if name == "g.html" else ()
+    assert run("gallery", "-o", "other/index.html", "--embed").code == 0
+    mine, page = tmp_path / "other" / "index.html", tmp_path / name
+    before = mine.read_bytes()
+    assert run("gallery", "-o", "g").code == 0
+    page.unlink(missing_ok=True)
+    page.symlink_to(mine)
+    assert run("gallery", "-o", name.split("/")[0], "--limit", "1", *embed).code == 0
+    assert mine.read_bytes() == before
+    assert not page.is_symlink()
+
+
 NOTHING = [
     ("--prefix typo", 'There is no photo whose key begins with "typo".\n'),
     ("--search cat --search rocket", "No photo shows Cat and Rocket.\n"),

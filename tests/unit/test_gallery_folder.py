@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,18 +57,86 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     assert file.read_text() == "mine"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("place", ["thumbs/{}.jpg", "photos/{}.jpg", "thumbs/{}.txt"])
 def test_a_full_disk_ends_it_with_a_sentence_and_no_half_file(tmp_path: Path, place: str) -> None:
     name = thumbnails.name_of("a.jpg", "e")
     file = tmp_path / place.format(name)
-    with open_folder(tmp_path) as folder:
+    largest = 2000 if "thumbs/{}.jpg" in place else 4
+    with open_folder(tmp_path, thumbs_only=file.parent.name == "thumbs") as folder:
         file.write_bytes(b"old")
-        file.with_name(f".{file.name}.new").symlink_to("/dev/full")
-        with pytest.raises(RefusedError, match=f'{file.name}" cannot be written: No space left'):
-            folder.give_up(name, "No.") if file.suffix == ".txt" else tile(folder, "a.jpg", 900)
+        with (
+            no_file_larger_than(largest),
+            pytest.raises(RefusedError, match=f'{file.name}" cannot be written: File too large'),
+        ):
+            folder.give_up(name, "No room.") if file.suffix == ".txt" else tile(
+                folder, "a.jpg", 900
+            )
     assert file.read_bytes() == b"old"
-    assert not [*file.parent.glob("*.new"), *file.parent.glob(".*.new")]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@contextmanager
+def no_file_larger_than(count: int) -> Iterator[None]:
+    """A disk that is full after `count` bytes of a file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("link", [".", "thumbs", "photos"])
+def test_a_linked_folder_is_neither_written_to_nor_swept(tmp_path: Path, link: str) -> None:
+    """Somebody who can write to the place plants a link to another gallery of the user's."""
+    with open_folder(tmp_path / "other") as folder:
+        tile(folder, "mine.jpg")
+    before = files(tmp_path / "other")
+    root = tmp_path / "gallery"
+    if link == ".":
+        root.symlink_to("other")
+    else:
+        with open_folder(root):
+            pass
+        (root / link).rmdir()
+        (root / link).symlink_to(tmp_path / "other" / link)
+    with pytest.raises(RefusedError, match="is a link"):
+        write_and_sweep(root)
+    assert files(tmp_path / "other") == before
+
+
+def write_and_sweep(root: Path) -> None:
+    with open_folder(root) as folder:
+        tile(folder, "b.jpg")
+        folder.remove()
+
+
+def test_a_linked_picture_is_replaced_and_never_shown(tmp_path: Path) -> None:
+    private = tmp_path / "private.jpg"
+    private.write_bytes(jpeg())
+    diary = tmp_path / "diary.txt"
+    diary.write_text("private")
+    name = thumbnails.name_of("a.jpg", "e")
+    with open_folder(tmp_path / "gallery", thumbs_only=True) as folder:
+        picture, reason = (folder.root / "thumbs" / f"{name}.{end}" for end in ("jpg", "txt"))
+        picture.symlink_to(private)
+        reason.symlink_to(diary)
+        assert folder.find(name) is None
+        assert folder.why_not(name) is None
+        tile(folder, "a.jpg")
+        folder.give_up(name, "No.")
+        assert folder.find(name)
+    assert (private.read_bytes(), diary.read_text()) == (jpeg(), "private")
+    assert not picture.is_symlink()
+    assert not reason.is_symlink()
+
+
+def test_a_marker_that_is_a_link_marks_nothing(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("mine")
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / ".labelctl-gallery").symlink_to(tmp_path / "diary.txt")
+    with pytest.raises(RefusedError, match="other things"), open_folder(tmp_path / "gallery"):
+        pass
 
 
 def test_what_is_not_used_any_more_is_removed_and_nothing_else(gallery: Gallery) -> None:

@@ -65,3 +65,10 @@ def test_the_age_of_links(age: str, seconds: int) -> None:
 def test_an_age_that_aws_does_not_take(age: str) -> None:
     with pytest.raises(UsageError):
         links.seconds(age)
+
+
+def test_links_that_would_reveal_a_password_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:s3cret@127.0.0.1:1")
+    with pytest.raises(UsageError, match="holds a password") as refused:
+        links.linker(Aws().signer, "photos", 60)
+    assert "s3cret" not in refused.value.message + refused.value.hint

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
+import urllib.parse
+
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, s3
@@ -45,6 +47,28 @@ def read_units(**more):
 def tls():
     return iam_evaluator._request_origin.get()[1]
 
+KEYS = ["a\\x01b", "c d+é/%20", "e\\rf", "g\\ufffe", "h/\\x0b/i"]
+
+def create_bucket():
+    s3._buckets["photos"] = {"objects": {}, "region": "eu-west-1"}
+    for key in KEYS:
+        facts = {"version_id": "v", "is_latest": True, "last_modified": "now", "etag": "e", "size": 1}
+        s3._object_versions["photos", key] = [{**facts, "is_delete_marker": "f" in key}]
+
+def listed(**query):
+    query = {name.replace("_", "-"): [value] for name, value in query.items()}
+    _, _, xml = s3._list_object_versions("photos", query)
+    try:
+        root = s3.fromstring(xml)
+    except s3.ParseError:
+        return "unreadable"
+    return {
+        name: [urllib.parse.unquote(each.text or "") for each in root.iter(f"{{{s3.S3_NS}}}{name}")]
+        for name in ("EncodingType", "Key", "Prefix", "KeyMarker", "NextKeyMarker", "Delimiter")
+    }
+
+create_bucket()
+assert listed(encoding_type="url") == "unreadable"
 assert not line_break()
 assert not any_word()
 assert concurrency() == "7"
@@ -54,6 +78,13 @@ assert read_units() == 0.5
 for module, name in ((app, "pin_request_origin"), (s3, "_head_object"), (s3, "_error")):
     assert hasattr(module, name), name
 corrections.apply()
+everything = listed(encoding_type="url")
+assert (everything["Key"], everything["EncodingType"]) == (sorted(KEYS), ["url"]), everything
+page = listed(encoding_type="url", key_marker="a", prefix="", delimiter="\\x0b", max_keys="1")
+assert page["Prefix"][-1] == "h/\\x0b", page
+assert page["NextKeyMarker"] == ["h/\\x0b"], page
+assert (page["KeyMarker"], page["Delimiter"]) == (["a"], ["\\x0b"]), page
+assert listed() == "unreadable"  # as of S3, which names `encoding-type` as the way out
 assert line_break()
 assert any_word()
 assert cloudwatch_logs._compile_filter_pattern("retrying")("it is retrying")

@@ -203,3 +203,14 @@ def test_importing_the_engine_is_light() -> None:
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     heavy = {"boto3", "botocore", "ministack", "rich", "asyncio", "http.client", "subprocess"}
     assert not heavy & set(found.stdout.split())
+
+
+def test_search_paths_of_children_do_not_hold_the_current_directory() -> None:
+    """An empty entry, as `PYTHONPATH=$PYTHONPATH:/mine` makes one, stands for it."""
+    before = {"PATH": "/bin:.:/usr/bin:", "PYTHONPATH": ":lib:../x:/mine", "LANG": "C"}
+    assert processes.without_current_directory({**before, "LD_LIBRARY_PATH": ":"}) == {
+        "PATH": "/bin:/usr/bin",
+        "PYTHONPATH": "/mine",
+        "LANG": "C",
+        "PYTHONSAFEPATH": "1",
+    }

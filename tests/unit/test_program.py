@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from labelctl import cli
+
 
 def process(*arguments, code="from labelctl.cli import main; main()", **more):
     environment = {**os.environ, **more.pop("env", {})}
@@ -60,3 +62,48 @@ def test_an_output_that_is_ascii(tmp_path):
     out, err = running.communicate(timeout=30)
     assert (running.returncode, err) == (0, "")
     assert "\\xe9" in out
+
+
+COMMANDS = (
+    *(
+        "deploy",
+        "upload .",
+        "labels a.jpg",
+        "search dog",
+        "images",
+        "stats",
+        "export",
+        "show a.jpg",
+    ),
+    *("gallery", "gallery --presign 1h", "status", "tail", "failures", "retry --all", "verify"),
+    *("rm a.jpg", "destroy --yes"),
+)
+ENDPOINTS = ("http://user:s3cret@127.0.0.1:1", "user:s3cret@127.0.0.1:1")
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("more", ["", " --verbose", " --output json"])
+def test_no_command_prints_the_password_of_an_endpoint(monkeypatch, capsys, endpoint, more):
+    """Nobody listens there; and the second is no URL."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for command in COMMANDS:
+        code = cli.run([*command.split(), *more.split()])
+        said = capsys.readouterr()
+        assert (command, code) in ((command, 2), (command, 4))
+        assert "endpoint" in said.err
+        assert "s3cret" not in said.out + said.err
+
+
+def test_a_bug_keeps_its_traceback_but_no_password():
+    code = (
+        "from labelctl import cli\n"
+        "def run(_): raise RuntimeError('http://user:s3cret@localhost is odd')\n"
+        "cli.run = run\n"
+        "cli.main()"
+    )
+    running = process(code=code)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert "in run" in err
+    assert err.endswith("RuntimeError: http://***@localhost is odd\n")

@@ -82,6 +82,15 @@ def test_a_file_of_the_users_is_never_written_over(picture, name):
     assert files() == [name]
 
 
+def test_a_link_to_a_drawn_picture_is_replaced(picture):
+    saving.save(picture, Path("mine.png"))
+    before = Path("mine.png").read_bytes()
+    Path("a.png").symlink_to("mine.png")
+    saving.save(Image.new("RGB", (9, 9)), Path("a.png"))
+    assert Path("mine.png").read_bytes() == before
+    assert not Path("a.png").is_symlink()
+
+
 def test_nor_is_anything_else(picture):
     Path("text.jpg").write_text("my diary")
     os.mkfifo("pipe.jpg")

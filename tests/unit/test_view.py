@@ -8,9 +8,12 @@ import re
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 
 from labelctl.errors import PhotosFailedError, RefusedError, UsageError
-from labelctl.view import Cell, Column, Table, View, printable
+from labelctl.meter import bar
+from labelctl.view import Cell, Column, Table, View
+from labelctl.words import printable
 
 
 class Terminal(io.StringIO):
@@ -344,6 +347,35 @@ def test_a_meter_on_a_terminal_takes_hostile_words():
     assert "Sending [bold]" in err.getvalue()
     assert "\x1b[31m.jpg" not in err.getvalue()
     assert "\x1b]0;x" not in err.getvalue()
+
+
+def test_a_meter_shows_rate_and_time_left_and_during_a_stall_its_reason():
+    now = [100.0]
+    console = Console(file=Terminal(), force_terminal=True, width=80, get_time=lambda: now[0])
+    with bar(console, "Labelling") as meter:
+
+        def shown() -> list[str]:
+            paper = Console(file=io.StringIO(), width=80)
+            with paper.capture() as captured:
+                paper.print(meter)
+            return captured.get().splitlines()
+
+        meter.update(0, total=600)
+        for done in (10, 20, 30):
+            now[0] += 1
+            meter.update(done, total=600)
+        assert len(shown()) == 1
+        assert "10.0/s, 57 seconds left" in shown()[0]
+        reason = "12 photos waiting, nothing done for 20 seconds. Latest trouble: 429 \x1b[31m"
+        meter.stall(reason)
+        assert "left" not in shown()[0]
+        assert "\\x1b[31m" in " ".join(shown()[1:])
+        assert "12 photos waiting, nothing done for 20 seconds." in shown()[1]
+        now[0] += 20
+        meter.update(40, total=600)
+        assert len(shown()) == 1
+        meter.update(600, total=600)
+        assert "left" not in shown()[0]
 
 
 def test_a_question_that_nobody_can_answer(monkeypatch):

@@ -53,7 +53,7 @@ def wait(dynamodb, table, clock):
             sleep=clock.sleep,
             clock=clock,
         )
-        return chain.from_iterable(told)
+        return chain.from_iterable(look.done for look in told)
 
     return waiting
 
@@ -183,7 +183,7 @@ def test_keys_that_dynamodb_leaves_over_are_asked_for_again(table):
 
     sent = [Awaited("a.jpg", "v1", None), Awaited("b.jpg", "v1", None)]
     told = results.wait(Busy(), "labels", sent, patience=1, now=None)
-    assert keys(chain.from_iterable(told)) == ["a.jpg", "b.jpg"]
+    assert keys(chain.from_iterable(look.done for look in told)) == ["a.jpg", "b.jpg"]
 
 
 def test_the_same_photo_twice_is_asked_for_once(label, wait):
@@ -215,7 +215,7 @@ class Labelling:
     def __init__(self, clock, due):
         self._clock, self._start, self._due = clock, clock(), due
         self.requests = self.headers = 0
-        self.consistent = []
+        self.consistent, self.waiting = [], []
 
     def batch_get_item(self, **request):
         keys = request["RequestItems"]["labels"]["Keys"]
@@ -243,11 +243,12 @@ def watch(clock):
             **{"patience": patience, "now": there.get, "sleep": clock.sleep, "clock": clock},
         )
         try:
-            for photos in waits:
-                told.append((clock() - start, [int(photo.key) for photo in photos]))
+            for look in waits:
+                told.append((clock() - start, [int(photo.key) for photo in look.done]))
+                busy.waiting.append(look.waiting)
         except WaitTimeoutError as error:
             busy.error = error
-        return busy, told
+        return busy, [(at, photos) for at, photos in told if photos]
 
     return watching
 
@@ -280,6 +281,13 @@ def test_of_a_few_each_is_told_soon(watch):
     _, told = watch([1, 1.5, 2, 2.5])
     assert [photos for _, photos in told] == [[0], [1], [2], [3]]
     assert all(at - due < 0.5 for (at, _), due in zip(told, [1, 1.5, 2, 2.5], strict=True))
+
+
+def test_each_look_says_how_many_wait(watch):
+    busy, _ = watch([0, 0, 5])
+    assert busy.waiting[0] == 1
+    assert {*busy.waiting[1:-1]} == {1}  # looks that found nothing
+    assert busy.waiting[-1] == 0
 
 
 def test_any_news_is_news(watch):

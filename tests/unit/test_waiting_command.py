@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl import contract, results
+from labelctl import contract, results, tail
 from labelctl.commands import waiting
 from labelctl.errors import WaitTimeoutError
 from labelctl.results import Awaited
+from labelctl.stalls import Stall
 from labelctl.view import View
 from tests.unit.photo_rows import NOW, event
 
@@ -62,6 +63,25 @@ def test_each_photo_is_printed_when_it_is_done(label, stored, command):
     assert command("plain", sent, script()) == 1
     assert printed(command) == [["c.jpg", "Dog"], ["a.jpg", "Dog"]]
     assert command.err.getvalue() == "failed  b.jpg  It is too large.\n"
+
+
+def test_a_stall_explains_itself_in_a_line_a_minute_where_no_bar_shows_it(label, command):
+    label(event("a.jpg"), LABEL)
+    sent = sends("a.jpg")
+    trouble = tail.Line("2026-01-01T10:00:00Z", "a.jpg", "retrying", reason="Busy.\n\x1b[31m")
+
+    def script():
+        yield Stall(1, 10.2, None, announce=True)
+        yield Stall(1, 12, trouble, announce=False)
+        yield Stall(1, 70, trouble, announce=True)
+        yield sent
+
+    assert command("plain", sent, script()) == 0
+    first, second = command.err.getvalue().splitlines()
+    assert first == "1 photo waiting, nothing done for 10 seconds."
+    assert second.startswith("1 photo waiting, nothing done for 70 seconds. Latest trouble (")
+    assert second.endswith("): Busy.\\n\\x1b[31m")
+    assert printed(command) == [["a.jpg", "Dog"]]
 
 
 def test_what_has_been_printed_is_not_kept(label, command, monkeypatch):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from labelctl import drafts, writing
+from labelctl import writing
+from labelctl.atomic_file import atomic_write
+from labelctl.errors import UsageError
 from labelctl.export import Record
 from labelctl.view import View
 
@@ -40,7 +42,7 @@ def test_parquet_in_groups(
     """So that memory holds one of them, and not the file."""
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(writing, "_ROW_GROUP", 40)
-    with drafts.draft(tmp_path / "p") as draft, writing.writer("parquet", draft.stream) as writer:
+    with atomic_write(tmp_path / "p") as file, writing.writer("parquet", file.stream) as writer:
         for number in range(0, count, 10):
             writer.write([HOSTILE] * min(10, count - number))
             writer.write([])
@@ -50,7 +52,7 @@ def test_parquet_in_groups(
 
 def test_parquet_of_nothing(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    with drafts.draft(tmp_path / "p") as draft, writing.writer("parquet", draft.stream):
+    with atomic_write(tmp_path / "p") as file, writing.writer("parquet", file.stream):
         pass
     assert parquet.read_table(tmp_path / "p").column_names[:2] == ["image", "label"]
 
@@ -76,3 +78,11 @@ def test_the_output_is_utf_8_whatever_the_terminal_speaks() -> None:
     with writing.writer("csv", View(stdout=io.TextIOWrapper(raw, encoding="ascii"))) as writer:
         writer.write([HOSTILE])
     assert "é.jpg" in raw.getvalue().decode()
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").is_symlink(), reason="needs /dev/stdout as a link")
+def test_the_systems_link_to_stdout_is_not_replaced() -> None:
+    """It counts as a file where stdout is redirected, and root may replace it."""
+    with pytest.raises(UsageError, match="/dev/stdout") as refused:
+        writing.check("csv", Path("/dev/stdout"))
+    assert refused.value.hint == "Leave -o out to write to stdout."

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from labelctl.errors import UsageError
 from labelctl.local.recogniser.answer import S3Object
 from labelctl.local.recogniser.refusals import internal_error, too_large, unreadable_object
+from labelctl.words import without_passwords
 
 MAX_OBJECT_BYTES = 15 * 1024 * 1024
 """The largest picture read from S3, in bytes (Rekognition's quotas page)."""
@@ -42,7 +43,7 @@ class Cloud:
     def __init__(self, endpoint: str | None) -> None:
         if endpoint is not None and urlsplit(endpoint).hostname not in LOOPBACK:
             raise UsageError(
-                f"AWS_ENDPOINT_URL is {endpoint!r}, which is not on this machine.",
+                f"AWS_ENDPOINT_URL is {without_passwords(endpoint)!r}, which is not on this machine.",
                 "The local recogniser only serves a local cloud: point it at 127.0.0.1.",
             )
         self._endpoint = endpoint

@@ -1,0 +1,154 @@
+"""While nothing moves, who waits learns how many photos wait, and the function's latest trouble."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from labelctl import stalls, tail
+from labelctl.results import Awaited, Look
+from labelctl.stalls import Stall
+
+A, B = Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")
+
+
+class Wait:
+    """Looks at set times (seconds), during which nothing is done but what `done` says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.read: list[float] = []
+
+    def looks(self, times: range, done: dict[int, list[Awaited]]) -> Iterator[Look]:
+        waiting = 2
+        for self.now in times:
+            found = done.get(int(self.now), [])
+            waiting -= len(found)
+            yield Look(found, waiting)
+
+    def troubles(self) -> Iterator[tail.Line]:
+        while True:
+            self.read.append(self.now)
+            yield tail.Line("at", None, "error", reason=f"trouble {len(self.read)}")
+
+    def watch(self, times: range, **done: list[Awaited]) -> list[tuple[float, Any]]:
+        found = {int(second.removeprefix("at_")): photos for second, photos in done.items()}
+        news = stalls.watch(self.looks(times, found), self.troubles(), lambda: self.now)
+        return [(self.now, each) for each in news]
+
+
+def test_after_ten_seconds_without_progress_each_look_is_a_stall() -> None:
+    wait = Wait()
+    news = wait.watch(range(0, 20, 2), at_4=[A], at_18=[B])
+    assert [(at, each) for at, each in news if isinstance(each, list)] == [(4, [A]), (18, [B])]
+    assert [at for at, each in news if isinstance(each, Stall)] == [14, 16]
+    _, first = news[1]
+    assert (first.waiting, first.seconds, first.trouble.reason) == (1, 10, "trouble 1")
+
+
+def test_the_log_is_read_every_ten_seconds_and_only_during_a_stall() -> None:
+    wait = Wait()
+    wait.watch(range(0, 60, 2), at_2=[A], at_40=[B])
+    assert wait.read == [12, 22, 32, 50]
+
+
+def test_it_is_announced_at_first_and_then_once_a_minute_also_after_a_little_progress() -> None:
+    wait = Wait()
+    news = wait.watch(range(0, 200, 2), at_30=[A])
+    assert [at for at, each in news if isinstance(each, Stall) and each.announce] == [
+        10,
+        70,
+        130,
+        190,
+    ]
+
+
+def test_who_takes_the_photos_may_take_long() -> None:
+    wait = Wait()
+    looks = wait.looks(range(0, 20, 2), {0: [A]})
+    news = stalls.watch(looks, wait.troubles(), lambda: wait.now)
+    assert next(news) == [A]
+    wait.now = 9
+    assert [each.seconds for each in news if isinstance(each, Stall)] == []
+
+
+# ---- the log
+
+
+class Log:
+    """A function's log, with times in seconds; `asked` are the times from which it was read."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.asked: list[float] = []
+        self.refused = False
+
+    def add(self, at: float, status: str, reason: str) -> None:
+        message = json.dumps({"image": "a.jpg", "status": status, "reason": reason})
+        event_id = str(len(self.events))
+        self.events.append({"timestamp": int(at * 1000), "message": message, "eventId": event_id})
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, *, startTime: int, **_: Any) -> Any:  # noqa: N803
+        if self.refused:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "FilterLogEvents")
+        self.asked.append(startTime / 1000)
+        yield {"events": [each for each in self.events if each["timestamp"] >= startTime]}
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+def latest(log: Log, now: list[float]) -> Iterator[tail.Line | None]:
+    aws: Any = SimpleNamespace(logs=log)
+    return stalls.latest_troubles(aws, "group", lambda: now[0])
+
+
+def test_the_latest_trouble_counts_and_stays_known(log: Log) -> None:
+    now = [10_000.0]
+    troubles = latest(log, now)
+    assert next(troubles) is None
+    log.add(10_005, "retrying", "Rekognition is busy.")
+    log.add(10_004, "retrying", "earlier")
+    log.add(10_006, "labelled", "")
+    now[0] = 10_010
+    assert reason(next(troubles)) == "Rekognition is busy."
+    now[0] = 10_500
+    assert reason(next(troubles)) == "Rekognition is busy."
+    log.add(10_600, "set_aside", "No such table.")
+    now[0] = 10_601
+    assert reason(next(troubles)) == "No such table."
+
+
+def test_the_log_is_read_from_where_the_last_look_ended(log: Log) -> None:
+    """A minute overlaps, for events that arrive late. The first one goes back 15 minutes."""
+    now = [10_000.0]
+    troubles = latest(log, now)
+    assert log.asked == []
+    for now[0] in (10_010, 10_020):
+        next(troubles)
+    assert log.asked == [10_000 - 900 + 10, 10_010 - 60]
+
+
+def test_a_user_who_may_not_read_the_log_waits_all_the_same(log: Log) -> None:
+    now = [10_000.0]
+    troubles = latest(log, now)
+    log.refused = True
+    assert next(troubles) is None
+    log.refused = False
+    log.add(10_001, "retrying", "Rekognition is busy.")
+    assert reason(next(troubles)) == "Rekognition is busy."
+
+
+def reason(line: tail.Line | None) -> str:
+    assert line
+    return line.reason
