@@ -3,6 +3,7 @@
     <home>/engine.json        ports, model, process ids: what `status` reads
     <home>/state/ objects/    what the cloud knows; the photos
     <home>/models/            the recogniser's classifier, converted from its package
+    <home>/gallery/           the page that `labelctl demo` makes
     <home>/engine.log recogniser.log lock engine.lock tmp/ empty-home/ .labelctl-local
 
 The marker `.labelctl-local` makes a folder ours: none that has things in it but no marker is ever
@@ -35,6 +36,7 @@ _OURS = (
     "state",
     "objects",
     "models",
+    "gallery",
     "tmp",
     "empty-home",
 )
