@@ -1,54 +1,81 @@
-"""`labelctl demo`: the whole story on the local cloud, command by command."""
+"""`labelctl demo`: the whole pipeline on the local cloud, command by command."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.errors import LocalCloudError
+from labelctl.errors import LocalCloudError, PhotosFailedError, UsageError
 from labelctl.options import options_of
 from labelctl.session import Session
+from labelctl.view import Cell, Column, Table
 from labelctl.words import quoted
+
+if TYPE_CHECKING:
+    from labelctl.results import Label, Photo
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 """Photographs in scikit-image's package data; all in the public domain or CC0."""
+
+_COLORS = "Colors and Visual Composition"
+_MOST = 3  # things named in a photo's line
 
 
 def demo(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Photos of yours; else a few that came along."),
+        typer.Argument(metavar="[PATH]...", help="Your photos. Default: four sample photos."),
     ] = None,
 ) -> None:
-    """Show it all on the local cloud, with a few photos.
+    """Run the whole pipeline locally on sample photos.
 
-    Deploys, uploads and shows the labels, and prints each command that it stands for. It needs no
-    AWS account.
+    Deploys, uploads, shows what is recognised, and makes a gallery; prints the commands that it
+    stands for. It needs no AWS account.
     """
-    from labelctl.commands import deploy, upload
+    from labelctl.commands import deploy, gallery, upload
+    from labelctl.local.folder import data_home
     from labelctl.stack import Settings
 
     options = options_of(context)
     options.local = True
     session = Session.of(context)
+    view = session.view
     photos = paths or _photographs()
     prefix = "" if paths else "demo/"  # no photo of the user's is to be replaced
+    done: list[Photo] = []
+    not_sent: list[dict[str, Any]] = []
+    failure: PhotosFailedError | None = None
 
-    view = session.view
     view.command(session.command("deploy"))
     deploy.carry_out(session, Settings(), yes=False)
     words = f"--prefix {prefix} " if prefix else ""
     view.command(session.command(f"upload --wait {words}{' '.join(map(_quoted, photos))}"))
-    upload.upload(context, paths=photos, prefix=prefix, wait=True)
-    if photos[0].is_file():
-        key = quoted(prefix + photos[0].name)
-        view.command(session.command(f"labels {key}"), lead="Try: ")
-    for words in ("stats", "gallery --open", "status", "destroy"):
-        view.command(session.command(words), lead="Try: ")
+    try:
+        upload.send(session, photos, prefix, wait=True, show=done.append, not_sent=not_sent)
+    except PhotosFailedError as error:  # the others are worth seeing
+        failure = error
+    done.sort(key=lambda photo: photo.image)
+    best = _best(done)
+    if view.mode != "json":
+        view.show(None, _table(done))
+        _show(context, session, best)
+    page = gallery.make(session, data_home() / "gallery", prefix)
+    if view.mode == "json":
+        photos_json = [photo.as_json() for photo in done]
+        view.show(
+            {"photos": photos_json, "not_sent": not_sent, "gallery": str(page) if page else None}
+        )
+    elif page:
+        view.note(f"Gallery: {page}")
+    for words in _next(best):
+        view.command(session.command(words), lead="Next: ")
+    if failure:
+        raise failure
 
 
 def _photographs() -> list[Path]:
@@ -69,3 +96,61 @@ def _photographs() -> list[Path]:
 def _quoted(path: Path) -> str:
     here = Path.cwd()
     return quoted(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def _table(photos: list[Photo]) -> Table:
+    rows = [
+        [
+            photo.image,
+            Cell(photo.reason or "", "red")
+            if photo.status == "failed"
+            else ", ".join(list(_named(photo))[:_MOST]) or "nothing recognised",
+        ]
+        for photo in photos
+    ]
+    return Table((Column("Photo", style="bold"), Column("Recognised")), rows)
+
+
+def _named(photo: Photo) -> Iterator[str]:
+    """The photo's most specific labels, such as "Cat 93 % (Animal, Mammal, Pet)"."""
+    for label in _specific(photo):
+        kinds = f" ({', '.join(label.parents)})" if label.parents else ""
+        yield f"{label.name} {label.confidence:.0f} %{kinds}"
+
+
+def _specific(photo: Photo) -> list[Label]:
+    """Labels that no other one is a kind of; colours only where nothing else is known."""
+    general = {parent for label in photo.labels for parent in label.parents}
+    found = [label for label in photo.labels if label.name not in general]
+    return [label for label in found if _COLORS not in label.categories] or found
+
+
+def _best(photos: list[Photo]) -> Photo | None:
+    """The photo that has most to show: boxes, else labels."""
+    labelled = [photo for photo in photos if photo.status == "labelled" and photo.labels]
+    boxed = [photo for photo in labelled if any(label.boxes for label in photo.labels)]
+    return next(iter(boxed or labelled), None)
+
+
+def _show(context: typer.Context, session: Session, photo: Photo | None) -> None:
+    """The photo with its boxes, on a terminal that can show it."""
+    from labelctl.commands import show
+
+    if photo is None:
+        return
+    try:
+        session.view.room_for_pictures()
+    except UsageError:
+        return
+    session.view.command(session.command(f"show --terminal {quoted(photo.image)}"))
+    show.show(context, image=photo.image, file=None, open_=False, terminal=True, min_confidence=0)
+
+
+def _next(best: Photo | None) -> Iterator[str]:
+    if best:
+        yield f"labels {quoted(best.image)}"
+        yield f"search {quoted(_specific(best)[0].name)}"
+    else:
+        yield "status"
+        yield "failures"
+    yield "destroy"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from labelctl.gallery.thumbnails import Folder
 
 _PLACE = "labelctl-gallery"
+_LIMIT = 5000  # photos
 _COUNTED_ON = 1000  # photos beyond the limit that are counted, and not more: it costs requests
 _TOLD = 3  # photos without a picture that are named
 _MAIL = 18_000_000
@@ -50,7 +51,7 @@ def gallery(
     ] = None,
     limit: Annotated[
         int, typer.Option(min=1, metavar="COUNT", help="At most so many photos.")
-    ] = 5000,
+    ] = _LIMIT,
     embed: Annotated[
         bool, typer.Option("--embed", help="Put all into one file, to send to somebody.")
     ] = False,
@@ -88,14 +89,7 @@ def gallery(
         session.view.note(nothing)
         return
     now = datetime.now(UTC)
-    about = {
-        "title": "labelctl",
-        "stack": session.stack.name,
-        "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "query": ", ".join(search) if search else None,
-        "prefix": prefix or None,
-        "more": more,
-    }
+    about = _about(session, now, search or [], prefix, more)
     root = one_file.workshop if one_file else target
     with thumbnails.open_folder(root, thumbs_only=bool(age)) as folder:
         try:
@@ -111,6 +105,35 @@ def gallery(
     _tell(session, path, tiles, bool(more), removed, now + age if age else None)
     if open_:
         open_file(session, path)
+
+
+def make(session: Session, target: Path, prefix: str) -> Path | None:
+    """Make the page of the photos under `prefix` in the folder `target`, and print no result.
+
+    The page's path, or None where there are no photos.
+    """
+    from labelctl.gallery import thumbnails
+
+    chosen, more, _ = _choose(session, prefix, [], _LIMIT)
+    if not chosen:
+        return None
+    about = _about(session, datetime.now(UTC), [], prefix, more)
+    with thumbnails.open_folder(target, thumbs_only=False) as folder:
+        tiles = _make(session, chosen, folder, None, None)
+        return _write(chosen, tiles, about, folder, None)[0]
+
+
+def _about(
+    session: Session, now: datetime, search: list[str], prefix: str, more: int
+) -> dict[str, Any]:
+    return {
+        "title": "labelctl",
+        "stack": session.stack.name,
+        "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "query": ", ".join(search) if search else None,
+        "prefix": prefix or None,
+        "more": more,
+    }
 
 
 def _choose(

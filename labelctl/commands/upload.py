@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from labelctl.words import counted, printable
 
 if TYPE_CHECKING:
     from labelctl import results
+    from labelctl.results import Photo
     from labelctl.upload import Result
 
 _STYLES = {
@@ -42,10 +44,26 @@ def upload(
     A photo's key is its name, or in a folder its way within the folder: a/1.jpg is 1.jpg after
     `upload a`, and a/1.jpg after `upload a --prefix a/`. A photo replaces another with its key.
     """
+    send(Session.of(context), paths, prefix, wait=wait, timeout=timeout)
+
+
+def send(
+    session: Session,
+    paths: list[Path],
+    prefix: str,
+    *,
+    wait: bool,
+    timeout: float = 600,
+    show: Callable[[Photo], None] | None = None,
+    not_sent: list[dict[str, Any]] | None = None,
+) -> None:
+    """The command itself. With `wait`, `show` takes each photo that is done instead of printing it.
+
+    `not_sent` collects the files that were refused, as JSON has them.
+    """
     from labelctl import results
     from labelctl import upload as core
 
-    session = Session.of(context)
     view = session.view
     if prefix.startswith("/"):
         raise UsageError(f'--prefix "{prefix}" begins with a slash.', "Keys do not; leave it out.")
@@ -58,7 +76,7 @@ def upload(
     stack, s3 = session.stack, session.aws.s3
     sent: list[results.Awaited] = []
     tally = dict.fromkeys(_STYLES, 0)
-    told: list[dict[str, Any]] = []
+    not_sent = [] if not_sent is None else not_sent
     try:
         with view.meter("Uploading") as meter:
             for result in core.upload(s3, stack.bucket, core.find(paths, prefix)):
@@ -67,7 +85,7 @@ def upload(
                 if wait and result.ok:
                     sent.append(results.Awaited(result.key, result.version_id, result.etag))
                 if view.mode == "json" and wait and not result.ok:
-                    told.append(_json(result))
+                    not_sent.append(_json(result))
                 meter.update(sum(tally.values()), words=result.key)
     except KeyboardInterrupt:
         view.note("Interrupted. The same command goes on with the rest.")
@@ -82,7 +100,7 @@ def upload(
     if wait:
         from labelctl.commands.waiting import awaited
 
-        tally["failed"] += awaited(session, sent, timeout, {"not_sent": told})
+        tally["failed"] += awaited(session, sent, timeout, {"not_sent": not_sent}, show)
     elif tally["uploaded"] or tally["replaced"]:
         view.note(f"Next: {session.command('status')}, or the same upload with --wait.")
     bad = tally["refused"] + tally["failed"]

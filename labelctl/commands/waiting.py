@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +45,18 @@ def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
         session.view.note(words)
 
 
-def awaited(session: Session, sent: Sequence[Awaited], timeout: float, told: dict[str, Any]) -> int:
+def awaited(
+    session: Session,
+    sent: Sequence[Awaited],
+    timeout: float,
+    told: dict[str, Any],
+    show: Callable[[Photo], None] | None = None,
+) -> int:
     """Wait for photos, print their labels, and return how many of them failed.
 
     Each photo is printed when it is done, in the order in which they get done. JSON is one value,
     in the order of `sent`, printed at the end, also when that is an error; `told` is what it tells
-    besides the photos.
+    besides the photos. With `show` nothing is printed, except after an error: it takes each photo.
     """
     from labelctl import results
 
@@ -67,7 +73,10 @@ def awaited(session: Session, sent: Sequence[Awaited], timeout: float, told: dic
                 for photo in results.read_many(session.aws.dynamodb, session.stack.table, news):
                     found[photo.image] = photo.as_json() if view.mode == "json" else None
                     failed += photo.status == "failed"
-                    _tell(session, photo)
+                    if show:
+                        show(photo)
+                    else:
+                        _tell(session, photo)
                     meter.update(len(found), total=len(sent), words=photo.image)
     except KeyboardInterrupt:
         view.note("Interrupted. The photos go on being labelled.")
@@ -81,7 +90,8 @@ def awaited(session: Session, sent: Sequence[Awaited], timeout: float, told: dic
     for each in sent:
         if each.key not in found:
             view.step(Cell("removed  ", "dim"), each.key)
-    _show(session, sent, found, told)
+    if not show:
+        _show(session, sent, found, told)
     return failed
 
 

@@ -4,6 +4,7 @@
     <home>/credentials.json   the access key that every request is signed with (mode 0600)
     <home>/state/ objects/    what the cloud knows; the photos
     <home>/models/            the recogniser's classifier, converted from its package
+    <home>/gallery/           the page that `labelctl demo` makes
     <home>/engine.log recogniser.log lock engine.lock tmp/ empty-home/ .labelctl-local
 
 The marker `.labelctl-local` makes a folder ours; where it is lost, a record or a saved state of ours
@@ -44,6 +45,7 @@ _OURS = (
     "state",
     "objects",
     "models",
+    "gallery",
     "tmp",
     "empty-home",
 )

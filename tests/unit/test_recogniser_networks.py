@@ -62,7 +62,6 @@ def looking_with(networks: Pretrained) -> Labels:
         ("coffee.png", {"Coffee", "Cup", "Beverage"}),
         ("chelsea.png", {"Cat", "Pet", "Mammal", "Animal"}),
         ("astronaut.png", {"Person", "Head", "Face"}),
-        ("rocket.jpg", {"Rocket"}),
     ],
 )
 def test_the_demos_photographs_are_recognised(
