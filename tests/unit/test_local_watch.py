@@ -12,16 +12,16 @@ from labelctl.local.watch import Watch
 
 
 def test_each_silence_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = False
+    answers = iter((True, False, False, True, False))
 
     def status(home: Path) -> None:
         assert home == tmp_path
-        if not answers:
+        if not next(answers):
             raise LocalCloudError("It is paused.", "Let it go on.")
 
     monkeypatch.setattr(engine, "status", status)
     said: list[tuple[str, str]] = []
     watch = Watch(tmp_path, lambda message, hint: said.append((message, hint)))
-    for answers in (True, False, False, True, False):
+    for _ in range(5):
         watch.look()
     assert said == [("It is paused.", "Let it go on.")] * 2
