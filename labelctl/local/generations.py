@@ -46,7 +46,7 @@ class Generations:
         """The generation to start from, and what the user should be told about it ("" = nothing).
 
         None means that nothing was ever saved. A damaged newest generation is set aside as
-        `damaged-<time>` and the one before becomes current; LocalCloudError when none is whole,
+        `damaged-<time>-<name>` and the one before becomes current; LocalCloudError when none is whole,
         and then nothing is touched.
         """
         numbered = self._numbered()
