@@ -61,7 +61,7 @@ class Session:
             self.view.note(f"Started the local cloud ({cloud.endpoint}).", "dim")
         if cloud.notice:
             self.view.warn(cloud.notice)
-        watch.watch(cloud.home, self.view.warn)
+        watch.Watch(cloud.home, self.view.warn).start()
         # Here, and nowhere else, the local cloud comes in: as AWS's own variables.
         for name in engine.misleading(os.environ):
             del os.environ[name]

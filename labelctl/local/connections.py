@@ -21,13 +21,13 @@ from hypercorn.events import Event, Updated
 from labelctl.local import asgi
 from labelctl.local.asgi import App, Message, Receive, Send
 
-BACKLOG = 32
+BACKLOG = 100
 """How many connections hypercorn may accept at once, before any of them has been counted here."""
 
 _MOST = 1000
 _LEAST = 16
-_MOST_WAITING = 32
-_RESERVED = BACKLOG + _MOST_WAITING + 64  # the rest: the emulator's files and Lambda's pipes
+_MOST_WAITING = 16
+_RESERVED = BACKLOG + _MOST_WAITING + 60  # the rest: the emulator's files and Lambda's pipes
 _WAIT = 5.0  # seconds
 _PATIENCE = 20.0  # seconds without a byte of a body that has begun
 

@@ -46,7 +46,7 @@ class Generations:
         """The generation to start from, and what the user should be told about it ("" = nothing).
 
         None means that nothing was ever saved. A damaged newest generation is set aside as
-        `damaged-<time>` and the one before becomes current; LocalCloudError when none is whole,
+        `damaged-<time>-<name>` and the one before becomes current; LocalCloudError when none is whole,
         and then nothing is touched.
         """
         numbered = self._numbered()
@@ -62,15 +62,14 @@ class Generations:
                 if path != current:
                     self._flip(path)
                 return path, ""
-            aside = self.folder / f"damaged-{time.strftime('%Y%m%dT%H%M%S')}"
-            if candidates[0].exists():
-                candidates[0].rename(aside)
-            self._flip(path)
             saved = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
-            return path, (
-                f"The local cloud's newest state was damaged; it went back to the one of {saved}. "
-                f"The damaged one is kept in {aside}."
+            notice = (
+                f"The local cloud's newest state was damaged; it went back to the one of {saved}."
             )
+            if candidates[0].exists():
+                notice += f" The damaged one is kept in {self._set_aside(candidates[0])}."
+            self._flip(path)
+            return path, notice
         raise LocalCloudError(
             f"The local cloud's saved state in {self.folder} is damaged.",
             "Start over with `labelctl local reset`; it deletes the local cloud's photos and labels.",
@@ -132,9 +131,10 @@ class Generations:
 
     def _current(self) -> Path | None:
         try:
-            return self.folder / (self.folder / CURRENT).readlink().name
+            name = (self.folder / CURRENT).readlink().name
         except OSError:
             return None
+        return self.folder / name if _NUMBER.fullmatch(name) else None
 
     def _numbered(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -143,10 +143,17 @@ class Generations:
         return sorted(found, key=lambda path: int(path.name))
 
     def _flip(self, target: Path) -> None:
-        link = self.folder / f"{CURRENT}.new"
+        current, link = self.folder / CURRENT, self.folder / f"{CURRENT}.new"
+        if current.is_dir() and not current.is_symlink():  # a backup has followed the link
+            self._set_aside(current)
         link.unlink(missing_ok=True)
         link.symlink_to(target.name)
-        link.replace(self.folder / CURRENT)
+        link.replace(current)
+
+    def _set_aside(self, path: Path) -> Path:
+        aside = self.folder / f"damaged-{time.strftime('%Y%m%dT%H%M%S')}-{path.name}"
+        path.rename(aside)
+        return aside
 
     def _delete_older_than(self, oldest: Path) -> None:
         for path in self._numbered():

@@ -17,23 +17,33 @@ from labelctl.local import engine
 _PAUSE = 2.0  # seconds between two looks; with the time that an answer may take, less than 15
 
 
-def watch(home: Path, say: Callable[[str, str], None], *, pause: float = _PAUSE) -> None:
-    """Look, until this program ends, whether the local cloud in `home` answers.
+class Watch:
+    """Looks whether the local cloud in `home` answers.
 
-    `say` is called with a message and a hint each time it falls silent, from another thread.
+    `say` is called with a message and a hint each time it falls silent.
     """
 
-    def look() -> None:
-        silent = False
-        while True:
-            time.sleep(pause)
-            try:
-                engine.status(home)
-            except LocalCloudError as problem:
-                if not silent:
-                    say(problem.message, problem.hint)
-                silent = True
-            else:
-                silent = False
+    def __init__(self, home: Path, say: Callable[[str, str], None]) -> None:
+        self.home, self.say = home, say
+        self._silent = False
 
-    threading.Thread(target=look, daemon=True).start()
+    def look(self) -> None:
+        """Look once. It takes up to 12 seconds when nobody answers."""
+        try:
+            engine.status(self.home)
+        except LocalCloudError as problem:
+            if not self._silent:
+                self.say(problem.message, problem.hint)
+            self._silent = True
+        else:
+            self._silent = False
+
+    def start(self) -> None:
+        """Look every few seconds, on a thread of its own, until this program ends."""
+
+        def run() -> None:
+            while True:
+                time.sleep(_PAUSE)
+                self.look()
+
+        threading.Thread(target=run, daemon=True).start()

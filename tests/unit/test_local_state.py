@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -69,11 +70,32 @@ def test_a_damaged_newest_generation_is_kept_aside(
     assert (generations.folder / "current/sqs.json").read_bytes() == b"3"
 
 
-def test_a_lost_link_is_mended(generations: Generations) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda current: None,
+        lambda current: current.write_bytes(b""),
+        lambda current: current.symlink_to("../elsewhere"),
+        lambda current: current.mkdir(),
+    ],
+    ids=["gone", "file", "garbled", "folder"],
+)
+def test_a_lost_link_is_mended(generations: Generations, damage: object) -> None:
     generations.write({"sqs.json": b"1"})
     (generations.folder / "current").unlink()
+    damage(generations.folder / "current")  # type: ignore[operator]
     assert generations.choose() == (generations.folder / "000001", "")
     assert (generations.folder / "current/sqs.json").read_bytes() == b"1"
+
+
+def test_a_newest_generation_that_is_gone_is_named(generations: Generations) -> None:
+    generations.write({"sqs.json": b"1"})
+    generations.write({"sqs.json": b"2"})
+    shutil.rmtree(generations.folder / "000002")
+    chosen, notice = generations.choose()
+    assert chosen == generations.folder / "000001"
+    assert "went back" in notice
+    assert "kept" not in notice
 
 
 def test_when_none_is_whole_nothing_is_touched(generations: Generations) -> None:
