@@ -32,6 +32,15 @@ IMGSZ = 64
 ROOT = Credentials("LCTLROOT", "the secret of the data folder")
 
 
+def environment(endpoint: str) -> dict[str, str]:
+    """What a recogniser in a process of its own needs to know."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": ROOT.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": ROOT.secret_access_key,
+    }
+
+
 def allow(*_: object) -> Decision:
     """The word of a gateway that lets everybody do everything."""
     return Decision("arn:aws:iam::000000000000:root")

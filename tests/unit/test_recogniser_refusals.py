@@ -28,6 +28,7 @@ from tests.unit.recogniser_world import (
     allow,
     client_of,
     encode,
+    environment,
     photo,
     plain,
     rekognition,
@@ -393,13 +394,9 @@ def test_a_port_that_is_taken_is_named(url, pool):
 def test_the_program_says_where_it_listens_and_ends_quietly():
     command = [sys.executable, "-m", MODULE, "--port", "0"]
     with serving(FakeEmulator({}, {("LCTLROOT", "rekognition:DetectLabels", "*")})) as endpoint:
-        environment = {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": ROOT.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": ROOT.secret_access_key,
-        }
+        env = environment(endpoint)
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
         ) as process:
             line = process.stdout.readline()
             url = line.removeprefix("listening on ").strip()

@@ -21,15 +21,18 @@ from PIL import Image
 
 from labelctl.local import processes
 from labelctl.local.recogniser.admission import Admission
-from labelctl.local.recogniser.cloud import Decision
 from labelctl.local.recogniser.limits import Limits
 from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.refusals import RefusalError
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
+    ROOT,
+    FakeEmulator,
+    allow,
     client_of,
     encode,
     endless_jpeg,
+    environment,
     photo,
     plain,
     rekognition,
@@ -38,10 +41,6 @@ from tests.unit.recogniser_world import (
 )
 
 QUICK = Limits(look_seconds=0.5)
-
-
-def allow(*_: str) -> Decision:
-    return Decision(True, "test")
 
 
 def names(pool: Pool, data: bytes) -> list[str]:
@@ -160,12 +159,20 @@ def test_workers_end_with_their_server_even_when_one_is_busy(tmp_path, number):
     log = tmp_path / "log"
     with (
         log.open("wb") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as server,
+        serving(FakeEmulator({}, {("LCTLROOT", "rekognition:DetectLabels", "*")})) as endpoint,
+        subprocess.Popen(
+            command,
+            env=environment(endpoint),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as server,
     ):
         url = server.stdout.readline().removeprefix("listening on ").strip()
         (worker,) = soon(lambda: children(server.pid))
         with ThreadPoolExecutor(1) as aside:
-            aside.submit(client_of(url).detect_labels, Image={"Bytes": endless_jpeg()})
+            client = client_of(url, "LCTLROOT")
+            aside.submit(client.detect_labels, Image={"Bytes": endless_jpeg()})
             soon(lambda: len(children(server.pid)) == 1)
             server.send_signal(number)
             server.wait(30)
@@ -248,7 +255,7 @@ def test_work_whose_caller_has_gone_is_dropped(capsys):
         begun, go_on = threading.Event(), threading.Event()
         first = aside.submit(pool.look, plain("red"), None, lambda: begun.set() or go_on.wait(60))
         assert begun.wait(60)
-        server = RecogniserServer(0, pool, fetch=fetch, authorize=allow)
+        server = RecogniserServer(0, pool, root=ROOT, fetch=fetch, authorize=allow)
         with serving(server) as url:
             caller = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
             body = b'{"Image": {"S3Object": {"Bucket": "photos", "Name": "a.jpg"}}}'
