@@ -203,6 +203,7 @@ _HTTP_ACTIONS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
 def explain(error: Exception) -> LabelctlError | None:
     """What a boto3 error means to a user, or None for an error that is not boto3's."""
     import botocore.exceptions as boto
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, boto.ClientError):
         return _explain_refusal(error)
@@ -231,6 +232,11 @@ def explain(error: Exception) -> LabelctlError | None:
         )
     if isinstance(error, boto.BotoCoreError):
         return _explain_other(error)
+    if isinstance(error, ResponseParserError):
+        return RefusedError(
+            f"The answer cannot be read: {str(error).splitlines()[0]}",
+            "Check that AWS_ENDPOINT_URL, if it is set, leads to AWS or a service like it.",
+        )
     return None
 
 

@@ -267,7 +267,7 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
     child = {name: os.environ[name] for name in kept if name in os.environ}
     child |= environment(_cloud(home, record))
-    child[processes.HOME_MARK] = str(home)
+    child[processes.HOME_MARK] = str(home.resolve())  # whatever links lead to it
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
     child["PYTHONUNBUFFERED"] = "1"
