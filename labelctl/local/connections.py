@@ -13,19 +13,16 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from hypercorn.asyncio import run
+from hypercorn.asyncio import run as hypercorn_run
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Event, Updated
 
 from labelctl.local import error_answers
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from labelctl.local.gateway import App, Message, Receive, Send
 
 BACKLOG = 100
 """How many connections hypercorn may accept at once, before any of them has been counted here."""
@@ -109,7 +106,7 @@ def install() -> None:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY:
         Connection.most = max(_LEAST, min(_MOST, files - _RESERVED))
-    run.TCPServer = Connection
+    hypercorn_run.TCPServer = Connection
 
 
 class SlowRequestError(Exception):

@@ -15,7 +15,8 @@ from hypercorn.asyncio import run, serve
 from hypercorn.config import Config
 
 from labelctl.local import connections, processes
-from labelctl.local.connections import App, Connection, Message, Receive, Send
+from labelctl.local.connections import Connection
+from labelctl.local.gateway import App, Message, Receive, Send
 
 REQUEST = b"GET /%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 HALF = b"PUT /photo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nhalf"
