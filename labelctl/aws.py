@@ -226,6 +226,7 @@ def explain(error: Exception) -> LabelctlError | None:
 
 def _explain(error: Exception) -> LabelctlError | None:
     import botocore.exceptions as boto
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, boto.ClientError):
         return _explain_refusal(error)
@@ -254,6 +255,11 @@ def _explain(error: Exception) -> LabelctlError | None:
         )
     if isinstance(error, boto.BotoCoreError):
         return _explain_other(error)
+    if isinstance(error, ResponseParserError):
+        return RefusedError(
+            f"The answer cannot be read: {str(error).splitlines()[0]}",
+            "Check that AWS_ENDPOINT_URL, if it is set, leads to AWS or a service like it.",
+        )
     return None
 
 

@@ -45,6 +45,8 @@ def start(
     session = Session.of(context)
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start(model=model, forget_model=no_model)
+    if cloud.notice:
+        session.view.warn(cloud.notice)
     _show(session, cloud)
     session.view.note("Next: labelctl deploy --local")
 
@@ -105,6 +107,8 @@ def env(context: typer.Context) -> None:
     session = Session.of(context)
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start()
+    if cloud.notice:
+        session.view.warn(cloud.notice)
     variables = engine.environment(cloud) | engine.around_proxies(os.environ)
     if session.view.mode == "json":
         session.view.show(variables)

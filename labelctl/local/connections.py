@@ -14,7 +14,7 @@ import asyncio
 import resource
 from collections import deque
 
-from hypercorn.asyncio import run
+from hypercorn.asyncio import run as hypercorn_run
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Event, Updated
 
@@ -103,7 +103,7 @@ def install() -> None:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY:
         Connection.most = max(_LEAST, min(_MOST, files - _RESERVED))
-    run.TCPServer = Connection
+    hypercorn_run.TCPServer = Connection
 
 
 class SlowRequestError(Exception):

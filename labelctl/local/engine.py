@@ -281,7 +281,7 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     child = {name: os.environ[name] for name in kept if name in os.environ}
     child = processes.without_current_directory(child)
     child |= environment(_cloud(home, record))
-    child[processes.HOME_MARK] = str(home)
+    child[processes.HOME_MARK] = str(home.resolve())  # whatever links lead to it
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
     child["PYTHONUNBUFFERED"] = "1"

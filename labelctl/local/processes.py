@@ -102,7 +102,7 @@ def paused(pid: int) -> bool:
 
 def ours(home: Path) -> set[int]:
     """All running processes of the local cloud in `home`: its engine, recogniser and workers."""
-    mark = f"{HOME_MARK}={home}"
+    mark = f"{HOME_MARK}={home.resolve()}"
     if Path("/proc/self/environ").exists():
         return set(_marked_in_proc(mark.encode()))
     import subprocess

@@ -19,6 +19,8 @@ def what_was_lost(home: Path, record: Record | None) -> str:
         return ""
     what = "is damaged" if record else "is missing"
     notice = f"The local cloud's record {home / 'engine.json'} {what}. Photos and labels are kept."
+    if record is None or "port" in record.lost:
+        notice += " It has a new address: `labelctl local env` shows it."
     if record is None or "model" in record.lost:
         notice += " If it used a model of yours: labelctl local start --model FILE.onnx"
     return notice
@@ -42,7 +44,7 @@ def settle_ports(record: Record, keep: set[int]) -> tuple[bool, str]:
         return bool(taken), ""
     return True, (
         f"Another program uses port {others}, so the local cloud is now at "
-        f"http://127.0.0.1:{record.port}. `labelctl local env` shows its variables again."
+        f"http://127.0.0.1:{record.port}. `labelctl local env` shows its new variables."
     )
 
 

@@ -227,25 +227,33 @@ def test_an_interrupted_cold_start_leaves_nothing_running(own: User) -> None:
 
 
 @pytest.mark.parametrize("which", ["endpoint", "recogniser"])
-def test_a_stranger_on_a_kept_port_is_named(own: User, which: str) -> None:
-    port = int(own("local", "start", "-o", "json").json[which].rpartition(":")[2])
+def test_on_another_programs_port_all_goes_on(own: User, photo: Photo, which: str) -> None:
+    photo("a.jpg")
+    own("deploy", "--quiet")
+    port = int(own("local", "status", "-o", "json").json[which].rpartition(":")[2])
     end_all(cloud_folder(own))
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         stranger.bind(("127.0.0.1", port))
         stranger.listen()
 
-        told = own("deploy", code=4)
-        as_json = own("deploy", "-o", "json", code=4)
+        uploaded = own("upload", "a.jpg", "--wait")
+        verified = own("verify", "--overdue", "0")
 
-    assert told.err.splitlines()[0] == (
-        f"Error: Port {port}, which the local cloud has kept, is taken by another program."
-    )
-    assert "labelctl local reset" in told.err
-    assert told.out == as_json.out == ""
-    assert '"kind": "local_cloud"' in as_json.err
-    assert processes.ours(cloud_folder(own)) == set()
-    own("local", "start")
+    assert f"Another program uses port {port}" in uploaded.err
+    assert "labelctl local env" in uploaded.err
+    assert "Another program" not in verified.err
+
+
+def test_a_damaged_record_heals_while_the_cloud_runs(own: User, photo: Photo) -> None:
+    photo("a.jpg")
+    own("deploy", "--quiet")
+    (cloud_folder(own) / "engine.json").write_text('{"half": ')
+
+    uploaded = own("upload", "a.jpg", "--wait")
+
+    assert "engine.json is damaged. Photos and labels are kept." in uploaded.err
+    assert "damaged" not in own("verify", "--overdue", "0").err
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -256,8 +264,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("damaged", ["engine.json", "state/0*/dynamodb.json"])
-def test_a_damaged_folder_is_named_and_kept(own: User, photo: Photo, damaged: str) -> None:
+def test_a_damaged_state_is_named_and_kept(own: User, photo: Photo) -> None:
     photo("a.jpg")
     own("deploy", "--quiet")
     own("upload", "a.jpg")
@@ -265,7 +272,7 @@ def test_a_damaged_folder_is_named_and_kept(own: User, photo: Photo, damaged: st
     end_all(folder)
     for scratch in ("tmp", "empty-home"):
         shutil.rmtree(folder / scratch)
-    found = list(folder.glob(damaged))
+    found = list(folder.glob("state/0*/dynamodb.json"))
     assert found
     for path in found:
         path.write_text('{"half": ')

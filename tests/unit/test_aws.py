@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import boto3
 import botocore.exceptions as boto
+import botocore.parsers
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -160,6 +161,18 @@ def test_what_boto3_itself_says(error, kind, words, hint):
     assert words in told.message
     assert hint in told.hint
     assert not told.message.endswith("..")
+
+
+def test_an_answer_that_is_none_of_awss():
+    parser = botocore.parsers.create_parser("query")
+    page = {"status_code": 404, "headers": {}, "body": b"<p>Not found\nhere"}
+    with pytest.raises(botocore.parsers.ResponseParserError) as unreadable:
+        parser.parse(page, None)
+    error = explain(unreadable.value)
+    assert type(error) is RefusedError
+    assert error.message.startswith("The answer cannot be read: Unable to parse response")
+    assert "\n" not in error.message
+    assert "AWS_ENDPOINT_URL" in error.hint
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError("x")])

@@ -157,13 +157,28 @@ def test_half_a_request_is_dropped() -> None:
             answer = await reader.read()  # until it is closed
             assert answer.startswith(b"HTTP/1.1 400")
             assert b"RequestTimeout" in answer
-            slow = asyncio.create_task(server.ask(b"slow"))
-            await server.are_busy(1)
-            await asyncio.sleep(0.1)  # longer than the patience: it is the server's own time
-            server.go_on.set()
-            assert (await slow)[0] == b"200"
 
     play(scene)
+
+
+def test_a_whole_request_may_take_its_time() -> None:
+    """Whoever listens whether the client hangs up hears nothing for as long as it waits."""
+    heard: list[str] = []
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        heard.append((await receive())["type"])
+        heard.append((await receive())["type"])
+
+    async def scene() -> None:
+        messages: asyncio.Queue[Message] = asyncio.Queue()
+        messages.put_nowait({"type": "http.request", "body": b"all of it"})
+        later = {"type": "http.disconnect"}
+        asyncio.get_running_loop().call_later(0.05, messages.put_nowait, later)
+        in_time = connections.in_time(app, patience=0.01)
+        await in_time({"type": "http"}, messages.get, messages.put)
+
+    play(scene)
+    assert heard == ["http.request", "http.disconnect"]
 
 
 LIMITS = """

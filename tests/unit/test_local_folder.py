@@ -165,3 +165,12 @@ def test_a_link_to_a_folder_of_ones_own_is_followed(tmp_path: Path) -> None:
     folder.refuse_others(tmp_path / "local")
     folder.prepare(tmp_path / "local")
     assert (disk.stat().st_mode & 0o777) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
+def test_another_users_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "local").symlink_to(tmp_path / "disk")
+    os.lchown(tmp_path / "local", 65534, 65534)
+    with pytest.raises(LocalCloudError, match="belongs to another user"):
+        folder.refuse_others(tmp_path / "local")

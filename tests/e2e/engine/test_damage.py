@@ -108,6 +108,15 @@ def test_a_stop_finds_what_runs_without_a_record(home: Path) -> None:
     assert [url.rpartition("/")[2] for url in all_queues(engine.start(home=home))] == ["kept"]
 
 
+def test_a_link_leads_to_the_same_cloud(home: Path, tmp_path: Path) -> None:
+    cloud = engine.start(home=home)
+    (tmp_path / "link").symlink_to(home)
+    (home / "engine.json").unlink()
+    healed = engine.start(home=tmp_path / "link")
+    assert not processes.alive(cloud.pid)
+    assert processes.ours(home) == {healed.pid, healed.recogniser_pid}
+
+
 def test_damaged_code_comes_back_from_the_bucket_it_was_deployed_from(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
