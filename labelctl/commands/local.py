@@ -32,11 +32,11 @@ def start(
         Path | None,
         typer.Option(
             metavar="FILE.onnx",
-            help="Label with this model too: an Ultralytics export, with its metadata.",
+            help="Label with this model only: an Ultralytics export, with its metadata.",
         ),
     ] = None,
     no_model: Annotated[
-        bool, typer.Option("--no-model", help="Label without the model it was started with.")
+        bool, typer.Option("--no-model", help="Return to the models of labelctl[local].")
     ] = False,
 ) -> None:
     """Start it. Any command with --local does so by itself."""
@@ -48,6 +48,8 @@ def start(
     if cloud.notice:
         session.view.warn(cloud.notice)
     _show(session, cloud)
+    if cloud.notice:
+        session.view.warn(cloud.notice)
     session.view.note("Next: labelctl deploy --local")
 
 

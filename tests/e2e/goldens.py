@@ -67,7 +67,7 @@ VARYING = [
     (r"\blabelctl-[0-9a-f]{32}\.zip", f"labelctl-{'HASH' * 8}.zip"),
     (r"(golden-[a-z-]+-)[0-9a-f]{12,13}\b", r"\1random-random"),
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:PPPPP"),
-    (r"(labelctl-local/\w+@)[0-9a-f]{12}", r"\1HASHHASHHASH"),
+    (r"(labelctl-local/[\w.+-]+@)[0-9a-f]{12}", r"\1HASHHASHHASH"),
     (r"\bLCTL[A-Z2-7]{16}\b", "LCTL" + "KEY." * 4),
     (r'(AWS_SECRET_ACCESS_KEY(?:=|": "))[\w-]{40}', r"\1SECRET"),
     (r"\b\d+ ?ms\b", "N ms"),

@@ -241,9 +241,9 @@ def test_export_for_programs(asked: Album, tmp_path: Path) -> None:
 
 
 def test_export_for_pipes(asked: Album) -> None:
-    right = answers.records(asked.entries, "hills/", 70)
+    right = answers.records(asked.entries, "hills/", 55.5)
 
-    said = asked("export", "--prefix", "hills/", "--min-confidence", "70")
+    said = asked("export", "--prefix", "hills/", "--min-confidence", "55.5")
 
     told = [*csv.DictReader(io.StringIO(said.out))]
 

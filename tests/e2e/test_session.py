@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -363,22 +364,47 @@ def status_of(client: Client, stack: str) -> str:
     return told
 
 
-def test_the_demo_shows_the_commands_that_it_stands_for(cloud: User, photo: Photo) -> None:
-    told = cloud("demo", photo("me.png", "astronaut.png"))
+def test_the_demo_shows_what_it_recognises_and_the_commands_that_it_stands_for(
+    cloud: User,
+) -> None:
+    """Its photographs have a folder of their own, so that they replace nothing of the user's."""
+    told = cloud("demo")
 
-    for command in ("deploy", "upload --wait", "labels me.png", "status"):
-        assert f"$ labelctl {command}" in told.err
-    assert ["me.png", "Face"] in [row[:2] for row in told.rows]
+    recognised = dict(told.rows)
+    assert recognised["demo/astronaut.png"].startswith("Face 9")
+    assert "(Head, Person)" in recognised["demo/astronaut.png"]
+    assert recognised["demo/chelsea.png"].startswith("Cat 9")
+    assert re.search(
+        r"Cup 9\d %.*Espresso 9\d % \(Beverage, Coffee\)", recognised["demo/coffee.png"]
+    )
+    assert len(recognised) == 4
+    commands = re.findall(r"^\$ labelctl (.*) --local$", told.err, re.MULTILINE)
+    assert commands[0] == "deploy"
+    assert commands[1].startswith("upload --wait --prefix demo/ ")
+    following = re.findall(r"^Next: \$ labelctl (.*) --local$", told.err, re.MULTILINE)
+    assert following == ["labels demo/astronaut.png", "search Face", "destroy"]
+    for command in following[:2]:
+        assert cloud(*command.split(), "--local").rows
+    [page] = re.findall(r"^Gallery: (.*)$", told.err, re.MULTILINE)
+    assert "demo/chelsea.png" in Path(page).read_text()
+
+    again = cloud("demo", "-o", "json")
+
+    assert again.err == "4 unchanged.\n"
+    assert [photo["image"] for photo in again.json["photos"]] == sorted(recognised)
+    assert (again.json["not_sent"], again.json["gallery"]) == ([], page)
     cloud("destroy", "--local", "--yes")
 
 
-def test_the_demo_has_photographs_of_its_own(cloud: User) -> None:
-    """They have a folder of their own, so that they replace nothing of the user's."""
-    told = cloud("demo")
+def test_the_demo_of_ones_own_photos_goes_on_after_a_bad_one(cloud: User, photo: Photo) -> None:
+    broken = photo("broken.jpg")
+    broken.write_bytes(broken.read_bytes()[:10_000])
+    told = cloud("demo", photo("me.png", "astronaut.png"), broken, code=5)
 
-    names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
-    assert {row[0] for row in told.rows} == {f"demo/{name}" for name in names}
-    assert "$ labelctl labels demo/astronaut.png" in told.err
+    assert told.rows[0][0] == "me.png"
+    assert "broken.jpg" in told.err
+    assert "Gallery: " in told.err
+    assert "1 of 2 photos could not be labelled." in told.err
     cloud("destroy", "--local", "--yes")
 
 
