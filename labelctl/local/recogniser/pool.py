@@ -51,17 +51,12 @@ class Pool:
         self._under_way: set[Future[Sight]] = set()
         self._hopeless: set[bytes] = set()  # SHA-256 of pictures that ran into a limit
 
-    def place(self) -> contextlib.AbstractContextManager[None]:
-        """A place in the queue, to be taken before any work for a picture, such as fetching it.
+    def turn(self) -> contextlib.AbstractContextManager[None]:
+        """A request's turn, to be waited for before any work for it, such as fetching its picture.
 
-        Raises RefusalError (ThrottlingException) if more wait already than can be served soon.
+        Raises RefusalError (ThrottlingException) if it does not come soon enough.
         """
-        return self._admission.place()
-
-    @property
-    def places(self) -> int:
-        """How many requests may have a place now."""
-        return self._admission.places
+        return self._admission.turn()
 
     def look(
         self, data: bytes, max_colors: int | None = None, wanted: Callable[[], bool] = lambda: True
