@@ -265,15 +265,20 @@ def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled(
     }
 
 
-def test_the_slower_the_pictures_the_shorter_a_request_may_wait():
-    admission = Admission(workers=2)
-    for _ in range(50):
-        admission.record(0.5)
-    assert admission.patience == pytest.approx(7, abs=0.1)
+def test_the_longer_a_turn_takes_the_shorter_a_request_may_wait():
+    now = 0.0
+    admission = Admission(workers=2, clock=lambda: now)
 
-    for _ in range(50):
-        admission.record(10)
-    assert admission.patience == 0.5
+    def have_turns(seconds: float) -> float:
+        nonlocal now
+        for _ in range(50):
+            with admission.turn():
+                now += seconds
+        return admission.patience
+
+    assert have_turns(0.5) == pytest.approx(8.25, abs=0.1)
+    assert have_turns(2) == pytest.approx(6, abs=0.1)
+    assert have_turns(20) == 0.5
 
 
 def test_a_throttled_request_costs_no_work(pool):

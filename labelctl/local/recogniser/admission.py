@@ -21,10 +21,11 @@ from threading import Event, Lock
 from labelctl.local.recogniser.refusals import throttled
 
 _MOST_WAITING = 100  # requests; any more are refused at once
-_PATIENCE = 8.0  # seconds: callers usually give up after 10
-_LEAST_PATIENCE = 0.5
-_FIRST_GUESS = 0.2  # seconds a picture
-_WEIGHT = 0.2  # of the latest picture in the average
+_IN_TIME = 9.0  # seconds from request to answer: callers usually give up after 10
+_LEAST_PATIENCE = 0.5  # seconds
+_FIRST_GUESS = 0.5  # seconds that a turn takes
+_WEIGHT = 0.2  # of the latest turn in the average
+_MARGIN = 1.5  # some turns take longer than the average
 
 
 class Admission:
@@ -47,10 +48,11 @@ class Admission:
     def turn(self) -> Iterator[None]:
         """Wait for a turn and have it. Raises RefusalError (ThrottlingException) if none comes."""
         self._take()
+        began = self._clock()
         try:
             yield
         finally:
-            self._give()
+            self._give(self._clock() - began)
 
     @property
     def waiting(self) -> int:
@@ -61,16 +63,10 @@ class Admission:
     def patience(self) -> float:
         """Seconds that a request can wait for its turn and still be answered in time.
 
-        How long a picture takes is measured all the time: it depends on the machine, on what else it
-        does, on the pictures, and on the model. After its turn has come a request needs that long
-        twice, since its worker is still busy with another.
+        How long a turn takes is measured all the time: it depends on the machine, on what else it
+        does, on the pictures, and on the model.
         """
-        return max(_PATIENCE - 2 * self._seconds, _LEAST_PATIENCE)
-
-    def record(self, seconds: float) -> None:
-        """Note how long a worker was busy with a picture, by the clock."""
-        with self._lock:
-            self._seconds += _WEIGHT * (seconds - self._seconds)
+        return max(_IN_TIME - _MARGIN * self._seconds, _LEAST_PATIENCE)
 
     def _take(self) -> None:
         with self._lock:
@@ -85,8 +81,9 @@ class Admission:
         if request.refused:
             raise throttled()
 
-    def _give(self) -> None:
+    def _give(self, seconds: float) -> None:
         with self._lock:
+            self._seconds += _WEIGHT * (seconds - self._seconds)
             if not self._waiting:
                 self._free += 1
                 return
