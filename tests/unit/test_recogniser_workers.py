@@ -105,6 +105,12 @@ def test_as_many_scans_as_a_camera_writes_are_fine(pool):
     assert names(pool, endless_jpeg(scans=10, side=1000)) == ["Red"]
 
 
+def test_the_largest_picture_that_is_allowed_keeps_the_limits():
+    clear = Image.new("RGBA", (10_000, 10_000), (255, 0, 0, 200))
+    with workers(workers=1) as pool:
+        assert "Red" in names(pool, encode(clear, compress_level=1))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit on memory")
 def test_a_picture_that_needs_too_much_memory_is_refused():
     large = encode(Image.new("RGB", (9000, 9000)), compress_level=1)
