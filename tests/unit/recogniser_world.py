@@ -103,7 +103,7 @@ class InProcess:
         self._recogniser = Recogniser(model)
         self._lock = threading.Lock()
 
-    def place(self) -> AbstractContextManager[None]:
+    def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def look(

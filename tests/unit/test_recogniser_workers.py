@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +102,12 @@ def test_it_costs_its_time_only_once(pool):
 
 def test_as_many_scans_as_a_camera_writes_are_fine(pool):
     assert names(pool, endless_jpeg(scans=10, side=1000)) == ["Red"]
+
+
+def test_the_largest_picture_that_is_allowed_keeps_the_limits():
+    clear = Image.new("RGBA", (10_000, 10_000), (255, 0, 0, 200))
+    with workers(workers=1) as pool:
+        assert "Red" in names(pool, encode(clear, compress_level=1))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit on memory")
@@ -204,42 +209,124 @@ def test_workers_get_no_credentials(monkeypatch):
 # -- the queue
 
 
-def test_as_many_requests_may_wait_as_can_be_served_in_time():
-    admission = Admission(workers=2)
-    for _ in range(50):
-        admission.record(0.5)
-    assert admission.places == pytest.approx(2 + 2 * 6 / 0.5, abs=1)
+class Asking:
+    """Requests that wait one behind the other, while both turns of a worker are taken."""
 
-    for _ in range(50):
-        admission.record(7)
-    assert admission.places == 3, "one a worker, and one that waits"
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._threads = ThreadPoolExecutor(20)
+        self._taken = [admission.turn(), admission.turn()]
+        for turn in self._taken:
+            turn.__enter__()
+        self.outcomes: dict[int, str] = {}
 
-    for _ in range(50):
-        admission.record(0.001)
-    assert admission.places == 66, "each holds a picture in memory"
+    def wait(self, count: int) -> None:
+        """Have so many more requests wait."""
+        for _ in range(count):
+            before = self._admission.waiting
+            self._threads.submit(self._ask, len(self.outcomes) + before)
+            soon(lambda before=before: self._admission.waiting == before + 1)
+
+    def end_one(self) -> None:
+        """End one of those that have had their turn since the beginning."""
+        self._taken.pop().__exit__(None, None, None)
+
+    def close(self) -> None:
+        for turn in self._taken:
+            turn.__exit__(None, None, None)
+        self._threads.shutdown()
+
+    def _ask(self, number: int) -> None:
+        try:
+            with self._admission.turn():
+                self.outcomes[number] = "had its turn"
+        except RefusalError as refusal:
+            self.outcomes[number] = refusal.code
 
 
-def test_what_exceeds_the_queue_is_throttled_before_any_work(pool):
+def test_requests_have_their_turns_in_the_order_in_which_they_came():
+    asking = Asking(Admission(workers=1))
+    asking.wait(10)
+    assert asking.outcomes == {}
+
+    asking.end_one()
+    soon(lambda: len(asking.outcomes) == 10)
+    asking.close()
+
+    assert set(asking.outcomes.values()) == {"had its turn"}
+    assert list(asking.outcomes) == list(range(10))
+
+
+def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled():
+    now = 0.0
+    admission = Admission(workers=1, clock=lambda: now)
+    asking = Asking(admission)
+    asking.wait(4)
+    now = admission.patience + 1
+    asking.wait(1)
+
+    asking.end_one()
+    soon(lambda: len(asking.outcomes) == 5)
+    asking.close()
+
+    assert asking.outcomes == {
+        0: "had its turn",
+        1: "ThrottlingException",
+        2: "had its turn",
+        3: "ThrottlingException",
+        4: "had its turn",
+    }
+
+
+def test_the_longer_a_turn_takes_the_shorter_a_request_may_wait():
+    now = 0.0
+    admission = Admission(workers=2, clock=lambda: now)
+
+    def have_turns(seconds: float) -> float:
+        nonlocal now
+        for _ in range(50):
+            with admission.turn():
+                now += seconds
+        return admission.patience
+
+    assert have_turns(0.5) == pytest.approx(8.25, abs=0.1)
+    assert have_turns(2) == pytest.approx(6, abs=0.1)
+    assert have_turns(20) == 0.5
+
+
+def test_a_throttled_request_costs_no_work(pool):
     def untouched(*_: Any) -> Any:
         raise AssertionError("work was done for a throttled request")
 
+    pool._admission = Admission(workers=1, most_waiting=0)
     with (
         rekognition(pool, fetch=untouched, authorize=untouched) as client,
-        ExitStack() as places,
+        pool.turn(),
+        pool.turn(),
+        pytest.raises(ClientError) as caught,
     ):
-        for _ in range(pool.places):
-            places.enter_context(pool.place())
-        with pytest.raises(ClientError) as caught:
-            client.detect_labels(Image={"S3Object": {"Bucket": "photos", "Name": "a.jpg"}})
+        client.detect_labels(Image={"S3Object": {"Bucket": "photos", "Name": "a.jpg"}})
 
     error = caught.value.response
     assert error["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
-def test_a_refused_request_leaves_its_place_to_the_next(pool):
+def test_more_than_can_wait_are_throttled_at_once():
+    admission = Admission(workers=1, most_waiting=3)
+    asking = Asking(admission)
+    asking.wait(3)
+
+    with pytest.raises(RefusalError, match="Rate exceeded"), admission.turn():
+        pass
+
+    asking.close()
+    assert set(asking.outcomes.values()) == {"had its turn"}
+
+
+def test_a_refused_request_gives_its_turn_to_the_next(pool):
     with rekognition(pool, fetch=None, authorize=allow) as client:
-        for _ in range(pool.places + 1):
+        for _ in range(2 * 2 + 1):
             with pytest.raises(ClientError, match="InvalidParameterException"):
                 client.detect_labels(Image={"Bytes": b""})
 
