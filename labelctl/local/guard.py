@@ -23,7 +23,7 @@ _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGN
 _PATH = re.compile(r"/[!\"$-~]*")  # any visible ASCII character, but not the fragment's mark
 _ADMIN = ("/_ministack/", "/_localstack/", "/_aws/")
 # CloudFormation hands these two to what it waits for; each URL ends in a secret token.
-_CALLBACKS = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
+RESPONSE, SIGNAL = "/_ministack/cfn-response/", "/_ministack/cfn-signal/"
 
 # The verbs of AWS operations that change nothing. ReceiveMessage is not one: it hides the message.
 _LOOKING = re.compile(
@@ -83,7 +83,7 @@ def is_loopback(host: str) -> bool:
 
 def is_callback(request: Request) -> bool:
     """Whether this is an unsigned call that CloudFormation asked for, by a secret URL."""
-    return request.method == "PUT" and request.path.startswith(_CALLBACKS)
+    return request.method == "PUT" and request.path.startswith((RESPONSE, SIGNAL))
 
 
 def effect(request: Request, body_start: bytes = b"") -> Effect:
