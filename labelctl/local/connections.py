@@ -5,7 +5,10 @@ Without a bound, the emulator could at some point neither accept a request nor o
 So an idle connection is closed for a new one, as servers do: clients open another when they need it.
 While none is idle, a few new ones wait; the rest hear what S3 says then, and clients try again later.
 
-`install` replaces hypercorn's class of a connection, a private working of hypercorn 0.18.
+Only HTTP/1.1 is spoken, as AWS does without TLS: one HTTP/2 connection could carry a hundred requests.
+
+`install` replaces hypercorn's class of a connection, and its change of protocol, which are private
+workings of hypercorn 0.18.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from collections import deque
 from hypercorn.asyncio import run as hypercorn_run
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Event, Updated
+from hypercorn.protocol.h11 import H11Protocol
 
 from labelctl.local import asgi
 from labelctl.local.asgi import App, Message, Receive, Send
@@ -99,11 +103,16 @@ class Connection(TCPServer):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Bound the connections of this process by the files that it may open."""
+    """Bound the connections of this process by the files that it may open, and their protocol."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY:
         Connection.most = max(_LEAST, min(_MOST, files - _RESERVED))
     hypercorn_run.TCPServer = Connection
+    H11Protocol._check_protocol = _stay
+
+
+async def _stay(_: H11Protocol, __: object) -> None:
+    """Change to no other protocol than HTTP/1.1; a server may ignore `Upgrade`. [RFC 9110, 7.8]"""
 
 
 class SlowRequestError(Exception):

@@ -13,12 +13,16 @@ from typing import Any
 
 from labelctl.local import guard, metrics, rights, workers
 from labelctl.local.credentials import Credentials
+from labelctl.local.signature import ALGORITHM
 
 
 def apply(root: Credentials) -> None:
     """Make all corrections. `root` is the data folder's own access key."""
+    know_one_root_key(root)
     give_workers_secrets(root)
     check_signatures_once()
+    route_presigned_urls_by_their_scope()
+    read_only_checksums_from_trailers()
     count_loopback_as_tls()
     let_wildcards_match_line_breaks()
     forbid_what_may_not_be_listed()
@@ -29,6 +33,17 @@ def apply(root: Credentials) -> None:
     tell_no_read_units()
     metrics.publish()
     workers.end_unneeded()
+
+
+def know_one_root_key(root: Credentials) -> None:
+    """To the emulator, `test` and every account number are keys of the root user as well.
+
+    The gateway admits neither. Should the emulator ever read another key out of a request than the
+    one whose signature was checked, that key must not be root's. "" stands for internal calls.
+    """
+    from ministack.core import iam_evaluator
+
+    iam_evaluator.is_root_access_key = lambda key: key in ("", root.access_key_id)
 
 
 def give_workers_secrets(root: Credentials) -> None:
@@ -64,6 +79,49 @@ def check_signatures_once() -> None:
         iam_evaluator._anonymous.set(False)
 
     app.pin_signed_request = leave_out
+
+
+def route_presigned_urls_by_their_scope() -> None:
+    """A presigned URL is good for the service in its credential scope only.
+
+    The emulator would choose the service by the request's body, which S3 does not sign: whoever holds
+    a link to one object could call any service as the user who made the link. [IAM User Guide,
+    Elements of an AWS API request signature]
+    """
+    from ministack import app
+
+    detect = app.detect_service
+
+    def detect_by_scope(
+        method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]
+    ) -> Any:
+        credential = query.get("X-Amz-Credential")
+        if credential and "authorization" not in headers:
+            headers = headers | {"authorization": f"{ALGORITHM} Credential={credential[0]}"}
+        return detect(method, path, headers, query)
+
+    app.detect_service = detect_by_scope
+
+
+def read_only_checksums_from_trailers() -> None:
+    """The only trailers that S3 knows are checksums. [S3, Checking object integrity]
+
+    The emulator takes every trailer for a header. Trailers are part of the body, which need not be
+    signed: they could name another service, another object to copy from, or another user.
+    """
+    from ministack import app
+
+    decode = app._decode_aws_chunked_body
+
+    def decode_and_drop(body: bytes, headers: dict[str, str]) -> bytes:
+        signed = set(headers)
+        decoded: bytes = decode(body, headers)
+        for name in headers.keys() - signed:
+            if not name.startswith("x-amz-checksum-"):
+                del headers[name]
+        return decoded
+
+    app._decode_aws_chunked_body = decode_and_drop
 
 
 def count_loopback_as_tls() -> None:

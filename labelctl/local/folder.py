@@ -180,12 +180,18 @@ def write(home: Path, record: Record) -> None:
 
 def prepare(home: Path) -> None:
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make(home)
         refuse_foreign(home)
         home.chmod(0o700)
         (home / _MARKER).touch()
     except OSError as problem:
         raise _unusable(home, problem) from None
+
+
+def _make(home: Path) -> None:
+    """Make the folder and the one around it, closed to others whatever the umask is."""
+    for path in (home.parent, home):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def refuse_foreign(home: Path) -> None:
@@ -197,9 +203,10 @@ def refuse_foreign(home: Path) -> None:
 
 
 def refuse_others(home: Path) -> None:
-    """Raise LocalCloudError when another user owns the folder, or could put another in its place.
+    """Raise LocalCloudError when another user owns the folder, can write to it, or could replace it.
 
-    Whoever can write there decides where requests, photos and credentials go.
+    Whoever can write there decides where requests, photos and credentials go. In a sticky
+    folder, such as /tmp, nobody can replace what another user has made.
     """
     mine, roots = {os.geteuid()}, {os.geteuid(), 0}
     for path, trusted in ((home, mine), (home.parent, roots)):
@@ -211,7 +218,7 @@ def refuse_others(home: Path) -> None:
             raise _unusable(home, problem) from None
         if target.st_uid not in trusted or link.st_uid not in roots:
             reason = "belongs to another user"
-        elif path != home and target.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+        elif target.st_mode & stat.S_IWOTH and (path == home or not target.st_mode & stat.S_ISVTX):
             reason = "can be changed by every user"
         else:
             continue
@@ -249,7 +256,7 @@ def locked(home: Path) -> Iterator[None]:
     path = home / _LOCK
     while True:
         try:
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make(home)
             stream = path.open("a")
         except OSError as problem:
             raise _unusable(home, problem) from None

@@ -32,6 +32,7 @@ from pathlib import Path
 
 from labelctl.local import (
     asgi,
+    callbacks,
     corrections,
     credentials,
     error_answers,
@@ -131,9 +132,18 @@ class Gateway:
         elif request.path == _HEALTH:
             await self._answer_health(request, send)
         elif guard.is_callback(request):
-            await self._pass_on(request, scope, await asgi.read(receive, _LARGEST), receive, send)
+            await self._answer_callback(request, scope, receive, send)
         else:
             await self._answer_signed(request, scope, receive, send)
+
+    async def _answer_callback(
+        self, request: Request, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        if callbacks.is_awaited(request.path):
+            body = await asgi.read(receive, callbacks.LARGEST)
+            await self._pass_on(request, scope, body, receive, send)
+        else:
+            await asgi.reply(send, 403, {"message": "Nothing waits for this call."})
 
     async def _answer_signed(
         self, request: Request, scope: Message, receive: Receive, send: Send

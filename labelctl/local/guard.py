@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+_PATH = re.compile(r"/[!\"$-~]*")  # any visible ASCII character, but not the fragment's mark
 _ADMIN = ("/_ministack/", "/_localstack/", "/_aws/")
 # CloudFormation hands these two to what it waits for; each URL ends in a secret token.
-_CALLBACKS = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
+RESPONSE, SIGNAL = "/_ministack/cfn-response/", "/_ministack/cfn-signal/"
 
 # The verbs of AWS operations that change nothing. ReceiveMessage is not one: it hides the message.
 _LOOKING = re.compile(
@@ -62,6 +63,9 @@ def refusal(request: Request) -> str | None:
     headers = request.headers
     if not is_loopback(headers.get("host", "")) or not request.path.startswith("/"):
         return "The local cloud answers to localhost only."
+    if not _PATH.fullmatch(request.path):
+        # A URL's parser would drop some of it, and the rest would be what the signature is checked for.
+        return "The path of the request is not URL-encoded."
     if "origin" in headers:
         return "The local cloud does not answer web pages."
     if headers.get("sec-fetch-site", "none") != "none" and not _opens_object(request):
@@ -79,7 +83,7 @@ def is_loopback(host: str) -> bool:
 
 def is_callback(request: Request) -> bool:
     """Whether this is an unsigned call that CloudFormation asked for, by a secret URL."""
-    return request.method == "PUT" and request.path.startswith(_CALLBACKS)
+    return request.method == "PUT" and request.path.startswith((RESPONSE, SIGNAL))
 
 
 def effect(request: Request, body_start: bytes = b"") -> Effect:

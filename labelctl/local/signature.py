@@ -42,6 +42,11 @@ _SIGNED_CHUNKS = (
 )
 _UNSIGNED_BODIES = (UNSIGNED, "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_AUTHORIZATION = re.compile(
+    ALGORITHM + r" +Credential=([^=,\s]+), *SignedHeaders=([^=,\s]+), *Signature=([^=,\s]+)"
+)
+_SCOPE = re.compile(r"([^/]+)/([0-9]{8})/([^/]+)/([^/]+)/aws4_request")
+_IN_QUERY = {"x-amz-algorithm", "x-amz-credential", "x-amz-signature"}
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _TIME = "%Y%m%dT%H%M%SZ"
 
@@ -91,11 +96,17 @@ class Claim:
 
 
 def read(request: Request) -> Claim:
-    """What the request's signature claims. Raises RefusedError for a request that has none."""
-    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    """What the request's signature claims. Raises RefusedError for a request that has none.
+
+    Only the form that AWS documents is accepted, and each part of it only once. Of two access keys
+    the emulator could act on the one whose signature was not checked.
+    """
+    pairs = parse_qsl(request.query, keep_blank_values=True)
+    query = dict(pairs)
+    names = [name.lower() for name, _ in pairs if name.lower().startswith("x-amz-")]
     authorization = request.headers.get("authorization", "")
     presigned = "X-Amz-Signature" in query or "X-Amz-Algorithm" in query
-    if presigned and authorization:
+    if len(set(names)) < len(names) or (authorization and not _IN_QUERY.isdisjoint(names)):
         raise RefusedError(Problem.MALFORMED)
     if presigned:
         claim = _read_query(query)
@@ -172,11 +183,11 @@ def _signer(claim: Claim, secret: str) -> tuple[SigV4Auth, AWSRequest]:
 
 
 def _read_header(authorization: str, headers: Mapping[str, str]) -> Claim:
-    algorithm, _, rest = authorization.partition(" ")
-    fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
-    if algorithm != ALGORITHM or not {"Credential", "SignedHeaders", "Signature"} <= fields.keys():
+    found = _AUTHORIZATION.fullmatch(authorization)
+    if not found:
         raise RefusedError(Problem.MALFORMED)
-    access_key, date, region, service = _scope(fields["Credential"])
+    credential, signed_headers, signature = found.groups()
+    access_key, date, region, service = _scope(credential)
     payload = headers.get("x-amz-content-sha256") if service == "s3" else None
     if service == "s3" and not _is_payload(payload):
         raise RefusedError(Problem.MALFORMED)
@@ -186,8 +197,8 @@ def _read_header(authorization: str, headers: Mapping[str, str]) -> Claim:
         region=region,
         service=service,
         time=headers.get("x-amz-date", ""),
-        signed_headers=tuple(fields["SignedHeaders"].split(";")),
-        signature=fields["Signature"],
+        signed_headers=tuple(signed_headers.split(";")),
+        signature=signature,
         token=headers.get("x-amz-security-token", ""),
         presigned=False,
         payload=payload,
@@ -216,10 +227,10 @@ def _read_query(query: Mapping[str, str]) -> Claim:
 
 
 def _scope(credential: str) -> tuple[str, str, str, str]:
-    parts = credential.split("/")
-    if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
+    found = _SCOPE.fullmatch(credential)
+    if not found:
         raise RefusedError(Problem.MALFORMED)
-    access_key, date, region, service, _ = parts
+    access_key, date, region, service = found.groups()
     return access_key, date, region, service
 
 

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("hypercorn")
 from hypercorn.asyncio import run, serve
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 
 from labelctl.local import connections, processes
 from labelctl.local.asgi import App, Message, Receive, Send
@@ -200,3 +201,26 @@ def test_as_many_files_as_the_system_allows() -> None:
     command = [sys.executable, "-c", LIMITS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["100", "100", "90"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    ],
+    ids=["prior knowledge", "upgrade"],
+)
+def test_no_http_2_is_spoken(request_: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "TCPServer", run.TCPServer)
+    monkeypatch.setattr(Connection, "most", Connection.most)
+    monkeypatch.setattr(H11Protocol, "_check_protocol", H11Protocol._check_protocol)
+    connections.install()
+
+    async def scene() -> None:
+        async with serving() as server:
+            reader = await server.send(request_)
+            assert await reader.readexactly(13) == b"HTTP/1.1 200 "
+
+    play(scene)

@@ -68,7 +68,27 @@ def listed(**query):
         for name in ("EncodingType", "Key", "Prefix", "KeyMarker", "NextKeyMarker", "Delimiter")
     }
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+def presigned_for_s3():
+    scope = ["LCTL/20260101/us-east-1/s3/aws4_request"]
+    query = {"X-Amz-Credential": scope, "Action": ["CreateStack"]}
+    return app.detect_service("PUT", "/photos/a.jpg", FORM, query)
+
+def trailers():
+    headers = {"content-encoding": "aws-chunked"}
+    lines = ["2", "hi", "0", "x-amz-checksum-crc32:AAAAAA==", "x-amz-target:AmazonSQS.ListQueues"]
+    app._decode_aws_chunked_body("\\r\\n".join([*lines, "", ""]).encode(), headers)
+    return set(headers)
+
+def roots():
+    keys = ("test", "123456789012", "LCTL", "")
+    return [key for key in keys if iam_evaluator.is_root_access_key(key)]
+
 create_bucket()
+assert presigned_for_s3() == "cloudformation"
+assert trailers() == {"x-amz-checksum-crc32", "x-amz-target"}
+assert roots() == ["test", "123456789012", ""]
 assert listed(encoding_type="url") == "unreadable"
 assert not line_break()
 assert not any_word()
@@ -82,6 +102,10 @@ for module, name in (
 ):
     assert hasattr(module, name), name
 corrections.apply(Credentials('LCTL', 'secret'))
+assert presigned_for_s3() == "s3"
+assert app.detect_service("POST", "/", FORM, {"Action": ["CreateStack"]}) == "cloudformation"
+assert trailers() == {"x-amz-checksum-crc32"}
+assert roots() == ["LCTL", ""]
 everything = listed(encoding_type="url")
 assert (everything["Key"], everything["EncodingType"]) == (sorted(KEYS), ["url"]), everything
 page = listed(encoding_type="url", key_marker="a", prefix="", delimiter="\\x0b", max_keys="1")

@@ -158,6 +158,26 @@ def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, deed: Any
     folder.refuse_others(tmp_path / "local")
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_folder_that_others_could_fill_is_refused(tmp_path: Path, deed: Any, mode: int) -> None:
+    home = tmp_path / "local"
+    folder.prepare(home)
+    home.chmod(mode)
+    with pytest.raises(LocalCloudError, match="can be changed by every user"):
+        deed(home)
+
+
+def test_the_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
+    home = tmp_path / "labelctl" / "local"
+    usual = os.umask(0)
+    try:
+        folder.prepare(home)
+    finally:
+        os.umask(usual)
+    assert [path.stat().st_mode & 0o777 for path in (home, home.parent)] == [0o700, 0o700]
+
+
 def test_a_link_to_a_folder_of_ones_own_is_followed(tmp_path: Path) -> None:
     disk = tmp_path / "large-disk"
     disk.mkdir()

@@ -40,6 +40,15 @@ def test_refuses_targets_that_are_no_path(target: str) -> None:
     assert guard.refusal(get(target, HOST)) is not None
 
 
+@pytest.mark.parametrize("path", ["/photos/a.jpg#b", "/#", "/a\tb", "/a\nb", "/a b", "/a\x7f", "/é"])
+def test_refuses_paths_that_a_parser_would_shorten(path: str) -> None:
+    assert guard.refusal(get(path, HOST)) is not None
+
+
+def test_lets_in_paths_as_clients_encode_them() -> None:
+    assert guard.refusal(get("/photos/%C3%A9%23/a%20b!\"$&'()*+,;=:@[]{}|^`~.jpg", HOST)) is None
+
+
 @pytest.mark.parametrize(
     "headers",
     [

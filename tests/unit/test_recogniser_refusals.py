@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +22,7 @@ from labelctl.errors import LocalCloudError, UsageError
 from labelctl.local import health
 from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser.cloud import Cloud, Decision
+from labelctl.local.recogniser.connections import Connections
 from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
@@ -344,6 +347,11 @@ def test_a_web_page_is_refused(url, method, headers):
         (SIGNED, b"[" * 100_000, "Serialization"),
         (SIGNED, b'["a list"]', "InvalidParameter"),
         (SIGNED, b'{"Image": {"Bytes": "no base64!"}}', "InvalidParameter"),
+        (
+            SIGNED,
+            b'{"Image": {"S3Object": {"Bucket": "photos", "Name": "\\ud800"}}}',
+            "InvalidParameter",
+        ),
         (SIGNED, b'{"Image": {"Bytes": "aGk="}, "MinConfidence": NaN}', "InvalidParameter"),
         (SIGNED, b'{"Image": {"Bytes": "aGk="}, "MaxLabels": true}', "InvalidParameter"),
         (
@@ -357,6 +365,43 @@ def test_a_request_that_makes_no_sense_is_refused(url, headers, body, code):
     status, answer = send(url, "POST", headers, body)
 
     assert (status, answer["__type"]) == (400, f"{code}Exception")
+
+
+def test_a_request_that_announces_an_impossible_length_is_refused(url, capsys):
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection.request("POST", "/", headers=SIGNED | {"Content-Length": "9" * 5000})
+    assert connection.getresponse().status == 411
+    connection.close()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
+    go_on, asked = threading.Event(), threading.Semaphore(0)
+
+    def slow(*_: object) -> Decision:
+        asked.release()
+        go_on.wait(10)
+        return allow()
+
+    server = RecogniserServer(0, pool, root=ROOT, fetch=None, authorize=slow)
+    server.connections = Connections(most=2)
+    with serving(server) as url:
+        port = int(url.rpartition(":")[2])
+        busy = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        busy.request("POST", "/", b"not json", SIGNED)
+        assert asked.acquire(timeout=10)
+        half = socket.create_connection(("127.0.0.1", port), 10)
+        half.sendall(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n[")
+        second = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        second.request("POST", "/", b"not json", SIGNED)
+        assert asked.acquire(timeout=10)  # it has taken the place of the half request
+        assert half.recv(1) == b""
+        third = socket.create_connection(("127.0.0.1", port), 10)
+        assert third.recv(1) == b""  # both places are being answered
+        go_on.set()
+        assert [each.getresponse().status for each in (busy, second)] == [400, 400]
+        for each in (busy, half, second, third):
+            each.close()
 
 
 def test_a_connection_is_kept_for_the_next_request(url):

@@ -154,6 +154,38 @@ def test_what_is_no_signature_is_refused(request_: Request, problem: Problem) ->
     assert refused(request_, BODY) is problem
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text, scope: text.replace(" Cred", f" Credential=test/{scope}, Cred"),
+        lambda text, scope: f"{text}, Credential=test/{scope}",
+        lambda text, scope: text.replace(" Cred", f" ACredential=test/{scope}, Cred"),
+        lambda text, scope: f"AWS4-HMAC-SHA256 Credential=test/{scope},{text}",
+        lambda text, _: text.replace("Signature", "Credential", 1),
+    ],
+)
+def test_a_second_access_key_in_the_header_is_refused(change: Callable[[str, str], str]) -> None:
+    request, body = SIGNED["form"]()
+    scope = f"{request.headers['x-amz-date'][:8]}/us-east-1/iam/aws4_request"
+    changed = change(request.headers["authorization"], scope)
+    other = replace(request, headers=request.headers | {"authorization": changed})
+    assert refused(other, body) is Problem.MALFORMED
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Credential", "x-amz-credential", "X-AMZ-Security-Token"])
+@pytest.mark.parametrize("other", ["presigned session", "s3 list"])
+def test_a_second_access_key_in_the_query_is_refused(name: str, other: str) -> None:
+    request, body = SIGNED[other]()
+    twice = f"{name}=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&"
+    query = twice + ("" if other.startswith("presigned") else twice) + request.query
+    assert refused(replace(request, query=query), body) is Problem.MALFORMED
+
+
+def test_a_header_is_not_combined_with_an_access_key_in_the_query() -> None:
+    path = "/photos?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
+    assert refused(sign(S3SigV4Auth, "s3", "GET", path)) is Problem.MALFORMED
+
+
 def test_two_signatures_are_refused() -> None:
     request, _ = SIGNED["presigned s3"]()
     other, _ = SIGNED["s3 list"]()

@@ -216,6 +216,10 @@ def _list(value: Any, longest: int) -> list[Any]:
 def _text(value: Any, shortest: int, longest: int) -> str:
     if not isinstance(value, str) or not shortest <= len(value) <= longest:
         raise invalid_parameters()
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which no key can hold
+        raise invalid_parameters() from error
     return value
 
 

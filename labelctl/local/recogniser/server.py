@@ -20,6 +20,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -40,6 +41,7 @@ from labelctl.local.guard import Request
 from labelctl.local.recogniser.answer import Request as DetectLabels
 from labelctl.local.recogniser.answer import S3Object, read_request, write_answer
 from labelctl.local.recogniser.cloud import Cloud, Decision, Needs
+from labelctl.local.recogniser.connections import Connections
 from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.refusals import (
     RefusalError,
@@ -77,6 +79,7 @@ class RecogniserServer(ThreadingHTTPServer):
         self.root = root
         self.fetch = fetch
         self.authorize = authorize
+        self.connections = Connections()
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
@@ -124,6 +127,18 @@ class RecogniserServer(ThreadingHTTPServer):
             raise unreadable_object()
         return request
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a new connection's requests in a thread, if there is room for it."""
+        if self.connections.admit(request):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self.connections.forget(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no error of ours; anything else is logged."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -137,7 +152,12 @@ class _Handler(BaseHTTPRequestHandler):
     # Both, or Nagle's algorithm and delayed acknowledgements cost 40 ms a call.
     disable_nagle_algorithm = True
     wbufsize = 256 * 1024
-    timeout = 300
+    timeout = 75  # seconds between two pieces of a request; as long as the gateway's
+
+    def handle_one_request(self) -> None:
+        """Answer the next request; the connection counts as waiting until it has come."""
+        super().handle_one_request()
+        self.server.connections.answered(self.connection)
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
@@ -168,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> dict[str, Any]:
         raw = self._read_body()
+        self.server.connections.answering(self.connection)
         head = self._head()
         if refused := guard.refusal(head):
             raise RefusalError("AccessDeniedException", refused, 403)
@@ -183,11 +204,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit()):
+        if not re.fullmatch(r"[0-9]{1,12}", length):
             self.close_connection = True
             raise RefusalError("SerializationException", "The request has no length", 411)
         if int(length) <= _MAX_BODY:
-            return self.rfile.read(int(length))
+            body = self.rfile.read(int(length))
+            if len(body) < int(length):
+                raise ConnectionAbortedError("The caller has gone.")
+            return body
         # Answered early, the client would still be writing, and would see a reset, not the answer.
         rest = min(int(length), _MAX_DISCARDED)
         while rest > 0 and (block := self.rfile.read(min(rest, 64 * 1024))):

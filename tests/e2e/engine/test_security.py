@@ -283,6 +283,29 @@ def test_health_and_admin_pages_disclose_nothing(cloud: engine.Cloud) -> None:
             assert secret.encode() not in body
 
 
+def test_cloudformation_hears_only_what_it_waits_for(cloud: engine.Cloud) -> None:
+    def put(url: str, body: bytes) -> int:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+        connection.request("PUT", parts.path, body)
+        code = connection.getresponse().status
+        connection.close()
+        return code
+
+    for kind in ("cfn-response", "cfn-signal"):
+        for token in ("", "a", "../reset", "00000000-0000-0000-0000-000000000000"):
+            assert put(f"{cloud.endpoint}/_ministack/{kind}/{token}", b"{}") == 403
+    stacks = client(cloud, "cloudformation")
+    handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    stacks.create_stack(StackName="s", TemplateBody=json.dumps({"Resources": {"Handle": handle}}))
+    stacks.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+    made = stacks.describe_stack_resources(StackName="s")["StackResources"]
+    url = made[0]["PhysicalResourceId"]
+    signal = {"Status": "SUCCESS", "UniqueId": "1", "Reason": "done", "Data": "x"}
+    assert put(url, json.dumps(signal).encode()) == 200
+    assert put(url, json.dumps(signal | {"Data": "x" * 99_999}).encode()) >= 400
+
+
 def test_only_root_asks_for_others_rights(cloud: engine.Cloud) -> None:
     def ask(key: str, secret: str) -> int:
         question = {"method": "POST", "path": "/", "headers": {}, "body_sha256": "", "needs": []}
