@@ -36,7 +36,10 @@ def main() -> int:
     model = options.pop("model")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's: it closes the pipe
     tasks, answers = _streams()
-    return _serve(tasks, answers, model, limits.Limits(**options))
+    try:
+        return _serve(tasks, answers, model, limits.Limits(**options))
+    except BrokenPipeError:  # the server has gone
+        os._exit(0)  # not an orderly end, which would write the rest of the answer
 
 
 def arguments(model: Path | None, limit: limits.Limits) -> list[str]:
