@@ -19,6 +19,10 @@ class IncompleteBodyError(Exception):
     """The client hung up before the end of its body, or the body is larger than it may be."""
 
 
+class RoomError(Exception):
+    """Too many large bodies are being read."""
+
+
 def head(scope: Message) -> Request:
     """The head of a request. Values of a header that was sent several times are joined by commas."""
     headers: dict[str, str] = {}
@@ -42,6 +46,36 @@ async def read(receive: Receive, limit: int | None = None) -> bytes:
             raise IncompleteBodyError
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+class Room:
+    """Bounds what the bodies that are read at the same time take of the memory, in bytes.
+
+    The first `free` bytes of each are not counted: small requests go on when the room is full.
+    """
+
+    def __init__(self, total: int, free: int) -> None:
+        self.total, self.free, self.taken = total, free, 0
+
+    async def read(self, receive: Receive, limit: int) -> bytes:
+        """The whole body, as `read` does. Raises RoomError when there is no room for it."""
+        size = counted = 0
+
+        async def receive_counted() -> Message:
+            nonlocal size, counted
+            message = await receive()
+            size += len(message.get("body", b""))
+            more = max(0, size - self.free) - counted
+            if self.taken + more > self.total:
+                raise RoomError
+            counted += more
+            self.taken += more
+            return message
+
+        try:
+            return await read(receive_counted, limit)
+        finally:
+            self.taken -= counted
 
 
 def received(body: bytes, receive: Receive) -> Receive:
