@@ -24,6 +24,7 @@ from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser.cloud import Cloud, Decision
 from labelctl.local.recogniser.connections import Connections
 from labelctl.local.recogniser.pool import Pool
+from labelctl.local.recogniser.refusals import RefusalError, throttled
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
     ROOT,
@@ -401,6 +402,26 @@ def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
         assert [each.getresponse().status for each in (busy, second)] == [400, 400]
         for each in (busy, half, second, third):
             each.close()
+
+
+def test_strangers_take_no_place_in_the_queue(pool):
+    def stranger(*_: object) -> Decision:
+        raise RefusalError("UnrecognizedClientException", "Who?", 403)
+
+    def full() -> object:
+        raise throttled()
+
+    class Full:
+        place = staticmethod(full)
+        version = pool.version
+
+    for authorize, code in ((stranger, "UnrecognizedClient"), (allow, "Throttling")):
+        with (
+            rekognition(Full(), fetch=None, authorize=authorize) as client,
+            pytest.raises(ClientError) as caught,
+        ):
+            client.detect_labels(Image={"Bytes": plain("red")})
+        assert caught.value.response["Error"]["Code"] == f"{code}Exception"
 
 
 def test_a_connection_is_kept_for_the_next_request(url):

@@ -8,7 +8,7 @@
 prints one line, `listening on http://127.0.0.1:PORT`, when it is ready, logs to stderr, and ends
 quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, refuses what a web page could send there, and
 has the gateway check each caller's signature and rights. It knows HTTP and the order of the steps
-(admit, check, authorise, fetch, look, answer); each step itself is another module's.
+(check, authorise, admit, fetch, look, answer); each step itself is another module's.
 
 The log has a line for each request with what became of it. `dropped` is a request whose caller had
 gone before the work for it began; `wasted` one whose caller had gone when its answer was ready.
@@ -99,8 +99,8 @@ class RecogniserServer(ThreadingHTTPServer):
 
         Raises RefusalError for what is refused, ConnectionAbortedError if the caller has gone.
         """
+        request = self._authorized(signed, raw)  # first: strangers must not take the places
         with self.pool.place():
-            request = self._authorized(signed, raw)
             source = request.source
             data = source if isinstance(source, bytes) else self.fetch(source)
             sight = self.pool.look(data, request.max_colors, wanted)
