@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -51,14 +52,18 @@ async def read(receive: Receive, limit: int | None = None) -> bytes:
 class Room:
     """Bounds what the bodies that are read at the same time take of the memory, in bytes.
 
-    The first `free` bytes of each are not counted: small requests go on when the room is full.
+    The first `free` bytes of each are not counted: small requests go on when the room is full. Each
+    has to be complete within `seconds`.
     """
 
-    def __init__(self, total: int, free: int) -> None:
-        self.total, self.free, self.taken = total, free, 0
+    def __init__(self, total: int, free: int, seconds: float) -> None:
+        self.total, self.free, self.seconds, self.taken = total, free, seconds, 0
 
     async def read(self, receive: Receive, limit: int) -> bytes:
-        """The whole body, as `read` does. Raises RoomError when there is no room for it."""
+        """The whole body, as `read` does. Raises RoomError when there is no room for it.
+
+        A body that takes too long counts as incomplete.
+        """
         size = counted = 0
 
         async def receive_counted() -> Message:
@@ -73,7 +78,10 @@ class Room:
             return message
 
         try:
-            return await read(receive_counted, limit)
+            async with asyncio.timeout(self.seconds):
+                return await read(receive_counted, limit)
+        except TimeoutError:
+            raise IncompleteBodyError from None
         finally:
             self.taken -= counted
 

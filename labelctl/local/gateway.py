@@ -64,6 +64,7 @@ _UNCHECKED = 256 * 1024 * 1024
 that is no secret: presigned URLs do."""
 
 _SMALL = 1024 * 1024  # bytes of each that are not counted
+_IN_TIME = 60.0  # seconds for all of one: who sends a byte now and then holds a connection
 
 
 class Gateway:
@@ -77,7 +78,7 @@ class Gateway:
         self._commit: GroupCommit | None = None
         self._changed_by_loading = False
         self._arriving = 0  # bytes of the objects that are being stored
-        self._unchecked = asgi.Room(_UNCHECKED, _SMALL)
+        self._unchecked = asgi.Room(_UNCHECKED, _SMALL, _IN_TIME)
 
     def mark(self, *, rest: bool = False) -> None:
         """Something changed without a request, or by one that nobody waits for."""

@@ -38,7 +38,7 @@ async def begun(room: Room, receive: Receive) -> asyncio.Task[bytes]:
 
 def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4)
+        room = Room(total=10, free=4, seconds=10)
         first, second, third, small = Body(10), Body(9), Body(5), Body(4)
         reading = await begun(room, first.receive)
         with pytest.raises(asgi.RoomError):
@@ -57,7 +57,7 @@ def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
 
 def test_a_body_that_is_given_up_makes_room() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4)
+        room = Room(total=10, free=4, seconds=10)
         reading = await begun(room, Body(12).receive)
         assert room.taken == 8
         reading.cancel()
@@ -65,6 +65,16 @@ def test_a_body_that_is_given_up_makes_room() -> None:
         assert room.taken == 0
         with pytest.raises(asgi.IncompleteBodyError):
             await room.read(Body(101).receive, 8)
+        assert room.taken == 0
+
+    play(scene)
+
+
+def test_a_body_that_does_not_come_to_an_end_is_given_up() -> None:
+    async def scene() -> None:
+        room = Room(total=10, free=4, seconds=0.01)
+        with pytest.raises(asgi.IncompleteBodyError):
+            await room.read(Body(8).receive, 100)
         assert room.taken == 0
 
     play(scene)
