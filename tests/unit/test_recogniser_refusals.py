@@ -21,6 +21,7 @@ from PIL import Image
 from labelctl.errors import LocalCloudError, UsageError
 from labelctl.local import health
 from labelctl.local.credentials import Credentials
+from labelctl.local.recogniser import server as server_module
 from labelctl.local.recogniser.cloud import Cloud, Decision
 from labelctl.local.recogniser.connections import Connections
 from labelctl.local.recogniser.pool import Pool
@@ -422,6 +423,20 @@ def test_strangers_take_no_place_in_the_queue(pool):
         ):
             client.detect_labels(Image={"Bytes": plain("red")})
         assert caught.value.response["Error"]["Code"] == f"{code}Exception"
+
+
+def test_a_strangers_body_is_not_parsed(pool, monkeypatch):
+    def stranger(*_: object) -> Decision:
+        raise RefusalError("UnrecognizedClientException", "Who?", 403)
+
+    parsed: list[bytes] = []
+    monkeypatch.setattr(server_module, "_json", parsed.append)
+    with (
+        rekognition(pool, fetch=None, authorize=stranger) as client,
+        pytest.raises(ClientError, match="Who"),
+    ):
+        client.detect_labels(Image={"Bytes": plain("red")})
+    assert parsed == []
 
 
 def test_a_connection_is_kept_for_the_next_request(url):
