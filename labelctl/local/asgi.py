@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -17,6 +18,10 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 class IncompleteBodyError(Exception):
     """The client hung up before the end of its body, or the body is larger than it may be."""
+
+
+class RoomError(Exception):
+    """Too many large bodies are being read."""
 
 
 def head(scope: Message) -> Request:
@@ -42,6 +47,43 @@ async def read(receive: Receive, limit: int | None = None) -> bytes:
             raise IncompleteBodyError
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+class Room:
+    """Bounds what the bodies that are read at the same time take of the memory, in bytes.
+
+    The first `free` bytes of each are not counted: small requests go on when the room is full. Each
+    has to be complete within `seconds`.
+    """
+
+    def __init__(self, total: int, free: int, seconds: float) -> None:
+        self.total, self.free, self.seconds, self.taken = total, free, seconds, 0
+
+    async def read(self, receive: Receive, limit: int) -> bytes:
+        """The whole body, as `read` does. Raises RoomError when there is no room for it.
+
+        A body that takes too long counts as incomplete.
+        """
+        size = counted = 0
+
+        async def receive_counted() -> Message:
+            nonlocal size, counted
+            message = await receive()
+            size += len(message.get("body", b""))
+            more = max(0, size - self.free) - counted
+            if self.taken + more > self.total:
+                raise RoomError
+            counted += more
+            self.taken += more
+            return message
+
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await read(receive_counted, limit)
+        except TimeoutError:
+            raise IncompleteBodyError from None
+        finally:
+            self.taken -= counted
 
 
 def received(body: bytes, receive: Receive) -> Receive:

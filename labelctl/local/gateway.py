@@ -59,6 +59,13 @@ _LARGEST = 72 * 1024 * 1024
 """Bytes of a body that is read before its signature is known to hold: a function's zip of 50 MB, in
 base64, is the largest. S3 signs the hash of a body, so an object is read afterwards, of any size."""
 
+_UNCHECKED = 256 * 1024 * 1024
+"""Bytes of memory that all such bodies may take together. They need to name a key that exists, but
+that is no secret: presigned URLs do."""
+
+_SMALL = 1024 * 1024  # bytes of each that are not counted
+_IN_TIME = 60.0  # seconds for all of one: who sends a byte now and then holds a connection
+
 
 class Gateway:
     """The ASGI application around `inner` (ministack's)."""
@@ -71,6 +78,7 @@ class Gateway:
         self._commit: GroupCommit | None = None
         self._changed_by_loading = False
         self._arriving = 0  # bytes of the objects that are being stored
+        self._unchecked = asgi.Room(_UNCHECKED, _SMALL, _IN_TIME)
 
     def mark(self, *, rest: bool = False) -> None:
         """Something changed without a request, or by one that nobody waits for."""
@@ -153,6 +161,9 @@ class Gateway:
         except signature.RefusedError as error:
             code, message = refusals.word(error.problem, request)
             await asgi.reply_error(send, refusals.STATUS, request, code, message)
+        except asgi.RoomError:
+            message = "Too many large requests are arriving. Please try again."
+            await asgi.reply_error(send, 503, request, "ServiceUnavailable", message)
         else:
             await self._pass_on(request, scope, body, receive, send)
 
@@ -160,7 +171,7 @@ class Gateway:
         """The body of a request whose signature holds. Raises signature.RefusedError."""
         claim = signature.read(request)
         secret = rights.secret_of(claim, self.root)
-        body = await asgi.read(receive, _LARGEST) if claim.needs_body else b""
+        body = await self._unchecked.read(receive, _LARGEST) if claim.needs_body else b""
         body_sha256 = hashlib.sha256(body).hexdigest()
         signature.check(request, claim, secret, body_sha256, datetime.now(UTC))
         if not claim.needs_body:

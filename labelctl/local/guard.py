@@ -68,7 +68,9 @@ def refusal(request: Request) -> str | None:
         return "The path of the request is not URL-encoded."
     if "origin" in headers:
         return "The local cloud does not answer web pages."
-    if headers.get("sec-fetch-site", "none") != "none" and not _opens_object(request):
+    # Chromium sends what a page has it prefetch with `Sec-Fetch-Site: none`, as if it were typed.
+    of_page = headers.get("sec-fetch-site", "none") != "none" or "sec-purpose" in headers
+    if of_page and not _opens_object(request):
         return "The local cloud does not answer web pages."
     path = unquote(request.path)
     if f"{path}/".startswith(_ADMIN) and not is_callback(request):

@@ -61,6 +61,8 @@ def test_lets_in_paths_as_clients_encode_them() -> None:
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": "same-origin"},
         {"sec-fetch-site": ""},
+        {"sec-fetch-site": "none", "sec-purpose": "prefetch"},
+        {"sec-fetch-site": "none", "sec-purpose": "prefetch;prerender"},
     ],
     ids=str,
 )

@@ -21,9 +21,11 @@ from PIL import Image
 from labelctl.errors import LocalCloudError, UsageError
 from labelctl.local import health
 from labelctl.local.credentials import Credentials
+from labelctl.local.recogniser import server as server_module
 from labelctl.local.recogniser.cloud import Cloud, Decision
 from labelctl.local.recogniser.connections import Connections
 from labelctl.local.recogniser.pool import Pool
+from labelctl.local.recogniser.refusals import RefusalError, throttled
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
     ROOT,
@@ -402,6 +404,40 @@ def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
         assert [each.getresponse().status for each in (busy, second)] == [400, 400]
         for each in (busy, half, second, third):
             each.close()
+
+
+def test_strangers_take_no_place_in_the_queue(pool):
+    def stranger(*_: object) -> Decision:
+        raise RefusalError("UnrecognizedClientException", "Who?", 403)
+
+    def full() -> object:
+        raise throttled()
+
+    class Full:
+        place = staticmethod(full)
+        version = pool.version
+
+    for authorize, code in ((stranger, "UnrecognizedClient"), (allow, "Throttling")):
+        with (
+            rekognition(Full(), fetch=None, authorize=authorize) as client,
+            pytest.raises(ClientError) as caught,
+        ):
+            client.detect_labels(Image={"Bytes": plain("red")})
+        assert caught.value.response["Error"]["Code"] == f"{code}Exception"
+
+
+def test_a_strangers_body_is_not_parsed(pool, monkeypatch):
+    def stranger(*_: object) -> Decision:
+        raise RefusalError("UnrecognizedClientException", "Who?", 403)
+
+    parsed: list[bytes] = []
+    monkeypatch.setattr(server_module, "_json", parsed.append)
+    with (
+        rekognition(pool, fetch=None, authorize=stranger) as client,
+        pytest.raises(ClientError, match="Who"),
+    ):
+        client.detect_labels(Image={"Bytes": plain("red")})
+    assert parsed == []
 
 
 def test_a_connection_is_kept_for_the_next_request(url):

@@ -8,7 +8,7 @@
 prints one line, `listening on http://127.0.0.1:PORT`, when it is ready, logs to stderr, and ends
 quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, refuses what a web page could send there, and
 has the gateway check each caller's signature and rights. It knows HTTP and the order of the steps
-(wait for a turn, check, authorise, fetch, look, answer); each step itself is another module's.
+(authorise, check, wait for a turn, fetch, look, answer); each step itself is another module's.
 
 The log has a line for each request with what became of it. `dropped` is a request whose caller had
 gone before the work for it began; `wasted` one whose caller had gone when its answer was ready.
@@ -99,32 +99,30 @@ class RecogniserServer(ThreadingHTTPServer):
 
         Raises RefusalError for what is refused, ConnectionAbortedError if the caller has gone.
         """
+        request = self._authorized(signed, raw)  # first: strangers must not take the places
         with self.pool.turn():
             if not wanted():
                 raise ConnectionAbortedError("The caller has gone.")
-            request = self._authorized(signed, raw)
             source = request.source
             data = source if isinstance(source, bytes) else self.fetch(source)
             sight = self.pool.look(data, request.max_colors, wanted)
         return write_answer(request, sight, self.pool.version)
 
     def _authorized(self, signed: Request, raw: bytes) -> DetectLabels:
-        """The parameters of a request that is signed by somebody who may do what it asks for."""
-        refused, request = None, None
-        try:
-            request = read_request(_json(raw))
-        except RefusalError as error:
-            refused = error  # a stranger is not to learn even this
-        needs = [(_DETECT, "*")]
-        if request and isinstance(request.source, S3Object):
-            needs.append((request.source.action, request.source.arn))
-        decision = self.authorize(signed, hashlib.sha256(raw).hexdigest(), needs)
-        if decision.denied == _DETECT:
-            raise access_denied(decision.principal, _DETECT)
-        if refused or request is None:
-            raise refused or internal_error()
+        """The parameters of a request that is signed by somebody who may do what it asks for.
+
+        Nothing is made of a stranger's body: 8 MB of JSON can take 200 MB of memory.
+        """
+        body_sha256 = hashlib.sha256(raw).hexdigest()
+        decision = self.authorize(signed, body_sha256, [(_DETECT, "*")])
         if decision.denied:
-            raise unreadable_object()
+            raise access_denied(decision.principal, _DETECT)
+        request = read_request(_json(raw))
+        source = request.source
+        if isinstance(source, S3Object):
+            needs = [(source.action, source.arn)]
+            if self.authorize(signed, body_sha256, needs).denied:
+                raise unreadable_object()
         return request
 
     def process_request(self, request: Any, client_address: Any) -> None:
