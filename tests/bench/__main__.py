@@ -2,6 +2,7 @@
 
 startup   how long commands take to start
 photo     from `upload` to labels, one photo at a time
+album     64 photos of 12 megapixels: how busy the recogniser is, and how much of it is wasted
 quota     1,000 photos against a recogniser that allows 50 calls a second
 chaos     1,000 photos while everything fails and processes are killed; ends with 1 if one is lost
 search    what searches read of 100,000 label rows, in requests and capacity
@@ -15,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from tests.bench.album import album
 from tests.bench.chaos import chaos
 from tests.bench.lists import lists
 from tests.bench.photo import photo
@@ -32,6 +34,9 @@ def main() -> int:
     commands = parser.add_subparsers(dest="name", required=True)
     commands.add_parser("startup").set_defaults(run=startup)
     commands.add_parser("photo").set_defaults(run=photo)
+    one = commands.add_parser("album")
+    one.add_argument("--photos", type=int, default=64)
+    one.set_defaults(run=album)
     one = commands.add_parser("quota")
     one.add_argument("--photos", type=int, default=1000)
     one.add_argument("--calls-per-second", type=int, default=50, help="the recogniser's quota")

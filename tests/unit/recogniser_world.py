@@ -45,6 +45,13 @@ def plain(color: str, size: tuple[int, int] = (400, 200)) -> bytes:
     return encode(Image.new("RGB", size, color))
 
 
+def endless_jpeg(scans: int = 5000, side: int = 3000) -> bytes:
+    """A small progressive JPEG that repeats its last scan: each costs its decoder a full pass."""
+    picture = encode(Image.new("RGB", (side, side), "red"), "JPEG", progressive=True)
+    start = picture.rindex(b"\xff\xda")
+    return picture[:start] + (scans + 1) * picture[start:-2] + picture[-2:]
+
+
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[str]:
     """The server's address, while it runs in a thread."""
@@ -77,7 +84,7 @@ class InProcess:
         self._recogniser = Recogniser(model)
         self._lock = threading.Lock()
 
-    def place(self) -> AbstractContextManager[None]:
+    def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def look(

@@ -3,7 +3,7 @@
     server.py      the wire: HTTP in, JSON out; `python -m labelctl.local.recogniser --port N`
     cloud.py       the emulator beside it: may this caller do this? the bytes of an S3 object
     answer.py      a request's parameters, checked; findings → the response's shape
-    admission.py   how many requests may be under way
+    admission.py   whose turn it is, who waits, and who is refused
     pool.py        the worker processes, and the pictures that wait for them
     process.py     one worker process, as the server sees it
     worker.py      the program that a worker process runs

@@ -34,7 +34,7 @@ _MAX_INPUT_SIDE = 4096
 _MAX_METADATA = 2 * 1024 * 1024  # characters: ImageNet's 21,841 names take 0.5 million
 _MAX_NAME = 200
 _MAX_FOUND = 300  # boxes a picture, Ultralytics' own default
-_MAX_SECONDS = 4.0  # of CPU time a picture: callers of DetectLabels usually wait for 10 s
+_MAX_SECONDS = 3.0  # of CPU time a picture: callers of DetectLabels usually wait for 10 s
 
 
 # What a literal that nobody would write by hand makes Python's parser raise, too.

@@ -10,12 +10,11 @@ somebody may just have ended it; a picture that two workers die of is refused, t
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock, local
 
@@ -51,12 +50,12 @@ class Pool:
         self._under_way: set[Future[Sight]] = set()
         self._hopeless: set[bytes] = set()  # SHA-256 of pictures that ran into a limit
 
-    def place(self) -> contextlib.AbstractContextManager[None]:
-        """A place in the queue, to be taken before any work for a picture, such as fetching it.
+    def turn(self) -> AbstractContextManager[None]:
+        """A request's turn, to be waited for before any work for it, such as fetching its picture.
 
-        Raises RefusalError (ThrottlingException) if more wait already than can be served soon.
+        Raises RefusalError (ThrottlingException) if it does not come soon enough.
         """
-        return self._admission.place()
+        return self._admission.turn()
 
     def look(
         self, data: bytes, max_colors: int | None = None, wanted: Callable[[], bool] = lambda: True
@@ -105,8 +104,7 @@ class Pool:
         worker = self._worker()
         try:
             worker.start()
-            with self._measured():
-                return worker.look(task)
+            return worker.look(task)
         except TimeIsUpError as error:
             self._remember(task)
             raise invalid_format() from error
@@ -122,14 +120,6 @@ class Pool:
                 raise internal_error() from error
             self._remember(task)
             raise invalid_format() from error
-
-    @contextlib.contextmanager
-    def _measured(self) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._admission.record(time.monotonic() - began)
 
     def _worker(self) -> WorkerProcess:
         """The worker of the thread that runs this."""

@@ -8,7 +8,8 @@
 prints one line, `listening on http://127.0.0.1:PORT`, when it is ready, logs to stderr, and ends
 quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, and refuses what a web page could send there:
 a foreign `Origin`, or a `Host` that is not this machine's (DNS rebinding). It knows HTTP and the order
-of the steps (admit, authorise, check, fetch, look, answer); each step itself is another module's.
+of the steps (wait for a turn, authorise, check, fetch, look, answer); each step itself is another
+module's.
 
 The log has a line for each request with what became of it. `dropped` is a request whose caller had
 gone before the work for it began; `wasted` one whose caller had gone when its answer was ready.
@@ -89,7 +90,9 @@ class RecogniserServer(ThreadingHTTPServer):
         Raises RefusalError for what is refused, ConnectionAbortedError if the caller has gone.
         """
         action = "rekognition:DetectLabels"
-        with self.pool.place():
+        with self.pool.turn():
+            if not wanted():
+                raise ConnectionAbortedError("The caller has gone.")
             decision = self.authorize(access_key, action, "*")
             if not decision.allowed:
                 raise access_denied(decision.principal, action)
