@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 import os
 import re
+import resource
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -29,28 +31,37 @@ MAX_SECONDS = 0.15
 
 
 def album(photos: int) -> int:
-    """Print the figures; 0 if every photo was labelled."""
+    """Print the figures; 0 if every photo was labelled.
+
+    An answer is wasted when its caller had given up, or when the photo had been answered before.
+    """
     with trial() as cloud:
         folder = cloud.user.folder / "album"
         folder.mkdir()
         print(f"{photos} photos are being made…", file=sys.stderr)
         size = sum(map(len, _fill(folder, photos)))
-        recogniser = cloud.user("local", "status", "-o", "json").json["recogniser_pid"]
+        status = cloud.user("local", "status", "-o", "json").json
         log = Path(cloud.user.env["LABELCTL_HOME"], "local", "recogniser.log")
         logged = log.stat().st_size
-        spent, began = _cpu_seconds(recogniser), time.monotonic()
+        before, began = _spent(status), time.monotonic()
         uploaded = cloud.ask("upload", "album", "--wait", "--quiet")
         wall = time.monotonic() - began
-        spent = _cpu_seconds(recogniser) - spent
+        spent, others, machine = (
+            now - then for now, then in zip(_spent(status), before, strict=True)
+        )
         outcomes = _outcomes(log.read_bytes()[logged:].decode())
         labelled = _labelled(cloud)
     wasted = outcomes["wasted"] + max(0, outcomes["answered"] - photos)
-    ratio = wall / (spent / cores())
     print(f"photos labelled         {labelled} of {photos}, {size / photos / 1e6:.1f} MB each")
     print(f"wall time               {wall:.1f} s, {photos / wall:.1f} photos/s")
     print(f"recogniser CPU          {spent:.1f} s on {cores()} cores")
     print(f"  for each photo        {spent / photos:.3f} s (target: at most {MAX_SECONDS} s)")
-    print(f"wall ÷ (CPU ÷ cores)    {ratio:.2f} (target: at most {MAX_RATIO})")
+    print(f"wall ÷ (CPU ÷ cores)    {wall / spent * cores():.2f} (target: at most {MAX_RATIO})")
+    print(f"upload, emulator etc.   {others:.1f} s of CPU")
+    print(f"  wall ÷ (all ÷ cores)  {wall / (spent + others) * cores():.2f}")
+    print(
+        f"other programs          {machine - spent - others:.1f} s of CPU (should be next to none)"
+    )
     print(f"wasted answers          {wasted} (target: 0)")
     print(f"dropped requests        {outcomes['dropped']}")
     print(f"throttled requests      {outcomes['ThrottlingException']}")
@@ -87,6 +98,17 @@ def _pictures() -> Iterator[bytes]:
         grainy = np.clip(large + grain, 0, 255).astype(np.uint8)
         Image.fromarray(grainy).save(file, "JPEG", quality=88)
         yield file.getvalue()
+
+
+def _spent(status: dict[str, Any]) -> tuple[float, float, float]:
+    """CPU seconds so far of the recogniser; of the emulator, function and commands; and of all."""
+    commands = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user, nice, system = Path("/proc/stat").read_text().split()[1:4]
+    return (
+        _cpu_seconds(status["recogniser_pid"]),
+        _cpu_seconds(status["pid"]) + commands.ru_utime + commands.ru_stime,
+        (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK"),
+    )
 
 
 def _cpu_seconds(pid: int) -> float:

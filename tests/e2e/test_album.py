@@ -48,7 +48,7 @@ QUESTIONS = {
     "an alias": Question(("human",), prefix="sea/"),
     "any of some": Question(("person", "teal", "red"), any_label=True),
     "a category": Question(categories=("person description",)),
-    "none of some": Question(("gray",), without=("silver", "black"), least=64),
+    "none of some": Question(("gray",), without=("silver", "black"), least=55.28),
     "the surest few": Question(("silver",), limit=7),
     "the newest few": Question(("silver",), prefix="hills/", sort="newest", limit=7),
     "all at once": Question(
@@ -56,7 +56,7 @@ QUESTIONS = {
         any_label=True,
         without=("face",),
         categories=("Colors and Visual Composition",),
-        least=62,
+        least=55.24,
         prefix="hills/",
         sort="newest",
     ),
@@ -207,8 +207,8 @@ def test_stats_counts_for_pipes_and_people(asked: Album) -> None:
     every, labelled = right["photos"]["all"], right["photos"]["labelled"]
     assert f"{every} photos" in table
     shares = [(state, right["photos"][state], every) for state in ("labelled", "failed", "pending")]
-    shares += [(each["name"], each["photos"], labelled) for each in right["labels"]]
-    shares += [(each["name"], each["photos"], labelled) for each in right["categories"]]
+    for key in ("labels", "categories"):  # a section shows the 15 commonest
+        shares += [(each["name"], each["photos"], labelled) for each in right[key][:15]]
     for what, count, total in shares:
         line = rf"^\s*{what}\s+{count}\s+{100 * count / total:.1f} %\s+\S+\s*$"
         assert re.search(line, table, re.MULTILINE), (what, count)

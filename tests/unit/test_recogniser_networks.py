@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from labelctl.errors import LocalCloudError
 from labelctl.local.recogniser.answer import to_labels
 from labelctl.local.recogniser.findings import Box, Finding
 from labelctl.local.recogniser.merge import merge
@@ -119,6 +120,11 @@ def test_a_wide_picture_has_its_boxes_where_the_things_are(both: Labels) -> None
 
 def test_without_the_networks_it_sees_faces_and_colours_only() -> None:
     assert "Cat" not in looking_with(Pretrained())(photo("chelsea.png"))
+
+
+def test_a_classifier_that_was_deleted_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LocalCloudError, match=r"gone\.onnx.* cannot be loaded"):
+        looking_with(Pretrained(tmp_path / "gone.onnx"))
 
 
 def test_the_version_names_what_was_used(

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from labelctl.local import processes
+from labelctl.local.recogniser import process
 from labelctl.local.recogniser.admission import Admission
 from labelctl.local.recogniser.limits import Limits
 from labelctl.local.recogniser.pool import Pool
@@ -155,6 +156,20 @@ def test_an_idle_worker_that_was_killed_is_replaced():
         (worker,) = children(os.getpid())
         os.kill(worker, signal.SIGKILL)
 
+        assert names(pool, plain("red")) == ["Red"]
+
+
+def test_a_worker_that_does_not_answer_is_replaced(monkeypatch):
+    with workers(workers=1) as pool:
+        pool.warm_up()
+        (worker,) = children(os.getpid())
+        os.kill(worker, signal.SIGSTOP)
+        monkeypatch.setattr(process, "_PATIENCE", 0.2)
+        with pytest.raises(RefusalError) as caught:
+            pool.look(plain("red"))
+        monkeypatch.undo()
+
+        assert caught.value.code == "InternalServerError", "the picture may be looked at later"
         assert names(pool, plain("red")) == ["Red"]
 
 

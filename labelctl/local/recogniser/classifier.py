@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from labelctl.errors import LocalCloudError
 from labelctl.local.recogniser.efficientnet import INPUT, SIDE
 from labelctl.local.recogniser.findings import Finding
 from labelctl.local.recogniser.taxonomy import imagenet_labels
@@ -43,7 +44,10 @@ class Classifier:
     """A loaded classifier, for one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        """`path` is the file that `pretrained.prepare` has made."""
+        """`path` is the file that `pretrained.prepare` has made.
+
+        Raises LocalCloudError if it cannot be loaded, such as after it was deleted.
+        """
         self._session = _open_session(path)
         labels = imagenet_labels()
         self._meanings = list(labels)
@@ -88,6 +92,12 @@ def _open_session(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        str(path), sess_options=options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises its own kinds, none of them public
+        raise LocalCloudError(
+            f"The classifier {str(path)!r} cannot be loaded.",
+            "Make it again: labelctl local stop, then labelctl local start",
+        ) from error

@@ -1,9 +1,15 @@
 """Things with boxes: people, animals, vehicles and objects of COCO's eighty kinds.
 
 The network is Google's `ssd_mobilenet_v2_coco_2018_03_29` as a frozen TensorFlow graph, run by
-OpenCV. It is the optional extra `detector`. Its scores are too high where it is not sure: among 50
-findings on photographs and textures, about half of those from 0.55 to 0.65 were wrong. So a
-confidence is the score to a power above 1, which is a heuristic: 0.65 becomes 55 %, 0.95 becomes 93 %.
+OpenCV. It is the optional extra `detector`. Its scores are too high where it is not sure: about half
+of its findings from 0.55 to 0.65 were wrong. So a confidence is the score to a power above 1, which
+is a heuristic: 0.65 becomes 55 %, 0.95 becomes 93 %.
+
+It is far better with people and things in their surroundings than with what is not among its eighty
+kinds, which it calls the nearest of them. On 119 photographs of buildings, animals and people 6 of
+its 44 labels of at least 55 % were wrong (a moose is a cow); on 183 cut-outs and landscapes, half of
+which show other kinds, 35 of 77 (a rambutan is a teddy bear). Where the classifier knows an animal
+better, `merge` has corrected it; that is counted as right.
 """
 
 from __future__ import annotations
