@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,7 +24,6 @@ from labelctl.local.credentials import Credentials
 from labelctl.local.recogniser import server as server_module
 from labelctl.local.recogniser.cloud import Cloud, Decision
 from labelctl.local.recogniser.connections import Connections
-from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.refusals import RefusalError, throttled
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
@@ -50,7 +49,7 @@ SIGNED = {
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
+def pool():
     with workers() as pool:
         yield pool
 
@@ -414,7 +413,7 @@ def test_strangers_take_no_place_in_the_queue(pool):
         raise throttled()
 
     class Full:
-        place = staticmethod(full)
+        turn = staticmethod(full)
         version = pool.version
 
     for authorize, code in ((stranger, "UnrecognizedClient"), (allow, "Throttling")):
