@@ -40,7 +40,9 @@ def test_refuses_targets_that_are_no_path(target: str) -> None:
     assert guard.refusal(get(target, HOST)) is not None
 
 
-@pytest.mark.parametrize("path", ["/photos/a.jpg#b", "/#", "/a\tb", "/a\nb", "/a b", "/a\x7f", "/é"])
+@pytest.mark.parametrize(
+    "path", ["/photos/a.jpg#b", "/#", "/a\tb", "/a\nb", "/a b", "/a\x7f", "/é"]
+)
 def test_refuses_paths_that_a_parser_would_shorten(path: str) -> None:
     assert guard.refusal(get(path, HOST)) is not None
 
