@@ -111,6 +111,17 @@ WAYS = {
     "f.src = `${at}?${query}`; document.body.append(f);",
     "script": "const s = document.createElement('script'); s.onload = s.onerror = () => done();"
     "s.src = `${at}?${query}`; document.body.append(s);",
+    "style": "document.body.style.background = `url('${at}?${query}')`;",
+    "events": "new EventSource(`${at}?${query}`);",
+    "worker": "new Worker(URL.createObjectURL(new Blob([`importScripts('${at}?${query}')`])));",
+    "ping": "const a = document.createElement('a'); a.href = '#x'; a.ping = `${at}?${query}`;"
+    "document.body.append(a); a.click();",
+    "prefetch": "const s = document.createElement('script'); s.type = 'speculationrules';"
+    "s.text = JSON.stringify({prefetch: [{source: 'list', urls: [`${at}?${query}`]}]});"
+    "document.body.append(s);",
+    "text form": "const f = document.createElement('form'); f.action = at; f.method = 'post';"
+    "f.enctype = 'text/plain'; const e = document.createElement('input'); e.name = query;"
+    "f.append(e); document.body.append(f); f.submit();",
     "link": "location.href = `${at}?${query}`;",
     "form": "const f = document.createElement('form'); f.action = at; f.method = 'post';"
     "for (const [k, v] of new URLSearchParams(query)) { const e = document.createElement('input');"
