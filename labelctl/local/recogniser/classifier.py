@@ -82,7 +82,7 @@ def _center(picture: Image.Image) -> Image.Image:
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     square = (left, top, left + side, top + side)
-    return picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, square, reducing_gap=3.0)
+    return picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, square, reducing_gap=2.0)
 
 
 def _open_session(path: Path) -> Any:
