@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,6 +75,14 @@ def client_of(url: str, access_key: str = "test", **config: Any) -> Any:
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}, **config),
     )
+
+
+def soon(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.01)
+    return value
 
 
 class InProcess:

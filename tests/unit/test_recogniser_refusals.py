@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from PIL import Image
 
 from labelctl.errors import LocalCloudError, UsageError
 from labelctl.local.recogniser.cloud import Cloud, Decision
-from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
     FakeEmulator,
@@ -39,7 +38,7 @@ SIGNED = {
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
+def pool():
     with workers() as pool:
         yield pool
 

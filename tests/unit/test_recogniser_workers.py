@@ -1,47 +1,36 @@
-"""The recogniser under strain: pictures that take for ever, workers that die, callers that leave."""
+"""The recogniser's workers: pictures that take for ever, and workers that die."""
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from PIL import Image
 
 from labelctl.local import processes
 from labelctl.local.recogniser import process
-from labelctl.local.recogniser.admission import Admission
-from labelctl.local.recogniser.cloud import Decision
 from labelctl.local.recogniser.limits import Limits
 from labelctl.local.recogniser.pool import Pool
 from labelctl.local.recogniser.refusals import RefusalError
-from labelctl.local.recogniser.server import MODULE, RecogniserServer
+from labelctl.local.recogniser.server import MODULE
 from tests.unit.recogniser_world import (
     client_of,
     encode,
     endless_jpeg,
     photo,
     plain,
-    rekognition,
-    serving,
+    soon,
     workers,
 )
 
 QUICK = Limits(look_seconds=0.5)
-
-
-def allow(*_: str) -> Decision:
-    return Decision(True, "test")
 
 
 def names(pool: Pool, data: bytes) -> list[str]:
@@ -55,14 +44,6 @@ def children(pid: int) -> set[int]:
     )
     found = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
     return {int(one) for one, of, command in found if int(of) == pid and "recogniser" in command}
-
-
-def soon(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.01)
-    return value
 
 
 @pytest.fixture
@@ -212,156 +193,3 @@ def test_workers_get_no_credentials(monkeypatch):
         if not (environment := Path(f"/proc/{worker}/environ")).exists():
             pytest.skip("this system does not show a process's environment as a file")
         assert b"confidential" not in environment.read_bytes()
-
-
-# -- the queue
-
-
-class Asking:
-    """Requests that wait one behind the other, while both turns of a worker are taken."""
-
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
-        self._threads = ThreadPoolExecutor(20)
-        self._taken = [admission.turn(), admission.turn()]
-        for turn in self._taken:
-            turn.__enter__()
-        self.outcomes: dict[int, str] = {}
-
-    def wait(self, count: int) -> None:
-        """Have so many more requests wait."""
-        for _ in range(count):
-            before = self._admission.waiting
-            self._threads.submit(self._ask, len(self.outcomes) + before)
-            soon(lambda before=before: self._admission.waiting == before + 1)
-
-    def end_one(self) -> None:
-        """End one of those that have had their turn since the beginning."""
-        self._taken.pop().__exit__(None, None, None)
-
-    def close(self) -> None:
-        for turn in self._taken:
-            turn.__exit__(None, None, None)
-        self._threads.shutdown()
-
-    def _ask(self, number: int) -> None:
-        try:
-            with self._admission.turn():
-                self.outcomes[number] = "had its turn"
-        except RefusalError as refusal:
-            self.outcomes[number] = refusal.code
-
-
-def test_requests_have_their_turns_in_the_order_in_which_they_came():
-    asking = Asking(Admission(workers=1))
-    asking.wait(10)
-    assert asking.outcomes == {}
-
-    asking.end_one()
-    soon(lambda: len(asking.outcomes) == 10)
-    asking.close()
-
-    assert set(asking.outcomes.values()) == {"had its turn"}
-    assert list(asking.outcomes) == list(range(10))
-
-
-def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled():
-    now = 0.0
-    admission = Admission(workers=1, clock=lambda: now)
-    asking = Asking(admission)
-    asking.wait(4)
-    now = admission.patience + 1
-    asking.wait(1)
-
-    asking.end_one()
-    soon(lambda: len(asking.outcomes) == 5)
-    asking.close()
-
-    assert asking.outcomes == {
-        0: "had its turn",
-        1: "ThrottlingException",
-        2: "had its turn",
-        3: "ThrottlingException",
-        4: "had its turn",
-    }
-
-
-def test_the_longer_a_turn_takes_the_shorter_a_request_may_wait():
-    now = 0.0
-    admission = Admission(workers=2, clock=lambda: now)
-
-    def have_turns(seconds: float) -> float:
-        nonlocal now
-        for _ in range(50):
-            with admission.turn():
-                now += seconds
-        return admission.patience
-
-    assert have_turns(0.5) == pytest.approx(8.25, abs=0.1)
-    assert have_turns(2) == pytest.approx(6, abs=0.1)
-    assert have_turns(20) == 0.5
-
-
-def test_a_throttled_request_costs_no_work(pool):
-    def untouched(*_: Any) -> Any:
-        raise AssertionError("work was done for a throttled request")
-
-    pool._admission = Admission(workers=1, most_waiting=0)
-    with (
-        rekognition(pool, fetch=untouched, authorize=untouched) as client,
-        pool.turn(),
-        pool.turn(),
-        pytest.raises(ClientError) as caught,
-    ):
-        client.detect_labels(Image={"S3Object": {"Bucket": "photos", "Name": "a.jpg"}})
-
-    error = caught.value.response
-    assert error["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
-    assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
-
-
-def test_more_than_can_wait_are_throttled_at_once():
-    admission = Admission(workers=1, most_waiting=3)
-    asking = Asking(admission)
-    asking.wait(3)
-
-    with pytest.raises(RefusalError, match="Rate exceeded"), admission.turn():
-        pass
-
-    asking.close()
-    assert set(asking.outcomes.values()) == {"had its turn"}
-
-
-def test_a_refused_request_gives_its_turn_to_the_next(pool):
-    with rekognition(pool, fetch=None, authorize=allow) as client:
-        for _ in range(2 * 2 + 1):
-            with pytest.raises(ClientError, match="InvalidParameterException"):
-                client.detect_labels(Image={"Bytes": b""})
-
-
-def test_work_whose_caller_has_gone_is_dropped(capsys):
-    with workers(workers=1) as pool, ThreadPoolExecutor(1) as aside:
-        asked: list[str] = []
-
-        def fetch(_: Any) -> bytes:
-            asked.append("fetched")
-            return plain("red")
-
-        begun, go_on = threading.Event(), threading.Event()
-        first = aside.submit(pool.look, plain("red"), None, lambda: begun.set() or go_on.wait(60))
-        assert begun.wait(60)
-        server = RecogniserServer(0, pool, fetch=fetch, authorize=allow)
-        with serving(server) as url:
-            caller = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
-            body = b'{"Image": {"S3Object": {"Bucket": "photos", "Name": "a.jpg"}}}'
-            caller.sendall(
-                b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                b"X-Amz-Target: RekognitionService.DetectLabels\r\n"
-                b"Authorization: AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/r/aws4\r\n"
-                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-            )
-            soon(lambda: asked)
-            caller.close()
-            go_on.set()
-            soon(lambda: "DetectLabels dropped" in capsys.readouterr().err)
-        assert first.result().findings

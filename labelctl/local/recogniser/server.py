@@ -135,16 +135,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         began = time.monotonic()
+        outcome = "dropped"
         try:
             answer = self._answer()
-            outcome = "answered" if self._is_awaited() else "wasted"
+            outcome = "wasted"
+            if not self._is_awaited():
+                raise ConnectionAbortedError("The caller has gone.")
             self._send(200, answer)
+            outcome = "answered"
         except RefusalError as refusal:
             self._refuse(refusal)
             outcome = refusal.code
         except ConnectionError:
             self.close_connection = True
-            outcome = "dropped"
         except Exception:
             traceback.print_exc()
             self._refuse(internal_error())
@@ -254,5 +257,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _warm_up(pool: Pool, cloud: Cloud) -> None:
-    pool.warm_up()
+    try:
+        pool.warm_up()
+    except Exception as error:  # the first picture will show it too, unless this is the end
+        print(f"The first worker did not start: {error}", file=sys.stderr)
     cloud.warm_up()
