@@ -169,9 +169,15 @@ def test_originals_are_linked_for_a_while(visitor: User) -> None:
     assert "7 days" in visitor("gallery", "--presign", "8d", code=2).err
 
 
-def test_links_that_end_with_the_credentials_are_warned_of(visitor: User) -> None:
+def test_links_that_end_with_the_credentials_are_warned_of(visitor: User, client: Client) -> None:
     theirs = visitor("local", "env", "-o", "json").json
-    temporary = {**theirs, "LABELCTL_LOCAL": "0", "AWS_SESSION_TOKEN": "token"}
+    session = client("sts").get_session_token()["Credentials"]
+    temporary = theirs | {
+        "LABELCTL_LOCAL": "0",
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
 
     told = visitor("gallery", "--presign", "1h", "--prefix", "broken", "--quiet", **temporary)
 
