@@ -52,7 +52,7 @@ class Session:
         return f"labelctl {words}{self.options.flags}"
 
     def _turn_local(self) -> None:
-        from labelctl.local import engine, watch
+        from labelctl.local import engine, environment, watch
 
         cloud = engine.status()
         if cloud is None:
@@ -63,7 +63,7 @@ class Session:
             self.view.warn(cloud.notice)
         watch.Watch(cloud.home, self.view.warn).start()
         # Here, and nowhere else, the local cloud comes in: as AWS's own variables.
-        for name in engine.misleading(os.environ):
+        for name in environment.misleading(os.environ):
             del os.environ[name]
-        os.environ.update(engine.around_proxies(os.environ))
-        os.environ.update(engine.environment(cloud), AWS_CONFIG_FILE=os.devnull)
+        os.environ.update(environment.around_proxies(os.environ))
+        os.environ.update(environment.variables(cloud), AWS_CONFIG_FILE=os.devnull)

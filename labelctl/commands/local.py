@@ -104,18 +104,18 @@ def env(context: typer.Context) -> None:
 
     Use them so: eval "$(labelctl local env)"
     """
-    from labelctl.local import engine
+    from labelctl.local import engine, environment
 
     session = Session.of(context)
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start()
     if cloud.notice:
         session.view.warn(cloud.notice)
-    variables = engine.environment(cloud) | engine.around_proxies(os.environ)
+    variables = environment.variables(cloud) | environment.around_proxies(os.environ)
     if session.view.mode == "json":
         session.view.show(variables)
         return
-    if away := engine.misleading(os.environ):
+    if away := environment.misleading(os.environ):
         session.view.text(f"unset {' '.join(away)}")
     for name, value in variables.items():
         session.view.text(f"export {name}={shlex.quote(value)}")

@@ -13,26 +13,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import credentials, folder, health, processes, repair, requirements
+from labelctl.local import (
+    credentials,
+    environment,
+    folder,
+    health,
+    processes,
+    repair,
+    requirements,
+)
 from labelctl.local.credentials import Credentials
 from labelctl.local.folder import data_home
 
-REGION = "us-east-1"
-
-_MISLEADING = re.compile(
-    r"AWS_(DEFAULT_)?PROFILE|AWS_(SESSION|SECURITY)_TOKEN|AWS_ENDPOINT_URL_\w+"
-    r"|AWS_IGNORE_CONFIGURED_ENDPOINT_URLS|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT|AWS_CA_BUNDLE"
-)
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes
 _LEAST_ROOM = 1024 * 1024  # bytes free on the disk; with less a start cannot succeed
 _START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
@@ -57,37 +57,6 @@ class Cloud:
     model_version: str | None
     started_at: str
     notice: str = ""
-
-
-def environment(cloud: Cloud) -> dict[str, str]:
-    """The variables that point any AWS tool or SDK at this cloud. The credentials are its root's.
-
-    S3_ENDPOINT_URL is what s5cmd reads.
-    """
-    return {
-        "AWS_ENDPOINT_URL": cloud.endpoint,
-        "AWS_ENDPOINT_URL_REKOGNITION": cloud.recogniser,
-        "S3_ENDPOINT_URL": cloud.endpoint,
-        "AWS_ACCESS_KEY_ID": cloud.credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": cloud.credentials.secret_access_key,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-def around_proxies(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that keep a user's proxy, if there is one, out of the way to this cloud."""
-    if not any(name.lower() in ("http_proxy", "all_proxy") for name in variables):
-        return {}
-    without = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
-    here = ",".join(filter(None, [without, "127.0.0.1"]))
-    return {"NO_PROXY": here, "no_proxy": here}
-
-
-def misleading(variables: Mapping[str, str]) -> list[str]:
-    """Those of a user's variables that would turn an AWS tool away from the local cloud."""
-    return [name for name in variables if _MISLEADING.fullmatch(name)]
 
 
 def status(home: Path | None = None) -> Cloud | None:
@@ -244,7 +213,7 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
         "GATEWAY_PORT": str(record.port),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
+        "MINISTACK_REGION": environment.REGION,
         "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": "unix:///nonexistent",
@@ -280,7 +249,7 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
     child = {name: os.environ[name] for name in kept if name in os.environ}
     child = processes.without_current_directory(child)
-    child |= environment(_cloud(home, record))
+    child |= environment.variables(_cloud(home, record))
     child[processes.HOME_MARK] = str(home.resolve())  # whatever links lead to it
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
