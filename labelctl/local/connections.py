@@ -134,7 +134,8 @@ def in_time(app: App, patience: float = _PATIENCE) -> App:
         async def receive_in_time() -> Message:
             nonlocal complete
             try:
-                message = await asyncio.wait_for(receive(), None if complete else patience)
+                async with asyncio.timeout(None if complete else patience):
+                    message = await receive()
             except TimeoutError:
                 raise SlowRequestError from None
             complete = not message.get("more_body", False)

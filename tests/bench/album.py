@@ -33,6 +33,8 @@ MAX_SECONDS = 0.15
 def album(photos: int) -> int:
     """Print the figures; 0 if every photo was labelled.
 
+    The wall time is held against the CPU time of all that takes part: the upload, the emulator, the
+    function and the recogniser. 1.0 would mean that no core was ever idle.
     An answer is wasted when its caller had given up, or when the photo had been answered before.
     """
     with trial() as cloud:
@@ -54,14 +56,15 @@ def album(photos: int) -> int:
     wasted = outcomes["wasted"] + max(0, outcomes["answered"] - photos)
     print(f"photos labelled         {labelled} of {photos}, {size / photos / 1e6:.1f} MB each")
     print(f"wall time               {wall:.1f} s, {photos / wall:.1f} photos/s")
-    print(f"recogniser CPU          {spent:.1f} s on {cores()} cores")
-    print(f"  for each photo        {spent / photos:.3f} s (target: at most {MAX_SECONDS} s)")
-    print(f"wall ÷ (CPU ÷ cores)    {wall / spent * cores():.2f} (target: at most {MAX_RATIO})")
-    print(f"upload, emulator etc.   {others:.1f} s of CPU")
-    print(f"  wall ÷ (all ÷ cores)  {wall / (spent + others) * cores():.2f}")
+    everything = spent + others
+    print(f"CPU of the whole        {everything:.1f} s on {cores()} cores")
     print(
-        f"other programs          {machine - spent - others:.1f} s of CPU (should be next to none)"
+        f"  wall ÷ (CPU ÷ cores)  {wall / everything * cores():.2f} (target: at most {MAX_RATIO})"
     )
+    print(f"CPU of the recogniser   {spent:.1f} s")
+    print(f"  for each photo        {spent / photos:.3f} s (target: at most {MAX_SECONDS} s)")
+    print(f"  wall ÷ (CPU ÷ cores)  {wall / spent * cores():.2f}")
+    print(f"other programs          {machine - everything:.1f} s of CPU (should be next to none)")
     print(f"wasted answers          {wasted} (target: 0)")
     print(f"dropped requests        {outcomes['dropped']}")
     print(f"throttled requests      {outcomes['ThrottlingException']}")
