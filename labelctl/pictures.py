@@ -8,6 +8,7 @@ and their size is read from the header before a pixel is decoded. It must not kn
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from threading import Lock
@@ -51,7 +52,8 @@ def get(s3: S3Client, bucket: str, sent: Awaited) -> bytes:
                 f'The photo "{sent.key}" has been replaced meanwhile.', "Run the command again."
             ) from error
         raise
-    with answer["Body"] as body:
+    # Closed by hand: `with` would hand out the raw stream, whose errors are not botocore's.
+    with contextlib.closing(answer["Body"]) as body:
         if answer["ContentLength"] > MAX_BYTES:
             raise PhotosFailedError(
                 f'The photo "{sent.key}" is larger than a photo may be: 15 MB.',

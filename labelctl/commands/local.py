@@ -45,8 +45,6 @@ def start(
     session = Session.of(context)
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start(model=model, forget_model=no_model)
-    if cloud.notice:
-        session.view.warn(cloud.notice)
     _show(session, cloud)
     if cloud.notice:
         session.view.warn(cloud.notice)

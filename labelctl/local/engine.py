@@ -83,6 +83,10 @@ def start(
     """
     home = _absolute(home)
     wanted = str(model.expanduser().resolve()) if model else None
+    if wanted and not Path(wanted).is_file():
+        raise LocalCloudError(
+            f'There is no model file "{wanted}".', "Give --model the path of an .onnx file."
+        )
     running = status(home)
     forget_model = forget_model and not (running and running.model is None)
     if running and not forget_model and _same_model(home, wanted):
@@ -119,9 +123,8 @@ def reset(home: Path | None = None) -> None:
 
 def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     record = folder.read(home)
-    notices = [repair.what_was_lost(home, record)]
+    notices = [repair.what_was_lost(home, record), repair.access_key(home)]
     record = record or folder.Record()
-    credentials.load_or_create(home)
     model = None if forget_model else wanted or record.model
     stamp = _stamp(model)
     engine_up, recogniser_up = _up(home, record)
@@ -367,7 +370,8 @@ def _stamp(model: str | None) -> str:
         found = Path(model).stat()
     except OSError as problem:
         raise LocalCloudError(
-            f"The model {model} cannot be read: {problem.strerror}.",
+            f"The model {model}, which the local cloud was started with, cannot be read: "
+            f"{problem.strerror}.",
             f"Put it back. {_OTHER_MODEL}",
         ) from None
     return f"{found.st_size}:{found.st_mtime_ns}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelctl.local import processes
+from labelctl.local import credentials, processes
 from labelctl.local.folder import Record
 
 
@@ -26,25 +26,40 @@ def what_was_lost(home: Path, record: Record | None) -> str:
     return notice
 
 
+def access_key(home: Path) -> str:
+    """Have an access key: the stored one, or a new one where it is missing or damaged."""
+    known = credentials.load(home) is not None
+    credentials.load_or_create(home)
+    if known or not (home / "state").exists():
+        return ""
+    return (
+        f"The local cloud's access key, {home / credentials.FILE}, was missing or damaged, so it has a "
+        "new one. `labelctl local env` shows it; presigned links from before do not work any more."
+    )
+
+
 def settle_ports(record: Record, keep: set[int]) -> tuple[bool, str]:
     """Give the record ports that its processes can use: whether one changed, and what to say of it.
 
     The ports of running processes, which are in `keep`, are theirs.
     """
-    taken = []
+    taken, moved = [], []
     for name, pid in (("port", record.pid), ("recogniser_port", record.recogniser_pid)):
         port = getattr(record, name)
         if not port or (pid not in keep and not processes.free_port(port)):
             taken.append(port)
+            moved.append(name)
             used = (record.port, record.recogniser_port)
             fresh = (each for each in processes.choose_ports(3) if each not in used)
             setattr(record, name, next(fresh))
     others = " and ".join(str(port) for port in taken if port)
     if not others:
         return bool(taken), ""
+    what = "local cloud" if "port" in moved else "local cloud's recogniser"
+    port = record.port if "port" in moved else record.recogniser_port
     return True, (
-        f"Another program uses port {others}, so the local cloud is now at "
-        f"http://127.0.0.1:{record.port}. `labelctl local env` shows its new variables."
+        f"Another program uses port {others}, so the {what} is now at "
+        f"http://127.0.0.1:{port}. `labelctl local env` shows its new variables."
     )
 
 
@@ -58,7 +73,12 @@ def saved_state(home: Path) -> str:
     from labelctl.local.journal import Journal
 
     generations = Generations(home / "state")
-    _, went_back = generations.choose()
+    whole, went_back = generations.choose()
+    if whole is None and any((home / "objects").rglob("*")):
+        went_back = (
+            "The local cloud's saved state is missing: stacks and labels are lost. The photos' files "
+            f"are still in {home / 'objects'}; `labelctl local reset` deletes them."
+        )
     code = function_code.repair(generations, home / "objects")
     lost = ""
     if Journal(home / "state" / "journal").is_damaged():

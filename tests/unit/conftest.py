@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import RLock
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,7 @@ from botocore.loaders import Loader
 from botocore.stub import ANY, Stubber
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 
 from labelctl import assets, contract, dead_letters, results
 from labelctl.reads import plain
@@ -71,8 +73,15 @@ def models() -> Loader:
 
 
 @pytest.fixture
-def moto(no_account: None, models: Loader) -> Iterator[None]:
-    """AWS in process."""
+def moto(no_account: None, models: Loader, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS in process. It answers one call at a time: moto's stores are not made for threads."""
+    one_at_a_time, answer = RLock(), BotocoreStubber.__call__
+
+    def answer_alone(self: BotocoreStubber, *about: Any, **more: Any) -> Any:
+        with one_at_a_time:
+            return answer(self, *about, **more)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", answer_alone)
     with mock_aws():
         session = botocore.session.Session()
         session.register_component("data_loader", models)

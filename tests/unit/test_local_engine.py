@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import credentials, engine, folder, health, processes
+from labelctl.local import credentials, engine, folder, health, processes, repair
 from labelctl.local.credentials import Credentials
 
 
@@ -145,6 +145,35 @@ def test_a_damaged_access_key_is_replaced(tmp_path: Path, text: str) -> None:
     (tmp_path / credentials.FILE).write_text(text)
     assert credentials.load(tmp_path) is None
     assert credentials.load_or_create(tmp_path) == credentials.load(tmp_path)
+
+
+def test_a_new_access_key_is_announced_where_there_was_one(tmp_path: Path) -> None:
+    assert repair.access_key(tmp_path) == ""  # the first start
+    (tmp_path / "state").mkdir()
+    known = credentials.load(tmp_path)
+    assert repair.access_key(tmp_path) == ""
+    assert credentials.load(tmp_path) == known
+    (tmp_path / credentials.FILE).write_text("{")
+    assert "labelctl local env" in repair.access_key(tmp_path)
+    assert credentials.load(tmp_path) not in (None, known)
+
+
+def test_a_missing_state_is_announced_where_there_are_photos(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "objects").mkdir()
+    assert repair.saved_state(tmp_path) == ""
+    (tmp_path / "objects" / "a.jpg").touch()
+    assert str(tmp_path / "objects") in repair.saved_state(tmp_path)
+
+
+def test_the_process_that_had_to_move_is_named(gateway: Server) -> None:
+    for taken, what in (("port", "local cloud is"), ("recogniser_port", "recogniser is")):
+        record = folder.Record(*processes.choose_ports(2))
+        setattr(record, taken, gateway.port)
+        moved, notice = repair.settle_ports(record, set())
+        assert moved
+        assert f"port {gateway.port}, so the" in notice
+        assert f"{what} now at http://127.0.0.1:{getattr(record, taken)}." in notice
 
 
 def test_no_link_is_followed_to_write_the_access_key(tmp_path: Path) -> None:

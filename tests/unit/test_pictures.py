@@ -6,8 +6,11 @@ import io
 from collections.abc import Callable, Iterator
 
 import pytest
+from botocore.exceptions import ResponseStreamingError
+from botocore.response import StreamingBody
 from PIL import Image, ImageCms, ImageDraw
 from PIL.PngImagePlugin import PngInfo
+from urllib3.exceptions import ProtocolError
 
 from labelctl import pictures
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
@@ -235,3 +238,18 @@ def test_what_is_no_photo_is_not_fetched(s3, bucket, monkeypatch):
     s3.put_object(Bucket=bucket, Key="film.mp4", Body=b"x" * 11)
     with pytest.raises(PhotosFailedError, match="larger than a photo may be"):
         pictures.get(s3, bucket, current(s3, bucket, "film.mp4"))
+
+
+def test_a_connection_that_breaks_off_is_an_error_of_the_call():
+    """Not urllib3's own, which nobody explains to the user."""
+
+    class BrokenOff(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise ProtocolError("Connection broken: IncompleteRead(5 bytes read)")
+
+    class S3:
+        def get_object(self, **_: object) -> dict[str, object]:
+            return {"Body": StreamingBody(BrokenOff(), 10), "ContentLength": 10}
+
+    with pytest.raises(ResponseStreamingError):
+        pictures.get(S3(), "photos", Awaited("a.jpg", "v1", None))
