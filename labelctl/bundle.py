@@ -33,10 +33,10 @@ class Bundle:
 
 
 def build() -> Bundle:
-    """The zip of `lambda/` and the one module that it shares with the command line."""
+    """The zip of `lambda/` and the modules that it shares with the command line."""
     package = Path(__file__).parent
     files = {path.name: path for path in assets.folder("lambda").glob("*.py")}
-    for name in ("__init__.py", "contract.py"):
+    for name in ("__init__.py", "contract.py", "schema.py"):
         files[f"labelctl/{name}"] = package / name
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

@@ -5,15 +5,14 @@ What went well is acknowledged; what may go well later is handed back to the que
 `redelivery`); what never can, ends as *failed* with a reason that a person understands. It writes
 one JSON line a photo, which `labelctl tail` reads.
 
-The environment, set by the template: LABELCTL_TABLE, LABELCTL_QUEUE, LABELCTL_DEAD_LETTERS, and what
-`recognition` reads.
+The environment, set by the template: LABELCTL_PHOTOS_TABLE, LABELCTL_LABELS_TABLE, LABELCTL_QUEUE,
+LABELCTL_DEAD_LETTERS, and what `recognition` reads.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 import time
 import traceback
@@ -28,7 +27,7 @@ from recognition import PhotoGoneError, Recognition, UnlabellableError
 from redelivery import NotAnEventError, Redelivery, code, is_bug, reason
 from store import Store
 
-from labelctl import contract
+from labelctl import contract, schema
 from labelctl.contract import PhotoEvent
 
 SPARE_SECONDS = 10
@@ -40,7 +39,9 @@ TOMBSTONE_SECONDS = 30 * 24 * 3600
 _failing = Event()  # the last result could not be stored
 _bucket = Bucket(clients.s3)
 _recognition = Recognition(clients.rekognition, _bucket)
-_store = Store(clients.dynamodb, os.environ["LABELCTL_TABLE"])
+_store = Store(
+    clients.dynamodb, os.environ["LABELCTL_PHOTOS_TABLE"], os.environ["LABELCTL_LABELS_TABLE"]
+)
 _redelivery = Redelivery(
     clients.sqs, os.environ["LABELCTL_QUEUE"], os.environ["LABELCTL_DEAD_LETTERS"]
 )
@@ -109,27 +110,22 @@ def _hand_back(message: dict[str, Any], error: Exception, image: str | None = No
 
 
 def _apply(event: PhotoEvent, until: float) -> tuple[str, dict[str, Any]]:
-    header = _store.header(event.key)
-    if header and header["sequencer"] >= event.sequencer:
-        # The same event twice, or late: nothing to pay for. An attempt that was cut off after its
-        # header may have left rows.
-        _store.sweep(event, keep=header["version"])
-        return "superseded", {}
-    version = contract.version_of(event, secrets.token_hex(4))
-    asked = event.kind == "requested"
-    if (asked or event.kind == "version_removed") and (current := _bucket.current(event)):
+    stored = _store.photo(event.key)
+    if stored and stored["sequencer"] >= event.sequencer:
+        return "superseded", {}  # the same event twice, or late: nothing to pay for
+    requested = event.kind == "requested"
+    if (requested or event.kind == "version_removed") and (current := _bucket.current(event)):
         # Somebody asked; or the newest was removed, so that the one before it shows again.
         event = current
-    if not asked and header and _is_result_of(header, event):
-        # Only an old version was removed, or a delete marker that nobody had heard of yet; or a
+    if not requested and stored and _is_result_of(stored, event):
+        # Only an old version was removed, or a delete marker whose event has not arrived yet; or a
         # request was quicker than S3.
-        confirmed = _store.confirm(event, header)
+        confirmed = _store.confirm(stored, event.sequencer)
         return ("superseded", {}) if confirmed else _apply(event, until)
+    attempt = schema.new_attempt(time.time())
     if event.kind != "created":
         expires = int(time.time()) + TOMBSTONE_SECONDS
-        stone = contract.tombstone(event, version, _now(), expires)
-        stored = _put(event, stone, [])
-        return (contract.REMOVED if stored else "superseded"), {}
+        return _publish(schema.removed_item(event, attempt, _now(), expires), stored), {}
     if _failing.is_set():
         _store.try_writing(event.key)
         _failing.clear()
@@ -138,31 +134,33 @@ def _apply(event: PhotoEvent, until: float) -> tuple[str, dict[str, Any]]:
     except PhotoGoneError:
         return "superseded", {}  # replaced or removed since: that is another event's
     except UnlabellableError as error:
-        failed = contract.failed_header(event, version, error.error, str(error), _now())
-        stored = _put(event, failed, [])
-        return (contract.FAILED if stored else "superseded"), {
-            "error": error.error,
-            "reason": str(error),
-        }
-    rows = contract.label_rows(event, version, answer["Labels"])
-    labelled = contract.labelled_header(event, version, rows, answer, _now())
-    stored = _put(event, labelled, rows)
-    top = [[row["name"], float(row["confidence"])] for row in contract.surest(rows)[:3]]
-    return (contract.LABELLED if stored else "superseded"), {"labels": len(rows), "top": top}
+        item = schema.failed_item(event, attempt, error.error, str(error), _now())
+        return _publish(item, stored), {"error": error.error, "reason": str(error)}
+    item = schema.labelled_item(event, attempt, answer, _now())
+    details = {"labels": len(item["labels"]), "top": _top(item)}
+    if "left_out" in item:
+        details["left_out"] = item["left_out"]
+    return _publish(item, stored), details
 
 
-def _is_result_of(header: dict[str, Any], event: PhotoEvent) -> bool:
-    """Whether the header tells of the very version that the event tells of."""
-    told = event.kind == "created" and header["status"] != contract.REMOVED
-    return told and event.version_id is not None and header.get("version_id") == event.version_id
+def _is_result_of(stored: dict[str, Any], event: PhotoEvent) -> bool:
+    """Whether the stored result is of the very version that the event is about."""
+    shows = event.kind == "created" and stored["status"] != schema.REMOVED
+    return shows and event.version_id is not None and stored.get("version_id") == event.version_id
 
 
-def _put(event: PhotoEvent, header: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+def _top(item: dict[str, Any]) -> list[tuple[str, float]]:
+    return [(name, float(item["labels"][name])) for name in item["top"]]
+
+
+def _publish(item: dict[str, Any], previous: dict[str, Any] | None) -> str:
     try:
-        return _store.put(event, header, rows)
+        stored = _store.publish(item, previous)
     except Exception:
         _failing.set()
         raise
+    status: str = item["status"]
+    return status if stored else "superseded"
 
 
 def _log(image: str | None, status: str, **details: Any) -> None:

@@ -1,8 +1,9 @@
-"""Writing a photo's result into the table, so that every step can be repeated and interrupted.
+"""Storing a photo's result, so that every step can be repeated, and cut off anywhere.
 
-The order of the steps is the whole trick, told in `labelctl.contract`: rows, then the header on the
-condition that it is not older than the one there, then away with what the new header replaced. Two
-workers may do this at once for two versions of one photo, or for the same one.
+First the index items, then the photo's item on the condition that it replaces nothing newer, then the
+index items of the result that it replaced are deleted. Two workers may do this at once for two
+versions of one photo, or for the same one: whoever loses the condition deletes its own index items.
+What a worker that was killed leaves behind are index items that a search passes over.
 """
 
 from __future__ import annotations
@@ -14,147 +15,133 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from labelctl import contract
-from labelctl.contract import PhotoEvent
+from labelctl import schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH = 25  # BatchWriteItem's limit
 _ROUNDS = 20  # in which it hands something back, half a minute, before it is left for later
-_NOWHERE = "!"  # a row that there never is: below all label rows, above the header
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
+Item = dict[str, Any]
+
 
 class Store:
-    """The table, as the function writes it. Safe to share between threads."""
+    """Both tables, as the function writes them. Safe to share between threads."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: DynamoDBClient, photos_table: str, labels_table: str) -> None:
         self._client = client
-        self._table = table
-        self._words: dict[str, dict[str, Any]] | None = None  # what the vocabulary has, once read
+        self._photos_table = photos_table
+        self._labels_table = labels_table
+        self._vocabulary: dict[str, Item] | None = None  # as it is stored, once it was read
 
-    def header(self, image: str) -> dict[str, Any] | None:
-        """The photo's header as it stands now, or None."""
+    def photo(self, image: str) -> Item | None:
+        """The photo's item as it is now, or None."""
         answer = self._client.get_item(
-            TableName=self._table,
-            Key={"image": {"S": image}, "row": {"S": contract.HEADER}},
-            ConsistentRead=True,
+            TableName=self._photos_table, Key={"image": {"S": image}}, ConsistentRead=True
         )
         return _plain(answer["Item"]) if "Item" in answer else None
 
-    def put(self, event: PhotoEvent, header: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
-        """Make `header` and its rows the photo's result, unless a newer or equal one stands.
+    def publish(self, item: Item, previous: Item | None) -> bool:
+        """Make `item` the photo's result, unless that of a newer or the same event is stored.
 
-        Whatever older attempts left goes. Returns False, and leaves nothing of this version, where
-        another result stands. Raises TimeoutError.
+        `previous` is the photo's item as it was read before. Returns False, and leaves nothing of
+        this attempt, where another result stays. Raises TimeoutError.
         """
-        # A label is in the vocabulary before a photo shows it.
-        known = self._vocabulary() if self._words is None else self._words
-        words = {word["row"]: word for word in map(contract.word, rows)}
-        new = {row: word for row, word in words.items() if known.get(row) != word}
-        self._write([{"PutRequest": {"Item": _wire(item)}} for item in (*new.values(), *rows)])
-        self._words = known | new
+        index = schema.index_items(item)
+        words = self._new_words(item)
+        self._write([{"PutRequest": {"Item": _wire(each)}} for each in (*words.values(), *index)])
+        if self._vocabulary is not None:
+            self._vocabulary = {**self._vocabulary, **words}
         try:
             answer = self._client.put_item(
-                TableName=self._table,
-                Item=_wire(header),
+                TableName=self._photos_table,
+                Item=_wire(item),
                 ConditionExpression="attribute_not_exists(image) OR sequencer < :sequencer",
-                ExpressionAttributeValues={":sequencer": {"S": event.sequencer}},
+                ExpressionAttributeValues={":sequencer": {"S": item["sequencer"]}},
+                ReturnValues="ALL_OLD",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 ReturnConsumedCapacity="TOTAL",
             )
             _check(answer)
+            replaced = _plain(answer.get("Attributes", {}))
         except self._client.exceptions.ConditionalCheckFailedException as error:
             refusal: Any = error.response
-            # Ours stands: its first answer was lost, and the client asked again.
-            if refusal["Item"]["version"]["S"] != header["version"]:
-                self._delete(event.key, [row["row"] for row in rows])
+            if refusal["Item"]["attempt"]["S"] != item["attempt"]:
+                self._delete(index)
                 return False
-        self.sweep(event, keep=header["version"])
+            # This attempt is stored: its first answer was lost, and the client asked again.
+            replaced = previous or {}
+        self._delete(schema.index_items(replaced))
         return True
 
-    def _vocabulary(self) -> dict[str, dict[str, Any]]:
-        """All words, by their sort keys: one request, so that many new processes write next to none."""
+    def _new_words(self, item: Item) -> dict[str, Item]:
+        """The items that the vocabulary lacks for the photo's labels, or has otherwise."""
+        if "labels" not in item:
+            return {}
+        if self._vocabulary is None:
+            self._vocabulary = self._read_vocabulary()
+        words = {word["rank"]: word for word in schema.vocabulary_items(item)}
+        return {label: word for label, word in words.items() if self._vocabulary.get(label) != word}
+
+    def _read_vocabulary(self) -> dict[str, Item]:
+        """All of it, by the labels: one request, so that many new processes write next to nothing."""
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="image = :image AND begins_with(#row, :word)",
-            ExpressionAttributeNames={"#row": "row"},
-            ExpressionAttributeValues={
-                ":image": {"S": contract.VOCABULARY},
-                ":word": {"S": contract.WORD},
-            },
+            TableName=self._labels_table,
+            KeyConditionExpression="label = :vocabulary",
+            ExpressionAttributeValues={":vocabulary": {"S": schema.VOCABULARY}},
         )
-        return {item["row"]["S"]: _plain(item) for page in pages for item in page["Items"]}
+        return {item["rank"]["S"]: _plain(item) for page in pages for item in page["Items"]}
 
-    def confirm(self, event: PhotoEvent, header: dict[str, Any]) -> bool:
-        """Make the result that stands that of `event`, which left the photo as it was.
+    def confirm(self, item: Item, sequencer: str) -> bool:
+        """Make the stored result that of a later event, which left the photo as it was.
 
-        Otherwise a late event from before this one would pass for news. Returns False where another
-        result stands by now. Raises TimeoutError.
+        Otherwise an event between the two, arriving late, would pass for news. Returns False where
+        another result is stored by now. Raises TimeoutError.
         """
         try:
             answer = self._client.put_item(
-                TableName=self._table,
-                Item=_wire({**header, "sequencer": event.sequencer}),
-                ConditionExpression="#version = :version AND sequencer < :sequencer",
-                ExpressionAttributeNames={"#version": "version"},
+                TableName=self._photos_table,
+                Item=_wire({**item, "sequencer": sequencer}),
+                ConditionExpression="attempt = :attempt AND sequencer < :sequencer",
                 ExpressionAttributeValues={
-                    ":version": {"S": header["version"]},
-                    ":sequencer": {"S": event.sequencer},
+                    ":attempt": {"S": item["attempt"]},
+                    ":sequencer": {"S": sequencer},
                 },
                 ReturnConsumedCapacity="TOTAL",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         _check(answer)
-        self.sweep(event, keep=header["version"])
         return True
 
     def try_writing(self, image: str) -> None:
-        """Write what changes nothing, in the two ways of `put`; raises what a `put` would.
+        """Write to both tables what changes nothing; raises what `publish` would.
 
         So that nothing is paid for which could not be stored.
         """
-        self._delete(image, [_NOWHERE])
+        nothing = {"label": schema.VOCABULARY, "rank": schema.VOCABULARY}  # of no label
+        self._delete([nothing])
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._client.put_item(
-                TableName=self._table,
-                Item={"image": {"S": image}, "row": {"S": _NOWHERE}},
-                ConditionExpression="attribute_exists(image)",
+                TableName=self._photos_table,
+                Item={"image": {"S": image}},
+                ConditionExpression="attribute_exists(image) AND attribute_not_exists(image)",
             )
 
-    def sweep(self, event: PhotoEvent, keep: str) -> None:
-        """Remove the label rows of this event and older ones, but for the version `keep`."""
-        low, high = contract.rows_up_to(event)
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="image = :image AND #row BETWEEN :low AND :high",
-            ProjectionExpression="#row",
-            ExpressionAttributeNames={"#row": "row"},
-            ExpressionAttributeValues={
-                ":image": {"S": event.key},
-                ":low": {"S": low},
-                ":high": {"S": high},
-            },
-            ConsistentRead=True,
-        )
-        for page in pages:
-            rows = [item["row"]["S"] for item in page["Items"]]
-            self._delete(event.key, [row for row in rows if contract.version_of_row(row) != keep])
-
-    def _delete(self, image: str, rows: Iterable[str]) -> None:
-        key = {"S": image}
-        self._write([{"DeleteRequest": {"Key": {"image": key, "row": {"S": row}}}} for row in rows])
+    def _delete(self, index: Iterable[Item]) -> None:
+        keys = [{name: {"S": item[name]} for name in ("label", "rank")} for item in index]
+        self._write([{"DeleteRequest": {"Key": key}} for key in keys])
 
     def _write(self, requests: list[dict[str, Any]]) -> None:
         """BatchWriteItem until nothing is left: it may hand back a part when it is throttled."""
         pause, rounds = 0.05, 0
         while requests:
             batch, requests = requests[:_BATCH], requests[_BATCH:]
-            answer = self._client.batch_write_item(RequestItems={self._table: batch})  # type: ignore[dict-item]
-            left: Any = answer["UnprocessedItems"].get(self._table, [])
+            answer = self._client.batch_write_item(RequestItems={self._labels_table: batch})  # type: ignore[dict-item]
+            left: Any = answer["UnprocessedItems"].get(self._labels_table, [])
             if left:
                 rounds += 1
                 if rounds == _ROUNDS:
@@ -168,15 +155,15 @@ def _check(answer: Any) -> None:
     """Raise TimeoutError for an answer to PutItem that is none, so that the photo is tried again.
 
     botocore takes a success without content for an empty answer, and PutItem's may be empty, unless it
-    is asked to tell what it cost.
+    is asked what the call cost.
     """
     if "ConsumedCapacity" not in answer:
         raise TimeoutError("DynamoDB did not answer.")
 
 
-def _wire(item: dict[str, Any]) -> dict[str, Any]:
+def _wire(item: Item) -> Item:
     return {name: _serialize(value) for name, value in item.items()}
 
 
-def _plain(item: dict[str, Any]) -> dict[str, Any]:
+def _plain(item: Item) -> Item:
     return {name: _deserialize(value) for name, value in item.items()}

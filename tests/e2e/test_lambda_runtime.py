@@ -25,10 +25,11 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from labelctl import bundle, results
-from tests.e2e.conftest import rows_of_photos
+from labelctl import bundle, results, versions
+from labelctl.reads import Reader
+from tests.fakes.photos import LABELS, PHOTOS
 from tests.lambda_runtime import FunctionError, RuntimeApi, s3_record, serving, sqs_event
-from tests.unit.function_world import make_table
+from tests.unit.function_world import Tables, make_tables
 
 pytest.importorskip("awslambdaric")
 ROOT = Path(__file__).parent.parent.parent
@@ -82,8 +83,8 @@ class FakeAws(ThreadingHTTPServer):
         try:
             answer = getattr(self.dynamodb, xform_name(operation))(**request)
         except ClientError as error:
-            told = error.response["Error"]
-            return 400, {"__type": told["Code"], "message": told["Message"]}
+            wrong = error.response["Error"]
+            return 400, {"__type": wrong["Code"], "message": wrong["Message"]}
         del answer["ResponseMetadata"]
         return 200, answer
 
@@ -110,13 +111,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """moto's DynamoDB with the table."""
+    """moto's DynamoDB with both tables."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
-        make_table(client, "labels")
+        make_tables(client)
         yield client
 
 
@@ -149,7 +150,8 @@ def running(python: Path, code: Path, aws: FakeAws) -> Iterator[tuple[RuntimeApi
                 "AWS_ACCESS_KEY_ID": "testing",
                 "AWS_SECRET_ACCESS_KEY": "testing",
                 "AWS_ENDPOINT_URL": aws.url,
-                "LABELCTL_TABLE": "labels",
+                "LABELCTL_PHOTOS_TABLE": PHOTOS,
+                "LABELCTL_LABELS_TABLE": LABELS,
                 "LABELCTL_QUEUE": f"{aws.url}/1/work",
                 "LABELCTL_DEAD_LETTERS": f"{aws.url}/1/dead",
                 "LABELCTL_MIN_CONFIDENCE": "55",
@@ -179,22 +181,27 @@ def labels(*names: str) -> dict[str, Any]:
     return {"Labels": found, "LabelModelVersion": "3.0"}
 
 
-def test_a_photo_goes_from_the_event_to_the_table(python, code, aws, dynamodb):
+def test_a_photo_goes_from_the_event_to_the_tables(python, code, aws, dynamodb):
     aws.answers = [labels("Dog", "Pet")]
     record = s3_record("holiday/at sea.jpg", "5F", size=12, eTag="e1", versionId="v1")
     with running(python, code, aws) as (api, printed):
         assert api.invoke(sqs_event(record)) == {"batchItemFailures": []}
         [line] = printed.read_text().splitlines()
     assert aws.photos == [{"Bucket": "photos", "Name": "holiday/at sea.jpg", "Version": "v1"}]
-    sent = results.Awaited("holiday/at sea.jpg", "v1", "e1")
-    photo = results.read(dynamodb, "labels", sent)
+    sent = versions.Awaited("holiday/at sea.jpg", "v1", "e1")
+    photo = results.read(Reader(dynamodb, PHOTOS, LABELS), sent)
     assert photo.status == "labelled"
     assert [(one.name, one.confidence) for one in photo.labels] == [
         ("Dog", 98.765432),
         ("Pet", 98.765432),
     ]
-    told = json.loads(line)
-    assert (told["image"], told["status"], told["labels"]) == ("holiday/at sea.jpg", "labelled", 2)
+    Tables(dynamodb).assert_indexed()
+    logged = json.loads(line)
+    assert (logged["image"], logged["status"], logged["labels"]) == (
+        "holiday/at sea.jpg",
+        "labelled",
+        2,
+    )
 
 
 def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
@@ -205,7 +212,7 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
     bad = s3_record("b.jpg", "1", size=12, eTag="e1", versionId="v1")
     gone = s3_record("a.jpg", "2", "ObjectRemoved:Delete")
     with running(python, code, aws) as (api, printed):
-        # Throttled once, which the client itself makes good.
+        # Throttled once, which the function itself makes good.
         assert api.invoke(sqs_event("no S3 event", good)) == {"batchItemFailures": []}
         assert [(each["QueueUrl"], each["MessageBody"]) for each in aws.sent] == [
             (f"{aws.url}/1/dead", "no S3 event")
@@ -213,18 +220,22 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
         assert api.invoke(sqs_event(good)) == {"batchItemFailures": []}
         assert api.invoke(sqs_event(bad)) == {"batchItemFailures": []}
         assert api.invoke(sqs_event(gone)) == {"batchItemFailures": []}
-        told = [json.loads(line) for line in printed.read_text().splitlines()]
+        logged = [json.loads(line) for line in printed.read_text().splitlines()]
     assert [one["Name"] for one in aws.photos] == ["a.jpg", "a.jpg", "b.jpg"]
-    assert {one["status"] for one in told[:2]} == {"set_aside", "labelled"}
-    assert [one["status"] for one in told[2:]] == ["superseded", "failed", "removed"]
-    rows = rows_of_photos(dynamodb, "labels")
-    assert sorted((row["image"]["S"], row["status"]["S"]) for row in rows) == [
-        ("a.jpg", "removed"),
-        ("b.jpg", "failed"),
-    ]
+    assert {one["status"] for one in logged[:2]} == {"set_aside", "labelled"}
+    assert [one["status"] for one in logged[2:]] == ["superseded", "failed", "removed"]
+    tables = Tables(dynamodb)
+    assert {item["image"]: item["status"] for item in tables.photos()} == {
+        "a.jpg": "removed",
+        "b.jpg": "failed",
+    }
+    assert tables.index() == []
 
 
-@pytest.mark.parametrize("name", ["store.py", "clients.py", "pacer.py", "labelctl/contract.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["store.py", "clients.py", "pacer.py", "labelctl/contract.py", "labelctl/schema.py"],
+)
 def test_a_module_that_is_missing_from_the_zip_is_missed(name, python, code, aws):
     (code / name).unlink()
     with (

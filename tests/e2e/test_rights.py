@@ -2,7 +2,7 @@
 
 The local cloud enforces IAM, and the recogniser asks for its caller's rights as Rekognition does. So
 one right at a time is taken from the role of a deployed stack, a photo is led through the part of its
-life that needs it, and the function's log must tell of the refusal. The emulator enforces neither
+life that needs it, and the function's log must show the refusal. The emulator enforces neither
 sqs:* nor logs:* for the function: of those, it is only held that there are no others.
 """
 
@@ -33,6 +33,7 @@ class Pipeline:
     user: User
     client: Client
     bucket: str
+    function: str
     queue: str
     log_group: str
     role: str
@@ -52,8 +53,8 @@ class Pipeline:
         """Remove one version for good."""
         self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
 
-    def told(self, key: str, lines: int) -> list[dict[str, Any]]:
-        """What `labelctl tail` tells of a photo, once the function's log has so many lines of it."""
+    def log_of(self, key: str, lines: int) -> list[dict[str, Any]]:
+        """What `labelctl tail` shows of a photo, once the function's log has so many lines of it."""
         deadline = time.monotonic() + 60
         while self._logged(key) < lines:
             assert time.monotonic() < deadline, f"{lines} lines of {key} did not come"
@@ -61,16 +62,16 @@ class Pipeline:
         tail = self.user("tail", "--no-follow", "-o", "json").out.splitlines()
         return [line for line in map(json.loads, tail) if line["image"] == key]
 
-    def told_of_message(self, message_id: str) -> list[dict[str, Any]]:
-        """What the function's log tells of a message that stands for no photo."""
+    def log_of_message(self, message_id: str) -> list[dict[str, Any]]:
+        """What the function's log says of a message that stands for no photo."""
         deadline = time.monotonic() + 60
         while not self._logged(message_id):
             assert time.monotonic() < deadline, f"nothing came of {message_id}"
             time.sleep(0.05)
-        told = self.client("logs").filter_log_events(
+        found = self.client("logs").filter_log_events(
             logGroupName=self.log_group, filterPattern=f'"{message_id}"'
         )
-        return [json.loads(event["message"]) for event in told["events"]]
+        return [json.loads(event["message"]) for event in found["events"]]
 
     def _logged(self, key: str) -> int:
         found = self.client("logs").filter_log_events(
@@ -101,6 +102,15 @@ class Pipeline:
         finally:
             self._set(whole)
 
+    def restart(self) -> None:
+        """Have the function start with a new process, as after any change of its environment."""
+        functions = self.client("lambda")
+        now = functions.get_function_configuration(FunctionName=self.function)["Environment"]
+        variables = {**now["Variables"], "RESTART": str(next(_numbers))}
+        functions.update_function_configuration(
+            FunctionName=self.function, Environment={"Variables": variables}
+        )
+
     def _set(self, policy: Mapping[str, Any]) -> None:
         self.client("iam").put_role_policy(
             RoleName=self.role, PolicyName="labelctl", PolicyDocument=json.dumps(policy)
@@ -127,65 +137,72 @@ def pipeline(cloud: User, client: Client, photographs: Path) -> Iterator[Pipelin
         ]
         if each["ResourceType"] == "AWS::IAM::Role"
     )
-    names = (outputs[name] for name in ("PhotosBucket", "Queue", "LogGroup"))
+    names = (outputs[name] for name in ("PhotosBucket", "Function", "Queue", "LogGroup"))
     yield Pipeline(user, client, *names, role, photographs)
     user("destroy", "--yes", "--quiet")
 
 
 # The parts of a photo's life. Each begins with what works without the right in question, and ends with
-# what does not; it returns the statuses that the log tells.
+# what does not; it returns the statuses in the log.
 
 
 def first_labels(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
     pipeline.put(key)
-    return pipeline.told(key, 1)
+    return pipeline.log_of(key, 1)
+
+
+def first_labels_in_a_new_process(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    """Only then is the vocabulary read."""
+    pipeline.restart()
+    return first_labels(pipeline, key)
 
 
 def a_replacement(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
     pipeline.put(key)
-    pipeline.told(key, 1)
+    pipeline.log_of(key, 1)
     pipeline.put(key, "chelsea.png")
-    return pipeline.told(key, 2)
+    return pipeline.log_of(key, 2)
 
 
 def the_newest_version_removed(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
     pipeline.put(key)
-    pipeline.told(key, 1)
+    pipeline.log_of(key, 1)
     newest = pipeline.put(key, "chelsea.png")
-    pipeline.told(key, 2)
+    pipeline.log_of(key, 2)
     pipeline.remove(key, newest)
-    return pipeline.told(key, 3)
+    return pipeline.log_of(key, 3)
 
 
 def the_only_version_removed(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
     version = pipeline.put(key)
-    pipeline.told(key, 1)
+    pipeline.log_of(key, 1)
     pipeline.remove(key, version)
-    return pipeline.told(key, 2)
+    return pipeline.log_of(key, 2)
 
 
 def a_trouble(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
     with pipeline.without("rekognition:DetectLabels"):
         pipeline.put(key)
-        return pipeline.told(key, 1)
+        return pipeline.log_of(key, 1)
 
 
 def a_message_that_nobody_understands(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
     sent = pipeline.client("sqs").send_message(QueueUrl=pipeline.queue, MessageBody="hello")
-    return pipeline.told_of_message(sent["MessageId"])
+    return pipeline.log_of_message(sent["MessageId"])
 
 
 Life = Callable[[Pipeline, str], list[dict[str, Any]]]
 
 LIVES: dict[Life, list[str]] = {
     first_labels: ["labelled"],
+    first_labels_in_a_new_process: ["labelled"],
     a_replacement: ["labelled", "labelled"],
     the_newest_version_removed: ["labelled", "labelled", "labelled"],
     the_only_version_removed: ["labelled", "removed"],
     a_trouble: ["retrying"],
     a_message_that_nobody_understands: ["set_aside"],
 }
-"""What the log tells of each with the whole role."""
+"""What the log says of each with the whole role."""
 
 NEEDED: dict[str, tuple[Life, str, str]] = {
     "rekognition:DetectLabels": (first_labels, "retrying", "(AccessDenied"),
@@ -193,13 +210,13 @@ NEEDED: dict[str, tuple[Life, str, str]] = {
     "dynamodb:GetItem": (first_labels, "retrying", "(AccessDenied"),
     "dynamodb:PutItem": (first_labels, "retrying", "(AccessDenied"),
     "dynamodb:BatchWriteItem": (first_labels, "retrying", "(AccessDenied"),
-    "dynamodb:Query": (first_labels, "retrying", "(AccessDenied"),
+    "dynamodb:Query": (first_labels_in_a_new_process, "retrying", "(AccessDenied"),
     "s3:GetObject": (the_newest_version_removed, "retrying", "(403)"),
     "s3:ListBucket": (the_only_version_removed, "retrying", "(403)"),
     "sqs:ChangeMessageVisibility": (a_trouble, "retrying", "(AccessDenied"),
     "sqs:SendMessage": (a_message_that_nobody_understands, "retrying", "(AccessDenied"),
 }
-"""Where each right is missed, and what is told then: the status, and words of the reason."""
+"""Where each right is missed, and what the log says then: the status, and words of the reason."""
 
 NOT_ENFORCED = {
     "sqs:ReceiveMessage",
@@ -210,8 +227,8 @@ NOT_ENFORCED = {
 }
 
 
-def statuses(told: list[dict[str, Any]]) -> list[str]:
-    return [line["status"] for line in told]
+def statuses(lines: list[dict[str, Any]]) -> list[str]:
+    return [line["status"] for line in lines]
 
 
 def test_the_role_has_no_right_that_is_not_tried_here(pipeline: Pipeline) -> None:
@@ -220,9 +237,9 @@ def test_the_role_has_no_right_that_is_not_tried_here(pipeline: Pipeline) -> Non
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
 def test_with_the_whole_role_it_works(pipeline: Pipeline, life: Life) -> None:
-    told = life(pipeline, f"whole/{next(_numbers)}.jpg")
+    lines = life(pipeline, f"whole/{next(_numbers)}.jpg")
 
-    assert statuses(told) == LIVES[life]
+    assert statuses(lines) == LIVES[life]
 
 
 @pytest.mark.parametrize("action", NEEDED)
@@ -230,16 +247,16 @@ def test_without_one_right_it_does_not(pipeline: Pipeline, action: str) -> None:
     life, status, reason = NEEDED[action]
 
     with pipeline.without(action):
-        told = life(pipeline, f"less/{next(_numbers)}.jpg")
+        lines = life(pipeline, f"less/{next(_numbers)}.jpg")
 
-    assert statuses(told) == [*LIVES[life][:-1], status]
-    why = told[-1].get("trouble", told[-1]["reason"])
+    assert statuses(lines) == [*LIVES[life][:-1], status]
+    why = lines[-1].get("trouble", lines[-1]["reason"])
     assert reason in why
     assert why in pipeline.user("status", "-o", "json").out
 
 
 def test_the_role_reaches_no_other_bucket(pipeline: Pipeline) -> None:
-    """The rights are for this stack's bucket and table, not for all there are."""
+    """The rights are for this stack's bucket and tables, not for all of the account's."""
     client = pipeline.client
     for statement in pipeline.policy["Statement"]:
         if statement["Sid"] != "Recognise":

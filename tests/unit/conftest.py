@@ -9,11 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from threading import RLock
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -24,12 +23,15 @@ from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from labelctl import assets, contract, dead_letters, results
-from labelctl.reads import plain
+from labelctl import assets, contract, dead_letters, results, versions
+from labelctl.reads import Reader
+from tests.fakes.photos import LABELS, PHOTOS
+from tests.fakes.template import read_template
 from tests.lambda_runtime import message_body, sqs_event
-from tests.unit.function_world import Bucket, Queues, Rekognition, make_table, read_template
-from tests.unit.gallery_world import Gallery
-from tests.unit.photo_rows import labelled, store
+from tests.unit.function_world import Bucket, Queues, Rekognition, Tables, make_tables
+
+if TYPE_CHECKING:
+    from tests.unit.gallery_world import Gallery
 
 REGION = "us-east-1"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -108,16 +110,18 @@ def bucket(s3: Any) -> str:
 
 
 @pytest.fixture
-def table(dynamodb: Any) -> str:
-    """A table with the template's keys, index and protection."""
-    make_table(dynamodb, "labels")
-    return "labels"
+def tables(dynamodb: Any) -> Tables:
+    """moto's tables, with the template's keys and indexes."""
+    make_tables(dynamodb)
+    return Tables(dynamodb)
 
 
 @pytest.fixture
-def gallery(s3: Any, dynamodb: Any, bucket: str, table: str, tmp_path: Path) -> Gallery:
+def gallery(s3: Any, bucket: str, tmp_path: Path) -> Gallery:
     """Photos, and galleries of them."""
-    return Gallery(s3, dynamodb, bucket, table, tmp_path / "gallery")
+    from tests.unit.gallery_world import Gallery  # it reads Pillow, which few tests need
+
+    return Gallery(s3, bucket, tmp_path / "gallery")
 
 
 @pytest.fixture
@@ -155,13 +159,18 @@ def queues(moto: None) -> Queues:
 
 @pytest.fixture
 def function(
-    queues: Queues, table: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    queues: Queues, tables: Tables, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ModuleType]:
-    """The module `handler`, imported anew: it makes its clients then, and AWS must be moto.
+    """The module `handler`, freshly imported: it makes its clients then, and AWS must be moto.
 
     Its environment is the template's, with the parameters' defaults.
     """
-    made = {"Table": table, "Queue": queues.work, "DeadLetters": queues.dead}
+    made = {
+        "PhotosTable": PHOTOS,
+        "LabelsTable": LABELS,
+        "Queue": queues.work,
+        "DeadLetters": queues.dead,
+    }
     variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     for name, value in variables.items():
         parameter = template["Parameters"].get(value["Ref"])
@@ -232,39 +241,15 @@ def patience(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> SimpleNam
 
 
 @pytest.fixture
-def look(dynamodb: Any, table: str) -> Callable[[Any], results.Photo]:
-    """What the command line says of the version that a record tells of."""
+def look(tables: Tables) -> Callable[[Any], results.Photo]:
+    """What the command line shows of the version that a record is about."""
+    reader = Reader(tables.client, PHOTOS, LABELS)
 
     def read(record: Any) -> results.Photo:
         [event] = contract.parse_message(json.dumps({"Records": [record]}))
-        return results.read(
-            dynamodb, table, results.Awaited(event.key, event.version_id, event.etag)
-        )
+        return results.read(reader, versions.Awaited(event.key, event.version_id, event.etag))
 
     return read
-
-
-@pytest.fixture
-def rows(dynamodb: Any, table: str) -> Callable[[], list[dict[str, Any]]]:
-    """All there is in the table of photos: the vocabulary is left out."""
-
-    def scan() -> list[dict[str, Any]]:
-        items = plain(dynamodb.scan(TableName=table, ConsistentRead=True)["Items"])
-        return [item for item in items if not item["row"].startswith(contract.WORD)]
-
-    return scan
-
-
-@pytest.fixture
-def stored(dynamodb: Any, table: str) -> Callable[..., None]:
-    """Puts rows into the table as they are."""
-    return partial(store, dynamodb, table)
-
-
-@pytest.fixture
-def label(stored: Callable[..., None]) -> Callable[..., None]:
-    """Stores the labels of a photo's version."""
-    return lambda *of, **more: stored(*labelled(*of, **more))
 
 
 class Naps(list[float]):

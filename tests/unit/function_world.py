@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
-from functools import cache
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
-from labelctl import assets, contract, results
+from labelctl import results, schema
+from tests.fakes.ordered_table import Item
+from tests.fakes.photos import LABELS, PHOTOS
+from tests.fakes.template import table_properties
+from tests.fakes.wire import from_wire
 from tests.lambda_runtime import s3_record
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, which become the long ones: `!Ref X` → {Ref: X}."""
+def make_tables(dynamodb: Any) -> None:
+    """Make both tables as the template describes them."""
+    for name, resource in ((PHOTOS, "PhotosTable"), (LABELS, "LabelsTable")):
+        properties = table_properties(resource)
+        for later in ("PointInTimeRecoverySpecification", "TimeToLiveSpecification"):
+            properties.pop(later, None)  # calls of their own
+        dynamodb.create_table(TableName=name, **properties)
 
 
-def _intrinsic(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.SequenceNode):
-        value: Any = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_scalar(node)
-    return {name if name == "Ref" else f"Fn::{name}": value}
+class Tables:
+    """moto's tables as they are now, in plain values."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def photos(self) -> list[Item]:
+        """The photos' items."""
+        return self._scan(PHOTOS)
+
+    def index(self) -> list[Item]:
+        """The items of the index."""
+        return [item for item in self._scan(LABELS) if item["label"] != schema.VOCABULARY]
+
+    def words(self) -> list[Item]:
+        """The items of the vocabulary."""
+        return [item for item in self._scan(LABELS) if item["label"] == schema.VOCABULARY]
+
+    def all(self) -> list[Item]:
+        return [*self._scan(PHOTOS), *self._scan(LABELS)]
+
+    def statuses(self) -> list[str]:
+        return [item["status"] for item in self.photos()]
+
+    def assert_indexed(self) -> None:
+        """The index has the items of the stored results, and no others."""
+        wanted = [each for photo in self.photos() for each in schema.index_items(photo)]
+        assert sorted(self.index(), key=_place) == sorted(wanted, key=_place)
+
+    def _scan(self, table: str) -> list[Item]:
+        pages = self.client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return [from_wire(item) for page in pages for item in page["Items"]]
 
 
-_Loader.add_multi_constructor("!", _intrinsic)
-
-
-def read_template() -> dict[str, Any]:
-    """cloudformation/template.yaml, to be changed at will."""
-    return deepcopy(_read_template())
-
-
-@cache  # reading it takes longer than most tests
-def _read_template() -> dict[str, Any]:
-    return yaml.load(assets.template("template.yaml"), _Loader)
-
-
-def make_table(dynamodb: Any, name: str) -> None:
-    """Make the table as the template describes it."""
-    properties = read_template()["Resources"]["Table"]["Properties"]
-    for later in ("PointInTimeRecoverySpecification", "TimeToLiveSpecification"):
-        del properties[later]  # calls of their own
-    dynamodb.create_table(TableName=name, **properties)
+def _place(item: Item) -> tuple[str, str]:
+    return item["label"], item["rank"]
 
 
 def label(name: str, confidence: float = 90.5) -> dict[str, Any]:
@@ -152,10 +167,6 @@ class Queues:
 
 def version_id(record: Any) -> str:
     return record["s3"]["object"]["versionId"]
-
-
-def headers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for row in rows if row["row"] == contract.HEADER]
 
 
 def names(photo: results.Photo) -> list[str]:

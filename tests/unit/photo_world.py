@@ -1,13 +1,12 @@
-"""One photo's world in memory: a table, a bucket, Rekognition, a queue, and workers in between.
+"""One photo's world in memory: both tables, a bucket, Rekognition, a queue, and workers in between.
 
 Each worker runs the function's own code in a thread that stops before every call it makes, until the
-test lets it go on, or kills it. So a test chooses every order of happenings there is.
+test lets it go on, or kills it. So a test chooses every possible order of events.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Semaphore, Thread, local
@@ -16,114 +15,24 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from labelctl import contract
-from labelctl.reads import plain
-from labelctl.results import Awaited, answers
+from labelctl import contract, schema
+from labelctl.findings import Finding
+from labelctl.inventory import open_inventory
+from labelctl.label_index import IndexCheck
+from labelctl.reads import Reader
+from labelctl.results import Photo, read
+from labelctl.versions import Awaited, answers
+from tests.fakes.dynamodb import AGAIN, FakeDynamoDB
+from tests.fakes.photos import LABELS, PHOTOS
+from tests.fakes.template import table_properties
 from tests.lambda_runtime import message_body, s3_record
 
 KEY = "a.jpg"
-TABLE = "labels"
-Rows = dict[tuple[str, str], dict[str, Any]]
+LONG_AFTER = 2.0**32
+"""When no worker can still run, in seconds since 1970."""
 
-
-AGAIN = -1
-"""A call whose answer is lost: it was carried out, and the client makes it once more."""
-
-
-class ConditionalCheckFailedError(Exception):
-    def __init__(self, item: Any = None) -> None:
-        super().__init__()
-        self.response = {"Item": item} if item else {}
-
-
-class TableInMemory:
-    """The calls that the store makes, with DynamoDB's meaning, each of them at once.
-
-    `before` is called before each of them; what it returns is how many of the requests of a
-    BatchWriteItem are taken, None for all; or AGAIN.
-    """
-
-    exceptions = SimpleNamespace(ConditionalCheckFailedException=ConditionalCheckFailedError)
-
-    def __init__(self, before: Callable[[], int | None] = lambda: None) -> None:
-        self.rows: Rows = {}
-        self._before = before
-
-    def get_item(self, *, TableName: str, Key: Any, ConsistentRead: bool) -> Any:  # noqa: N803
-        assert ConsistentRead
-        self._before()
-        row = self.rows.get(_place(Key))
-        return {"Item": copy.deepcopy(row)} if row else {}
-
-    def put_item(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        Item: Any,  # noqa: N803
-        ConditionExpression: str,  # noqa: N803
-        ExpressionAttributeValues: Any,  # noqa: N803
-        ExpressionAttributeNames: Any = None,  # noqa: N803
-        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
-        ReturnConsumedCapacity: str = "NONE",  # noqa: N803
-    ) -> Any:
-        again = self._before() == AGAIN
-        old = self.rows.get(_place(Item))
-        older = old and old["sequencer"]["S"] < ExpressionAttributeValues[":sequencer"]["S"]
-        if ConditionExpression == "attribute_not_exists(image) OR sequencer < :sequencer":
-            allowed = not old or older
-        else:
-            assert ConditionExpression == "#version = :version AND sequencer < :sequencer"
-            assert ExpressionAttributeNames == {"#version": "version"}
-            allowed = older and old["version"] == ExpressionAttributeValues[":version"]
-        if allowed:
-            self.rows[_place(Item)] = copy.deepcopy(Item)
-        if not allowed or again:
-            told = ReturnValuesOnConditionCheckFailure == "ALL_OLD"
-            raise ConditionalCheckFailedError(
-                copy.deepcopy(self.rows[_place(Item)]) if told else None
-            )
-        return {"ConsumedCapacity": {}} if ReturnConsumedCapacity == "TOTAL" else {}
-
-    def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
-        [(table, requests)] = RequestItems.items()
-        assert 1 <= len(requests) <= 25
-        taken = self._before()
-        taken = len(requests) if taken in (None, AGAIN) else taken
-        for request in requests[:taken]:
-            if "PutRequest" in request:
-                item = request["PutRequest"]["Item"]
-                self.rows[_place(item)] = copy.deepcopy(item)
-            else:
-                self.rows.pop(_place(request["DeleteRequest"]["Key"]), None)
-        return {"UnprocessedItems": {table: requests[taken:]} if requests[taken:] else {}}
-
-    def get_paginator(self, name: str) -> Any:
-        assert name == "query"
-        return SimpleNamespace(paginate=self._query)
-
-    def _query(self, *, KeyConditionExpression: str, **query: Any) -> Iterator[Any]:  # noqa: N803
-        assert query["ExpressionAttributeNames"] == {"#row": "row"}
-        if KeyConditionExpression == "image = :image AND begins_with(#row, :word)":
-            self._before()
-            words = [row for at, row in self.rows.items() if at[0] == contract.VOCABULARY]
-            yield {"Items": copy.deepcopy(words)}
-            return
-        assert KeyConditionExpression == "image = :image AND #row BETWEEN :low AND :high"
-        assert query["ConsistentRead"]
-        values = query["ExpressionAttributeValues"]
-        place = (values[":image"]["S"], values[":low"]["S"])
-        last = (values[":image"]["S"], values[":high"]["S"])
-        while True:  # two rows a page: each is a call of its own, and much may happen in between
-            self._before()
-            found = sorted(at for at in self.rows if place <= at <= last)[:2]
-            yield {"Items": [{"row": {"S": row}} for _, row in found]}
-            if len(found) < 2:
-                return
-            place = (found[-1][0], found[-1][1] + "\0")
-
-
-def _place(item: Any) -> tuple[str, str]:
-    return item["image"]["S"], item["row"]["S"]
+Item = dict[str, Any]
+_TABLES = {PHOTOS: table_properties("PhotosTable"), LABELS: table_properties("LabelsTable")}
 
 
 class KilledError(BaseException):
@@ -131,12 +40,16 @@ class KilledError(BaseException):
 
 
 class Worker:
-    """A thread that runs `job` from one call to the next, when it is let."""
+    """A thread that runs `job` from one call to the next, when it may.
+
+    `at` is the call that it stands before.
+    """
 
     here = local()
 
     def __init__(self, job: Callable[[], Any]) -> None:
         self.done = False
+        self.at = ""
         self.error: BaseException | None = None
         self._kill = False
         self._taken: int | None = None
@@ -157,9 +70,15 @@ class Worker:
         self._stopped.release()
 
     @staticmethod
-    def pause() -> int | None:
-        """Called before each call to a service, in the worker's thread."""
-        self = Worker.here.worker
+    def pause(operation: str, _: Any = None) -> int | None:
+        """Called before each call to a service; it stops a worker's thread, and no other.
+
+        Returns what the fake does with the call: see `FakeDynamoDB.before`.
+        """
+        self = getattr(Worker.here, "worker", None)
+        if self is None:
+            return None  # the test itself reads
+        self.at = operation
         self._stopped.release()
         self._go.acquire()
         if self._kill:
@@ -201,7 +120,9 @@ class World:
     """A bucket with or without versions, in which one photo comes, changes and goes."""
 
     def __init__(self, function: ModuleType, versioned: bool) -> None:
-        self.table = TableInMemory(Worker.pause)
+        self.tables = FakeDynamoDB(_TABLES)
+        self.tables.before = Worker.pause
+        self._reader: Any = Reader(self.tables, PHOTOS, LABELS)  # type: ignore[arg-type]
         self.versioned = versioned
         self._versions: list[Version] = []  # those that there are, oldest first
         self._known: dict[str, Version] = {}
@@ -210,34 +131,35 @@ class World:
         self._workers: list[tuple[Worker, str, int]] = []
         self._last = ""
         self._lost = False
+        self._is_littered = False  # a worker was killed, or did not hear what became of its result
         self._function = function
-        function._store = type(function._store)(self.table, TABLE)
+        self.restart()
         function._bucket._client = lambda: SimpleNamespace(head_object=self._head_object)
         function._recognition = type(function._recognition)(
             SimpleNamespace(detect_labels=self._detect_labels), function._bucket
         )
         function._recognition._pacer = _Unpaced()
 
-    # What happens in the bucket; each is told in a message
+    # What happens in the bucket; a message follows each
 
     def put(self, labels: int | None) -> None:
         version = self._add(labels)
-        told = {"size": 9, "eTag": version.id}
-        self._tell("ObjectCreated:Put", **told, **self._named(version))
+        about = {"size": 9, "eTag": version.id}
+        self._send("ObjectCreated:Put", **about, **self._named(version))
 
     def remove(self) -> None:
         if not self.versioned:
             self._versions.clear()
-            self._tell("ObjectRemoved:Delete")
+            self._send("ObjectRemoved:Delete")
             return
         marker = self._add(None, marker=True)
-        self._tell("ObjectRemoved:DeleteMarkerCreated", versionId=marker.id)
+        self._send("ObjectRemoved:DeleteMarkerCreated", versionId=marker.id)
 
     def erase(self, which: int) -> None:
         """Remove one version, or a delete marker, for good."""
         if self.versioned and self._versions:
             version = self._versions.pop(which % len(self._versions))
-            self._tell("ObjectRemoved:Delete", versionId=version.id)
+            self._send("ObjectRemoved:Delete", versionId=version.id)
 
     def _add(self, labels: int | None, marker: bool = False) -> Version:
         version = Version(f"v{len(self._known)}", labels, marker)
@@ -250,18 +172,15 @@ class World:
     def _named(self, version: Version) -> dict[str, str]:
         return {"versionId": version.id} if self.versioned else {}
 
-    def _tell(self, event: str, **photo: Any) -> None:
+    def _send(self, event: str, **photo: Any) -> None:
         self._sequencer += 1
         body = message_body(s3_record(KEY, f"{self._sequencer:x}", event, **photo))
         self._waiting.append((body, 1))
 
     def ask(self) -> None:
         """Somebody wants the photo worked on again, by what the table knows of it."""
-        known = [
-            row["sequencer"]["S"] if name == contract.HEADER else contract.sequencer_of_row(name)
-            for name, row in self._rows.items()
-        ]
-        sequencer = contract.next_sequencer(max(known, default=""))
+        item = self._item
+        sequencer = contract.next_sequencer(item["sequencer"] if item else "")
         self._waiting.append((contract.request("photos", KEY, sequencer, "2026"), 1))
 
     # What happens to messages and workers
@@ -284,6 +203,10 @@ class World:
             for more in range(1 + hurried):
                 self._start(body, receives + more)
 
+    def restart(self) -> None:
+        """Whoever takes a message from now on is a new process, which knows no vocabulary yet."""
+        self._function._store = type(self._function._store)(self.tables, PHOTOS, LABELS)
+
     def _start(self, body: str, receives: int) -> None:
         message = {
             "messageId": "m",
@@ -300,15 +223,24 @@ class World:
         if self._workers:
             place = which % len(self._workers)
             worker = self._workers[place][0]
+            self._is_littered |= taken == AGAIN and worker.at == "PutItem"
             worker.step(taken)
             if worker.done:
                 del self._workers[place]
             self.look()
 
+    def until(self, which: int, operation: str) -> None:
+        """Let a worker go on until it stands before such a call, or is done."""
+        if self._workers:
+            worker = self._workers[which % len(self._workers)][0]
+            while not worker.done and worker.at != operation:
+                self.step(which)
+
     def kill(self, which: int, counted: bool = True) -> None:
-        """The worker is gone; its message comes again, with a count that was begun anew if moved."""
+        """The worker is gone; its message comes again, as the first time if it was moved meanwhile."""
         if self._workers:
             worker, body, receives = self._workers.pop(which % len(self._workers))
+            self._is_littered |= worker.at in ("BatchWriteItem", "PutItem")
             worker.kill()
             self._waiting.append((body, receives + 1 if counted else 1))
 
@@ -329,13 +261,13 @@ class World:
         return next(found, None)
 
     def _detect_labels(self, *, Image: Any, **_: Any) -> Any:  # noqa: N803
-        Worker.pause()
+        Worker.pause("DetectLabels")
         version = self._find(Image["S3Object"].get("Version"))
         if version is None:
             raise _refusal("InvalidS3ObjectException", 400)
         if version.labels is None:
             raise _refusal("InvalidImageFormatException", 400)
-        return {"Labels": [{"Name": name, "Confidence": 90} for name in version.names]}
+        return {"Labels": [{"Name": name, "Confidence": 90.5} for name in version.names]}
 
     def _head_object(
         self,
@@ -345,7 +277,7 @@ class World:
         VersionId: str | None = None,  # noqa: N803
         IfMatch: str | None = None,  # noqa: N803
     ) -> Any:
-        Worker.pause()
+        Worker.pause("HeadObject")
         version = self._find(VersionId)
         if version is None:
             raise _refusal("404", 404)
@@ -358,58 +290,88 @@ class World:
     # What somebody sees who reads
 
     def look(self) -> None:
-        """Somebody reads, now: labels of one version, as the table's header says, and never older."""
-        header = self._header()
-        if header is None:
+        """Somebody reads, now: labels of one version, never older, and all of them can be searched."""
+        item = self._item
+        if item is None:
             assert self._last == "", "what was shown is gone"
             return
-        assert header["sequencer"] >= self._last, "an older result is back"
-        self._last = header["sequencer"]
-        shown = self._labels(header)
-        if header["status"] == contract.LABELLED:
-            assert shown == self._known[header["etag"]].names, "labels of another version"
+        assert item["sequencer"] >= self._last, "an older result is back"
+        self._last = item["sequencer"]
+        if item["status"] == schema.REMOVED:
+            assert self._shown(item).status == "pending"
+            return
+        version, photo = self._known[item["etag"]], self._shown(item)
+        assert photo.status == item["status"]
+        if photo.status == schema.LABELLED:
+            assert version.labels is not None
+            assert {label.name for label in photo.labels} == version.names, (
+                "another version's labels"
+            )
         else:
-            assert shown == set()
+            # Without versions Rekognition reads what lies there by then, which has its own event.
+            assert version.labels is None or not self.versioned
+            assert photo.labels == ()
+        wanted = schema.index_items(item)
+        assert [self._label(each) for each in wanted] == wanted, "a search misses the photo"
+        words = schema.vocabulary_items(item) if photo.labels else []
+        assert [self._label(each) for each in words] == words, "a label that nobody can search for"
 
     @property
-    def _rows(self) -> dict[str, dict[str, Any]]:
-        """The photo's rows, by their sort keys."""
-        return {row: item for (image, row), item in self.table.rows.items() if image == KEY}
+    def _item(self) -> Item | None:
+        return self.tables.item(PHOTOS, KEY)
 
-    def _header(self) -> dict[str, Any] | None:
-        row = self._rows.get(contract.HEADER)
-        return plain([row])[0] if row else None
+    def _label(self, item: Item) -> Item | None:
+        return self.tables.item(LABELS, item["label"], item["rank"])
 
-    def _labels(self, header: dict[str, Any]) -> set[str]:
-        """What is shown: by the rows, by the header alone, and all of it in the vocabulary."""
-        rows = [row for row in self._rows if contract.version_of_row(row) == header["version"]]
-        shown = {row.partition("#")[2] for row in rows}
-        assert shown == {contract.label_of(name) for name in header.get("labels", ())}
-        words = {row for image, row in self.table.rows if image == contract.VOCABULARY}
-        assert {contract.WORD + label for label in shown} <= words
-        return shown
+    def _shown(self, item: Item) -> Photo:
+        """What `labelctl labels` shows of the version that the item is about."""
+        return read(self._reader, Awaited(KEY, item.get("version_id"), item.get("etag")))
+
+    @property
+    def _index(self) -> list[Item]:
+        """All index items, by their labels."""
+        return [item for item in self.tables.items(LABELS) if item["label"] != schema.VOCABULARY]
 
     # The end
 
     def finish(self) -> None:
-        """All that waits is worked off, and nobody is killed any more: then all is as it should be."""
+        """All messages are worked off, and nobody is killed any more: then all is as it should be."""
         self._work_off()
         if self._lost:
             self.ask()  # as `verify --repair` does
             self._work_off()
-        header, current = self._header(), self._current
-        rows = len(self._rows)
+        self.look()
+        item, current = self._item, self._current
         if current is None:
-            assert header is None or header["status"] == contract.REMOVED, "labels of no photo"
-            assert rows == (header is not None), "rows of no photo are left"
-            return
-        assert header is not None, "a photo is lost"
-        sent = Awaited(KEY, current.id if self.versioned else None, current.id)
-        assert answers(header, sent), "the newest version has no result"
-        status = contract.FAILED if current.labels is None else contract.LABELLED
-        assert header["status"] == status
-        assert self._labels(header) == current.names
-        assert rows == 1 + len(current.names), "rows of another version are left"
+            assert item is None or item["status"] == schema.REMOVED, "labels of no photo"
+        else:
+            assert item is not None, "a photo is lost"
+            sent = Awaited(KEY, current.id if self.versioned else None, current.id)
+            assert answers(item, sent), "the newest version has no result"
+            status = schema.FAILED if current.labels is None else schema.LABELLED
+            assert item["status"] == status
+        if self._is_littered:
+            self._tidy()
+        wanted = sorted(schema.index_items(item or {}), key=lambda each: str(each["label"]))
+        assert self._index == wanted, "index items that lead nowhere"
+
+    def _tidy(self) -> None:
+        """`labelctl verify --index --repair`, long after: it finds nothing but what is of no use."""
+        with open_inventory() as inventory:
+            for page in self._reader.scan_photos():
+                inventory.add_results(page)
+            check = IndexCheck(
+                self._reader,
+                self.tables,  # type: ignore[arg-type]
+                LABELS,
+                inventory,
+                "",
+                repair=True,
+                clock=lambda: LONG_AFTER,
+            )
+            findings = [each for each in check.run() if isinstance(each, Finding)]
+        assert {each.kind for each in findings} <= {"unused"}, findings
+        assert all(each.repaired for each in findings)
 
     def _work_off(self) -> None:
         while self._waiting or self._workers:
@@ -426,8 +388,8 @@ class _Unpaced:
 
 
 def _refusal(code: str, status: int) -> ClientError:
-    told: Any = {
+    answer: Any = {
         "Error": {"Code": code, "Message": ""},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
-    return ClientError(told, "Call")
+    return ClientError(answer, "Call")

@@ -22,6 +22,7 @@ SOURCES = [
     "labelctl/assets.py",
     "labelctl/bundle.py",
     "labelctl/contract.py",
+    "labelctl/schema.py",
 ]
 
 
@@ -63,6 +64,7 @@ def test_it_holds_the_function_and_what_it_shares_with_the_command_line():
         "handler.py",
         "labelctl/__init__.py",
         "labelctl/contract.py",
+        "labelctl/schema.py",
         "pacer.py",
         "recognition.py",
         "redelivery.py",
@@ -122,7 +124,7 @@ def test_what_else_lies_around_stays_out(tree):
     assert build_in(tree) == bundle.build().content
 
 
-@pytest.mark.parametrize("name", ["lambda/store.py", "labelctl/contract.py"])
+@pytest.mark.parametrize("name", ["lambda/store.py", "labelctl/contract.py", "labelctl/schema.py"])
 def test_a_change_of_one_character_makes_another_zip(name, tree):
     (tree / name).write_text((tree / name).read_text() + "#")
     assert build_in(tree) != bundle.build().content

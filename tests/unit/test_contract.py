@@ -84,8 +84,8 @@ FOLDERS = [
 @pytest.mark.parametrize(("key", "size", "folder"), FOLDERS)
 def test_a_folder_of_the_console_is_no_photo(key, size, folder):
     assert contract.is_folder(key, size) is folder
-    told = {} if size is None else {"size": size}
-    made, photo = s3_record(key, "1", eTag="e1", **told), s3_record("b.jpg", "2")
+    about = {} if size is None else {"size": size}
+    made, photo = s3_record(key, "1", eTag="e1", **about), s3_record("b.jpg", "2")
     events = parse_message(message(made, photo))
     assert [event.key for event in events] == (["b.jpg"] if folder else [key, "b.jpg"])
 
@@ -207,8 +207,8 @@ def test_a_record_with_anything_in_one_place_gives_events_or_a_refusal(path, val
 
 def test_a_key_without_versions_is_told_apart_by_its_etag():
     """S3 calls its one version "null", whatever lies there."""
-    told = only(s3_record("a.jpg", "1", eTag="e1", versionId="null"))
-    assert (told.version_id, told.etag) == (None, "e1")
+    read = only(s3_record("a.jpg", "1", eTag="e1", versionId="null"))
+    assert (read.version_id, read.etag) == (None, "e1")
     assert contract.known_version("v1") == "v1"
 
 
@@ -225,19 +225,26 @@ def test_sequencers_order_as_hexadecimal_numbers(one, other):
     assert (first == second) == (int(one, 16) == int(other, 16))
 
 
-@given(sequencers, sequencers, st.text("0123456789abcdef", min_size=8, max_size=8), st.text())
-@example("f", "f", "ffffffff", "~~~")
-@example("f", "10", "00000000", "")
-def test_the_rows_up_to_an_event_are_its_own_and_older_ones(older, newer, attempt, name):
-    first, second = (
-        event(sequencer=contract.pad_sequencer(one))
-        for one in sorted((older, newer), key=lambda one: int(one, 16))
-    )
-    low, high = contract.rows_up_to(first)
-    row = contract.version_of(first, attempt) + "#" + name
-    assert low <= row <= high
-    later = contract.version_of(second, attempt) + "#" + name
-    assert (low <= later <= high) == (first.sequencer == second.sequencer)
-    assert not low <= contract.HEADER <= high
-    assert row > contract.HEADER
-    assert contract.version_of_row(row) == contract.version_of(first, attempt)
+# Asked for by labelctl itself
+
+
+@given(keys, sequencers)
+def test_a_request_names_its_photo_and_sorts_right_behind_what_is_known(key, last):
+    padded = contract.pad_sequencer(last)
+    asked = contract.next_sequencer(padded)
+    [read] = parse_message(contract.request("photos", key, asked, "2026-01-02T03:04:05Z"))
+    assert (read.bucket, read.key, read.kind) == ("photos", key, "requested")
+    assert read.sequencer == asked
+    assert (read.version_id, read.etag, read.size) == (None, None, None)
+    assert padded < asked
+    later = f"{int(last, 16) + 1:X}"
+    if len(later) <= 32:
+        assert asked < contract.pad_sequencer(later)
+
+
+def test_requests_sort_in_their_order_however_many_there_are():
+    asked = [""]
+    for _ in range(300):
+        asked.append(contract.next_sequencer(asked[-1]))
+    assert asked[1] == "0" * 32 + ":00000001"
+    assert asked == sorted(set(asked))

@@ -1,7 +1,7 @@
 """The function, photo by photo: labelled, failed for good, or given back to the queue.
 
 A test puts photos into the bucket, hands the function the messages that S3 would send, and looks at
-the table as `labelctl labels` does, at the answer to the queue, and at what was paid for.
+the tables as `labelctl labels` does, at the answer to the queue, and at what was paid for.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.fakes.photos import LABELS, PHOTOS
 from tests.lambda_runtime import s3_record
-from tests.unit.function_world import headers, names, printed, version_id
+from tests.unit.function_world import names, printed, version_id
 
 PERMANENT = [
     "InvalidImageFormatException",
@@ -33,15 +34,17 @@ TEMPORARY = [
 # Labelled
 
 
-def test_a_new_photo_is_labelled(work, photos, rekognition, look, rows):
+def test_a_new_photo_is_labelled(work, photos, rekognition, look, tables):
     rekognition.answers["holiday/at sea.jpg"] = ["Sea", "Dog"]
     beach = photos.put("holiday/at sea.jpg")
     assert look(beach).status == "pending"
     assert work(beach) == []
     photo = look(beach)
     assert (photo.status, names(photo), photo.model_version) == ("labelled", ["Dog", "Sea"], "3.0")
-    assert headers(rows())[0]["version_id"] == version_id(beach)
-    assert len(rows()) == 3
+    [item] = tables.photos()
+    assert item["version_id"] == version_id(beach)
+    assert len(tables.index()) == 2
+    tables.assert_indexed()
 
 
 def test_rekognition_is_asked_about_exactly_the_version_of_the_event(work, photos, rekognition):
@@ -102,7 +105,7 @@ def test_the_photos_of_a_batch_are_worked_on_side_by_side(function, work, photos
 
 @pytest.mark.parametrize("code", PERMANENT)
 def test_what_no_repetition_mends_costs_one_call_and_leaves_a_reason(
-    code, function, work, photos, rekognition, look, rows
+    code, function, work, photos, rekognition, look, tables
 ):
     rekognition.answers["a.jpg"] = code
     record = photos.put("a.jpg")
@@ -111,7 +114,8 @@ def test_what_no_repetition_mends_costs_one_call_and_leaves_a_reason(
     photo = look(record)
     assert photo.status == "failed"
     assert photo.reason == f"{sys.modules['recognition'].REASONS[code]} (said Rekognition)"
-    assert [row["error"] for row in rows()] == [code]
+    assert [item["error"] for item in tables.photos()] == [code]
+    assert tables.index() == []
 
 
 @pytest.mark.parametrize(
@@ -132,14 +136,14 @@ def test_a_photo_of_just_the_largest_size_is_asked_about(work, photos, rekogniti
     assert len(rekognition.requests) == 1
 
 
-def test_a_failed_photo_that_is_replaced_is_labelled(work, photos, rekognition, look, rows):
+def test_a_failed_photo_that_is_replaced_is_labelled(work, photos, rekognition, look, tables):
     answers = iter(["InvalidImageFormatException", ["Dog"]])
     rekognition.answers["a.jpg"] = lambda _: next(answers)
     work(photos.put("a.jpg"))
     better = photos.put("a.jpg", b"better")
     work(better)
     assert look(better).status == "labelled"
-    assert "reason" not in headers(rows())[0]
+    assert "reason" not in tables.photos()[0]
 
 
 # To be tried again
@@ -148,13 +152,13 @@ def test_a_failed_photo_that_is_replaced_is_labelled(work, photos, rekognition, 
 @pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("code", TEMPORARY)
 def test_what_may_go_well_later_goes_back_to_the_queue_alone(
-    code, work, photos, rekognition, look, rows
+    code, work, photos, rekognition, look, tables
 ):
     rekognition.answers["b.jpg"] = code
     records = [photos.put(key) for key in ("a.jpg", "b.jpg", "c.jpg")]
     assert work(*records) == ["m1"]
     assert [look(record).status for record in records] == ["labelled", "pending", "labelled"]
-    assert not [row for row in rows() if row["image"] == "b.jpg"]
+    assert not [item for item in tables.all() if item.get("image") == "b.jpg"]
 
 
 def test_throttling_costs_time_but_no_photo(work, photos, rekognition, look):
@@ -166,10 +170,11 @@ def test_throttling_costs_time_but_no_photo(work, photos, rekognition, look):
     assert len(rekognition.requests) == 2
 
 
-def test_a_table_that_does_not_answer_sends_the_photo_back(work, photos, dynamodb, table):
+@pytest.mark.parametrize("name", [PHOTOS, LABELS])
+def test_a_table_that_is_gone_sends_the_photo_back(name, work, photos, dynamodb):
     record = photos.put("a.jpg")
-    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-    dynamodb.delete_table(TableName=table)
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+    dynamodb.delete_table(TableName=name)
     assert work(record) == ["m0"]
 
 
@@ -181,15 +186,15 @@ def test_a_bug_that_one_photo_meets_harms_no_other(work, photos, rekognition, lo
     records = [photos.put(key) for key in ("a.jpg", "b.jpg", "c.jpg")]
     assert work(*records) == ["m1"]
     assert look(records[2]).status == "labelled"
-    [told] = [line for line in printed(capsys) if line["image"] == "b.jpg"]
-    assert told["status"] == "retrying"
-    assert told["reason"] == "ZeroDivisionError('a bug')"
-    assert "in crash" in told["trace"]
+    [logged] = [line for line in printed(capsys) if line["image"] == "b.jpg"]
+    assert logged["status"] == "retrying"
+    assert logged["reason"] == "ZeroDivisionError('a bug')"
+    assert "in crash" in logged["trace"]
 
 
-def test_the_test_event_is_acknowledged_and_nothing_else(work, rekognition, rows, capsys):
+def test_the_test_event_is_acknowledged_and_nothing_else(work, rekognition, tables, capsys):
     assert work('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"}') == []
-    assert (rekognition.requests, rows(), printed(capsys)) == ([], [], [])
+    assert (rekognition.requests, tables.all(), printed(capsys)) == ([], [], [])
 
 
 def test_a_message_of_several_records_goes_back_if_one_of_them_must(work, photos, rekognition):
@@ -202,12 +207,12 @@ def test_a_message_of_several_records_goes_back_if_one_of_them_must(work, photos
 # The log
 
 
-def test_a_photo_is_told_in_one_line_of_json(work, photos, rekognition, capsys):
+def test_a_photo_has_one_line_of_json(work, photos, rekognition, capsys):
     rekognition.answers["a.jpg"] = ["Dog", "Pet", "Sea", "Sky"]
     work(photos.put("a.jpg"))
-    [told] = printed(capsys)
-    assert told.pop("ms") >= 0
-    assert told == {
+    [logged] = printed(capsys)
+    assert logged.pop("ms") >= 0
+    assert logged == {
         "image": "a.jpg",
         "status": "labelled",
         "labels": 4,

@@ -19,7 +19,6 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from labelctl import contract
 from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import names, printed
 
@@ -39,14 +38,14 @@ def redelivery(function: ModuleType) -> ModuleType:
 @pytest.fixture
 def delays(function: ModuleType) -> list[int]:
     """For how many seconds the function put each message off."""
-    told: list[int] = []
+    delays: list[int] = []
 
     def hear(params: dict[str, Any], **_: Any) -> None:
-        told.append(params["VisibilityTimeout"])
+        delays.append(params["VisibilityTimeout"])
 
     events = function.clients.sqs().meta.events
     events.register("before-parameter-build.sqs.ChangeMessageVisibility", hear)
-    return told
+    return delays
 
 
 # Put off
@@ -128,9 +127,9 @@ def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
     rekognition.answers["a.jpg"] = "ThrottlingException"
     function._redelivery._queue = "https://queue.amazonaws.com/1/nowhere"
     assert work(photos.put("a.jpg")) == ["m0"]
-    [told] = printed(capsys)
-    assert "NonExistentQueue" in told["trouble"]
-    assert "again_in" not in told
+    [logged] = printed(capsys)
+    assert "NonExistentQueue" in logged["trouble"]
+    assert "again_in" not in logged
 
 
 @pytest.mark.usefixtures("patience")
@@ -153,7 +152,7 @@ def test_a_queue_that_cannot_be_reached_costs_no_other_photo(
 
 @pytest.mark.parametrize("code", LASTING)
 def test_what_waiting_does_not_mend_is_set_aside_with_its_reason(
-    code, redelivery, work, photos, rekognition, rows, queues, delays, capsys
+    code, redelivery, work, photos, rekognition, tables, queues, delays, capsys
 ):
     rekognition.answers["a.jpg"] = code
     record = photos.put("a.jpg")
@@ -165,11 +164,11 @@ def test_what_waiting_does_not_mend_is_set_aside_with_its_reason(
     assert letter["body"] == message_body(record)
     assert letter["error"] == code
     assert "said Rekognition" in letter["reason"]
-    assert rows() == []
+    assert tables.all() == []
     assert sum(redelivery.delay(number) for number in range(1, redelivery.PATIENCE)) < 3600
-    told = printed(capsys)
-    assert {line["status"] for line in told[:-1]} == {"retrying"}
-    assert (told[-1]["status"], told[-1]["image"], told[-1]["error"]) == (
+    logged = printed(capsys)
+    assert {line["status"] for line in logged[:-1]} == {"retrying"}
+    assert (logged[-1]["status"], logged[-1]["image"], logged[-1]["error"]) == (
         "set_aside",
         "a.jpg",
         code,
@@ -187,8 +186,8 @@ def test_a_message_that_is_no_s3_event_is_set_aside_at_once_and_alone(
     assert (letter["body"], letter["error"]) == (body, "NotAnEvent")
     assert letter["reason"]
     assert delays == []
-    [told] = [line for line in printed(capsys) if line["image"] is None]
-    assert (told["status"], told["message_id"]) == ("set_aside", "m0")
+    [logged] = [line for line in printed(capsys) if line["image"] is None]
+    assert (logged["status"], logged["message_id"]) == ("set_aside", "m0")
 
 
 def test_a_reason_with_odd_characters_is_no_obstacle(redelivery, work, photos, rekognition, queues):
@@ -268,8 +267,8 @@ def test_a_table_that_takes_nothing_costs_one_call_and_not_one_each_time(
 
     def refuse(**_):
         wrong = {"Error": {"Code": code, "Message": ""}}
-        told = {**wrong, "ResponseMetadata": {"HTTPStatusCode": 400}}
-        return (SimpleNamespace(status_code=400), told) if refused else None
+        answer = {**wrong, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return (SimpleNamespace(status_code=400), answer) if refused else None
 
     events = function.clients.dynamodb.meta.events
     events.register(f"before-call.dynamodb.{operation}", refuse)
@@ -303,7 +302,7 @@ def test_an_answer_that_is_none_is_no_reason_to_give_up(
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "expected"),
     [
         (["Dog"], ["turn", "passed"]),
         ("InvalidImageFormatException", ["turn", "passed"]),
@@ -312,7 +311,7 @@ def test_an_answer_that_is_none_is_no_reason_to_give_up(
         (["InternalServerError", ["Dog"]], ["turn", "turn", "passed"]),
     ],
 )
-def test_the_pacer_hears_what_lets_it_learn(answer, told, function, work, photos, rekognition):
+def test_the_pacer_hears_what_lets_it_learn(answer, expected, function, work, photos, rekognition):
     heard: list[str] = []
 
     class Listening:
@@ -328,98 +327,4 @@ def test_the_pacer_hears_what_lets_it_learn(answer, told, function, work, photos
     answers = iter(answer if isinstance(answer, list) and len(answer) == 2 else [answer])
     rekognition.answers["a.jpg"] = lambda _: next(answers)
     work(photos.put("a.jpg"), seconds=60)
-    assert heard == told
-
-
-# Asked for again
-
-
-def requested(key: str, last: str) -> str:
-    return contract.request("photos", key, contract.next_sequencer(last), "2026-01-02T03:04:05Z")
-
-
-def sequencer(rows: list[dict[str, Any]]) -> str:
-    [header] = [row for row in rows if row["row"] == contract.HEADER]
-    return str(header["sequencer"])
-
-
-def test_a_failed_photo_that_is_asked_for_again_is_labelled(work, photos, rekognition, look, rows):
-    answers = iter(["InvalidImageFormatException", ["Dog"]])
-    rekognition.answers["a.jpg"] = lambda _: next(answers)
-    record = photos.put("a.jpg")
-    work(record)
-    again = requested("a.jpg", sequencer(rows()))
-    assert work(again) == []
-    assert names(look(record)) == ["Dog"]
-    assert work(again, record) == []
-    assert len(rekognition.requests) == 2
-
-
-def test_a_photo_is_labelled_as_it_lies_there_when_it_is_asked_for(work, photos, rekognition, look):
-    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
-    photos.put("a.jpg")
-    new = photos.put("a.jpg", b"new")
-    assert work(requested("a.jpg", "")) == []
-    assert names(look(new)) == [new["s3"]["object"]["versionId"]]
-
-
-def test_an_event_from_s3_is_newer_than_a_request(work, photos, rekognition, look, rows):
-    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
-    work(photos.put("a.jpg"))
-    again = requested("a.jpg", sequencer(rows()))
-    new = photos.put("a.jpg", b"new")
-    work(new)
-    before = rows()
-    assert work(again) == []
-    assert rows() == before
-    assert names(look(new)) == [new["s3"]["object"]["versionId"]]
-
-
-def test_a_photo_that_was_asked_for_before_s3_told_of_it_is_paid_for_once(
-    work, photos, rekognition, look, rows
-):
-    record = photos.put("a.jpg")
-    work(requested("a.jpg", ""))
-    assert work(record) == []
-    assert len(rekognition.requests) == 1
-    assert look(record).status == "labelled"
-    assert sequencer(rows()).endswith(record["s3"]["object"]["sequencer"])
-
-
-@pytest.mark.parametrize("status", [403, 503])
-def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rows):
-    """A bucket that refuses, or does not answer, must not cost the photo its labels."""
-    work(photos.put("a.jpg"))
-    before = rows()
-
-    def refuse(**_):
-        wrong = {"Error": {"Code": str(status), "Message": ""}}
-        told = {**wrong, "ResponseMetadata": {"HTTPStatusCode": status}}
-        return SimpleNamespace(status_code=status), told
-
-    function.clients.s3().meta.events.register("before-call.s3.HeadObject", refuse)
-    assert work(requested("a.jpg", sequencer(before))) == ["m0"]
-    assert rows() == before
-
-
-def test_asking_for_a_photo_that_is_gone_removes_what_is_left_of_it(
-    work, photos, rows, rekognition
-):
-    work(photos.put("a.jpg"))
-    last = sequencer(rows())
-    photos.remove("a.jpg")
-    assert work(requested("a.jpg", last)) == []
-    assert [row["status"] for row in rows()] == ["removed"]
-    assert len(rekognition.requests) == 1
-
-
-def test_rows_without_a_header_go_with_a_request(work, photos, rows, dynamodb, table):
-    """An attempt that was killed, whose message is lost: nobody else sweeps them."""
-    work(photos.put("a.jpg"))
-    stray = next(row for row in rows() if row["row"] != contract.HEADER)
-    dynamodb.delete_item(
-        TableName=table, Key={"image": {"S": "a.jpg"}, "row": {"S": contract.HEADER}}
-    )
-    work(requested("a.jpg", contract.sequencer_of_row(stray["row"])))
-    assert len(rows()) == 2
-    assert stray["row"] not in [row["row"] for row in rows()]
+    assert heard == expected

@@ -1,4 +1,4 @@
-"""The promise of the table: whoever writes, in whatever order, cut off wherever, one version shows.
+"""The promise of the tables: whoever writes, in whatever order, cut off wherever, one version shows.
 
 Workers run the function's own code on what happens to one photo (see photo_world). Hypothesis chooses
 what happens in the bucket, who takes which message when, who is killed where; after each step
@@ -14,59 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from labelctl import contract
-from labelctl.contract import PhotoEvent
-from tests.unit.photo_world import AGAIN, TableInMemory, World
-
-# The fake is worth nothing unless it does what DynamoDB does.
-
-
-def header(event: PhotoEvent, version: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return contract.labelled_header(event, version, rows, {}, "2026-01-02T03:04:05.678Z")
-
-
-def happened(sequencer: str, kind: Any = "created") -> PhotoEvent:
-    padded = contract.pad_sequencer(sequencer)
-    return PhotoEvent("photos", "a.jpg", kind, padded, f"v{sequencer}", "e", 9, "2026")
-
-
-def labels(event: PhotoEvent, version: str, count: int) -> list[dict[str, Any]]:
-    found = [{"Name": f"{event.version_id} {number}", "Confidence": 90} for number in range(count)]
-    return contract.label_rows(event, version, found)
-
-
-@pytest.fixture
-def store_class(function: ModuleType) -> Any:
-    return type(function._store)
-
-
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("123f"), st.sampled_from([0, 1, 27])),
-        min_size=1,
-        max_size=5,
-    )
-)
-def test_moto_and_the_table_in_memory_agree(dynamodb, table, store_class, puts):
-    memory = TableInMemory()
-    for row in dynamodb.scan(TableName=table)["Items"]:
-        dynamodb.delete_item(TableName=table, Key={name: row[name] for name in ("image", "row")})
-    for number, (sequencer, count) in enumerate(puts):
-        event = happened(sequencer)
-        version = contract.version_of(event, f"{number:08x}")
-        rows = labels(event, version, count)
-        stored = [
-            store_class(client, table).put(event, header(event, version, rows), rows)
-            for client in (dynamodb, memory)
-        ]
-        assert stored[0] == stored[1]
-        assert store_class(dynamodb, table).header("a.jpg") == store_class(memory, table).header(
-            "a.jpg"
-        )
-        kept = dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
-        assert {(row["image"]["S"], row["row"]["S"]): row for row in kept} == memory.rows
-
+from tests.unit.photo_world import AGAIN, World
 
 small = st.integers(0, 5)
 happenings = st.one_of(
@@ -79,9 +27,15 @@ happenings = st.one_of(
     *[st.tuples(st.just("step"), small)] * 5,
     st.tuples(st.just("step"), small, st.integers(AGAIN, 1)),
     st.tuples(st.just("kill"), small, st.booleans()),
+    st.tuples(st.just("restart")),
 )
 STEP = ("step", 0)
 TAKE = ("take", 0, False)
+# The index items are written, and the photo's item is not; the first worker, and the second.
+INDEXED, SECOND_INDEXED = ("until", 0, "PutItem"), ("until", 1, "PutItem")
+DONE, SECOND_DONE = ("until", 0, "end"), ("until", 1, "end")
+KILL = ("kill", 0)
+ANSWER_LOST = ("step", 0, AGAIN)
 
 
 @pytest.fixture
@@ -103,43 +57,89 @@ def lead(world: World, happenings: list[tuple[Any, ...]]) -> None:
 
 @settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.booleans(), st.lists(happenings, max_size=80))
-# Two attempts at one version, of which the second begins when the first has written its rows.
-@example(True, [("put", 3), ("twice", 0), TAKE, *[STEP] * 4, TAKE])
-# An attempt is killed between its rows and its header; then another version comes, then it again.
-@example(True, [("put", 3), ("put", 2), TAKE, *[STEP] * 4, ("kill", 0), TAKE, *[STEP] * 9])
-# An older version is held before its header until a newer one is done.
-@example(True, [("put", 3), ("remove",), TAKE, *[STEP] * 4, TAKE, *[("step", 1)] * 9])
-# A delete marker goes again, and that is told before that it came.
-@example(True, [("put", 1), TAKE, *[STEP] * 9, ("remove",), ("erase", 1), ("take", 1, False)])
-# The same, and that it came is told while that it went is worked on.
+# Two attempts at one version, of which the second begins when the first has written its index items.
+@example(True, [("put", 3), ("twice", 0), TAKE, INDEXED, TAKE])
+# The same, and both have written them: the loser must not take what the winner needs.
+@example(True, [("put", 3), ("twice", 0), TAKE, INDEXED, TAKE, SECOND_INDEXED, SECOND_DONE, DONE])
+# An attempt is killed between index items and the photo's item; then another version, then it again.
+@example(True, [("put", 3), ("put", 2), TAKE, INDEXED, KILL, TAKE, DONE])
+# An older version is held before the photo's item until a newer one is done; then it loses.
+@example(True, [("put", 3), ("remove",), TAKE, INDEXED, TAKE, SECOND_DONE])
+@example(True, [("put", 3), ("put", 2), TAKE, INDEXED, TAKE, SECOND_DONE])
+# A loser is killed before it has deleted its index items, and while it does.
+@example(True, [("put", 3), ("put", 1), TAKE, INDEXED, TAKE, SECOND_DONE, STEP, KILL])
+@example(True, [("put", 3), ("put", 1), TAKE, INDEXED, TAKE, SECOND_DONE, STEP, STEP, KILL])
+# An attempt is killed between the photo's item and the deletion of the old index items, or during it.
+@example(True, [("put", 3), TAKE, DONE, ("put", 1), TAKE, INDEXED, STEP, KILL])
+@example(True, [("put", 3), TAKE, DONE, ("put", 1), TAKE, INDEXED, STEP, STEP, KILL])
+# The result is replaced while the index items of the one before it are still being deleted.
 @example(
     True,
     [
-        *[("put", 1), TAKE, *[STEP] * 9, ("remove",), ("erase", 1)],
-        *[("take", 1, False), STEP, STEP, TAKE, *[("step", 1)] * 9],
+        *[("put", 3), TAKE, DONE, ("put", 3), TAKE, INDEXED, STEP],
+        *[("put", 3), TAKE, SECOND_DONE],
     ],
 )
-# The first event comes again while a request has its rows written and not yet its header.
+# The photo's item is written, and the answer to that is lost; it was the first, or replaced another.
+@example(True, [("put", 2), TAKE, INDEXED, ANSWER_LOST])
+@example(True, [("put", 2), TAKE, DONE, ("put", 1), TAKE, INDEXED, ANSWER_LOST])
+# It replaced another than the one that was read before.
+@example(True, [("put", 2), ("put", 2), TAKE, INDEXED, TAKE, SECOND_INDEXED, DONE, DONE])
+# The same, and the answer to that is lost.
+@example(
+    True,
+    [("put", 2), ("put", 2), TAKE, INDEXED, ("take", 0, False), SECOND_INDEXED, DONE, ANSWER_LOST],
+)
+# A delete marker goes again, and that is known before that it came.
+@example(True, [("put", 1), TAKE, DONE, ("remove",), ("erase", 1), ("take", 1, False)])
+# The same, and that it came is known while that it went is worked on.
 @example(
     True,
     [
-        *[("put", 2), ("twice", 0), TAKE, *[STEP] * 9, ("ask",)],
-        *[("take", 1, False), *[STEP] * 4, TAKE, *[("step", 1)] * 9],
+        *[("put", 1), TAKE, DONE, ("remove",), ("erase", 1)],
+        *[("take", 1, False), STEP, STEP, TAKE, SECOND_DONE],
     ],
 )
-# The header is written, and the answer to that is lost.
-@example(True, [("put", 2), TAKE, *[STEP] * 3, ("step", 0, AGAIN)])
-# An attempt is killed between its rows and its header, and its version is removed for good.
-@example(True, [("put", 3), TAKE, *[STEP] * 4, ("kill", 0), ("erase", 0)])
+# The first event comes again while a request has its index items written and not yet its item.
 @example(
     True,
-    [("put", 1), TAKE, *[STEP] * 9, ("put", 3), TAKE, *[STEP] * 4, ("kill", 0), ("erase", 1)],
+    [
+        *[("put", 2), ("twice", 0), TAKE, DONE, ("ask",)],
+        *[("take", 1, False), INDEXED, TAKE, SECOND_DONE],
+    ],
 )
-@example(False, [("put", 3), TAKE, *[STEP] * 3, ("kill", 0), ("put", 1)])
-# Or its message becomes a dead letter and is moved back: the count of its receives begins anew.
-@example(True, [("put", 3), TAKE, *[STEP] * 4, ("kill", 0, False)])
+# A removal of an old version, which leaves the result as it is, is held while a newer one is stored;
+# and while the same version is labelled again.
+@example(
+    True,
+    [
+        *[("put", 1), TAKE, DONE, ("put", 1), TAKE, DONE, ("erase", 0), TAKE, INDEXED],
+        *[("put", 2), TAKE, SECOND_DONE],
+    ],
+)
+@example(
+    True,
+    [
+        *[("put", 1), TAKE, DONE, ("put", 1), TAKE, DONE, ("erase", 0), ("ask",)],
+        *[("take", 0, False), INDEXED, TAKE, SECOND_DONE],
+    ],
+)
+# Two removals of old versions leave the result as it is; the earlier one is the last to say so.
+@example(
+    True,
+    [
+        *[("put", 1), ("put", 1), ("put", 1), ("take", 2, False), DONE, ("erase", 0), ("erase", 0)],
+        *[("take", 2, False), INDEXED, ("take", 2, False), SECOND_DONE, DONE],
+    ],
+)
+# An attempt is killed between index items and the photo's item, and its version is removed for good.
+@example(True, [("put", 3), TAKE, INDEXED, KILL, ("erase", 0)])
+@example(True, [("put", 1), TAKE, DONE, ("put", 3), TAKE, INDEXED, KILL, ("erase", 1)])
+@example(False, [("put", 3), TAKE, INDEXED, KILL, ("put", 1)])
+# Or its message becomes a dead letter and is moved back: the count of its receives begins at 1 again.
+@example(True, [("put", 3), TAKE, INDEXED, ("kill", 0, False)])
 # The object is replaced while Rekognition reads it.
-@example(False, [("put", 1), TAKE, *[STEP] * 2, ("put", 2)])
+@example(False, [("put", 1), TAKE, STEP, STEP, ("put", 2)])
 def test_one_version_shows_and_the_newest_stays(worker, versioned, happenings):
     lead(World(worker, versioned), happenings)
 
@@ -150,8 +150,8 @@ def test_one_version_shows_and_the_newest_stays(worker, versioned, happenings):
     st.lists(st.one_of(happenings, st.tuples(st.just("lose"), small)), max_size=80),
 )
 @example(True, [("put", 1), ("lose", 0)])
-@example(True, [("put", 1), TAKE, *[STEP] * 9, ("remove",), ("lose", 0)])
-@example(True, [("put", 3), TAKE, *[STEP] * 4, ("kill", 0), ("lose", 0)])
+@example(True, [("put", 1), TAKE, DONE, ("remove",), ("lose", 0)])
+@example(True, [("put", 3), TAKE, INDEXED, KILL, ("lose", 0)])
 def test_what_was_lost_is_found_again_by_asking(worker, versioned, happenings):
     """A lost message is against all promises of S3 and SQS; a request makes up even for that."""
     lead(World(worker, versioned), happenings)

@@ -13,8 +13,9 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from labelctl import assets, bundle, contract, stack
+from labelctl import assets, bundle, schema, stack
 from labelctl.commands import deploy
+from tests.unit.photo_events import event
 
 TEMPLATES = sorted(assets.folder("cloudformation").glob("*.yaml"))
 
@@ -59,7 +60,7 @@ def test_every_resource_that_can_have_tags_has_them(resources):
         return "Tags" in schema["properties"]
 
     tagged = {name for name, one in resources.items() if taggable(one["Type"])}
-    assert {"Photos", "Queue", "Table", "Function", "Role"} <= tagged
+    assert {"Photos", "Queue", "PhotosTable", "LabelsTable", "Function", "Role"} <= tagged
     for name in tagged:
         assert {"Key": "application", "Value": "labelctl"} in resources[name]["Properties"]["Tags"]
 
@@ -195,22 +196,58 @@ def test_the_function_s_environment_is_what_it_reads(properties):
     assert read == properties["Function"]["Environment"]["Variables"].keys()
 
 
+def test_the_function_has_no_more_rights_on_each_table_than_it_uses(properties):
+    rights = {
+        one["Resource"]["Fn::GetAtt"]: listed(one["Action"])
+        for one in allowed(properties)
+        if any(action.startswith("dynamodb:") for action in listed(one["Action"]))
+    }
+    assert rights == {
+        "PhotosTable.Arn": ["dynamodb:GetItem", "dynamodb:PutItem"],
+        "LabelsTable.Arn": ["dynamodb:Query", "dynamodb:BatchWriteItem"],
+    }
+
+
 def test_the_function_s_entry_is_in_the_zip(function: ModuleType, properties):
     module, _, name = properties["Function"]["Handler"].partition(".")
     assert callable(getattr(function, name))
     assert f"{module}.py".encode() in bundle.build().content
 
 
-def test_the_indexes_are_the_contract_s(properties):
-    assert {
-        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
-        for index in properties["Table"]["GlobalSecondaryIndexes"]
-    } == {
-        contract.STATUS_INDEX: ["status", "done_at"],
-        contract.CONFIDENCE_INDEX: ["label", "confidence"],
-        contract.DATE_INDEX: ["label", "uploaded_at"],
-    }
-    assert properties["Table"]["TimeToLiveSpecification"] == {
+def keys(described):
+    return [key["AttributeName"] for key in described["KeySchema"]]
+
+
+@pytest.mark.parametrize(
+    ("table", "of_table", "indexes"),
+    [
+        ("PhotosTable", ["image"], {schema.STATE_INDEX: ["state_shard", "done_at"]}),
+        ("LabelsTable", ["label", "rank"], {schema.DATE_INDEX: ["label", "uploaded_at"]}),
+    ],
+)
+def test_the_keys_are_the_schema_s(table, of_table, indexes, properties):
+    described = properties[table]
+    assert keys(described) == of_table
+    found = {index["IndexName"]: keys(index) for index in described["GlobalSecondaryIndexes"]}
+    assert found == indexes
+
+
+def test_the_items_have_what_the_indexes_show(properties):
+    answer = {"Labels": [{"Name": "Dog", "Confidence": 90.5}]}
+    labelled = schema.labelled_item(event(), "6a1f9c0d2e4b7788", answer, "now")
+    failed = schema.failed_item(event(), "6a1f9c0d2e4b7788", "Empty", "It is empty.", "now")
+    for table, items in (
+        ("PhotosTable", [labelled, failed]),
+        ("LabelsTable", schema.index_items(labelled)),
+    ):
+        [index] = properties[table]["GlobalSecondaryIndexes"]
+        shown = {*keys(index), *index["Projection"]["NonKeyAttributes"]}
+        assert shown <= {name for item in items for name in item}
+        assert all({*keys(properties[table]), *keys(index)} <= item.keys() for item in items)
+
+
+def test_a_removed_photo_s_item_expires(properties):
+    assert properties["PhotosTable"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires",
         "Enabled": True,
     }
@@ -220,7 +257,8 @@ def test_the_indexes_are_the_contract_s(properties):
     ("name", "deletion", "replacement"),
     [
         ("Photos", "Delete", "Retain"),
-        ("Table", "Delete", "Retain"),
+        ("PhotosTable", "Delete", "Retain"),
+        ("LabelsTable", "Delete", "Delete"),
         ("LogGroup", "Delete", "Delete"),
     ],
 )
@@ -229,9 +267,9 @@ def test_what_becomes_of_data_is_said(name, deletion, replacement, resources):
     assert resources[name]["UpdateReplacePolicy"] == replacement
 
 
-def test_the_table_is_guarded(properties):
-    assert properties["Table"]["DeletionProtectionEnabled"] is True
-    assert properties["Table"]["PointInTimeRecoverySpecification"] == {
+def test_the_table_that_nothing_can_make_again_is_guarded(properties):
+    assert properties["PhotosTable"]["DeletionProtectionEnabled"] is True
+    assert properties["PhotosTable"]["PointInTimeRecoverySpecification"] == {
         "PointInTimeRecoveryEnabled": True
     }
 

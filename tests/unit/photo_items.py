@@ -1,0 +1,96 @@
+"""Photos' items whose version, sequencer and times a test chooses, and tables that hold them.
+
+For tests that only want some photos, `PhotoTables.put_photo` and its like are shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from labelctl import contract, schema
+from labelctl.reads import Reader
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
+
+ANSWER: dict[str, Any] = {
+    "LabelModelVersion": "3.0",
+    "Labels": [
+        {"Name": "Pet", "Confidence": 98.25},
+        {
+            "Name": "Dog",
+            "Confidence": 98.25,
+            "Categories": [{"Name": "Animals and Pets"}],
+            "Parents": [{"Name": "Animal"}, {"Name": "Pet"}],
+            "Aliases": [{"Name": "Hound"}],
+            "Instances": [
+                {
+                    "BoundingBox": {"Left": 0.25, "Top": 0.5, "Width": 0.125, "Height": 0.0625},
+                    "Confidence": 97.5,
+                }
+            ],
+        },
+        {"Name": "Beach", "Confidence": 99.0},
+    ],
+    "ImageProperties": {"Quality": {"Brightness": 61.5}},
+}
+"""Of DetectLabels."""
+
+NOW = "2030-01-01T12:00:01Z"
+ATTEMPT = "7094b301c0ffee00"
+
+Item = dict[str, Any]
+
+
+def event(
+    key: str = "a.jpg",
+    number: int = 1,
+    version_id: str | None = "v1",
+    etag: str | None = "e1",
+    kind: contract.Kind = "created",
+) -> contract.PhotoEvent:
+    """What happened to a photo; of two events the one with the greater number is the later one."""
+    return contract.PhotoEvent(
+        bucket="photos",
+        key=key,
+        kind=kind,
+        sequencer=contract.pad_sequencer(f"{number:X}"),
+        version_id=version_id,
+        etag=etag,
+        size=1000,
+        at="2030-01-01T12:00:00Z",
+    )
+
+
+def labelled(
+    event: contract.PhotoEvent, answer: Mapping[str, Any] = ANSWER, now: str = NOW
+) -> Item:
+    """The item of a photo that is labelled."""
+    return schema.labelled_item(event, ATTEMPT, answer, now)
+
+
+def failed(
+    event: contract.PhotoEvent,
+    error: str = "TooLarge",
+    reason: str = "It is too large.",
+    now: str = NOW,
+) -> Item:
+    """The item of a photo that cannot be labelled."""
+    return schema.failed_item(event, ATTEMPT, error, reason, now)
+
+
+def removed(event: contract.PhotoEvent, now: str = NOW) -> Item:
+    """The item of a photo that is gone."""
+    return schema.removed_item(event, ATTEMPT, now, 1)
+
+
+def store(tables: PhotoTables, *photos: Item) -> None:
+    """Put photos' items into the table, with the index items that lead to them."""
+    for photo in photos:
+        tables.put(PHOTOS, photo)
+        for item in schema.index_items(photo):
+            tables.put(LABELS, item)
+
+
+def reader_of(client: Any) -> Reader:
+    """A new reader, whose bill is empty."""
+    return Reader(client, PHOTOS, LABELS)

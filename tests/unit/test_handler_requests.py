@@ -1,0 +1,91 @@
+"""The function and what labelctl itself asks for: that it looks at a photo again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from labelctl import contract
+from tests.unit.function_world import Tables, names
+
+
+def requested(key: str, last: str) -> str:
+    return contract.request("photos", key, contract.next_sequencer(last), "2026-01-02T03:04:05Z")
+
+
+def sequencer(tables: Tables) -> str:
+    [photo] = tables.photos()
+    return str(photo["sequencer"])
+
+
+def test_a_failed_photo_that_is_asked_for_again_is_labelled(
+    work, photos, rekognition, look, tables
+):
+    answers = iter(["InvalidImageFormatException", ["Dog"]])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    record = photos.put("a.jpg")
+    work(record)
+    again = requested("a.jpg", sequencer(tables))
+    assert work(again) == []
+    assert names(look(record)) == ["Dog"]
+    assert work(again, record) == []
+    assert len(rekognition.requests) == 2
+
+
+def test_a_photo_is_labelled_as_it_lies_there_when_it_is_asked_for(work, photos, rekognition, look):
+    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
+    photos.put("a.jpg")
+    new = photos.put("a.jpg", b"new")
+    assert work(requested("a.jpg", "")) == []
+    assert names(look(new)) == [new["s3"]["object"]["versionId"]]
+
+
+def test_an_event_from_s3_is_newer_than_a_request(work, photos, rekognition, look, tables):
+    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
+    work(photos.put("a.jpg"))
+    again = requested("a.jpg", sequencer(tables))
+    new = photos.put("a.jpg", b"new")
+    work(new)
+    before = tables.all()
+    assert work(again) == []
+    assert tables.all() == before
+    assert names(look(new)) == [new["s3"]["object"]["versionId"]]
+
+
+def test_a_photo_that_was_asked_for_before_its_event_came_is_paid_for_once(
+    work, photos, rekognition, look, tables
+):
+    record = photos.put("a.jpg")
+    work(requested("a.jpg", ""))
+    assert work(record) == []
+    assert len(rekognition.requests) == 1
+    assert look(record).status == "labelled"
+    assert sequencer(tables).endswith(record["s3"]["object"]["sequencer"])
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, tables):
+    """A bucket that refuses, or does not answer, must not cost the photo its labels."""
+    work(photos.put("a.jpg"))
+    before = tables.all()
+
+    def refuse(**_):
+        wrong = {"Error": {"Code": str(status), "Message": ""}}
+        answer = {**wrong, "ResponseMetadata": {"HTTPStatusCode": status}}
+        return SimpleNamespace(status_code=status), answer
+
+    function.clients.s3().meta.events.register("before-call.s3.HeadObject", refuse)
+    assert work(requested("a.jpg", sequencer(tables))) == ["m0"]
+    assert tables.all() == before
+
+
+def test_asking_for_a_photo_that_is_gone_removes_what_is_left_of_it(
+    work, photos, tables, rekognition
+):
+    work(photos.put("a.jpg"))
+    last = sequencer(tables)
+    photos.remove("a.jpg")
+    assert work(requested("a.jpg", last)) == []
+    assert tables.statuses() == ["removed"]
+    assert len(rekognition.requests) == 1

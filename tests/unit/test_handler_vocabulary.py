@@ -1,0 +1,120 @@
+"""The vocabulary: the function writes down each label that it meets, before a photo shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelctl import schema
+from tests.fakes.photos import LABELS
+
+
+@pytest.fixture
+def words(tables):
+    """The labels in the vocabulary."""
+    return lambda: {word["name"] for word in tables.words()}
+
+
+@pytest.fixture
+def written(function, monkeypatch):
+    """The keys (label, rank) of all that the function wrote into the index."""
+    client, keys = function._store._client, []
+    write = client.batch_write_item
+
+    def spy(*, RequestItems):  # noqa: N803
+        items = [
+            each["PutRequest"]["Item"] for each in RequestItems[LABELS] if "PutRequest" in each
+        ]
+        keys.extend((item["label"]["S"], item["rank"]["S"]) for item in items)
+        return write(RequestItems=RequestItems)
+
+    monkeypatch.setattr(client, "batch_write_item", spy)
+    return keys
+
+
+def new(written):
+    """The labels that were written into the vocabulary."""
+    return [rank for label, rank in written if label == schema.VOCABULARY]
+
+
+def test_every_label_is_in_it_once_and_stays(work, photos, rekognition, words, written):
+    rekognition.answers["a.jpg"] = ["Dog", "Sea"]
+    rekognition.answers["b.jpg"] = ["Dog", "Cat"]
+    work(photos.put("a.jpg"))
+    assert words() == {"Dog", "Sea"}
+    work(photos.put("b.jpg"))
+    work(photos.remove("a.jpg"))
+    assert words() == {"Dog", "Sea", "Cat"}
+    assert sorted(new(written)) == ["cat", "dog", "sea"]
+
+
+def test_what_was_not_written_is_written_with_the_next_attempt(
+    function, work, photos, words, monkeypatch
+):
+    record = photos.put("a.jpg")
+    with monkeypatch.context() as patch:
+
+        def down(**_):
+            raise ConnectionError
+
+        patch.setattr(function._store._client, "batch_write_item", down)
+        assert work(record) == ["m0"]
+    assert words() == set()
+    assert work(record, receives=[2]) == []
+    assert words() == {"Dog"}
+
+
+def test_a_photo_that_has_the_vocabulary_s_name_is_a_photo(work, photos, look, tables, words):
+    record = photos.put(schema.VOCABULARY)
+    work(record)
+    assert [label.name for label in look(record).labels] == ["Dog"]
+    tables.assert_indexed()
+    work(photos.remove(schema.VOCABULARY))
+    assert tables.statuses() == ["removed"]
+    assert words() == {"Dog"}
+
+
+def test_a_label_that_has_the_vocabulary_s_name_is_a_label(
+    work, photos, rekognition, look, tables, words
+):
+    rekognition.answers["a.jpg"] = [schema.VOCABULARY]
+    record = photos.put("a.jpg")
+    work(record)
+    assert [label.name for label in look(record).labels] == [schema.VOCABULARY]
+    tables.assert_indexed()
+    assert words() == {schema.VOCABULARY}
+    work(photos.remove("a.jpg"))
+    assert tables.index() == []
+
+
+def test_a_new_process_writes_only_what_is_not_there(work, photos, function, written, rekognition):
+    rekognition.answers["b.jpg"] = ["Dog", "Cat"]
+    work(photos.put("a.jpg"))
+    function._store._vocabulary = None  # as a new process has it
+    written.clear()
+    work(photos.put("b.jpg"))
+    assert new(written) == ["cat"]
+
+
+def test_a_vocabulary_of_many_pages_is_read_to_its_end(
+    work, photos, rekognition, function, written, words
+):
+    names = [f"Label {number:04} {'x' * 900}" for number in range(700)]  # 1.4 MB; a page has 1
+    rekognition.answers["a.jpg"] = names[:300]
+    rekognition.answers["b.jpg"] = names[300:]
+    work(photos.put("a.jpg"))
+    work(photos.put("b.jpg"))
+    assert len(words()) == 700
+    function._store._vocabulary = None
+    written.clear()
+    rekognition.answers["c.jpg"] = [names[0], names[-1]]
+    work(photos.put("c.jpg"))
+    assert new(written) == []
+
+
+def test_a_label_s_relations_are_kept_up_to_date(work, photos, tables, dynamodb):
+    """As it is after Rekognition has learnt more."""
+    place = {"label": {"S": schema.VOCABULARY}, "rank": {"S": "dog"}}
+    dynamodb.put_item(TableName=LABELS, Item={**place, "name": {"S": "DOG"}})
+    work(photos.put("a.jpg"))
+    [word] = tables.words()
+    assert word["name"] == "Dog"

@@ -1,0 +1,69 @@
+"""The DynamoDB in memory is worth nothing unless the store does the same with moto's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from labelctl import contract, schema
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
+from tests.fakes.wire import from_wire
+from tests.unit.photo_events import event
+
+
+@pytest.fixture
+def store_class(function: Any) -> Any:
+    return type(function._store)
+
+
+sequencers = st.sampled_from("123f")
+deeds = st.one_of(
+    st.tuples(st.just("label"), sequencers, st.sampled_from([0, 1, 27])),
+    st.tuples(st.just("fail"), sequencers),
+    st.tuples(st.just("remove"), sequencers),
+    st.tuples(st.just("confirm"), sequencers),
+    st.tuples(st.just("try")),
+)
+
+
+def do(store: Any, number: int, deed: tuple[Any, ...]) -> Any:
+    """Do it to a photo in one of the two DynamoDBs; what the store answers."""
+    what, *how = deed
+    known = store.photo("a.jpg")
+    if what == "try":
+        return store.try_writing("a.jpg")
+    sequencer = contract.pad_sequencer(how[0])
+    if what == "confirm":
+        return known and store.confirm(known, sequencer)
+    happened, attempt = event(sequencer=sequencer), f"6a1f9c0d{number:08x}"
+    if what == "fail":
+        return store.publish(schema.failed_item(happened, attempt, "E", "Why.", "now"), known)
+    if what == "remove":
+        return store.publish(schema.removed_item(happened, attempt, "now", 2**31), known)
+    found = [{"Name": f"{how[0]} {each}", "Confidence": 90.25} for each in range(how[1])]
+    item = schema.labelled_item(happened, attempt, {"Labels": found}, "now")
+    return store.publish(item, known)
+
+
+def items_in(dynamodb: Any, table: str) -> list[Any]:
+    found = dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
+    return sorted(map(from_wire, found), key=repr)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(deeds, min_size=1, max_size=6))
+@example([("label", "2", 27), ("label", "1", 1), ("try",), ("confirm", "3"), ("remove", "f")])
+def test_the_store_does_the_same_with_moto_and_in_memory(dynamodb, store_class, deeds):
+    for table, names in ((PHOTOS, ["image"]), (LABELS, ["label", "rank"])):
+        for item in dynamodb.scan(TableName=table)["Items"]:
+            dynamodb.delete_item(TableName=table, Key={name: item[name] for name in names})
+    memory = PhotoTables()
+    stores = [store_class(client, PHOTOS, LABELS) for client in (dynamodb, memory)]
+    for number, deed in enumerate(deeds):
+        with_moto, in_memory = (do(store, number, deed) for store in stores)
+        assert with_moto == in_memory
+        for table in (PHOTOS, LABELS):
+            assert items_in(dynamodb, table) == sorted(memory.items(table), key=repr)
