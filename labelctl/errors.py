@@ -12,7 +12,7 @@
     │   ├── DeployError               names the first cause
     │   └── LocalCloudError           the engine on this machine would not start or answer
     ├── PhotosFailedError         5  some photos failed, the others are done
-    ├── AmissError                5  the bucket and the table do not agree
+    ├── InconsistentError         5  the bucket and the table do not agree
     └── WaitTimeoutError          6  stopped waiting; the work itself may still go on
 
 Each carries one sentence that names the thing, and one line that says what to do. The command line
@@ -84,9 +84,9 @@ class PhotosFailedError(LabelctlError):
     kind = "photos_failed"
 
 
-class AmissError(LabelctlError):
+class InconsistentError(LabelctlError):
     exit_code = 5
-    kind = "amiss"
+    kind = "inconsistent"
 
 
 class WaitTimeoutError(LabelctlError):

@@ -1,6 +1,6 @@
 """What did not work out: the photos that cannot be labelled, and the messages that were set aside.
 
-The two are different things. A *failed* photo has been judged: it has a header with a reason, and is
+The two are different things. A *failed* photo has been judged: its result is a reason, and it is
 done. A *dead letter* is a message that the function could not work off; its photo may be without a
 result because of it, or may have got one since.
 """
@@ -13,15 +13,14 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelctl import contract, queues, rows
+from labelctl import queues, schema
 from labelctl.dead_letters import MOST, DeadLetter, Unseen, held
-from labelctl.rows import Header
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-_PAGE = 1000  # index entries, of about 300 bytes
+    from labelctl.reads import Item, Reader
+
 _WINDOW = 80  # dead letters deleted side by side, before it is told of them
 
 State = Literal["waiting", "failed", "labelled", "removed", "unreadable"]
@@ -88,30 +87,15 @@ class Aside:
         }
 
 
-def failed(dynamodb: DynamoDBClient, table: str, choice: Choice) -> Iterator[Failure]:
+def failed(reader: Reader, choice: Choice) -> Iterator[Failure]:
     """The photos that failed, the latest first, read as far as they are taken.
 
     By the index, which is a moment behind the table.
     """
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        IndexName=contract.STATUS_INDEX,
-        KeyConditionExpression="#status = :failed",
-        ExpressionAttributeNames={"#status": "status"},
-        ExpressionAttributeValues={":failed": {"S": contract.FAILED}},
-        ScanIndexForward=False,
-        PaginationConfig={"PageSize": _PAGE},
-    )
-    for page in pages:
-        for item in page["Items"]:
-            failure = Failure(
-                image=item["image"]["S"],
-                error=item["error"]["S"],
-                reason=item["reason"]["S"],
-                failed_at=item["done_at"]["S"],
-            )
-            if choice.takes([failure.image], failure.error, failure.reason):
-                yield failure
+    for item in reader.photos_by_state(schema.FAILED):
+        failure = Failure(item["image"], item["error"], item["reason"], item["done_at"])
+        if choice.takes([failure.image], failure.error, failure.reason):
+            yield failure
 
 
 def chosen(letters: Iterable[DeadLetter], choice: Choice) -> Iterator[DeadLetter]:
@@ -131,9 +115,7 @@ class SetAside:
     unseen: Unseen = field(default_factory=Unseen)
 
 
-def set_aside(
-    sqs: SQSClient, url: str, dynamodb: DynamoDBClient, table: str, choice: Choice, limit: int
-) -> SetAside:
+def set_aside(sqs: SQSClient, url: str, reader: Reader, choice: Choice, limit: int) -> SetAside:
     """The dead letters in the queue `url`, at most `limit` of them.
 
     Without a choice no more are looked at, so they may not be the very latest. Memory is for `limit`.
@@ -145,7 +127,7 @@ def set_aside(
         found = heapq.nlargest(some, chosen(letters, choice), key=lambda each: each.sent_at)
         unseen = letters.unseen(before)
     return SetAside(
-        judge(dynamodb, table, found[:limit]),
+        judge(reader, found[:limit]),
         more=letters.more or len(found) > limit,
         unseen=Unseen() if unseen.cut_off and most == some else unseen,
     )
@@ -177,24 +159,25 @@ def unreadable(sqs: SQSClient, url: str) -> tuple[set[str], Unseen]:
         return {each.message_id for each in letters if not each.images}, letters.unseen(before)
 
 
-def judge(dynamodb: DynamoDBClient, table: str, letters: Sequence[DeadLetter]) -> list[Aside]:
-    """How the photos of dead letters stand, by their headers."""
-    images = list(dict.fromkeys(image for letter in letters for image in letter.images))
-    headers = rows.headers(dynamodb, table, images)
-    return [Aside(letter, _state(letter, headers)) for letter in letters]
+def judge(reader: Reader, letters: Sequence[DeadLetter]) -> list[Aside]:
+    """How the photos of dead letters stand, by their items."""
+    images = (image for letter in letters for image in letter.images)
+    photos = reader.photos(images, "status", "sequencer", consistent=True)
+    return [Aside(letter, _state(letter, photos)) for letter in letters]
 
 
-def _state(letter: DeadLetter, headers: Mapping[str, Header]) -> State:
+def _state(letter: DeadLetter, photos: Mapping[str, Item]) -> State:
     """The state of the photo that needs something most, where a message tells of several."""
-    states = {_outcome(headers.get(event.key), event.sequencer) for event in letter.events}
+    states = {_outcome(photos.get(event.key), event.sequencer) for event in letter.events}
     order: tuple[State, ...] = ("waiting", "failed", "labelled", "removed")
     return next((state for state in order if state in states), "unreadable")
 
 
-def _outcome(header: Header | None, sequencer: str) -> State:
-    if header is None or header.sequencer < sequencer:
+def _outcome(photo: Item | None, sequencer: str) -> State:
+    if photo is None or photo["sequencer"] < sequencer:
         return "waiting"
-    return header.status  # type: ignore[return-value]
+    state: State = photo["status"]
+    return state
 
 
 def first(found: Iterator[Failure], limit: int) -> tuple[list[Failure], bool]:

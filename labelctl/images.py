@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from labelctl import contract, walk
+from labelctl import schema, walk
 from labelctl.reads import Item, Reader
 from labelctl.walk import Listed
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 STATES = ("labelled", "failed", "pending")
-INDEXED = (contract.LABELLED, contract.FAILED)
+INDEXED = (schema.LABELLED, schema.FAILED)
 """The states that the table's index knows."""
-
-_PAGE = 1000  # index entries, of about 200 bytes
 
 
 @dataclass(frozen=True)
@@ -63,33 +61,25 @@ def by_key(
 def by_status(reader: Reader, status: str, limit: int) -> Iterator[Image]:
     """The photos that are labelled, or have failed, the latest first, read as far as they are taken.
 
-    By the index, which is a moment behind the table; a photo that was replaced since is told of as the
+    By the index, which is a moment behind the table; a photo that was replaced since is listed as the
     function left it.
     """
-    pages = reader.query(
-        IndexName=contract.STATUS_INDEX,
-        KeyConditionExpression="#status = :status",
-        ExpressionAttributeNames={"#status": "status"},
-        ExpressionAttributeValues={":status": {"S": status}},
-        ScanIndexForward=False,
-        Limit=min(limit, _PAGE),
-    )
-    return (_image(item) for page in pages for item in page)
+    return map(_image, reader.photos_by_state(status, limit))
 
 
 def _listed(photo: Listed) -> Image:
-    if photo.header is None:
+    if photo.item is None:
         return Image(photo.object.key, photo.status, None, (), None, photo.object.since)
-    return _image(photo.header)
+    return _image(photo.item)
 
 
-def _image(header: Item) -> Image:
-    labelled = header["status"] == contract.LABELLED
+def _image(item: Item) -> Image:
+    labelled = item["status"] == schema.LABELLED
     return Image(
-        image=header["image"],
-        status=header["status"],
-        label_count=int(header["label_count"]) if labelled else None,
-        top=tuple(header.get("top", ())),
-        reason=header.get("reason"),
-        at=header["done_at"],
+        image=item["image"],
+        status=item["status"],
+        label_count=int(item["label_count"]) if labelled else None,
+        top=tuple(item.get("top", ())),
+        reason=item.get("reason"),
+        at=item["done_at"],
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from PIL import Image
 
-    from labelctl.results import Awaited
+    from labelctl.versions import Awaited
 
 _LARGE = 24_000_000
 """Pixels. Larger pictures are decoded one at a time: the largest, as a PNG, takes 400 MB."""

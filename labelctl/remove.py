@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from labelctl import objects, queues, results
+from labelctl import objects, queues, versions
 from labelctl.dead_letters import DeadLetter, Unseen, held
 from labelctl.errors import PhotoNotFoundError
 from labelctl.threads import pool
@@ -32,13 +32,13 @@ def check(s3: S3Client, bucket: str, image: str, *, for_good: bool = False) -> N
 
     `for_good`: one of which nothing but earlier versions is left will do.
     """
-    if results.is_key(image):
+    if versions.is_key(image):
         if for_good and not objects.is_gone(s3, bucket, image):
             return
-        if results.current(s3, bucket, image):
+        if versions.current(s3, bucket, image):
             return
     try:
-        meant = results.resolve(s3, bucket, image).key
+        meant = versions.resolve(s3, bucket, image).key
     except PhotoNotFoundError:
         raise PhotoNotFoundError(
             f'There is no photo "{image}" in the bucket.',
@@ -137,7 +137,7 @@ def drop_dead_letters(
 def _gone(threads: Executor, s3: S3Client, bucket: str, letters: Sequence[DeadLetter]) -> set[str]:
     """The keys among the letters' that are no photo's in the bucket."""
     keys = list(dict.fromkeys(image for letter in letters for image in letter.images))
-    found = threads.map(lambda key: results.current(s3, bucket, key), keys)
+    found = threads.map(lambda key: versions.current(s3, bucket, key), keys)
     return {key for key, photo in zip(keys, found, strict=True) if photo is None}
 
 

@@ -10,25 +10,23 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-from labelctl import contract, failures, queues, reads, requests, results, rows
+from labelctl import contract, failures, queues, reads, requests, schema, versions
 from labelctl.dead_letters import DeadLetter, Held, Unseen, held
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.failures import Choice
-from labelctl.inventory import There
+from labelctl.reads import Reader
 from labelctl.requests import Wanted
-from labelctl.results import Awaited
-from labelctl.verdict import leads_to
+from labelctl.rules import would_resolve
+from labelctl.threads import batches
+from labelctl.versions import Awaited, ObjectVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from labelctl.aws import Aws
     from labelctl.stack import Stack
-
-T = TypeVar("T")
 
 _WINDOW = 80
 """Dead letters that are moved side by side, before it is told of them."""
@@ -53,7 +51,7 @@ class Retried:
 
 
 def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
-    """The photos that the user means, each as it lies in the bucket (see `results.resolve`).
+    """The photos that the user means, each as it lies in the bucket (see `versions.resolve`).
 
     One that is gone will do, without a version, while the table or a dead letter knows its key.
     Raises PhotoNotFoundError.
@@ -62,12 +60,12 @@ def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
     missing: dict[str, PhotoNotFoundError] = {}
     for image in images:
         try:
-            photo = results.resolve(aws.s3, stack.bucket, image)
+            photo = versions.resolve(aws.s3, stack.bucket, image)
             found[photo.key] = photo
         except PhotoNotFoundError as error:
             missing[image] = error
     if missing:
-        maybe = {image: list(results.candidates(image)) for image in missing}
+        maybe = {image: list(versions.candidates(image)) for image in missing}
         known, unseen = _known_of(aws, stack, {key for keys in maybe.values() for key in keys})
         for image, keys in maybe.items():
             key = next((key for key in keys if key in known), None)
@@ -80,7 +78,7 @@ def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
 
 def _known_of(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Unseen]:
     """Those of the keys that the table or a dead letter knows."""
-    known = set(rows.headers(aws.dynamodb, stack.table, sorted(keys)))
+    known = set(_reader(aws, stack).photos(sorted(keys), "status", consistent=True))
     before = queues.depth(aws.sqs, stack.dead_letters)
     with held(aws.sqs, stack.dead_letters) as letters:
         for letter in letters:
@@ -97,35 +95,34 @@ def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried
     once too often costs a call at most.
     """
     found = {photo.key: photo for photo in photos}
-    headers = rows.headers(aws.dynamodb, stack.table, found)
+    items = _reader(aws, stack).photos(found, *versions.ANSWERING, consistent=True)
     answered = {
         key
         for key, photo in found.items()
-        if key in headers and not _is_gone(photo) and results.answers(headers[key], photo)
+        if key in items and not _is_gone(photo) and versions.answers(items[key], photo)
     }
     moved: set[str] = set()
     with held(aws.sqs, stack.dead_letters) as letters:
-        for window in _windows((each for each in letters if {*each.images} & {*found}), _WINDOW):
+        for window in batches((each for each in letters if {*each.images} & {*found}), _WINDOW):
             letters.move(window, stack.queue)
             moved.update(
                 event.key
                 for letter in window
                 for event in letter.events
                 if (photo := found.get(event.key))
-                and leads_to(event, There(photo.version_id, photo.etag))
+                and would_resolve(event, ObjectVersion(photo.version_id, photo.etag))
             )
     wanted: dict[str, tuple[Wanted, str]] = {}
     for key, photo in found.items():
-        if key in answered and headers[key].status == contract.FAILED:
-            sequencer = contract.next_sequencer(headers[key].sequencer)
-            wanted[key] = Wanted(key, sequencer), "failed"
-        elif key in moved:
+        failed = key in answered and items[key]["status"] == schema.FAILED
+        if key in moved and not failed:
             yield Retried(key, "queued", "dead letter", None if _is_gone(photo) else photo)
-        elif key in answered:
+        elif key in answered and not failed:
             yield Retried(key, "labelled", "It is labelled already.", photo)
         else:
-            last = rows.read(aws.dynamodb, stack.table, key).sequencer
-            why = "gone from the bucket" if _is_gone(photo) else "no result yet"
+            last = items[key]["sequencer"] if key in items else ""
+            gone = "gone from the bucket" if _is_gone(photo) else "no result yet"
+            why = "failed" if failed else gone
             wanted[key] = Wanted(key, contract.next_sequencer(last)), why
     asked = [each for each, _ in wanted.values()]
     for sent in requests.send(aws.sqs, stack.queue, stack.bucket, asked, _now()):
@@ -145,11 +142,12 @@ def every(aws: Aws, stack: Stack, choice: Choice) -> Generator[Retried | Unseen,
     Memory does not grow with their number. Dead letters that tell of no photo are told of and left.
     What somebody else holds is told last, if anything.
     """
-    for window in _windows(failures.failed(aws.dynamodb, stack.table, choice), reads.BATCH):
-        yield from _ask(aws, stack, [failure.image for failure in window])
+    reader = _reader(aws, stack)
+    for window in batches(failures.failed(reader, choice), reads.BATCH):
+        yield from _ask(aws, stack, reader, [failure.image for failure in window])
     before = queues.depth(aws.sqs, stack.dead_letters)
     with held(aws.sqs, stack.dead_letters) as letters:
-        for batch in _windows(failures.chosen(letters, choice), _WINDOW):
+        for batch in batches(failures.chosen(letters, choice), _WINDOW):
             letters.move([letter for letter in batch if letter.images], stack.queue)
             for letter in batch:
                 yield from _told(letter)
@@ -158,18 +156,22 @@ def every(aws: Aws, stack: Stack, choice: Choice) -> Generator[Retried | Unseen,
         yield unseen
 
 
-def _ask(aws: Aws, stack: Stack, images: Sequence[str]) -> Iterator[Retried]:
-    headers = rows.headers(aws.dynamodb, stack.table, images)
+def _ask(aws: Aws, stack: Stack, reader: Reader, images: Sequence[str]) -> Iterator[Retried]:
+    items = reader.photos(images, *versions.ANSWERING, consistent=True)
     # The index, by which they were found, is a moment behind.
     wanted = [
-        Wanted(image, contract.next_sequencer(header.sequencer))
-        for image, header in headers.items()
-        if header.status == contract.FAILED
+        Wanted(image, contract.next_sequencer(item["sequencer"]))
+        for image, item in items.items()
+        if item["status"] == schema.FAILED
     ]
     for sent in requests.send(aws.sqs, stack.queue, stack.bucket, wanted, _now()):
-        header = headers[sent.key]
-        awaited = Awaited(sent.key, header.version_id, header.etag, sent.sequencer)
+        item = items[sent.key]
+        awaited = Awaited(sent.key, item.get("version_id"), item.get("etag"), sent.sequencer)
         yield Retried(sent.key, "queued", "failed", awaited)
+
+
+def _reader(aws: Aws, stack: Stack) -> Reader:
+    return Reader(aws.dynamodb, stack.table, stack.labels_table)
 
 
 def _told(letter: DeadLetter) -> Iterator[Retried]:
@@ -189,15 +191,8 @@ def known(s3: S3Client, bucket: str, photo: Awaited) -> Awaited | None:
     """The photo with its version, which not every message tells; None for one that is gone."""
     if not _is_gone(photo):
         return photo
-    there = results.current(s3, bucket, photo.key)
+    there = versions.current(s3, bucket, photo.key)
     return replace(there, sequencer=photo.sequencer) if there else None
-
-
-def _windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items, so many at a time."""
-    rest = iter(items)
-    while window := list(islice(rest, size)):
-        yield window
 
 
 def _now() -> str:

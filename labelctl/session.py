@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from labelctl.aws import Aws
+    from labelctl.reads import Reader
     from labelctl.stack import Stack
 
 
@@ -46,6 +47,13 @@ class Session:
         from labelctl import stack
 
         return stack.require(self.aws.cloudformation, self.options.stack, self.options.local)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The stack's tables, to be read."""
+        from labelctl.reads import Reader
+
+        return Reader(self.aws.dynamodb, self.stack.table, self.stack.labels_table)
 
     def command(self, words: str) -> str:
         """A command line to show, such as `labelctl labels a.jpg --local`."""

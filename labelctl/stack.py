@@ -107,7 +107,13 @@ class Stack:
 
     @property
     def table(self) -> str:
+        """The table with one item per photo."""
         return self.outputs["Table"]
+
+    @property
+    def labels_table(self) -> str:
+        """The table with the index of the labels."""
+        return self.outputs["LabelsTable"]
 
     @property
     def queue(self) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from labelctl import tail
 from labelctl.aws import Aws
-from labelctl.results import Awaited, Look
+from labelctl.results import Look
+from labelctl.versions import Awaited
 
 SILENCE = 10.0
 """Seconds without progress after which it counts as a stall; the log is read as often during one."""

@@ -1,7 +1,7 @@
 """What the photos are like, counted: by state, label, sureness, category, reason and day.
 
-Counted from their headers alone, which name all labels; photos are read as `labelctl.walk` reads
-them. Memory grows with the number of different labels, errors and days, not with that of photos.
+Counted from their items alone; photos are read as `labelctl.walk` reads them. Memory grows with the
+number of different labels, errors and days, not with that of photos.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from labelctl import contract
+from labelctl import schema
+from labelctl.reads import Item
 from labelctl.results import PENDING
-from labelctl.vocabulary import Word
 from labelctl.walk import Listed
 
-ATTRIBUTES = ("labels", "error", "reason", "done_at")
-"""What is read of a header to count it."""
+ATTRIBUTES = ("labels", "details", "error", "reason", "done_at")
+"""What is read of a photo's item to count it."""
 
 _BINS = 10  # of confidence, each as wide
 
@@ -69,11 +69,10 @@ def _listed(name: str, counts: Mapping[str, int]) -> list[dict[str, Any]]:
 
 
 class Tally:
-    """Counts photos as they come; the vocabulary's words tell the categories of their labels."""
+    """Counts photos as they come."""
 
-    def __init__(self, words: Iterable[Word]) -> None:
-        self._of = {word.name: word.categories for word in words}
-        self._photos = Counter({contract.LABELLED: 0, contract.FAILED: 0, PENDING: 0})
+    def __init__(self) -> None:
+        self._photos = Counter({schema.LABELLED: 0, schema.FAILED: 0, PENDING: 0})
         self._labels: Counter[str] = Counter()
         self._bins = [0] * _BINS
         self._categories: Counter[str] = Counter()
@@ -90,21 +89,22 @@ class Tally:
         """Count some more."""
         for photo in photos:
             self._photos[photo.status] += 1
-            if photo.header is None:
+            if photo.item is None:
                 continue
-            if photo.status == contract.FAILED:
-                error = photo.header["error"]
+            if photo.status == schema.FAILED:
+                error = photo.item["error"]
                 self._failed[error] += 1
-                self._reasons.setdefault(error, photo.header["reason"])
+                self._reasons.setdefault(error, photo.item["reason"])
             else:
-                self._days[photo.header["done_at"][:10]] += 1
-                self._count(photo.header["labels"])
+                self._count(photo.item)
 
-    def _count(self, labels: Mapping[str, Any]) -> None:
-        self._labels.update(labels.keys())
-        for confidence in labels.values():
+    def _count(self, item: Item) -> None:
+        self._days[item["done_at"][:10]] += 1
+        self._labels.update(item["labels"].keys())
+        for confidence in item["labels"].values():
             self._bins[min(int(confidence) * _BINS // 100, _BINS - 1)] += 1
-        self._categories.update({each for name in labels for each in self._of.get(name, ())})
+        details = item["details"].values()
+        self._categories.update({each for one in details for each in one.get("categories", ())})
 
     def stats(self) -> Stats:
         """The counts so far."""

@@ -16,17 +16,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from labelctl import contract, tail
+from labelctl import schema, tail
 from labelctl.aws import Aws, explain, is_missing
 from labelctl.errors import AccessDeniedError
 from labelctl.queues import Queue, depth
+from labelctl.reads import Reader
 from labelctl.stack import Stack, takes_photos
 from labelctl.threads import pool
 from labelctl.words import counted, span
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sns import SNSClient
 
@@ -79,15 +79,16 @@ class Status:
 
 
 def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> Status:
-    """Ask for all of it. The photos are counted by the index of their headers."""
+    """Ask for all of it. The photos are counted by their index."""
     now = clock()
     # Clients are made here: the first use of each is the main thread's.
-    dynamodb, sqs, logs, s3, cloudwatch = aws.dynamodb, aws.sqs, aws.logs, aws.s3, aws.cloudwatch
+    reader = Reader(aws.dynamodb, stack.table, stack.labels_table)
+    sqs, logs, s3, cloudwatch = aws.sqs, aws.logs, aws.s3, aws.cloudwatch
     sns = aws.sns if stack.alarm_topic else None
     with pool(8, "ask") as threads:
         troubles = threads.submit(_troubles, logs, stack.log_group, now)
-        labelled = threads.submit(count, dynamodb, stack.table, contract.LABELLED)
-        failed = threads.submit(count, dynamodb, stack.table, contract.FAILED)
+        labelled = threads.submit(reader.count_photos, schema.LABELLED)
+        failed = threads.submit(reader.count_photos, schema.FAILED)
         queue = threads.submit(depth, sqs, stack.queue)
         dead_letters = threads.submit(depth, sqs, stack.dead_letters)
         since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
@@ -245,16 +246,3 @@ def _lines(logs: CloudWatchLogsClient, group: str, **period: int) -> Iterator[ta
             line = tail.parse(event["timestamp"], event["message"])
             if line is not None and line.is_trouble:
                 yield line
-
-
-def count(dynamodb: DynamoDBClient, table: str, status: str) -> int:
-    """How many photos have that status; reads their index entries (about 150 bytes each)."""
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        IndexName=contract.STATUS_INDEX,
-        KeyConditionExpression="#status = :status",
-        ExpressionAttributeNames={"#status": "status"},
-        ExpressionAttributeValues={":status": {"S": status}},
-        Select="COUNT",
-    )
-    return sum(page["Count"] for page in pages)

@@ -1,30 +1,27 @@
-"""The photos of the bucket in the order of their keys, each with the header that answers for it.
+"""The photos of the bucket in the order of their keys, each with the item that holds its result.
 
-The bucket says which photos there are, the table how each stands; so a photo that waits is told of
-like any other. It costs a listing for 1,000 photos, and for 100 a BatchGetItem of half a read unit
-each (more for a header beyond 4 KB), however many rows their labels have. Some batches are asked for
-ahead, since most of the time goes by waiting for AWS; memory is for those.
+The bucket says which photos there are, the table how each stands; so photos that wait are included.
+It costs a listing for 1,000 photos, and for 100 a BatchGetItem of half a read unit each (more for an
+item beyond 4 KB). Some batches are read ahead, since most of the time goes by waiting for AWS; memory
+is for those.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from labelctl import contract, results
+from labelctl import contract, results, versions
 from labelctl.reads import BATCH, Item, Reader
-from labelctl.results import Awaited
-from labelctl.threads import pool
+from labelctl.threads import batches, in_order, pool
+from labelctl.versions import Awaited
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _LISTING = 1000  # the most objects in a page [S3 API, ListObjectsV2]
-_AHEAD = 8  # batches of headers that are asked for at once
+_AHEAD = 8  # batches of items that are read at once
 
 
 @dataclass(frozen=True)
@@ -38,15 +35,15 @@ class Object:
 
 @dataclass(frozen=True)
 class Listed:
-    """A photo as it lies in the bucket, and its header; None while it waits for its result."""
+    """A photo as it lies in the bucket, and its item; None while it waits for its result."""
 
     object: Object
-    header: Item | None
+    item: Item | None
 
     @property
     def status(self) -> str:
         """labelled, failed or pending."""
-        return str(self.header["status"]) if self.header else results.PENDING
+        return str(self.item["status"]) if self.item else results.PENDING
 
 
 def objects(s3: S3Client, bucket: str, prefix: str, page: int = _LISTING) -> Iterator[Object]:
@@ -66,24 +63,17 @@ def objects(s3: S3Client, bucket: str, prefix: str, page: int = _LISTING) -> Ite
 
 
 def photos(reader: Reader, there: Iterator[Object], *attributes: str) -> Iterator[list[Listed]]:
-    """These photos with the attributes of their headers, up to 100 at a time, in their order."""
-    waiting: deque[tuple[list[Object], Future[dict[str, Item]]]] = deque()
-    wanted = dict.fromkeys((*results.ANSWERING, *attributes))
-    with pool(_AHEAD, "headers") as threads:
-        while batch := list(islice(there, BATCH)):
-            keys = [each.key for each in batch]
-            waiting.append((batch, threads.submit(reader.headers, keys, *wanted)))
-            if len(waiting) == _AHEAD:
-                yield _matched(*waiting.popleft())
-        while waiting:
-            yield _matched(*waiting.popleft())
+    """These photos with the attributes of their items, up to 100 at a time, in their order."""
+    wanted = dict.fromkeys((*versions.ANSWERING, *attributes))
+
+    def read(batch: list[Object]) -> list[Listed]:
+        items = reader.photos((each.key for each in batch), *wanted)
+        return [Listed(each, _result(each, items.get(each.key))) for each in batch]
+
+    with pool(_AHEAD, "photos") as threads:
+        yield from in_order(threads, read, batches(there, BATCH), _AHEAD)
 
 
-def _matched(batch: list[Object], headers: Future[dict[str, Item]]) -> list[Listed]:
-    found = headers.result()
-    return [Listed(each, _answering(each, found.get(each.key))) for each in batch]
-
-
-def _answering(there: Object, header: Item | None) -> Item | None:
+def _result(there: Object, item: Item | None) -> Item | None:
     sent = Awaited(there.key, None, there.etag)
-    return header if header and results.answers(header, sent) else None
+    return item if item and versions.answers(item, sent) else None

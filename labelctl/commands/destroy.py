@@ -53,13 +53,13 @@ def _ask(session: Session, stacks: list[Stack]) -> None:
 def _lost(session: Session, stack: Stack) -> str:
     from botocore.exceptions import ClientError
 
-    from labelctl import aws, contract, queues, status
+    from labelctl import aws, queues, schema
 
     if "Table" not in stack.outputs:
         return "what is left of it"
     try:
-        labelled = status.count(session.aws.dynamodb, stack.table, contract.LABELLED)
-        failed = status.count(session.aws.dynamodb, stack.table, contract.FAILED)
+        labelled = session.reader.count_photos(schema.LABELLED)
+        failed = session.reader.count_photos(schema.FAILED)
         waiting = queues.depth(session.aws.sqs, stack.queue).depth
     except ClientError as error:
         if not aws.is_missing(error):

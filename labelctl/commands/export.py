@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.errors import AmissError, NotFoundError, UsageError
+from labelctl.errors import NotFoundError, UsageError
 from labelctl.options import Prefix, check_prefix
 from labelctl.session import Session
 from labelctl.view import Column, Table
 from labelctl.words import counted, volume
 
 if TYPE_CHECKING:
-    from labelctl.reads import Reader
     from labelctl.writing import Writer
 
 _FORMATS = ("csv", "jsonl", "parquet")
@@ -33,7 +32,6 @@ class _Count:
     labels: int = 0
     photos: int = 0
     read: int = 0
-    broken: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{counted(self.labels, 'label')} of {counted(self.photos, 'photo')}"
@@ -73,7 +71,6 @@ def export(
     """
     from labelctl import writing
     from labelctl.atomic_file import atomic_write
-    from labelctl.reads import Reader
 
     check_prefix(prefix)
     path = None if file == Path("-") else file
@@ -81,17 +78,16 @@ def export(
     view = session.view
     name = _format(form, path, view.mode)
     writing.check(name, path)
-    reader = Reader(session.aws.dynamodb, session.stack.table)
     count = _Count()
     try:
         if path is None:
             with writing.writer(name, view) as writer:
-                _write(session, reader, writer, count, prefix, min_confidence)
+                _write(session, writer, count, prefix, min_confidence)
             view.note(_nothing(session, count, prefix, min_confidence) or f"{count}.")
         else:
             with atomic_write(path) as target:
                 with writing.writer(name, target.stream) as writer:
-                    _write(session, reader, writer, count, prefix, min_confidence)
+                    _write(session, writer, count, prefix, min_confidence)
                 if prefix and not count.read:  # a typing error must not empty a file
                     raise NotFoundError(
                         f'There is no photo whose key begins with "{prefix}".',
@@ -104,13 +100,7 @@ def export(
         view.note("Interrupted." + (f' Nothing was written to "{path}".' if path else ""))
         raise
     if session.options.verbose:
-        view.note(f"Read: {reader.spent}.")
-    if count.broken:
-        raise AmissError(
-            f"{counted(len(count.broken), 'photo')} left out, whose labels are not whole in the table:"
-            f" {', '.join(count.broken[:3])}{', …' if len(count.broken) > 3 else '.'}",
-            "Check and mend it: labelctl verify --repair",
-        )
+        view.note(f"Read: {session.reader.spent}.")
 
 
 def _format(form: str | None, path: Path | None, mode: str) -> str:
@@ -132,40 +122,36 @@ def _format(form: str | None, path: Path | None, mode: str) -> str:
 
 def _write(
     session: Session,
-    reader: Reader,
     writer: Writer,
     count: _Count,
     prefix: str,
     min_confidence: float,
 ) -> None:
     """Write all records, and count."""
-    parts, total = _parts(session, reader, prefix, min_confidence)
+    parts, total = _parts(session, prefix, min_confidence)
     with session.view.meter("Exporting") as meter, closing(parts):
         for part in parts:
             writer.write(part.records)
-            count.read += part.done
+            count.read += part.photos
             count.labels += len(part.records)
             count.photos += len({record.image for record in part.records})
-            count.broken += part.broken
             # What is counted for the total is some hours old.
             meter.update(count.read, total=max(total, count.read) if total else None)
 
 
-def _parts(
-    session: Session, reader: Reader, prefix: str, min_confidence: float
-) -> tuple[Any, int | None]:
-    """The records, and how many rows there are to read, if anybody knows."""
+def _parts(session: Session, prefix: str, min_confidence: float) -> tuple[Any, int | None]:
+    """The records, and how many photos there are to read, if anybody knows."""
     from labelctl import export as core
 
-    aws, stack = session.aws, session.stack
+    aws, stack, reader = session.aws, session.stack, session.reader
     if prefix:
         return core.under(reader, aws.s3, stack.bucket, prefix, min_confidence), None
     return core.everything(reader, min_confidence), core.size(aws.dynamodb, stack.table)
 
 
 def _nothing(session: Session, count: _Count, prefix: str, min_confidence: float) -> str:
-    """Why there is nothing, if there is nothing; photos that are broken are told of anyway."""
-    if count.labels or count.broken:
+    """Why there is nothing, if there is nothing."""
+    if count.labels:
         return ""
     if prefix and not count.read:
         return f'There is no photo whose key begins with "{prefix}".'
@@ -189,5 +175,5 @@ def _tell(session: Session, path: Path, name: str, count: _Count) -> None:
     }
     row = [str(each) for each in value.values()]
     view.show(value, Table((Column(""),), [row] if view.mode == "plain" else []))
-    if view.mode == "table" and (count.labels or count.broken):
+    if view.mode == "table" and count.labels:
         view.note(f'{count} in "{path}" ({volume(length)}).')

@@ -61,8 +61,8 @@ def failures(
         return
     stack, aws, view = session.stack, session.aws, session.view
     with view.meter("Asking"):
-        failed, more_failed = core.first(core.failed(aws.dynamodb, stack.table, choice), limit)
-        dead = core.set_aside(aws.sqs, stack.dead_letters, aws.dynamodb, stack.table, choice, limit)
+        failed, more_failed = core.first(core.failed(session.reader, choice), limit)
+        dead = core.set_aside(aws.sqs, stack.dead_letters, session.reader, choice, limit)
     view.show(
         {
             "failed": [each.as_json() for each in failed],
@@ -145,7 +145,7 @@ def _local(moment: str) -> str:
 
 def _tell_more(session: Session, choice: Choice, failed: int, dead: SetAside) -> None:
     """How many there are besides those shown; with a choice nobody has counted them."""
-    from labelctl import contract, queues, status
+    from labelctl import queues, schema
 
     stack, aws, view = session.stack, session.aws, session.view
     if view.quiet:
@@ -154,7 +154,7 @@ def _tell_more(session: Session, choice: Choice, failed: int, dead: SetAside) ->
     if choice:
         parts = ["there may be more of them" if dead.unseen.cut_off else "there are more of them"]
     if failed and not choice:
-        left = status.count(aws.dynamodb, stack.table, contract.FAILED) - failed
+        left = session.reader.count_photos(schema.FAILED) - failed
         parts.append(f"{max(left, 1):,} more failed photos")
     if dead.more and not choice:
         left = queues.depth(aws.sqs, stack.dead_letters).depth - len(dead.found)

@@ -141,12 +141,10 @@ def _choose(
 ) -> tuple[list[Chosen], int, str]:
     """The photos to be shown, how many more there are, at the least, and what to say of none."""
     from labelctl.gallery import build
-    from labelctl.reads import Reader
-    from labelctl.search import plan
+    from labelctl.query import plan
     from labelctl.vocabulary import Vocabulary
 
-    stack, aws, view = session.stack, session.aws, session.view
-    reader = Reader(aws.dynamodb, stack.table)
+    stack, aws, view, reader = session.stack, session.aws, session.view, session.reader
     if search:
         query = plan(Vocabulary(reader), build.Filter(search, prefix=prefix))
         some = build.searched(reader, aws.s3, stack.bucket, query, limit + _COUNTED_ON)
@@ -190,9 +188,7 @@ def _make(
             size = volume(sum(each.size or 0 for each in missing))
             view.note(f"Fetching {counted(len(missing), 'photo')} from S3, {size}.")
         meter.update(0, total=len(chosen))
-        for tile in build.tiles(
-            aws.s3, aws.dynamodb, stack.bucket, stack.table, chosen, folder, link
-        ):
+        for tile in build.tiles(aws.s3, stack.bucket, session.reader, chosen, folder, link):
             tiles.append(tile)
             if one_file:
                 one_file.weigh(folder, tile.pictures, len(tiles), len(chosen))

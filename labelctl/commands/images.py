@@ -44,12 +44,9 @@ def images(
 
     By name; with --status labelled or failed, and no --prefix, the latest first.
     """
-    from labelctl.reads import Reader
-
     check_prefix(prefix)
     session = Session.of(context)
-    view = session.view
-    reader = Reader(session.aws.dynamodb, session.stack.table)
+    view, reader = session.view, session.reader
     some: list[Image] = []
     with view.meter("Reading") as meter:
         for image in islice(_chosen(session, reader, status, prefix, limit + 1), limit + 1):

@@ -35,11 +35,11 @@ def labels(
     ] = 600,
 ) -> None:
     """Show a photo's labels, surest first."""
-    from labelctl import results
+    from labelctl import results, versions
 
     session = Session.of(context)
     stack, aws = session.stack, session.aws
-    sent = results.resolve(aws.s3, stack.bucket, image)
+    sent = versions.resolve(aws.s3, stack.bucket, image)
     tell_which(session, image, sent.key)
     if wait:
         with session.view.meter(f"Waiting for {sent.key}") as meter:
@@ -48,8 +48,9 @@ def labels(
                     [sent] = news  # another version, if it was replaced meanwhile
                 else:
                     show_stall(session, meter, news)
-    photo = results.read(aws.dynamodb, stack.table, sent).at_least(min_confidence)
+    photo = results.read(session.reader, sent).at_least(min_confidence)
     session.view.show(photo.as_json(), table(photo, session, min_confidence))
+    warn_if_truncated(session, photo)
     raise_unless_labelled(session, photo)
 
 
@@ -57,6 +58,13 @@ def tell_which(session: Session, image: str, key: str) -> None:
     """Say which photo it is, where what was typed is neither its key nor a file here."""
     if key != image and not os.path.lexists(image):
         session.view.note(f'There is no "{image}"; this is "{key}".', "yellow")
+
+
+def warn_if_truncated(session: Session, photo: Photo) -> None:
+    """Say what of the answer was not stored, as an item of the table has no room for it."""
+    if photo.left_out:
+        missing = ", ".join(f"{count:,} {what}" for what, count in photo.left_out.items() if count)
+        session.view.warn(f"Not stored, as the answer exceeds 400 KB: {missing}.")
 
 
 def raise_unless_labelled(session: Session, photo: Photo, wait: str = "--wait") -> None:

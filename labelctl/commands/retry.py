@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from labelctl.dead_letters import Unseen
-    from labelctl.results import Awaited
     from labelctl.retry import Retried
+    from labelctl.versions import Awaited
 
 _STYLES = {"queued": "green", "labelled": "dim", "left": "yellow"}
 

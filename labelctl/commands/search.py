@@ -14,7 +14,8 @@ from labelctl.session import Session
 from labelctl.view import Cell
 
 if TYPE_CHECKING:
-    from labelctl.search import Group, Match, Query
+    from labelctl.query import Group, Query
+    from labelctl.search import Match
 
 _ORDERS = ("surest", "newest")
 _WIDEST = 24  # of a label's name beside others; longer ones push the rest to the right
@@ -64,14 +65,13 @@ def search(
     labels the least sure tells how sure a photo is.
     """
     from labelctl import search as core
-    from labelctl.reads import Reader
+    from labelctl.query import SearchRequest, plan
     from labelctl.vocabulary import Vocabulary
 
     check_prefix(prefix)
     session = Session.of(context)
-    stack, aws, view = session.stack, session.aws, session.view
-    reader = Reader(aws.dynamodb, stack.table)
-    wanted = core.Wanted(
+    stack, aws, view, reader = session.stack, session.aws, session.view, session.reader
+    request = SearchRequest(
         labels=label or (),
         any_label=any_label,
         without=without or (),
@@ -80,7 +80,7 @@ def search(
         prefix=prefix,
         order="newest" if sort == "newest" else "surest",
     )
-    query = core.plan(Vocabulary(reader), wanted)
+    query = plan(Vocabulary(reader), request)
     for absent in query.absent:
         view.warn(absent.message, session.options.complete(absent.hint))
     for text in query.unknown:

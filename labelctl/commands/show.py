@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.commands.labels import raise_unless_labelled, tell_which
+from labelctl.commands.labels import raise_unless_labelled, tell_which, warn_if_truncated
 from labelctl.commands.opening import open_file
 from labelctl.errors import PhotosFailedError
 from labelctl.options import ImageKey
@@ -54,7 +54,7 @@ def show(
     ] = 0,
 ) -> None:
     """Draw a photo's labels on it: boxes with their names."""
-    from labelctl import pictures, results
+    from labelctl import pictures, results, versions
     from labelctl.drawing import draw, saving
 
     session = Session.of(context)
@@ -63,10 +63,10 @@ def show(
     if file:
         saving.check(file)
     stack, aws = session.stack, session.aws
-    sent = results.resolve(aws.s3, stack.bucket, image)
+    sent = versions.resolve(aws.s3, stack.bucket, image)
     tell_which(session, image, sent.key)
     with view.meter(f"Drawing {sent.key}"):
-        photo = results.read(aws.dynamodb, stack.table, sent)
+        photo = results.read(session.reader, sent)
         labels = [_sure(label, min_confidence) for label in photo.at_least(min_confidence).labels]
         with _telling(photo):
             content = pictures.get(aws.s3, stack.bucket, sent)
@@ -85,6 +85,7 @@ def show(
         _tell(session, photo, target, drawn)
     if open_:
         open_file(session, target)
+    warn_if_truncated(session, photo)
     raise_unless_labelled(session, photo, f"`labelctl labels {quoted(sent.key)} --wait`")
 
 

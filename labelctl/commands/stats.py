@@ -28,15 +28,12 @@ def stats(
     """Count photos, labels, categories and failures."""
     from labelctl import stats as core
     from labelctl import walk
-    from labelctl.reads import Reader
-    from labelctl.vocabulary import Vocabulary
 
     check_prefix(prefix)
     session = Session.of(context)
-    stack, aws, view = session.stack, session.aws, session.view
-    reader = Reader(aws.dynamodb, stack.table)
+    stack, aws, view, reader = session.stack, session.aws, session.view, session.reader
     with view.meter("Counting") as meter:
-        tally = core.Tally(Vocabulary(reader).words)
+        tally = core.Tally()
         there = walk.objects(aws.s3, stack.bucket, prefix)
         for page in walk.photos(reader, there, *core.ATTRIBUTES):
             tally.add(page)

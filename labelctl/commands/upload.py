@@ -15,7 +15,7 @@ from labelctl.view import Cell
 from labelctl.words import counted, printable
 
 if TYPE_CHECKING:
-    from labelctl import results
+    from labelctl import versions
     from labelctl.results import Photo
     from labelctl.upload import Result
 
@@ -61,8 +61,8 @@ def send(
 
     `not_sent` collects the files that were refused, as JSON has them.
     """
-    from labelctl import results
     from labelctl import upload as core
+    from labelctl import versions
 
     view = session.view
     if prefix.startswith("/"):
@@ -74,7 +74,7 @@ def send(
             "Paths are taken from the folder you are in." if not paths[0].is_absolute() else "",
         )
     stack, s3 = session.stack, session.aws.s3
-    sent: list[results.Awaited] = []
+    sent: list[versions.Awaited] = []
     tally = dict.fromkeys(_STYLES, 0)
     not_sent = [] if not_sent is None else not_sent
     try:
@@ -83,7 +83,7 @@ def send(
                 tally[result.outcome] += 1
                 _tell(session, result, wait)
                 if wait and result.ok:
-                    sent.append(results.Awaited(result.key, result.version_id, result.etag))
+                    sent.append(versions.Awaited(result.key, result.version_id, result.etag))
                 if view.mode == "json" and wait and not result.ok:
                     not_sent.append(_json(result))
                 meter.update(sum(tally.values()), words=result.key)

@@ -13,23 +13,23 @@ from labelctl.words import counted, span
 
 if TYPE_CHECKING:
     from labelctl.meter import Meter
-    from labelctl.results import Awaited, Photo
+    from labelctl.results import Photo
     from labelctl.stalls import Stall
+    from labelctl.versions import Awaited
 
 
 def wait_for(
     session: Session, sent: Sequence[Awaited], timeout: float
 ) -> Iterator[list[Awaited] | Stall]:
     """Photos as they are labelled or have failed, and what holds them up (see `stalls.watch`)."""
-    from labelctl import results, stalls
+    from labelctl import results, stalls, versions
 
     stack, aws = session.stack, session.aws
     looks = results.wait(
-        aws.dynamodb,
-        stack.table,
+        session.reader,
         sent,
         patience=timeout,
-        now=lambda key: results.current(aws.s3, stack.bucket, key),
+        now=lambda key: versions.current(aws.s3, stack.bucket, key),
     )
     return stalls.watch(looks, stalls.latest_troubles(aws, stack.log_group))
 
@@ -70,7 +70,7 @@ def awaited(
                 if not isinstance(news, list):
                     show_stall(session, meter, news)
                     continue
-                for photo in results.read_many(session.aws.dynamodb, session.stack.table, news):
+                for photo in results.read_many(session.reader, news):
                     found[photo.image] = photo.as_json() if view.mode == "json" else None
                     failed += photo.status == "failed"
                     if show:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from labelctl.contract import label_of
 from labelctl.drawing.brush import CHIP, GROUND, Brush
 from labelctl.drawing.layout import Rect, place
+from labelctl.schema import label_of
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -16,11 +16,10 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
-from labelctl import contract, pictures, results
+from labelctl import contract, pictures, results, schema
 from labelctl.aws import explain
 from labelctl.errors import (
     AccessDeniedError,
@@ -32,17 +31,19 @@ from labelctl.errors import (
 )
 from labelctl.gallery import thumbnails
 from labelctl.gallery.thumbnails import Folder, Pictures
+from labelctl.query import Query, SearchRequest
 from labelctl.reads import BATCH, Reader
-from labelctl.results import Awaited, Label, Photo
-from labelctl.search import Query, Search, Wanted
-from labelctl.threads import pool
+from labelctl.results import Label, Photo
+from labelctl.search import Search
+from labelctl.threads import batches, in_order, pool
+from labelctl.versions import Awaited
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 WORKERS = 8
 """Photos in work at once."""
+_AHEAD = 4 * WORKERS  # photos that are begun before the first of them is done
 
 _decoding = Semaphore(min(os.cpu_count() or 1, 4))
 
@@ -65,7 +66,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Filter(Wanted):
+class Filter(SearchRequest):
     """What a gallery is to show: as of a search, but asked for by another command line."""
 
     def command(self, word: str = "", instead: str = "") -> str:
@@ -113,19 +114,18 @@ def searched(
 ) -> Iterator[Chosen]:
     """The photos that answer a query, surest first, up to `most`, as a search finds them."""
     matches = Search(reader, s3, bucket, query).matches(most)
-    while images := [match.image for match in islice(matches, BATCH)]:
+    for images in batches((match.image for match in matches), BATCH):
         yield from _named(reader, images)
 
 
 def _named(reader: Reader, images: Sequence[str]) -> Iterator[Chosen]:
-    """Labelled photos by their keys, as their headers tell of them."""
-    headers = reader.headers(images, "status", "version_id", "etag", "size", "uploaded_at")
+    """Labelled photos by their keys, as their results name them."""
+    items = reader.photos(images, "status", "version_id", "etag", "size", "uploaded_at")
     for image in images:
-        header = headers.get(image)
-        if header and header["status"] == contract.LABELLED:
-            sent = Awaited(image, header.get("version_id"), header.get("etag"))
-            size = int(header["size"]) if "size" in header else None
-            yield Chosen(sent, header["uploaded_at"], size)
+        item = items.get(image)
+        if item and item["status"] == schema.LABELLED:
+            sent = Awaited(image, item.get("version_id"), item.get("etag"))
+            yield Chosen(sent, item["uploaded_at"], int(item["size"]) if "size" in item else None)
 
 
 def missing(chosen: Iterable[Chosen], folder: Folder) -> list[Chosen]:
@@ -139,9 +139,8 @@ def missing(chosen: Iterable[Chosen], folder: Folder) -> list[Chosen]:
 
 def tiles(
     s3: S3Client,
-    dynamodb: DynamoDBClient,
     bucket: str,
-    table: str,
+    reader: Reader,
     chosen: Sequence[Chosen],
     folder: Folder,
     link: Callable[[Awaited], str | None] | None = None,
@@ -152,14 +151,15 @@ def tiles(
     will hand out none of them, RefusedError when the folder cannot be written to.
     """
     _have_memory_given_back()
+    photos = results.read_many(reader, (each.sent for each in chosen))
 
-    def work(each: Chosen) -> Tile:
-        tile = _with_pictures(s3, bucket, each, _labels(dynamodb, table, each.sent), folder)
+    def work(both: tuple[Chosen, Photo]) -> Tile:
+        each, photo = both
+        tile = _with_pictures(s3, bucket, each, photo, folder)
         return replace(tile, link=link(each.sent)) if link and tile.pictures else tile
 
     with pool(WORKERS, "gallery") as threads:
-        for tile in [threads.submit(work, each) for each in chosen]:
-            yield tile.result()
+        yield from in_order(threads, work, zip(chosen, photos, strict=True), _AHEAD)
 
 
 def _have_memory_given_back() -> None:
@@ -171,13 +171,6 @@ def _have_memory_given_back() -> None:
     from PIL import Image
 
     Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
-
-
-def _labels(dynamodb: DynamoDBClient, table: str, sent: Awaited) -> Photo:
-    try:
-        return results.read(dynamodb, table, sent)
-    except RefusedError as error:  # its rows are being replaced
-        return Photo(sent.key, results.PENDING, reason=error.message)
 
 
 def _with_pictures(s3: S3Client, bucket: str, chosen: Chosen, photo: Photo, folder: Folder) -> Tile:

@@ -16,7 +16,7 @@ from labelctl.errors import UsageError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from labelctl.results import Awaited
+    from labelctl.versions import Awaited
 
 LONGEST = 7 * 24 * 3600
 """Seconds. [S3 User Guide, Download and upload objects with presigned URLs: at most 7 days]"""
