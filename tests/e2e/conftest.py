@@ -20,6 +20,8 @@ from typing import Any
 import boto3
 import pytest
 
+from labelctl import schema
+
 LABELCTL = Path(sys.executable).with_name("labelctl")
 
 
@@ -146,10 +148,13 @@ def client(cloud: User) -> Callable[[str], Any]:
     return make
 
 
-def rows_of_photos(dynamodb: Any, table: str) -> list[dict[str, Any]]:
-    """All rows of the table but the vocabulary's."""
-    rows = dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
-    return [row for row in rows if not row["row"]["S"].startswith("~")]
+def stored_items(dynamodb: Any, outputs: Mapping[str, str]) -> tuple[list[Any], list[Any]]:
+    """The photos' items in a stack's tables, and the index items that lead to them."""
+    photos, labels = (
+        dynamodb.scan(TableName=outputs[table], ConsistentRead=True)["Items"]
+        for table in ("Table", "LabelsTable")
+    )
+    return photos, [item for item in labels if item["label"]["S"] != schema.VOCABULARY]
 
 
 @pytest.fixture(scope="session")

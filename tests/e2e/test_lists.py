@@ -98,7 +98,7 @@ def test_photos_in_one_state_come_by_the_index(album: User) -> None:
     assert times == sorted(times, reverse=True)
     assert len(times) == 3
     assert labelled.json["more"] is True
-    assert "Read: 1 request, read units not told." in labelled.err
+    assert "Read: 4 requests, read units unknown." in labelled.err
     assert "s3 ListObjectsV2" not in labelled.err
     assert album("images", "--status", "pending").rows[0][0] == "waits.jpg"
 
@@ -189,13 +189,12 @@ def test_an_export_that_is_ended_leaves_nothing(album: User, client: Client) -> 
     """A table large enough to be caught at it."""
     table = client("dynamodb")
     name = album("status", "-o", "json").json["outputs"]["Table"]
-    version = f"{9:032X}.many"
     text = "x" * 20_000
-    rows: list[Any] = [
-        {"image": {"S": f"many/{n}"}, "row": {"S": f"{version}#{text[:900]}"}, "name": {"S": text}}
+    items: list[Any] = [
+        {"image": {"S": f"many/{n}"}, "status": {"S": "removed"}, "done_at": {"S": text}}
         for n in range(400)
     ]
-    requests = [{"PutRequest": {"Item": row}} for row in rows]
+    requests = [{"PutRequest": {"Item": item}} for item in items]
     for start in range(0, len(requests), 25):
         table.batch_write_item(RequestItems={name: requests[start : start + 25]})
     out = album.folder / "cut.csv"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from labelctl import contract
-from tests.e2e.conftest import User, rows_of_photos
+from labelctl import schema
+from tests.e2e.conftest import User, stored_items
 from tests.lambda_runtime import s3_record
 
 Photo = Callable[..., Path]
@@ -21,12 +21,14 @@ Client = Callable[[str], Any]
 
 @pytest.fixture
 def rows(stack: User, client: Client) -> Callable[[], set[tuple[str, str]]]:
-    """Image and status (of a header) or label of each row in the stack's table."""
-    table = stack.outputs["Table"]
+    """The image and the status, or the label, of each item in the stack's tables."""
 
     def scan() -> set[tuple[str, str]]:
-        items = rows_of_photos(client("dynamodb"), table)
-        return {(item["image"]["S"], (item.get("status") or item["label"])["S"]) for item in items}
+        photos, index = stored_items(client("dynamodb"), stack.outputs)
+        return {
+            *((item["image"]["S"], item["status"]["S"]) for item in photos),
+            *((item["image"]["S"], item["label"]["S"]) for item in index),
+        }
 
     return scan
 
@@ -38,7 +40,7 @@ def soon(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_removed_photo_leaves_nothing_but_a_tombstone(
+def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
     stack: User, photo: Photo, rows: Callable[[], set[tuple[str, str]]]
 ) -> None:
     photo("a.jpg")
@@ -51,7 +53,7 @@ def test_a_removed_photo_leaves_nothing_but_a_tombstone(
     assert gone.err == (
         "1 photo removed, and with it what is stored of it. S3 keeps it for 7 days.\n"
     )
-    soon(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", contract.REMOVED)})
+    soon(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", schema.REMOVED)})
     stack("labels", "a.jpg", code=3)
     stack("labels", "b.jpg")
     assert stack("upload", "a.jpg", "--wait").rows[0][0] == "a.jpg"

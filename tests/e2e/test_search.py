@@ -104,7 +104,7 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
     one = stack("search", "person", "--limit", "1", "--verbose")
     assert len(one.rows) == 1
     assert "… and more: --limit COUNT shows them." in one.err
-    assert "Read: 3 requests, read units not told." in one.err
+    assert "Read: 3 requests, read units unknown." in one.err
 
     # as people and programs see it
     confidence = f"{labels['people/me.png']['face']:.1f}"

@@ -1,4 +1,4 @@
-"""`labelctl verify` at a terminal: what was lost behind its back is told, and comes back.
+"""`labelctl verify` at a terminal: what was lost is found and repaired.
 
 Photos are all young here, so that `--overdue 0` says not to wait for them.
 """
@@ -22,139 +22,174 @@ Photo = Callable[..., Path]
 AT_ONCE = ("--overdue", "0")
 
 
-class Behind:
-    """What somebody does to the bucket and the table behind labelctl's back."""
+class Tables:
+    """What somebody does to the bucket and the tables by other means than labelctl."""
 
     def __init__(self, user: User, client: Client) -> None:
-        self.bucket, self.table = user.outputs["PhotosBucket"], user.outputs["Table"]
+        self.bucket = user.outputs["PhotosBucket"]
+        self.photos, self.labels = user.outputs["Table"], user.outputs["LabelsTable"]
         self.s3, self.dynamodb = client("s3"), client("dynamodb")
 
-    def rows(self, image: str) -> list[str]:
-        answer = self.dynamodb.query(
-            TableName=self.table,
-            KeyConditionExpression="image = :image",
-            ExpressionAttributeValues={":image": {"S": image}},
-        )
-        return [item["row"]["S"] for item in answer["Items"]]
+    def photo(self, image: str) -> Any:
+        """A photo's item, or None."""
+        key = {"image": {"S": image}}
+        return self.dynamodb.get_item(TableName=self.photos, Key=key).get("Item")
 
-    def delete(self, image: str, row: str) -> None:
-        key = {"image": {"S": image}, "row": {"S": row}}
-        self.dynamodb.delete_item(TableName=self.table, Key=key)
+    def delete_photo(self, image: str) -> None:
+        self.dynamodb.delete_item(TableName=self.photos, Key={"image": {"S": image}})
 
-    def put(self, image: str, row: str) -> None:
-        key = {"image": {"S": image}, "row": {"S": row}}
-        self.dynamodb.put_item(TableName=self.table, Item=key)
+    def index(self) -> list[Any]:
+        """All items of the labels' table, in the order of their keys."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.labels)
+        items = [item for page in pages for item in page["Items"]]
+        return sorted(items, key=lambda item: (item["label"]["S"], item["rank"]["S"]))
+
+    def delete_index(self) -> None:
+        for item in self.index():
+            key = {name: item[name] for name in ("label", "rank")}
+            self.dynamodb.delete_item(TableName=self.labels, Key=key)
 
     def silently(self, change: Callable[[], None]) -> None:
-        """Change the bucket while it tells nobody."""
-        told = self.s3.get_bucket_notification_configuration(Bucket=self.bucket)
-        del told["ResponseMetadata"]
+        """Change the bucket while it sends no events."""
+        events = self.s3.get_bucket_notification_configuration(Bucket=self.bucket)
+        del events["ResponseMetadata"]
         off: dict[str, Any] = {}
         self.s3.put_bucket_notification_configuration(
             Bucket=self.bucket, NotificationConfiguration=off
         )
         change()
         self.s3.put_bucket_notification_configuration(
-            Bucket=self.bucket, NotificationConfiguration=told
+            Bucket=self.bucket, NotificationConfiguration=events
         )
 
 
 def settled(user: User, *words: str) -> Any:
-    """What `verify` says once the function has done what it was asked; it must come to that."""
+    """The numbers once the function has done what it was asked; it must come to that."""
     deadline = time.monotonic() + 60
     while True:
-        told = user("verify", *words, "-o", "json", code=0)
-        summary = json.loads(told.out.splitlines()[-1])
-        if not summary["waiting"] and not summary["cleanups"]:
+        said = user("verify", *words, "-o", "json", code=0)
+        summary = json.loads(said.out.splitlines()[-1])
+        if not summary["waiting"] and not summary["removals"]:
             return summary
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, said
         time.sleep(0.2)
 
 
-def test_what_is_amiss_is_told_and_mended(stack: User, photo: Photo, client: Client) -> None:
-    names = ["gone.jpg", "header.jpg", "label.jpg", "replaced.jpg", "stray.jpg", "well.jpg"]
-    for name in names:
+def test_problems_are_found_and_repaired(stack: User, photo: Photo, client: Client) -> None:
+    for name in ("gone.jpg", "lost.jpg", "replaced.jpg", "well.jpg"):
         photo(f"album/{name}")
     stack("upload", "album", "--wait", "--quiet")
-    told = stack("verify")
-    assert (told.out, told.err) == ("", "6 photos: 6 labelled, 0 failed. Nothing is amiss.\n")
+    said = stack("verify", "--index")
+    assert (said.out, said.err) == ("", "4 photos: 4 labelled, 0 failed. No problems found.\n")
 
-    behind = Behind(stack, client)
+    tables = Tables(stack, client)
     body = photo("other.png", "coffee.png").read_bytes()
 
     def change() -> None:
         for key in ("new/a b+c.png", "replaced.jpg"):
-            behind.s3.put_object(Bucket=behind.bucket, Key=key, Body=body)
-        behind.s3.delete_object(Bucket=behind.bucket, Key="gone.jpg")
+            tables.s3.put_object(Bucket=tables.bucket, Key=key, Body=body)
+        tables.s3.delete_object(Bucket=tables.bucket, Key="gone.jpg")
 
-    behind.silently(change)
-    behind.delete("header.jpg", "#")
-    behind.delete("label.jpg", behind.rows("label.jpg")[-1])
-    behind.put("stray.jpg", f"{'0' * 32}.cafe#Dog")
-    amiss = {
+    tables.silently(change)
+    tables.delete_photo("lost.jpg")
+    problems = {
         "gone.jpg": "orphaned",
-        "header.jpg": "missing",
-        "label.jpg": "incomplete",
+        "lost.jpg": "missing",
         "new/a b+c.png": "missing",
-        "replaced.jpg": "outdated",
-        "stray.jpg": "leftovers",
+        "replaced.jpg": "stale",
     }
 
-    young = json.loads(stack("verify", "-o", "json", code=5).out.splitlines()[-1])
-    assert (young["waiting"], young["cleanups"]) == (3, 1)
-    assert young["amiss"] == {"incomplete": 1, "leftovers": 1}
+    young = json.loads(stack("verify", "-o", "json", code=0).out.splitlines()[-1])
+    assert (young["waiting"], young["removals"], young["problems"]) == (3, 1, {})
 
-    told = stack("verify", *AT_ONCE, code=5)
-    assert {image: kind for kind, image, _ in told.rows} == amiss
-    kinds = "2 missing, 1 outdated, 1 incomplete, 1 orphaned, 1 with left-overs"
-    assert f"Error: Amiss: {kinds}.\nMend it: labelctl verify --overdue 0 --repair" in told.err
+    said = stack("verify", *AT_ONCE, code=5)
+    assert {image: kind for kind, image, _ in said.rows} == problems
+    assert "Error: Problems: 2 missing, 1 stale, 1 orphaned.\n" in said.err
+    assert "Repair them: labelctl verify --overdue 0 --repair" in said.err
     some = stack("verify", *AT_ONCE, "--prefix", "new/", "-o", "json", code=5)
     finding, summary = map(json.loads, some.out.splitlines())
     assert (finding["kind"], finding["image"]) == ("missing", "new/a b+c.png")
-    assert (summary["photos"], summary["amiss"]) == (1, {"missing": 1})
+    assert (summary["photos"], summary["problems"]) == (1, {"missing": 1})
 
-    mended = stack("verify", *AT_ONCE, "--repair", "-o", "json")
-    *findings, summary = map(json.loads, mended.out.splitlines())
-    assert {each["image"]: each["kind"] for each in findings} == amiss
+    repaired = stack("verify", *AT_ONCE, "--repair", "-o", "json")
+    *findings, summary = map(json.loads, repaired.out.splitlines())
+    assert {each["image"]: each["kind"] for each in findings} == problems
     assert all(each["repaired"] for each in findings)
-    assert summary["repaired"] == len(amiss)
-    assert "Check again when the queue is empty" in mended.err
+    assert summary["repaired"] == len(problems)
+    assert "Check again when the queue is empty" in repaired.err
 
     nobody = stack("verify", "--prefix", "typo/")
     assert nobody.err == 'There is no photo whose key begins with "typo/".\n'
     summary = settled(stack)
-    assert (summary["photos"], summary["labelled"], summary["amiss"]) == (6, 6, {})
-    told = stack("verify", *AT_ONCE)
-    assert (told.out, told.err) == ("", "6 photos: 6 labelled, 0 failed. Nothing is amiss.\n")
-    assert behind.rows("gone.jpg") == ["#"]  # a tombstone
-    assert len({row.partition("#")[0] for row in behind.rows("stray.jpg")}) == 2
+    assert (summary["photos"], summary["labelled"], summary["problems"]) == (4, 4, {})
+    said = stack("verify", *AT_ONCE)
+    assert (said.out, said.err) == ("", "4 photos: 4 labelled, 0 failed. No problems found.\n")
+    assert tables.photo("gone.jpg")["status"]["S"] == "removed"
     stack("labels", "new/a b+c.png")
+
+
+def test_the_index_is_rebuilt_and_search_works_again(
+    stack: User, photo: Photo, client: Client
+) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        photo(f"album/{name}")
+    stack("upload", "album", "--wait", "--quiet")
+    tables = Tables(stack, client)
+    before = tables.index()
+    label = stack("labels", "a.jpg", "-o", "json").json["labels"][0]["name"]
+    found = stack("search", label).rows
+    assert {row[0] for row in found} >= {"a.jpg", "b.jpg"}
+
+    tables.delete_index()
+    stack("search", label, code=3)
+    said = stack("verify", "--index", code=5)
+    assert [row[:2] for row in sorted(said.rows)] == [
+        ["unindexed", "a.jpg"],
+        ["unindexed", "b.jpg"],
+    ]
+    assert tables.index() == []
+    repaired = stack("verify", "--index", "--repair")
+    assert "2 problems repaired" in repaired.err
+    assert stack("search", label).rows == found
+    assert tables.index() == before
+
+    # An attempt that was killed long ago, at a photo that is gone.
+    left = {
+        "label": {"S": "beach"},
+        "rank": {"S": f"001.000 gone.jpg {int(time.time()) - 3600:08x}{'0' * 8}"},
+        "image": {"S": "gone.jpg"},
+        "uploaded_at": {"S": "2026-01-01T00:00:00.000Z"},
+    }
+    tables.dynamodb.put_item(TableName=tables.labels, Item=left)
+    assert [row[:2] for row in stack("verify", "--index", code=5).rows] == [["unused", "gone.jpg"]]
+    stack("verify", "--index", "--repair")
+    assert tables.index() == before
 
 
 def test_a_folder_of_the_console_is_no_photo(stack: User, photo: Photo, client: Client) -> None:
     """The console's "Create folder" makes an object of 0 bytes whose key ends with a slash."""
-    behind = Behind(stack, client)
+    tables = Tables(stack, client)
     stack("upload", photo("a.jpg"), "--prefix", "folder/", "--wait", "--quiet")
     for key, body in (("folder/", b""), ("odd/", photo("b.png", "coffee.png").read_bytes())):
-        behind.s3.put_object(Bucket=behind.bucket, Key=key, Body=body)
+        tables.s3.put_object(Bucket=tables.bucket, Key=key, Body=body)
     stack("labels", "odd/", "--wait")
     assert_soon(lambda: not any(stack("status", "-o", "json").json["queue"].values()))
 
     assert [row[0] for row in stack("images").rows] == ["folder/a.jpg", "odd/"]
     assert stack("failures").out == ""
-    assert stack("verify").err == "2 photos: 2 labelled, 0 failed. Nothing is amiss.\n"
+    assert stack("verify").err == "2 photos: 2 labelled, 0 failed. No problems found.\n"
     assert stack("stats", "-o", "json").json["photos"]["all"] == 2
     assert stack("gallery", "--output", "json").json["photos"] == 2
     assert 'There is no photo "folder/"' in stack("labels", "folder/", code=3).err
-    assert behind.rows("folder/") == []
+    assert tables.photo("folder/") is None
 
-    behind.s3.put_object(Bucket=behind.bucket, Key="odd/", Body=b"")
-    told = stack("verify", *AT_ONCE, "--repair")
-    assert [row[:2] for row in told.rows] == [["orphaned", "odd/"]]
+    tables.s3.put_object(Bucket=tables.bucket, Key="odd/", Body=b"")
+    said = stack("verify", *AT_ONCE, "--repair")
+    assert [row[:2] for row in said.rows] == [["orphaned", "odd/"]]
     assert settled(stack)["photos"] == 1
-    assert behind.rows("odd/") == ["#"]  # a tombstone
+    assert tables.photo("odd/")["status"]["S"] == "removed"
     stack("rm", "--prefix", "folder/", "--yes")
-    assert "Contents" not in behind.s3.list_objects_v2(Bucket=behind.bucket, Prefix="folder/")
+    assert "Contents" not in tables.s3.list_objects_v2(Bucket=tables.bucket, Prefix="folder/")
 
 
 def test_an_interrupted_verify_leaves_nothing_behind(
@@ -167,7 +202,7 @@ def test_an_interrupted_verify_leaves_nothing_behind(
     places = {"TMPDIR": str(scratch), "SQLITE_TMPDIR": str(scratch)}
     running = User(stack.env | places, stack.folder).start("verify", "--verbose")
     assert running.stderr
-    for line in running.stderr:  # told as it comes
+    for line in running.stderr:  # as it comes
         if b"ListObjectVersions" in line:
             break
     running.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""A command run as from the command line, on a table and a bucket in memory."""
+"""A command run as from the command line, on tables and a bucket in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from labelctl import cli
 from labelctl.options import options_of
 from labelctl.session import Session
-from tests.unit.table_fake import TableFake
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ Run = Callable[..., Said]
 
 
 def runner(
-    table: TableFake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    table: PhotoTables, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
     """Runs `labelctl WORD…`; what it prints goes to no terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
@@ -46,7 +46,7 @@ def runner(
         made = Session(options_of(context))
         made.__dict__.update(
             aws=SimpleNamespace(dynamodb=table, s3=table.bucket),
-            stack=SimpleNamespace(table=table.name, bucket="photos"),
+            stack=SimpleNamespace(table=PHOTOS, labels_table=LABELS, bucket="photos"),
         )
         return made
 

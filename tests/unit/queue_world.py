@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from labelctl import contract, dead_letters
 from tests.lambda_runtime import s3_record
 
 
@@ -35,3 +36,22 @@ def bodies(sqs: Any, queue: str) -> list[str]:
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
         found += [message["Body"] for message in messages]
     return sorted(found)
+
+
+def requests_in(sqs: Any, queue: str) -> list[tuple[str, str]]:
+    """The photos asked for, and the requests' sequencers."""
+    events = [each for text in bodies(sqs, queue) for each in contract.parse_message(text)]
+    assert {each.kind for each in events} <= {"requested"}
+    return sorted((each.key, each.sequencer) for each in events)
+
+
+def key_of(text: str) -> str:
+    """The photo that a message is about."""
+    [each] = contract.parse_message(text)
+    return each.key
+
+
+def peek(sqs: Any, queue: str) -> list[str]:
+    """The messages of a queue, which stay in it."""
+    with dead_letters.held(sqs, queue) as letters:
+        return [letter.body for letter in letters]

@@ -16,17 +16,18 @@ ROOT = Path(labelctl.__file__).parent
 HEAVY = {"boto3", "botocore", "rich"}
 CORE = (
     *("assets", "aws", "bundle", "changes", "contract", "deploy", "destroy", "errors", "photos"),
-    *("results", "stack", "status", "tail", "upload", "words"),
-    *("inquiry", "inventory", "reads", "requests", "rows", "threads", "verdict", "verify"),
+    *("results", "stack", "status", "tail", "upload", "versions", "words"),
+    *("schema", "dynamodb", "reads", "throttling", "threads", "requests"),
+    *("verify", "recheck", "rules", "findings", "inventory", "label_index"),
     *("dead_letters", "failures", "queues", "retry", "remove", "objects"),
-    *("vocabulary", "candidates", "search", "stalls"),
+    *("vocabulary", "candidates", "query", "search", "stalls"),
     *("walk", "images", "stats", "atomic_file", "export", "writing"),
     "pictures",
     *("drawing.__init__", "drawing.draw", "drawing.layout", "drawing.brush", "drawing.saving"),
     *("gallery.__init__", "gallery.build", "gallery.page"),
     *("gallery.links", "gallery.onefile", "gallery.thumbnails"),
 )
-SHARED = ("contract", "__init__")
+SHARED = ("contract", "schema", "__init__")
 """What rides in the function's zip."""
 FACE = ("cli", "options", "session", "view", "meter", "screen", "__main__")
 """What knows a user. With the core, the commands and the local cloud that is all there is."""
@@ -152,8 +153,12 @@ def test_errors_know_nothing():
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_what_the_function_carries_needs_the_standard_library_only(name):
-    assert tops(imports(name)) <= set(sys.stdlib_module_names)
+def test_what_the_function_carries_needs_the_standard_library_and_itself_only(name):
+    ours = {each for each in imports(name) if each.split(".")[0] == "labelctl"}
+    assert tops(imports(name) - ours) <= set(sys.stdlib_module_names)
+    assert {".".join(each.split(".")[:2]) for each in ours} <= {
+        f"labelctl.{shared}" for shared in SHARED
+    }
 
 
 def test_what_the_function_carries_is_what_is_held_here():

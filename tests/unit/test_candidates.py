@@ -1,47 +1,166 @@
-"""Which set a search goes through, what that costs, and what is kept meanwhile."""
+"""Which set a search goes through, and what finding that out costs."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
-from weakref import WeakSet
 
 import pytest
 
-from labelctl.candidates import Entry, Listed, leading
-from labelctl.reads import Reader
-from labelctl.search import Match, Search, Wanted, plan
-from labelctl.vocabulary import Vocabulary
-from tests.unit.table_fake import TableFake
+from labelctl.candidates import COUNTED, Candidate, Order, Size, UnderPrefix, WithLabel, smallest
+from labelctl.query import SearchRequest
+from labelctl.threads import pool
+from tests.fakes.photos import PhotoTables
+from tests.unit.search_world import reader_of, search
 
 
-def search(table: TableFake, wanted: Wanted, most: int = 10**6) -> tuple[list[Match], Reader]:
-    reader = Reader(table, "labels")
-    query = plan(Vocabulary(reader), wanted)
-    return [*Search(reader, table.bucket, "photos", query).matches(most)], reader
+@dataclass
+class Counted:
+    """A set of so many photos; `limits`: what it was counted up to."""
+
+    count: int
+    reach: str = ""
+    limits: list[int] = field(default_factory=list)
+
+    def size(self, limit: int) -> Size:
+        self.limits.append(limit)
+        return Size(self.count) if self.count <= limit else Size(None, self.reach)
+
+    def photos(self, order: Order) -> Iterator[Candidate]:
+        del order
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("counts", "best", "limits"),
+    [
+        ([5], 0, [COUNTED]),
+        ([20, 90], 0, [COUNTED, 20]),
+        ([90, 20], 1, [COUNTED, 90]),
+        ([90, 20, 30, 3], 3, [COUNTED, 90, 20, 20]),
+        ([1000, COUNTED], 1, [COUNTED, COUNTED]),
+        ([COUNTED + 1, 7, 1000], 1, [COUNTED, COUNTED, 7]),
+        ([1000, 0, 3], 1, [COUNTED, COUNTED]),  # of none there is nothing smaller
+    ],
+)
+def test_the_smallest_is_chosen_and_nothing_is_counted_beyond_it(
+    counts: list[int], best: int, limits: list[int]
+) -> None:
+    sets = [Counted(count) for count in counts]
+    assert smallest(sets) == (sets[best], Size(counts[best]))
+    assert [limit for each in sets for limit in each.limits] == limits
+
+
+@pytest.mark.parametrize(
+    ("reaches", "best"),
+    [
+        (["000.100 ", "012.000 ", "003.000 "], 1),
+        (["012.000 ", "000.100 "], 0),
+        (["", "000.000 a"], 1),  # of what cannot tell, such as a prefix, nothing is known
+        (["000.000 a", ""], 0),
+        (["", ""], 0),
+    ],
+)
+def test_of_large_sets_the_one_that_reaches_farthest_down_is_chosen(
+    reaches: list[str], best: int
+) -> None:
+    sets = [Counted(1000, reach) for reach in reaches]
+    assert smallest(sets) == (sets[best], Size(None, reaches[best]))
+
+
+def test_one_that_was_counted_is_smaller_than_any_that_was_not() -> None:
+    sets = [Counted(1000, "050.000 "), Counted(150), Counted(1000, "099.000 ")]
+    assert smallest(sets) == (sets[1], Size(150))
+
+
+@pytest.mark.parametrize(
+    ("labels", "least", "limit", "size"),
+    [
+        (["dog"], 0, 50, Size(50)),
+        (["dog"], 0, 49, Size(None, "the 50th")),
+        (["dog"], 99, 49, Size(10)),
+        (["cat"], 0, 49, Size(0)),
+        (["cat", "dog"], 0, 50, Size(50)),
+        (["dog", "pet"], 0, 50, Size(None)),  # both were counted to their ends
+        (["dog", "pet"], 0, 100, Size(100)),
+    ],
+)
+def test_the_size_of_labels(labels: list[str], least: int, limit: int, size: Size) -> None:
+    table = PhotoTables()
+    for number in range(50):
+        table.put_photo(f"{number:02}.jpg", {"Dog": 99.5 if number < 10 else 60, "Pet": 80})
+    with pool(2, "test") as threads:
+        some = WithLabel(reader_of(table), threads, labels, Decimal(least), 100)
+        found = some.size(limit)
+    assert found.count == size.count
+    assert (" 49.jpg " in found.reach) == (size.reach == "the 50th")
+    assert table.calls["Query"] == len(labels)
+
+
+def test_many_labels_are_counted_no_further_than_it_takes() -> None:
+    """Of 40 labels with 10 photos each, those of the first 8 are more than 50."""
+    table = PhotoTables()
+    for number in range(10):
+        table.put_photo(f"{number}.jpg", {f"Thing {n}": 80 for n in range(40)})
+    with pool(8, "test") as threads:
+        labels = [f"thing {n}" for n in range(40)]
+        some = WithLabel(reader_of(table), threads, labels, Decimal(0), 100)
+        assert some.size(50) == Size(None)
+    assert table.calls["Query"] == 8
+
+
+@pytest.mark.parametrize(("limit", "count"), [(4, 4), (3, None), (200, 4)])
+def test_the_size_of_a_prefix_takes_one_listing(limit: int, count: int | None) -> None:
+    table = PhotoTables()
+    for number in range(4):
+        table.bucket.put(f"a/{number}.jpg", "x")
+        table.bucket.put(f"b/{number}.jpg", "x")
+    listed: Any = UnderPrefix(table.bucket, "photos", "a/")  # type: ignore[arg-type]
+    assert listed.size(limit) == Size(count)
+    assert listed.requests == table.bucket.calls.total() == 1
+    if count:
+        assert [*listed.photos("surest")] == [(None, f"a/{number}.jpg") for number in range(4)]
 
 
 @pytest.mark.parametrize(
     ("labels", "prefix"),
     [(["few", "some"], ""), (["some", "few"], ""), (["few"], "some/"), (["some"], "few/")],
 )
-def test_of_several_small_sets_the_smallest_leads(labels, prefix):
-    """Of 20 photos with the one and 90 with the other 20 are looked at, whichever stands first."""
-    table = TableFake()
+def test_of_several_small_sets_the_smallest_leads(labels: list[str], prefix: str) -> None:
+    """Of 20 photos with the one and 90 with the other 20 are read, whichever stands first."""
+    table = PhotoTables()
     for number in range(110):
         name = "few" if number % 11 < 2 else "some"
         table.put_photo(f"{name}/{number}.jpg", {name.title(): 90, "Any": 90})
     table.put_photo("both.jpg", {"Few": 80, "Some": 80})
-    matches, reader = search(table, Wanted(labels=labels, prefix=prefix))
+    matches, reader = search(table, SearchRequest(labels=labels, prefix=prefix))
     assert len(matches) == (0 if prefix else 1)
     assert reader.spent.units < 15
 
 
-def dogs(photos: int, sure: int, beaches: int = 0) -> TableFake:
-    """Photos of dogs, of which so many have at least 99 %, strewn over the days of a month."""
-    table = TableFake()
+@pytest.mark.parametrize("rare", [150, 1500])
+def test_the_smallest_leads_wherever_it_stands(rare: int) -> None:
+    """Whichever is asked for first, no more is read than some times what the rarest has."""
+    table = PhotoTables()
+    for number in range(5000):
+        labels = {"Common": 90 + number / 1000, "Usual": 90 - number / 1000}
+        if number % (5000 // rare) == 0:
+            labels["Rare"] = 70
+        table.put_photo(f"{number:05}.jpg", labels)
+    costs = []
+    for names in (["rare", "common", "usual"], ["usual", "common", "rare"]):
+        matches, reader = search(table, SearchRequest(labels=names))
+        assert len(matches) >= rare
+        costs.append(reader.spent.units)
+    assert max(costs) < 2 * min(costs)
+    assert max(costs) < rare
+
+
+def dogs(photos: int, sure: int, beaches: int = 0) -> PhotoTables:
+    """Photos of dogs, of which so many have at least 99 %, on all days of a month."""
+    table = PhotoTables()
     for number in range(photos):
         is_sure = number % (photos // sure) == 0
         labels = {"Dog": 99.5 if is_sure else 60 + 30 * number / photos}
@@ -53,114 +172,49 @@ def dogs(photos: int, sure: int, beaches: int = 0) -> TableFake:
     return table
 
 
-NEWEST = Wanted(min_confidence=99, order="newest")
+NEWEST = SearchRequest(min_confidence=99, order="newest")
 
 
 @pytest.mark.parametrize("labels", [["dog"], ["dog", "beach"], ["beach", "dog"]])
-def test_few_that_are_sure_cost_the_same_newest_first_however_many_are_not(labels):
+def test_few_that_are_sure_cost_the_same_newest_first_however_many_are_not(
+    labels: list[str],
+) -> None:
     costs = []
-    for photos in (1000, 10_000):
+    for photos in (2000, 10_000):  # more beaches than are counted
         table = dogs(photos, sure=10, beaches=photos // 8)
         matches, reader = search(table, replace(NEWEST, labels=labels), 101)
         assert len(matches) == 10
         costs.append((reader.spent.requests, reader.spent.units))
     small, large = costs
     assert small == large
-    assert small[0] <= 5  # the words, a count or two, the index, the headers
-    assert small[1] <= 9
+    assert small[0] <= 5  # the words, a count or two, the index, the photos
+    assert small[1] <= 10
 
 
 @pytest.mark.parametrize(
     ("sure", "most", "requests", "units"),
     [
-        (4000, 101, 5, 56),  # by date: the headers of those that are wanted, and the index
-        (1000, 101, 7, 80),
-        (100, 101, 4, 56),  # by confidence: all are wanted
-        (100, 51, 12, 110),  # by date for the cost of 51, of 100 at last: at most three times that
+        (4000, 101, 5, 57),  # by date: the photos that are wanted, the index, and a count
+        (1000, 101, 7, 65),
+        (100, 101, 4, 55),  # by confidence: all are wanted
+        (100, 51, 6, 55),
         (30, 2, 7, 18),  # by confidence, as they are few
+        (210, 101, 9, 90),  # the worst: too many to be counted, and one in 19 by date
     ],
 )
-def test_newest_first_is_read_by_what_costs_less(sure, most, requests, units):
+def test_newest_first_is_read_by_what_costs_less(
+    sure: int, most: int, requests: int, units: float
+) -> None:
     matches, reader = search(dogs(4000, sure), replace(NEWEST, labels=["dog"]), most)
     assert len(matches) == min(most, sure)
     assert reader.spent.requests <= requests
     assert reader.spent.units <= units
 
 
-def test_newest_first_does_not_read_far_by_date_for_a_few_more_than_are_wanted():
+def test_newest_first_does_not_read_far_by_date_for_a_few_more_than_are_wanted() -> None:
     costs = []
     for photos in (4000, 12_000):
         matches, reader = search(dogs(photos, sure=40), replace(NEWEST, labels=["dog"]), 35)
         assert len(matches) == 35
         costs.append(reader.spent.units)
-    assert costs[0] == costs[1] < 3 * 40 / 2 + 16  # and a page that was asked for ahead
-
-
-class Key(str):
-    """One that can be seen to be there still."""
-
-    __slots__ = ("__weakref__",)
-
-
-class Bucket:
-    """One that makes keys as they are listed; `alive`: those that somebody keeps, `most` at a time."""
-
-    def __init__(self, keys: int) -> None:
-        self.keys = keys
-        self.alive: WeakSet[Key] = WeakSet()
-        self.most = 0
-
-    def get_paginator(self, name: str) -> Any:
-        return SimpleNamespace(paginate=self._paginate)
-
-    def _paginate(self, **request: Any) -> Iterator[Any]:
-        for start in range(0, self.keys, 1000):
-            yield {"Contents": [self._made(n) for n in range(start, min(start + 1000, self.keys))]}
-            self.most = max(self.most, len(self.alive))
-
-    def _made(self, number: int) -> dict[str, Key]:
-        key = Key(f"{number:07}.jpg")
-        self.alive.add(key)
-        return {"Key": key}
-
-
-@dataclass
-class Other:
-    """Another set, of so many photos."""
-
-    name: str
-    size: int
-    parts = 1
-
-    def within(self, most: int) -> int | None:
-        return self.size if self.size <= most else None
-
-    def entries(self) -> Generator[Entry, None, None]:
-        yield from ((None, f"{self.name} {number}") for number in range(self.size))
-
-    def forget(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize("others", [1500, 3000])
-def test_keys_that_were_counted_are_let_go_of_when_another_set_leads(others):
-    bucket: Any = Bucket(12_000)
-    first, second = Other("first", 50_000), Other("second", others)
-    entries = leading([first, second, Listed(bucket, "photos", "holiday/")])
-    kept = {}
-    for _, image in entries:
-        kept[image.split()[0]] = len(bucket.alive)
-    assert kept == {"first": 2000, "second": 0}
-
-
-@pytest.mark.parametrize(("keys", "listings"), [(4500, 5), (24_000, 48)])
-def test_only_some_thousand_keys_are_kept_and_more_are_listed_again(keys, listings):
-    bucket: Any = Bucket(keys)
-    listed = Listed(bucket, "photos", "holiday/")
-    for most in (100, 1000, 10_000, 100_000):
-        assert listed.within(most) == (keys if keys <= most else None)
-    assert bucket.most <= 5000 + 2 * 1000  # and a page or two that are gone through
-    if keys > 5000:
-        assert len(bucket.alive) <= 1000
-    assert [image for _, image in listed.entries()] == [f"{n:07}.jpg" for n in range(keys)]
-    assert listed.requests == listings
+    assert costs[0] == costs[1] < 40 / 2 + 5

@@ -255,7 +255,7 @@ CODES = {
     "DeployError": 4,
     "LocalCloudError": 4,
     "PhotosFailedError": 5,
-    "AmissError": 5,
+    "InconsistentError": 5,
     "WaitTimeoutError": 6,
 }
 

@@ -13,6 +13,7 @@ from moto.s3.models import s3_backends
 from labelctl import destroy
 from labelctl.errors import DeployError, NotDeployedError, RefusedError
 from labelctl.stack import find
+from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.conftest import REGION, STACK_ID
 
 FOREIGN = {"Tags": [], "Description": "The pay roll"}
@@ -188,15 +189,16 @@ def stack_of(cloudformation, status="CREATE_COMPLETE", **more):
 
 
 BUCKET = ("AWS::S3::Bucket", "photos", "CREATE_COMPLETE")
-TABLE = ("AWS::DynamoDB::Table", "labels", "CREATE_COMPLETE")
+TABLES = [("AWS::DynamoDB::Table", name, "CREATE_COMPLETE") for name in (PHOTOS, LABELS)]
 
 
-def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, table, naps):
+def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, tables, naps):
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
-    aws.dynamodb.update_continuous_backups(
-        TableName=table,
-        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-    )
+    for table in (PHOTOS, LABELS):
+        aws.dynamodb.update_continuous_backups(
+            TableName=table,
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+        )
     stack = stack_of(cloudformation, EnableTerminationProtection=True)
     cloudformation.answers(
         "update_termination_protection",
@@ -204,7 +206,7 @@ def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, ta
         StackName="labelctl",
         EnableTerminationProtection=False,
     )
-    resources(cloudformation, BUCKET, TABLE, ("AWS::SQS::Queue", "queue", "CREATE_COMPLETE"))
+    resources(cloudformation, BUCKET, *TABLES, ("AWS::SQS::Queue", "queue", "CREATE_COMPLETE"))
     deletes(cloudformation, gone(cloudformation))
 
     told = list(destroy.destroy(aws, stack, sleep=naps))
@@ -212,10 +214,12 @@ def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, ta
     assert told[0] == 1
     assert told[-1].status == "DELETE_COMPLETE"
     assert versions(aws.s3, bucket) == []
-    assert not aws.dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]
-    backups = aws.dynamodb.describe_continuous_backups(TableName=table)
-    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
-    assert recovery["PointInTimeRecoveryStatus"] == "DISABLED", "a backup would be kept"
+    for table in (PHOTOS, LABELS):
+        described = aws.dynamodb.describe_table(TableName=table)["Table"]
+        assert not described["DeletionProtectionEnabled"]
+        backups = aws.dynamodb.describe_continuous_backups(TableName=table)
+        recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+        assert recovery["PointInTimeRecoveryStatus"] == "DISABLED", "a backup would be kept"
 
 
 def test_a_half_way_run_goes_on(aws, cloudformation, bucket, naps):

@@ -8,6 +8,7 @@ import json
 import sys
 import tracemalloc
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import pytest
 from labelctl import export, writing
 from labelctl.commands import export as command
 from labelctl.reads import Reader
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
+from tests.fakes.table_stream import TableStream
 from tests.unit.command_world import Run, Said, runner
-from tests.unit.table_fake import TableFake, made
-from tests.unit.table_stream import TableStream
 
 ABOUT = {
     "Dog": {
@@ -33,9 +34,9 @@ BOX = {"left": 0.25, "top": 0.5, "width": 0.125, "height": 0.0625, "confidence":
 
 
 @pytest.fixture
-def table() -> TableFake:
-    """Two photos with labels, and all that must not be told: failed, waiting, replaced and removed."""
-    table = TableFake(ABOUT)
+def table() -> PhotoTables:
+    """Two photos with labels, and others without: failed, waiting, replaced and removed."""
+    table = PhotoTables(ABOUT)
     boxes = {"Dog": [(0.25, 0.5, 0.125, 0.0625)]}
     table.put_photo("a.jpg", {"Old": 99}, at=AT)
     table.put_photo(
@@ -47,7 +48,7 @@ def table() -> TableFake:
     table.put_photo("gone.jpg", {"Cat": 80})
     table.remove_photo("gone.jpg", leave=True)
     table.put_photo("waits.jpg", {"Cat": 80})
-    table.drop("waits.jpg", "#")
+    table.drop(PHOTOS, "waits.jpg")
     return table
 
 
@@ -70,7 +71,7 @@ CAT = SEA | {"image": HOSTILE, "label": "Cat", "confidence": 70.0}
 
 @pytest.fixture
 def run(
-    table: TableFake,
+    table: PhotoTables,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -165,7 +166,7 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
         (["--min-confidence", "101"], "101"),
     ],
 )
-def test_what_makes_no_sense(run: Run, table: TableFake, words: list[str], error: str) -> None:
+def test_what_makes_no_sense(run: Run, table: PhotoTables, words: list[str], error: str) -> None:
     said = run("export", *words)
     assert said.code == 2
     assert error in said.err
@@ -174,15 +175,15 @@ def test_what_makes_no_sense(run: Run, table: TableFake, words: list[str], error
     assert not list(Path().iterdir())
 
 
-def test_the_name_tells_the_format_unless_it_is_given(run: Run) -> None:
+def test_the_name_decides_the_format_unless_it_is_given(run: Run) -> None:
     run("export", "-o", "a.NDJSON")
     run("export", "-o", "b.csv", "--format", "jsonl")
-    told = run("export", "-o", "-", "--format", "jsonl").out
-    texts = [Path("a.NDJSON").read_text("utf-8"), Path("b.csv").read_text("utf-8"), told]
-    assert [sorted(text.split("\n")) for text in texts] == [sorted(told.split("\n"))] * 3
+    out = run("export", "-o", "-", "--format", "jsonl").out
+    texts = [Path("a.NDJSON").read_text("utf-8"), Path("b.csv").read_text("utf-8"), out]
+    assert [sorted(text.split("\n")) for text in texts] == [sorted(out.split("\n"))] * 3
 
 
-def test_what_was_written_is_told(run: Run) -> None:
+def test_what_was_written_is_shown(run: Run) -> None:
     said = run("export", "-o", "c.jsonl")
     size = str(Path("c.jsonl").stat().st_size)
     assert (said.rows, said.err) == ([["c.jsonl", "jsonl", "3", "2", size]], "")
@@ -199,15 +200,15 @@ def test_a_confidence_from_which_on(run: Run) -> None:
     assert said.err == "2 labels of 2 photos.\n"
 
 
-def test_a_prefix_is_read_photo_by_photo(run: Run, table: TableFake) -> None:
+def test_a_prefix_is_read_photo_by_photo(run: Run, table: PhotoTables) -> None:
     said = run("export", "--output", "json", "--prefix", "album/", "-v")
     assert lines(said) == [CAT]
     assert said.err == "1 label of 1 photo.\nRead: 1 request, 0.5 read units.\n"
-    assert table.calls == {"Query": 1}
+    assert table.calls == {"BatchGetItem": 1}
     assert lines(run("export", "--output", "json", "--prefix", "none/")) == []
 
 
-def test_both_ways_tell_the_same() -> None:
+def test_both_ways_export_the_same() -> None:
     table = made(3_000, each=3)
     scanned = records_of(export.everything(reader_of(table)))
     asked = records_of(export.under(reader_of(table), table.bucket, "photos", ""))  # type: ignore[arg-type]
@@ -217,19 +218,41 @@ def test_both_ways_tell_the_same() -> None:
     assert records_of(export.under(reader_of(table), table.bucket, "photos", "07/")) == [  # type: ignore[arg-type]
         each for each in asked if each.image.startswith("07/")
     ]
+    for image, records in groupby(asked, key=lambda each: each.image):
+        confidences = [each.confidence for each in records]
+        assert len(confidences) == 3, image
+        assert confidences == sorted(confidences, reverse=True)
 
 
-def test_a_photo_may_be_called_like_the_vocabulary(run: Run, table: TableFake) -> None:
-    table.put_photo("#labels", {"Pet": 90})
-    told = lines(run("export", "--output", "json"))
-    assert [each["label"] for each in told if each["image"] == "#labels"] == ["Pet"]
-    assert len(lines(run("export", "--output", "json", "--prefix", "#"))) == 1
+def test_only_photos_are_read_and_not_the_index() -> None:
+    table = made(3_000, each=3)
+    records_of(export.everything(reader_of(table)))
+    records_of(export.under(reader_of(table), table.bucket, "photos", ""))  # type: ignore[arg-type]
+    assert {*table.reads} == {(PHOTOS, None)}
+    assert table.calls == {"Scan": 4, "BatchGetItem": 10}
+
+
+def test_photos_of_one_come_together_though_a_page_ends_between_them() -> None:
+    table = made(600, each=3)
+    table.page_items = 7
+    images = [each.image for each in records_of(export.everything(reader_of(table)))]
+    assert len([*groupby(images)]) == len({*images}) == 200
+
+
+@pytest.mark.parametrize("name", ["VOCABULARY", "vocabulary"])
+def test_a_photo_and_a_label_may_be_called_like_the_vocabulary(
+    run: Run, table: PhotoTables, name: str
+) -> None:
+    table.put_photo(name, {name: 90})
+    found = lines(run("export", "--output", "json"))
+    assert [each["label"] for each in found if each["image"] == name] == [name]
+    assert len(lines(run("export", "--output", "json", "--prefix", name))) == 1
 
 
 def test_a_table_without_labels(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = runner(TableFake(), monkeypatch, capsys)
+    run = runner(PhotoTables(), monkeypatch, capsys)
     said = run("export")
     assert said.out.count("\n") == 1
     assert said.err == "No photo has a label yet. Next: labelctl upload PATH\n"
@@ -267,77 +290,18 @@ def test_a_prefix_that_is_mistyped_empties_no_file(run: Run) -> None:
     assert [path.name for path in Path().iterdir()] == ["labels.jsonl"]
 
 
-class Changing:
-    """A table whose scan passes over some rows at first, as while they are replaced."""
-
-    def __init__(self, table: TableFake, hidden: Any) -> None:
-        self._table = table
-        self._hidden = hidden
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._table, name)
-
-    def scan(self, **request: Any) -> Any:
-        answer = self._table.scan(**request)
-        items = [item for item in answer["Items"] if not self._hidden(item)]
-        return answer | {"Items": items}
-
-
-def test_a_photo_that_changed_while_it_was_read_is_read_again() -> None:
-    table = TableFake()
-    table.put_photo("a.jpg", {"Dog": 98, "Sea": 60})
-    changing = Changing(table, lambda item: item.get("name", {}).get("S") == "Sea")
-    assert [each.label for each in records_of(export.everything(reader_of(changing)))] == [
-        "Dog",
-        "Sea",
-    ]
-    assert table.calls["Query"] == 1
-
-
-def test_a_photo_that_was_removed_meanwhile_is_left_out() -> None:
-    table = TableFake()
-    table.put_photo("a.jpg", {"Dog": 98, "Sea": 60})
-
-    def hidden(item: Any) -> bool:
-        table.remove_photo("a.jpg")
-        return item.get("name", {}).get("S") == "Sea"
-
-    assert records_of(export.everything(reader_of(Changing(table, hidden)))) == []
-
-
-def test_a_photo_that_comes_in_two_parts_is_told_once() -> None:
-    table = TableFake()
-    table.put_photo("a.jpg", {"Dog": 98, "Sea": 60})
-    table.put_photo("b.jpg", {"Cat": 70})
-    (a0, *a), b = (table.scan(TableName="labels")["Items"] for _ in range(2))
-    items = [item for item in [a0, *a] if item["image"]["S"] == "a.jpg"]
-    other = [item for item in b if item["image"]["S"] == "b.jpg"]
-
-    class Torn:
-        query = table.query
-
-        def scan(self, *, Segment: int, **_: Any) -> Any:  # noqa: N803
-            return {"Items": [*items[:2], *other, *items[2:]] if Segment == 0 else []}
-
-    told = records_of(export.everything(reader_of(Torn())))
-    assert sorted((each.image, each.label) for each in told) == [
-        ("a.jpg", "Dog"),
-        ("a.jpg", "Sea"),
-        ("b.jpg", "Cat"),
-    ]
-
-
-def test_labels_that_are_not_whole_are_left_out_and_told(run: Run, table: TableFake) -> None:
-    [row] = [row["row"] for row in table.rows("a.jpg") if row.get("name") == "Sea"]
-    table.drop("a.jpg", row)
-    said = run("export", "-o", "labels.jsonl", "--output", "json")
-    assert said.code == 5
-    assert said.json["labels"] == 1
-    assert Path("labels.jsonl").read_text("utf-8").count("\n") == 1
-    error = json.loads(said.err)["error"]
-    assert error["message"] == ("1 photo left out, whose labels are not whole in the table: a.jpg.")
-    assert error["hint"] == "Check and mend it: labelctl verify --repair"
-    assert run("export", "--prefix", "a").code == 5
+def test_details_that_were_left_out_of_a_large_item_are_no_obstacle(
+    run: Run, table: PhotoTables
+) -> None:
+    boxes = {f"Thing {n}": [(0.123456789, 0.2, 0.3, 0.4)] * 100 for n in range(100)}
+    table.put_photo("many.jpg", dict.fromkeys(boxes, 90.0), boxes=boxes)
+    photo = table.photo("many.jpg")
+    assert photo
+    assert photo["left_out"]["boxes"]
+    found = lines(run("export", "--output", "json", "--prefix", "many"))
+    assert len(found) == 100
+    stored = sum(len(each.get("boxes", ())) for each in photo["details"].values())
+    assert sum(len(each["boxes"]) for each in found) == stored
 
 
 def test_memory_does_not_grow_with_the_table() -> None:
@@ -403,21 +367,21 @@ def test_what_a_killed_export_left_is_removed(run: Run) -> None:
 
 
 def reader_of(client: Any) -> Reader:
-    return Reader(client, "labels")
+    return Reader(client, PHOTOS, LABELS)
 
 
 def records_of(parts: Any) -> list[export.Record]:
     return [record for part in parts for record in part.records]
 
 
-def test_a_name_with_a_lone_carriage_return_stays_in_its_row(table: TableFake, run: Run) -> None:
+def test_a_name_with_a_lone_carriage_return_stays_in_its_row(table: PhotoTables, run: Run) -> None:
     table.put_photo("a\rb.jpg", {"Cat": 70}, at=AT, done_at=DONE)
     rows = list(csv.reader(io.StringIO(run("export").out, newline="")))
     assert {len(row) for row in rows} == {10}
     assert "a\rb.jpg" in {row[0] for row in rows}
 
 
-def test_a_label_as_sure_as_is_asked_for_is_in_it(table: TableFake, run: Run) -> None:
+def test_a_label_as_sure_as_is_asked_for_is_in_it(table: PhotoTables, run: Run) -> None:
     table.put_photo("c.jpg", {"Owl": 65.2}, at=AT, done_at=DONE)
     assert "Owl" in run("export", "--min-confidence", "65.2").out
     assert "Owl" not in run("export", "--min-confidence", "65.21").out

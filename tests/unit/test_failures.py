@@ -1,4 +1,4 @@
-"""What did not work out: failed photos by the index, dead letters by the queue and the headers."""
+"""What did not work out: failed photos by the index, dead letters by the queue and photos' items."""
 
 from __future__ import annotations
 
@@ -15,36 +15,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import contract, failures
+from labelctl import failures
 from labelctl.commands import failures as command
 from labelctl.dead_letters import Unseen, held
 from labelctl.errors import RefusedError
 from labelctl.failures import Choice, Failure, SetAside
+from labelctl.reads import Reader
+from labelctl.schema import STATE_INDEX
+from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
-from tests.unit.photo_rows import ANSWER, event
+from tests.unit.photo_items import event, failed, labelled, reader_of, removed, store
 from tests.unit.queue_world import bodies, body, put, visible
 
 ALL = Choice()
 
 
-def failed(key: str, at: str, error: str = "TooLarge", reason: str = "It is too large.") -> Any:
-    return contract.failed_header(event(key), "v", error, reason, at)
+@pytest.fixture
+def tables() -> PhotoTables:
+    return PhotoTables()
 
 
 @pytest.fixture
-def listed(dynamodb: Any, table: str) -> Any:
+def reader(tables: PhotoTables) -> Reader:
+    return reader_of(tables)
+
+
+@pytest.fixture
+def listed(reader: Reader) -> Any:
     def read(choice: Choice = ALL) -> list[str]:
-        return [failure.image for failure in failures.failed(dynamodb, table, choice)]
+        return [failure.image for failure in failures.failed(reader, choice)]
 
     return read
 
 
 @pytest.fixture
-def aside(sqs: Any, dead: str, dynamodb: Any, table: str) -> Any:
+def aside(sqs: Any, dead: str, reader: Reader) -> Any:
     def read(choice: Choice = ALL, limit: int = 100) -> tuple[list[Any], bool]:
-        told = failures.set_aside(sqs, dead, dynamodb, table, choice, limit)
-        assert not told.unseen
-        return told.found, told.more
+        answer = failures.set_aside(sqs, dead, reader, choice, limit)
+        assert not answer.unseen
+        return answer.found, answer.more
 
     return read
 
@@ -53,20 +62,20 @@ def aside(sqs: Any, dead: str, dynamodb: Any, table: str) -> Any:
 
 
 def test_only_failed_photos_are_listed_the_latest_first(
-    dynamodb: Any, table: str, stored: Any
+    tables: PhotoTables, reader: Reader
 ) -> None:
-    each = event("labelled.jpg")
-    rows = contract.label_rows(each, "v", ANSWER["Labels"])
-    stored(*rows, contract.labelled_header(each, "v", rows, ANSWER, "2030-01-04T00:00:00Z"))
-    stored(contract.tombstone(event("gone.jpg"), "v", "2030-01-05T00:00:00Z", 1))
-    stored(
-        failed("b.jpg", "2030-01-02T00:00:00Z"),
-        failed("a.jpg", "2030-01-01T00:00:00Z", "Empty", "It is empty."),
-        failed("[c].jpg", "2030-01-03T00:00:00Z"),
+    store(tables, labelled(event("labelled.jpg"), now="2030-01-04T00:00:00Z"))
+    store(tables, removed(event("gone.jpg"), "2030-01-05T00:00:00Z"))
+    store(
+        tables,
+        failed(event("b.jpg"), now="2030-01-02T00:00:00Z"),
+        failed(event("a.jpg"), "Empty", "It is empty.", "2030-01-01T00:00:00Z"),
+        failed(event("[c].jpg"), now="2030-01-03T00:00:00Z"),
     )
-    found = list(failures.failed(dynamodb, table, ALL))
+    found = list(failures.failed(reader, ALL))
     assert [failure.image for failure in found] == ["[c].jpg", "b.jpg", "a.jpg"]
     assert found[-1] == Failure("a.jpg", "Empty", "It is empty.", "2030-01-01T00:00:00Z")
+    assert {index for _, index in tables.reads} == {STATE_INDEX}
 
 
 @pytest.mark.parametrize(
@@ -81,27 +90,29 @@ def test_only_failed_photos_are_listed_the_latest_first(
     ],
 )
 def test_a_choice_by_prefix_and_reason(
-    stored: Any, listed: Any, choice: Choice, images: list[str]
+    tables: PhotoTables, listed: Any, choice: Choice, images: list[str]
 ) -> None:
-    stored(
-        failed("a.jpg", "2030-01-01T00:00:00Z"),
-        failed("holiday/a.jpg", "2030-01-02T00:00:00Z", "Empty", "It is empty."),
+    store(
+        tables,
+        failed(event("a.jpg"), now="2030-01-01T00:00:00Z"),
+        failed(event("holiday/a.jpg"), "Empty", "It is empty.", "2030-01-02T00:00:00Z"),
     )
     assert listed(choice) == images
 
 
 def test_the_index_is_read_page_by_page_and_only_as_far_as_needed(
-    dynamodb: Any, table: str, stored: Any, monkeypatch: pytest.MonkeyPatch
+    tables: PhotoTables, reader: Reader
 ) -> None:
-    monkeypatch.setattr(failures, "_PAGE", 10)
-    stored(*(failed(f"{number}.jpg", f"2030-01-01T00:00:{number}Z") for number in range(10, 45)))
-    pages: list[int] = []
-    dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **_: pages.append(1))
-    found = failures.failed(dynamodb, table, ALL)
-    assert [failure.image for failure in islice(found, 3)] == ["44.jpg", "43.jpg", "42.jpg"]
-    assert len(pages) == 1
-    assert len(list(found)) == 32
-    assert len(pages) == 4
+    """In four shards, of which each has a tenth of its photos in a page."""
+    tables.page_items = 10
+    for number in range(400):
+        at = f"2030-01-01T00:{number // 60:02}:{number % 60:02}Z"
+        tables.put(PHOTOS, failed(event(f"{number}.jpg"), now=at))
+    found = failures.failed(reader, ALL)
+    assert [failure.image for failure in islice(found, 3)] == ["399.jpg", "398.jpg", "397.jpg"]
+    assert tables.calls == {"Query": 4}
+    assert [failure.image for failure in found] == [f"{n}.jpg" for n in reversed(range(397))]
+    assert tables.calls["Query"] >= 40
 
 
 @given(st.integers(0, 8), st.integers(1, 8))
@@ -129,19 +140,19 @@ def test_no_dead_letters(aside: Any) -> None:
     ],
 )
 def test_a_dead_letter_tells_how_its_photo_stands_now(
-    sqs: Any, dead: str, stored: Any, aside: Any, number: int | None, status: str, state: str
+    sqs: Any,
+    dead: str,
+    tables: PhotoTables,
+    aside: Any,
+    number: int | None,
+    status: str,
+    state: str,
 ) -> None:
     message_id = put(sqs, dead, body("a.jpg", 5), error="AccessDenied", reason="It may not.")
+    tables.lag()  # the photo's item is read as it is now
     if number is not None:
-        each = event("a.jpg", number)
-        now = "2030-01-01T00:00:00Z"
-        stored(
-            {
-                "labelled": contract.labelled_header(each, "v", [], ANSWER, now),
-                "failed": contract.failed_header(each, "v", "E", "why", now),
-                "removed": contract.tombstone(each, "v", now, 1),
-            }[status]
-        )
+        items = {"labelled": labelled, "failed": failed, "removed": removed}
+        store(tables, items[status](event("a.jpg", number)))
     ((found,), more) = aside()
     assert (found.letter.message_id, found.state, more) == (message_id, state, False)
     assert visible(sqs, dead) == 1
@@ -158,22 +169,21 @@ def test_one_that_cannot_be_read_is_shown_with_its_body(sqs: Any, dead: str, asi
 
 
 def test_of_several_photos_the_one_that_needs_something_counts(
-    sqs: Any, dead: str, stored: Any, aside: Any
+    sqs: Any, dead: str, tables: PhotoTables, aside: Any
 ) -> None:
     put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5"), s3_record("b.jpg", "5")]}))
-    stored(contract.labelled_header(event("a.jpg", 5), "v", [], ANSWER, "2030-01-01T00:00:00Z"))
+    store(tables, labelled(event("a.jpg", 5)))
     ((found,), _) = aside()
     assert (found.letter.images, found.state) == (("a.jpg", "b.jpg"), "waiting")
 
 
-def test_more_dead_letters_than_one_request_asks_headers_for(
-    sqs: Any, dead: str, stored: Any, aside: Any
+def test_more_dead_letters_than_one_request_asks_photos_for(
+    sqs: Any, dead: str, tables: PhotoTables, aside: Any
 ) -> None:
     for number in range(120):
         put(sqs, dead, body(f"{number}.jpg", 5))
         if number % 2:
-            each = event(f"{number}.jpg", 5)
-            stored(contract.labelled_header(each, "v", [], ANSWER, "2030-01-01T00:00:00Z"))
+            store(tables, labelled(event(f"{number}.jpg", 5)))
     found, more = aside(limit=200)
     assert not more
     states = {each.letter.images[0]: each.state for each in found}
@@ -226,26 +236,24 @@ def test_there_is_more_only_where_there_is(
     assert (len(found), told) == (1, more)
 
 
-def test_one_is_told_of_that_somebody_else_holds(
-    sqs: Any, dead: str, dynamodb: Any, table: str
-) -> None:
+def test_one_is_told_of_that_somebody_else_holds(sqs: Any, dead: str, reader: Reader) -> None:
     """Such as a command that was killed: its letter is not gone."""
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
-    told = failures.set_aside(sqs, dead, dynamodb, table, ALL, 100)
+    told = failures.set_aside(sqs, dead, reader, ALL, 100)
     assert told == SetAside([], unseen=Unseen(hidden=1))
 
 
 @pytest.mark.parametrize("limit", [1, 9])
 def test_a_choice_among_more_than_can_be_held_is_not_whole(
-    sqs: Any, dead: str, dynamodb: Any, table: str, monkeypatch: pytest.MonkeyPatch, limit: int
+    sqs: Any, dead: str, reader: Reader, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setattr(failures, "MOST", 5)
     for number in range(8):
         put(sqs, dead, body(f"{number}.jpg"))
-    told = failures.set_aside(sqs, dead, dynamodb, table, Choice(prefix="none/"), limit)
+    told = failures.set_aside(sqs, dead, reader, Choice(prefix="none/"), limit)
     assert told == SetAside([], more=True, unseen=Unseen(cut_off=True))
-    every = failures.set_aside(sqs, dead, dynamodb, table, ALL, limit)
+    every = failures.set_aside(sqs, dead, reader, ALL, limit)
     assert (len(every.found), every.more) == (min(limit, 5), True)
     assert every.unseen == Unseen(cut_off=limit == 9)
 

@@ -12,7 +12,7 @@ from labelctl import atomic_file, pictures
 from labelctl.errors import AccessDeniedError, LabelNotFoundError
 from labelctl.gallery import build
 from labelctl.gallery.thumbnails import FULL, THUMB, open_folder
-from labelctl.results import Awaited
+from labelctl.versions import Awaited
 from tests.unit.gallery_world import Gallery, jpeg
 
 GPS = {1: "N", 2: (52.0, 30.0, 0.0), 3: "E", 4: (13.0, 22.0, 0.0)}

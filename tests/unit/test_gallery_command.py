@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from labelctl.session import Session
+from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.command_world import Run, runner
 from tests.unit.gallery_world import Gallery, files, jpeg
-from tests.unit.table_fake import TableFake
 
 
 @pytest.fixture
@@ -21,14 +21,16 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """The command on the photos of `gallery`, in an empty folder."""
-    run = runner(TableFake(), monkeypatch, capsys)
+    run = runner(gallery.tables, monkeypatch, capsys)
     made = Session.of
 
     def session(context: object) -> Session:
         told = made(context)  # type: ignore[arg-type]
         told.__dict__.update(
-            aws=SimpleNamespace(dynamodb=gallery.dynamodb, s3=gallery.s3),
-            stack=SimpleNamespace(table=gallery.table, bucket=gallery.bucket, name="labelctl"),
+            aws=SimpleNamespace(dynamodb=gallery.tables, s3=gallery.s3),
+            stack=SimpleNamespace(
+                table=PHOTOS, labels_table=LABELS, bucket=gallery.bucket, name="labelctl"
+            ),
         )
         return told
 

@@ -9,7 +9,7 @@ import pytest
 from labelctl.aws import Aws
 from labelctl.errors import UsageError
 from labelctl.gallery import build, links
-from labelctl.results import Awaited
+from labelctl.versions import Awaited
 from tests.unit.gallery_world import Gallery, jpeg
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from labelctl import pictures
 from labelctl.gallery import build
 from labelctl.gallery.build import Chosen
-from labelctl.results import Awaited, Photo
+from labelctl.versions import Awaited
 from tests.unit.gallery_world import Gallery
 
 
@@ -34,7 +34,6 @@ def test_memory_does_not_grow_with_the_number_of_photos(
     monkeypatch.setattr(pictures, "get", get)
     monkeypatch.setattr(pictures, "upright", upright)
     chosen = [Chosen(Awaited(f"{n}.jpg", "v", str(n)), None, 0) for n in range(60)]
-    monkeypatch.setattr(build, "_labels", lambda *_: Photo("a", "pending"))
     tracemalloc.start()
     try:
         gallery.make(chosen)
@@ -55,17 +54,17 @@ def test_the_largest_photos_are_decoded_in_bounded_memory(tmp_path: Path) -> Non
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from labelctl import pictures, results
+from labelctl import pictures
 from labelctl.gallery import build
 from labelctl.gallery.build import Chosen
-from labelctl.results import Awaited, Photo
+from labelctl.versions import Awaited
 from labelctl.gallery.thumbnails import open_folder
 
-build.results = SimpleNamespace(read=lambda *_: Photo("a", "pending"), PENDING="pending")
+reader = SimpleNamespace(photos=lambda images, **_: {})
 pictures.get = lambda s3, bucket, sent: Path(sent.key).read_bytes()
 chosen = [Chosen(Awaited(name, "v", str(n)), None, 0) for n, name in enumerate(sys.argv[1:])]
 with open_folder(Path("gallery")) as folder:
-    tiles = list(build.tiles(None, None, "", "", chosen, folder))
+    tiles = list(build.tiles(None, "", reader, chosen, folder))
 assert all(tile.pictures and tile.pictures.width == 1600 for tile in tiles), tiles
 status = Path("/proc/self/status").read_text()
 print(status.split("VmHWM:")[1].split()[0])

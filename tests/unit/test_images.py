@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from labelctl import walk
-from labelctl.reads import Reader
+from labelctl.schema import STATE_INDEX
+from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
-from tests.unit.table_fake import TableFake, made
+from tests.unit.photo_items import reader_of
 
 
 @pytest.fixture
-def table() -> TableFake:
+def table() -> PhotoTables:
     """Two labelled photos, one that failed, one that waits, one that was replaced, one that is gone."""
-    table = TableFake()
+    table = PhotoTables()
     table.put_photo(
         "beach.jpg", {"Dog": 98.1, "Sea": 99, "Pet": 70, "Sky": 60}, done_at="2026-05-03"
     )
@@ -31,7 +32,7 @@ def table() -> TableFake:
 
 @pytest.fixture
 def run(
-    table: TableFake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    table: PhotoTables, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
     return runner(table, monkeypatch, capsys)
 
@@ -100,7 +101,7 @@ def test_a_state_and_a_prefix_choose(run: Run, words: str, images: list[str]) ->
     assert names(run("images", *words.split())) == images
 
 
-def test_a_folder_of_the_console_is_no_photo(table: TableFake, run: Run) -> None:
+def test_a_folder_of_the_console_is_no_photo(table: PhotoTables, run: Run) -> None:
     before = [run(*words).out for words in (["images"], ["images", "--status", "pending"])]
     for key in ("album/", "empty/", "/"):
         table.bucket.put(key, "", size=0)
@@ -126,7 +127,7 @@ def test_that_there_is_none_is_said(run: Run, words: str, said: str) -> None:
 def test_an_empty_bucket(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = runner(TableFake(), monkeypatch, capsys)
+    run = runner(PhotoTables(), monkeypatch, capsys)
     assert run("images").err == "There are no photos yet. Next: labelctl upload PATH\n"
     assert run("images", "--status", "labelled").err == "No photo is labelled.\n"
     assert run("images", "-o", "json").json == {"images": [], "more": False}
@@ -161,21 +162,25 @@ def test_no_more_is_read_than_is_shown(
 
     failed = run("images", "--status", "failed", "-v")
     assert len(failed.rows) == 5
-    assert failed.err == "Read: 1 request, 0.5 read units.\n"
+    assert failed.err == "Read: 4 requests, 2.0 read units.\n"  # one for each shard
     assert not table.bucket.calls
 
     run("images", "--limit", "150")
     assert table.bucket.calls == {"ListObjectsV2": 1}
-    assert table.calls == {"Query": 1, "BatchGetItem": 2}
+    assert table.calls == {"Query": 4, "BatchGetItem": 2}
 
     assert len(run("images", "--limit", "2500").rows) == 2500
     assert table.bucket.calls == {"ListObjectsV2": 1 + 3}
-    assert table.calls == {"Query": 1, "BatchGetItem": 2 + 26}
+    assert table.calls == {"Query": 4, "BatchGetItem": 2 + 26}
+    assert {source for source in table.reads if table.reads[source]} == {
+        (PHOTOS, None),
+        (PHOTOS, STATE_INDEX),
+    }
 
 
 def test_what_nobody_wants_any_more_is_not_read() -> None:
     table = made(30_000, each=10)
-    reader = Reader(table, "labels")  # type: ignore[arg-type]
+    reader = reader_of(table)
     pages = walk.photos(reader, walk.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
     first = next(pages)
     pages.close()  # type: ignore[attr-defined]
@@ -184,10 +189,11 @@ def test_what_nobody_wants_any_more_is_not_read() -> None:
     assert table.bucket.calls == {"ListObjectsV2": 1}
 
 
-def test_a_throttled_table_loses_no_photo() -> None:
+def test_a_throttled_table_loses_no_photo(naps: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
     table = made(3_000, each=10)
-    table.refuse = lambda keys: keys // 2
-    reader = Reader(table, "labels")  # type: ignore[arg-type]
+    table.before = lambda _, request: -(-len(request["RequestItems"][PHOTOS]["Keys"]) // 2)
+    reader = reader_of(table)
     found = [
         each
         for page in walk.photos(reader, walk.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
@@ -196,3 +202,11 @@ def test_a_throttled_table_loses_no_photo() -> None:
     assert [each.object.key for each in found] == sorted(each.object.key for each in found)
     assert {each.status for each in found} == {"labelled"}
     assert len(found) == 300
+    assert naps
+
+
+def test_the_latest_of_all_shards_come_first(run: Run, table: PhotoTables) -> None:
+    for number in range(40):
+        table.put_photo(f"new/{number:02}.jpg", {}, done_at=f"2026-06-01T00:00:{number:02}Z")
+    listed = names(run("images", "--status", "labelled", "--limit", "30"))
+    assert listed == [f"new/{number:02}.jpg" for number in reversed(range(10, 40))]

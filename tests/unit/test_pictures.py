@@ -14,7 +14,7 @@ from urllib3.exceptions import ProtocolError
 
 from labelctl import pictures
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
-from labelctl.results import Awaited, current
+from labelctl.versions import Awaited, current
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

@@ -1,157 +1,149 @@
-"""Reading the table: in pages and batches, with the bill, whatever DynamoDB leaves out."""
+"""What is read of both tables: photos by key and by state, the index, the vocabulary; at what cost."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import islice
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
-from hypothesis import given
-from hypothesis import strategies as st
 
-from labelctl.reads import SEGMENTS, Reader, plain
-from tests.unit.table_fake import TableFake, made
-
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.text()
-    | st.binary()
-    | st.decimals(allow_nan=False, allow_infinity=False, places=5, min_value=-1e9, max_value=1e9)
-    | st.sets(st.text(min_size=1), min_size=1),
-    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
-    max_leaves=12,
-)
-
-
-@given(values)
-def test_items_are_what_boto3_makes_of_them(value):
-    item = {"it": TypeSerializer().serialize(value)}
-    assert plain([item]) == [{"it": TypeDeserializer().deserialize(item["it"])}]
+from labelctl import schema
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
+from tests.unit.search_world import reader_of
 
 
 @pytest.fixture
-def table():
+def table() -> PhotoTables:
     """150 photos, each with a dog."""
-    table = TableFake()
+    table = PhotoTables()
     for number in range(150):
         table.put_photo(f"{number}.jpg", {"Dog": 90})
     return table
 
 
-def test_headers_of_any_number_of_photos(table):
-    reader = Reader(table, "labels")
+# ---- photos
+
+
+def test_one_photo_as_it_is_now(table: PhotoTables) -> None:
+    table.lag()
+    table.put_photo("7.jpg", {"Cat": 80})
+    reader = reader_of(table)
+    photo = reader.photo("7.jpg")
+    assert photo == table.photo("7.jpg")
+    assert photo["labels"] == {"Cat": Decimal(80)}
+    assert reader.photo("none.jpg") is None
+    assert str(reader.spent) == "2 requests, 2.0 read units"
+
+
+def test_any_number_of_photos(table: PhotoTables) -> None:
+    reader = reader_of(table)
     wanted = [*(f"{number}.jpg" for number in range(150)), "none.jpg", "0.jpg"]
-    found = reader.headers(wanted, "status")
+    found = reader.photos(wanted, "status")
     assert len(found) == 150
     assert found["7.jpg"] == {"image": "7.jpg", "status": "labelled"}
-    assert reader.headers(["7.jpg"])["7.jpg"]["labels"] == {"Dog": Decimal(90)}
+    assert reader.photos(["7.jpg"])["7.jpg"] == table.photo("7.jpg")
+    assert reader.photos([]) == {}
     assert table.calls == {"BatchGetItem": 3}  # two, and one for 7.jpg
     assert (reader.spent.requests, reader.spent.units) == (3, 76)
     assert str(reader.spent) == "3 requests, 76.0 read units"
 
 
-@pytest.mark.parametrize("silent", ["batch_get_item", "query"])
-def test_what_nobody_tells_the_units_of_costs_nobody_knows_what(table, monkeypatch, silent):
-    asked = getattr(table, silent)
-
-    def ask(**request):
-        return {name: told for name, told in asked(**request).items() if name != "ConsumedCapacity"}
-
-    monkeypatch.setattr(table, silent, ask)
-    reader = Reader(table, "labels")
-    reader.headers(["7.jpg"])
-    wanted = {":image": {"S": "7.jpg"}}
-    [*_] = reader.pages(KeyConditionExpression="image = :image", ExpressionAttributeValues=wanted)
-    assert str(reader.spent) == "2 requests, read units not told"
+def test_many_photos_as_they_are_now_cost_twice_as_much(table: PhotoTables) -> None:
+    table.lag()
+    table.fail_photo("7.jpg")
+    for consistent, status, units in ((False, "labelled", 1), (True, "failed", 2)):
+        reader = reader_of(table)
+        found = reader.photos(["7.jpg", "8.jpg"], "status", consistent=consistent)
+        assert (found["7.jpg"]["status"], reader.spent.units) == (status, units)
 
 
-def test_pages_grow_as_long_as_that_helps(table, monkeypatch):
-    asked, limits = table.query, []
-
-    def ask(**request):
-        limits.append(request["Limit"])
-        more = {"LastEvaluatedKey": {"image": {"S": "7.jpg"}, "row": {"S": " "}}}
-        return asked(**request) | (more if len(limits) < 5 else {})
-
-    monkeypatch.setattr(table, "query", ask)
-    wanted = {":image": {"S": "7.jpg"}}
-    told = {"KeyConditionExpression": "image = :image", "ExpressionAttributeValues": wanted}
-    [*_] = Reader(table, "labels").pages(grow=8, Limit=4, **told)
-    assert limits == [4, 32, 256, 1000, 1000]
-
-
-def test_what_was_left_out_is_asked_for_again(table, monkeypatch, naps):
-    monkeypatch.setattr("labelctl.reads.time.sleep", naps)
-    refused = [100, 100, 30]
-    table.refuse = lambda keys: refused.pop(0) if refused else 0
-    found = Reader(table, "labels").headers(f"{number}.jpg" for number in range(150))
-    assert len(found) == 150
-    assert naps == [0.05, 0.1, 0.2]
-
-
-def throttled(operation):
-    told = {"Code": "ProvisionedThroughputExceededException", "Message": "Too much."}
-    return ClientError({"Error": told}, operation)
-
-
-@pytest.mark.parametrize("times", [1, 20])
-def test_a_throttled_table_is_asked_again(table, monkeypatch, naps, times):
-    left = [times] * 3
-
-    def busy(method, number):
-        def ask(**request):
-            if left[number]:
-                left[number] -= 1
-                raise throttled(method.__name__)
-            return method(**request)
-
-        return ask
-
-    monkeypatch.setattr("labelctl.reads.time.sleep", naps)
-    for number, name in enumerate(("query", "batch_get_item", "scan")):
-        monkeypatch.setattr(table, name, busy(getattr(table, name), number))
-    reader = Reader(table, "labels")
-    words = {"ExpressionAttributeValues": {":image": {"S": "7.jpg"}}}
-    assert len([*reader.query(KeyConditionExpression="image = :image", **words)]) == 1
-    assert len(reader.headers(["7.jpg"])) == 1
-    assert sum(len(page.items) for page in reader.scan()) == 301
-    assert left == [0, 0, 0]
-    assert len(naps) == 3 * times
-    assert max(naps) <= 5
-
-
-def test_one_that_stays_throttled_is_given_up(table, monkeypatch, naps):
-    def busy(**_):
-        raise throttled("BatchGetItem")
-
-    monkeypatch.setattr("labelctl.reads.time.sleep", naps)
-    monkeypatch.setattr(table, "batch_get_item", busy)
-    with pytest.raises(ClientError, match="Too much"):
-        Reader(table, "labels").headers(["7.jpg"])
-    assert 60 < sum(naps) < 120
-
-
-def test_another_refusal_is_final(table):
-    with pytest.raises(ClientError, match="no table"):
-        Reader(table, "others").headers(["7.jpg"])
-
-
-def test_a_scan_brings_every_row_once_and_those_of_a_photo_together():
+def test_a_scan_brings_every_photo_once_and_is_billed_for_all_of_each() -> None:
     table = made(2_000)
-    reader = Reader(table, "labels")
-    rows: list[list[tuple[str, str]]] = [[] for _ in range(SEGMENTS)]
-    last = []
-    for page in reader.scan():
-        rows[page.segment] += [(item["image"]["S"], item["row"]["S"]) for item in page.items]
-        last += [page.segment] if page.last else []
-    assert sorted(last) == [*range(SEGMENTS)]
-    everything = [place for segment in rows for place in segment]
-    count = table.describe_table(TableName="labels")["Table"]["ItemCount"]
-    assert len(everything) == len(set(everything)) == count > 2_000
-    for segment in rows:
-        images = [image for image, _ in segment]
-        assert len([*dict.fromkeys(images)]) == sum(
-            1 for before, image in zip([None, *images], images, strict=False) if before != image
-        )
+    reader = reader_of(table)
+    pages = [*reader.scan_photos("status")]
+    images = [item["image"] for page in pages for item in page]
+    assert len(images) == len({*images}) == 100
+    assert {*pages[0][0]} == {"image", "status"}
+    whole = reader_of(table)
+    [*_] = whole.scan_photos(*table.items(PHOTOS)[0])
+    assert whole.spent == reader.spent
+    assert table.calls == {"Scan": 8}
+
+
+def test_a_scan_of_many_pages_loses_nothing() -> None:
+    table = made(2_000)
+    table.page_items = 7
+    images = [item["image"] for page in reader_of(table).scan_photos("status") for item in page]
+    assert sorted(images) == [item["image"] for item in table.items(PHOTOS)]
+    keys = [(i["label"], i["rank"]) for page in reader_of(table).scan_index() for i in page]
+    assert sorted(keys) == [(item["label"], item["rank"]) for item in table.items(LABELS)]
+
+
+# ---- by state
+
+
+def states() -> PhotoTables:
+    """700 failed photos, the latest one with the greatest number, and as many of other states."""
+    table = PhotoTables()
+    for number in range(700):
+        minute, second = divmod(number, 60)
+        done_at = f"2030-01-01T00:{minute:02}:{second:02}Z"
+        table.fail_photo(f"{number:03}.jpg", done_at=done_at)
+        table.put_photo(f"labelled {number}.jpg", {}, done_at=done_at)
+    table.put_photo("gone.jpg", {})
+    table.remove_photo("gone.jpg")
+    return table
+
+
+def test_photos_of_a_state_come_the_latest_first_though_they_are_in_shards() -> None:
+    table = states()
+    shards = {item["state_shard"] for item in table.items(PHOTOS, schema.STATE_INDEX)}
+    assert len(shards) == 2 * schema.SHARDS
+    found = [*reader_of(table).photos_by_state("failed", 10)]
+    assert [item["image"] for item in found] == [f"{n:03}.jpg" for n in reversed(range(700))]
+    assert found[0]["reason"] == "The picture is damaged."
+    assert len([*reader_of(table).photos_by_state("labelled")]) == 700
+    assert [*reader_of(PhotoTables()).photos_by_state("failed")] == []
+
+
+def test_no_more_photos_of_a_state_are_read_than_are_taken() -> None:
+    table = states()
+    reader = reader_of(table)
+    [*_] = islice(reader.photos_by_state("failed", 100), 100)
+    assert reader.spent.requests == schema.SHARDS
+    assert reader.spent.units < 8
+
+
+def test_photos_are_counted_by_their_state() -> None:
+    table = states()
+    reader = reader_of(table)
+    assert (reader.count_photos("failed"), reader.count_photos("labelled")) == (700, 700)
+    assert table.calls == {"Query": 2 * schema.SHARDS}
+    table.page_items = 50
+    assert reader_of(table).count_photos("failed") == 700  # in several pages
+    assert reader_of(PhotoTables()).count_photos("failed") == 0
+
+
+# ---- the index
+
+
+@pytest.mark.parametrize(
+    ("limit", "count", "last"), [(100, 100, True), (149, 149, True), (151, 150, False)]
+)
+def test_index_items_are_counted_up_to_a_limit(
+    table: PhotoTables, limit: int, count: int, last: bool
+) -> None:
+    reader = reader_of(table)
+    items = [item["rank"] for item in table.items(LABELS) if item["label"] == "dog"]
+    assert reader.count_labels("dog", limit) == (count, items[limit - 1] if last else None)
+    assert reader.spent.requests == 1
+
+
+def test_the_vocabulary_is_read_by_key_or_whole(table: PhotoTables) -> None:
+    table.put_photo("a.jpg", {"Hot Dog": 90, "VOCABULARY": 80})
+    reader = reader_of(table)
+    found = sorted(item["name"] for item in reader.words(["hot dog", "dog", "cat"]))
+    assert found == ["Dog", "Hot Dog"]
+    assert [item["name"] for item in reader.vocabulary()] == ["Dog", "Hot Dog", "VOCABULARY"]
+    table.page_items = 1
+    assert len([*reader_of(table).vocabulary()]) == 3

@@ -17,7 +17,7 @@ from labelctl.dead_letters import Unseen, held
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
-from tests.unit.photo_rows import NOW
+from tests.unit.photo_items import NOW
 from tests.unit.queue_world import body, visible
 from tests.unit.queue_world import put as send
 
@@ -256,7 +256,7 @@ def depth(sqs, url):
     ],
 )
 def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved, s3, stack, put):
-    """But one that tells of a removal is worked off: it may be all that knows of its rows."""
+    """But one of a removal is worked off: its photo's labels may still be stored."""
     put(*there)
     aws = SimpleNamespace(s3=s3, sqs=stack.sqs)
     *_, last = remove.drop_dead_letters(aws, stack, chosen)

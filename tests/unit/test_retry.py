@@ -1,35 +1,49 @@
-"""Failed photos are asked for anew, dead letters are moved: twice does no harm, and none is lost."""
+"""Failed photos are requested again, dead letters are moved: twice does no harm, and none is lost."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from labelctl import contract, dead_letters, results, retry
+from labelctl import contract, retry, versions
 from labelctl.dead_letters import Unseen
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.failures import Choice
-from labelctl.results import Awaited
+from labelctl.versions import Awaited
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
-from tests.unit.photo_rows import ANSWER, event
-from tests.unit.queue_world import bodies, body, put, visible
+from tests.unit.photo_items import NOW, event, failed, labelled, removed, store
+from tests.unit.queue_world import bodies, body, key_of, peek, put, requests_in, visible
 
-NOW = "2030-01-01T12:00:00Z"
 SENT = Awaited("a.jpg", "v1", "e1")
 
 
 @pytest.fixture
-def aws(s3: Any, dynamodb: Any, sqs: Any) -> Any:
-    return SimpleNamespace(s3=s3, dynamodb=dynamodb, sqs=sqs)
+def tables() -> PhotoTables:
+    return PhotoTables()
 
 
 @pytest.fixture
-def stack(bucket: str, table: str, queue: str, dead: str) -> Any:
-    return SimpleNamespace(bucket=bucket, table=table, queue=queue, dead_letters=dead)
+def stored(tables: PhotoTables) -> Any:
+    """Puts photos' items into the table, as they are now."""
+    return partial(store, tables)
+
+
+@pytest.fixture
+def aws(s3: Any, tables: PhotoTables, sqs: Any) -> Any:
+    return SimpleNamespace(s3=s3, dynamodb=tables, sqs=sqs)
+
+
+@pytest.fixture
+def stack(bucket: str, queue: str, dead: str) -> Any:
+    return SimpleNamespace(
+        bucket=bucket, table=PHOTOS, labels_table=LABELS, queue=queue, dead_letters=dead
+    )
 
 
 @pytest.fixture
@@ -54,21 +68,6 @@ def every(aws: Any, stack: Any) -> Any:
     return run
 
 
-def failed(key: str = "a.jpg", number: int = 1, error: str = "TooLarge", at: str = NOW) -> Any:
-    return contract.failed_header(event(key, number), "v", error, "It is too large.", at)
-
-
-def labelled(key: str = "a.jpg", number: int = 1) -> Any:
-    return contract.labelled_header(event(key, number), "v", [], ANSWER, NOW)
-
-
-def requests_in(sqs: Any, queue: str) -> list[tuple[str, str]]:
-    """The photos asked for, and the requests' sequencers."""
-    events = [each for text in bodies(sqs, queue) for each in contract.parse_message(text)]
-    assert {each.kind for each in events} <= {"requested"}
-    return sorted((each.key, each.sequencer) for each in events)
-
-
 def after(number: int, count: int = 1) -> str:
     return f"{contract.pad_sequencer(f'{number:X}')}:{count:08X}"
 
@@ -77,39 +76,38 @@ def after(number: int, count: int = 1) -> str:
 
 
 def test_a_failed_photo_is_asked_for(sqs: Any, queue: str, stored: Any, these: Any) -> None:
-    stored(failed(number=7))
+    stored(failed(event(number=7)))
     assert these(SENT) == [("a.jpg", "queued", "failed")]
     assert requests_in(sqs, queue) == [("a.jpg", after(7))]
 
 
 def test_only_a_newer_result_is_waited_for(aws: Any, stack: Any, stored: Any) -> None:
     """And not the failure that there is."""
-    stored(failed(number=7))
+    stored(failed(event(number=7)))
     [told] = retry.these(aws, stack, [SENT])
     assert told.awaited == Awaited("a.jpg", "v1", "e1", after(7))
-    [header] = aws.dynamodb.scan(TableName=stack.table)["Items"]
-    plain = {name: value.get("S") for name, value in header.items()}
-    assert results.answers(plain, SENT)
-    assert not results.answers(plain, told.awaited)
+    photo = aws.dynamodb.photo("a.jpg")
+    assert versions.answers(photo, SENT)
+    assert not versions.answers(photo, told.awaited)
 
 
 def test_asking_twice_asks_for_the_same(sqs: Any, queue: str, stored: Any, these: Any) -> None:
-    stored(failed(number=7))
+    stored(failed(event(number=7)))
     these(SENT)
     these(SENT)
     assert requests_in(sqs, queue) == [("a.jpg", after(7))] * 2
 
 
-def test_a_photo_that_failed_again_is_asked_for_anew(
+def test_a_photo_that_failed_again_is_requested_again(
     sqs: Any, queue: str, stored: Any, these: Any
 ) -> None:
-    stored({**failed(), "sequencer": after(7)})
+    stored({**failed(event()), "sequencer": after(7)})
     these(SENT)
     assert requests_in(sqs, queue) == [("a.jpg", after(7, 2))]
 
 
 def test_a_labelled_photo_is_left_alone(sqs: Any, queue: str, stored: Any, these: Any) -> None:
-    stored(labelled())
+    stored(labelled(event()))
     assert these(SENT) == [("a.jpg", "labelled", "It is labelled already.")]
     assert visible(sqs, queue) == 0
 
@@ -123,18 +121,15 @@ def test_a_photo_that_may_wait_in_the_queue_is_asked_for_all_the_same(
     assert {key_of(text) for text in bodies(sqs, queue)} == {"a.jpg", "b.jpg"}
 
 
-@pytest.mark.parametrize("known", ["nothing", "rows", "an older version", "a removal"])
+@pytest.mark.parametrize("known", ["nothing", "an older version", "a removal"])
 def test_a_photo_without_a_result_is_asked_for(
     sqs: Any, queue: str, stored: Any, these: Any, known: str
 ) -> None:
     """Behind all that the table knows of it."""
-    if known == "rows":
-        each = event(number=9)
-        stored(*contract.label_rows(each, contract.version_of(each, "aa"), ANSWER["Labels"]))
     if known == "an older version":
-        stored(contract.labelled_header(event(number=9, version_id="v0"), "v", [], ANSWER, NOW))
+        stored(labelled(event(number=9, version_id="v0")))
     if known == "a removal":
-        stored(contract.tombstone(event(number=9), "v", NOW, 1))
+        stored(removed(event(number=9)))
     assert these(SENT) == [("a.jpg", "queued", "no result yet")]
     assert requests_in(sqs, queue) == [("a.jpg", after(0 if known == "nothing" else 9))]
 
@@ -174,7 +169,7 @@ def test_a_failed_photo_with_a_dead_letter_is_asked_for_and_the_letter_moved(
     sqs: Any, queue: str, dead: str, stored: Any, these: Any
 ) -> None:
     """The letter may be of an event that is done with, and then does nothing."""
-    stored(failed(number=7))
+    stored(failed(event(number=7)))
     put(sqs, dead, body("a.jpg", 7))
     assert these(SENT) == [("a.jpg", "queued", "failed")]
     assert visible(sqs, dead) == 0
@@ -183,7 +178,8 @@ def test_a_failed_photo_with_a_dead_letter_is_asked_for_and_the_letter_moved(
 
 def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these: Any) -> None:
     photos = [Awaited(f"{number}.jpg", "v1", "e1") for number in range(130)]
-    stored(*(failed(photo.key) for photo in photos[:110]), labelled(photos[110].key))
+    stored(*(failed(event(photo.key)) for photo in photos[:110]))
+    stored(labelled(event(photos[110].key)))
     for photo in photos[120:]:
         put(sqs, dead, body(photo.key))
     told = these(*photos, photos[0])
@@ -214,13 +210,13 @@ def test_a_photo_is_meant_as_it_lies_in_the_bucket(aws: Any, bucket: str, meant:
 
 
 @pytest.mark.parametrize("image", ["a.jpg", "/home/me/a.jpg"])
-@pytest.mark.parametrize("known", ["a header", "a dead letter"])
+@pytest.mark.parametrize("known", ["an item", "a dead letter"])
 def test_one_that_is_gone_is_meant_while_something_of_it_is_left(
     sqs: Any, queue: str, dead: str, stored: Any, meant: Any, these: Any, image: str, known: str
 ) -> None:
     """As `failures` lists it by its name."""
-    if known == "a header":
-        stored(failed(number=7))
+    if known == "an item":
+        stored(failed(event(number=7)))
     else:
         put(sqs, dead, json.dumps({"Records": [s3_record("b.jpg", "1"), s3_record("a.jpg", "7")]}))
     photos = meant(image)
@@ -251,7 +247,7 @@ def test_one_that_nobody_knows_is_not_found(
 
 
 def test_one_whose_letter_somebody_else_holds_is_perhaps_not_unknown(
-    bucket: str, sqs: Any, dead: str, table: str, meant: Any
+    bucket: str, sqs: Any, dead: str, meant: Any
 ) -> None:
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
@@ -267,7 +263,7 @@ def test_nothing_to_retry(every: Any) -> None:
     assert every() == []
 
 
-def test_what_somebody_else_holds_is_told_last(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
+def test_what_somebody_else_holds_is_named_last(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
     put(sqs, dead, body("b.jpg"))
@@ -278,7 +274,8 @@ def test_what_somebody_else_holds_is_told_last(aws: Any, stack: Any, sqs: Any, d
 def test_all_that_failed_and_all_dead_letters(
     sqs: Any, queue: str, dead: str, stored: Any, every: Any
 ) -> None:
-    stored(*(failed(f"f{number}.jpg", number) for number in range(120)), labelled("fine.jpg"))
+    stored(*(failed(event(f"f{number}.jpg", number)) for number in range(120)))
+    stored(labelled(event("fine.jpg")))
     for number in range(100):
         put(sqs, dead, body(f"d{number}.jpg"))
     lost = put(sqs, dead, "hello")
@@ -305,7 +302,7 @@ def test_all_that_failed_and_all_dead_letters(
 def test_only_what_is_chosen(
     sqs: Any, queue: str, dead: str, stored: Any, every: Any, choice: Choice, queued: set[str]
 ) -> None:
-    stored(failed("a.jpg"), failed("x/a.jpg"), failed("b.jpg", error="Empty") | {"reason": "x"})
+    stored(failed(event("a.jpg")), failed(event("x/a.jpg")), failed(event("b.jpg"), "Empty", "x"))
     put(sqs, dead, body("x/d.jpg"), error="AccessDenied", reason="may not")
     put(sqs, dead, body("d.jpg"), error="KeyError", reason="'x' is missing")
     put(sqs, dead, "hello", error="NotAnEvent", reason="no object")
@@ -315,10 +312,13 @@ def test_only_what_is_chosen(
 
 
 def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
-    aws: Any, sqs: Any, queue: str, stored: Any, stack: Any
+    aws: Any, sqs: Any, queue: str, tables: PhotoTables, stored: Any, stack: Any
 ) -> None:
-    stored(failed("a.jpg"), labelled("b.jpg"))
-    [told] = retry._ask(aws, stack, ["a.jpg", "b.jpg", "gone.jpg"])
+    stored(*(failed(event(key)) for key in ("a.jpg", "b.jpg", "gone.jpg")))
+    tables.lag()
+    stored(labelled(event("b.jpg", 2)))
+    tables.drop(PHOTOS, "gone.jpg")
+    [told] = retry.every(aws, stack, Choice())
     assert told.image == "a.jpg"
     assert told.awaited == Awaited("a.jpg", "v1", "e1", after(1))
     assert requests_in(sqs, queue) == [("a.jpg", after(1))]
@@ -352,7 +352,7 @@ def test_a_dead_request_lets_wait_for_its_answer(aws: Any, stack: Any, sqs: Any,
     assert retry.known(aws.s3, "photos", known) is known
 
 
-def test_too_many_that_stay_are_told(
+def test_too_many_that_stay_are_an_error(
     sqs: Any, queue: str, dead: str, every: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What lies behind them cannot be reached, and nobody is to think that all is done."""
@@ -370,7 +370,7 @@ def test_it_may_be_cut_off_anywhere_and_repeated(
     aws: Any, stack: Any, sqs: Any, queue: str, dead: str, stored: Any, every: Any, calls: int
 ) -> None:
     """Before any call: in the end each photo is in the queue, and no dead letter is left."""
-    stored(*(failed(f"f{number}.jpg") for number in range(12)))
+    stored(*(failed(event(f"f{number}.jpg")) for number in range(12)))
     for number in range(12):
         put(sqs, dead, body(f"d{number}.jpg"))
     left = [calls]
@@ -394,13 +394,3 @@ def test_it_may_be_cut_off_anywhere_and_repeated(
     names = {f"{kind}{number}.jpg" for kind in "fd" for number in range(12)}
     assert {key_of(text) for text in bodies(sqs, queue)} == names
     assert visible(sqs, dead) == 0
-
-
-def key_of(text: str) -> str:
-    [each] = contract.parse_message(text)
-    return each.key
-
-
-def peek(sqs: Any, queue: str) -> list[str]:
-    with dead_letters.held(sqs, queue) as letters:
-        return [letter.body for letter in letters]

@@ -11,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from labelctl import stalls, tail
-from labelctl.results import Awaited, Look
+from labelctl.results import Look
 from labelctl.stalls import Stall
+from labelctl.versions import Awaited
 
 A, B = Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")
 

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from labelctl.stats import Tally
 from labelctl.view import Bar, Column, Table, View
-from labelctl.vocabulary import Word
 from labelctl.walk import Listed, Object
+from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
-from tests.unit.table_fake import TableFake, made
 
 ABOUT = {
     "Dog": {"Categories": [{"Name": "Animals and Pets"}]},
@@ -26,8 +25,8 @@ ABOUT = {
 
 
 @pytest.fixture
-def table() -> TableFake:
-    table = TableFake(ABOUT)
+def table() -> PhotoTables:
+    table = PhotoTables(ABOUT)
     table.put_photo("a.jpg", {"Dog": 98.1, "Pet": 90, "Odd": 55.5}, done_at="2026-05-03T23:59:59Z")
     table.put_photo("b/b.jpg", {"Dog": 89.99, "Sea": 100}, done_at="2026-05-04T00:00:00Z")
     table.put_photo("b/none.jpg", {}, done_at="2026-05-03T10:00:00Z")
@@ -43,12 +42,12 @@ def table() -> TableFake:
 
 @pytest.fixture
 def run(
-    table: TableFake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    table: PhotoTables, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
     return runner(table, monkeypatch, capsys)
 
 
-def test_everything_is_counted(table: TableFake, run: Run) -> None:
+def test_everything_is_counted(table: PhotoTables, run: Run) -> None:
     table.bucket.put("b/", "", size=0)  # a folder of the S3 console
     told = run("stats", "-o", "json").json
     assert told == {
@@ -127,7 +126,7 @@ def test_a_report_on_a_terminal(run: Run) -> None:
 def test_no_photo_at_all(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = runner(TableFake(), monkeypatch, capsys)
+    run = runner(PhotoTables(), monkeypatch, capsys)
     said = run("stats", "-o", "table")
     assert (said.code, said.out, said.err) == (0, "", "There are no photos.\n")
     assert run("stats", "--prefix", "x").err == 'There are no photos whose keys begin with "x".\n'
@@ -137,7 +136,7 @@ def test_no_photo_at_all(
 def test_only_failures_and_what_waits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = TableFake()
+    table = PhotoTables()
     table.fail_photo("bad.jpg")
     table.bucket.put("waits.jpg", "x")
     said = runner(table, monkeypatch, capsys)("stats", "-o", "table")
@@ -151,16 +150,21 @@ LABELS = st.dictionaries(
 )
 
 
+CATEGORIES = {name: [each["Name"] for each in about["Categories"]] for name, about in ABOUT.items()}
+
+
+def item(labels: Any) -> dict[str, Any]:
+    """What is read of a labelled photo's item; a label without categories may have no details."""
+    details = {name: {"categories": CATEGORIES[name]} for name in labels if name in CATEGORIES}
+    return {"status": "labelled", "done_at": "2026-05-03", "labels": labels, "details": details}
+
+
 @given(st.lists(st.none() | LABELS, max_size=20))
 def test_it_counts_like_anybody(photos: list[Any]) -> None:
     """None is a photo that waits."""
-    categories = {name: [c["Name"] for c in about["Categories"]] for name, about in ABOUT.items()}
-    tally = Tally(Word(name.casefold(), name, tuple(of)) for name, of in categories.items())
-    header = {"status": "labelled", "done_at": "2026-05-03"}
+    tally = Tally()
     there = Object("a.jpg", "e", "")
-    tally.add(
-        Listed(there, None if labels is None else header | {"labels": labels}) for labels in photos
-    )
+    tally.add(Listed(there, None if labels is None else item(labels)) for labels in photos)
     told = tally.stats()
 
     labelled = [labels for labels in photos if labels is not None]
@@ -176,12 +180,12 @@ def test_it_counts_like_anybody(photos: list[Any]) -> None:
         low, high = Decimal(number * 10), Decimal(number * 10 + 10)
         assert count == sum(low <= each < high or (last and each == high) for each in found)
     for name in ("Animals and Pets", "Nature"):
-        having = {label for label, of in categories.items() if name in of}
+        having = {label for label, of in CATEGORIES.items() if name in of}
         assert told.categories.get(name, 0) == sum(bool(having & {*each}) for each in labelled)
     assert sum(told.days.values()) == len(labelled)
 
 
-def test_it_costs_a_look_at_each_header_and_the_vocabulary(
+def test_it_costs_a_look_at_each_photo_and_none_at_the_index(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = made(20_000)
@@ -189,7 +193,8 @@ def test_it_costs_a_look_at_each_header_and_the_vocabulary(
     said = run("stats", "-v", "-o", "json")
     assert said.json["photos"]["labelled"] == 1000
     assert sum(each["photos"] for each in said.json["labels"]) == 20_000
-    assert table.calls == {"Query": 1, "BatchGetItem": 10}
+    assert table.calls == {"BatchGetItem": 10}
+    assert {*table.reads} == {(PHOTOS, None)}
     assert table.bucket.calls == {"ListObjectsV2": 1}
 
 

@@ -13,13 +13,15 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from labelctl import cli, contract, status, tail
+from labelctl import cli, status, tail
 from labelctl.options import options_of
 from labelctl.queues import Queue
+from labelctl.schema import STATE_INDEX
 from labelctl.session import Session
 from labelctl.stack import Stack
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.unit.conftest import REGION, STACK_ID
-from tests.unit.photo_rows import NOW, event, labelled, store
+from tests.unit.photo_items import event, failed, labelled, removed, store
 from tests.unit.test_status_concerns import FINE
 
 CLOCK = time.time()  # moto's log takes nothing much older
@@ -41,12 +43,12 @@ def cloudwatch(moto):
 
 
 @pytest.fixture
-def aws(dynamodb, sqs, logs, s3, cloudwatch):
-    return SimpleNamespace(dynamodb=dynamodb, sqs=sqs, logs=logs, s3=s3, cloudwatch=cloudwatch)
+def aws(sqs, logs, s3, cloudwatch):
+    return SimpleNamespace(dynamodb=PhotoTables(), sqs=sqs, logs=logs, s3=s3, cloudwatch=cloudwatch)
 
 
 @pytest.fixture
-def stack(s3, sqs, table, bucket):
+def stack(s3, sqs, bucket):
     """A deployed stack, whose bucket tells its queue."""
     queue = sqs.create_queue(QueueName="queue")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
@@ -63,7 +65,8 @@ def stack(s3, sqs, table, bucket):
         parameters={},
         outputs={
             "PhotosBucket": bucket,
-            "Table": table,
+            "Table": PHOTOS,
+            "LabelsTable": LABELS,
             "Queue": queue,
             "DeadLetterQueue": sqs.create_queue(QueueName="dead")["QueueUrl"],
             "LogGroup": "group",
@@ -83,24 +86,19 @@ def test_a_new_pipeline_is_quiet_though_its_log_is_not_there_yet(aws, stack):
     assert read(aws, stack) == FINE
 
 
-def test_photos_are_counted_by_their_headers(aws, stack):
-    answer = {"Labels": [{"Name": name, "Confidence": 90.0} for name in ("Dog", "Pet", "Cat")]}
-    rows = [row for n in range(5) for row in labelled(event(f"{n}.jpg"), answer)]
-    rows += [contract.failed_header(event(f"f{n}.jpg"), "v", "E", "why", NOW) for n in range(2)]
-    rows += [contract.tombstone(event("gone.jpg"), "v", NOW, 1)]
-    store(aws.dynamodb, stack.table, *rows)
+def test_photos_are_counted_by_their_items(aws, stack):
+    store(aws.dynamodb, *(labelled(event(f"{n}.jpg")) for n in range(5)))
+    store(aws.dynamodb, *(failed(event(f"f{n}.jpg")) for n in range(2)), removed(event("gone.jpg")))
     now = read(aws, stack)
     assert (now.labelled, now.failed) == (5, 2)
+    assert {index for _, index in aws.dynamodb.reads} == {STATE_INDEX}
 
 
 def test_more_photos_than_one_page_holds(aws, stack):
-    reason = "x" * 5000  # the index carries it
-    failed = [contract.failed_header(event(f"{n}.jpg"), "v", "E", reason, NOW) for n in range(250)]
-    store(aws.dynamodb, stack.table, *failed)
-    pages = []
-    aws.dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **_: pages.append(1))
-    assert status.count(aws.dynamodb, stack.table, contract.FAILED) == 250
-    assert len(pages) > 1
+    aws.dynamodb.page_items = 20
+    store(aws.dynamodb, *(failed(event(f"{n}.jpg")) for n in range(250)))
+    assert read(aws, stack).failed == 250
+    assert aws.dynamodb.calls["Query"] > 12
 
 
 def test_messages_are_counted_by_what_becomes_of_them(aws, stack, sqs):

@@ -1,32 +1,17 @@
-"""Bucket against table: each thing that can be amiss, made by hand, is found."""
+"""Bucket against tables while nothing happens: each problem is found, and nothing else."""
 
 from __future__ import annotations
 
-import tracemalloc
-from contextlib import suppress
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
+from itertools import count
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import contract, verdict, verify
-from labelctl.errors import RefusedError
-from labelctl.inventory import Inventory, There
-from labelctl.verdict import Finding
-from labelctl.verify import Progress, Summary
-from tests.unit.verify_world import (
-    DAMAGES,
-    OLD,
-    STACK,
-    Later,
-    World,
-    after,
-    check,
-    kinds,
-)
+from labelctl import contract
+from labelctl.findings import Progress, Summary
+from tests.unit.verify_world import NOW, World, kinds
 
 
 @pytest.fixture(params=[1, 2, 3, 1000])
@@ -35,338 +20,319 @@ def world(request: pytest.FixtureRequest) -> World:
     return World(request.param)
 
 
-# ---- all is well
+# ---- no problems
 
 
-def test_nothing_at_all(world):
-    assert check(world) == ([], Summary(0, 0, 0, 0, 0, 0, 0, 0, None, {}, 0, 0.5 * 4))
+def test_an_empty_bucket_and_empty_tables(world):
+    assert world.check() == ([], Summary(0, 0, 0, 0, 0, {}, 0))
 
 
-def test_all_is_well(world):
+def test_no_problems(world):
     for number in range(5):
-        world.put(f"{number}.jpg")
-        world.labelled(f"{number}.jpg", count=number)
-    world.put("bad.jpg")
-    world.header("bad.jpg", status="failed")
-    world.remove("gone.jpg")
-    world.header("gone.jpg", status="removed", version_id="")
-    world.put("replaced.jpg", "v1")
-    world.put("replaced.jpg", "v2", etag="f")
-    world.labelled("replaced.jpg", version_id="v2")
+        labels = {f"Label {each}": 90.0 for each in range(number)}
+        world.label(world.put(f"{number}.jpg"), labels)
+    world.fail(world.put("bad.jpg"))
+    world.forget(world.remove("gone.jpg"))
+    world.put("replaced.jpg")
+    world.label(world.put("replaced.jpg", "another picture"))
 
-    findings, summary = check(world)
+    assert world.check() == ([], Summary(7, 6, 1, 0, 0, {}, 0))
+    read_again = {"BatchGetItem", "look", "ReceiveMessage", "GetQueueAttributes"}
+    assert not read_again & world.calls.keys()
 
-    assert findings == []
-    assert (summary.photos, summary.labelled, summary.failed) == (7, 6, 1)
-    assert (summary.waiting, summary.cleanups) == (0, 0)
-    assert not {"look", "query", "batch_get_item", "receive_message"} & world.calls.keys()
+
+def test_a_listing_and_a_scan_are_all_that_it_takes():
+    world = World(page=100)
+    for number in range(500):
+        world.label(world.put(f"{number}.jpg"))
+    world.check()
+    assert world.calls.keys() == {"ListObjectVersions", "Scan"}
+    assert world.calls["ListObjectVersions"] == 5
+    assert world.calls["Scan"] <= 5 + 4  # of each segment the last page may be empty
+
+
+# ---- each problem, made by hand
+
+
+def missing(world):
+    world.put("x.jpg")
+
+
+def missing_after_a_late_event(world):
+    """The function handled the removal of an earlier object after this one was put."""
+    world.put("x.jpg")
+    world.put("x.jpg", "another picture")
+    world.forget(world.remove("x.jpg"))
+    world.put("x.jpg", "a third picture")
+
+
+def stale(world):
+    world.label(world.put("x.jpg"))
+    world.put("x.jpg", "another picture")
+
+
+def stale_failure(world):
+    world.fail(world.put("x.jpg"))
+    world.put("x.jpg", "another picture")
+
+
+def shown_again(world):
+    """The newest version was removed, so the one before it is the photo."""
+    first = world.put("x.jpg")
+    world.label(first)
+    world.label(world.put("x.jpg", "another picture"))
+    world.s3._versions["x.jpg"].pop(0)
+
+
+def orphaned(world):
+    world.label(world.put("x.jpg"))
+    world.purge("x.jpg")
+
+
+def orphaned_failure(world):
+    world.fail(world.put("x.jpg"))
+    world.purge("x.jpg")
+
+
+def hidden_by_a_marker(world):
+    world.label(world.put("x.jpg"))
+    world.remove("x.jpg")
+
+
+DAMAGES = [
+    (missing, "missing"),
+    (missing_after_a_late_event, "missing"),
+    (stale, "stale"),
+    (stale_failure, "stale"),
+    (shown_again, "stale"),
+    (orphaned, "orphaned"),
+    (orphaned_failure, "orphaned"),
+    (hidden_by_a_marker, "orphaned"),
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"), DAMAGES, ids=[damage.__name__ for damage, _ in DAMAGES]
+)
+def test_each_problem_is_found_and_one_request_sent_for_it(world, damage, kind):
+    for key in ("a.jpg", "x.jpg.old", "z.jpg"):
+        world.label(world.put(key))
+    damage(world)
+
+    [finding], summary = world.check()
+    assert (finding.kind, finding.image, finding.repaired) == (kind, "x.jpg", False)
+    assert summary.labelled == 3
+    assert summary.photos == 3 + (kind != "orphaned")
+    assert summary.problems == {kind: 1}
+    assert world.requests() == []
+
+    [finding], summary = world.check(repair=True)
+    assert finding.repaired
+    assert summary.repaired == 1
+    # Right behind what is stored: before whatever S3 sends later.
+    stored = world.photo("x.jpg") or {}
+    sequencer = contract.next_sequencer(stored.get("sequencer", ""))
+    assert world.requests() == [("requested", "x.jpg", sequencer)]
+
+
+def test_a_request_made_before_is_followed_by_the_next(world):
+    event = world.put("x.jpg")
+    photo = world.label(event)
+    number = f"{event.sequencer}:00000009"
+    world.dynamodb.put("photos-table", {**photo, "sequencer": number})
+    world.put("x.jpg", "another picture")
+    world.check(repair=True)
+    assert world.requests() == [("requested", "x.jpg", f"{event.sequencer}:0000000A")]
+
+
+def test_a_finding_says_what_is_wrong(world):
+    world.put("m.jpg", at=NOW - timedelta(hours=50))
+    world.label(world.put("o.jpg"))
+    world.remove("o.jpg")
+    world.label(world.put("s.jpg"))
+    world.put("s.jpg", "another picture")
+    details = {finding.image: finding.detail for finding in world.check()[0]}
+    assert details == {
+        "m.jpg": "It has had no result for 2 days.",
+        "o.jpg": "It is gone, but its result is still stored.",
+        "s.jpg": "Its result is of another version than the one in the bucket.",
+    }
+
+
+def test_many_problems_are_read_again_a_hundred_at_once_and_repaired_ten_at_once():
+    world = World(page=70)
+    names = [f"{number:03}.jpg" for number in range(250)]
+    for name in names:
+        world.put(name)
+    findings, summary = world.check(repair=True)
+    assert sorted(finding.image for finding in findings) == names
+    assert sorted(key for _, key, _ in world.requests()) == names
+    assert summary.photos == summary.repaired == 250
+    assert world.calls["BatchGetItem"] == 3
+    assert world.calls["SendMessageBatch"] == 25
+
+
+# ---- which keys
 
 
 def test_a_folder_of_the_console_is_no_photo(world):
     for key in ("a/", "b/", "c/"):
         world.put(key, size=0)
-    world.put("a/photo.jpg")
-    world.labelled("a/photo.jpg")
-    world.header("b/", status="removed", version_id="")  # one that was mended
-    world.header("c/", status="failed")  # of the time when it was one
-    world.put("odd/")
-    findings, summary = check(world)
+    world.label(world.put("a/photo.jpg"))
+    world.forget(world.put("b/", size=0))  # a photo was there, and its result is removed
+    world.fail(world.put("c/", size=0))  # of a photo that was there
+    world.put("odd/", size=9)
+    findings, summary = world.check()
     assert kinds(findings) == {"c/": "orphaned", "odd/": "missing"}
     assert (summary.photos, summary.labelled) == (2, 1)
 
 
-def test_a_bucket_without_versions_is_compared_by_content(world):
-    for key, etag, told in (("a", "same", ""), ("b", "other", ""), ("c", "other", "null")):
-        world.put(key, "null", etag=etag)
-        world.header(key, version_id=told, etag="same")
-    findings, summary = check(world)
-    assert kinds(findings) == {"b": "outdated", "c": "outdated"}
-    assert summary.labelled == 1
+def test_a_bucket_without_versions_is_compared_by_content():
+    world = World(versions=False)
+    world.label(world.put("same"))
+    for key in ("replaced", "again"):
+        event = world.put(key)
+        world.put(key, "another picture")
+        world.label(event)
+    world.label(world.put("again"))
+    world.label(world.put("gone"))
+    world.remove("gone")
+    findings, summary = world.check()
+    assert kinds(findings) == {"replaced": "stale", "gone": "orphaned"}
+    assert (summary.photos, summary.labelled) == (3, 2)
 
 
-def test_progress_tells_each_step_and_ends_at_the_total():
+def test_only_the_keys_with_the_prefix_are_checked(world):
+    for folder in ("a/", "b/", "b.jpg/"):
+        world.put(f"{folder}missing.jpg")
+        world.label(world.put(f"{folder}well.jpg"))
+        world.label(world.put(f"{folder}gone.jpg"))
+        world.purge(f"{folder}gone.jpg")
+    findings, summary = world.check(prefix="b/", repair=True)
+    assert kinds(findings) == {"b/gone.jpg": "orphaned", "b/missing.jpg": "missing"}
+    assert (summary.photos, summary.labelled) == (2, 1)
+    assert {key for _, key, _ in world.requests()} == {"b/gone.jpg", "b/missing.jpg"}
+
+
+# ---- what waits
+
+
+@pytest.mark.parametrize("messages", [0, 1])
+def test_a_young_photo_waits_and_an_old_one_only_for_the_queue(world, messages):
+    world.put("young.jpg", at=NOW - timedelta(minutes=4, seconds=55))
+    world.put("older.jpg", at=NOW - timedelta(minutes=5))
+    world.put("overdue.jpg", at=NOW - timedelta(hours=12))
+    for _ in range(messages):
+        world.sqs.send("work", "something else")
+    findings, summary = world.check()
+    expected = (
+        {"overdue.jpg": "missing"}
+        if messages
+        else dict.fromkeys(("older.jpg", "overdue.jpg"), "missing")
+    )
+    assert kinds(findings) == expected
+    assert (summary.photos, summary.waiting) == (3, 3 - len(expected))
+
+
+def test_overdue_takes_the_place_of_the_stacks_alarm_age(world):
+    world.put("a.jpg", at=NOW - timedelta(hours=3))
+    world.put("new.jpg", at=NOW + timedelta(seconds=1))  # S3's clock is ahead
+    world.sqs.send("work", "something else")
+    assert world.check()[1].waiting == 2
+    assert kinds(world.check(overdue=3 * 3600)[0]) == {"a.jpg": "missing"}
+    assert kinds(world.check(overdue=0)[0]) == dict.fromkeys(("a.jpg", "new.jpg"), "missing")
+
+
+def test_results_that_are_still_to_be_removed_are_counted_apart(world):
+    world.label(world.put("gone.jpg"))
+    world.queue(world.remove("gone.jpg"))
+    world.label(world.put("purged.jpg"))
+    world.queue(world.purge("purged.jpg"))
+    findings, summary = world.check()
+    assert (findings, summary.photos, summary.waiting) == ([], 0, 0)
+    assert summary.removals == 2
+
+
+# ---- progress
+
+
+def test_progress_names_each_step_and_ends_at_the_total():
     world = World(page=2)
     for number in range(6):
-        world.put(f"{number}.jpg")
+        event = world.put(f"{number}.jpg")
         if number:
-            world.labelled(f"{number}.jpg")
-    steps = verify.verify(world, STACK, clock=Later(), sleep=lambda _: None)
-    last = {step.words: (step.done, step.total) for step in steps if isinstance(step, Progress)}
+            world.label(event)
+    world.label(world.put("purged.jpg"))
+    world.purge("purged.jpg")
+    world.forget(world.remove("gone.jpg"))
+    last = {
+        step.message: (step.done, step.total)
+        for step in world.steps(index=True)
+        if isinstance(step, Progress)
+    }
     assert last == {
         "Listing the bucket": (6, None),
-        "Comparing": (5, 6),
-        "Looking closer": (1, 1),
+        "Reading the table": (7, None),
+        "Comparing": (8, None),
+        "Checking again": (2, 2),
+        "Reading the index": (7, None),  # and the vocabulary's one item
     }
-
-
-# ---- what can be amiss
-
-
-@pytest.mark.parametrize(
-    ("damage", "kind", "sequencer"), DAMAGES, ids=[each[0].__name__ for each in DAMAGES]
-)
-def test_each_damage_is_told_and_a_request_is_sent_that_mends_it(world, damage, kind, sequencer):
-    for name in ("a.jpg", "z.jpg"):  # around it all is well
-        world.put(name)
-        world.labelled(name)
-    damage(world)
-
-    findings, summary = check(world)
-    [finding] = findings
-    assert (finding.kind, finding.image, finding.sequencer) == (kind, "x.jpg", sequencer)
-    assert not finding.repaired
-    assert summary.labelled == 2 + (kind == "leftovers")
-    assert world.sent == []
-
-    [mended], summary = check(world, repair=True)
-    assert mended.repaired
-    assert summary.repaired == 1
-    [event] = world.sent
-    assert (event.kind, event.key, event.sequencer) == ("requested", "x.jpg", sequencer)
-
-
-@pytest.mark.parametrize("gone", [True, False])
-def test_a_row_that_the_function_never_wrote_is_told_but_cannot_be_mended(world, gone):
-    if not gone:
-        world.put("x.jpg")
-        world.labelled("x.jpg")
-    world.row("x.jpg", "note#to self")
-    [finding], summary = check(world, repair=True)
-    assert finding.kind == ("orphaned" if gone else "leftovers")
-    assert 'The function never wrote "note": remove it by hand.' in finding.detail
-    assert (finding.repaired, summary.repaired, world.sent) == (False, 0, [])
-
-
-def test_requests_made_before_are_followed_by_the_next(world):
-    world.put("x.jpg", "v2")
-    world.header("x.jpg", sequencer=after("1", 9), version=after("1", 9) + ".aa")
-    [finding], _ = check(world)
-    assert finding.sequencer == after("1", 10)
-
-
-def test_only_the_prefix_is_looked_at(world):
-    for key in ("a/x.jpg", "b/x.jpg"):
-        world.put(key)
-    world.labelled("a/gone.jpg")
-    world.labelled("b/gone.jpg")
-    findings, summary = check(world, prefix="b/")
-    assert kinds(findings) == {"b/gone.jpg": "orphaned", "b/x.jpg": "missing"}
-    assert summary.photos == 1
-
-
-def test_findings_come_in_the_order_of_the_keys():
-    world = World(page=7)
-    names = [f"{number:03}.jpg" for number in range(250)]
-    for name in names:
-        world.put(name)
-    findings, summary = check(world, repair=True)
-    assert [finding.image for finding in findings] == names
-    assert [event.key for event in world.sent] == names
-    assert summary.photos == summary.repaired == 250
-    assert world.calls["batch_get_item"] == 3
-
-
-# ---- which dead letter explains what
-
-
-GONE, MARKED = There(), There("m", None, 1.0)
-HERE, UNVERSIONED = There("v2", "e", 1.0), There(None, "e", 1.0)
-
-
-@pytest.mark.parametrize(
-    ("kind", "version_id", "etag", "explained"),
-    [
-        ("created", "v2", "e", [HERE, UNVERSIONED]),
-        ("created", "v1", "e", [UNVERSIONED]),  # of a bucket without versions it may be the one
-        ("created", None, "e", [HERE, UNVERSIONED]),
-        ("created", None, None, []),
-        ("removed", "m", None, [GONE, MARKED]),
-        ("removed", None, None, [GONE, MARKED]),
-        ("version_removed", "v1", None, [GONE, MARKED, HERE, UNVERSIONED]),
-        ("requested", None, None, [GONE, MARKED, HERE, UNVERSIONED]),
-    ],
-)
-def test_a_dead_letter_explains_what_the_function_would_have_seen_to(
-    kind, version_id, etag, explained
-):
-    event = contract.PhotoEvent("photos", "x.jpg", kind, "1", version_id, etag, None, "")
-    states = (GONE, MARKED, HERE, UNVERSIONED)
-    assert [there for there in states if verdict.leads_to(event, there)] == explained
 
 
 # ---- any world
 
 
-def photo_in(world: World, key: str) -> str | None:
-    """The version of the photo that shows under a key, if one does."""
-    newest = world.versions.get(key, [{}])[0]
-    if "ETag" not in newest or (key[-1] == "/" and newest["Size"] == 0):
-        return None
-    return str(newest["VersionId"])
-
-
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[World, dict[str, str]]:
-    """A world of a few photos, each in some state, and what is amiss with it by brute force.
-
-    Some of them are folders of the S3 console.
-    """
-    world = World(draw(st.integers(1, 7)))
+    """A few keys, each in some state, and what is wrong with them, by how they were made."""
+    world = World(draw(st.integers(1, 7)), versions=draw(st.booleans()))
     expected: dict[str, str] = {}
     for key in draw(st.sets(st.text("ab/", min_size=1, max_size=3), max_size=6)):
-        for number in range(draw(st.integers(0, 2))):
-            world.put(key, f"v{number}", size=draw(st.sampled_from([0, 9])))
-        if draw(st.booleans()) and key in world.versions:
-            world.remove(key)
-        version_id = photo_in(world, key)
-        status = draw(st.sampled_from([None, "labelled", "failed", "removed"]))
-        header_id = draw(st.sampled_from(["v0", "v1"])) if status != "removed" else ""
-        counted = draw(st.integers(0, 2)) if status == "labelled" else 0
-        if status:
-            world.header(key, 2, header_id, status=status, label_count=counted)
-        own = draw(st.integers(0, 2)) if status else 0
-        world.labels(key, contract.pad_sequencer("2") + ".aa", own)
-        others = draw(st.lists(st.sampled_from(["1.aa", "2.bb", "3.aa"]), max_size=2, unique=True))
-        for other in others:
-            number, _, attempt = other.partition(".")
-            world.labels(key, f"{contract.pad_sequencer(number)}.{attempt}", 1)
-        if version_id is None:
-            if own or others or status in ("labelled", "failed"):
-                expected[key] = "orphaned"
-        elif status in (None, "removed"):
+        pictures = count()
+        photo, labelled = None, None  # the newest object; that of the stored result
+        state = "nothing"
+        for step in draw(st.lists(st.sampled_from(STEPS), max_size=4)):
+            if step in ("put", "put a folder"):
+                size = 0 if step == "put a folder" else 9
+                event = world.put(key, f"picture {next(pictures)}", size=size)
+                photo = None if contract.is_folder(key, size) else event
+            elif step == "remove":
+                world.remove(key)
+                photo = None
+            elif step == "purge" and world.s3.newest(key):
+                world.purge(key)
+                photo = None
+            elif step == "label" and photo:
+                labels = draw(st.dictionaries(st.sampled_from(["Dog", "Cat"]), st.just(90.0)))
+                world.label(photo, labels)
+                labelled, state = photo, "labelled"
+            elif step == "fail" and photo:
+                world.fail(photo)
+                labelled, state = photo, "failed"
+            elif step == "forget" and not photo:
+                world.forget(world.remove(key))
+                labelled, state = None, "removed"
+        if photo and not labelled:
             expected[key] = "missing"
-        elif header_id != version_id:
-            expected[key] = "outdated"
-        elif own != counted:
-            expected[key] = "incomplete"
-        elif others:
-            expected[key] = "leftovers"
+        elif photo and labelled != photo:
+            expected[key] = "stale"
+        elif labelled and not photo:
+            expected[key] = "orphaned"
+        elif photo:
+            world.states = {**getattr(world, "states", {}), key: state}
     return world, expected
 
 
-@given(worlds())
-def test_of_any_world_exactly_what_is_amiss_is_told(made):
+STEPS = ("put", "put a folder", "remove", "purge", "label", "fail", "forget")
+
+
+@given(worlds(), st.booleans())
+def test_of_any_world_exactly_what_is_wrong_is_found(made, repair):
     world, expected = made
-    findings, summary = check(world)
+    states = [*getattr(world, "states", {}).values()]
+    findings, summary = world.check(index=True, repair=repair)
     assert kinds(findings) == expected
-    assert len(findings) == len(expected)
-    assert summary.photos == len([key for key in world.versions if photo_in(world, key)])
-
-
-# ---- what it takes
-
-
-class Endless(World):
-    """So many photos, all of them well but every hundredth missing, made while they are asked for."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self._count = count
-
-    def _list_object_versions_pages(self, **_: Any) -> Any:
-        for start in range(0, self._count, 100):
-            self.calls["list_object_versions"] += 1
-            yield {
-                "ResponseMetadata": {},
-                "Versions": [
-                    {**self._version(number), "IsLatest": True}
-                    for number in range(start, min(start + 100, self._count))
-                ],
-            }
-
-    def _version(self, number: int) -> dict[str, Any]:
-        key = f"{number:09}.jpg"
-        told = {"Key": key, "VersionId": f"v{number}", "Size": 9, "LastModified": OLD}
-        return {**told, "ETag": '"e"'}
-
-    def list_object_versions(self, *, Prefix: str, **_: Any) -> Any:  # noqa: N803
-        return {"Versions": [{**self._version(int(Prefix[:9])), "IsLatest": True}]}
-
-    def scan(self, **request: Any) -> Any:
-        self.calls["scan"] += 1
-        start = int(request.get("ExclusiveStartKey", {"n": request["Segment"]})["n"])
-        page = World()
-        numbers = range(start, self._count, request["TotalSegments"])
-        for number in islice(numbers, 10):
-            if number % 100:
-                page.labelled(f"{number:09}.jpg", 2, version_id=f"v{number}")
-        items = [item for rows in page.rows.values() for item in rows.values()]
-        last = {"LastEvaluatedKey": {"n": numbers[10]}} if len(numbers) > 10 else {}
-        return {"Items": items, **last}
-
-
-OPEN = Path("/proc/self/fd")
-
-
-def open_files() -> set[str]:
-    found = set()
-    for each in OPEN.iterdir():
-        with suppress(FileNotFoundError):  # that of the listing itself
-            found.add(str(each.readlink()))
-    return found
-
-
-def peak(count: int) -> int:
-    """The most memory that Python's objects took at once, in bytes."""
-    tracemalloc.start()
-    amiss = 0
-    clock = Later()
-    for step in verify.verify(Endless(count), STACK, clock=clock, sleep=lambda _: None):
-        amiss += isinstance(step, Finding)
-        if isinstance(step, Summary):
-            assert (step.photos, step.labelled) == (count, count - count // 100)
-    assert amiss == count // 100
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return most
-
-
-def test_memory_does_not_grow_with_the_bucket():
-    """SQLite's own is bounded by its cache, 2 MB unless told otherwise."""
-    peak(1000)  # what is imported and made once
-    assert peak(10_000) < 1.3 * peak(1000)
-
-
-def test_a_listing_and_a_scan_are_all_that_it_takes_when_all_is_well():
-    world = World(page=100)
-    for number in range(500):
-        world.put(f"{number}.jpg")
-        world.labelled(f"{number}.jpg", count=3)
-    check(world)
-    pages = 500 * 4 / 100
-    assert world.calls.keys() == {"list_object_versions", "scan"}
-    assert world.calls["list_object_versions"] == 5
-    assert pages <= world.calls["scan"] <= pages + 4
-
-
-@pytest.mark.skipif(not OPEN.is_dir(), reason="only Linux tells which files are open")
-def test_what_the_bucket_holds_lies_in_a_file_and_not_in_memory():
-    before = open_files()
-    with Inventory() as photos:
-        for _ in photos.fill(Endless(50_000), "photos", ""):
-            pass
-        [name] = open_files() - before
-        assert "etilqs" in name  # SQLite's, backwards
-    assert open_files() <= before
-
-
-def test_who_stops_listening_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
-    steps = verify.verify(Endless(50_000), STACK, clock=Later())
-    for step in steps:
-        if isinstance(step, Progress) and step.words == "Comparing":
-            break
-    assert list(tmp_path.iterdir()) == []  # the file has no name even while it is used
-    steps.close()
-
-
-def test_a_full_disk_is_told_as_one(monkeypatch):
-    class Small(Inventory):
-        def __init__(self) -> None:
-            super().__init__()
-            self._database.execute("PRAGMA max_page_count = 20")
-
-    monkeypatch.setattr(verify, "Inventory", Small)
-    with pytest.raises(RefusedError, match="database or disk is full") as told:
-        list(verify.verify(Endless(10_000), STACK, clock=Later()))
-    assert "TMPDIR" in told.value.hint
+    assert (summary.labelled, summary.failed) == (states.count("labelled"), states.count("failed"))
+    assert summary.photos == len(states) + sum(kind != "orphaned" for kind in expected.values())
+    assert (summary.waiting, summary.removals) == (0, 0)
+    assert sorted(key for _, key, _ in world.requests()) == sorted(expected if repair else ())

@@ -1,167 +1,341 @@
-"""`verify` while bucket, table and queues are in use, and AWS is busy: it makes up no loss."""
+"""`verify` while the bucket, the tables and the queues are in use: no false alarms."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.verify_world import BEGIN, HOUR, Later, World, check, kinds
+from labelctl import contract, schema
+from labelctl.contract import PhotoEvent
+from tests.fakes.photos import LABELS, PHOTOS
+from tests.unit.verify_world import NOW, OLD, World, kinds
 
 
-@pytest.fixture(params=[1, 2, 1000])
+@pytest.fixture(params=[1, 3, 1000])
 def world(request: pytest.FixtureRequest) -> World:
-    """Twenty photos and their labels, with pages of several sizes, and a queue that is never empty."""
+    """Ten photos and their labels, with pages of several sizes."""
     world = World(request.param)
-    for number in range(20):
-        world.put(f"{number:02}.jpg", at=BEGIN - timedelta(hours=1))
-        world.labelled(f"{number:02}.jpg")
-    world.depths = [1]
+    for number in range(10):
+        world.label(world.put(f"{number}.jpg"))
     return world
 
 
-def iso(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+EVERYWHERE = ["ListObjectVersions", "Scan", "GetQueueAttributes", "ReceiveMessage", "BatchGetItem"]
+during = pytest.mark.parametrize("when", [*EVERYWHERE, "look"])
 
 
-# ---- what was done since the listing
+# ---- photos come, change and go during the check
 
 
-def uploaded(world: World, number: int, at: datetime) -> None:
-    world.put(f"new{number}.jpg", at=at)
-    world.labelled(f"new{number}.jpg", number=5, done_at=iso(at))
+@during
+def test_a_photo_that_is_labelled_meanwhile_is_ok(world, when):
+    event = world.put("x.jpg")
+    world.queue(event)
+    message = world.sqs.take("work")
 
+    def labelled():
+        world.label(event, at=NOW)
+        world.sqs.delete("work", message)
 
-def replaced(world: World, number: int, at: datetime) -> None:
-    key = f"{number:02}.jpg"
-    world.put(key, "v2", at=at)
-    del world.rows[key]
-    world.labelled(key, number=5, version_id="v2", done_at=iso(at))
-
-
-def removed(world: World, number: int, at: datetime) -> None:
-    key = f"{number:02}.jpg"
-    world.remove(key, at=at)
-    del world.rows[key]
-    world.header(key, 5, "", status="removed", done_at=iso(at))
-
-
-@pytest.mark.parametrize("seconds", [1, 300])
-@pytest.mark.parametrize("change", [uploaded, replaced, removed])
-def test_what_came_and_was_done_since_the_listing_is_well(world, change, seconds):
-    clock = Later()
-    pages = world._list_object_versions_pages
-
-    def then(**request):
-        yield from pages(**request)
-        clock.sleep(seconds)
-        for number in range(3):
-            change(world, number, datetime.fromtimestamp(clock(), UTC))
-
-    world._list_object_versions_pages = then
-    findings, summary = check(world, clock=clock)
-    there = sum("ETag" in versions[0] for versions in world.versions.values())
+    world.once(when, labelled)
+    findings, summary = world.check(index=True)
     assert findings == []
-    assert (summary.photos, summary.labelled) == (there, there)
-    assert (summary.waiting, summary.cleanups, summary.lost) == (0, 0, 0)
-    assert world.calls["look"] == 3
+    assert summary.photos == 11
+    # Where it was labelled last, it was read before.
+    assert (summary.labelled, summary.waiting) == ((10, 1) if when == "look" else (11, 0))
 
 
-@pytest.mark.parametrize(("seconds", "looks"), [(61, 0), (59, 1)])
-def test_only_a_result_that_may_be_newer_than_the_listing_is_looked_at_closer(
-    world, seconds, looks
-):
-    """The function's clock and S3's may be a minute apart."""
-    world.put("05.jpg", "v2", at=BEGIN - timedelta(hours=1))
-    world.labelled("05.jpg", done_at=iso(BEGIN - timedelta(seconds=seconds)))
-    findings, summary = check(world)
-    assert (findings, summary.waiting, summary.lost) == ([], 1, 0)
-    assert world.calls["look"] == looks
+@during
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_photo_that_is_replaced_and_labelled_meanwhile_is_ok(world, when, number):
+    world.put("missing.jpg")  # so that all calls are made
+
+    def replaced():
+        world.label(world.put(f"{number}.jpg", "another picture", at=NOW), at=NOW)
+
+    world.once(when, replaced)
+    findings, summary = world.check(index=True)
+    assert kinds(findings) == {"missing.jpg": "missing"}
+    assert (summary.photos, summary.labelled) == (11, 10)
+    assert (summary.waiting, summary.removals) == (0, 0)
 
 
-def test_photos_that_were_all_replaced_and_wait_cost_no_look_each(world):
-    for number in range(20):
-        world.put(f"{number:02}.jpg", "v2", at=BEGIN - timedelta(hours=1))
-    world.depths = [20]
-    findings, summary = check(world)
-    assert (findings, summary.waiting, summary.lost) == ([], 20, 0)
-    assert not {"look", "query"} & world.calls.keys()
-    assert world.calls["batch_get_item"] == 1
+@during
+def test_a_photo_that_is_removed_meanwhile_is_ok(world, when):
+    world.put("missing.jpg")
+
+    def removed():
+        world.forget(world.remove("5.jpg", at=NOW), at=NOW)
+
+    world.once(when, removed)
+    findings, summary = world.check(index=True)
+    assert kinds(findings) == {"missing.jpg": "missing"}
+    assert summary.photos - summary.labelled == 1
+    assert (summary.waiting, summary.removals) == (0, 0)
 
 
-# ---- dead letters that somebody else holds, or moves
-
-
-@pytest.fixture
-def dead(world: World) -> World:
-    """Nothing is queued, a photo has no result, one has an old one, and one is gone."""
+@during
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_photo_that_is_uploaded_and_labelled_meanwhile_is_ok(world, when, waiting):
     world.put("x.jpg")
-    world.put("05.jpg", "v2")
-    world.labelled("gone.jpg")
-    world.remove("gone.jpg")
-    world.depths = [0]
-    return world
+    if waiting:
+        world.sqs.send("work", "something else")
+    world.once(when, lambda: world.label(world.put("new.jpg", at=NOW), at=NOW))
+    findings, summary = world.check(index=True)
+    assert kinds(findings) == ({} if waiting else {"x.jpg": "missing"})
+    assert (summary.waiting, summary.removals) == (int(waiting), 0)
+    # It counts if it was met: by the listing, or in the part of the table that was read later.
+    assert summary.photos - summary.labelled == 1
+    assert summary.photos in (11, 12)
 
 
-def test_nobody_knows_what_was_given_up_while_another_holds_dead_letters(dead):
-    dead.hidden = 1
-    findings, summary = check(dead, repair=True)
-    assert kinds(findings) == {"gone.jpg": "orphaned"}  # whatever a letter may say
-    assert (summary.unclear, summary.waiting, summary.photos) == (2, 0, 21)
-    assert [event.key for event in dead.sent] == ["gone.jpg"]
+@during
+def test_a_photo_that_is_replaced_meanwhile_waits(world, when):
+    world.put("x.jpg")
+
+    def replaced():
+        world.put("x.jpg", "another picture", at=NOW)
+
+    world.once(when, replaced)
+    findings, summary = world.check()
+    assert (findings, summary.photos, summary.waiting) == ([], 11, 1)
 
 
-def test_what_is_overdue_by_order_is_lost_whoever_holds_dead_letters(dead):
-    dead.hidden = 1
-    findings, summary = check(dead, overdue=5 * HOUR)
-    assert kinds(findings) == {"05.jpg": "outdated", "gone.jpg": "orphaned", "x.jpg": "missing"}
-    assert summary.unclear == 0
-    assert check(dead, overdue=100 * HOUR)[1].unclear == 2
+@during
+def test_a_missing_photo_that_is_removed_meanwhile_is_not_missing(world, when):
+    world.put("x.jpg")
+    world.once(when, lambda: world.remove("x.jpg", at=NOW))
+    findings, summary = world.check()
+    assert (findings, summary.photos) == ([], 10)
 
 
-def test_a_dead_letter_that_is_moved_back_before_it_was_read_is_waited_for(dead):
-    dead.before["receive_message"] = partial(setattr, dead, "depths", [3])
-    findings, summary = check(dead)
-    assert findings == []
-    assert (summary.waiting, summary.cleanups, summary.lost) == (2, 1, 0)
+@pytest.mark.parametrize("when", ["BatchGetItem", "look"])
+def test_a_photo_that_is_removed_with_all_its_versions_meanwhile_waits(world, when):
+    """Nothing in the bucket says when it was removed; but it was there when it was listed."""
+    world.put("5.jpg", "another picture")
+    world.once(when, lambda: world.queue(world.purge("5.jpg")))
+    findings, summary = world.check()
+    assert (findings, summary.photos, summary.removals) == ([], 9, 1)
 
 
-def test_a_message_that_was_queued_before_the_dead_letters_were_read_counts(dead):
-    dead.depths = [3, 0]
-    findings, summary = check(dead)
-    assert findings == []
-    assert (summary.waiting, summary.cleanups, summary.messages) == (2, 1, 3)
+def test_the_items_are_read_again_as_they_are_now(world):
+    """The scan is eventually consistent; so would be reading again."""
+    world.dynamodb.lag()
+    world.label(world.put("x.jpg"))
+    world.label(world.put("5.jpg", "another picture"))
+    findings, summary = world.check()
+    assert (findings, summary.labelled) == ([], 11)
+
+
+def test_many_that_wait_cost_no_look_each(world):
+    for number in range(10):
+        world.queue(world.put(f"{number}.jpg", "another picture", at=NOW - timedelta(hours=1)))
+    findings, summary = world.check()
+    assert (findings, summary.waiting) == ([], 10)
+    assert world.calls["look"] == 0
+    assert world.calls["BatchGetItem"] == 1
+
+
+# ---- the queue
+
+
+@pytest.mark.parametrize("counts", [[0, 1], [0, 0, 1], [0, 0, 0, 1]])
+def test_a_queue_is_not_empty_for_having_been_counted_so_once(world, counts):
+    """SQS counts approximately."""
+    world.queue(world.put("x.jpg"))
+    world.sqs.miscounts["work"] = counts
+    findings, summary = world.check()
+    assert (findings, summary.waiting) == ([], 1)
+
+
+def test_messages_that_are_worked_on_or_delayed_count(world):
+    world.queue(world.put("x.jpg"))
+    world.sqs.take("work")
+    assert world.check()[1].waiting == 1
+
+
+def test_a_queue_that_fills_during_a_long_check_is_noticed():
+    """A photo may have been put at any time since the listing, and not only before the check."""
+    world = World()
+    for number in range(250):
+        world.put(f"{number:03}.jpg")
+
+    def uploads():
+        world.now += 600
+        world.queue(world.put("240.jpg", "another picture", at=NOW))
+
+    world.once("BatchGetItem", uploads, nth=2)
+    findings, summary = world.check()
+    assert len(findings) == 200
+    assert summary.waiting == 50
 
 
 # ---- AWS is busy
 
 
-def refuse(world: World, name: str, code: str, times: int) -> None:
+@pytest.fixture
+def damaged(world: World) -> World:
+    world.put("x.jpg")
+    world.put("5.jpg", "another picture")
+    world.remove("7.jpg")
+    return world
+
+
+def refuse(world: World, operation: str, code: str, times: int) -> None:
     left = iter(range(times))
 
-    def happens() -> None:
+    def refused() -> None:
         if next(left, None) is not None:
-            raise ClientError({"Error": {"Code": code, "Message": "Not now."}}, name)
+            raise ClientError({"Error": {"Code": code, "Message": "Not now."}}, operation)
 
-    world.before[name] = happens
+    world.before[operation] = refused
 
 
 @pytest.mark.parametrize("times", [1, 20])
 @pytest.mark.parametrize(
-    ("name", "code"),
-    [("query", "ThrottlingException"), ("look", "SlowDown"), ("look", "ServiceUnavailable")],
+    ("operation", "code"),
+    [
+        ("Scan", "ProvisionedThroughputExceededException"),
+        ("BatchGetItem", "ThrottlingException"),
+        ("look", "SlowDown"),
+        ("look", "ServiceUnavailable"),
+    ],
 )
-def test_a_busy_service_is_asked_again(dead, monkeypatch, naps, name, code, times):
-    monkeypatch.setattr("labelctl.reads.time.sleep", naps)
-    refuse(dead, name, code, times)
-    assert len(check(dead)[0]) == 3
+def test_a_busy_service_is_asked_again(damaged, monkeypatch, naps, operation, code, times):
+    monkeypatch.setattr("labelctl.throttling.time.sleep", naps)
+    refuse(damaged, operation, code, times)
+    assert len(damaged.check()[0]) == 3
     assert len(naps) == times
 
 
-@pytest.mark.parametrize("name", ["query", "look"])
-def test_another_refusal_is_final(dead, name):
-    refuse(dead, name, "AccessDenied", 1)
+@pytest.mark.parametrize("operation", ["Scan", "BatchGetItem", "look"])
+def test_another_refusal_is_final(damaged, operation):
+    refuse(damaged, operation, "AccessDenied", 1)
     with pytest.raises(ClientError, match="Not now"):
-        check(dead)
+        damaged.check()
+
+
+def test_items_that_dynamodb_did_not_read_are_asked_for_again(damaged, monkeypatch, naps):
+    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    damaged.before["BatchGetItem"] = lambda: 1  # of each batch
+    assert kinds(damaged.check()[0]) == {
+        "5.jpg": "stale",
+        "7.jpg": "orphaned",
+        "x.jpg": "missing",
+    }
+    assert damaged.calls["BatchGetItem"] == 3
+
+
+# ---- any order of things
+
+
+class Cloud:
+    """A world that loses nothing: each change of the bucket has its message, and the function works.
+
+    `step` does one thing: a change in the bucket, or the next step of the function's.
+    """
+
+    def __init__(self, chance: random.Random, page: int) -> None:
+        self.world = World(page)
+        self._chance = chance
+        self._working: list[Iterator[None]] = []
+        self._numbers = iter(range(10**6))
+        for _ in range(30):
+            self.step(OLD)
+        self.finish()
+
+    def step(self, at: datetime | None = None) -> None:
+        world, moment = self.world, at or datetime.fromtimestamp(self.world.now, UTC)
+        key = self._chance.choice("abcdef")
+        match self._chance.randrange(7):
+            case 0 | 1:
+                world.queue(world.put(key, f"picture {next(self._numbers)}", at=moment))
+            case 2 if world.s3.newest(key):
+                world.queue(world.remove(key, at=moment))
+            case 6 if world.s3.newest(key):
+                world.queue(world.purge(key))
+            case 3 if message := world.sqs.take("work"):
+                self._working.append(self._work(message, moment))
+            case _ if self._working:
+                self._proceed(self._chance.choice(self._working))
+
+    def finish(self) -> None:
+        """The function works off the queue."""
+        while self._working or self.world.sqs.bodies("work"):
+            if message := self.world.sqs.take("work"):
+                self._working.append(self._work(message, OLD))
+            for work in [*self._working]:
+                self._proceed(work)
+
+    def _proceed(self, work: Iterator[None]) -> None:
+        if next(work, self) is self:
+            self._working.remove(work)
+
+    def _work(self, message: Any, at: datetime) -> Iterator[None]:
+        """The function on one message, with a stop before each write."""
+        tables = self.world.dynamodb
+        [event] = contract.parse_message(message.body)
+        photo = self._result(event, at)
+        yield
+        for item in schema.index_items(photo):
+            tables.put(LABELS, item)
+            yield
+        old = self.world.photo(event.key)
+        if old and old["sequencer"] >= photo["sequencer"]:
+            old = photo  # it lost: its own index items are deleted
+        else:
+            tables.put(PHOTOS, photo)
+        for item in schema.index_items(old or {}):
+            yield
+            tables.drop(LABELS, item["label"], item["rank"])
+        yield
+        self.world.sqs.delete("work", message)
+
+    def _result(self, event: PhotoEvent, at: datetime) -> dict[str, Any]:
+        attempt = schema.new_attempt(at.timestamp())
+        done = contract.iso(at)
+        if event.kind == "version_removed":
+            event = self._as_it_is(event)
+        if event.kind == "removed":
+            return schema.removed_item(event, attempt, done, 2_000_000_000)
+        if self._chance.random() < 0.2:
+            return schema.failed_item(event, attempt, "Empty", "It is empty.", done)
+        found = [{"Name": name, "Confidence": 90.0} for name in ("Dog", "Cat", "Car")]
+        answer = {"Labels": found[: self._chance.randrange(4)]}
+        return schema.labelled_item(event, attempt, answer, done)
+
+    def _as_it_is(self, event: PhotoEvent) -> PhotoEvent:
+        """The event of what is in the bucket by now."""
+        newest = self.world.s3.newest(event.key)
+        if newest is None or "ETag" not in newest:
+            return replace(event, kind="removed")
+        etag = newest["ETag"].strip('"')
+        return replace(event, kind="created", version_id=newest["VersionId"], etag=etag)
+
+
+@pytest.mark.parametrize("repair", [False, True])
+@pytest.mark.parametrize("page", [1, 4, 1000])
+@pytest.mark.parametrize("seed", range(30))
+def test_where_nothing_is_lost_nothing_is_found(seed, page, repair):
+    """Whatever happens before whichever call."""
+    chance = random.Random(seed)
+    busy = chance.randrange(8)
+    cloud = Cloud(chance, page)
+    for name in (*EVERYWHERE, "look", "Query"):
+        cloud.world.before[name] = lambda: [cloud.step() for _ in range(chance.randrange(busy + 1))]
+    before = len(cloud.world.requests())
+    findings, summary = cloud.world.check(index=True, repair=repair)
+    assert findings == []
+    assert summary.problems == {}
+    assert before <= len(cloud.world.requests()) or not repair
+    assert {kind for kind, *_ in cloud.world.requests()} <= {
+        "created",
+        "removed",
+        "version_removed",
+    }

@@ -1,179 +1,226 @@
-"""What `labelctl verify` says of the numbers, and how it ends."""
+"""What `labelctl verify` prints, and how it ends."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from types import SimpleNamespace
+from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
 from labelctl import cli, verify
 from labelctl.options import options_of
 from labelctl.session import Session
-from labelctl.verify import Progress, Summary
-
-WELL = Summary(
-    photos=6,
-    labelled=6,
-    failed=0,
-    waiting=0,
-    cleanups=0,
-    late=0,
-    unclear=0,
-    lost=0,
-    messages=None,
-    amiss={},
-    repaired=0,
-    units=1.0,
-)
-WAITING = replace(WELL, labelled=3, waiting=3, messages=4)
-AGAIN = "What waits cannot be told from what is lost yet: check again in some minutes.\n"
+from tests.fakes.photos import LABELS
+from tests.unit.verify_world import NOW, STACK, World
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs `labelctl verify`, the numbers being these; returns exit code, stdout, stderr."""
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Two photos with their labels, and one that failed."""
+    world = World()
+    for key in ("a.jpg", "b/b c.jpg"):
+        world.label(world.put(key), {"Dog": 98.1, "Cat": 91.0})
+    world.fail(world.put("bad.jpg"))
 
-    def session(context):
+    def session(context: Any) -> Session:
         made = Session(options_of(context))
-        made.__dict__.update(aws=None, stack=SimpleNamespace(alarm_age=43200))
+        made.__dict__.update(aws=world, stack=STACK)
         return made
 
     monkeypatch.setattr(Session, "of", session)
+    timed = partial(verify.verify, clock=lambda: world.now, sleep=world.sleep)
+    monkeypatch.setattr(verify, "verify", timed)
+    return world
 
-    def ran(summary, *words, progress=()):
-        asked = []
 
-        def steps(aws, stack, **more):
-            asked.append(more)
-            if summary is None:
-                raise KeyboardInterrupt
-            yield from progress
-            yield summary
+@pytest.fixture
+def run(world, capsys):
+    """Runs `labelctl verify WORD…`; returns exit code, stdout, stderr."""
 
-        monkeypatch.setattr(verify, "verify", steps)
-        code = cli.run(["verify", *words])
-        ran.asked = asked
-        return code, *capsys.readouterr()
+    def ran(*words: str) -> tuple[int, str, str]:
+        return cli.run(["verify", *words]), *capsys.readouterr()
 
     return ran
 
 
-def test_all_is_well(run):
-    told = "6 photos: 6 labelled, 0 failed. Nothing is amiss.\n"
-    assert run(WELL) == (0, "", told)
-    assert run.asked == [{"prefix": "", "overdue": None, "repair": False}]
-
-
-def test_while_something_waits_nobody_says_that_nothing_is_amiss(run):
-    told = "6 photos: 3 labelled, 0 failed, 3 waiting. Nothing is known to be amiss; 3 wait.\n"
-    assert run(WAITING) == (0, "", told + AGAIN)
-    code, _, err = run(replace(WELL, cleanups=1, messages=1))
-    assert code == 0
-    assert "Nothing is known to be amiss; 1 waits.\nWhat is left of 1 photo may go with" in err
-
-
-def test_what_is_lost_for_sure_ends_with_5_and_tells_how_to_queue_it(run):
-    code, _, err = run(replace(WAITING, lost=2, messages=1), "--prefix", "a b/", "--overdue", "9")
-    assert code == 5
-    assert err == (
-        "6 photos: 3 labelled, 0 failed, 3 waiting.\n"
-        "Error: At least 2 of the 3 that wait are lost: the queue holds 1 message.\n"
-        "Queue all that wait once more, for at most a call each: "
-        "labelctl verify --prefix 'a b/' --overdue 0 --repair\n"
+@pytest.fixture
+def damaged(world: World) -> World:
+    """One photo of each kind of problem."""
+    world.put("missing.jpg")
+    world.label(world.put("stale.jpg"))
+    world.put("stale.jpg", "another picture")
+    world.label(world.put("orphaned.jpg"))
+    world.remove("orphaned.jpg")
+    event = world.put("dead.jpg")
+    world.give_up(event, "AccessDeniedException", "Rekognition may not read the photo.")
+    [item] = [item for item in world.index() if (item["image"], item["label"]) == ("a.jpg", "dog")]
+    world.dynamodb.drop(LABELS, item["label"], item["rank"])
+    world.dynamodb.put(
+        LABELS, {**item, "rank": item["rank"][:-16] + "0" * 16, "image": "b/b c.jpg"}
     )
+    return world
 
 
-LATE = replace(WAITING, cleanups=1, late=2, messages=4)
+PROBLEMS = {
+    "dead.jpg": "dead_letter",
+    "missing.jpg": "missing",
+    "orphaned.jpg": "orphaned",
+    "stale.jpg": "stale",
+}
 
 
-def test_what_waits_for_very_long_is_told_and_how_to_see_it(run):
-    told = (
-        "6 photos: 3 labelled, 0 failed, 3 waiting. Nothing is known to be amiss; 4 wait.\n"
-        f"What is left of 1 photo may go with the queue.\n{AGAIN}"
-        "2 of the 4 have waited for over 12 hours: the queue may be that long, with 4 messages."
-        " To be told which:\n"
-        "$ labelctl verify --prefix a/ --overdue 12\n"
-    )
-    assert run(LATE, "--prefix", "a/") == (0, "", told)
-    assert json.loads(run(LATE, "-o", "json")[1])["late"] == 2
-    assert "1 of the 4 has waited" in run(replace(LATE, late=1))[2]
-    assert run(LATE, "--quiet") == (0, "", "")
+# ---- the sentences
 
 
-def test_where_the_late_explain_what_is_lost_only_they_are_to_be_queued(run):
-    code, _, err = run(replace(LATE, messages=2, lost=2))
+def test_no_problems(run):
+    assert run() == (0, "", "3 photos: 2 labelled, 1 failed. No problems found.\n")
+    assert run("--index")[2] == "3 photos: 2 labelled, 1 failed. No problems found.\n"
+    assert run("--quiet") == (0, "", "")
+
+
+def test_problems_are_listed_and_counted_and_the_exit_code_is_5(damaged, run):
+    code, out, err = run()
     assert code == 5
-    assert err.endswith(
-        "Error: At least 2 of the 4 that wait are lost: the queue holds 2 messages.\n"
-        "Queue those that wait for over 12 hours once more, for at most a call each:"
-        " labelctl verify --repair\n"
-    )
-    err = run(replace(LATE, messages=1, lost=3))[2]
-    assert (
-        "Queue all that wait once more, for at most a call each: labelctl verify --overdue 0" in err
-    )
-
-
-def test_what_is_lost_is_told_beside_what_is_amiss_and_though_that_is_queued(run):
-    both = replace(WAITING, labelled=2, lost=1, messages=2, amiss={"missing": 1})
-    code, _, err = run(both)
-    assert code == 5
-    assert "Error: Amiss: 1 missing. At least 1 of the 3 that wait is lost" in err
-    code, _, err = run(replace(both, repaired=1), "--repair")
-    assert code == 5
-    assert "Error: At least 1 of the 3 that wait is lost" in err
-
-
-def test_what_nobody_knows_is_not_called_waiting(run):
-    code, _, err = run(replace(WELL, labelled=4, unclear=2, messages=1))
-    assert code == 5
-    assert "Nothing is" not in err
-    assert "Error: 2 photos may wait or have been given up: not all dead letters could be" in err
-
-
-def test_json_has_the_numbers(run):
-    code, out, _ = run(replace(WAITING, lost=2, messages=1), "-o", "json")
-    told = json.loads(out)
-    assert code == 5
-    assert (told["waiting"], told["lost"], told["messages"], told["unclear"]) == (3, 2, 1, 0)
-    assert "units" not in told
-
-
-def test_it_says_once_why_it_stands_still(run):
-    pauses = [Progress("looking again", 0, 3, left) for left in (121, 120, 119)]
-    told = "3 photos may be too young to be sure of: looking at them again in 2 minutes"
-    assert run(WELL, progress=pauses)[2].splitlines() == [
-        f"{told} (--overdue 0 does not wait).",
-        "6 photos: 6 labelled, 0 failed. Nothing is amiss.",
+    assert sorted(line.split("\t") for line in out.splitlines()) == [
+        [
+            "dead_letter",
+            "dead.jpg",
+            "Given up. AccessDeniedException: Rekognition may not read the photo.",
+        ],
+        ["missing", "missing.jpg", "It has had no result for 11 hours."],
+        ["orphaned", "orphaned.jpg", "It is gone, but its result is still stored."],
+        ["stale", "stale.jpg", "Its result is of another version than the one in the bucket."],
     ]
-    assert "look" not in run(WELL, progress=[Progress("Looking closer", 0, 3)])[2]
+    assert err == (
+        "6 photos: 2 labelled, 1 failed.\n"
+        "Error: Problems: 1 missing, 1 given up, 1 stale, 1 orphaned.\n"
+        "Repair them: labelctl verify --repair\n"
+    )
 
 
-def test_what_the_table_took_is_told_where_it_is_known(run):
-    told = "Reading the table took 1.0 read units."
-    assert told in run(WELL, "--verbose")[2]
-    assert "read units" not in run(replace(WELL, units=None), "--verbose")[2]
-    assert told not in run(WELL)[2]
+def test_with_index_the_index_is_checked_too(damaged, run):
+    code, out, err = run("--index", "--prefix", "b/", "--overdue", "9")
+    assert code == 5
+    assert out == "unused\tb/b c.jpg\tThe index has 1 item of an earlier result.\n"
+    assert err == (
+        "1 photo: 1 labelled, 0 failed.\n"
+        "Error: Problems: 1 with unused index items.\n"
+        "Repair them: labelctl verify --prefix b/ --index --overdue 9 --repair\n"
+    )
+    code, out, err = run("--index", "--prefix", "a")
+    assert out == "unindexed\ta.jpg\tA search does not find it by 1 of its 2 labels.\n"
+    assert "Problems: 1 not in the index.\n" in err
+
+
+def test_a_repair_says_what_it_did_and_how_to_check_it(damaged, run):
+    damaged.put("young.jpg", at=NOW)
+    code, out, err = run("--repair", "--index")
+    assert code == 0
+    assert len(out.splitlines()) == 6
+    assert err == (
+        "7 photos: 2 labelled, 1 failed, 1 waiting.\n"
+        "6 problems repaired, or queued for repair. Check again when the queue is empty:\n"
+        "$ labelctl verify --index\n"
+    )
+    assert len(damaged.requests()) == 4
+
+
+def test_what_waits_is_counted_and_may_be_lost(world, run):
+    world.put("young.jpg", at=NOW - timedelta(seconds=10))
+    world.label(world.put("gone.jpg"))
+    world.remove("gone.jpg", at=NOW)
+    assert run() == (
+        0,
+        "",
+        "4 photos: 2 labelled, 1 failed, 1 waiting. No problems found.\n"
+        "The results of 1 deleted photo are still to be removed.\n"
+        "Check again when the queue is empty: what waits may still turn out to be lost.\n",
+    )
+
+
+def test_photos_that_wait_while_dead_letters_cannot_be_read(world, run):
+    """They may be among those."""
+    world.put("young.jpg", at=NOW)
+    world.give_up(world.put("x.jpg"))
+    world.sqs.take("dead")
+    world.label(world.put("x.jpg"))
+    code, _, err = run("--prefix", "young")
+    assert code == 5
+    assert "1 dead letter is being looked at by another command" in err
+    assert err.endswith(
+        "Error: Photos that wait may have been given up: not all dead letters could be read.\n"
+        "Check again in a few minutes: labelctl verify --prefix young\n"
+    )
 
 
 def test_a_prefix_that_no_key_begins_with(run):
-    nobody = replace(WELL, photos=0, labelled=0)
-    told = 'There is no photo whose key begins with "typo/".\n'
-    assert run(nobody, "--prefix", "typo/") == (0, "", told)
-    assert "0 photos" in run(nobody)[2]
-    left = replace(nobody, amiss={"orphaned": 1})
-    assert "Error: Amiss: 1 orphaned." in run(left, "--prefix", "gone/")[2]
+    assert run("--prefix", "typo/") == (0, "", 'There is no photo whose key begins with "typo/".\n')
+
+
+def test_a_prefix_under_which_a_result_is_orphaned(damaged, run):
+    code, _, err = run("--prefix", "orphaned.")
+    assert code == 5
+    assert err.startswith("0 photos: 0 labelled, 0 failed.\nError: Problems: 1 orphaned.\n")
+
+
+# ---- formats
+
+
+def test_json_has_a_line_for_each_problem_and_one_for_the_numbers(damaged, run):
+    code, out, _ = run("-o", "json")
+    assert code == 5
+    *findings, summary = map(json.loads, out.splitlines())
+    assert {each["image"]: each["kind"] for each in findings} == PROBLEMS
+    assert all(each.keys() == {"kind", "image", "detail", "repaired"} for each in findings)
+    assert not any(each["repaired"] for each in findings)
+    assert summary == {
+        "kind": "summary",
+        "photos": 6,
+        "labelled": 2,
+        "failed": 1,
+        "waiting": 0,
+        "removals": 0,
+        "problems": {"missing": 1, "dead_letter": 1, "stale": 1, "orphaned": 1},
+        "repaired": 0,
+    }
+    code, out, _ = run("-o", "json", "--repair")
+    *findings, summary = map(json.loads, out.splitlines())
+    assert (code, summary["repaired"]) == (0, 4)
+    assert all(each["repaired"] for each in findings)
+
+
+def test_a_table_has_aligned_columns_and_no_escapes_of_a_key(world, run):
+    world.put("odd\x1b[31m.jpg")
+    world.put("missing.jpg")
+    code, out, _ = run("-o", "table")
+    lines = sorted(out.splitlines())
+    assert code == 5
+    assert lines[0].split(maxsplit=2) == [
+        "missing",
+        "missing.jpg",
+        "It has had no result for 11 hours.",
+    ]
+    assert r"odd\x1b[31m.jpg" in lines[1]
+    assert len({line.index("It has") for line in lines}) == 1
+
+
+# ---- how it ends early
+
+
+def test_an_interrupted_check_says_what_is_so(world, run):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    world.before["Scan"] = interrupted
+    assert run() == (130, "", "Interrupted. Run the same command to start over.\n")
+    assert run("--repair")[2] == (
+        "Interrupted. Run the same command to start over."
+        " A few more photos than shown may be queued, which is harmless.\n"
+    )
 
 
 @pytest.mark.parametrize(("hours", "code"), [("nan", 2), ("-1", 2), ("0", 0), ("inf", 0)])
 def test_overdue_is_a_number_of_hours(run, hours, code):
-    assert run(WELL, "--overdue", hours)[0] == code
-
-
-def test_an_interrupted_one_claims_nothing_that_is_not_so(run):
-    assert run(None, "--repair")[2].endswith(
-        "Interrupted. Nothing is left half done."
-        " A few more may be queued than are told above, which does no harm.\n"
-    )
+    assert run("--overdue", hours)[0] == code

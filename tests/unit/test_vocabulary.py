@@ -9,7 +9,8 @@ import pytest
 
 from labelctl.reads import Reader
 from labelctl.vocabulary import Vocabulary
-from tests.unit.table_fake import TableFake
+from tests.fakes.photos import PhotoTables
+from tests.unit.photo_items import reader_of
 
 
 def about(
@@ -35,16 +36,16 @@ ABOUT = {
 
 
 @pytest.fixture
-def table() -> TableFake:
-    table = TableFake(ABOUT)
+def table() -> PhotoTables:
+    table = PhotoTables(ABOUT)
     for name in ABOUT:
         table.put_photo(f"{name}.jpg", {name: 90})
     return table
 
 
 @pytest.fixture
-def reader(table: TableFake) -> Reader:
-    return Reader(table, "labels")
+def reader(table: PhotoTables) -> Reader:
+    return reader_of(table)
 
 
 def names(words: Iterable[Any]) -> list[str]:
@@ -113,6 +114,33 @@ def test_a_category_has_its_labels_in_any_case(reader):
     assert reader.spent.requests == 1
 
 
-def test_a_photo_that_is_called_as_the_vocabulary_is_no_word(reader, table):
-    table.put_photo("#labels", {"Dog": 90, "Lamp": 80})
+@pytest.mark.parametrize("name", ["VOCABULARY", "vocabulary", "Vocabulary"])
+def test_a_label_may_be_called_like_the_vocabulary(reader, table, name):
+    table.put_photo("a.jpg", {name: 90, "Lamp": 80})
+    vocabulary = Vocabulary(reader)
+    assert names(vocabulary.words) == sorted([*ABOUT, "Lamp", name])
+    assert names(vocabulary.find(["VOCABULARY"])["VOCABULARY"]) == [name]
+    assert Vocabulary(reader).near("vocabulari") == [name]
+    table.remove_photo("a.jpg")
+    assert Vocabulary(reader).near("vocabulari") == []
+
+
+def test_a_photo_may_be_called_like_the_vocabulary(reader, table):
+    table.put_photo("VOCABULARY", {"Dog": 90, "Lamp": 80})
     assert names(Vocabulary(reader).words) == sorted([*ABOUT, "Lamp"])
+
+
+def test_only_some_suggestions_are_looked_up(reader, table):
+    """Of very many that are spelt alike, of photos that are gone."""
+    for number in range(40):
+        table.put_photo("a.jpg", {f"Lamp {number}": 90})
+    table.remove_photo("a.jpg")
+    before = table.calls["Query"]
+    assert Vocabulary(reader).near("lamp") == []
+    assert table.calls["Query"] - before <= 11
+
+
+def test_a_label_that_is_known_costs_one_key(reader, table):
+    Vocabulary(reader).find(["dog"])
+    assert table.calls == {"BatchGetItem": 1}
+    assert reader.spent.units == 0.5

@@ -1,4 +1,4 @@
-"""Waiting for photos: each is told of once, when it is done, and asking for them costs little."""
+"""Waiting for photos: each is found once, soon after it is done, and asking costs little."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 from labelctl import contract, results
 from labelctl.errors import WaitTimeoutError
-from labelctl.results import Awaited
-from tests.unit.photo_rows import NOW, event
+from labelctl.versions import Awaited
+from tests.fakes.photos import PHOTOS, PhotoTables
+from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
 
 class Clock:
@@ -41,19 +42,28 @@ def clock():
 
 
 @pytest.fixture
-def wait(dynamodb, table, clock):
+def tables():
+    return PhotoTables()
+
+
+@pytest.fixture
+def label(tables):
+    return lambda *of: store(tables, labelled(*of))
+
+
+@pytest.fixture
+def wait(tables, clock):
     def waiting(sent, patience=60, now=None):
         there = {photo.key: photo for photo in sent}
-        told = results.wait(
-            dynamodb,
-            table,
+        looks = results.wait(
+            reader_of(tables),
             sent,
             patience=patience,
             now=now or there.get,
             sleep=clock.sleep,
             clock=clock,
         )
-        return chain.from_iterable(look.done for look in told)
+        return chain.from_iterable(look.done for look in looks)
 
     return waiting
 
@@ -62,7 +72,7 @@ def keys(photos):
     return [photo.key for photo in photos]
 
 
-def test_what_is_done_already_is_told_at_once(label, wait, clock):
+def test_what_is_done_already_is_found_at_once(label, wait, clock):
     label(event("a.jpg"))
     assert keys(wait([Awaited("a.jpg", "v1", "e1")])) == ["a.jpg"]
     assert clock.naps == []
@@ -72,11 +82,10 @@ def test_nothing_to_wait_for(wait, clock):
     assert list(wait([])) == []
 
 
-def test_each_is_told_once_when_it_is_done(label, stored, wait, clock):
+def test_each_is_found_once_when_it_is_done(label, tables, wait, clock):
     sent = [Awaited(f"{number}.jpg", "v1", "e1") for number in range(3)]
     label(event("0.jpg", version_id="v0", etag="e0"))  # of an earlier version: to be waited for
-    failed = contract.failed_header(event("2.jpg"), "v.aa", "TooLarge", "It is too large.", NOW)
-    clock.at(1, lambda: stored(failed))
+    clock.at(1, lambda: store(tables, failed(event("2.jpg"))))
     clock.at(50, lambda: label(event("1.jpg")))
     clock.at(100, lambda: label(event("0.jpg", number=2)))
     assert keys(wait(sent, patience=60)) == ["2.jpg", "1.jpg", "0.jpg"]
@@ -84,10 +93,10 @@ def test_each_is_told_once_when_it_is_done(label, stored, wait, clock):
 
 def test_patience_is_counted_from_the_last_news(label, wait, clock):
     clock.at(50, lambda: label(event("a.jpg")))
-    told = wait([Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")], patience=60)
-    assert next(told).key == "a.jpg"
+    found = wait([Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")], patience=60)
+    assert next(found).key == "a.jpg"
     with pytest.raises(WaitTimeoutError, match="1 photo still waiting after 60 s"):
-        next(told)
+        next(found)
     assert 110 <= clock.now - 1000 < 115
 
 
@@ -99,24 +108,22 @@ def test_it_asks_less_and_less_often(wait, clock):
     assert len(clock.naps) < 30
 
 
-def test_more_photos_than_are_asked_about_at_once(label, wait, clock, dynamodb):
+def test_more_photos_than_are_asked_about_at_once(label, wait, clock, tables):
     sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(310)]
-    asked = []
-    dynamodb.meta.events.register(
-        "before-parameter-build.dynamodb.BatchGetItem",
-        lambda params, **_: asked.append(len(next(iter(params["RequestItems"].values()))["Keys"])),
-    )
     for each in sent[:309]:
         label(event(each.key), {"Labels": []})
     clock.at(1, lambda: label(event(sent[309].key), {"Labels": []}))
-    assert keys(wait(sent)) == keys(sent)
-    assert asked[:4] == [100, 100, 100, 10]
+    found = []
+    for photo in wait(sent):
+        found.append(photo.key)
+        if len(found) == 309:
+            assert clock.naps == []
+            assert tables.calls == {"BatchGetItem": 4}
+    assert found == keys(sent)
 
 
 @pytest.mark.parametrize(("before", "after"), [("v1", "v2"), (None, None)])
-def test_a_photo_that_is_replaced_meanwhile_is_told_of_as_what_it_is_now(
-    label, wait, before, after
-):
+def test_a_photo_that_is_replaced_meanwhile_is_found_as_what_it_is_now(label, wait, before, after):
     label(event("a.jpg", version_id=after, etag="e2"))
     newer = Awaited("a.jpg", after, "e2")
     assert list(wait([Awaited("a.jpg", before, "e1")], now=lambda key: newer)) == [newer]
@@ -125,8 +132,8 @@ def test_a_photo_that_is_replaced_meanwhile_is_told_of_as_what_it_is_now(
 def test_a_photo_that_is_removed_meanwhile_is_not_waited_for(label, wait, clock):
     sent = [Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")]
     clock.at(20, lambda: label(event("b.jpg")))
-    told = wait(sent, now=lambda key: None if key == "a.jpg" else sent[1])
-    assert keys(told) == ["b.jpg"]
+    found = wait(sent, now=lambda key: None if key == "a.jpg" else sent[1])
+    assert keys(found) == ["b.jpg"]
 
 
 def test_the_bucket_is_not_asked_about_photos_that_are_soon_done(label, wait, clock):
@@ -137,13 +144,13 @@ def test_the_bucket_is_not_asked_about_photos_that_are_soon_done(label, wait, cl
 
 
 @pytest.mark.parametrize("stuck", [20, 100])
-def test_those_that_are_there_and_stuck_do_not_hide_that_the_others_are_gone(wait, clock, stuck):
+def test_those_that_are_there_and_stuck_do_not_hide_that_the_others_are_gone(wait, tables, stuck):
     """Only some are asked about at each look."""
     sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(stuck + 40)]
     there, looks = {photo.key: photo for photo in sent[:stuck]}, Counter()
 
     def now(key):
-        looks[clock.now] += 1
+        looks[tables.calls["BatchGetItem"]] += 1
         return there.get(key)
 
     with pytest.raises(WaitTimeoutError, match=f"^{stuck} photos still waiting"):
@@ -163,27 +170,16 @@ def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
     assert next(wait(sent)).key == "699.jpg"
 
 
-def test_keys_that_dynamodb_leaves_over_are_asked_for_again(table):
+def test_keys_that_dynamodb_leaves_over_are_asked_for_again(label, wait, tables, monkeypatch, naps):
     """It may answer a part only, when it is busy or the answer is large."""
-    header = {
-        "image": {"S": "a.jpg"},
-        "status": {"S": "labelled"},
-        "sequencer": {"S": "1"},
-        "version_id": {"S": "v1"},
-    }
-    other = {**header, "image": {"S": "b.jpg"}}
-    answers = [
-        {"Responses": {"labels": [header]}, "UnprocessedKeys": {"labels": {"Keys": ["b"]}}},
-        {"Responses": {"labels": [other]}, "UnprocessedKeys": {}},
-    ]
-
-    class Busy:
-        def batch_get_item(self, RequestItems, **_):  # noqa: N803
-            return answers.pop(0)
-
-    sent = [Awaited("a.jpg", "v1", None), Awaited("b.jpg", "v1", None)]
-    told = results.wait(Busy(), "labels", sent, patience=1, now=None)
-    assert keys(chain.from_iterable(look.done for look in told)) == ["a.jpg", "b.jpg"]
+    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    taken = [1, 0]
+    tables.before = lambda *_: taken.pop(0) if taken else None
+    sent = [Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")]
+    for each in sent:
+        label(event(each.key))
+    assert keys(wait(sent)) == ["a.jpg", "b.jpg"]
+    assert len(naps) == 2
 
 
 def test_the_same_photo_twice_is_asked_for_once(label, wait):
@@ -192,7 +188,7 @@ def test_the_same_photo_twice_is_asked_for_once(label, wait):
     assert keys(wait(twice)) == ["a.jpg", "a.jpg"]
 
 
-def test_an_older_result_is_no_answer_to_a_request(label, wait, dynamodb, table):
+def test_an_older_result_is_no_answer_to_a_request(label, wait):
     """A photo that was asked for again is waited for although the same version has a result."""
     label(event("a.jpg"))
     asked = Awaited("a.jpg", "v1", "e1", contract.next_sequencer(contract.pad_sequencer("1")))
@@ -209,66 +205,66 @@ def test_an_older_result_is_no_answer_to_a_request(label, wait, dynamodb, table)
 class Labelling:
     """A table in which photo number n is labelled `due[n]` seconds after the start, None for never.
 
-    A request takes 20 ms. It counts those, and how many headers were asked for.
+    A request takes 20 ms. It counts those, and how many items were asked for.
     """
 
     def __init__(self, clock, due):
         self._clock, self._start, self._due = clock, clock(), due
-        self.requests = self.headers = 0
+        self.requests = self.items = 0
         self.consistent, self.waiting = [], []
 
     def batch_get_item(self, **request):
-        keys = request["RequestItems"]["labels"]["Keys"]
-        self.consistent.append(request["RequestItems"]["labels"]["ConsistentRead"])
+        keys = request["RequestItems"][PHOTOS]["Keys"]
+        self.consistent.append(request["RequestItems"][PHOTOS]["ConsistentRead"])
         self.requests += 1
-        self.headers += len(keys)
+        self.items += len(keys)
         self._clock.now += 0.02
         passed = self._clock() - self._start
         due = [(key["image"], self._due[int(key["image"]["S"])]) for key in keys]
-        header = {"status": {"S": "labelled"}, "sequencer": {"S": "1"}, "version_id": {"S": "v1"}}
-        there = [{"image": image, **header} for image, at in due if at is not None and at <= passed]
-        return {"Responses": {"labels": there}}
+        item = {"status": {"S": "labelled"}, "sequencer": {"S": "1"}, "version_id": {"S": "v1"}}
+        there = [{"image": image, **item} for image, at in due if at is not None and at <= passed]
+        return {"Responses": {PHOTOS: there}}
 
 
 @pytest.fixture
 def watch(clock):
-    """Waits for the photos of a busy table; it, and when which were told of (second, numbers)."""
+    """Waits for the photos of a busy table; returns it, and when which were found (second, numbers)."""
 
     def watching(due, patience=600):
-        busy, start, told = Labelling(clock, due), clock(), []
+        busy, start, found = Labelling(clock, due), clock(), []
         sent = [Awaited(str(number), "v1", "e1") for number in range(len(due))]
         there = {photo.key: photo for photo in sent}
-        waits = results.wait(
-            *(busy, "labels", sent),
+        looks = results.wait(
+            *(reader_of(busy), sent),
             **{"patience": patience, "now": there.get, "sleep": clock.sleep, "clock": clock},
         )
         try:
-            for look in waits:
-                told.append((clock() - start, [int(photo.key) for photo in look.done]))
+            for look in looks:
+                found.append((clock() - start, [int(photo.key) for photo in look.done]))
                 busy.waiting.append(look.waiting)
         except WaitTimeoutError as error:
             busy.error = error
-        return busy, [(at, photos) for at, photos in told if photos]
+        return busy, [(at, photos) for at, photos in found if photos]
 
     return watching
 
 
-def numbers(told):
-    return sorted(chain.from_iterable(photos for _, photos in told))
+def numbers(found):
+    return sorted(chain.from_iterable(photos for _, photos in found))
 
 
 def test_it_does_not_ask_all_the_time_while_photos_get_done(watch):
     due = [number / 50 for number in range(5000)]
-    busy, told = watch(due)
-    assert numbers(told) == [*range(5000)]
-    assert told[-1][0] < 105  # they take 100 s
+    busy, found = watch(due)
+    assert numbers(found) == [*range(5000)]
+    assert found[-1][0] < 105  # they take 100 s
     assert busy.requests < 5000 / 20
-    assert busy.headers < 5000 * 4
+    assert busy.items < 5000 * 4
 
 
-def test_what_is_done_already_is_told_without_a_pause(watch, clock):
-    busy, told = watch([0] * 1050)
-    assert numbers(told) == [*range(1050)]
+def test_what_is_done_already_is_found_without_a_pause(watch, clock):
+    busy, found = watch([0] * 1050)
+    assert numbers(found) == [*range(1050)]
     assert (busy.requests, clock.naps) == (11, [])
 
 
@@ -277,10 +273,10 @@ def test_only_the_last_few_are_read_as_of_now_which_costs_twice_as_much(watch):
     assert busy.consistent == [False, False, True]
 
 
-def test_of_a_few_each_is_told_soon(watch):
-    _, told = watch([1, 1.5, 2, 2.5])
-    assert [photos for _, photos in told] == [[0], [1], [2], [3]]
-    assert all(at - due < 0.5 for (at, _), due in zip(told, [1, 1.5, 2, 2.5], strict=True))
+def test_of_a_few_each_is_found_soon(watch):
+    _, found = watch([1, 1.5, 2, 2.5])
+    assert [photos for _, photos in found] == [[0], [1], [2], [3]]
+    assert all(at - due < 0.5 for (at, _), due in zip(found, [1, 1.5, 2, 2.5], strict=True))
 
 
 def test_each_look_says_how_many_wait(watch):
@@ -292,36 +288,36 @@ def test_each_look_says_how_many_wait(watch):
 
 def test_any_news_is_news(watch):
     """Also of a few among many, now and then."""
-    _, told = watch([40 * number for number in range(8)], patience=60)
-    assert len(numbers(told)) == 8
+    _, found = watch([40 * number for number in range(8)], patience=60)
+    assert len(numbers(found)) == 8
 
 
 def test_a_silence_does_not_lose_the_place(watch):
     """A function that starts slowly, and then goes through them in their order."""
-    _, told = watch([6 + number / 50 for number in range(5000)])
-    times = [at for at, _ in told]
-    assert len(numbers(told)) == 5000
+    _, found = watch([6 + number / 50 for number in range(5000)])
+    times = [at for at, _ in found]
+    assert len(numbers(found)) == 5000
     assert max(after - before for before, after in pairwise(times)) < 5
 
 
 def test_photos_that_are_stuck_do_not_hold_up_the_others(watch):
     due = [None] * 250 + [0] * 5000
     due[777] = due[1999] = None
-    busy, told = watch(due)
-    assert len(numbers(told)) == 4998
-    assert told[-1][0] < 15
+    busy, found = watch(due)
+    assert len(numbers(found)) == 4998
+    assert found[-1][0] < 25
     assert busy.error.message == "252 photos still waiting after 600 s without news."
 
 
 def test_a_few_that_are_stuck_in_each_batch_are_asked_about_together(watch):
-    busy, told = watch([0 if number % 50 else None for number in range(5000)], patience=3)
-    assert len(numbers(told)) == 4900
+    busy, found = watch([0 if number % 50 else None for number in range(5000)], patience=3)
+    assert len(numbers(found)) == 4900
     assert busy.requests < 50 + 20
 
 
 def test_before_it_gives_up_it_asks_about_all(watch):
     due = [None] * 3000
     due[2900] = 0
-    busy, told = watch(due, patience=3)
-    assert numbers(told) == [2900]
+    busy, found = watch(due, patience=3)
+    assert numbers(found) == [2900]
     assert busy.error.message == "2,999 photos still waiting after 3 s without news."

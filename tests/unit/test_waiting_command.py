@@ -5,32 +5,41 @@ from __future__ import annotations
 import io
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl import contract, results, tail
+from labelctl import results, tail
 from labelctl.commands import waiting
 from labelctl.errors import WaitTimeoutError
-from labelctl.results import Awaited
 from labelctl.stalls import Stall
+from labelctl.versions import Awaited
 from labelctl.view import View
-from tests.unit.photo_rows import NOW, event
+from tests.fakes.photos import PhotoTables
+from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
 
 @pytest.fixture
-def command(dynamodb, table, monkeypatch):
-    """Waits as `upload --wait` does. What is done when is told by a script, as `results.wait` would.
+def tables():
+    return PhotoTables()
+
+
+@pytest.fixture
+def label(tables):
+    return lambda *of: store(tables, labelled(*of))
+
+
+@pytest.fixture
+def command(tables, monkeypatch):
+    """Waits as `upload --wait` does. A script says what is done when, as `results.wait` would.
 
     What has been printed so far stands in `out` and `err`.
     """
 
     def run(mode, sent, script):
         view = View(mode, stdout=run.out, stderr=run.err)
-        aws = SimpleNamespace(dynamodb=dynamodb, s3=None)
-        session = SimpleNamespace(
-            view=view, aws=aws, stack=SimpleNamespace(table=table, bucket="photos")
-        )
+        session: Any = SimpleNamespace(view=view, reader=reader_of(tables))
         monkeypatch.setattr(waiting, "wait_for", lambda *_: script)
         return waiting.awaited(session, sent, 600, {"not_sent": []})
 
@@ -49,11 +58,11 @@ def printed(command):
 LABEL = {"Labels": [{"Name": "Dog", "Confidence": 90.0}]}
 
 
-def test_each_photo_is_printed_when_it_is_done(label, stored, command):
+def test_each_photo_is_printed_when_it_is_done(label, tables, command):
     a, b, c = sent = sends("a.jpg", "b.jpg", "c.jpg")
     label(event("a.jpg"), LABEL)
     label(event("c.jpg"), LABEL)
-    stored(contract.failed_header(event("b.jpg"), "v.aa", "TooLarge", "It is too large.", NOW))
+    store(tables, failed(event("b.jpg")))
 
     def script():
         yield [c]
@@ -97,12 +106,12 @@ def test_json_is_one_value_in_the_order_asked_for(label, command):
     for key in ("a.jpg", "b.jpg"):
         label(event(key), LABEL)
     assert command("json", sent, iter([[b], [a]])) == 0
-    told = json.loads(command.out.getvalue())
-    assert [photo["image"] for photo in told["photos"]] == ["a.jpg", "b.jpg"]
-    assert told["not_sent"] == []
+    value = json.loads(command.out.getvalue())
+    assert [photo["image"] for photo in value["photos"]] == ["a.jpg", "b.jpg"]
+    assert value["not_sent"] == []
 
 
-def test_a_removed_photo_is_told_of_along_the_way(label, command):
+def test_a_removed_photo_is_named_along_the_way(label, command):
     label(event("a.jpg"), LABEL)
     sent = sends("a.jpg", "gone.jpg")
     assert command("plain", sent, iter([[sent[0]]])) == 0
@@ -135,8 +144,8 @@ def test_credentials_that_end_meanwhile_lose_nothing_that_was_found(label, comma
 
     with pytest.raises(ClientError):
         command("json", sent, script())
-    told = json.loads(command.out.getvalue())
-    assert [photo["image"] for photo in told["photos"]] == [
+    value = json.loads(command.out.getvalue())
+    assert [photo["image"] for photo in value["photos"]] == [
         "b.jpg"
     ]  # of the other nothing is known
 

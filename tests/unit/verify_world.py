@@ -1,349 +1,206 @@
-"""A bucket, a table and queues in memory, as far as `verify` asks them, and what it asked of them.
+"""A bucket, both tables and the queues in memory, and what the function stores, for `verify`.
 
-What moto does is real and slow; here a world is made in no time, with pages as small as a test wants.
+    world = World()
+    event = world.put("a.jpg")            # S3's event; nobody is sent a message of it
+    world.label(event, {"Dog": 98.1})     # what the function stores for an event
+    findings, summary = world.check()     # an hour or more later
+
+`world.before["BatchGetItem"] = action` runs an action before each call of that name; it may raise, or
+return how many parts of a batch DynamoDB takes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
-from zlib import crc32
 
-from labelctl import contract, verify
-from labelctl.verdict import Finding
-from labelctl.verify import Progress, Summary
+from labelctl import contract, schema, verify
+from labelctl.contract import PhotoEvent
+from labelctl.findings import Finding, Progress, Summary
+from labelctl.reads import Reader
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.photos import LABELS, PHOTOS, detected
+from tests.fakes.queues import FakeQueues
+from tests.fakes.template import table_properties
+from tests.fakes.versions import VersionedBucket
+from tests.lambda_runtime import message_body, s3_record
 
-BEGIN = datetime(2030, 1, 1, 12, tzinfo=UTC)
-OLD = BEGIN.replace(hour=1)
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+OLD = NOW - timedelta(hours=11)
+HOUR = 3600.0
 
 STACK: Any = SimpleNamespace(
-    bucket="photos", table="labels", queue="work", dead_letters="dead", alarm_age=12 * 3600
+    bucket="photos",
+    table=PHOTOS,
+    labels_table=LABELS,
+    queue="work",
+    dead_letters="dead",
+    alarm_age=12 * HOUR,
 )
+
+_S3_EVENTS = {
+    "created": "ObjectCreated:Put",
+    "removed": "ObjectRemoved:DeleteMarkerCreated",
+    "version_removed": "ObjectRemoved:Delete",
+}
 
 
 class World:
-    """Stands for `Aws` and its clients. `page` is how many rows or versions come with one answer."""
+    """Stands for `Aws`. `page` is how many items or versions come with one answer. It is NOW."""
 
-    def __init__(self, page: int = 1000) -> None:
-        self.page = page
-        self.versions: dict[str, list[dict[str, Any]]] = {}  # newest first
-        word = {"image": {"S": contract.VOCABULARY}, "row": {"S": "~dog"}}  # is of no photo
-        self.rows: dict[str, dict[str, dict[str, Any]]] = {contract.VOCABULARY: {"~dog": word}}
-        self.calls: Counter[str] = Counter()
-        self.depths = [0]  # the last one stays
-        self.hidden = 0  # dead letters that somebody else holds
-        self.sent: list[contract.PhotoEvent] = []
-        self.before: dict[str, Any] = {}  # what happens right before a call
+    def __init__(self, page: int = 1000, *, versions: bool = True) -> None:
+        self.dynamodb = FakeDynamoDB(
+            {PHOTOS: table_properties("PhotosTable"), LABELS: table_properties("LabelsTable")}
+        )
+        self.s3, self.sqs = VersionedBucket(page, versions=versions), FakeQueues()
+        self.dynamodb.page_items = page
+        self.before: dict[str, Callable[[], Any]] = {}
+        self.now = NOW.timestamp()
+        for client in (self.dynamodb, self.s3, self.sqs):
+            client.before = self._before
+        self._events = 0
+        self._lock = RLock()
 
     @property
-    def s3(self) -> World:
-        return self
+    def calls(self) -> Counter[str]:
+        return self.dynamodb.calls + self.s3.calls + self.sqs.calls
 
-    dynamodb = sqs = s3
+    def _before(self, operation: str, request: Any) -> Any:
+        if operation == "ListObjectVersions" and request["MaxKeys"] == 1:
+            operation = "look"  # at a single object
+        with self._lock:
+            action = self.before.get(operation)
+            taken = action() if action else None
+            return taken if isinstance(taken, int) else None
 
-    # ---- how it came to be
+    def once(self, operation: str, action: Callable[[], Any], nth: int = 1) -> None:
+        """Run an action right before the nth call of an operation."""
+        calls = count(1)
+        self.before[operation] = lambda: action() if next(calls) == nth else None
+
+    # ---- what happens in the bucket
 
     def put(
-        self, key: str, version: str = "v1", at: datetime = OLD, etag: str = "e", size: int = 9
-    ) -> None:
-        self._hide(key)
-        told = {"Key": key, "VersionId": version, "Size": size, "LastModified": at}
-        self.versions[key].insert(0, {**told, "ETag": f'"{etag}"'})
+        self, key: str, content: str = "a picture", at: datetime = OLD, size: int = 9
+    ) -> PhotoEvent:
+        version, etag = self.s3.put(key, content, at, size)
+        return self._event(key, "created", version, etag, size)
 
-    def remove(self, key: str, at: datetime = OLD, marker: str = "m") -> None:
-        self._hide(key)
-        self.versions[key].insert(0, {"Key": key, "VersionId": marker, "LastModified": at})
+    def remove(self, key: str, at: datetime = OLD) -> PhotoEvent:
+        return self._event(key, "removed", self.s3.remove(key, at))
 
-    def _hide(self, key: str) -> None:
-        self.versions.setdefault(key, [])
+    def purge(self, key: str) -> PhotoEvent:
+        """Remove an object with all its versions."""
+        return self._event(key, "version_removed", self.s3.purge(key))
 
-    def header(self, key: str, number: int = 1, version_id: str = "v1", **more: Any) -> str:
-        """Store a header, made long ago; its version."""
-        sequencer = contract.pad_sequencer(f"{number:X}")
-        told = {
-            "status": "labelled",
-            "version": f"{sequencer}.aa",
-            "sequencer": sequencer,
-            "version_id": version_id,
-            "done_at": "2030-01-01T01:00:00.000Z",
-            **more,
-        }
-        labels = told.pop("label_count", 0)
-        item: dict[str, Any] = {name: {"S": text} for name, text in told.items() if text}
-        if told["status"] == "labelled":
-            item["label_count"] = {"N": str(labels)}
-        self.row(key, contract.HEADER, **item)
-        return str(told["version"])
+    def _event(
+        self, key: str, kind: Any, version: str, etag: str | None = None, size: int | None = None
+    ) -> PhotoEvent:
+        self._events += 1
+        sequencer = contract.pad_sequencer(f"{self._events:X}")
+        known = contract.known_version(version)
+        return PhotoEvent("photos", key, kind, sequencer, known, etag, size, contract.iso(OLD))
 
-    def row(self, key: str, row: str, **item: Any) -> None:
-        item = {"image": {"S": key}, "row": {"S": row}, **item}
-        self.rows.setdefault(key, {})[row] = item
+    def queue(self, event: PhotoEvent) -> None:
+        """Send S3's message of an event."""
+        self.sqs.send("work", body(event))
 
-    def labels(self, key: str, version: str, count: int) -> None:
-        for number in range(count):
-            self.row(key, f"{version}#{number}")
+    def give_up(self, event: PhotoEvent, error: str = "", reason: str = "") -> None:
+        """Put the message of an event into the dead-letter queue."""
+        attributes = {contract.ERROR_ATTRIBUTE: error, contract.REASON_ATTRIBUTE: reason}
+        self.sqs.send(
+            "dead", body(event), **{name: text for name, text in attributes.items() if text}
+        )
 
-    def labelled(
-        self, key: str, count: int = 2, number: int = 1, version_id: str = "v1", **more: Any
-    ) -> None:
-        version = self.header(key, number, version_id, label_count=count, **more)
-        self.labels(key, version, count)
+    # ---- what the function stores
 
-    # ---- what is asked
+    def label(
+        self,
+        event: PhotoEvent,
+        labels: Mapping[str, float] | None = None,
+        at: datetime = OLD,
+        about: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The labels of an event's photo, with its index items and the vocabulary."""
+        answer = detected({"Dog": 98.1} if labels is None else labels, about or {}, {})
+        attempt = schema.new_attempt(at.timestamp())
+        photo = schema.labelled_item(event, attempt, answer, contract.iso(at))
+        for item in (*schema.vocabulary_items(photo), *schema.index_items(photo)):
+            self.dynamodb.put(LABELS, item)
+        return self._publish(photo)
 
-    def _called(self, name: str) -> None:
-        self.calls[name] += 1
-        if happens := self.before.get(name):
-            happens()
+    def fail(self, event: PhotoEvent, at: datetime = OLD) -> dict[str, Any]:
+        attempt = schema.new_attempt(at.timestamp())
+        return self._publish(
+            schema.failed_item(event, attempt, "Empty", "The file is empty.", contract.iso(at))
+        )
 
-    def get_paginator(self, name: str) -> Any:
-        return SimpleNamespace(paginate=getattr(self, f"_{name}_pages"))
+    def forget(self, event: PhotoEvent, at: datetime = OLD) -> dict[str, Any]:
+        """The result of a removal."""
+        attempt = schema.new_attempt(at.timestamp())
+        return self._publish(schema.removed_item(event, attempt, contract.iso(at), 2_000_000_000))
 
-    def _list_object_versions_pages(self, *, Bucket: str, Prefix: str) -> Iterator[Any]:  # noqa: N803
-        found = [each for key in sorted(self.versions) for each in self._of(key, Prefix)]
-        for start in range(0, max(len(found), 1), self.page):
-            self._called("list_object_versions")
-            yield _listing(found[start : start + self.page])
+    def _publish(self, photo: dict[str, Any]) -> dict[str, Any]:
+        old = self.photo(photo["image"])
+        self.dynamodb.put(PHOTOS, photo)
+        for item in schema.index_items(old or {}):
+            self.dynamodb.drop(LABELS, item["label"], item["rank"])
+        return photo
 
-    def list_object_versions(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Any:  # noqa: N803
-        self._called("look")
-        found = [each for key in sorted(self.versions) for each in self._of(key, Prefix)]
-        return _listing(found[:MaxKeys])
+    # ---- what there is
 
-    def _of(self, key: str, prefix: str) -> list[dict[str, Any]]:
+    def photo(self, key: str) -> dict[str, Any] | None:
+        return self.dynamodb.item(PHOTOS, key)
+
+    def index(self) -> list[dict[str, Any]]:
+        """The index items, without the vocabulary."""
+        items = self.dynamodb.items(LABELS)
+        return [item for item in items if item["label"] != schema.VOCABULARY]
+
+    def requests(self) -> list[tuple[str, str, str]]:
+        """Kind, key and sequencer of what is in the work queue."""
         return [
-            {**each, "IsLatest": place == 0}
-            for place, each in enumerate(self.versions[key])
-            if key.startswith(prefix)
+            (event.kind, event.key, event.sequencer)
+            for text in self.sqs.bodies("work")
+            for event in contract.parse_message(text)
         ]
 
-    def scan(self, **request: Any) -> Any:
-        self._called("scan")
-        assert "ConsistentRead" not in request
-        found = [
-            (key, row, item)
-            for key in sorted(self.rows, key=lambda key: crc32(key.encode()))
-            if crc32(key.encode()) % request["TotalSegments"] == request["Segment"]
-            for row, item in sorted(self.rows[key].items())
-        ]
-        start = 0
-        if last := request.get("ExclusiveStartKey"):
-            places = [(key, row) for key, row, _ in found]
-            start = places.index((last["image"]["S"], last["row"]["S"])) + 1
-        page = found[start : start + self.page]
-        prefix = request.get("ExpressionAttributeValues", {}).get(":prefix", {}).get("S", "")
-        answer: Any = {
-            "Items": [item for key, _, item in page if key.startswith(prefix)],
-            "ConsumedCapacity": {"CapacityUnits": 0.5},
-        }
-        if start + self.page < len(found):
-            answer["LastEvaluatedKey"] = {"image": {"S": page[-1][0]}, "row": {"S": page[-1][1]}}
-        return answer
+    @property
+    def reader(self) -> Reader:
+        return Reader(self.dynamodb, PHOTOS, LABELS)
 
-    def query(self, **request: Any) -> Any:
-        assert request["ConsistentRead"]
-        last = request.get("ExclusiveStartKey", {"row": {"S": ""}})["row"]["S"]
-        if not last:
-            self._called("query")
-        image = request["ExpressionAttributeValues"][":image"]["S"]
-        items = [item for row, item in sorted(self.rows.get(image, {}).items()) if row > last]
-        answer: Any = {"Items": [_projected(item, request) for item in items[: self.page]]}
-        if len(items) > self.page:
-            answer["LastEvaluatedKey"] = {"row": items[self.page - 1]["row"]}
-        return answer
-
-    def batch_get_item(self, *, RequestItems: Any, **_: Any) -> Any:  # noqa: N803
-        self._called("batch_get_item")
-        [request] = RequestItems.values()
-        assert 0 < len(request["Keys"]) <= 100
-        assert request["ConsistentRead"]
-        found = [
-            self.rows.get(key["image"]["S"], {}).get(key["row"]["S"]) for key in request["Keys"]
-        ]
-        items = [_projected(item, request) for item in found if item]
-        return {"Responses": {"labels": items}, "UnprocessedKeys": {}}
-
-    def get_queue_attributes(self, *, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
-        if QueueUrl == "dead":
-            return {"Attributes": {"ApproximateNumberOfMessagesNotVisible": str(self.hidden)}}
-        self._called("get_queue_attributes")
-        depth = self.depths.pop(0) if len(self.depths) > 1 else self.depths[0]
-        return {"Attributes": {"ApproximateNumberOfMessages": str(depth)}}
-
-    def receive_message(self, **_: Any) -> Any:
-        self._called("receive_message")
-        return {"ResponseMetadata": {}}
-
-    def send_message_batch(self, *, QueueUrl: str, Entries: Any) -> Any:  # noqa: N803
-        self._called("send_message_batch")
-        assert QueueUrl == "work"
-        for entry in Entries:
-            self.sent += contract.parse_message(entry["MessageBody"])
-        return {}
-
-
-def _projected(item: dict[str, Any], request: Any) -> dict[str, Any]:
-    """Of an item only what was asked for."""
-    names = request["ExpressionAttributeNames"]
-    asked = [names.get(name, name) for name in request["ProjectionExpression"].split(", ")]
-    return {name: item[name] for name in asked if name in item}
-
-
-def _listing(found: list[dict[str, Any]]) -> Any:
-    return {
-        "ResponseMetadata": {},
-        "Versions": [each for each in found if "ETag" in each],
-        "DeleteMarkers": [each for each in found if "ETag" not in each],
-    }
-
-
-# ---- a look at it
-
-HOUR = 3600.0
-
-
-class Later:
-    """A clock that goes on by sleeping; `passed` seconds go by once the listing has begun."""
-
-    def __init__(self, begin: float = BEGIN.timestamp(), passed: float = 0) -> None:
-        self._now = begin
-        self._passed = passed
-        self.slept = 0.0
-
-    def __call__(self) -> float:
-        now = self._now
-        self._now += self._passed
-        self._passed = 0
-        return now
+    # ---- the check
 
     def sleep(self, seconds: float) -> None:
-        self._now += seconds
-        self.slept += seconds
+        self.now += seconds
+
+    def steps(self, **options: Any) -> list[Progress | Finding | Summary]:
+        return list(verify.verify(self, STACK, clock=lambda: self.now, sleep=self.sleep, **options))
+
+    def check(self, **options: Any) -> tuple[list[Finding], Summary]:
+        """The findings of a check, and its summary, whose numbers are consistent."""
+        *steps, summary = self.steps(**options)
+        assert isinstance(summary, Summary)
+        findings = [step for step in steps if isinstance(step, Finding)]
+        assert all(isinstance(step, Finding | Progress) for step in steps)
+        assert Counter(finding.kind for finding in findings) == summary.problems
+        assert summary.repaired == sum(finding.repaired for finding in findings)
+        return findings, summary
 
 
-def check(world: Any, stack: Any = STACK, **more: Any) -> tuple[list[Finding], Summary]:
-    clock = more.pop("clock", None) or Later()
-    steps = list(verify.verify(world, stack, clock=clock, sleep=clock.sleep, **more))
-    *_, summary = steps
-    assert isinstance(summary, Summary)
-    findings = [step for step in steps if isinstance(step, Finding)]
-    assert Counter(finding.kind for finding in findings) == summary.amiss
-    assert len(findings) + sum(isinstance(step, Progress) for step in steps) + 1 == len(steps)
-    without = {"missing", "dead_letter", "outdated", "incomplete"}
-    if not any(f.kind == "dead_letter" for f in findings):  # it may be that of a removal
-        bad = sum(count for kind, count in summary.amiss.items() if kind in without)
-        assert (
-            summary.photos
-            == summary.labelled + summary.failed + summary.waiting + summary.unclear + bad
-        )
-    return findings, summary
+def body(event: PhotoEvent) -> str:
+    """S3's message of an event."""
+    photo = {"versionId": event.version_id, "eTag": event.etag, "size": event.size}
+    known = {name: value for name, value in photo.items() if value is not None}
+    return message_body(s3_record(event.key, event.sequencer, _S3_EVENTS[event.kind], **known))
 
 
 def kinds(findings: list[Finding]) -> dict[str, str]:
+    """The kind of each finding by its photo, of which there is one each."""
+    assert len({finding.image for finding in findings}) == len(findings)
     return {finding.image: finding.kind for finding in findings}
-
-
-# ---- what can be amiss with x.jpg, and the sequencer of the request that mends it
-
-
-def missing(world):
-    world.put("x.jpg")
-
-
-def missing_with_rows_of_an_attempt(world):
-    world.put("x.jpg")
-    world.labels("x.jpg", contract.pad_sequencer("9") + ".aa", 2)
-
-
-def taken_for_removed(world):
-    world.put("x.jpg")
-    world.header("x.jpg", status="removed", version_id="")
-
-
-def outdated(world):
-    world.put("x.jpg", "v1")
-    world.put("x.jpg", "v2")
-    world.labelled("x.jpg", version_id="v1")
-
-
-def outdated_failure(world):
-    world.put("x.jpg", "v2")
-    world.header("x.jpg", status="failed", version_id="v1")
-
-
-def incomplete(world):
-    world.put("x.jpg")
-    world.labels("x.jpg", world.header("x.jpg", label_count=3), 2)
-
-
-def one_too_many(world):
-    world.put("x.jpg")
-    world.labels("x.jpg", world.header("x.jpg", label_count=1), 2)
-
-
-def orphaned(world):
-    world.labelled("x.jpg")
-
-
-def orphaned_failure(world):
-    world.header("x.jpg", status="failed")
-
-
-def hidden_by_a_marker(world):
-    world.put("x.jpg")
-    world.remove("x.jpg")
-    world.labelled("x.jpg")
-
-
-def rows_beside_a_tombstone(world):
-    world.remove("x.jpg")
-    world.header("x.jpg", number=2, status="removed", version_id="")
-    world.labels("x.jpg", contract.pad_sequencer("1") + ".aa", 2)
-
-
-def rows_without_header(world):
-    world.labels("x.jpg", contract.pad_sequencer("1") + ".aa", 2)
-
-
-def leftovers(world):
-    world.put("x.jpg")
-    world.labelled("x.jpg", number=2)
-    world.labels("x.jpg", contract.pad_sequencer("1") + ".aa", 2)
-
-
-def leftovers_of_another_attempt(world):
-    world.put("x.jpg")
-    world.labelled("x.jpg", number=2)
-    world.labels("x.jpg", contract.pad_sequencer("2") + ".bb", 2)
-
-
-def leftovers_of_a_later_event(world):
-    world.put("x.jpg")
-    world.labelled("x.jpg", number=2)
-    world.labels("x.jpg", contract.pad_sequencer("3") + ".aa", 2)
-
-
-def after(number: str, count: int = 1) -> str:
-    return f"{contract.pad_sequencer(number)}:{count:08X}"
-
-
-DAMAGES = [
-    (missing, "missing", after("0")),
-    (missing_with_rows_of_an_attempt, "missing", after("9")),
-    (taken_for_removed, "missing", after("1")),
-    (outdated, "outdated", after("1")),
-    (outdated_failure, "outdated", after("1")),
-    (incomplete, "incomplete", after("1")),
-    (one_too_many, "incomplete", after("1")),
-    (orphaned, "orphaned", after("1")),
-    (orphaned_failure, "orphaned", after("1")),
-    (hidden_by_a_marker, "orphaned", after("1")),
-    (rows_beside_a_tombstone, "orphaned", after("2")),
-    (rows_without_header, "orphaned", after("1")),
-    (leftovers, "leftovers", contract.pad_sequencer("2")),  # only a sweep: no new result
-    (leftovers_of_another_attempt, "leftovers", contract.pad_sequencer("2")),
-    (leftovers_of_a_later_event, "leftovers", after("3")),
-]

@@ -1,0 +1,191 @@
+"""Reading DynamoDB: pages and batches, with the bill, whatever it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelctl import dynamodb
+from labelctl.dynamodb import TableReader
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.binary()
+    | st.decimals(allow_nan=False, allow_infinity=False, places=5, min_value=-1e9, max_value=1e9)
+    | st.sets(st.text(min_size=1), min_size=1),
+    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_items_are_what_boto3_makes_of_them(value: Any) -> None:
+    item = {"it": TypeSerializer().serialize(value)}
+    assert dynamodb._plain(item) == {"it": TypeDeserializer().deserialize(item["it"])}
+
+
+@pytest.fixture
+def table() -> PhotoTables:
+    """150 photos, each with a dog."""
+    table = PhotoTables()
+    for number in range(150):
+        table.put_photo(f"{number}.jpg", {"Dog": 90})
+    return table
+
+
+def reader_of(client: FakeDynamoDB) -> TableReader:
+    return TableReader(client)  # type: ignore[arg-type]
+
+
+def keys(count: int) -> list[dict[str, str]]:
+    return [{"image": f"{number}.jpg"} for number in range(count)]
+
+
+def with_label(label: str) -> dict[str, Any]:
+    return {
+        "KeyConditionExpression": "label = :label",
+        "ExpressionAttributeValues": {":label": {"S": label}},
+    }
+
+
+READ: dict[str, Callable[[TableReader], int]] = {
+    "GetItem": lambda reader: len([reader.get(PHOTOS, {"image": "7.jpg"})]),
+    "BatchGetItem": lambda reader: len([*reader.batch_get(PHOTOS, keys(1), consistent=True)]),
+    "Query": lambda reader: next(reader.query(LABELS, **with_label("dog"), Limit=1))["Count"],
+    "Scan": lambda reader: sum(map(len, reader.scan(PHOTOS, ["image"]))) - 149,
+}
+
+
+@pytest.mark.parametrize("silent", ["BatchGetItem", "Query", "Scan", "GetItem"])
+def test_the_units_are_unknown_when_one_answer_does_not_state_them(
+    table: PhotoTables, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    """Such as an emulator's."""
+    asked = table._count
+
+    def ask(operation: str, *about: Any) -> Any:
+        answer = asked(operation, *about)
+        return {**answer, "ConsumedCapacity": None} if operation == silent else answer
+
+    monkeypatch.setattr(table, "_count", ask)
+    reader = reader_of(table)
+    assert [read(reader) for read in READ.values()] == [1, 1, 1, 1]
+    assert str(reader.spent) == "7 requests, read units unknown"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 90), min_size=1, max_size=12),
+    descending=st.booleans(),
+    first=st.integers(1, 200),
+)
+def test_queries_are_merged_in_their_order(counts: list[int], descending: bool, first: int) -> None:
+    table = PhotoTables()
+    for number, count in enumerate(counts):
+        for each in range(count):
+            item = {"label": f"l{number}", "rank": f"{(each * 7919) % 1000:03} {number} {each}"}
+            table.put(LABELS, {**item, "image": "a.jpg", "uploaded_at": "2030"})
+    queries = [
+        {**with_label(f"l{number}"), "ScanIndexForward": not descending}
+        for number in range(len(counts))
+    ]
+    items = reader_of(table).merged(LABELS, queries, "rank", descending=descending, first=first)
+    ranks = [item["rank"] for item in items]
+    assert len(ranks) == sum(counts)
+    assert ranks == sorted(ranks, reverse=descending)
+
+
+def test_pages_grow_as_long_as_more_is_wanted(table: PhotoTables) -> None:
+    for number in range(4000):
+        item = {"label": "dog", "rank": f"{number:04}", "image": "a.jpg", "uploaded_at": "2030"}
+        table.put(LABELS, item)
+    limits: list[int] = []
+    table.before = lambda _, request: limits.append(request["Limit"])
+    query = with_label("dog")
+    items = reader_of(table).merged(LABELS, [query], "rank", descending=False, first=30)
+    assert len([*islice(items, 30)]) == 30
+    assert limits == [37]
+    assert len([*items]) == 4150 - 30
+    assert limits == [37, 148, 592, 1000, 1000, 1000, 1000]
+
+
+# ---- when DynamoDB is busy
+
+
+def test_what_was_left_out_is_asked_for_again(
+    table: PhotoTables, monkeypatch: pytest.MonkeyPatch, naps: Any
+) -> None:
+    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    taken = [0, 0, 70]
+    table.before = lambda *_: taken.pop(0) if taken else None
+    found = [*reader_of(table).batch_get(PHOTOS, keys(150), consistent=False)]
+    assert len({item["image"] for item in found}) == len(found) == 150
+    assert naps == [0.05, 0.1, 0.2]
+
+
+def test_what_does_not_fit_into_one_answer_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, naps: Any
+) -> None:
+    """An answer has 16 MB at most."""
+    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    table = PhotoTables()
+    for number in range(60):
+        table.fail_photo(f"{number}.jpg", "x" * 390_000)
+    assert len([*reader_of(table).batch_get(PHOTOS, keys(60), consistent=False)]) == 60
+    assert table.calls == {"BatchGetItem": 2}
+
+
+def throttled(operation: str) -> ClientError:
+    error = {"Code": "ProvisionedThroughputExceededException", "Message": "Too much."}
+    return ClientError({"Error": error}, operation)
+
+
+@pytest.mark.parametrize("times", [1, 20])
+@pytest.mark.parametrize("operation", READ)
+def test_a_throttled_table_is_asked_again(
+    table: PhotoTables, monkeypatch: pytest.MonkeyPatch, naps: Any, operation: str, times: int
+) -> None:
+    left = [None] * times
+
+    def busy(name: str, _: Any) -> None:
+        assert name == operation
+        if left:
+            left.pop()
+            raise throttled(name)
+
+    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    table.before = busy
+    reader = reader_of(table)
+    assert READ[operation](reader) == 1
+    assert len(naps) == times
+    assert max(naps) <= 5
+    assert reader.spent.requests == table.calls.total()  # those that failed cost nothing
+
+
+def test_one_that_stays_throttled_is_given_up(
+    table: PhotoTables, monkeypatch: pytest.MonkeyPatch, naps: Any
+) -> None:
+    def busy(name: str, _: Any) -> None:
+        raise throttled(name)
+
+    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    table.before = busy
+    with pytest.raises(ClientError, match="Too much"):
+        [*_] = reader_of(table).batch_get(PHOTOS, keys(1), consistent=False)
+    assert 60 < sum(naps) < 120
+
+
+def test_another_refusal_is_final(table: PhotoTables) -> None:
+    with pytest.raises(ClientError, match="no table"):
+        [*_] = reader_of(table).batch_get("others", keys(1), consistent=False)

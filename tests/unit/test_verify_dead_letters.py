@@ -1,0 +1,144 @@
+"""`verify` and dead letters: which of them explain a problem, and what becomes of them."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import pytest
+
+from labelctl import dead_letters, verify
+from tests.unit.verify_world import World, kinds
+
+
+@pytest.fixture(params=[1, 3, 1000])
+def world(request: pytest.FixtureRequest) -> World:
+    """An empty world, with pages of several sizes."""
+    return World(request.param)
+
+
+# ---- which of them count
+
+
+def test_a_dead_letter_is_found_with_its_reason_and_moved_back(world):
+    event = world.put("x.jpg")
+    world.give_up(event, "AccessDeniedException", "Rekognition may not read the photo.")
+    world.label(world.put("a.jpg"))
+
+    [finding], summary = world.check()
+    assert (finding.kind, finding.image) == ("dead_letter", "x.jpg")
+    assert finding.detail == (
+        "Given up. AccessDeniedException: Rekognition may not read the photo."
+    )
+    assert (summary.photos, summary.labelled) == (2, 1)
+    assert len(world.sqs.bodies("dead")) == 1
+    assert world.sqs.take("dead")  # given back: anybody may see it
+
+    world.sqs = type(world.sqs)()
+    world.give_up(event)
+    [finding], _ = world.check(repair=True)
+    assert re.fullmatch(r"Given up\. The function failed or was stopped .*\.", finding.detail)
+    assert finding.repaired
+    assert world.requests() == [("created", "x.jpg", event.sequencer)]
+    assert world.sqs.bodies("dead") == []
+
+
+def test_the_dead_letter_of_a_removal(world):
+    world.label(world.put("x.jpg"))
+    event = world.remove("x.jpg")
+    world.give_up(event)
+    [finding], summary = world.check(repair=True)
+    assert (finding.kind, summary.photos) == ("dead_letter", 0)
+    assert world.requests() == [("removed", "x.jpg", event.sequencer)]
+
+
+def test_a_dead_letter_that_would_not_help_stays_and_a_request_is_sent(world):
+    older = world.put("x.jpg")
+    world.put("x.jpg", "another picture")
+    world.give_up(older)
+    [finding], _ = world.check(repair=True)
+    assert finding.kind == "missing"
+    assert [kind for kind, *_ in world.requests()] == ["requested"]
+    assert len(world.sqs.bodies("dead")) == 1
+
+
+def test_of_several_dead_letters_only_the_one_that_helps_is_moved_back(world):
+    world.give_up(world.put("x.jpg"))
+    event = world.put("x.jpg", "another picture")
+    world.give_up(event, "Newer", "It is of the newer one.")
+    [finding], _ = world.check(repair=True)
+    assert finding.detail == "Given up. Newer: It is of the newer one."
+    assert world.requests() == [("created", "x.jpg", event.sequencer)]
+    assert len(world.sqs.bodies("dead")) == 1
+
+
+def test_a_dead_letter_of_a_photo_without_a_problem_is_left_alone(world):
+    event = world.put("well.jpg")
+    world.give_up(event)
+    world.label(event)
+    world.sqs.send("dead", "not an event")
+    world.give_up(world.put("x.jpg"))
+    findings, _ = world.check(repair=True)
+    assert kinds(findings) == {"x.jpg": "dead_letter"}
+    assert len(world.sqs.bodies("dead")) == 2
+
+
+# ---- while others read or move them
+
+
+def test_a_dead_letter_that_is_moved_back_before_it_was_read_waits(world):
+    event = world.put("x.jpg")
+    world.give_up(event)
+
+    def moved():
+        message = world.sqs.take("dead")
+        world.sqs.delete("dead", message)
+        world.queue(event)
+
+    world.once("ReceiveMessage", moved)
+    findings, summary = world.check()
+    assert (findings, summary.waiting) == ([], 1)
+
+
+def test_a_photo_that_is_given_up_and_labelled_by_a_retry_is_ok(world):
+    event = world.put("x.jpg")
+    world.give_up(event)
+
+    def retried():
+        world.label(event)
+
+    world.once("BatchGetItem", retried)
+    findings, summary = world.check()
+    assert (findings, summary.labelled) == ([], 1)
+
+
+def test_dead_letters_that_another_command_reads_are_reported_as_unseen(world):
+    world.give_up(world.put("x.jpg"))
+    world.sqs.take("dead")
+    findings, summary = world.check()
+    assert kinds(findings) == {"x.jpg": "missing"}
+    assert summary.unseen.hidden == 1
+    assert not world.check(prefix="y")[1].unseen  # where nothing is wrong they do not matter
+
+
+def test_a_dead_letter_is_hidden_from_others_until_it_was_moved_back(world):
+    """Otherwise another command could take it in between, and nothing would be repaired."""
+    event = world.put("x.jpg")
+    world.give_up(event)
+    taken: list[Any] = []
+    world.once("SendMessageBatch", lambda: taken.append(world.sqs.take("dead")))
+    [finding], _ = world.check(repair=True)
+    assert finding.repaired
+    assert taken == [None]
+    assert world.requests() == [("created", "x.jpg", event.sequencer)]
+    assert world.sqs.bodies("dead") == []
+
+
+def test_more_dead_letters_than_can_be_held_are_reported_as_unseen(world, monkeypatch):
+    monkeypatch.setattr(verify, "held", partial(dead_letters.held, limit=2))
+    for number in range(4):
+        world.give_up(world.put(f"{number}.jpg"))
+    findings, summary = world.check()
+    assert summary.unseen.cut_off
+    assert sorted(finding.kind for finding in findings) == [*["dead_letter"] * 2, *["missing"] * 2]
