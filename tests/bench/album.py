@@ -133,4 +133,4 @@ def _outcomes(log: str) -> Counter[str]:
 
 
 def _labelled(cloud: Trial) -> int:
-    return sum(row["status"]["S"] == "labelled" for row in cloud.headers())
+    return sum(item["status"] == "labelled" for item in cloud.items("Table"))

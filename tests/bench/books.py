@@ -1,6 +1,6 @@
-"""What the bucket and the table hold, read with boto3 alone, and whether they agree.
+"""What the bucket and both tables hold, read with boto3 alone, and whether they agree.
 
-This is a second opinion: it shares no code with labelctl beyond the names of the rows' attributes,
+This is a second opinion: it shares no code with labelctl beyond the names of the items' attributes,
 reads everything into memory, and wants the pipeline to be at rest.
 """
 
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
-
-from boto3.dynamodb.types import TypeDeserializer
 
 from tests.bench.cloud import Trial
 
-HEADER = "#"
-_deserialize = TypeDeserializer().deserialize
+VOCABULARY = "VOCABULARY"
+Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,52 +26,88 @@ class Expected:
     label: str = ""
 
 
-def check(cloud: Trial, expected: Mapping[str, Expected]) -> tuple[Counter[str], list[str]]:
-    """How many photos have each status, and all that is amiss, as sentences."""
+@dataclass
+class Books:
+    """How many photos have each status, what is wrong (sentences that begin with a photo's key), and
+    how many index items lead nowhere: killed workers leave some, and searches pass over them."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    unused: int = 0
+
+
+def check(cloud: Trial, expected: Mapping[str, Expected]) -> Books:
+    """Compare what is there with what is expected, and the tables with each other."""
     there = dict(_newest(cloud))
-    rows = _rows(cloud)
-    amiss = [f"{key}: was uploaded and is not in the bucket" for key in set(expected) - set(there)]
-    amiss += [f"{key}: is in the bucket, but nobody sent it" for key in set(there) - set(expected)]
-    counts: Counter[str] = Counter()
-    for key in set(there) | set(rows):
-        found = rows.get(key, [])
-        headers = [row for row in found if row["row"] == HEADER]
-        labels = [row for row in found if row["row"] != HEADER]
-        if not headers:
-            amiss.append(f"{key}: no header, {len(labels)} label rows")
+    items = {item["image"]: item for item in cloud.items("Table")}
+    index: dict[str, list[Item]] = defaultdict(list)
+    words = set()
+    for item in cloud.items("LabelsTable"):
+        if item["label"] == VOCABULARY:
+            words.add(item["name"])
+        else:
+            index[item["image"]].append(item)
+    books = Books()
+    books.wrong += [
+        f"{key}: was uploaded and is not in the bucket" for key in set(expected) - set(there)
+    ]
+    books.wrong += [
+        f"{key}: is in the bucket, but nobody sent it" for key in set(there) - set(expected)
+    ]
+    for key in set(there) | set(items) | set(index):
+        if key not in items:
+            books.unused += len(index[key])
+            if key in there:
+                books.wrong.append(f"{key}: has no item")
             continue
-        header = headers[0]
-        counts[header["status"]] += 1
-        amiss += [
-            f"{key}: {wrong}"
-            for wrong in _faults(header, labels, there.get(key), expected.get(key))
+        item = items[key]
+        books.statuses[item["status"]] += 1
+        ours = [each for each in index[key] if each["rank"].endswith(f" {item['attempt']}")]
+        books.unused += len(index[key]) - len(ours)
+        faults = [
+            *_faults(item, there.get(key), expected.get(key)),
+            *_index_faults(item, ours),
+            *(f"the vocabulary lacks {name}" for name in item.get("labels", {}).keys() - words),
         ]
-    return counts, sorted(amiss)
+        books.wrong += [f"{key}: {fault}" for fault in faults]
+    books.wrong.sort()
+    return books
 
 
-def _faults(
-    header: dict[str, Any],
-    labels: list[dict[str, Any]],
-    version: str | None,
-    wanted: Expected | None,
-) -> Iterator[str]:
-    ours = [row for row in labels if row["row"].startswith(header["version"] + "#")]
-    if len(ours) != len(labels):
-        yield f"{len(labels) - len(ours)} rows of another version than {header['version']}"
-    if len(ours) != header.get("label_count", 0):
-        yield f"{len(ours)} label rows, the header says {header.get('label_count', 0)}"
-    if {row["name"]: row["confidence"] for row in ours} != header.get("labels", {}):
-        yield "the header names other labels than the rows"
+def _faults(item: Item, version: str | None, wanted: Expected | None) -> Iterator[str]:
+    labels = item.get("labels", {})
+    if len(labels) != item.get("label_count", 0):
+        yield f"{len(labels)} labels, but it counts {item.get('label_count', 0)}"
+    if bool(labels) > (item["status"] == "labelled"):
+        yield f"it is {item['status']} and has labels"
     if version is None:
-        if header["status"] != "removed":
-            yield f"it is gone, but {header['status']}"
+        if item["status"] != "removed":
+            yield f"it is gone, but {item['status']}"
         return
-    if header.get("version_id") != version:
-        yield f"the header is of version {header.get('version_id')}, the photo is {version}"
-    if wanted and header["status"] != wanted.status:
-        yield f"{header['status']} ({header.get('reason')}), should be {wanted.status}"
-    if wanted and wanted.label and wanted.label not in {row["name"] for row in ours}:
+    if item.get("version_id") != version:
+        yield f"the item is of version {item.get('version_id')}, the photo is {version}"
+    if wanted and item["status"] != wanted.status:
+        yield f"{item['status']} ({item.get('reason')}), should be {wanted.status}"
+    if wanted and wanted.label and wanted.label not in labels:
         yield f"no label {wanted.label}: they are of another version"
+
+
+def _index_faults(item: Item, ours: list[Item]) -> Iterator[str]:
+    """What is wrong with the index items of a photo's own attempt."""
+    labels = {name.lower(): confidence for name, confidence in item.get("labels", {}).items()}
+    found = {each["label"]: each for each in ours}
+    if len(found) != len(ours):
+        yield "two index items for one label"
+    if labels.keys() - found.keys():
+        yield f"a search misses it by {', '.join(sorted(labels.keys() - found.keys()))}"
+    if found.keys() - labels.keys():
+        yield f"a search finds it by {', '.join(sorted(found.keys() - labels.keys()))}"
+    for label in labels.keys() & found.keys():
+        ranked = 100 - Decimal(found[label]["rank"][:7])
+        if not labels[label] <= ranked < labels[label] + Decimal("0.001"):
+            yield f"{label} has confidence {labels[label]} and ranks as {ranked}"
+        if found[label]["uploaded_at"] != item["uploaded_at"]:
+            yield f"{label} has another date in the index: {found[label]['uploaded_at']}"
 
 
 def _newest(cloud: Trial) -> Iterator[tuple[str, str]]:
@@ -85,18 +120,3 @@ def _newest(cloud: Trial) -> Iterator[tuple[str, str]]:
         for version in page.get("Versions", []):
             if version["IsLatest"]:
                 yield version["Key"], version["VersionId"]
-
-
-def _rows(cloud: Trial) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    pages = (
-        cloud.client("dynamodb")
-        .get_paginator("scan")
-        .paginate(TableName=cloud.outputs["Table"], ConsistentRead=True)
-    )
-    for page in pages:
-        for item in page["Items"]:
-            row = {name: _deserialize(value) for name, value in item.items()}
-            if not row["row"].startswith("~"):  # the vocabulary, which is of no photo
-                rows[row["image"]].append(row)
-    return rows

@@ -4,7 +4,7 @@ Between the function and Rekognition, DynamoDB and SQS stand stand-ins that thro
 talk nonsense and drop connections. Meanwhile the function's processes and the local cloud's engine
 are killed at moments by chance, photos are replaced and removed, and some photos are no pictures. A
 user, who is cut off by all this, starts `labelctl upload` again. When the queue is empty, the bucket
-and the table are compared: by `labelctl verify`, and without it (tests.bench.books).
+and both tables are compared: by `labelctl verify --index`, and without it (tests.bench.books).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FEW_UPLOADS = 20  # a user gives up sometime
 
 @dataclass
 class Outcome:
-    """What came of it; `amiss` is empty when all is well."""
+    """What came of it; `wrong` is empty when all is well. `unused`: index items that lead nowhere."""
 
     photos: int
     statuses: Counter[str] = field(default_factory=Counter)
@@ -54,27 +54,29 @@ class Outcome:
     faults: dict[str, Counter[str]] = field(default_factory=dict)
     wasted: float = 0.0
     seconds: float = 0.0
-    amiss: list[str] = field(default_factory=list)
+    unused: int = 0
+    wrong: list[str] = field(default_factory=list)
 
 
 def chaos(photos: int, seed: int) -> int:
-    """Print the figures of a run with four kills of each kind; 0 if nothing is amiss."""
+    """Print the figures of a run with four kills of each kind; 0 if nothing is wrong."""
     with trial("--concurrency", "4") as cloud:
         outcome = run(cloud, photos=photos, seed=seed, kills=4)
     print(f"photos              {outcome.photos}, seed {seed}")
     for status in ("labelled", "failed", "removed"):
         print(f"{status:<19} {outcome.statuses[status]}")
     print(f"dead letters        {outcome.dead_letters}")
-    print(f"kill -9             {_told(outcome.kills)}")
+    print(f"kill -9             {_listed(outcome.kills)}")
     print(f"runs of upload      {outcome.uploads}")
     for service, faults in outcome.faults.items():
-        print(f"{service:<19} {_told(faults)}")
+        print(f"{service:<19} {_listed(faults)}")
     print(f"wasted calls        {outcome.wasted:.1%}")
+    print(f"unused index items  {outcome.unused}")
     print(f"seconds             {outcome.seconds:.0f}")
-    print(f"amiss               {len(outcome.amiss) or 'nothing'}")
-    for sentence in outcome.amiss:
+    print(f"wrong               {len(outcome.wrong) or 'nothing'}")
+    for sentence in outcome.wrong:
         print(f"    {sentence}")
-    return 1 if outcome.amiss else 0
+    return 1 if outcome.wrong else 0
 
 
 def run(
@@ -112,7 +114,7 @@ def run(
         cloud.ask("status")  # brings the engine up, if it was killed last
         outcome.kills = Counter(what.split()[-1] for _, what in killer.deeds)
         if not cloud.await_rest(PATIENCE):
-            outcome.amiss.append(f"the queue is not empty: {cloud.messages()}")
+            outcome.wrong.append(f"the queue is not empty: {cloud.messages()}")
         outcome.seconds = time.monotonic() - started
         outcome.wasted = rekognition.record.wasted()
         outcome.faults = {
@@ -122,15 +124,16 @@ def run(
         }
     outcome.dead_letters = sum(cloud.messages("DeadLetterQueue"))
     if outcome.dead_letters:
-        outcome.amiss.append(f"{outcome.dead_letters} dead letters")
-    outcome.statuses, wrong = check(cloud, album.expected)
+        outcome.wrong.append(f"{outcome.dead_letters} dead letters")
+    books = check(cloud, album.expected)
+    outcome.statuses, outcome.unused = books.statuses, books.unused
     records = (rekognition.record, dynamodb.record)
-    for sentence in wrong:
+    for sentence in books.wrong:
         key = sentence.partition(":")[0]
-        outcome.amiss += [sentence, *_story(cloud, key, started, killer.deeds, *records)]
-    verified = cloud.ask("verify", "-o", "json")
-    if verified.code != (5 if wrong or outcome.dead_letters else 0):
-        outcome.amiss.append(f"verify ended with {verified.code}: {verified.out} {verified.err}")
+        outcome.wrong += [sentence, *_story(cloud, key, started, killer.deeds, *records)]
+    verified = cloud.ask("verify", "--index", "-o", "json")
+    if verified.code != (5 if books.wrong or outcome.dead_letters else 0):
+        outcome.wrong.append(f"verify ended with {verified.code}: {verified.out} {verified.err}")
     return outcome
 
 
@@ -160,7 +163,7 @@ class _Album:
 
 
 class _Killer(threading.Thread):
-    """Kills workers and the engine in turn, at moments by chance, and tells of its deeds."""
+    """Kills workers and the engine in turn, at moments by chance, and records when."""
 
     def __init__(self, cloud: Trial, die: Random, each: int, pace: float) -> None:
         super().__init__(name="killer")
@@ -232,5 +235,5 @@ def _story(
             yield f"    log     {event['message'].strip()}"
 
 
-def _told(counts: Counter[str]) -> str:
+def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common())

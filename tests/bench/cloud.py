@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.dynamodb.types import TypeDeserializer
 
 from labelctl.local import processes
 from tests.e2e.conftest import Answer, User, clean_environment
@@ -61,7 +62,7 @@ class Trial:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """The stack's outputs: PhotosBucket, Table, Queue, DeadLetterQueue, Function, LogGroup."""
+        """The stack's outputs: PhotosBucket, Table, LabelsTable, Queue, DeadLetterQueue, Function, …"""
         stacks = self.client("cloudformation").describe_stacks(StackName="labelctl")["Stacks"]
         return {one["OutputKey"]: one["OutputValue"] for one in stacks[0]["Outputs"]}
 
@@ -85,13 +86,13 @@ class Trial:
 
     def messages(self, queue: str = "Queue") -> tuple[int, int]:
         """How many messages wait in a queue, and how many are being worked on or put off."""
-        told = self.client("sqs").get_queue_attributes(
+        attributes = self.client("sqs").get_queue_attributes(
             QueueUrl=self.outputs[queue], AttributeNames=["All"]
         )["Attributes"]
         return (
-            int(told["ApproximateNumberOfMessages"]),
-            int(told["ApproximateNumberOfMessagesNotVisible"])
-            + int(told.get("ApproximateNumberOfMessagesDelayed", 0)),
+            int(attributes["ApproximateNumberOfMessages"]),
+            int(attributes["ApproximateNumberOfMessagesNotVisible"])
+            + int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
         )
 
     def await_rest(self, patience: float) -> bool:
@@ -102,19 +103,17 @@ class Trial:
             empty = 0 if sum(self.messages()) else empty + 1
         return empty == 3
 
-    def headers(self) -> Iterator[dict[str, Any]]:
-        """The header rows of all photos, as DynamoDB tells them."""
+    def items(self, table: str) -> Iterator[dict[str, Any]]:
+        """All items of a table, which is named by its output: Table (photos) or LabelsTable."""
+        deserialize = TypeDeserializer().deserialize
         pages = (
             self.client("dynamodb")
             .get_paginator("scan")
-            .paginate(
-                TableName=self.outputs["Table"],
-                FilterExpression="attribute_exists(#status)",
-                ExpressionAttributeNames={"#status": "status"},
-            )
+            .paginate(TableName=self.outputs[table], ConsistentRead=True)
         )
         for page in pages:
-            yield from page["Items"]
+            for item in page["Items"]:
+                yield {name: deserialize(value) for name, value in item.items()}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What lists and pictures read: requests and capacity, by AWS's rules, on a table in memory.
+"""What lists and pictures read: requests and read units, by AWS's rules, on tables in memory.
 
 And how long an export of many more labels takes, and what memory.
 """
@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from labelctl import export, images, results, stats, walk, writing
 from labelctl.atomic_file import atomic_write
 from labelctl.reads import Reader
-from labelctl.results import Awaited
-from labelctl.vocabulary import Vocabulary
-from tests.unit.table_fake import TableFake, made
-from tests.unit.table_stream import LABELS, TableStream
+from labelctl.versions import Awaited
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
+from tests.fakes.table_stream import LABELS_EACH, TableStream
 
 LIMIT = 100
 
@@ -36,9 +36,10 @@ class Cost:
     seconds: float
 
 
-def costs(table: TableFake) -> Iterator[Cost]:
+def costs(table: PhotoTables) -> Iterator[Cost]:
     """The cost of each of the commands on a table that `made` made, or one like it."""
-    s3, bucket = table.bucket, "photos"
+    s3: Any = table.bucket
+    bucket = "photos"
 
     def some(reader: Reader, state: str | None, prefix: str = "") -> int:
         found = images.by_key(s3, bucket, reader, prefix, state, LIMIT + 1)
@@ -48,7 +49,7 @@ def costs(table: TableFake) -> Iterator[Cost]:
         return len([*islice(images.by_status(reader, "labelled", LIMIT + 1), LIMIT + 1)])
 
     def counted(reader: Reader, prefix: str = "") -> int:
-        tally = stats.Tally(Vocabulary(reader).words)
+        tally = stats.Tally()
         for page in walk.photos(reader, walk.objects(s3, bucket, prefix), *stats.ATTRIBUTES):
             tally.add(page)
         return tally.photos
@@ -58,13 +59,15 @@ def costs(table: TableFake) -> Iterator[Cost]:
         with tempfile.TemporaryFile() as file, writing.writer("csv", file) as writer:
             return sum(_written(writer, part) for part in parts)
 
-    def read(photos: int) -> int:
-        """The labels with their boxes, as `show` and `gallery` read them."""
-        some = [*islice(walk.objects(s3, bucket, "", photos), photos)] if photos > 1 else [first]
-        sent = (Awaited(each.key, None, each.etag) for each in some)
-        return len([*results.read_many(table, table.name, sent)])  # type: ignore[arg-type]
+    def shown(reader: Reader) -> int:
+        return len(results.read(reader, first).labels)
 
-    first = next(walk.objects(s3, bucket, "", 1))
+    def read(reader: Reader) -> int:
+        """The labels with their boxes, as `gallery` reads them."""
+        some = islice(walk.objects(s3, bucket, "", LIMIT), LIMIT)
+        return len([*results.read_many(reader, map(_sent, some))])
+
+    first = _sent(next(walk.objects(s3, bucket, "", 1)))
     runs: dict[str, Callable[[Reader], int]] = {
         "images": lambda reader: some(reader, None),
         "images --status labelled": latest,
@@ -73,21 +76,25 @@ def costs(table: TableFake) -> Iterator[Cost]:
         "stats --prefix, 1 % of it": lambda reader: counted(reader, "07/"),
         "export": exported,
         "export --prefix, 1 % of it": lambda reader: exported(reader, "07/"),
-        "show": lambda reader: read(1),
-        "gallery --limit 100": lambda reader: read(100),
+        "show": shown,
+        "gallery --limit 100": read,
     }
     for what, run in runs.items():
-        calls, units = table.calls.total(), table.units
+        calls, units = table.calls.total(), table.read_units
         listings = table.bucket.calls["ListObjectsV2"]
         started = time.perf_counter()
-        run(Reader(table, table.name))  # type: ignore[arg-type]
+        run(Reader(table, PHOTOS, LABELS))  # type: ignore[arg-type]
         yield Cost(
             what,
             table.calls.total() - calls,
-            table.units - units,
+            table.read_units - units,
             table.bucket.calls["ListObjectsV2"] - listings,
             time.perf_counter() - started,
         )
+
+
+def _sent(there: walk.Object) -> Awaited:
+    return Awaited(there.key, None, there.etag)
 
 
 def _written(writer: writing.Writer, part: export.Part) -> int:
@@ -96,7 +103,7 @@ def _written(writer: writing.Writer, part: export.Part) -> int:
 
 
 def lists(rows: int, labels: int) -> None:
-    """Print what each command reads at so many label rows, and how an export of `labels` goes."""
+    """Print what each command reads of `rows` labels, and how an export of `labels` goes."""
     if labels:
         seconds, memory = _large(labels)
         print(f"Export of {labels:,} labels as CSV: {seconds:.0f} s, {memory:.0f} MB at the most")
@@ -104,7 +111,7 @@ def lists(rows: int, labels: int) -> None:
             "(from pages made in this process: what labelctl does, without boto3 and the way to AWS).\n"
         )
     table = made(rows)
-    print(f"{rows:,} label rows of {rows // 20:,} photos; images: the first {LIMIT}.")
+    print(f"{rows:,} labels of {rows // 20:,} photos; images: the first {LIMIT}.")
     print("show and gallery fetch each photo besides: one HEAD and GET, one GET.\n")
     print(f"{'':30}{'requests':>10}{'units':>10}{'listings':>10}{'seconds':>9}")
     for cost in costs(table):
@@ -118,9 +125,9 @@ def _large(labels: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.csv"
         with atomic_write(path) as file, writing.writer("csv", file.stream) as writer:
-            reader = Reader(TableStream(labels // LABELS), "labels")  # type: ignore[arg-type]
+            reader = Reader(TableStream(labels // LABELS_EACH), PHOTOS, LABELS)  # type: ignore[arg-type]
             found = sum(_written(writer, part) for part in export.everything(reader))
-    assert found == labels // LABELS * LABELS
+    assert found == labels // LABELS_EACH * LABELS_EACH
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return time.perf_counter() - started, peak / 1e6

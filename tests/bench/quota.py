@@ -44,7 +44,7 @@ def quota(
             recogniser.faults = Faults(quota=calls_per_second, counting=counting)
         opened = time.monotonic()
         finished = cloud.await_rest(PATIENCE)
-        labelled = sum(row["status"]["S"] == "labelled" for row in cloud.headers())
+        labelled = sum(item["status"] == "labelled" for item in cloud.items("Table"))
         dead = sum(cloud.messages("DeadLetterQueue"))
     record = recogniser.record
     after = [call for call in record.calls if call.at >= opened]
