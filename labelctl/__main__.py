@@ -11,10 +11,10 @@ INTERRUPTED = 130
 def main() -> NoReturn:
     """Run the command line."""
     try:
-        from labelctl import cli
+        from labelctl.cli import app
     except KeyboardInterrupt:
         os._exit(INTERRUPTED)
-    cli.main()
+    app.main()
 
 
 if __name__ == "__main__":

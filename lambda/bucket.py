@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from labelctl import contract
-from labelctl.contract import PhotoEvent
+from labelctl.contract import s3_events
+from labelctl.contract.s3_events import PhotoEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,13 +68,13 @@ class Bucket:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
-        if contract.is_folder(event.key, head["ContentLength"]):
+        if s3_events.is_folder(event.key, head["ContentLength"]):
             return None
         return replace(
             event,
             kind="created",
-            version_id=contract.known_version(head.get("VersionId")),
+            version_id=s3_events.known_version(head.get("VersionId")),
             etag=head["ETag"].strip('"'),
             size=head["ContentLength"],
-            at=contract.iso(head["LastModified"]),
+            at=s3_events.iso(head["LastModified"]),
         )

@@ -27,8 +27,8 @@ from recognition import PhotoGoneError, Recognition, UnlabellableError
 from redelivery import NotAnEventError, Redelivery, code, is_bug, reason
 from store import Store
 
-from labelctl import contract, schema
-from labelctl.contract import PhotoEvent
+from labelctl.contract import s3_events, schema
+from labelctl.contract.s3_events import PhotoEvent
 
 SPARE_SECONDS = 10
 """How long before the function's timeout it answers for the photos that are done."""
@@ -70,7 +70,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _is_done(message: dict[str, Any], work: Future[bool]) -> bool:
     if work.done() and not work.cancelled():
         return work.result()
-    images = [event.key for event in contract.parse_message(message["body"])]
+    images = [event.key for event in s3_events.parse_message(message["body"])]
     late = {"reason": "It took too long.", "message_id": message["messageId"]}
     _log(images[0] if images else None, "retrying", **late)
     return False
@@ -82,7 +82,7 @@ def _work(message: dict[str, Any], until: float) -> bool:
     At `until` (by time.monotonic()) the function has answered for all of its batch.
     """
     try:
-        events = contract.parse_message(message["body"])
+        events = s3_events.parse_message(message["body"])
     except ValueError as error:
         return _hand_back(message, NotAnEventError(str(error)))
     trouble: tuple[Exception, str] | None = None
@@ -171,4 +171,4 @@ def _log(image: str | None, status: str, **details: Any) -> None:
 
 
 def _now() -> str:
-    return contract.iso(datetime.now(UTC))
+    return s3_events.iso(datetime.now(UTC))

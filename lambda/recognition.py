@@ -15,8 +15,8 @@ from clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
 from pacer import Pacer
 from redelivery import code, is_temporary, is_throttling
 
-from labelctl import contract
-from labelctl.contract import PhotoEvent
+from labelctl.contract import s3_events
+from labelctl.contract.s3_events import PhotoEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -59,7 +59,7 @@ class Recognition:
         Raises UnlabellableError, PhotoGoneError, and TimeoutError when Rekognition allows no call
         early enough before `until` (by time.monotonic()).
         """
-        if event.size is not None and event.size > contract.MAX_BYTES:
+        if event.size is not None and event.size > s3_events.MAX_BYTES:
             raise UnlabellableError("TooLarge")
         if event.size == 0:
             raise UnlabellableError("Empty")

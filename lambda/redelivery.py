@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
-from labelctl import contract
+from labelctl.contract import s3_events
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -81,8 +81,8 @@ class Redelivery:
             QueueUrl=self._dead_letters,
             MessageBody=message["body"],
             MessageAttributes={
-                contract.ERROR_ATTRIBUTE: _attribute(code(error)),
-                contract.REASON_ATTRIBUTE: _attribute(reason(error)),
+                s3_events.ERROR_ATTRIBUTE: _attribute(code(error)),
+                s3_events.REASON_ATTRIBUTE: _attribute(reason(error)),
             },
         )
 

@@ -21,15 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import (
-    credentials,
-    environment,
-    folder,
-    health,
-    processes,
-    repair,
-    requirements,
-)
+from labelctl.local import credentials, environment, folder, health, processes, repair, requirements
 from labelctl.local.credentials import Credentials
 from labelctl.local.folder import data_home
 
@@ -228,14 +220,14 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
         "LOG_LEVEL": "WARNING",
     }
     log = _log(home, "engine.log")
-    record.pid = processes.spawn(["labelctl.local.gateway"], child, log, home)
+    record.pid = processes.spawn(["labelctl.local.emulator.gateway"], child, log, home)
     return notice
 
 
 def _spawn_recogniser(home: Path, record: folder.Record) -> str:
-    from labelctl.local.recogniser import pretrained
+    from labelctl.local.rekognition import pretrained
 
-    arguments = ["labelctl.local.recogniser", "--port", str(record.recogniser_port)]
+    arguments = ["labelctl.local.rekognition", "--port", str(record.recogniser_port)]
     child, notice = _child_environment(home, record), ""
     if record.model:
         arguments += ["--model", record.model]
@@ -289,7 +281,7 @@ def _check_model(model: str) -> None:
     import subprocess
 
     requirements.check_installed()
-    program = [sys.executable, "-P", "-m", "labelctl.local.recogniser"]
+    program = [sys.executable, "-P", "-m", "labelctl.local.rekognition"]
     try:
         done = subprocess.run(
             [*program, "--check", "--model", model],

@@ -68,9 +68,9 @@ def saved_state(home: Path) -> str:
 
     Raises LocalCloudError when no saved state is whole.
     """
-    from labelctl.local import function_code
-    from labelctl.local.generations import Generations
-    from labelctl.local.journal import Journal
+    from labelctl.local.persistence import function_code
+    from labelctl.local.persistence.journal import Journal
+    from labelctl.local.persistence.snapshots import Generations
 
     generations = Generations(home / "state")
     whole, went_back = generations.choose()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.bench.usual_photo import answer
 from tests.fakes.dynamodb import Source
 from tests.fakes.function import function_on

@@ -15,10 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labelctl import export, images, results, stats, walk, writing
 from labelctl.atomic_file import atomic_write
-from labelctl.reads import Reader
-from labelctl.versions import Awaited
+from labelctl.labels import export, export_formats, images, listing, results, stats
+from labelctl.labels.tables import Reader
+from labelctl.photos.versions import Awaited
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.table_stream import LABELS_EACH, TableStream
 
@@ -50,13 +50,13 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
 
     def counted(reader: Reader, prefix: str = "") -> int:
         tally = stats.Tally()
-        for page in walk.photos(reader, walk.objects(s3, bucket, prefix), *stats.ATTRIBUTES):
+        for page in listing.photos(reader, listing.objects(s3, bucket, prefix), *stats.ATTRIBUTES):
             tally.add(page)
         return tally.photos
 
     def exported(reader: Reader, prefix: str = "") -> int:
         parts = export.under(reader, s3, bucket, prefix) if prefix else export.everything(reader)
-        with tempfile.TemporaryFile() as file, writing.writer("csv", file) as writer:
+        with tempfile.TemporaryFile() as file, export_formats.writer("csv", file) as writer:
             return sum(_written(writer, part) for part in parts)
 
     def shown(reader: Reader) -> int:
@@ -64,10 +64,10 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
 
     def read(reader: Reader) -> int:
         """The labels with their boxes, as `gallery` reads them."""
-        some = islice(walk.objects(s3, bucket, "", LIMIT), LIMIT)
+        some = islice(listing.objects(s3, bucket, "", LIMIT), LIMIT)
         return len([*results.read_many(reader, map(_sent, some))])
 
-    first = _sent(next(walk.objects(s3, bucket, "", 1)))
+    first = _sent(next(listing.objects(s3, bucket, "", 1)))
     runs: dict[str, Callable[[Reader], int]] = {
         "images": lambda reader: some(reader, None),
         "images --status labelled": latest,
@@ -93,11 +93,11 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
         )
 
 
-def _sent(there: walk.Object) -> Awaited:
+def _sent(there: listing.Object) -> Awaited:
     return Awaited(there.key, None, there.etag)
 
 
-def _written(writer: writing.Writer, part: export.Part) -> int:
+def _written(writer: export_formats.Writer, part: export.Part) -> int:
     writer.write(part.records)
     return len(part.records)
 
@@ -124,7 +124,7 @@ def _large(labels: int) -> tuple[float, float]:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels.csv"
-        with atomic_write(path) as file, writing.writer("csv", file.stream) as writer:
+        with atomic_write(path) as file, export_formats.writer("csv", file.stream) as writer:
             reader = Reader(TableStream(labels // LABELS_EACH), PHOTOS, LABELS)  # type: ignore[arg-type]
             found = sum(_written(writer, part) for part in export.everything(reader))
     assert found == labels // LABELS_EACH * LABELS_EACH

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from labelctl.gallery.page import render
+from labelctl.render.gallery.page import render
 from tests.browser.albums import album, painted
 from tests.browser.conftest import BROWSERS, QUIET
 

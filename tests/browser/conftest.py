@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from labelctl.gallery import page as gallery_page
+from labelctl.render.gallery import page as gallery_page
 from tests.browser import albums
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

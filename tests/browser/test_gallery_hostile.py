@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from labelctl.gallery import page as gallery_page
+from labelctl.render.gallery import page as gallery_page
 from tests.browser.albums import album, photo
 from tests.browser.conftest import DOT, Show, injected
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelctl.gallery import page as gallery_page
+from labelctl.render.gallery import page as gallery_page
 from tests.browser.albums import album, has, photo
 from tests.browser.conftest import DOT, Opened, Show, injected
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
-from labelctl.commands.demo import PHOTOGRAPHS
+from labelctl.cli.commands.demo import PHOTOGRAPHS
 from tests.browser.scenes import paint
 from tests.e2e import answers
 from tests.e2e.answers import Entry

@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 import pytest
 
-from labelctl import schema
+from labelctl.contract import schema
 
 LABELCTL = Path(sys.executable).with_name("labelctl")
 

@@ -22,8 +22,8 @@ import pytest
 
 from labelctl.local import processes
 from labelctl.local.credentials import Credentials
-from labelctl.local.recogniser.cloud import Cloud
-from labelctl.local.recogniser.server import RecogniserServer
+from labelctl.local.rekognition.emulator_client import Cloud
+from labelctl.local.rekognition.server import RecogniserServer
 from tests.e2e.conftest import LABELCTL, User, clean_environment
 from tests.unit.recogniser_world import InProcess, allow, serving
 

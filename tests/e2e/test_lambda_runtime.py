@@ -25,8 +25,10 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from labelctl import bundle, results, versions
-from labelctl.reads import Reader
+from labelctl.deploy import package
+from labelctl.labels import results
+from labelctl.labels.tables import Reader
+from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.lambda_runtime import FunctionError, RuntimeApi, s3_record, serving, sqs_event
 from tests.unit.function_world import Tables, make_tables
@@ -171,7 +173,7 @@ def running(python: Path, code: Path, aws: FakeAws) -> Iterator[tuple[RuntimeApi
 def code(tmp_path: Path) -> Path:
     """The zip, unpacked."""
     folder = tmp_path / "task"
-    with zipfile.ZipFile(io.BytesIO(bundle.build().content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(package.build().content)) as archive:
         archive.extractall(folder)
     return folder
 
@@ -234,7 +236,13 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
 
 @pytest.mark.parametrize(
     "name",
-    ["store.py", "clients.py", "pacer.py", "labelctl/contract.py", "labelctl/schema.py"],
+    [
+        "store.py",
+        "clients.py",
+        "pacer.py",
+        "labelctl/contract/s3_events.py",
+        "labelctl/contract/schema.py",
+    ],
 )
 def test_a_module_that_is_missing_from_the_zip_is_missed(name, python, code, aws):
     (code / name).unlink()
@@ -269,7 +277,7 @@ def test_an_installed_labelctl_deploys_the_same_zip_and_template(installed):
     built = installed(
         "import sys; from labelctl import bundle; sys.stdout.buffer.write(bundle.build().content)"
     )
-    assert built == bundle.build().content
+    assert built == package.build().content
     template = (ROOT / "cloudformation" / "template.yaml").read_bytes()
     assert installed(
         "import sys; from labelctl import assets;"

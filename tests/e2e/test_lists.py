@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from labelctl.commands.demo import PHOTOGRAPHS
+from labelctl.cli.commands.demo import PHOTOGRAPHS
 from tests.e2e.conftest import LABELCTL, User
 from tests.e2e.test_session import assert_soon, stop_the_function
 

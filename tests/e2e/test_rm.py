@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.e2e.conftest import User, stored_items
 from tests.lambda_runtime import s3_record
 

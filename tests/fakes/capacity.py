@@ -1,6 +1,6 @@
 """Sizes of items and the capacity that DynamoDB charges for, by AWS's Developer Guide.
 
-This is deliberately not `labelctl.schema.size_of`: a test holds the two against each other.
+This is deliberately not `labelctl.contract.schema.size_of`: a test holds the two against each other.
 """
 
 from __future__ import annotations

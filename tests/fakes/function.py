@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from labelctl import assets
+from labelctl.deploy import assets
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.template import read_template

@@ -18,7 +18,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from labelctl import contract, schema
+from labelctl.contract import s3_events, schema
 from tests.fakes.bucket import FakeBucket
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.ordered_table import Item
@@ -117,15 +117,15 @@ class PhotoTables(FakeDynamoDB):
         """A photo's item as it is now, or None."""
         return self.item(PHOTOS, key)
 
-    def _event(self, key: str, at: str, kind: contract.Kind) -> tuple[contract.PhotoEvent, str]:
+    def _event(self, key: str, at: str, kind: s3_events.Kind) -> tuple[s3_events.PhotoEvent, str]:
         self._events += 1
         etag = None
         if kind == "created":
             etag = self.bucket.put(key, f"{key} {self._events}", at)
         else:
             self.bucket.drop(key)
-        sequencer = contract.pad_sequencer(f"{self._events:x}")
-        event = contract.PhotoEvent("photos", key, kind, sequencer, None, etag, 1000, at)
+        sequencer = s3_events.pad_sequencer(f"{self._events:x}")
+        event = s3_events.PhotoEvent("photos", key, kind, sequencer, None, etag, 1000, at)
         began = int(datetime.fromisoformat(at).timestamp())
         return event, f"{began:08x}{self._events:08x}"  # as of `new_attempt`, but not random
 

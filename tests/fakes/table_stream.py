@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from labelctl import contract, schema
+from labelctl.contract import s3_events, schema
 from tests.fakes.capacity import read_units, size
 from tests.fakes.photos import AT, detected
 from tests.fakes.wire import to_wire
@@ -71,8 +71,8 @@ def _photo() -> tuple[Any, int]:
         dict.fromkeys(names, about),
         {name: [(0.12345678, 0.23456789, 0.34567891, 0.45678912)] for name in names[:4]},
     )
-    event = contract.PhotoEvent(
-        "photos", _key(0), "created", contract.pad_sequencer("1"), None, "e" * 32, 1000, AT
+    event = s3_events.PhotoEvent(
+        "photos", _key(0), "created", s3_events.pad_sequencer("1"), None, "e" * 32, 1000, AT
     )
     item = schema.labelled_item(event, schema.new_attempt(0), answer, AT)
     assert isinstance(item["labels"][names[0]], Decimal)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from labelctl import assets
+from labelctl.deploy import assets
 
 
 class _Loader(yaml.SafeLoader):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from labelctl import cli
-from labelctl.options import options_of
-from labelctl.session import Session
+from labelctl.cli import app
+from labelctl.cli.options import options_of
+from labelctl.cli.session import Session
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 
 
@@ -54,7 +54,7 @@ def runner(
 
     def run(*words: Any) -> Said:
         capsys.readouterr()
-        code = cli.run([*map(str, words)])
+        code = app.run([*map(str, words)])
         return Said(code, *capsys.readouterr())
 
     return run

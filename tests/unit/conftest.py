@@ -23,8 +23,12 @@ from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from labelctl import assets, contract, dead_letters, results, versions
-from labelctl.reads import Reader
+from labelctl.contract import s3_events
+from labelctl.deploy import assets
+from labelctl.labels import results
+from labelctl.labels.tables import Reader
+from labelctl.operations import dead_letters
+from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.template import read_template
 from tests.lambda_runtime import message_body, sqs_event
@@ -246,7 +250,7 @@ def look(tables: Tables) -> Callable[[Any], results.Photo]:
     reader = Reader(tables.client, PHOTOS, LABELS)
 
     def read(record: Any) -> results.Photo:
-        [event] = contract.parse_message(json.dumps({"Records": [record]}))
+        [event] = s3_events.parse_message(json.dumps({"Records": [record]}))
         return results.read(reader, versions.Awaited(event.key, event.version_id, event.etag))
 
     return read

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from labelctl import results, schema
+from labelctl.contract import schema
+from labelctl.labels import results
 from tests.fakes.ordered_table import Item
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.template import table_properties

@@ -12,14 +12,14 @@ from typing import Any
 
 from PIL import Image
 
-from labelctl import contract, schema
-from labelctl.gallery import build, thumbnails
-from labelctl.gallery.build import Chosen, Tile
-from labelctl.gallery.thumbnails import Folder, open_folder
-from labelctl.query import plan
-from labelctl.results import Photo
-from labelctl.versions import Awaited
-from labelctl.vocabulary import Vocabulary
+from labelctl.contract import s3_events, schema
+from labelctl.labels.results import Photo
+from labelctl.labels.search.query import plan
+from labelctl.labels.search.vocabulary import Vocabulary
+from labelctl.photos.versions import Awaited
+from labelctl.render.gallery import build, thumbnails
+from labelctl.render.gallery.build import Chosen, Tile
+from labelctl.render.gallery.thumbnails import Folder, open_folder
 from tests.fakes.photos import LABELS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import failed, labelled, reader_of, store
@@ -60,7 +60,7 @@ class Gallery:
         version, etag = answer["VersionId"], answer["ETag"].strip('"')
         sequencer = f"{next(self._sequence):x}"
         record = s3_record(key, sequencer, versionId=version, eTag=etag, size=len(content))
-        [event] = contract.parse_message(json.dumps({"Records": [record]}))
+        [event] = s3_events.parse_message(json.dumps({"Records": [record]}))
         if labels is not None:
             found = [{"Name": name, "Confidence": sure, **label} for name, sure in labels.items()]
             photo = labelled(event, {"Labels": found})

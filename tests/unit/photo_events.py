@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from labelctl import contract
-from labelctl.contract import PhotoEvent, parse_message
+from labelctl.contract import s3_events
+from labelctl.contract.s3_events import PhotoEvent, parse_message
 
 # Text that UTF-8 can carry, as S3's keys are, at most 1,024 bytes of it.
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1024).filter(
@@ -31,7 +31,7 @@ def event(**changes: Any) -> PhotoEvent:
         "bucket": "photos",
         "key": "a.jpg",
         "kind": "created",
-        "sequencer": contract.pad_sequencer("5F"),
+        "sequencer": s3_events.pad_sequencer("5F"),
         "version_id": "v1",
         "etag": "e1",
         "size": 12,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labelctl import contract, schema
-from labelctl.reads import Reader
+from labelctl.contract import s3_events, schema
+from labelctl.labels.tables import Reader
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 
 ANSWER: dict[str, Any] = {
@@ -46,14 +46,14 @@ def event(
     number: int = 1,
     version_id: str | None = "v1",
     etag: str | None = "e1",
-    kind: contract.Kind = "created",
-) -> contract.PhotoEvent:
+    kind: s3_events.Kind = "created",
+) -> s3_events.PhotoEvent:
     """What happened to a photo; of two events the one with the greater number is the later one."""
-    return contract.PhotoEvent(
+    return s3_events.PhotoEvent(
         bucket="photos",
         key=key,
         kind=kind,
-        sequencer=contract.pad_sequencer(f"{number:X}"),
+        sequencer=s3_events.pad_sequencer(f"{number:X}"),
         version_id=version_id,
         etag=etag,
         size=1000,
@@ -62,14 +62,14 @@ def event(
 
 
 def labelled(
-    event: contract.PhotoEvent, answer: Mapping[str, Any] = ANSWER, now: str = NOW
+    event: s3_events.PhotoEvent, answer: Mapping[str, Any] = ANSWER, now: str = NOW
 ) -> Item:
     """The item of a photo that is labelled."""
     return schema.labelled_item(event, ATTEMPT, answer, now)
 
 
 def failed(
-    event: contract.PhotoEvent,
+    event: s3_events.PhotoEvent,
     error: str = "TooLarge",
     reason: str = "It is too large.",
     now: str = NOW,
@@ -78,7 +78,7 @@ def failed(
     return schema.failed_item(event, ATTEMPT, error, reason, now)
 
 
-def removed(event: contract.PhotoEvent, now: str = NOW) -> Item:
+def removed(event: s3_events.PhotoEvent, now: str = NOW) -> Item:
     """The item of a photo that is gone."""
     return schema.removed_item(event, ATTEMPT, now, 1)
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from labelctl import contract, schema
-from labelctl.findings import Finding
-from labelctl.inventory import open_inventory
-from labelctl.label_index import IndexCheck
-from labelctl.reads import Reader
-from labelctl.results import Photo, read
-from labelctl.versions import Awaited, answers
+from labelctl.contract import s3_events, schema
+from labelctl.labels.results import Photo, read
+from labelctl.labels.tables import Reader
+from labelctl.operations.verify.findings import Finding
+from labelctl.operations.verify.inventory import open_inventory
+from labelctl.operations.verify.label_index import IndexCheck
+from labelctl.photos.versions import Awaited, answers
 from tests.fakes.dynamodb import AGAIN, FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.template import table_properties
@@ -180,8 +180,8 @@ class World:
     def ask(self) -> None:
         """Somebody wants the photo worked on again, by what the table knows of it."""
         item = self._item
-        sequencer = contract.next_sequencer(item["sequencer"] if item else "")
-        self._waiting.append((contract.request("photos", KEY, sequencer, "2026"), 1))
+        sequencer = s3_events.next_sequencer(item["sequencer"] if item else "")
+        self._waiting.append((s3_events.request("photos", KEY, sequencer, "2026"), 1))
 
     # What happens to messages and workers
 

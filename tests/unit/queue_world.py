@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from labelctl import contract, dead_letters
+from labelctl.contract import s3_events
+from labelctl.operations import dead_letters
 from tests.lambda_runtime import s3_record
 
 
@@ -40,14 +41,14 @@ def bodies(sqs: Any, queue: str) -> list[str]:
 
 def requests_in(sqs: Any, queue: str) -> list[tuple[str, str]]:
     """The photos asked for, and the requests' sequencers."""
-    events = [each for text in bodies(sqs, queue) for each in contract.parse_message(text)]
+    events = [each for text in bodies(sqs, queue) for each in s3_events.parse_message(text)]
     assert {each.kind for each in events} <= {"requested"}
     return sorted((each.key, each.sequencer) for each in events)
 
 
 def key_of(text: str) -> str:
     """The photo that a message is about."""
-    [each] = contract.parse_message(text)
+    [each] = s3_events.parse_message(text)
     return each.key
 
 

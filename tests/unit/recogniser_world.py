@@ -21,12 +21,12 @@ from botocore.config import Config
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from labelctl.local import guard
 from labelctl.local.credentials import Credentials
-from labelctl.local.recogniser.cloud import Decision
-from labelctl.local.recogniser.pool import Pool
-from labelctl.local.recogniser.recognise import Recogniser, Sight, model_version
-from labelctl.local.recogniser.server import RecogniserServer
+from labelctl.local.emulator import admission
+from labelctl.local.rekognition.emulator_client import Decision
+from labelctl.local.rekognition.pool import Pool
+from labelctl.local.rekognition.recogniser import Recogniser, Sight, model_version
+from labelctl.local.rekognition.server import RecogniserServer
 
 IMGSZ = 64
 
@@ -169,7 +169,7 @@ class _EmulatorHandler(BaseHTTPRequestHandler):
             return self._send(405, b"<Error><Code>MethodNotAllowed</Code></Error>")
         if isinstance(self.server.allowed, Exception):
             return self._send(500, b"{}")
-        key = guard.access_key(question["headers"])
+        key = admission.access_key(question["headers"])
         principal = f"arn:aws:sts::000000000000:assumed-role/{key}/fn"
         denied = [
             action

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from labelctl import schema
-from labelctl.query import SearchRequest, plan
-from labelctl.reads import Reader
-from labelctl.search import Match, Search
-from labelctl.vocabulary import Vocabulary
+from labelctl.contract import schema
+from labelctl.labels.search.query import SearchRequest, plan
+from labelctl.labels.search.run import Match, Search
+from labelctl.labels.search.vocabulary import Vocabulary
+from labelctl.labels.tables import Reader
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 
 RARE = 30

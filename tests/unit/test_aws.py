@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from labelctl import aws
-from labelctl.aws import Aws, code_of, explain, is_missing
+from labelctl.aws import clients
+from labelctl.aws.clients import Aws, code_of, explain, is_missing
 from labelctl.errors import AccessDeniedError, CredentialsError, RefusedError, UsageError
 from tests.unit.conftest import FALSE_CREDENTIALS
 
@@ -277,7 +277,7 @@ def test_a_client_is_made_once():
 
 
 def test_clients_wait_repeat_and_pool_as_the_workers_need():
-    from labelctl import upload
+    from labelctl.photos import upload
 
     config = Aws().s3.meta.config
     assert config.max_pool_connections >= 2 * upload.WORKERS
@@ -314,4 +314,4 @@ def test_without_a_trace_nothing_is_told(capfd):
 
 
 def test_there_is_one_door():
-    assert not hasattr(aws, "boto3")
+    assert not hasattr(clients, "boto3")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.bench.books import Expected, check
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 

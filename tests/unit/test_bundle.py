@@ -13,16 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from labelctl import bundle
+from labelctl.deploy import package
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [
     *(f"lambda/{path.name}" for path in sorted((ROOT / "lambda").glob("*.py"))),
     "labelctl/__init__.py",
-    "labelctl/assets.py",
-    "labelctl/bundle.py",
-    "labelctl/contract.py",
-    "labelctl/schema.py",
+    "labelctl/deploy/__init__.py",
+    "labelctl/deploy/assets.py",
+    "labelctl/deploy/package.py",
+    "labelctl/contract/__init__.py",
+    "labelctl/contract/s3_events.py",
+    "labelctl/contract/schema.py",
 ]
 
 
@@ -30,16 +32,14 @@ SOURCES = [
 def tree(tmp_path: Path) -> Path:
     """A copy of what the zip is built from, as another checkout has it."""
     for name in SOURCES:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
 def build_in(folder: Path, **environment: str) -> bytes:
     """The zip that another process builds from the package in that folder."""
-    script = (
-        "import sys; from labelctl import bundle; sys.stdout.buffer.write(bundle.build().content)"
-    )
+    script = "import sys; from labelctl.deploy import package; sys.stdout.buffer.write(package.build().content)"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=folder,  # which Python looks in first, before any labelctl that is installed
@@ -58,13 +58,14 @@ def entries(content: bytes) -> list[zipfile.ZipInfo]:
 
 
 def test_it_holds_the_function_and_what_it_shares_with_the_command_line():
-    assert [entry.filename for entry in entries(bundle.build().content)] == [
+    assert [entry.filename for entry in entries(package.build().content)] == [
         "bucket.py",
         "clients.py",
         "handler.py",
         "labelctl/__init__.py",
-        "labelctl/contract.py",
-        "labelctl/schema.py",
+        "labelctl/contract/__init__.py",
+        "labelctl/contract/s3_events.py",
+        "labelctl/contract/schema.py",
         "pacer.py",
         "recognition.py",
         "redelivery.py",
@@ -73,24 +74,24 @@ def test_it_holds_the_function_and_what_it_shares_with_the_command_line():
 
 
 def test_it_holds_the_sources_as_they_are():
-    with zipfile.ZipFile(io.BytesIO(bundle.build().content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(package.build().content)) as archive:
         for name in archive.namelist():
             source = ROOT / (name if "/" in name else f"lambda/{name}")
             assert archive.read(name) == source.read_bytes().replace(b"\r\n", b"\n")
 
 
 def test_everybody_may_read_what_is_in_it():
-    for entry in entries(bundle.build().content):
+    for entry in entries(package.build().content):
         assert entry.create_system == 3  # else the mode below means nothing
         assert entry.external_attr >> 16 == 0o100644
 
 
 def test_twice_the_same_bytes():
-    assert bundle.build() == bundle.build()
+    assert package.build() == package.build()
 
 
 def test_the_name_tells_the_content():
-    built = bundle.build()
+    built = package.build()
     assert built.digest == hashlib.sha256(built.content).hexdigest()
     assert built.name == f"labelctl-{built.digest[:32]}.zip"
 
@@ -99,7 +100,7 @@ def test_other_times_modes_and_time_zone_make_no_difference(tree):
     for number, name in enumerate(SOURCES):
         os.utime(tree / name, (1_000_000_000 + number, 1_500_000_000 + number))
         (tree / name).chmod(0o600 if number % 2 else 0o755)
-    assert build_in(tree, TZ="Pacific/Auckland") == bundle.build().content
+    assert build_in(tree, TZ="Pacific/Auckland") == package.build().content
 
 
 def test_a_checkout_with_windows_line_ends_makes_no_difference(tree):
@@ -107,13 +108,13 @@ def test_a_checkout_with_windows_line_ends_makes_no_difference(tree):
         text = (tree / name).read_bytes().replace(b"\r\n", b"\n")
         (tree / name).write_bytes(text.replace(b"\n", b"\r\n"))
     assert b"\r\n" in (tree / "lambda" / "handler.py").read_bytes()
-    assert build_in(tree) == bundle.build().content
+    assert build_in(tree) == package.build().content
 
 
 def test_an_installed_package_makes_no_difference(tree):
     (tree / "labelctl" / "_assets").mkdir()
     (tree / "lambda").rename(tree / "labelctl" / "_assets" / "lambda")
-    assert build_in(tree) == bundle.build().content
+    assert build_in(tree) == package.build().content
 
 
 def test_what_else_lies_around_stays_out(tree):
@@ -121,10 +122,12 @@ def test_what_else_lies_around_stays_out(tree):
         (tree / "lambda" / name).write_text("rubbish")
     (tree / "lambda" / "__pycache__").mkdir()
     (tree / "lambda" / "__pycache__" / "store.cpython-311.pyc").write_bytes(b"rubbish")
-    assert build_in(tree) == bundle.build().content
+    assert build_in(tree) == package.build().content
 
 
-@pytest.mark.parametrize("name", ["lambda/store.py", "labelctl/contract.py", "labelctl/schema.py"])
+@pytest.mark.parametrize(
+    "name", ["lambda/store.py", "labelctl/contract/s3_events.py", "labelctl/contract/schema.py"]
+)
 def test_a_change_of_one_character_makes_another_zip(name, tree):
     (tree / name).write_text((tree / name).read_text() + "#")
-    assert build_in(tree) != bundle.build().content
+    assert build_in(tree) != package.build().content

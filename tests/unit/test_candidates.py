@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from labelctl.candidates import COUNTED, Candidate, Order, Size, UnderPrefix, WithLabel, smallest
-from labelctl.query import SearchRequest
-from labelctl.threads import pool
+from labelctl.aws.threads import pool
+from labelctl.labels.search.candidates import (
+    COUNTED,
+    Candidate,
+    Order,
+    Size,
+    UnderPrefix,
+    WithLabel,
+    smallest,
+)
+from labelctl.labels.search.query import SearchRequest
 from tests.fakes.photos import PhotoTables
 from tests.unit.search_world import reader_of, search
 

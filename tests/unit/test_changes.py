@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
-from labelctl import changes
+from labelctl.deploy import change_sets
+from labelctl.deploy.stack import find
 from labelctl.errors import DeployError, RefusedError
-from labelctl.stack import find
 from tests.unit.conftest import STACK_ID
 
 
@@ -20,11 +20,11 @@ def modify(name="Photos", type="AWS::S3::Bucket", replacement="False", action="M
 
 
 def planned(creates=False, changes_=("one",)):
-    return changes.Plan("labelctl", STACK_ID, "arn:change-set/1", creates, changes_)
+    return change_sets.Plan("labelctl", STACK_ID, "arn:change-set/1", creates, changes_)
 
 
 def plan(cloudformation, naps, parameters=None, tags=None, keep=()):
-    return changes.plan(
+    return change_sets.plan(
         cloudformation.client, "labelctl", "{}", parameters or {}, tags or {}, keep=keep, sleep=naps
     )
 
@@ -185,27 +185,27 @@ def test_a_change_names_the_properties_it_is_for(cloudformation, naps):
 
 def test_a_discarded_update_leaves_the_stack(cloudformation):
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
-    changes.discard(cloudformation.client, planned())
+    change_sets.discard(cloudformation.client, planned())
 
 
 def test_a_discarded_first_plan_takes_its_empty_stack_along(cloudformation):
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
     cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
-    changes.discard(cloudformation.client, planned(creates=True))
+    change_sets.discard(cloudformation.client, planned(creates=True))
 
 
 def test_a_change_set_that_is_still_being_made_goes_with_its_empty_stack(cloudformation):
     cloudformation.refuses("delete_change_set", "InvalidChangeSetStatus", "CREATE_IN_PROGRESS")
     cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
-    changes.discard(cloudformation.client, planned(creates=True))
+    change_sets.discard(cloudformation.client, planned(creates=True))
 
 
 def test_a_first_plan_that_somebody_else_has_carried_out_leaves_the_stack(cloudformation):
     cloudformation.refuses("delete_change_set", "ChangeSetNotFound", "gone")
     cloudformation.stack("CREATE_IN_PROGRESS")
-    changes.discard(cloudformation.client, planned(creates=True))
+    change_sets.discard(cloudformation.client, planned(creates=True))
 
 
 @pytest.mark.parametrize("code", ["ChangeSetNotFound", "InvalidChangeSetStatus"])
@@ -213,7 +213,7 @@ def test_a_plan_that_somebody_else_overtook_says_so(cloudformation, naps, code):
     cloudformation.look()
     cloudformation.refuses("execute_change_set", code, "gone")
     with pytest.raises(RefusedError, match="Somebody else is changing"):
-        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
 
 def test_a_stack_that_goes_without_an_event_is_not_waited_for(cloudformation, naps):
@@ -221,7 +221,7 @@ def test_a_stack_that_goes_without_an_event_is_not_waited_for(cloudformation, na
     for _ in range(3):
         cloudformation.look()
     cloudformation.stack("DELETE_COMPLETE")
-    assert list(changes.remove(cloudformation.client, STACK_ID, sleep=naps)) == []
+    assert list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps)) == []
 
 
 # ---- following
@@ -243,7 +243,7 @@ def test_events_are_told_oldest_first_and_once(cloudformation, naps):
     cloudformation.look(*old, *new, *newer)
     cloudformation.look(*old, *new, *newer, *end)
 
-    told = list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+    told = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
     assert [(each.name, each.status) for each in told] == [
         ("labelctl", "UPDATE_IN_PROGRESS"),
@@ -263,7 +263,7 @@ def test_new_events_are_found_behind_the_first_page(cloudformation, naps):
     cloudformation.look()
     cloudformation.answers("execute_change_set", {})
     cloudformation.look(*events, pages=3)
-    told = list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+    told = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
     assert [each.id for each in told] == [each["EventId"] for each in events]
 
 
@@ -273,7 +273,7 @@ def test_it_asks_less_and_less_often(cloudformation, naps):
     for _ in range(10):
         cloudformation.look()
     cloudformation.look(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+    list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
     assert naps == [0.3, 0.5, 1, 1, 2, 2, 3, 5, 5, 5]
 
 
@@ -304,7 +304,7 @@ def test_a_failed_deploy_tells_its_cause(cloudformation, naps, failed):
         event("labelctl", "ROLLBACK_COMPLETE"),
     )
     with pytest.raises(DeployError) as caught:
-        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
     assert "failed at Role" in caught.value.message
     assert "iam:CreateRole denied" in caught.value.message
     assert "deploy again" in caught.value.hint
@@ -317,7 +317,7 @@ def test_a_queue_whose_policy_is_not_known_yet_passes(cloudformation, naps):
         cloudformation.event("labelctl", "ROLLBACK_COMPLETE"),
     )
     with pytest.raises(DeployError) as caught:
-        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
     assert "which passes: deploy again" in caught.value.hint
 
 
@@ -326,7 +326,7 @@ def test_a_stack_that_fails_by_itself_tells_its_own_reason(cloudformation, naps)
         cloudformation.event("labelctl", "UPDATE_ROLLBACK_COMPLETE", "Somebody cancelled it")
     )
     with pytest.raises(DeployError, match="Somebody cancelled it"):
-        list(changes.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
 
 def test_the_cause_of_the_last_attempt_is_found_later(cloudformation):
@@ -341,14 +341,14 @@ def test_the_cause_of_the_last_attempt_is_found_later(cloudformation):
         event("labelctl", "ROLLBACK_COMPLETE"),
         pages=3,
     )
-    cause = changes.first_cause(cloudformation.client, STACK_ID)
+    cause = change_sets.first_cause(cloudformation.client, STACK_ID)
     assert cause is not None
     assert (cause.name, cause.reason) == ("Role", "the cause")
 
 
 def test_there_may_be_no_cause(cloudformation):
     cloudformation.look(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    assert changes.first_cause(cloudformation.client, STACK_ID) is None
+    assert change_sets.first_cause(cloudformation.client, STACK_ID) is None
 
 
 # ---- removing
@@ -360,14 +360,14 @@ def test_a_stack_is_removed_by_its_id(cloudformation, naps):
     cloudformation.answers("describe_stack_events", {"StackEvents": [old]}, StackName=STACK_ID)
     cloudformation.answers("delete_stack", {}, StackName=STACK_ID)
     cloudformation.answers("describe_stack_events", {"StackEvents": [end, old]}, StackName=STACK_ID)
-    told = list(changes.remove(cloudformation.client, STACK_ID, sleep=naps))
+    told = list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
     assert [each.status for each in told] == ["DELETE_COMPLETE"]
 
 
 def test_a_stack_that_is_gone_by_now_is_not_waited_for(cloudformation, naps):
     event = cloudformation.event
     cloudformation.look(event("labelctl", "CREATE_COMPLETE"), event("labelctl", "DELETE_COMPLETE"))
-    assert list(changes.remove(cloudformation.client, STACK_ID, sleep=naps)) == []
+    assert list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps)) == []
 
 
 def test_a_removal_that_fails_tells_its_cause_and_no_nonsense(cloudformation, naps):
@@ -379,7 +379,7 @@ def test_a_removal_that_fails_tells_its_cause_and_no_nonsense(cloudformation, na
         method="delete_stack",
     )
     with pytest.raises(DeployError) as caught:
-        list(changes.remove(cloudformation.client, STACK_ID, sleep=naps))
+        list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
     assert '"labelctl" failed at Photos' in caught.value.message
     assert "not empty" in caught.value.message
     assert "rolled back" not in caught.value.hint  # a deletion is not
@@ -391,10 +391,10 @@ def test_a_removal_that_fails_tells_its_cause_and_no_nonsense(cloudformation, na
 def test_a_stack_under_change_is_left_alone(cloudformation, status):
     cloudformation.stack(status)
     with pytest.raises(RefusedError, match=status):
-        changes.refuse_if_busy(find(cloudformation.client, "labelctl"))
+        change_sets.refuse_if_busy(find(cloudformation.client, "labelctl"))
 
 
 @pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "UPDATE_COMPLETE", "ROLLBACK_FAILED"])
 def test_a_stack_at_rest_is_not_busy(cloudformation, status):
     cloudformation.stack(status)
-    changes.refuse_if_busy(find(cloudformation.client, "labelctl"))
+    change_sets.refuse_if_busy(find(cloudformation.client, "labelctl"))

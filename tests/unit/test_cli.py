@@ -10,9 +10,11 @@ import sys
 import pytest
 import typer
 
-from labelctl import bundle, cli, errors
-from labelctl.options import Options, options_of
-from labelctl.session import Session
+from labelctl import errors
+from labelctl.cli import app
+from labelctl.cli.options import Options, options_of
+from labelctl.cli.session import Session
+from labelctl.deploy import package
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def run(capsys):
     """Runs a command line; returns the exit code, stdout and stderr."""
 
     def ran(*arguments):
-        code = cli.run([str(argument) for argument in arguments])
+        code = app.run([str(argument) for argument in arguments])
         return code, *capsys.readouterr()
 
     return ran
@@ -48,14 +50,14 @@ def options(meanwhile):
     meanwhile(take)
 
     def given(*arguments):
-        assert cli.run(list(arguments)) == 0
+        assert app.run(list(arguments)) == 0
         return handed.pop()
 
     return given
 
 
 def root():
-    return typer.main.get_command(cli.app)
+    return typer.main.get_command(app.app)
 
 
 def every_command():
@@ -308,7 +310,7 @@ def test_ctrl_c(run, meanwhile):
 def test_a_bug_keeps_its_traceback(meanwhile):
     meanwhile(lambda _: {}["a bug"])
     with pytest.raises(KeyError, match="a bug"):
-        cli.run(["status"])
+        app.run(["status"])
 
 
 def test_no_code_means_done(run, meanwhile):
@@ -343,11 +345,11 @@ def test_package_does_not_write_through_a_planted_link(run, tmp_path):
     private, output = tmp_path / "private.txt", tmp_path / "output"
     private.write_text("private")
     output.mkdir()
-    (output / bundle.build().name).symlink_to(private)
+    (output / package.build().name).symlink_to(private)
     (output / "template.yaml").symlink_to(tmp_path / "nowhere")
     assert run("package", "--output-dir", output)[0] == 0
     assert (private.read_text(), (tmp_path / "nowhere").exists()) == ("private", False)
-    assert (output / bundle.build().name).read_bytes() == bundle.build().content
+    assert (output / package.build().name).read_bytes() == package.build().content
     assert not [path for path in output.iterdir() if path.is_symlink()]
 
 
@@ -358,7 +360,7 @@ def test_help_imports_nothing_heavy():
     """All of it in one process: with each import of those it would take several times as long."""
     code = f"""
 import contextlib, io, sys
-from labelctl.cli import run
+from labelctl.cli.app import run
 for words in {[list(words) for words in COMMANDS]!r}:
     with contextlib.redirect_stdout(io.StringIO()):
         assert run([*words, "--help"]) == 0

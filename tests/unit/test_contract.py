@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labelctl import contract
-from labelctl.contract import PhotoEvent, parse_message
+from labelctl.contract import s3_events
+from labelctl.contract.s3_events import PhotoEvent, parse_message
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_events import event, keys, message, only, sequencers
 
@@ -83,7 +83,7 @@ FOLDERS = [
 
 @pytest.mark.parametrize(("key", "size", "folder"), FOLDERS)
 def test_a_folder_of_the_console_is_no_photo(key, size, folder):
-    assert contract.is_folder(key, size) is folder
+    assert s3_events.is_folder(key, size) is folder
     about = {} if size is None else {"size": size}
     made, photo = s3_record(key, "1", eTag="e1", **about), s3_record("b.jpg", "2")
     events = parse_message(message(made, photo))
@@ -209,7 +209,7 @@ def test_a_key_without_versions_is_told_apart_by_its_etag():
     """S3 calls its one version "null", whatever lies there."""
     read = only(s3_record("a.jpg", "1", eTag="e1", versionId="null"))
     assert (read.version_id, read.etag) == (None, "e1")
-    assert contract.known_version("v1") == "v1"
+    assert s3_events.known_version("v1") == "v1"
 
 
 # The order of versions
@@ -220,7 +220,7 @@ def test_a_key_without_versions_is_told_apart_by_its_etag():
 @example("f", "10")
 @example("a", "A")
 def test_sequencers_order_as_hexadecimal_numbers(one, other):
-    first, second = contract.pad_sequencer(one), contract.pad_sequencer(other)
+    first, second = s3_events.pad_sequencer(one), s3_events.pad_sequencer(other)
     assert (first < second) == (int(one, 16) < int(other, 16))
     assert (first == second) == (int(one, 16) == int(other, 16))
 
@@ -230,21 +230,21 @@ def test_sequencers_order_as_hexadecimal_numbers(one, other):
 
 @given(keys, sequencers)
 def test_a_request_names_its_photo_and_sorts_right_behind_what_is_known(key, last):
-    padded = contract.pad_sequencer(last)
-    asked = contract.next_sequencer(padded)
-    [read] = parse_message(contract.request("photos", key, asked, "2026-01-02T03:04:05Z"))
+    padded = s3_events.pad_sequencer(last)
+    asked = s3_events.next_sequencer(padded)
+    [read] = parse_message(s3_events.request("photos", key, asked, "2026-01-02T03:04:05Z"))
     assert (read.bucket, read.key, read.kind) == ("photos", key, "requested")
     assert read.sequencer == asked
     assert (read.version_id, read.etag, read.size) == (None, None, None)
     assert padded < asked
     later = f"{int(last, 16) + 1:X}"
     if len(later) <= 32:
-        assert asked < contract.pad_sequencer(later)
+        assert asked < s3_events.pad_sequencer(later)
 
 
 def test_requests_sort_in_their_order_however_many_there_are():
     asked = [""]
     for _ in range(300):
-        asked.append(contract.next_sequencer(asked[-1]))
+        asked.append(s3_events.next_sequencer(asked[-1]))
     assert asked[1] == "0" * 32 + ":00000001"
     assert asked == sorted(set(asked))

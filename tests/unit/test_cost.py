@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.bench.cost import REKOGNITION, Units, cost, units, usd
 from tests.fakes.capacity import size
 from tests.fakes.function import function_on

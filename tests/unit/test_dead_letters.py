@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import contract, dead_letters, queues
-from labelctl.dead_letters import Unseen, held
+from labelctl.aws import queues
+from labelctl.contract import s3_events
 from labelctl.errors import RefusedError
+from labelctl.operations import dead_letters
+from labelctl.operations.dead_letters import Unseen, held
 from tests.lambda_runtime import s3_record
 from tests.unit.queue_world import bodies, body, put, visible
 
@@ -36,7 +38,7 @@ def test_what_a_dead_letter_tells(sqs: Any, dead: str) -> None:
         (letter,) = letters
     assert letter.message_id == message_id
     assert letter.images == ("a b.jpg",)
-    assert [event.sequencer for event in letter.events] == [contract.pad_sequencer("1")]
+    assert [event.sequencer for event in letter.events] == [s3_events.pad_sequencer("1")]
     assert (letter.error, letter.reason) == ("AccessDenied", "The function may not.")
     assert letter.sent_at.startswith("20")
     assert letter.sent_at.endswith("Z")

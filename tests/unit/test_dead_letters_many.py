@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from labelctl import dead_letters
-from labelctl.dead_letters import FEW, HOLD, LONG_HOLD, WORKERS, held
-from labelctl.queues import Queue
+from labelctl.aws.queues import Queue
+from labelctl.operations import dead_letters
+from labelctl.operations.dead_letters import FEW, HOLD, LONG_HOLD, WORKERS, held
 
 
 class SlowQueue:

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from labelctl import dead_letters
-from labelctl.dead_letters import held
 from labelctl.errors import RefusedError
+from labelctl.operations import dead_letters
+from labelctl.operations.dead_letters import held
 from tests.unit.conftest import REGION
 from tests.unit.queue_world import body
 

@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
-from labelctl import bundle, deploy
-from labelctl.changes import Plan
+from labelctl.deploy import deploy, package
+from labelctl.deploy.change_sets import Plan
+from labelctl.deploy.stack import SETTINGS, Settings, find, require
 from labelctl.errors import NotDeployedError, RefusedError, UsageError
-from labelctl.stack import SETTINGS, Settings, find, require
 from tests.unit.conftest import STACK_ID
 
 OUTPUTS = [
@@ -133,7 +133,7 @@ def test_a_destroy_that_was_cut_off_is_to_be_finished_first(aws, cloudformation,
 
 @pytest.mark.parametrize("name", ["template.yaml", "artifacts.yaml"])
 def test_both_templates_begin_with_that_description(name):
-    from labelctl import assets
+    from labelctl.deploy import assets
 
     description = assets.template(name).partition("Description:")[2].removeprefix(" >-").split()
     assert description[:2] == ["labelctl", "-"]
@@ -189,7 +189,7 @@ def expect_plan(cloudformation, bucket, **given):
     """The main stack is there, with settings, and its change set is asked for as it should be."""
     parameters = [
         {"ParameterKey": "CodeBucket", "ParameterValue": bucket},
-        {"ParameterKey": "CodeKey", "ParameterValue": bundle.build().name},
+        {"ParameterKey": "CodeKey", "ParameterValue": package.build().name},
     ]
     parameters += [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
     parameters += [
@@ -220,9 +220,9 @@ def test_a_plan_puts_the_zip_once_and_keeps_settings(aws, cloudformation, s3, na
         expect_plan(cloudformation, "zips", MinConfidence="70.5", ImageProperties="true")
         deploy.plan(aws, "labelctl", settings, sleep=naps)
     (version,) = s3.list_object_versions(Bucket="zips")["Versions"]
-    assert version["Key"] == bundle.build().name
+    assert version["Key"] == package.build().name
     body = s3.get_object(Bucket="zips", Key=version["Key"])["Body"].read()
-    assert body == bundle.build().content
+    assert body == package.build().content
 
 
 def test_a_dry_run_puts_nothing(aws, cloudformation, s3, naps):

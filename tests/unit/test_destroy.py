@@ -10,9 +10,9 @@ import pytest
 from botocore.stub import Stubber
 from moto.s3.models import s3_backends
 
-from labelctl import destroy
+from labelctl.deploy import destroy
+from labelctl.deploy.stack import find
 from labelctl.errors import DeployError, NotDeployedError, RefusedError
-from labelctl.stack import find
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.conftest import REGION, STACK_ID
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw
 
-from labelctl import pictures
-from labelctl.drawing import brush, draw
-from labelctl.drawing.brush import Brush
-from labelctl.drawing.layout import Rect
-from labelctl.results import Box, Label
+from labelctl.labels.results import Box, Label
+from labelctl.render import pictures
+from labelctl.render.drawing import annotate, canvas
+from labelctl.render.drawing.canvas import Brush
+from labelctl.render.drawing.layout import Rect
 from tests.unit.test_pictures import STORED, near, turned_file
 
 
@@ -50,17 +50,17 @@ class Watched(Brush):
 @pytest.fixture
 def watched(monkeypatch):
     """Draws, and gives the brush that did."""
-    monkeypatch.setattr(draw, "Brush", Watched)
+    monkeypatch.setattr(annotate, "Brush", Watched)
 
     def drawn(picture, labels, note=""):
-        draw.draw(picture, labels, note)
+        annotate.draw(picture, labels, note)
         return Watched.last
 
     return drawn
 
 
-def texts(brush):
-    return [" ".join(text).strip() for _, text, _ in brush.chips]
+def texts(canvas):
+    return [" ".join(text).strip() for _, text, _ in canvas.chips]
 
 
 # ---- boxes
@@ -72,9 +72,9 @@ def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation
     ImageDraw.Draw(upright).rectangle((200, 120, 359, 419), fill="black")
     picture = pictures.upright(turned_file(upright, orientation), 800)
 
-    drawn = draw.draw(picture, [label("Door", (0.25, 0.2, 0.2, 0.5))])
+    drawn = annotate.draw(picture, [label("Door", (0.25, 0.2, 0.2, 0.5))])
 
-    (mark,) = draw.marks([label("Door", (0.25, 0.2, 0.2, 0.5))])
+    (mark,) = annotate.marks([label("Door", (0.25, 0.2, 0.2, 0.5))])
     for x, y in ((200, 300), (359, 300), (280, 419)):  # above lies the name
         assert near(drawn.getpixel((x, y)), mark.color, 3)
     assert near(drawn.getpixel((280, 270)), (0, 0, 0))
@@ -84,8 +84,8 @@ def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation
 
 def test_boxes_that_leave_the_picture_end_at_its_edges():
     whole = Rect(10, 20, 110, 70)
-    assert draw.frame(Box(-0.1, 0.5, 0.3, 0.7, 90), whole) == Rect(10, 45, 30, 70)
-    assert draw.frame(Box(0, 0, 1, 1, 90), whole) == whole
+    assert annotate.frame(Box(-0.1, 0.5, 0.3, 0.7, 90), whole) == Rect(10, 45, 30, 70)
+    assert annotate.frame(Box(0, 0, 1, 1, 90), whole) == whole
 
 
 SIDE = st.floats(-0.2, 1.2)
@@ -94,7 +94,7 @@ SIDE = st.floats(-0.2, 1.2)
 @given(SIDE, SIDE, st.floats(0, 1.2), st.floats(0, 1.2), st.integers(1, 12))
 def test_every_box_is_within_the_picture_and_can_be_seen(left, top, width, height, least):
     whole = Rect(0, 0, 640, 480)
-    found = draw.frame(Box(left, top, width, height, 90), whole, least)
+    found = annotate.frame(Box(left, top, width, height, 90), whole, least)
     assert found.shared(whole) == found
     assert found.width >= least
     assert found.height >= least
@@ -112,24 +112,24 @@ def test_boxes_that_are_the_same_are_told_once(watched):
         label("Man", same),
         label("Hat", (0.3, 0.1, 0.2, 0.2)),
     ]
-    brush = watched(photo(), people)
-    assert texts(brush) == ["Person, Adult, Man 90 %", "Hat 90 %"]
-    assert len(brush.frames) == 2
+    canvas = watched(photo(), people)
+    assert texts(canvas) == ["Person, Adult, Man 90 %", "Hat 90 %"]
+    assert len(canvas.frames) == 2
 
 
 def test_two_boxes_of_one_label_are_two(watched):
-    brush = watched(
+    canvas = watched(
         photo(), [label("Person", (0.1, 0.1, 0.3, 0.8), (0.1, 0.1, 0.3, 0.8), (0.6, 0.1, 0.3, 0.8))]
     )
-    assert texts(brush) == ["Person 90 %"] * 3
-    assert len({color for _, color in brush.frames}) == 1
+    assert texts(canvas) == ["Person 90 %"] * 3
+    assert len({color for _, color in canvas.frames}) == 1
 
 
 def test_small_boxes_are_drawn_over_large_ones(watched):
-    brush = watched(
+    canvas = watched(
         photo(), [label("Face", (0.4, 0.4, 0.1, 0.1)), label("Person", (0.1, 0.1, 0.8, 0.8))]
     )
-    areas = [at.area for at, _ in brush.frames]
+    areas = [at.area for at, _ in canvas.frames]
     assert areas == sorted(areas, reverse=True)
 
 
@@ -147,85 +147,85 @@ LABELS = st.lists(
 @given(LABELS, st.integers(80, 700), st.integers(80, 700), st.text(max_size=80))
 def test_no_name_lies_over_another_and_all_within(labels, width, height, note):
     found = [label(name, *boxes) for name, boxes in labels]
-    draw.Brush = Watched
+    annotate.Brush = Watched
     try:
-        drawn = draw.draw(photo(width, height), found, note)
+        drawn = annotate.draw(photo(width, height), found, note)
     finally:
-        draw.Brush = Brush
+        annotate.Brush = Brush
     chips = [at for at, _, _ in Watched.last.chips]
     whole = Rect(0, 0, *drawn.size)
     assert all(at.shared(whole) == at for at in chips)
     assert not any(one.shared(other).area for one, other in combinations(chips, 2))
-    assert len(Watched.last.frames) == len(draw.marks(found))
+    assert len(Watched.last.frames) == len(annotate.marks(found))
 
 
 def test_a_name_beside_which_there_is_no_room_has_a_line_to_its_box(watched):
     crowded = [label(f"Thing {n}", (0.4 + n * 0.012, 0.4, 0.01, 0.01)) for n in range(10)]
-    brush = watched(photo(1600, 1200), crowded)
-    tags = [at for at, _, _ in brush.chips]
-    boxes = [draw.frame(each.boxes[0], Rect(0, 0, 1600, 1200)) for each in crowded]
+    canvas = watched(photo(1600, 1200), crowded)
+    tags = [at for at, _, _ in canvas.chips]
+    boxes = [annotate.frame(each.boxes[0], Rect(0, 0, 1600, 1200)) for each in crowded]
     apart = {tag for tag, box in zip(tags, boxes, strict=True) if tag.far(box)}
     assert apart
-    assert {tag for tag, _ in brush.leaders} == apart
+    assert {tag for tag, _ in canvas.leaders} == apart
 
 
 def test_of_a_crowd_some_are_named_and_the_others_counted(watched):
     boxes = [(x / 12, y / 9, 0.05, 0.07) for x in range(12) for y in range(9)]
-    brush = watched(photo(), [label("Person", *boxes)])
-    *named, others = texts(brush)
+    canvas = watched(photo(), [label("Person", *boxes)])
+    *named, others = texts(canvas)
     assert set(named) == {"Person 90 %"}
     assert others == f"Person: {108 - len(named)} more boxes"
-    assert len(brush.frames) == 108
+    assert len(canvas.frames) == 108
 
 
 def test_of_what_has_no_name_on_the_picture_all_boxes_are_counted():
     boxes = label("Face", (0, 0, 0.1, 0.1), (0.5, 0, 0.1, 0.1))
-    one, two = draw.marks([boxes])
-    assert [text for text, _ in draw._together([one, two], set())] == [("Face:", "2 boxes")]
-    assert [text for text, _ in draw._together([one], set())] == [("Face", "90 %")]
-    assert [text for text, _ in draw._together([one], {("Face",)})] == [("Face:", "1 more box")]
+    one, two = annotate.marks([boxes])
+    assert [text for text, _ in annotate._together([one, two], set())] == [("Face:", "2 boxes")]
+    assert [text for text, _ in annotate._together([one], set())] == [("Face", "90 %")]
+    assert [text for text, _ in annotate._together([one], {("Face",)})] == [("Face:", "1 more box")]
 
 
 def test_labels_without_boxes_stand_below(watched):
-    brush = watched(
+    canvas = watched(
         photo(), [label("Dog", (0.1, 0.1, 0.5, 0.5)), label("Outdoors", confidence=87.6)]
     )
-    places = dict(zip(texts(brush), (at for at, _, _ in brush.chips), strict=True))
+    places = dict(zip(texts(canvas), (at for at, _, _ in canvas.chips), strict=True))
     assert places["Outdoors 88 %"].top >= 600
     assert places["Dog 90 %"].bottom < 600
 
 
 def test_a_note_stands_below_and_a_picture_with_nothing_to_tell_stays_as_it_is():
     plain = photo()
-    assert not ImageChops.difference(draw.draw(plain, []), plain).getbbox()
-    noted = draw.draw(plain, [], "Could not be labelled: it is damaged. " * 9)
+    assert not ImageChops.difference(annotate.draw(plain, []), plain).getbbox()
+    noted = annotate.draw(plain, [], "Could not be labelled: it is damaged. " * 9)
     assert noted.height > 650
     assert ImageChops.difference(noted.crop((0, 0, 800, 600)), plain).getbbox() is None
 
 
 def test_of_a_thousand_labels_as_many_are_told_as_there_is_room_for(watched):
-    brush = watched(photo(), [label(f"Thing {n}") for n in range(1000)])
-    *some, rest = texts(brush)
+    canvas = watched(photo(), [label(f"Thing {n}") for n in range(1000)])
+    *some, rest = texts(canvas)
     assert rest == f"and {1000 - len(some)} more"
-    assert draw.draw(photo(), [label(f"Thing {n}") for n in range(1000)]).height <= 1300
+    assert annotate.draw(photo(), [label(f"Thing {n}") for n in range(1000)]).height <= 1300
 
 
 @pytest.mark.parametrize(
     "name", ["x" * 300, "évil\n\x1b[31m", "Жук", "犬", "\u202e", "", "\U0001f600"]
 )
 def test_any_name_can_be_drawn_and_measured(watched, name):
-    brush = watched(photo(), [label(name, (0.1, 0.1, 0.5, 0.5))])
-    ((at, text, _),) = brush.chips
+    canvas = watched(photo(), [label(name, (0.1, 0.1, 0.5, 0.5))])
+    ((at, text, _),) = canvas.chips
     assert at.width <= 600
     assert text[0].isprintable()
     assert text[0]
 
 
 def test_without_a_font_for_them_letters_lose_their_accents(monkeypatch):
-    monkeypatch.setattr(brush, "_FONTS", ())
-    brush._font.cache_clear()
-    assert brush._font("Äpfel 犬", 15)[1] == "Apfel ?"
-    brush._font.cache_clear()
+    monkeypatch.setattr(canvas, "_FONTS", ())
+    canvas._font.cache_clear()
+    assert canvas._font("Äpfel 犬", 15)[1] == "Apfel ?"
+    canvas._font.cache_clear()
 
 
 # ---- colours
@@ -233,37 +233,37 @@ def test_without_a_font_for_them_letters_lose_their_accents(monkeypatch):
 
 def test_a_label_has_the_same_color_in_every_photo():
     dog, cat = label("Dog", (0, 0, 0.4, 0.4)), label("Cat", (0.5, 0.5, 0.4, 0.4))
-    (alone,) = draw.marks([dog])
-    assert [mark.color for mark in draw.marks([cat, dog]) if mark.names == ("Dog",)] == [
+    (alone,) = annotate.marks([dog])
+    assert [mark.color for mark in annotate.marks([cat, dog]) if mark.names == ("Dog",)] == [
         alone.color
     ]
-    (shouted,) = draw.marks([label("DOG", (0, 0, 0.4, 0.4))])
+    (shouted,) = annotate.marks([label("DOG", (0, 0, 0.4, 0.4))])
     assert shouted.color == alone.color
 
 
 def test_labels_of_a_photo_have_different_colors_as_long_as_there_are_any():
     labels = [label(f"Thing {n}", (n / 30, 0, 0.02, 0.4)) for n in range(24)]
-    colors = [mark.color for mark in draw.marks(labels)]
+    colors = [mark.color for mark in annotate.marks(labels)]
     assert len(set(colors[:12])) == 12
-    assert all(colors.count(color) == 2 for color in draw.PALETTE)
+    assert all(colors.count(color) == 2 for color in annotate.PALETTE)
 
 
-@pytest.mark.parametrize("fill", [*draw.PALETTE, brush.CHIP, (250, 250, 250), (0, 0, 0)])
+@pytest.mark.parametrize("fill", [*annotate.PALETTE, canvas.CHIP, (250, 250, 250), (0, 0, 0)])
 def test_text_is_legible_on_every_color(fill):
-    ink = brush._readable_on(fill)
-    assert brush.contrast(ink, fill) >= 4.5
-    assert brush.contrast(brush._mixed(ink, fill, brush._SOFT), fill) >= 4.5
+    ink = canvas._readable_on(fill)
+    assert canvas.contrast(ink, fill) >= 4.5
+    assert canvas.contrast(canvas._mixed(ink, fill, canvas._SOFT), fill) >= 4.5
 
 
-@pytest.mark.parametrize("ground", ["white", "black", *draw.PALETTE])
+@pytest.mark.parametrize("ground", ["white", "black", *annotate.PALETTE])
 def test_a_frame_is_seen_on_every_ground(ground):
     picture = photo(color=ground)
     box = (0.25, 0.25, 0.5, 0.5)
     for name in ("Dog", "Cat", "Person"):
-        drawn = draw.draw(picture, [label(name, box)])
+        drawn = annotate.draw(picture, [label(name, box)])
         across = {drawn.getpixel((x, 300)) for x in range(195, 210)}
         base = picture.getpixel((0, 0))
-        assert max(brush.contrast(base, color) for color in across) >= 3
+        assert max(canvas.contrast(base, color) for color in across) >= 3
 
 
 # ---- sizes
@@ -271,10 +271,10 @@ def test_a_frame_is_seen_on_every_ground(ground):
 
 @pytest.mark.parametrize("size", [(80, 80), (10, 3), (80, 2000), (2048, 16), (300, 400)])
 def test_on_a_small_picture_names_can_be_read_as_well(watched, size):
-    brush = watched(photo(*size), [label("Person", (0.1, 0.1, 0.8, 0.8))])
-    assert texts(brush) == ["Person 90 %"]
-    assert brush.size >= 15
-    assert max(brush.frames[0][0].width, brush.frames[0][0].height) >= 0.8 * 640 - 1
+    canvas = watched(photo(*size), [label("Person", (0.1, 0.1, 0.8, 0.8))])
+    assert texts(canvas) == ["Person 90 %"]
+    assert canvas.size >= 15
+    assert max(canvas.frames[0][0].width, canvas.frames[0][0].height) >= 0.8 * 640 - 1
 
 
 def test_the_same_picture_looks_the_same_large_and_small(watched):
@@ -290,8 +290,8 @@ def test_the_same_picture_looks_the_same_large_and_small(watched):
 def test_a_sketch_has_frames_only():
     labels = [label("Dog", (0.25, 0.25, 0.5, 0.5)), label("Outdoors")]
     picture = photo(80, 60)
-    drawn = draw.sketch(picture, labels)
-    ((names, confidence, color),) = draw.legend(labels)
+    drawn = annotate.sketch(picture, labels)
+    ((names, confidence, color),) = annotate.legend(labels)
     assert (names, confidence) == ("Dog", 90)
     changed = ImageChops.difference(drawn, picture).convert("L").point(bool, "1")
     assert changed.getbbox() == (20, 15, 60, 45)
@@ -300,6 +300,6 @@ def test_a_sketch_has_frames_only():
 
 
 def test_a_picture_is_made_to_fit():
-    assert draw.fitted(photo(800, 600), (80, 80)).size == (80, 60)
-    assert draw.fitted(photo(80, 60), (800, 200)).size == (267, 200)
-    assert draw.fitted(photo(800, 1), (80, 80)).size == (80, 1)
+    assert annotate.fitted(photo(800, 600), (80, 80)).size == (80, 60)
+    assert annotate.fitted(photo(80, 60), (800, 200)).size == (267, 200)
+    assert annotate.fitted(photo(800, 1), (80, 80)).size == (80, 1)

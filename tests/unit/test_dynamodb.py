@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelctl import dynamodb
-from labelctl.dynamodb import TableReader
+from labelctl.aws import dynamodb
+from labelctl.aws.dynamodb import TableReader
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 
@@ -126,7 +126,7 @@ def test_pages_grow_as_long_as_more_is_wanted(table: PhotoTables) -> None:
 def test_what_was_left_out_is_asked_for_again(
     table: PhotoTables, monkeypatch: pytest.MonkeyPatch, naps: Any
 ) -> None:
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     taken = [0, 0, 70]
     table.before = lambda *_: taken.pop(0) if taken else None
     found = [*reader_of(table).batch_get(PHOTOS, keys(150), consistent=False)]
@@ -138,7 +138,7 @@ def test_what_does_not_fit_into_one_answer_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, naps: Any
 ) -> None:
     """An answer has 16 MB at most."""
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     table = PhotoTables()
     for number in range(60):
         table.fail_photo(f"{number}.jpg", "x" * 390_000)
@@ -164,7 +164,7 @@ def test_a_throttled_table_is_asked_again(
             left.pop()
             raise throttled(name)
 
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     table.before = busy
     reader = reader_of(table)
     assert READ[operation](reader) == 1
@@ -179,7 +179,7 @@ def test_one_that_stays_throttled_is_given_up(
     def busy(name: str, _: Any) -> None:
         raise throttled(name)
 
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     table.before = busy
     with pytest.raises(ClientError, match="Too much"):
         [*_] = reader_of(table).batch_get(PHOTOS, keys(1), consistent=False)

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from labelctl import export, writing
-from labelctl.commands import export as command
-from labelctl.reads import Reader
+from labelctl.cli.commands import export as command
+from labelctl.labels import export, export_formats
+from labelctl.labels.tables import Reader
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.table_stream import TableStream
 from tests.unit.command_world import Run, Said, runner
@@ -313,7 +313,7 @@ def test_memory_does_not_grow_with_the_table() -> None:
     def peak(photos: int) -> int:
         tracemalloc.start()
         try:
-            with writing.writer("csv", Nowhere()) as writer:
+            with export_formats.writer("csv", Nowhere()) as writer:
                 for part in export.everything(reader_of(TableStream(photos, page=2))):
                     writer.write(part.records)
             return tracemalloc.get_traced_memory()[1]

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import failures
-from labelctl.commands import failures as command
-from labelctl.dead_letters import Unseen, held
+from labelctl.cli.commands import failures as command
+from labelctl.contract.schema import STATE_INDEX
 from labelctl.errors import RefusedError
-from labelctl.failures import Choice, Failure, SetAside
-from labelctl.reads import Reader
-from labelctl.schema import STATE_INDEX
+from labelctl.labels.tables import Reader
+from labelctl.operations import failures
+from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.failures import Choice, Failure, SetAside
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import event, failed, labelled, reader_of, removed, store

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import schema
-from labelctl.reads import Reader
+from labelctl.contract import schema
+from labelctl.labels.tables import Reader
 from tests.fakes.capacity import read_units, size
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 from moto import mock_aws
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.fakes.dynamodb import AGAIN, FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.template import table_properties

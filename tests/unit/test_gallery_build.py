@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from labelctl import atomic_file, pictures
+from labelctl import atomic_file
 from labelctl.errors import AccessDeniedError, LabelNotFoundError
-from labelctl.gallery import build
-from labelctl.gallery.thumbnails import FULL, THUMB, open_folder
-from labelctl.versions import Awaited
+from labelctl.photos.versions import Awaited
+from labelctl.render import pictures
+from labelctl.render.gallery import build
+from labelctl.render.gallery.thumbnails import FULL, THUMB, open_folder
 from tests.unit.gallery_world import Gallery, jpeg
 
 GPS = {1: "N", 2: (52.0, 30.0, 0.0), 3: "E", 4: (13.0, 22.0, 0.0)}

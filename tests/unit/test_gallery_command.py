@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from labelctl.session import Session
+from labelctl.cli.session import Session
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.command_world import Run, runner
 from tests.unit.gallery_world import Gallery, files, jpeg

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labelctl.errors import RefusedError, UsageError
-from labelctl.gallery import thumbnails
-from labelctl.gallery.thumbnails import open_folder
+from labelctl.render.gallery import thumbnails
+from labelctl.render.gallery.thumbnails import open_folder
 from tests.unit.gallery_world import Gallery, files, jpeg, tile
 
 

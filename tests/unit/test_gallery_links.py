@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from labelctl.aws import Aws
+from labelctl.aws.clients import Aws
 from labelctl.errors import UsageError
-from labelctl.gallery import build, links
-from labelctl.versions import Awaited
+from labelctl.photos.versions import Awaited
+from labelctl.render.gallery import build, presigned_links
 from tests.unit.gallery_world import Gallery, jpeg
 
 
 def test_a_link_names_the_very_version(gallery: Gallery) -> None:
     sent = gallery.put("a b.jpg", jpeg(100, 50), {"Dog": 90.0})
-    link = links.linker(gallery.s3, gallery.bucket, 3600)
+    link = presigned_links.linker(gallery.s3, gallery.bucket, 3600)
 
     [tile] = gallery.make(link=link)
 
@@ -28,7 +28,7 @@ def test_a_link_names_the_very_version(gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("key", ["../../x", "a/./b.jpg", "..", "a/.."])
 def test_a_key_that_a_browser_would_change_is_not_linked(key: str, s3: Any) -> None:
-    link = links.linker(s3, "photos", 60)
+    link = presigned_links.linker(s3, "photos", 60)
     assert link(Awaited(key, "v", "e")) is None
     assert link(Awaited(f"x{key.replace('/', '')}", "v", "e"))
 
@@ -47,9 +47,9 @@ def test_links_and_copies_take_turns_in_one_folder(gallery: Gallery) -> None:
 def test_links_are_signed_as_all_regions_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3's own are of SigV2 for the older regions, and go to the endpoint of us-east-1."""
     aws = Aws(region="eu-west-1")
-    link = links.linker(aws.signer, "photos", 60)(Awaited("a.jpg", "v", "e"))
+    link = presigned_links.linker(aws.signer, "photos", 60)(Awaited("a.jpg", "v", "e"))
     assert link
-    assert links.host(link) == "https://photos.s3.eu-west-1.amazonaws.com"
+    assert presigned_links.host(link) == "https://photos.s3.eu-west-1.amazonaws.com"
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
     assert aws.credentials_end
     monkeypatch.delenv("AWS_SESSION_TOKEN")
@@ -58,17 +58,17 @@ def test_links_are_signed_as_all_regions_take_them(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(("age", "seconds"), [("90s", 90), ("12h", 43200), ("7d", 604800)])
 def test_the_age_of_links(age: str, seconds: int) -> None:
-    assert links.seconds(age) == seconds
+    assert presigned_links.seconds(age) == seconds
 
 
 @pytest.mark.parametrize("age", ["8d", "169h", "0s", "0.5s", "soon", ""])
 def test_an_age_that_aws_does_not_take(age: str) -> None:
     with pytest.raises(UsageError):
-        links.seconds(age)
+        presigned_links.seconds(age)
 
 
 def test_links_that_would_reveal_a_password_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:s3cret@127.0.0.1:1")
     with pytest.raises(UsageError, match="holds a password") as refused:
-        links.linker(Aws().signer, "photos", 60)
+        presigned_links.linker(Aws().signer, "photos", 60)
     assert "s3cret" not in refused.value.message + refused.value.hint

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from labelctl import pictures
-from labelctl.gallery import build
-from labelctl.gallery.build import Chosen
-from labelctl.versions import Awaited
+from labelctl.photos.versions import Awaited
+from labelctl.render import pictures
+from labelctl.render.gallery import build
+from labelctl.render.gallery.build import Chosen
 from tests.unit.gallery_world import Gallery
 
 
@@ -54,11 +54,11 @@ def test_the_largest_photos_are_decoded_in_bounded_memory(tmp_path: Path) -> Non
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from labelctl import pictures
-from labelctl.gallery import build
-from labelctl.gallery.build import Chosen
-from labelctl.versions import Awaited
-from labelctl.gallery.thumbnails import open_folder
+from labelctl.render import pictures
+from labelctl.render.gallery import build
+from labelctl.render.gallery.build import Chosen
+from labelctl.photos.versions import Awaited
+from labelctl.render.gallery.thumbnails import open_folder
 
 reader = SimpleNamespace(photos=lambda images, **_: {})
 pictures.get = lambda s3, bucket, sent: Path(sent.key).read_bytes()

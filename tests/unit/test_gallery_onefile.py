@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from labelctl.errors import RefusedError, UsageError
-from labelctl.gallery import build, onefile
-from labelctl.gallery.onefile import OneFile
-from labelctl.gallery.thumbnails import open_folder
+from labelctl.render.gallery import build, single_file
+from labelctl.render.gallery.single_file import OneFile
+from labelctl.render.gallery.thumbnails import open_folder
 from tests.unit.gallery_world import jpeg, tile
 
 OURS = '<meta name="generator" content="labelctl gallery">'
@@ -50,7 +50,7 @@ def test_one_file_holds_all_pictures(tmp_path: Path) -> None:
 def test_one_file_that_would_be_too_large_is_refused_before_all_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onefile, "LARGEST", 100_000)
+    monkeypatch.setattr(single_file, "LARGEST", 100_000)
     one = OneFile(tmp_path / "gallery.html")
     with open_folder(one.workshop) as folder:
         one.weigh(folder, tile(folder).pictures, 1, 5000)

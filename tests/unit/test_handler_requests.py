@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from labelctl import contract
+from labelctl.contract import s3_events
 from tests.unit.function_world import Tables, names
 
 
 def requested(key: str, last: str) -> str:
-    return contract.request("photos", key, contract.next_sequencer(last), "2026-01-02T03:04:05Z")
+    return s3_events.request("photos", key, s3_events.next_sequencer(last), "2026-01-02T03:04:05Z")
 
 
 def sequencer(tables: Tables) -> str:

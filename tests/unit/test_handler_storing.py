@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.fakes import capacity
 from tests.unit.function_world import names, printed
 

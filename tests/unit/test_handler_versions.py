@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from labelctl import contract
+from labelctl.contract import s3_events
 from tests.unit.function_world import names, printed, version_id
 
 # Twice, late, replaced
@@ -227,8 +227,8 @@ def test_a_photo_may_be_called_like_a_folder(work, photos, look):
 
 
 def asked_about(photos, old):
-    return contract.request(
-        "photos", "x/", contract.next_sequencer("F" * 24), "2026-01-02T03:04:05Z"
+    return s3_events.request(
+        "photos", "x/", s3_events.next_sequencer("F" * 24), "2026-01-02T03:04:05Z"
     )
 
 

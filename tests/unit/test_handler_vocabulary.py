@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.fakes.photos import LABELS
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from labelctl import walk
-from labelctl.schema import STATE_INDEX
+from labelctl.contract.schema import STATE_INDEX
+from labelctl.labels import listing
 from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
 from tests.unit.photo_items import reader_of
@@ -181,7 +181,7 @@ def test_no_more_is_read_than_is_shown(
 def test_what_nobody_wants_any_more_is_not_read() -> None:
     table = made(30_000, each=10)
     reader = reader_of(table)
-    pages = walk.photos(reader, walk.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
+    pages = listing.photos(reader, listing.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
     first = next(pages)
     pages.close()  # type: ignore[attr-defined]
     assert len(first) == 100
@@ -190,13 +190,13 @@ def test_what_nobody_wants_any_more_is_not_read() -> None:
 
 
 def test_a_throttled_table_loses_no_photo(naps: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     table = made(3_000, each=10)
     table.before = lambda _, request: -(-len(request["RequestItems"][PHOTOS]["Keys"]) // 2)
     reader = reader_of(table)
     found = [
         each
-        for page in walk.photos(reader, walk.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
+        for page in listing.photos(reader, listing.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
         for each in page
     ]
     assert [each.object.key for each in found] == sorted(each.object.key for each in found)

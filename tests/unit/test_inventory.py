@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from labelctl import verify
 from labelctl.errors import RefusedError
-from labelctl.findings import Finding, Progress, Summary
-from labelctl.inventory import Problem, open_inventory
-from labelctl.versions import ObjectVersion, look, newest
+from labelctl.operations.verify import verify
+from labelctl.operations.verify.findings import Finding, Progress, Summary
+from labelctl.operations.verify.inventory import Problem, open_inventory
+from labelctl.photos.versions import ObjectVersion, look, newest
 from tests.fakes.photos import AT
 from tests.fakes.table_stream import TableStream
 from tests.unit.verify_world import NOW, OLD, STACK, World

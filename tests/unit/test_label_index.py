@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl import schema
+from labelctl.contract import schema
 from labelctl.errors import LabelNotFoundError
-from labelctl.query import SearchRequest, plan
-from labelctl.search import Search
-from labelctl.vocabulary import Vocabulary
+from labelctl.labels.search.query import SearchRequest, plan
+from labelctl.labels.search.run import Search
+from labelctl.labels.search.vocabulary import Vocabulary
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.verify_world import NOW, World, kinds
 
@@ -286,7 +286,7 @@ def test_the_prefix_limits_all_of_it(world):
 
 
 def test_what_a_batch_did_not_take_is_written_again(world, monkeypatch, naps):
-    monkeypatch.setattr("labelctl.label_index.time.sleep", naps)
+    monkeypatch.setattr("labelctl.operations.verify.label_index.time.sleep", naps)
     drop(world, "a.jpg", "dog")
     drop(world, "a.jpg", "beach")
     leave(world, "b/b.jpg", 60, "Cat", "Car", "Tree")
@@ -297,7 +297,7 @@ def test_what_a_batch_did_not_take_is_written_again(world, monkeypatch, naps):
 
 
 def test_a_throttled_table_is_asked_again(world, monkeypatch, naps):
-    monkeypatch.setattr("labelctl.throttling.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.throttling.time.sleep", naps)
     drop(world, "a.jpg", "dog")
     left = iter(range(3))
 

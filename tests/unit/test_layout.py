@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl.drawing.layout import Rect, place
+from labelctl.render.drawing.layout import Rect, place
 
 WITHIN = Rect(3, 2, 27, 22)
 

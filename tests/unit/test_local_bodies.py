@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from labelctl.local import asgi
-from labelctl.local.asgi import Message, Receive, Room
+from labelctl.local.emulator import asgi
+from labelctl.local.emulator.asgi import Message, Receive, Room
 
 
 class Body:

@@ -15,9 +15,10 @@ from hypercorn.asyncio import run, serve
 from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 
-from labelctl.local import connections, processes
-from labelctl.local.asgi import App, Message, Receive, Send
-from labelctl.local.connections import Connection
+from labelctl.local import processes
+from labelctl.local.emulator import connections
+from labelctl.local.emulator.asgi import App, Message, Receive, Send
+from labelctl.local.emulator.connections import Connection
 
 REQUEST = b"GET /%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 HALF = b"PUT /photo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nhalf"

@@ -20,7 +20,7 @@ from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, s3
 from ministack.services.cloudformation import changesets
 
-from labelctl.local import corrections
+from labelctl.local.emulator import patches
 from labelctl.local.credentials import Credentials
 
 def line_break():

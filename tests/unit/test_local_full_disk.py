@@ -14,12 +14,12 @@ import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.parsers import create_parser
 
-from labelctl.local import error_answers
-from labelctl.local.asgi import Message, Receive, Send
 from labelctl.local.credentials import Credentials
-from labelctl.local.gateway import Gateway
-from labelctl.local.generations import Generations
-from labelctl.local.guard import Request
+from labelctl.local.emulator import error_answers
+from labelctl.local.emulator.admission import Request
+from labelctl.local.emulator.asgi import Message, Receive, Send
+from labelctl.local.emulator.gateway import Gateway
+from labelctl.local.persistence.snapshots import Generations
 from tests.signing import KEY, SECRET, sign
 
 MiB = 1024 * 1024

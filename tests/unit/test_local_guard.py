@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labelctl.local import guard
-from labelctl.local.guard import Effect, Request
+from labelctl.local.emulator import admission
+from labelctl.local.emulator.admission import Effect, Request
 
 HOST = {"host": "127.0.0.1:20001"}
 PRESIGNED = (
@@ -20,7 +20,7 @@ def get(path: str, headers: dict[str, str], query: str = "") -> Request:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:20001", "localhost", "LOCALHOST:1", "[::1]:20001"])
 def test_lets_in_this_machine_by_any_of_its_names(host: str) -> None:
-    assert guard.refusal(get("/photos/a.jpg", {"host": host})) is None
+    assert admission.refusal(get("/photos/a.jpg", {"host": host})) is None
 
 
 @pytest.mark.parametrize(
@@ -32,23 +32,25 @@ def test_lets_in_this_machine_by_any_of_its_names(host: str) -> None:
     ],
 )  # fmt: skip
 def test_refuses_names_that_somebody_else_may_point_here(host: str) -> None:
-    assert guard.refusal(get("/photos/a.jpg", {"host": host})) is not None
+    assert admission.refusal(get("/photos/a.jpg", {"host": host})) is not None
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1/", "http://evil.example/", "*", ""])
 def test_refuses_targets_that_are_no_path(target: str) -> None:
-    assert guard.refusal(get(target, HOST)) is not None
+    assert admission.refusal(get(target, HOST)) is not None
 
 
 @pytest.mark.parametrize(
     "path", ["/photos/a.jpg#b", "/#", "/a\tb", "/a\nb", "/a b", "/a\x7f", "/é"]
 )
 def test_refuses_paths_that_a_parser_would_shorten(path: str) -> None:
-    assert guard.refusal(get(path, HOST)) is not None
+    assert admission.refusal(get(path, HOST)) is not None
 
 
 def test_lets_in_paths_as_clients_encode_them() -> None:
-    assert guard.refusal(get("/photos/%C3%A9%23/a%20b!\"$&'()*+,;=:@[]{}|^`~.jpg", HOST)) is None
+    assert (
+        admission.refusal(get("/photos/%C3%A9%23/a%20b!\"$&'()*+,;=:@[]{}|^`~.jpg", HOST)) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,17 +72,17 @@ def test_lets_in_paths_as_clients_encode_them() -> None:
 )
 @pytest.mark.parametrize("path", ["/", "/photos/a.jpg", "/_labelctl/health"])
 def test_refuses_web_pages(path: str, headers: dict[str, str]) -> None:
-    assert guard.refusal(get(path, HOST | headers)) is not None
+    assert admission.refusal(get(path, HOST | headers)) is not None
 
 
 def test_an_address_typed_into_a_browser_is_judged_by_its_signature() -> None:
-    assert guard.refusal(get("/photos/a.jpg", HOST | {"sec-fetch-site": "none"})) is None
+    assert admission.refusal(get("/photos/a.jpg", HOST | {"sec-fetch-site": "none"})) is None
 
 
 def test_lets_a_page_open_objects_by_presigned_urls() -> None:
     page = HOST | {"sec-fetch-site": "cross-site"}
-    assert guard.refusal(get("/photos/a.jpg", page, PRESIGNED)) is None
-    assert guard.refusal(Request("HEAD", "/photos/a.jpg", PRESIGNED, page)) is None
+    assert admission.refusal(get("/photos/a.jpg", page, PRESIGNED)) is None
+    assert admission.refusal(Request("HEAD", "/photos/a.jpg", PRESIGNED, page)) is None
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_a_page_does_nothing_else_by_presigned_urls(
     method: str, path: str, query: str, more: dict[str, str]
 ) -> None:
     page = HOST | {"sec-fetch-site": "cross-site"} | more
-    assert guard.refusal(Request(method, path, query, page)) is not None
+    assert admission.refusal(Request(method, path, query, page)) is not None
 
 
 @pytest.mark.parametrize(
@@ -114,14 +116,14 @@ def test_a_page_does_nothing_else_by_presigned_urls(
     ],
 )
 def test_closes_the_emulators_admin_interface(path: str) -> None:
-    assert guard.refusal(get(path, HOST)) is not None
+    assert admission.refusal(get(path, HOST)) is not None
 
 
 @pytest.mark.parametrize("path", ["/_ministack/cfn-response/token", "/_ministack/cfn-signal/token"])
 def test_leaves_cloudformation_its_callbacks(path: str) -> None:
-    assert guard.refusal(Request("PUT", path, "", HOST)) is None
-    assert guard.refusal(Request("POST", path, "", HOST)) is not None
-    assert guard.refusal(Request("PUT", path, "", HOST | {"origin": "null"})) is not None
+    assert admission.refusal(Request("PUT", path, "", HOST)) is None
+    assert admission.refusal(Request("POST", path, "", HOST)) is not None
+    assert admission.refusal(Request("PUT", path, "", HOST | {"origin": "null"})) is not None
 
 
 def signed(service: str, **headers: str) -> dict[str, str]:
@@ -150,11 +152,11 @@ def signed(service: str, **headers: str) -> dict[str, str]:
 def test_s3_objects_are_safe_at_once_but_buckets_are_not(
     method: str, path: str, query: str, expected: Effect
 ) -> None:
-    assert guard.effect(Request(method, path, query, signed("s3"))) is expected
+    assert admission.effect(Request(method, path, query, signed("s3"))) is expected
 
 
 def test_a_presigned_upload_changes_an_object() -> None:
-    assert guard.effect(Request("PUT", "/photos/a.jpg", PRESIGNED, HOST)) is Effect.OBJECT
+    assert admission.effect(Request("PUT", "/photos/a.jpg", PRESIGNED, HOST)) is Effect.OBJECT
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_a_presigned_upload_changes_an_object() -> None:
 )
 def test_json_services_are_told_by_their_verbs(service: str, target: str, expected: Effect) -> None:
     headers = signed(service, x_amz_target=target)
-    assert guard.effect(Request("POST", "/", "", headers)) is expected
+    assert admission.effect(Request("POST", "/", "", headers)) is expected
 
 
 @pytest.mark.parametrize(
@@ -194,16 +196,16 @@ def test_form_services_are_told_by_their_action(
     service: str, body: bytes, expected: Effect
 ) -> None:
     headers = signed(service, content_type="application/x-www-form-urlencoded; charset=utf-8")
-    assert guard.effect(Request("POST", "/", "", headers), body) is expected
+    assert admission.effect(Request("POST", "/", "", headers), body) is expected
 
 
 def test_lambda_is_told_by_its_methods() -> None:
     path = "/2015-03-31/functions/worker"
     invoke = Request("POST", f"{path}/invocations", "", signed("lambda"))
-    assert guard.effect(get(path, signed("lambda"))) is Effect.READ
-    assert guard.effect(invoke) is Effect.REST
+    assert admission.effect(get(path, signed("lambda"))) is Effect.READ
+    assert admission.effect(invoke) is Effect.REST
 
 
 def test_finds_the_access_key_of_a_signed_request() -> None:
-    assert guard.access_key(signed("s3")) == "LCTL"
-    assert guard.access_key(HOST) == ""
+    assert admission.access_key(signed("s3")) == "LCTL"
+    assert admission.access_key(HOST) == ""

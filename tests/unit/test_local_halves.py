@@ -15,7 +15,7 @@ BEGIN = """
 import hashlib, json, os, sys
 from ministack.core.responses import request_scope
 from ministack.services import s3
-from labelctl.local import halves
+from labelctl.local.persistence import torn_objects
 
 def put(content, **options):
     return s3._put_object("photos", "a b.jpg", content, {})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labelctl.local import metrics
+from labelctl.local.emulator import cloudwatch
 
 NOW = 1_000_000.0
 
@@ -19,7 +19,7 @@ def message(age: float, receives: int = 0, hidden: float = 0) -> dict[str, float
 
 
 def told(*messages: dict[str, float]) -> dict[str, float]:
-    answer = metrics.numbers({"messages": list(messages)}, NOW)
+    answer = cloudwatch.numbers({"messages": list(messages)}, NOW)
     return {name.removeprefix("Approximate"): value for name, (value, _) in answer.items()}
 
 
@@ -48,7 +48,7 @@ def test_what_was_received_again_and_again_does_not_count_as_the_oldest() -> Non
 PROGRAM = """
 import asyncio, json, time
 from ministack.services import cloudwatch, sqs
-from labelctl.local import metrics
+from labelctl.local.emulator import cloudwatch
 
 def call(service, target, **body):
     headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.0"}

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import commit
-from labelctl.local.commit import GroupCommit
-from labelctl.local.generations import Generations
-from labelctl.local.journal import Journal
+from labelctl.local.persistence import group_commit
+from labelctl.local.persistence.group_commit import GroupCommit
+from labelctl.local.persistence.journal import Journal
+from labelctl.local.persistence.snapshots import Generations
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_what_cannot_be_saved_is_not_promised() -> None:
 def test_changes_that_nobody_waits_for_are_saved_soon_and_seldom(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(commit, "QUICKEST", 0.05)
+    monkeypatch.setattr(group_commit, "QUICKEST", 0.05)
     disk = Disk()
 
     async def work() -> float:
@@ -269,7 +269,8 @@ LIVE_STATE = """
 import asyncio, json, ministack.app as app
 from ministack.core.persistence import _json_default, _json_object_hook
 from ministack.services import cloudformation, cloudwatch_logs, dynamodb, lambda_svc, s3, sqs
-from labelctl.local import hooks, state
+from labelctl.local.emulator import hooks
+from labelctl.local.persistence import state
 
 def call(service, target, **body):
     headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.0"}

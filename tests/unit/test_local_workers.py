@@ -14,7 +14,7 @@ import io, os, threading, time, zipfile
 from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import lambda_svc
-from labelctl.local import workers
+from labelctl.local.emulator import workers
 
 packed = io.BytesIO()
 with zipfile.ZipFile(packed, "w") as archive:

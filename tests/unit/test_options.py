@@ -7,9 +7,9 @@ import json
 import pytest
 import typer
 
-from labelctl import cli
-from labelctl.options import options_of
-from labelctl.session import Session
+from labelctl.cli import app
+from labelctl.cli.options import options_of
+from labelctl.cli.session import Session
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def given(monkeypatch):
     monkeypatch.setattr(Session, "of", take)
 
     def run(*arguments):
-        assert cli.run(list(arguments)) == 0
+        assert app.run(list(arguments)) == 0
         output, file = handed.pop()
         return output, file and str(file)
 
@@ -50,7 +50,7 @@ def test_the_others_keep_it(given):
 @pytest.mark.parametrize("words", [["-o", "{}"], ["-o{}"]])
 def test_a_form_of_output_is_no_file(capsys, form, words):
     arguments = [word.format(form) for word in words]
-    assert cli.run(["show", "a.jpg", *arguments]) == 2
+    assert app.run(["show", "a.jpg", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     told = json.loads(err)["error"] if form == "json" else None
@@ -72,12 +72,12 @@ def test_a_form_of_output_is_no_file(capsys, form, words):
 )
 def test_an_empty_path_is_not_taken_for_this_folder(capsys, command, told):
     """A variable that is not set would upload whatever lies here."""
-    assert cli.run([*command.split(), ""]) == 2
+    assert app.run([*command.split(), ""]) == 2
     assert f"{told} is empty." in capsys.readouterr().err
 
 
 def test_the_help_tells_which_is_which(capsys):
-    assert cli.run(["show", "--help"]) == 0
+    assert app.run(["show", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     (own,) = [line for line in lines if line.startswith("  -o")]
     assert own.split()[:2] == ["-o", "FILE"]
@@ -95,14 +95,14 @@ def test_the_help_tells_which_is_which(capsys):
     ],
 )
 def test_nan_is_no_number(capsys, words):
-    assert cli.run(words.split()) == 2
+    assert app.run(words.split()) == 2
     option = words.split()[-2]
     assert capsys.readouterr().err == f"Error: {option} nan is no number.\nGive one, such as 90.\n"
 
 
 @pytest.mark.parametrize("command", ["images", "search dog", "gallery"])
 def test_a_limit_beyond_all_bounds(capsys, command):
-    assert cli.run([*command.split(), "--limit", "99999999999999999999"]) == 2
+    assert app.run([*command.split(), "--limit", "99999999999999999999"]) == 2
     assert "--limit 99999999999999999999 is too large." in capsys.readouterr().err
 
 
@@ -111,8 +111,8 @@ def test_a_limit_beyond_all_bounds(capsys, command):
 )
 def test_what_no_key_can_begin_with_is_no_prefix(capsys, given, command):
     """It would be a refusal of S3's, or a list of nothing."""
-    assert cli.run([*command.split(), "--prefix", "ü" * 512 + "x"]) == 2
+    assert app.run([*command.split(), "--prefix", "ü" * 512 + "x"]) == 2
     assert "--prefix is longer than any key: 1,025 bytes." in capsys.readouterr().err
-    assert cli.run([*command.split(), "--prefix", "\udcff"]) == 2
+    assert app.run([*command.split(), "--prefix", "\udcff"]) == 2
     assert "--prefix is not valid UTF-8" in capsys.readouterr().err
     given(*command.split(), "--prefix", "ü" * 512)

@@ -24,7 +24,7 @@ LATENCY = 0.3
 def pacer() -> ModuleType:
     import importlib
 
-    from labelctl import assets
+    from labelctl.deploy import assets
 
     sys.path.insert(0, str(assets.folder("lambda")))
     try:

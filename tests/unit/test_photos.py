@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from labelctl import photos
-from labelctl.photos import PhotoRefusedError
+from labelctl.photos import own_files, validation
+from labelctl.photos.validation import PhotoRefusedError
 
 MEGABYTE = 1024 * 1024
 
@@ -53,7 +53,7 @@ def refusal(tmp_path):
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(PhotoRefusedError) as caught:
-            photos.read(path)
+            validation.read(path)
         return str(caught.value)
 
     return refused
@@ -61,10 +61,10 @@ def refusal(tmp_path):
 
 @pytest.fixture
 def read(tmp_path):
-    def passed(content: bytes, name: str = "photo.jpg") -> photos.Photo:
+    def passed(content: bytes, name: str = "photo.jpg") -> validation.Photo:
         path = tmp_path / name
         path.write_bytes(content)
-        return photos.read(path)
+        return validation.read(path)
 
     return passed
 
@@ -191,7 +191,7 @@ def test_one_byte_too_many(refusal):
 
 
 def test_a_file_that_grows_while_it_is_read(refusal, monkeypatch):
-    monkeypatch.setattr(photos.os, "fstat", lambda _: os.stat_result((0o100644, *[0] * 9)))
+    monkeypatch.setattr(validation.os, "fstat", lambda _: os.stat_result((0o100644, *[0] * 9)))
     told = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
     assert told == "It is too large: it grew past 15 MB while it was read."
 
@@ -201,7 +201,7 @@ def test_a_file_that_grows_while_it_is_read(refusal, monkeypatch):
 
 def why(path: Path) -> str:
     with pytest.raises(PhotoRefusedError) as caught:
-        photos.read(path)
+        validation.read(path)
     return str(caught.value)
 
 
@@ -236,7 +236,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(path, flags):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(photos.os, "open", refuse)  # the tests may run as root
+    monkeypatch.setattr(validation.os, "open", refuse)  # the tests may run as root
     assert why(tmp_path / "a.jpg") == "You may not read it."
 
 
@@ -263,12 +263,12 @@ def test_a_name_that_is_too_long(tmp_path):
 )
 def test_what_is_meant_to_be_a_photo(tmp_path, name, content, meant):
     (tmp_path / name).write_bytes(content)
-    assert photos.looks_like_a_picture(tmp_path / name) is meant
+    assert validation.looks_like_a_picture(tmp_path / name) is meant
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert not photos.looks_like_a_picture(tmp_path / "pipe")
+    assert not validation.looks_like_a_picture(tmp_path / "pipe")
 
 
 @pytest.fixture
@@ -285,16 +285,16 @@ def busy_pipe(tmp_path):
 
 
 def test_nor_is_a_pipe_that_somebody_may_write_to(busy_pipe):
-    assert not photos.looks_like_a_picture(busy_pipe("pipe"))
-    assert not photos.is_drawing(busy_pipe("pipe-labels.png"))
+    assert not validation.looks_like_a_picture(busy_pipe("pipe"))
+    assert not own_files.is_drawing(busy_pipe("pipe-labels.png"))
 
 
 def test_what_cannot_be_read_is_no_photo_unless_it_says_so(tmp_path):
     for name in ("link", "link.png", "link-labels.png"):
         (tmp_path / name).symlink_to("nowhere")
-    assert not photos.is_drawing(tmp_path / "link-labels.png")
-    assert not photos.looks_like_a_picture(tmp_path / "link")
-    assert photos.looks_like_a_picture(tmp_path / "link.png")
+    assert not own_files.is_drawing(tmp_path / "link-labels.png")
+    assert not validation.looks_like_a_picture(tmp_path / "link")
+    assert validation.looks_like_a_picture(tmp_path / "link.png")
 
 
 # ---- whatever comes
@@ -329,7 +329,7 @@ def test_any_bytes_are_a_photo_or_are_refused(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.jpg"
     path.write_bytes(content)
     with contextlib.suppress(PhotoRefusedError):
-        photo = photos.read(path)
+        photo = validation.read(path)
         assert 80 <= photo.width <= 10_000
         assert 80 <= photo.height <= 10_000
         assert content.startswith((SOI, PNG))

@@ -12,9 +12,9 @@ from PIL import Image, ImageCms, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 from urllib3.exceptions import ProtocolError
 
-from labelctl import pictures
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
-from labelctl.versions import Awaited, current
+from labelctl.photos.versions import Awaited, current
+from labelctl.render import pictures
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

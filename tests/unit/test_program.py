@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from labelctl import cli
+from labelctl.cli import app
 
 
-def process(*arguments, code="from labelctl.cli import main; main()", **more):
+def process(*arguments, code="from labelctl.cli.app import main; main()", **more):
     environment = {**os.environ, **more.pop("env", {})}
     command = [sys.executable, "-X", "utf8=0", "-c", code, *map(str, arguments)]
     return subprocess.Popen(
@@ -88,7 +88,7 @@ def test_no_command_prints_the_password_of_an_endpoint(monkeypatch, capsys, endp
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     for command in COMMANDS:
-        code = cli.run([*command.split(), *more.split()])
+        code = app.run([*command.split(), *more.split()])
         said = capsys.readouterr()
         assert (command, code) in ((command, 2), (command, 4))
         assert "endpoint" in said.err

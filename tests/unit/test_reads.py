@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from labelctl import schema
+from labelctl.contract import schema
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.unit.search_world import reader_of
 

@@ -15,9 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from labelctl.errors import LocalCloudError
 from labelctl.local import engine
-from labelctl.local.recogniser.limits import Limits
-from labelctl.local.recogniser.recognise import Recogniser
-from labelctl.local.recogniser.server import MODULE
+from labelctl.local.rekognition.limits import Limits
+from labelctl.local.rekognition.recogniser import Recogniser
+from labelctl.local.rekognition.server import MODULE
 from tests.unit.recogniser_world import plain, workers, write_model
 
 NAMES = {0: "dog", 1: "cat", 2: "cup"}

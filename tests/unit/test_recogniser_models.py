@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from labelctl.errors import LocalCloudError
-from labelctl.local.recogniser.recognise import Recogniser, model_version
-from labelctl.local.recogniser.server import MODULE
+from labelctl.local.rekognition.recogniser import Recogniser, model_version
+from labelctl.local.rekognition.server import MODULE
 from tests.unit.recogniser_world import (
     InProcess,
     allow,

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from labelctl.errors import LocalCloudError
-from labelctl.local.recogniser.answer import to_labels
-from labelctl.local.recogniser.findings import Box, Finding
-from labelctl.local.recogniser.merge import merge
-from labelctl.local.recogniser.pretrained import Pretrained, prepare
-from labelctl.local.recogniser.recognise import Recogniser, model_version
-from labelctl.local.recogniser.taxonomy import FACE, HEAD, PERSON, meaning_of
+from labelctl.local.rekognition.merge import merge
+from labelctl.local.rekognition.models import Box, Finding
+from labelctl.local.rekognition.pretrained import Pretrained, prepare
+from labelctl.local.rekognition.protocol import to_labels
+from labelctl.local.rekognition.recogniser import Recogniser, model_version
+from labelctl.local.rekognition.taxonomy import FACE, HEAD, PERSON, meaning_of
 from tests.unit.recogniser_world import encode, photo
 
 Labels = Callable[..., dict[str, dict[str, Any]]]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labelctl.local.recogniser import pretrained
-from labelctl.local.recogniser.pretrained import Pretrained, prepare
+from labelctl.local.rekognition import pretrained
+from labelctl.local.rekognition.pretrained import Pretrained, prepare
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl.local.recogniser.admission import Admission
-from labelctl.local.recogniser.pool import Pool
-from labelctl.local.recogniser.recognise import Sight
-from labelctl.local.recogniser.refusals import RefusalError
-from labelctl.local.recogniser.server import RecogniserServer
+from labelctl.local.rekognition.admission import Admission
+from labelctl.local.rekognition.errors import RefusalError
+from labelctl.local.rekognition.pool import Pool
+from labelctl.local.rekognition.recogniser import Sight
+from labelctl.local.rekognition.server import RecogniserServer
 from tests.unit.recogniser_world import ROOT, allow, plain, rekognition, serving, soon, workers
 
 

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from labelctl.errors import UsageError
-from labelctl.local.recogniser.cloud import Cloud
-from labelctl.local.recogniser.server import RecogniserServer
+from labelctl.local.rekognition.emulator_client import Cloud
+from labelctl.local.rekognition.server import RecogniserServer
 from tests.unit.recogniser_world import (
     ROOT,
     FakeEmulator,

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from labelctl.local.recogniser import taxonomy
-from labelctl.local.recogniser.taxonomy import Meaning, imagenet_labels, meaning_of
+from labelctl.local.rekognition import taxonomy
+from labelctl.local.rekognition.taxonomy import Meaning, imagenet_labels, meaning_of
 
 BY_NAME = {meaning.name: (meaning, classes) for meaning, classes in imagenet_labels().items()}
 

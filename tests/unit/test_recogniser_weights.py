@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelctl.local.recogniser.weights import read_weights
+from labelctl.local.rekognition.weights import read_weights
 
 MAGIC, VERSION, SYSTEM = (
     pickle.dumps(value, protocol=2) for value in (0x1950A86A20F9469CFC6C, 1001, {})

@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 from labelctl.errors import LocalCloudError
 from labelctl.local import health
 from labelctl.local.credentials import Credentials
-from labelctl.local.recogniser import server as server_module
-from labelctl.local.recogniser.cloud import Decision
-from labelctl.local.recogniser.connections import Connections
-from labelctl.local.recogniser.refusals import RefusalError, throttled
-from labelctl.local.recogniser.server import MODULE, RecogniserServer
+from labelctl.local.rekognition import server as server_module
+from labelctl.local.rekognition.connections import Connections
+from labelctl.local.rekognition.emulator_client import Decision
+from labelctl.local.rekognition.errors import RefusalError, throttled
+from labelctl.local.rekognition.server import MODULE, RecogniserServer
 from tests.unit.recogniser_world import (
     ROOT,
     FakeEmulator,

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from labelctl.local import processes
-from labelctl.local.recogniser import process
-from labelctl.local.recogniser.limits import Limits
-from labelctl.local.recogniser.pool import Pool
-from labelctl.local.recogniser.refusals import RefusalError
-from labelctl.local.recogniser.server import MODULE
+from labelctl.local.rekognition import process
+from labelctl.local.rekognition.errors import RefusalError
+from labelctl.local.rekognition.limits import Limits
+from labelctl.local.rekognition.pool import Pool
+from labelctl.local.rekognition.server import MODULE
 from tests.unit.recogniser_world import (
     FakeEmulator,
     client_of,

@@ -12,9 +12,12 @@ from typing import Any
 import boto3
 import pytest
 
-from labelctl import contract, objects, remove
-from labelctl.dead_letters import Unseen, held
+from labelctl.aws import objects
+from labelctl.contract import s3_events
 from labelctl.errors import PhotoNotFoundError, RefusedError
+from labelctl.operations import cleanup
+from labelctl.operations.dead_letters import Unseen, held
+from labelctl.photos import remove
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
 from tests.unit.photo_items import NOW
@@ -120,7 +123,7 @@ def test_no_removed_photo_shows_again_while_it_goes_for_good(
     page, s3, bucket, put, left, monkeypatch
 ):
     """Cut off after any request: the newest of each key, which hides the others, goes last."""
-    monkeypatch.setattr("labelctl.objects._PAGE", page)
+    monkeypatch.setattr("labelctl.aws.objects._PAGE", page)
     for key in ("a", "b", "c"):
         put(key, key, key)
         s3.delete_object(Bucket=bucket, Key=key)
@@ -206,7 +209,7 @@ def fails(s3: Any, code: str, times: int) -> None:
 def test_what_s3_cannot_remove_just_now_is_asked_for_again(
     code, s3, bucket, put, naps, monkeypatch
 ):
-    monkeypatch.setattr("labelctl.objects.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.objects.time.sleep", naps)
     put("a.jpg", "b.jpg", "c.jpg")
     fails(s3, code, 3)
     told = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], for_good=False))
@@ -216,7 +219,7 @@ def test_what_s3_cannot_remove_just_now_is_asked_for_again(
 
 @pytest.mark.parametrize(("code", "most"), [("InternalError", 5), ("AccessDenied", 0)])
 def test_but_not_for_ever(code, most, s3, bucket, put, naps, monkeypatch):
-    monkeypatch.setattr("labelctl.objects.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.objects.time.sleep", naps)
     put("a.jpg", "b.jpg")
     fails(s3, code, 100)
     with pytest.raises(RefusedError, match=r"1 object of .* b\.jpg: Try again"):
@@ -259,7 +262,7 @@ def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved,
     """But one of a removal is worked off: its photo's labels may still be stored."""
     put(*there)
     aws = SimpleNamespace(s3=s3, sqs=stack.sqs)
-    *_, last = remove.drop_dead_letters(aws, stack, chosen)
+    *_, last = cleanup.drop_dead_letters(aws, stack, chosen)
     assert (last.looked_at, last.cleared, last.unseen) == (5, over + moved, Unseen())
     assert depth(stack.sqs, stack.dead_letters) == 5 - over - moved
     assert depth(stack.sqs, stack.queue) == moved
@@ -270,13 +273,13 @@ def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved,
     [
         (message_body(s3_record("a.jpg", "1", "ObjectRemoved:Delete", versionId="v1")), 1),
         (message_body(s3_record("a.jpg", "1", "ObjectRemoved:DeleteMarkerCreated")), 1),
-        (contract.request("photos", "a.jpg", contract.next_sequencer(""), NOW), 0),
+        (s3_events.request("photos", "a.jpg", s3_events.next_sequencer(""), NOW), 0),
     ],
 )
 def test_only_what_tells_of_a_removal_goes_back_to_work(s3, sqs, bucket, queue, dead, text, moved):
     send(sqs, dead, text)
     stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
-    *_, last = remove.drop_dead_letters(SimpleNamespace(s3=s3, sqs=sqs), stack, every)
+    *_, last = cleanup.drop_dead_letters(SimpleNamespace(s3=s3, sqs=sqs), stack, every)
     assert last.cleared == 1
     assert (visible(sqs, dead), visible(sqs, queue)) == (0, moved)
 
@@ -287,7 +290,7 @@ def many(s3, sqs, bucket, queue, dead):
     for number in range(50):
         send(sqs, dead, body(f"{number}.jpg"))
     stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
-    return partial(remove.drop_dead_letters, SimpleNamespace(s3=s3, sqs=sqs), stack)
+    return partial(cleanup.drop_dead_letters, SimpleNamespace(s3=s3, sqs=sqs), stack)
 
 
 def every(key):

@@ -8,13 +8,14 @@ from itertools import count, islice
 import boto3
 import pytest
 
-from labelctl import contract, requests
+from labelctl.contract import s3_events
 from labelctl.errors import RefusedError
-from labelctl.requests import Wanted
+from labelctl.operations import reprocess
+from labelctl.operations.reprocess import Wanted
 from tests.unit.conftest import REGION
 
 AT = "2030-01-01T12:00:00.000Z"
-FIRST = contract.next_sequencer("")
+FIRST = s3_events.next_sequencer("")
 
 
 class Queue:
@@ -39,7 +40,7 @@ WRONG = {"SenderFault": True, "Code": "InvalidMessageContents", "Message": "Bad 
 
 
 def key_of(body: str) -> str:
-    [event] = contract.parse_message(body)
+    [event] = s3_events.parse_message(body)
     return event.key
 
 
@@ -48,7 +49,7 @@ def wanted(*keys: str) -> list[Wanted]:
 
 
 def send(sqs, photos, naps=lambda _: None):
-    return list(requests.send(sqs, "url", "photos", photos, AT, sleep=naps))
+    return list(reprocess.send(sqs, "url", "photos", photos, AT, sleep=naps))
 
 
 def test_the_function_understands_what_arrives(moto):
@@ -57,12 +58,12 @@ def test_the_function_understands_what_arrives(moto):
     keys = [f"[bold] a+b%20\n é 💚 {number}.jpg" for number in range(23)]
     photos = wanted(*keys)
 
-    assert list(requests.send(sqs, url, "photos", photos, AT)) == photos
+    assert list(reprocess.send(sqs, url, "photos", photos, AT)) == photos
 
     events = []
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
-            events += contract.parse_message(message["Body"])
+            events += s3_events.parse_message(message["Body"])
     assert sorted(event.key for event in events) == sorted(keys)
     assert {(event.bucket, event.kind, event.sequencer, event.at) for event in events} == {
         ("photos", "requested", FIRST, AT)
@@ -72,7 +73,7 @@ def test_the_function_understands_what_arrives(moto):
 def test_ten_go_with_each_call_and_no_more_are_asked_for_than_are_sent():
     sqs = Queue()
     endless = (Wanted(f"{number}.jpg", FIRST) for number in count())
-    sent = requests.send(sqs, "url", "photos", endless, AT)
+    sent = reprocess.send(sqs, "url", "photos", endless, AT)
     assert [each.key for each in islice(sent, 15)] == [f"{number}.jpg" for number in range(15)]
     assert [len(call) for call in sqs.calls] == [10, 10]
     assert next(endless).key == "20.jpg"
@@ -103,7 +104,7 @@ def test_a_queue_that_stays_busy_is_given_up(naps):
 
 def test_what_sqs_will_never_take_is_refused_at_once(naps):
     sqs = Queue({0: BUSY, 1: WRONG})
-    sent = requests.send(sqs, "url", "photos", wanted("a", "b", "c"), AT, sleep=naps)
+    sent = reprocess.send(sqs, "url", "photos", wanted("a", "b", "c"), AT, sleep=naps)
     assert next(sent).key == "c"
     with pytest.raises(RefusedError) as caught:
         next(sent)
@@ -113,6 +114,6 @@ def test_what_sqs_will_never_take_is_refused_at_once(naps):
 
 def test_a_batch_of_the_longest_keys_is_far_from_the_limit_of_a_call():
     """SQS took 256 KB a call for long; it is 1 MiB now."""
-    body = contract.request("b" * 63, "\N{GREEN HEART}" * 256, FIRST, AT)
+    body = s3_events.request("b" * 63, "\N{GREEN HEART}" * 256, FIRST, AT)
     assert len(body) * 10 < 64_000
     assert json.loads(body)

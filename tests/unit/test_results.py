@@ -10,9 +10,11 @@ from decimal import Decimal
 
 import pytest
 
-from labelctl import results, schema, versions
+from labelctl.contract import schema
 from labelctl.errors import PhotoNotFoundError
-from labelctl.versions import Awaited
+from labelctl.labels import results
+from labelctl.photos import versions
+from labelctl.photos.versions import Awaited
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.unit.photo_items import NOW, event, failed, labelled, reader_of, removed, store
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from labelctl import contract, retry, versions
-from labelctl.dead_letters import Unseen
+from labelctl.contract import s3_events
 from labelctl.errors import PhotoNotFoundError, RefusedError
-from labelctl.failures import Choice
-from labelctl.versions import Awaited
+from labelctl.operations import retry
+from labelctl.operations.dead_letters import Unseen
+from labelctl.operations.failures import Choice
+from labelctl.photos import versions
+from labelctl.photos.versions import Awaited
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import NOW, event, failed, labelled, removed, store
@@ -69,7 +71,7 @@ def every(aws: Any, stack: Any) -> Any:
 
 
 def after(number: int, count: int = 1) -> str:
-    return f"{contract.pad_sequencer(f'{number:X}')}:{count:08X}"
+    return f"{s3_events.pad_sequencer(f'{number:X}')}:{count:08X}"
 
 
 # ---- photos by name
@@ -223,7 +225,7 @@ def test_one_that_is_gone_is_meant_while_something_of_it_is_left(
     assert photos == [Awaited("a.jpg", None, None)]
     assert visible(sqs, dead) == (known == "a dead letter")  # it was only looked at
     assert these(*photos) == [("a.jpg", "queued", "gone from the bucket")]
-    keys = [{each.key for each in contract.parse_message(text)} for text in bodies(sqs, queue)]
+    keys = [{each.key for each in s3_events.parse_message(text)} for text in bodies(sqs, queue)]
     assert {"a.jpg"} in keys
     assert visible(sqs, dead) == 0
 
@@ -327,7 +329,7 @@ def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
 @pytest.mark.parametrize(
     ("name", "awaited"),
     [
-        ("ObjectCreated:Put", Awaited("a.jpg", "v1", "e1", contract.pad_sequencer("5"))),
+        ("ObjectCreated:Put", Awaited("a.jpg", "v1", "e1", s3_events.pad_sequencer("5"))),
         ("ObjectRemoved:DeleteMarkerCreated", None),
         ("ObjectRemoved:Delete", Awaited("a.jpg", None, None)),
     ],
@@ -342,7 +344,7 @@ def test_what_a_dead_letter_lets_wait_for(
 
 
 def test_a_dead_request_lets_wait_for_its_answer(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
-    put(sqs, dead, contract.request("photos", "a.jpg", after(5), NOW))
+    put(sqs, dead, s3_events.request("photos", "a.jpg", after(5), NOW))
     [told] = retry.every(aws, stack, Choice())
     assert told.awaited == Awaited("a.jpg", None, None, after(5))
     assert retry.known(aws.s3, "photos", told.awaited) is None

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from labelctl import cli, remove
-from labelctl.dead_letters import held
-from labelctl.options import options_of
-from labelctl.session import Session
-from labelctl.view import View
+from labelctl.cli import app
+from labelctl.cli.options import options_of
+from labelctl.cli.output import View
+from labelctl.cli.session import Session
+from labelctl.operations.dead_letters import held
+from labelctl.photos import remove
 from tests.unit.command_world import Said
 from tests.unit.queue_world import body, put, visible
 
@@ -42,7 +43,7 @@ def rm(
         monkeypatch.setattr(View, "can_ask", lambda view: bool(answer))
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         capsys.readouterr()
-        code = cli.run(["rm", *words])
+        code = app.run(["rm", *words])
         return Said(code, *capsys.readouterr())
 
     return run

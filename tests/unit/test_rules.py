@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import contract, rules
-from labelctl.contract import PhotoEvent
-from labelctl.rules import GRACE_PERIOD, Photo, Queues
-from labelctl.versions import ObjectVersion
+from labelctl.contract import s3_events
+from labelctl.contract.s3_events import PhotoEvent
+from labelctl.operations.verify import rules
+from labelctl.operations.verify.rules import GRACE_PERIOD, Photo, Queues
+from labelctl.photos import versions
+from labelctl.photos.versions import ObjectVersion
 
 NOW = 1_900_000_000.0
 HOUR = 3600.0
@@ -23,7 +25,7 @@ LONG_AGO = NOW - 11 * HOUR
 
 
 def seq(number: int) -> str:
-    return contract.pad_sequencer(f"{number:X}")
+    return s3_events.pad_sequencer(f"{number:X}")
 
 
 def there(version: str | None = "v2", etag: str | None = "e2", since: float | None = LONG_AGO):
@@ -57,7 +59,7 @@ def removed(**more: Any) -> dict[str, Any]:
 
 
 def _iso(seconds: float) -> str:
-    return contract.iso(datetime.fromtimestamp(seconds, UTC))
+    return s3_events.iso(datetime.fromtimestamp(seconds, UTC))
 
 
 def event(
@@ -230,7 +232,7 @@ HERE, UNVERSIONED = ObjectVersion("v2", "e", 1.0), ObjectVersion(None, "e", 1.0)
 )
 def test_what_an_event_would_solve(kind, version, etag, solves):
     states = (GONE, MARKED, HERE, UNVERSIONED)
-    found = [each for each in states if rules.would_resolve(event(kind, version, etag), each)]
+    found = [each for each in states if versions.would_resolve(event(kind, version, etag), each)]
     assert found == solves
 
 

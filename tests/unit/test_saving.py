@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from labelctl.drawing import saving
 from labelctl.errors import RefusedError, UsageError
+from labelctl.render.drawing import save
 
 
 @pytest.fixture
@@ -46,27 +46,27 @@ def files():
     ],
 )
 def test_its_name_is_the_photos(picture, key, name):
-    path = saving.target(None, key, is_png=False)
+    path = save.target(None, key, is_png=False)
     assert path == Path(name)
-    saving.save(picture, path)
+    save.save(picture, path)
     assert files() == [name]
 
 
 def test_a_png_becomes_a_png():
-    assert saving.target(None, "a.jpg", is_png=True) == Path("a-labels.png")
+    assert save.target(None, "a.jpg", is_png=True) == Path("a-labels.png")
 
 
 def test_the_user_may_name_a_file_or_a_folder(here):
-    assert saving.target(Path("x.png"), "a.jpg", is_png=False) == Path("x.png")
-    assert saving.target(here, "b/a.jpg", is_png=False) == here / "b-a-labels.jpg"
+    assert save.target(Path("x.png"), "a.jpg", is_png=False) == Path("x.png")
+    assert save.target(here, "b/a.jpg", is_png=False) == here / "b-a-labels.jpg"
 
 
 @pytest.mark.parametrize(
     ("name", "kind"), [("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG")]
 )
 def test_the_kind_follows_from_the_name_and_it_may_be_drawn_anew(picture, name, kind):
-    saving.save(Image.new("RGB", (9, 9)), Path(name))
-    saving.save(picture, Path(name))
+    save.save(Image.new("RGB", (9, 9)), Path(name))
+    save.save(picture, Path(name))
     with Image.open(name) as saved:
         assert (saved.format, saved.size) == (kind, (90, 60))
     assert files() == [name]
@@ -77,16 +77,16 @@ def test_a_file_of_the_users_is_never_written_over(picture, name):
     picture.save(name)
     before = Path(name).read_bytes()
     with pytest.raises(RefusedError, match="is no picture that labelctl has drawn"):
-        saving.save(picture, Path(name))
+        save.save(picture, Path(name))
     assert Path(name).read_bytes() == before
     assert files() == [name]
 
 
 def test_a_link_to_a_drawn_picture_is_replaced(picture):
-    saving.save(picture, Path("mine.png"))
+    save.save(picture, Path("mine.png"))
     before = Path("mine.png").read_bytes()
     Path("a.png").symlink_to("mine.png")
-    saving.save(Image.new("RGB", (9, 9)), Path("a.png"))
+    save.save(Image.new("RGB", (9, 9)), Path("a.png"))
     assert Path("mine.png").read_bytes() == before
     assert not Path("a.png").is_symlink()
 
@@ -97,19 +97,19 @@ def test_nor_is_anything_else(picture):
     Path("gone.jpg").symlink_to("nowhere.jpg")
     for name in ("text.jpg", "pipe.jpg", "gone.jpg"):
         with pytest.raises(RefusedError):
-            saving.save(picture, Path(name))
+            save.save(picture, Path(name))
     assert files() == ["gone.jpg", "pipe.jpg", "text.jpg"]
 
 
 @pytest.mark.parametrize("name", ["a", "a.gif", "a.jpg.txt", "nowhere/a.jpg"])
 def test_a_name_that_is_none(name):
     with pytest.raises(UsageError):
-        saving.check(Path(name))
+        save.check(Path(name))
 
 
 def test_a_picture_is_not_written_to_stdout():
     with pytest.raises(UsageError, match="not written to stdout"):
-        saving.check(Path("-"))
+        save.check(Path("-"))
 
 
 def test_a_full_disk_leaves_nothing_behind(picture, monkeypatch):
@@ -118,11 +118,11 @@ def test_a_full_disk_leaves_nothing_behind(picture, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RefusedError, match="No space left on device"):
-        saving.save(picture, Path("a.png"))
+        save.save(picture, Path("a.png"))
     assert files() == []
 
 
 def test_others_may_read_it_as_they_may_read_other_files(picture):
-    saving.save(picture, Path("a.png"))
+    save.save(picture, Path("a.png"))
     Path("other").touch()
     assert Path("a.png").stat().st_mode == Path("other").stat().st_mode

@@ -9,7 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import contract, schema
+from labelctl.contract import s3_events, schema
 from tests.fakes import capacity
 from tests.unit.photo_events import event, keys
 
@@ -338,5 +338,5 @@ def test_an_item_of_any_answer_is_within_dynamodb_s_limit(count, each, key):
 
 
 def test_the_longest_key_leaves_room_for_what_says_that_something_is_left_out():
-    item = labelled(*crowd(1000, 20), key="k" * contract.MAX_KEY)
+    item = labelled(*crowd(1000, 20), key="k" * s3_events.MAX_KEY)
     assert capacity.size(item) <= 400 * 1024

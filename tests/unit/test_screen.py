@@ -7,9 +7,9 @@ import io
 import pytest
 from PIL import Image
 
+from labelctl.cli.output import Cell, View
+from labelctl.cli.terminal_image import Screen
 from labelctl.errors import UsageError
-from labelctl.screen import Screen
-from labelctl.view import Cell, View
 
 
 class Terminal(io.StringIO):

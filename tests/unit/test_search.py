@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from labelctl.errors import LabelNotFoundError, UsageError
-from labelctl.query import SearchRequest, plan
-from labelctl.vocabulary import Vocabulary
+from labelctl.labels.search.query import SearchRequest, plan
+from labelctl.labels.search.vocabulary import Vocabulary
 from tests.fakes.photos import LABELS, PhotoTables
 from tests.unit.search_world import (
     Known,

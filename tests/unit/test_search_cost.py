@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labelctl.query import SearchRequest
+from labelctl.labels.search.query import SearchRequest
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.unit.search_world import (
     Known,
@@ -169,7 +169,7 @@ def test_a_photo_that_comes_again_is_shown_once(
     table: PhotoTables, known: list[Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where so many came in between that it is not remembered."""
-    monkeypatch.setattr("labelctl.search._REMEMBERED", 0)
+    monkeypatch.setattr("labelctl.labels.search.run._REMEMBERED", 0)
     request = SearchRequest(labels=["thing 0", "thing 1", "thing 2"], any_label=True)
     before = table.reads[PHOTOS, None]
     matches, _ = search(table, request)
@@ -200,7 +200,7 @@ def _frame_of(matches: Any) -> dict[str, Any]:
 def test_photos_that_dynamodb_leaves_out_are_asked_for_again(
     table: PhotoTables, known: list[Known], naps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
 
     def take_some(operation: str, request: Any) -> int | None:
         if operation != "BatchGetItem":

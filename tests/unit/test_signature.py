@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 
-from labelctl.local import signature
-from labelctl.local.guard import Request
-from labelctl.local.signature import Problem, RefusedError
+from labelctl.local.emulator import signature
+from labelctl.local.emulator.admission import Request
+from labelctl.local.emulator.signature import Problem, RefusedError
 from tests.signing import HOST, KEY, SECRET, sign
 
 BODY = b'{"TableName": "photos"}'

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl import stalls, tail
-from labelctl.results import Look
-from labelctl.stalls import Stall
-from labelctl.versions import Awaited
+from labelctl.labels.results import Look
+from labelctl.operations import function_log, stalls
+from labelctl.operations.stalls import Stall
+from labelctl.photos.versions import Awaited
 
 A, B = Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")
 
@@ -32,10 +32,10 @@ class Wait:
             waiting -= len(found)
             yield Look(found, waiting)
 
-    def troubles(self) -> Iterator[tail.Line]:
+    def troubles(self) -> Iterator[function_log.Line]:
         while True:
             self.read.append(self.now)
-            yield tail.Line("at", None, "error", reason=f"trouble {len(self.read)}")
+            yield function_log.Line("at", None, "error", reason=f"trouble {len(self.read)}")
 
     def watch(self, times: range, **done: list[Awaited]) -> list[tuple[float, Any]]:
         found = {int(second.removeprefix("at_")): photos for second, photos in done.items()}
@@ -109,7 +109,7 @@ def log() -> Log:
     return Log()
 
 
-def latest(log: Log, now: list[float]) -> Iterator[tail.Line | None]:
+def latest(log: Log, now: list[float]) -> Iterator[function_log.Line | None]:
     aws: Any = SimpleNamespace(logs=log)
     return stalls.latest_troubles(aws, "group", lambda: now[0])
 
@@ -150,6 +150,6 @@ def test_a_user_who_may_not_read_the_log_waits_all_the_same(log: Log) -> None:
     assert reason(next(troubles)) == "Rekognition is busy."
 
 
-def reason(line: tail.Line | None) -> str:
+def reason(line: function_log.Line | None) -> str:
     assert line
     return line.reason

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl.stats import Tally
-from labelctl.view import Bar, Column, Table, View
-from labelctl.walk import Listed, Object
+from labelctl.cli.output import Bar, Column, Table, View
+from labelctl.labels.listing import Listed, Object
+from labelctl.labels.stats import Tally
 from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
 

@@ -13,12 +13,13 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from labelctl import cli, status, tail
-from labelctl.options import options_of
-from labelctl.queues import Queue
-from labelctl.schema import STATE_INDEX
-from labelctl.session import Session
-from labelctl.stack import Stack
+from labelctl.aws.queues import Queue
+from labelctl.cli import app
+from labelctl.cli.options import options_of
+from labelctl.cli.session import Session
+from labelctl.contract.schema import STATE_INDEX
+from labelctl.deploy.stack import Stack
+from labelctl.operations import function_log, status
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.unit.conftest import REGION, STACK_ID
 from tests.unit.photo_items import event, failed, labelled, removed, store
@@ -227,7 +228,7 @@ def command(aws, stack, monkeypatch, capsys):
             return made
 
         monkeypatch.setattr(Session, "of", session)
-        assert cli.run(["status", "-o", mode]) == 0
+        assert app.run(["status", "-o", mode]) == 0
         return capsys.readouterr().out
 
     yield run
@@ -242,7 +243,7 @@ DEFAULTS = {
     "ImageProperties": "false",
     "LogRetention": "30",
 }
-ASIDE = tail.Line("2030-01-01T23:30:15.058Z", None, "set_aside", reason="no JSON")
+ASIDE = function_log.Line("2030-01-01T23:30:15.058Z", None, "set_aside", reason="no JSON")
 
 
 def test_times_on_a_terminal_are_those_of_the_place(command):

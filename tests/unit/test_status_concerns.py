@@ -9,9 +9,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from labelctl import status, tail
-from labelctl.queues import Queue
-from labelctl.stack import Stack
+from labelctl.aws.queues import Queue
+from labelctl.deploy.stack import Stack
+from labelctl.operations import function_log, status
 from tests.unit.conftest import REGION, STACK_ID
 
 CLOCK = 1893456000.0
@@ -39,7 +39,7 @@ STACK = Stack(
     created=datetime(2030, 1, 1, tzinfo=UTC),
     updated=None,
 )
-TROUBLE = tail.Line("2030-01-01T00:00:00.000Z", "a.jpg", "retrying", reason="throttled")
+TROUBLE = function_log.Line("2030-01-01T00:00:00.000Z", "a.jpg", "retrying", reason="throttled")
 
 
 def since(**ago):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from labelctl import contract, schema
+from labelctl.contract import s3_events, schema
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.fakes.wire import from_wire
 from tests.unit.photo_events import event
@@ -35,7 +35,7 @@ def do(store: Any, number: int, deed: tuple[Any, ...]) -> Any:
     known = store.photo("a.jpg")
     if what == "try":
         return store.try_writing("a.jpg")
-    sequencer = contract.pad_sequencer(how[0])
+    sequencer = s3_events.pad_sequencer(how[0])
     if what == "confirm":
         return known and store.confirm(known, sequencer)
     happened, attempt = event(sequencer=sequencer), f"6a1f9c0d{number:08x}"

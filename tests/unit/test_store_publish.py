@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from labelctl import contract, schema
+from labelctl.contract import s3_events, schema
 from tests.fakes.dynamodb import AGAIN
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, detected
 from tests.unit.photo_events import event
 
-LONGEST_KEY = "ä" * (contract.MAX_KEY // 2)
+LONGEST_KEY = "ä" * (s3_events.MAX_KEY // 2)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def store(function: Any, tables: PhotoTables) -> Any:
 
 def result(number: int, *names: str, attempt: int = 1, key: str = "a.jpg") -> Any:
     """A photo's item, of the event with this number."""
-    happened = event(sequencer=contract.pad_sequencer(f"{number:x}"), key=key)
+    happened = event(sequencer=s3_events.pad_sequencer(f"{number:x}"), key=key)
     labels = detected(dict.fromkeys(names, 90.5), {}, {})
     return schema.labelled_item(happened, f"6a1f9c0d{attempt:08x}", labels, "2026-01-02T03:04:06Z")
 
@@ -121,7 +121,7 @@ def test_who_does_not_hear_that_its_result_is_stored_finishes_all_the_same(store
 def test_the_longest_key_and_label_are_stored(store, tables):
     for number, end in enumerate("ab", start=1):
         key = LONGEST_KEY[:-1] + end * 2
-        assert len(key.encode()) == contract.MAX_KEY
+        assert len(key.encode()) == s3_events.MAX_KEY
         assert store.publish(result(number, "L" * 1024, "Dog", attempt=number, key=key), None)
     assert len(tables.items(PHOTOS)) == 2
     assert len([item for item in tables.items(LABELS) if item["label"] == "dog"]) == 2
@@ -149,7 +149,7 @@ def test_an_answer_that_is_too_large_for_an_item_is_stored_in_part(store, tables
         }
         for number in range(1000)
     ]
-    key = "k" * contract.MAX_KEY
+    key = "k" * s3_events.MAX_KEY
     item = schema.labelled_item(event(key=key), "6a1f9c0d00000001", {"Labels": found}, "now")
     assert store.publish(item, None)
     assert tables.items(PHOTOS)[0]["left_out"]["boxes"] > 10_000
@@ -198,7 +198,7 @@ def test_an_answer_to_putitem_that_is_none_is_not_believed(is_stored, store, tab
     with pytest.raises(TimeoutError):
         store.publish(new, old)
     with pytest.raises(TimeoutError):
-        store.confirm(new if is_stored else old, contract.pad_sequencer("9"))
+        store.confirm(new if is_stored else old, s3_events.pad_sequencer("9"))
 
 
 # A later event that changes nothing
@@ -207,7 +207,7 @@ def test_an_answer_to_putitem_that_is_none_is_not_believed(is_stored, store, tab
 def test_confirming_changes_the_sequencer_alone(store, tables):
     stored = result(1, "Dog")
     store.publish(stored, None)
-    later = contract.pad_sequencer("5")
+    later = s3_events.pad_sequencer("5")
     assert store.confirm(stored, later)
     assert tables.items(PHOTOS) == [{**stored, "sequencer": later}]
     assert_indexed(tables)
@@ -217,16 +217,16 @@ def test_a_result_that_was_replaced_meanwhile_is_not_confirmed(store, tables):
     old, new = result(1, "Dog"), result(2, "Cat", attempt=2)
     store.publish(old, None)
     store.publish(new, old)
-    assert not store.confirm(old, contract.pad_sequencer("5"))
+    assert not store.confirm(old, s3_events.pad_sequencer("5"))
     assert tables.items(PHOTOS) == [new]
 
 
 def test_a_later_confirmation_is_not_taken_back(store, tables):
     stored = result(1, "Dog")
     store.publish(stored, None)
-    assert store.confirm(stored, contract.pad_sequencer("9"))
-    assert not store.confirm(stored, contract.pad_sequencer("5"))
-    assert tables.items(PHOTOS)[0]["sequencer"] == contract.pad_sequencer("9")
+    assert store.confirm(stored, s3_events.pad_sequencer("9"))
+    assert not store.confirm(stored, s3_events.pad_sequencer("5"))
+    assert tables.items(PHOTOS)[0]["sequencer"] == s3_events.pad_sequencer("9")
 
 
 # Whether the tables take anything at all

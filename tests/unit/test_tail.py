@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelctl import tail
 from labelctl.errors import UsageError
+from labelctl.operations import function_log
 from tests.unit.conftest import REGION
 
 
@@ -66,7 +66,7 @@ def follow(logs, looks, since=0.0):
             raise EnoughError
 
     told: list[str | None] = []
-    lines = tail.read(logs, "group", since, follow=True, sleep=sleep)
+    lines = function_log.read(logs, "group", since, follow=True, sleep=sleep)
     with pytest.raises(EnoughError):
         told.extend(each.image for each in lines)
     return told
@@ -102,9 +102,9 @@ def test_it_does_not_read_everything_anew_each_time():
 def test_what_was_told_is_not_remembered_for_ever():
     seen = {}
     events = [{"eventId": str(at), "timestamp": at, "message": ""} for at in range(10)]
-    assert len(tail._unseen(events, seen, tail.Counter())) == 10
-    assert tail._unseen(events, seen, tail.Counter()) == []
-    logs = Logs([(str(at), at * tail.OVERLAP, line("a.jpg")) for at in range(1000)])
+    assert len(function_log._unseen(events, seen, function_log.Counter())) == 10
+    assert function_log._unseen(events, seen, function_log.Counter()) == []
+    logs = Logs([(str(at), at * function_log.OVERLAP, line("a.jpg")) for at in range(1000)])
     assert len(follow(logs, 3)) == 1000
 
 
@@ -113,7 +113,7 @@ def test_what_was_told_is_not_remembered_for_ever():
 def test_each_line_once_and_none_lost(data, ids, page):
     """Events arrive in any split over looks, late by less than the overlap."""
     times = data.draw(st.lists(st.integers(0, 400_000), max_size=30))
-    delays = [data.draw(st.integers(0, tail.OVERLAP)) for _ in times]
+    delays = [data.draw(st.integers(0, function_log.OVERLAP)) for _ in times]
     texts = [data.draw(st.sampled_from("ab")) for _ in times]
     events = [
         (str(number) if ids else None, at, line(text))
@@ -135,19 +135,19 @@ def test_lines_of_one_page_come_in_the_order_of_time():
         def paginate(self, **_):
             yield {"events": [self._told("1", 2000, line("b")), self._told("2", 1000, line("a"))]}
 
-    told = tail.read(Mixed(), "group", 0, follow=False)
+    told = function_log.read(Mixed(), "group", 0, follow=False)
     assert [each.image for each in told] == ["a", "b"]
 
 
 def test_without_follow_it_ends():
     logs = Logs([("1", 1000, line("a.jpg"))], [("2", 2000, line("b.jpg"))])
-    told = list(tail.read(logs, "group", 0.5, follow=False, pattern="?x"))
+    told = list(function_log.read(logs, "group", 0.5, follow=False, pattern="?x"))
     assert [each.image for each in told] == ["a.jpg"]
     assert logs.asked == [("group", 500, "?x")]
 
 
 def test_a_time_before_all_times():
-    assert list(tail.read(Logs(), "group", -5.0, follow=False)) == []
+    assert list(function_log.read(Logs(), "group", -5.0, follow=False)) == []
 
 
 # ---- with CloudWatch's own forms
@@ -159,7 +159,7 @@ def logs(moto):
 
 
 def test_a_group_that_is_not_there_yet_is_empty(logs):
-    assert list(tail.read(logs, "none", 0, follow=False)) == []
+    assert list(function_log.read(logs, "none", 0, follow=False)) == []
 
 
 def test_a_group_that_comes_to_be_while_one_waits(logs):
@@ -174,7 +174,7 @@ def test_a_group_that_comes_to_be_while_one_waits(logs):
         told.append("made")
 
     told = []
-    lines = tail.read(logs, "group", 10, follow=True, sleep=sleep)
+    lines = function_log.read(logs, "group", 10, follow=True, sleep=sleep)
     with pytest.raises(EnoughError):
         told.extend(each.image for each in lines)
     assert told == ["made", "1.jpg", "2.jpg"]
@@ -188,21 +188,21 @@ def test_a_refusal_is_not_taken_for_an_empty_group():
             yield
 
     with pytest.raises(ClientError, match="AccessDenied"):
-        list(tail.read(Refusing(), "group", 0, follow=False))
+        list(function_log.read(Refusing(), "group", 0, follow=False))
 
 
 # ---- what a line says
 
 
 def parse(**told):
-    return tail.parse(1_000_000_000_123, json.dumps(told))
+    return function_log.parse(1_000_000_000_123, json.dumps(told))
 
 
 def test_a_photos_line():
     told = parse(
         image="a.jpg", status="labelled", labels=2, top=[["Dog", 98.5], ["Pet", 97]], ms=412
     )
-    assert told == tail.Line(
+    assert told == function_log.Line(
         at="2001-09-09T01:46:40.123Z",
         image="a.jpg",
         status="labelled",
@@ -267,7 +267,7 @@ def test_the_runtimes_trouble(message, reason):
     ],
 )
 def test_trouble_as_plain_text(text):
-    told = tail.parse(0, text)
+    told = function_log.parse(0, text)
     assert told is not None
     assert (told.status, told.reason) == ("error", text.strip())
 
@@ -289,7 +289,7 @@ def test_trouble_as_plain_text(text):
     ],
 )
 def test_what_only_the_runtime_cares_about(text):
-    assert tail.parse(0, text) is None
+    assert function_log.parse(0, text) is None
 
 
 json_values = st.recursive(
@@ -311,13 +311,13 @@ json_values = st.recursive(
 )
 def test_any_text_is_a_line_or_nothing(text):
     """Whatever a library prints into the log must not end the tail."""
-    told = tail.parse(0, text)
+    told = function_log.parse(0, text)
     assert told is None or told.status
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, '{"a":' * 50_000])
 def test_json_that_python_cannot_read_is_text(text):
-    assert tail.parse(0, text) is None
+    assert function_log.parse(0, text) is None
 
 
 # ---- durations
@@ -336,12 +336,12 @@ def test_json_that_python_cannot_read_is_text(text):
     ],
 )
 def test_a_duration(text, seconds):
-    assert tail.seconds(text) == seconds
+    assert function_log.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "5w", "1h30m", "１０m…", "1e3s"])
 def test_no_duration(text):
     with pytest.raises(UsageError) as caught:
-        tail.seconds(text)
+        function_log.seconds(text)
     assert caught.value.message == f'"{text}" is not a duration.'
     assert "90s, 10m, 2h or 1d" in caught.value.hint

@@ -13,8 +13,9 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from labelctl import assets, bundle, schema, stack
-from labelctl.commands import deploy
+from labelctl.cli.commands import deploy
+from labelctl.contract import schema
+from labelctl.deploy import assets, package, stack
 from tests.unit.photo_events import event
 
 TEMPLATES = sorted(assets.folder("cloudformation").glob("*.yaml"))
@@ -211,7 +212,7 @@ def test_the_function_has_no_more_rights_on_each_table_than_it_uses(properties):
 def test_the_function_s_entry_is_in_the_zip(function: ModuleType, properties):
     module, _, name = properties["Function"]["Handler"].partition(".")
     assert callable(getattr(function, name))
-    assert f"{module}.py".encode() in bundle.build().content
+    assert f"{module}.py".encode() in package.build().content
 
 
 def keys(described):

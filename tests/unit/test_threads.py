@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from labelctl.threads import pool
+from labelctl.aws.threads import pool
 
 
 def test_all_is_done_at_the_end_of_the_block():

@@ -14,10 +14,10 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 from PIL import Image
 
-from labelctl import upload
-from labelctl.drawing import saving
 from labelctl.errors import AccessDeniedError, CredentialsError
-from labelctl.upload import Candidate
+from labelctl.photos import upload
+from labelctl.photos.upload import Candidate
+from labelctl.render.drawing import save
 
 
 def jpeg(shade: int = 0, size: int = 80) -> bytes:
@@ -86,7 +86,7 @@ def test_what_labelctl_made_of_photos_is_passed_over(folder):
     here = folder("beach.jpg", "b-labels.jpg", "gallery/photos/1.jpg", "photos/2.jpg")
     (here / "gallery" / ".labelctl-gallery").touch()
     for name in ("c-labels.jpg", "photos/c-labels.png", "photos/boxes.png", "boxes.jpg"):
-        saving.save(Image.new("RGB", (90, 90)), here / name)
+        save.save(Image.new("RGB", (90, 90)), here / name)
     assert keys(".") == ["b-labels.jpg", "beach.jpg", "photos/2.jpg"]
     assert keys("c-labels.jpg") == ["c-labels.jpg"]
 

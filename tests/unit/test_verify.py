@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl import contract
-from labelctl.findings import Progress, Summary
+from labelctl.contract import s3_events
+from labelctl.operations.verify.findings import Progress, Summary
 from tests.unit.verify_world import NOW, World, kinds
 
 
@@ -131,7 +131,7 @@ def test_each_problem_is_found_and_one_request_sent_for_it(world, damage, kind):
     assert summary.repaired == 1
     # Right behind what is stored: before whatever S3 sends later.
     stored = world.photo("x.jpg") or {}
-    sequencer = contract.next_sequencer(stored.get("sequencer", ""))
+    sequencer = s3_events.next_sequencer(stored.get("sequencer", ""))
     assert world.requests() == [("requested", "x.jpg", sequencer)]
 
 
@@ -295,7 +295,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, dict[str, str]]:
             if step in ("put", "put a folder"):
                 size = 0 if step == "put a folder" else 9
                 event = world.put(key, f"picture {next(pictures)}", size=size)
-                photo = None if contract.is_folder(key, size) else event
+                photo = None if s3_events.is_folder(key, size) else event
             elif step == "remove":
                 world.remove(key)
                 photo = None

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl import contract, schema
-from labelctl.contract import PhotoEvent
+from labelctl.contract import s3_events, schema
+from labelctl.contract.s3_events import PhotoEvent
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.verify_world import NOW, OLD, World, kinds
 
@@ -208,7 +208,7 @@ def refuse(world: World, operation: str, code: str, times: int) -> None:
     ],
 )
 def test_a_busy_service_is_asked_again(damaged, monkeypatch, naps, operation, code, times):
-    monkeypatch.setattr("labelctl.throttling.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.throttling.time.sleep", naps)
     refuse(damaged, operation, code, times)
     assert len(damaged.check()[0]) == 3
     assert len(naps) == times
@@ -222,7 +222,7 @@ def test_another_refusal_is_final(damaged, operation):
 
 
 def test_items_that_dynamodb_did_not_read_are_asked_for_again(damaged, monkeypatch, naps):
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     damaged.before["BatchGetItem"] = lambda: 1  # of each batch
     assert kinds(damaged.check()[0]) == {
         "5.jpg": "stale",
@@ -280,7 +280,7 @@ class Cloud:
     def _work(self, message: Any, at: datetime) -> Iterator[None]:
         """The function on one message, with a stop before each write."""
         tables = self.world.dynamodb
-        [event] = contract.parse_message(message.body)
+        [event] = s3_events.parse_message(message.body)
         photo = self._result(event, at)
         yield
         for item in schema.index_items(photo):
@@ -299,7 +299,7 @@ class Cloud:
 
     def _result(self, event: PhotoEvent, at: datetime) -> dict[str, Any]:
         attempt = schema.new_attempt(at.timestamp())
-        done = contract.iso(at)
+        done = s3_events.iso(at)
         if event.kind == "version_removed":
             event = self._as_it_is(event)
         if event.kind == "removed":

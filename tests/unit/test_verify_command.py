@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from labelctl import cli, verify
-from labelctl.options import options_of
-from labelctl.session import Session
+from labelctl.cli import app
+from labelctl.cli.options import options_of
+from labelctl.cli.session import Session
+from labelctl.operations.verify import verify
 from tests.fakes.photos import LABELS
 from tests.unit.verify_world import NOW, STACK, World
 
@@ -40,7 +41,7 @@ def run(world, capsys):
     """Runs `labelctl verify WORD…`; returns exit code, stdout, stderr."""
 
     def ran(*words: str) -> tuple[int, str, str]:
-        return cli.run(["verify", *words]), *capsys.readouterr()
+        return app.run(["verify", *words]), *capsys.readouterr()
 
     return ran
 

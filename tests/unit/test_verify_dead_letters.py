@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from labelctl import dead_letters, verify
+from labelctl.operations import dead_letters
+from labelctl.operations.verify import verify
 from tests.unit.verify_world import World, kinds
 
 

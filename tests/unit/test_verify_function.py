@@ -9,8 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from labelctl import contract, dead_letters, schema, verify
-from labelctl.findings import Finding, Summary
+from labelctl.contract import s3_events, schema
+from labelctl.operations import dead_letters
+from labelctl.operations.verify import verify
+from labelctl.operations.verify.findings import Finding, Summary
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.wire import to_wire
 from tests.lambda_runtime import message_body
@@ -137,7 +139,7 @@ def test_a_lost_labels_table_is_rebuilt_without_rekognition(
 
 def test_what_a_killed_attempt_left_in_the_index_is_deleted(photos, work, check, tables, function):
     work(photos.put("a.jpg"), photos.put("x.jpg"))
-    [event] = contract.parse_message(message_body(photos.put("x.jpg", b"another picture")))
+    [event] = s3_events.parse_message(message_body(photos.put("x.jpg", b"another picture")))
     answer = {"Labels": [{"Name": "Car", "Confidence": 90.0}]}
     photo = schema.labelled_item(event, schema.new_attempt(time.time()), answer, "2026-01-01")
     # It wrote its index items, and was killed before it wrote the photo's item.

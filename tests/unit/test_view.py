@@ -10,10 +10,10 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
+from labelctl.cli.output import Cell, Column, Table, View
+from labelctl.cli.progress import bar
 from labelctl.errors import PhotosFailedError, RefusedError, UsageError
-from labelctl.meter import bar
-from labelctl.view import Cell, Column, Table, View
-from labelctl.words import printable
+from labelctl.text import printable
 
 
 class Terminal(io.StringIO):

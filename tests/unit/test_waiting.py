@@ -8,9 +8,10 @@ from itertools import chain, pairwise
 
 import pytest
 
-from labelctl import contract, results
+from labelctl.contract import s3_events
 from labelctl.errors import WaitTimeoutError
-from labelctl.versions import Awaited
+from labelctl.labels import results
+from labelctl.photos.versions import Awaited
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
@@ -172,7 +173,7 @@ def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
 
 def test_keys_that_dynamodb_leaves_over_are_asked_for_again(label, wait, tables, monkeypatch, naps):
     """It may answer a part only, when it is busy or the answer is large."""
-    monkeypatch.setattr("labelctl.dynamodb.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     taken = [1, 0]
     tables.before = lambda *_: taken.pop(0) if taken else None
     sent = [Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")]
@@ -191,7 +192,7 @@ def test_the_same_photo_twice_is_asked_for_once(label, wait):
 def test_an_older_result_is_no_answer_to_a_request(label, wait):
     """A photo that was asked for again is waited for although the same version has a result."""
     label(event("a.jpg"))
-    asked = Awaited("a.jpg", "v1", "e1", contract.next_sequencer(contract.pad_sequencer("1")))
+    asked = Awaited("a.jpg", "v1", "e1", s3_events.next_sequencer(s3_events.pad_sequencer("1")))
     same = Awaited("a.jpg", "v1", "e1")
     with pytest.raises(WaitTimeoutError):
         list(wait([asked], now=lambda key: same))

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl import results, tail
-from labelctl.commands import waiting
+from labelctl.cli.commands import _wait
+from labelctl.cli.output import View
 from labelctl.errors import WaitTimeoutError
-from labelctl.stalls import Stall
-from labelctl.versions import Awaited
-from labelctl.view import View
+from labelctl.labels import results
+from labelctl.operations import function_log
+from labelctl.operations.stalls import Stall
+from labelctl.photos.versions import Awaited
 from tests.fakes.photos import PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
@@ -40,8 +41,8 @@ def command(tables, monkeypatch):
     def run(mode, sent, script):
         view = View(mode, stdout=run.out, stderr=run.err)
         session: Any = SimpleNamespace(view=view, reader=reader_of(tables))
-        monkeypatch.setattr(waiting, "wait_for", lambda *_: script)
-        return waiting.awaited(session, sent, 600, {"not_sent": []})
+        monkeypatch.setattr(_wait, "wait_for", lambda *_: script)
+        return _wait.awaited(session, sent, 600, {"not_sent": []})
 
     run.out, run.err = io.StringIO(), io.StringIO()
     return run
@@ -77,7 +78,9 @@ def test_each_photo_is_printed_when_it_is_done(label, tables, command):
 def test_a_stall_explains_itself_in_a_line_a_minute_where_no_bar_shows_it(label, command):
     label(event("a.jpg"), LABEL)
     sent = sends("a.jpg")
-    trouble = tail.Line("2026-01-01T10:00:00Z", "a.jpg", "retrying", reason="Busy.\n\x1b[31m")
+    trouble = function_log.Line(
+        "2026-01-01T10:00:00Z", "a.jpg", "retrying", reason="Busy.\n\x1b[31m"
+    )
 
     def script():
         yield Stall(1, 10.2, None, announce=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelctl.words import quoted, span, volume
+from labelctl.text import quoted, span, volume
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from labelctl import writing
 from labelctl.atomic_file import atomic_write
+from labelctl.cli.output import View
 from labelctl.errors import UsageError
-from labelctl.export import Record
-from labelctl.view import View
+from labelctl.labels import export_formats
+from labelctl.labels.export import Record
 
 HOSTILE = Record(
     image="\x1b[31m[bold]\n é.jpg",
@@ -41,8 +41,11 @@ def test_parquet_in_groups(
 ) -> None:
     """So that memory holds one of them, and not the file."""
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(writing, "_ROW_GROUP", 40)
-    with atomic_write(tmp_path / "p") as file, writing.writer("parquet", file.stream) as writer:
+    monkeypatch.setattr(export_formats, "_ROW_GROUP", 40)
+    with (
+        atomic_write(tmp_path / "p") as file,
+        export_formats.writer("parquet", file.stream) as writer,
+    ):
         for number in range(0, count, 10):
             writer.write([HOSTILE] * min(10, count - number))
             writer.write([])
@@ -52,19 +55,19 @@ def test_parquet_in_groups(
 
 def test_parquet_of_nothing(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    with atomic_write(tmp_path / "p") as file, writing.writer("parquet", file.stream):
+    with atomic_write(tmp_path / "p") as file, export_formats.writer("parquet", file.stream):
         pass
     assert parquet.read_table(tmp_path / "p").column_names[:2] == ["image", "label"]
 
 
 def test_a_time_that_is_none_is_left_open() -> None:
-    assert writing._time("") is None
-    assert writing._time("2026-05-01T12:00:00") == datetime(2026, 5, 1, 12, tzinfo=UTC)
+    assert export_formats._time("") is None
+    assert export_formats._time("2026-05-01T12:00:00") == datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def test_on_a_terminal_a_name_is_harmless() -> None:
     out = Terminal()
-    with writing.writer("csv", View(stdout=out)) as writer:
+    with export_formats.writer("csv", View(stdout=out)) as writer:
         writer.write([])
         writer.write([HOSTILE])
     assert "" not in out.getvalue().splitlines()
@@ -75,7 +78,9 @@ def test_on_a_terminal_a_name_is_harmless() -> None:
 
 def test_the_output_is_utf_8_whatever_the_terminal_speaks() -> None:
     raw = io.BytesIO()
-    with writing.writer("csv", View(stdout=io.TextIOWrapper(raw, encoding="ascii"))) as writer:
+    with export_formats.writer(
+        "csv", View(stdout=io.TextIOWrapper(raw, encoding="ascii"))
+    ) as writer:
         writer.write([HOSTILE])
     assert "é.jpg" in raw.getvalue().decode()
 
@@ -84,5 +89,5 @@ def test_the_output_is_utf_8_whatever_the_terminal_speaks() -> None:
 def test_the_systems_link_to_stdout_is_not_replaced() -> None:
     """It counts as a file where stdout is redirected, and root may replace it."""
     with pytest.raises(UsageError, match="/dev/stdout") as refused:
-        writing.check("csv", Path("/dev/stdout"))
+        export_formats.check("csv", Path("/dev/stdout"))
     assert refused.value.hint == "Leave -o out to write to stdout."

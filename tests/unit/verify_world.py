@@ -19,10 +19,11 @@ from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
-from labelctl import contract, schema, verify
-from labelctl.contract import PhotoEvent
-from labelctl.findings import Finding, Progress, Summary
-from labelctl.reads import Reader
+from labelctl.contract import s3_events, schema
+from labelctl.contract.s3_events import PhotoEvent
+from labelctl.labels.tables import Reader
+from labelctl.operations.verify import verify
+from labelctl.operations.verify.findings import Finding, Progress, Summary
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS, detected
 from tests.fakes.queues import FakeQueues
@@ -102,9 +103,9 @@ class World:
         self, key: str, kind: Any, version: str, etag: str | None = None, size: int | None = None
     ) -> PhotoEvent:
         self._events += 1
-        sequencer = contract.pad_sequencer(f"{self._events:X}")
-        known = contract.known_version(version)
-        return PhotoEvent("photos", key, kind, sequencer, known, etag, size, contract.iso(OLD))
+        sequencer = s3_events.pad_sequencer(f"{self._events:X}")
+        known = s3_events.known_version(version)
+        return PhotoEvent("photos", key, kind, sequencer, known, etag, size, s3_events.iso(OLD))
 
     def queue(self, event: PhotoEvent) -> None:
         """Send S3's message of an event."""
@@ -112,7 +113,7 @@ class World:
 
     def give_up(self, event: PhotoEvent, error: str = "", reason: str = "") -> None:
         """Put the message of an event into the dead-letter queue."""
-        attributes = {contract.ERROR_ATTRIBUTE: error, contract.REASON_ATTRIBUTE: reason}
+        attributes = {s3_events.ERROR_ATTRIBUTE: error, s3_events.REASON_ATTRIBUTE: reason}
         self.sqs.send(
             "dead", body(event), **{name: text for name, text in attributes.items() if text}
         )
@@ -129,7 +130,7 @@ class World:
         """The labels of an event's photo, with its index items and the vocabulary."""
         answer = detected({"Dog": 98.1} if labels is None else labels, about or {}, {})
         attempt = schema.new_attempt(at.timestamp())
-        photo = schema.labelled_item(event, attempt, answer, contract.iso(at))
+        photo = schema.labelled_item(event, attempt, answer, s3_events.iso(at))
         for item in (*schema.vocabulary_items(photo), *schema.index_items(photo)):
             self.dynamodb.put(LABELS, item)
         return self._publish(photo)
@@ -137,13 +138,13 @@ class World:
     def fail(self, event: PhotoEvent, at: datetime = OLD) -> dict[str, Any]:
         attempt = schema.new_attempt(at.timestamp())
         return self._publish(
-            schema.failed_item(event, attempt, "Empty", "The file is empty.", contract.iso(at))
+            schema.failed_item(event, attempt, "Empty", "The file is empty.", s3_events.iso(at))
         )
 
     def forget(self, event: PhotoEvent, at: datetime = OLD) -> dict[str, Any]:
         """The result of a removal."""
         attempt = schema.new_attempt(at.timestamp())
-        return self._publish(schema.removed_item(event, attempt, contract.iso(at), 2_000_000_000))
+        return self._publish(schema.removed_item(event, attempt, s3_events.iso(at), 2_000_000_000))
 
     def _publish(self, photo: dict[str, Any]) -> dict[str, Any]:
         old = self.photo(photo["image"])
@@ -167,7 +168,7 @@ class World:
         return [
             (event.kind, event.key, event.sequencer)
             for text in self.sqs.bodies("work")
-            for event in contract.parse_message(text)
+            for event in s3_events.parse_message(text)
         ]
 
     @property

@@ -16,8 +16,9 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from labelctl.local import corrections, engine, processes
+from labelctl.local import engine, processes
 from labelctl.local.credentials import Credentials as Root
+from labelctl.local.emulator import patches
 from tests.e2e.engine.conftest import client
 
 boto3 = pytest.importorskip("boto3")
@@ -180,7 +181,7 @@ def test_a_functions_key_cannot_be_derived_from_its_name(monkeypatch: pytest.Mon
     for secret in ("one", "another"):
         for module in (lambda_runtime, lambda_svc):
             monkeypatch.setattr(module, "execution_credentials", original)
-        corrections.give_workers_secrets(Root("LCTL", secret))
+        patches.give_workers_secrets(Root("LCTL", secret))
         issued.append(lambda_svc.execution_credentials(config))
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         assert len({one[name] for one in issued}) == 3

@@ -1,0 +1,115 @@
+"""`labelctl status`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from labelctl.cli.output import Cell, Column, Table
+from labelctl.cli.session import Session
+from labelctl.text import span
+
+if TYPE_CHECKING:
+    from labelctl.deploy.stack import Stack
+    from labelctl.operations.status import Status
+
+
+def status(context: typer.Context) -> None:
+    """Show settings, photos, queues and the last errors."""
+    from labelctl.operations import status as core
+
+    session = Session.of(context)
+    stack = session.stack
+    with session.view.meter("Asking"):
+        now = core.read(session.aws, stack)
+    session.view.show(_json(stack, now, session), *_tables(stack, now, session))
+    if session.options.verbose:
+        for each in now.unknown:
+            session.view.note(f"Not known: {each}")
+    if session.view.mode != "json":
+        for concern in now.concerns:
+            command = session.options.complete(concern.command)
+            session.view.warn(concern.message, f"Next: {command}")
+
+
+def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
+    settings = stack.settings
+    plain = session.view.mode == "plain"
+    wrong = "red" if now.failed else ""
+    dead = "red" if now.dead_letters.depth else ""
+    place = "local cloud" if session.options.local else session.aws.region or ""
+    rows: list[tuple[str, str | Cell]] = [
+        ("stack", f"{stack.name} ({place})"),
+        ("state", f"{stack.status}, {_local(stack.updated or stack.created)}"),
+        ("labelled", f"{now.labelled:,}"),
+        ("failed", Cell(f"{now.failed:,}", wrong)),
+        ("waiting", f"{now.queue.depth:,}"),
+        ("of them in progress", f"{now.queue.in_flight:,}"),
+        *_waiting_since(now),
+        ("dead letters", Cell(f"{now.dead_letters.depth:,}", dead)),
+        ("min confidence", f"{settings.min_confidence:g} %"),
+        ("max labels", f"{settings.max_labels:,}"),
+        ("concurrency", f"{settings.concurrency}"),
+        ("image properties", "yes" if settings.image_properties else "no"),
+        ("log retention", f"{settings.log_retention} days"),
+        ("alarm email", settings.alarm_email or "none"),
+        ("alarm age", span(stack.alarm_age)),
+        ("tags", ", ".join(f"{key}={value}" for key, value in sorted(stack.tags.items()))),
+        ("bucket", stack.bucket),
+        ("table", stack.table),
+        ("function", stack.outputs.get("Function", "")),
+    ]
+    troubles = Table(
+        columns=(Column("When"), Column("Photo"), Column("Trouble", style="red")),
+        rows=[
+            (
+                f"trouble {line.at}" if plain else _local(datetime.fromisoformat(line.at)),
+                line.image or "",
+                f"{line.status.replace('_', ' ')}: {line.reason}",
+            )
+            for line in now.troubles
+        ],
+        title="The function's last errors",
+    )
+    return [Table(columns=(Column("", style="bold"), Column("")), rows=rows), troubles]
+
+
+def _waiting_since(now: Status) -> list[tuple[str, str]]:
+    since = now.waiting_since
+    return [("waiting since", _local(since))] if since else []
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
+    return {
+        "stack": stack.name,
+        "stack_id": stack.id,
+        "region": session.aws.region,
+        "status": stack.status,
+        "updated_at": _utc(stack.updated or stack.created),
+        "settings": stack.settings.as_json(),
+        "photos": {
+            "labelled": now.labelled,
+            "failed": now.failed,
+            "waiting": now.queue.depth,
+            "waiting_since": _utc(now.waiting_since) if now.waiting_since else None,
+        },
+        "queue": asdict(now.queue),
+        "dead_letters": asdict(now.dead_letters),
+        "errors": [asdict(line) for line in now.troubles],
+        "warnings": [
+            asdict(concern) | {"command": session.options.complete(concern.command)}
+            for concern in now.concerns
+        ],
+        "outputs": dict(stack.outputs),
+    }

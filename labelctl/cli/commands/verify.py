@@ -1,0 +1,146 @@
+"""`labelctl verify`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.output import Cell
+from labelctl.cli.session import Session
+from labelctl.errors import InconsistentError
+from labelctl.text import counted, printable
+
+if TYPE_CHECKING:
+    from labelctl.operations.verify.findings import Finding, Summary
+
+_STYLES = {"orphaned": "yellow", "unused": "yellow"}
+_SHOWN = {
+    "missing": "missing",
+    "dead_letter": "given up",
+    "stale": "stale",
+    "orphaned": "orphaned",
+    "unindexed": "not in the index",
+    "unused": "with unused index items",
+}
+
+
+def verify(
+    context: typer.Context,
+    prefix: Prefix = "",
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Requeue missing photos, and remove results of deleted ones. With --index: also"
+            " repair the index.",
+        ),
+    ] = False,
+    index: Annotated[
+        bool, typer.Option("--index", help="Also check the index that searches use.")
+    ] = False,
+    overdue: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="HOURS",
+            help="A photo that has waited longer is missing, even if the queue is not empty; 0 waits"
+            " for nothing. Default: the stack's --alarm-age.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Check that every photo has its result, and nothing else has one."""
+    from labelctl.operations.verify import findings
+    from labelctl.operations.verify import verify as core
+
+    check_prefix(prefix)
+    session = Session.of(context)
+    view = session.view
+    stack, aws = session.stack, session.aws
+    summary: Summary | None = None
+    patience = None if overdue is None else overdue * 3600
+    steps = core.verify(aws, stack, prefix=prefix, overdue=patience, repair=repair, index=index)
+    try:
+        with closing(steps), view.meter("Verifying") as meter:
+            for step in steps:
+                if isinstance(step, findings.Progress):
+                    meter.update(step.done, total=step.total, words=step.message)
+                elif isinstance(step, findings.Summary):
+                    summary = step
+                else:
+                    _show(session, step)
+    except KeyboardInterrupt:
+        more = " A few more photos than shown may be queued, which is harmless." if repair else ""
+        view.note(f"Interrupted. Run the same command to start over.{more}")
+        raise
+    assert summary is not None  # it always comes last
+    again = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
+    again += (" --index" if index else "") + ("" if overdue is None else f" --overdue {overdue:g}")
+    _sum_up(session, summary, prefix, again)
+
+
+def _show(session: Session, finding: Finding) -> None:
+    view = session.view
+    cells: list[str | Cell] = [finding.kind, finding.image, finding.detail]
+    if view.mode == "table":
+        style = _STYLES.get(finding.kind, "red")
+        cells = [
+            Cell(f"{finding.kind:<11}", style),
+            f"{printable(finding.image):<24}",
+            Cell(finding.detail, "dim"),
+        ]
+    view.stream(vars(finding), cells)
+
+
+def _sum_up(session: Session, summary: Summary, prefix: str, again: str) -> None:
+    """The numbers, and what to do next. Raises InconsistentError for problems that remain."""
+    view = session.view
+    if view.mode == "json":
+        view.stream({"kind": "summary", **_json(summary)}, ())
+    for sentence in _sentences(summary, prefix):
+        view.note(sentence)
+    for sentence in summary.unseen.sentences():
+        view.warn(sentence)
+    problems = sum(summary.problems.values())
+    if summary.repaired:
+        view.note(
+            f"{counted(problems, 'problem')} repaired, or queued for repair."
+            " Check again when the queue is empty:"
+        )
+        view.command(session.options.complete(again))
+    elif problems:
+        kinds = ", ".join(f"{count:,} {_SHOWN[kind]}" for kind, count in summary.problems.items())
+        raise InconsistentError(f"Problems: {kinds}.", f"Repair them: {again} --repair")
+    if summary.unseen and summary.waiting:
+        raise InconsistentError(
+            "Photos that wait may have been given up: not all dead letters could be read.",
+            f"Check again in a few minutes: {again}",
+        )
+
+
+def _sentences(summary: Summary, prefix: str) -> Iterator[str]:
+    """How the photos stand."""
+    if prefix and not (summary.photos or summary.removals or summary.problems):
+        yield f'There is no photo whose key begins with "{prefix}".'
+        return
+    counts = [f"{summary.labelled:,} labelled", f"{summary.failed:,} failed"]
+    if summary.waiting:
+        counts.append(f"{summary.waiting:,} waiting")
+    found = "" if summary.problems else " No problems found."
+    yield f"{counted(summary.photos, 'photo')}: {', '.join(counts)}.{found}"
+    if summary.removals:
+        removed = counted(summary.removals, "deleted photo")
+        yield f"The results of {removed} are still to be removed."
+    if (summary.waiting or summary.removals) and not summary.repaired:
+        yield "Check again when the queue is empty: what waits may still turn out to be lost."
+
+
+def _json(summary: Summary) -> dict[str, Any]:
+    value = {**vars(summary), "problems": dict(summary.problems)}
+    del value["unseen"]
+    return value

@@ -1,0 +1,77 @@
+"""What a command is handed: the user's options, the view, AWS, and the stack it works on."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from labelctl.cli.options import Options, options_of
+from labelctl.cli.output import View
+
+if TYPE_CHECKING:
+    import typer
+
+    from labelctl.aws.clients import Aws
+    from labelctl.deploy.stack import Stack
+    from labelctl.labels.tables import Reader
+
+
+class Session:
+    """One run of one command."""
+
+    def __init__(self, options: Options, view: View | None = None) -> None:
+        self.options = options
+        self.view = view or View(options.output, quiet=options.quiet)
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Session:
+        """The session that a command's context stands for. Raises UsageError for bad options."""
+        options = options_of(context)
+        options.check()
+        return cls(options)
+
+    @cached_property
+    def aws(self) -> Aws:
+        """AWS, or with --local the cloud on this machine, which starts here if it does not run."""
+        from labelctl.aws.clients import Aws
+
+        if self.options.local:
+            self._turn_local()
+        trace = self.view.note if self.options.verbose else None
+        return Aws(self.options.profile, self.options.region, trace)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The deployed stack. Raises NotDeployedError."""
+        from labelctl.deploy import stack
+
+        return stack.require(self.aws.cloudformation, self.options.stack, self.options.local)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The stack's tables, to be read."""
+        from labelctl.labels.tables import Reader
+
+        return Reader(self.aws.dynamodb, self.stack.table, self.stack.labels_table)
+
+    def command(self, words: str) -> str:
+        """A command line to show, such as `labelctl labels a.jpg --local`."""
+        return f"labelctl {words}{self.options.flags}"
+
+    def _turn_local(self) -> None:
+        from labelctl.local import engine, environment, watch
+
+        cloud = engine.status()
+        if cloud is None:
+            with self.view.meter("Starting the local cloud"):
+                cloud = engine.start()
+            self.view.note(f"Started the local cloud ({cloud.endpoint}).", "dim")
+        if cloud.notice:
+            self.view.warn(cloud.notice)
+        watch.Watch(cloud.home, self.view.warn).start()
+        # Here, and nowhere else, the local cloud comes in: as AWS's own variables.
+        for name in environment.misleading(os.environ):
+            del os.environ[name]
+        os.environ.update(environment.around_proxies(os.environ))
+        os.environ.update(environment.variables(cloud), AWS_CONFIG_FILE=os.devnull)

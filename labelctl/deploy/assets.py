@@ -1,0 +1,18 @@
+"""Where the function's sources and the templates lie: in an installed package, or in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def folder(name: str) -> Path:
+    """The folder `lambda` or `cloudformation`."""
+    installed = _PACKAGE / "_assets" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def template(name: str) -> str:
+    """The text of a CloudFormation template, by its file's name."""
+    return (folder("cloudformation") / name).read_text(encoding="utf-8")

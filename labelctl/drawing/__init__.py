@@ -1,1 +1,0 @@
-"""Photos with their boxes and names drawn on them."""

@@ -1,0 +1,111 @@
+"""All labels of all photos, or of those under a prefix, as records: a label of a photo each.
+
+Everything is read by one scan of the photos' items, which is the cheapest way there is. Photos under a
+prefix are listed in the bucket and read by their keys: that costs as much as they hold, and not as
+much as the table does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from labelctl.aws.threads import batches, in_order, pool
+from labelctl.contract import schema
+from labelctl.labels import listing, results
+from labelctl.labels.tables import BATCH
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+    from labelctl.labels.tables import Item, Reader
+
+_AHEAD = 4  # batches of photos that are read at once
+_ATTRIBUTES = ("status", "labels", "details", "uploaded_at", "done_at", "model_version")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One label of one photo, with all that is stored of it.
+
+    `confidence` is 0 to 100; boxes have left, top, width and height as ratios (0 to 1) of the upright
+    picture, and their own confidence. Times are ISO 8601, in UTC.
+    """
+
+    image: str
+    label: str
+    confidence: float
+    categories: Sequence[str]
+    parents: Sequence[str]
+    aliases: Sequence[str]
+    boxes: Sequence[dict[str, float]]
+    uploaded_at: str
+    labelled_at: str
+    model_version: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """The labels of some photos, and of how many (with those that have none)."""
+
+    records: Sequence[Record]
+    photos: int
+
+
+def size(dynamodb: DynamoDBClient, table: str) -> int | None:
+    """How many photos the table has, as DynamoDB counted some hours ago; None where it is not known."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return dynamodb.describe_table(TableName=table)["Table"].get("ItemCount") or None
+    except ClientError:
+        return None
+
+
+def everything(reader: Reader, min_confidence: float = 0) -> Iterator[Part]:
+    """The labels of all photos, those of one together and surest first."""
+    return (_part(page, min_confidence) for page in reader.scan_photos(*_ATTRIBUTES))
+
+
+def under(
+    reader: Reader, s3: S3Client, bucket: str, prefix: str, min_confidence: float = 0
+) -> Iterator[Part]:
+    """The same of the photos whose keys begin so, in the order of the keys."""
+    keys = (each.key for each in listing.objects(s3, bucket, prefix))
+
+    def read(batch: list[str]) -> Part:
+        items = reader.photos(batch, *_ATTRIBUTES)
+        return _part((items[key] for key in batch if key in items), min_confidence)
+
+    with pool(_AHEAD, "read") as threads:
+        yield from in_order(threads, read, batches(keys, BATCH), _AHEAD)
+
+
+def _part(photos: Iterable[Item], min_confidence: float) -> Part:
+    records: list[Record] = []
+    count = 0
+    for photo in photos:
+        count += 1
+        if photo["status"] == schema.LABELLED:
+            records += _records(photo, min_confidence)
+    return Part(records, count)
+
+
+def _records(photo: Item, min_confidence: float) -> Iterator[Record]:
+    for label in results.labels(photo):
+        if label.confidence < min_confidence:
+            return
+        yield Record(
+            image=photo["image"],
+            label=label.name,
+            confidence=label.confidence,
+            categories=label.categories,
+            parents=label.parents,
+            aliases=label.aliases,
+            boxes=[asdict(box) for box in label.boxes],
+            uploaded_at=photo["uploaded_at"],
+            labelled_at=photo["done_at"],
+            model_version=photo["model_version"],
+        )

@@ -1,0 +1,166 @@
+"""Records as files of other programs: CSV, JSON lines, Parquet.
+
+The text formats are UTF-8. In CSV a list's names are joined by "; " and boxes are JSON; the first
+line has the columns' names. In Parquet lists are lists, and times are times.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO, Protocol
+
+from labelctl.errors import UsageError
+from labelctl.labels.export import Record
+
+FORMATS = {"csv": (".csv",), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
+"""The formats, and the names of files that tell them."""
+
+_FIELDS = tuple(field.name for field in fields(Record))
+_LISTS = ("categories", "parents", "aliases")
+_TIMES = ("uploaded_at", "labelled_at")
+_BOX = ("left", "top", "width", "height", "confidence")
+_ROW_GROUP = 50_000  # records that a Parquet file keeps together, in memory meanwhile: some 20 MB
+_BREAKS = re.compile("[\x85\u2028\u2029]")  # what some readers of lines take for the end of one
+
+
+class Sink(Protocol):
+    """Where a text format goes."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class Writer(Protocol):
+    """Takes records, some at a time."""
+
+    def write(self, records: Sequence[Record]) -> None: ...
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file's name tells."""
+    suffix = path.suffix.lower()
+    return next((name for name, known in FORMATS.items() if suffix in known), None)
+
+
+@contextmanager
+def writer(name: str, sink: Any) -> Iterator[Writer]:
+    """What writes in the format of this name: to a `Sink`, and Parquet to a binary file.
+
+    Raises UsageError for Parquet where pyarrow is not installed.
+    """
+    made: _Csv | _JsonLines | _Parquet
+    made = _Csv(sink) if name == "csv" else _JsonLines(sink) if name == "jsonl" else _Parquet(sink)
+    try:
+        yield made
+    except BaseException:
+        with suppress(Exception):  # else pyarrow would do it later, and complain
+            made.close()
+        raise
+    made.close()
+
+
+def check(name: str, path: Path | None) -> None:
+    """Raise UsageError for a format, or a place, that cannot be written to."""
+    if path and path.is_absolute() and path.parts[1:2] == ("dev",) and path.is_symlink():
+        raise UsageError(f'"{path}" would be replaced.', "Leave -o out to write to stdout.")
+    if path and path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no file"
+        raise UsageError(f'"{path}" is {kind}.', "Name a file, or leave -o out to write to stdout.")
+    if path and not path.parent.exists():
+        raise UsageError(f'There is no folder "{path.parent}".', "Make it first, or name another.")
+    if name == "parquet":
+        try:
+            import pyarrow.parquet  # noqa: F401
+        except ImportError:
+            raise UsageError(
+                "Parquet is written by pyarrow, which is not installed.",
+                "Install it: pip install 'labelctl[parquet]'",
+            ) from None
+
+
+class _JsonLines:
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def write(self, records: Sequence[Record]) -> None:
+        lines = (json.dumps(vars(record), ensure_ascii=False) for record in records)
+        text = "".join(line + "\n" for line in lines)
+        text = _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        self._sink.write(text.encode())
+
+    def close(self) -> None:
+        pass
+
+
+class _Csv:
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._write([_FIELDS])
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._write([_cells(record) for record in records])
+
+    def _write(self, rows: Sequence[Sequence[Any]]) -> None:
+        lines: list[str] = []
+        # Only a terminator with both has the writer quote names with either of them in it.
+        end = "\r\n"
+        each = SimpleNamespace(write=lambda line: lines.append(line.removesuffix(end) + "\n"))
+        csv.writer(each, lineterminator=end).writerows(rows)
+        self._sink.write("".join(lines).encode())
+
+    def close(self) -> None:
+        pass
+
+
+def _cells(record: Record) -> list[Any]:
+    lists = {name: "; ".join(getattr(record, name)) for name in _LISTS}
+    values = vars(record) | lists | {"boxes": json.dumps(record.boxes)}
+    return [values[name] for name in _FIELDS]
+
+
+class _Parquet:
+    def __init__(self, stream: BinaryIO) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        names, number = pa.list_(pa.string()), pa.float64()
+        box = pa.struct([(side, number) for side in _BOX])
+        kinds = dict.fromkeys(_LISTS, names) | dict.fromkeys(_TIMES, pa.timestamp("ms", "UTC"))
+        kinds |= {"confidence": number, "boxes": pa.list_(box)}
+        self._arrow = pa
+        self._schema = pa.schema([(name, kinds.get(name, pa.string())) for name in _FIELDS])
+        self._file = pq.ParquetWriter(stream, self._schema)
+        self._batches: list[Any] = []
+
+    def write(self, records: Sequence[Record]) -> None:
+        rows = [
+            vars(each) | {name: _time(getattr(each, name)) for name in _TIMES} for each in records
+        ]
+        self._batches.append(self._arrow.RecordBatch.from_pylist(rows, self._schema))
+        if sum(batch.num_rows for batch in self._batches) >= _ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._file.write_table(self._arrow.Table.from_batches(self._batches, self._schema))
+        self._batches = []
+
+    def close(self) -> None:
+        if self._batches:
+            self._flush()
+        self._file.close()
+
+
+def _time(text: str) -> datetime | None:
+    """A moment as S3 and the function write it; None for what is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

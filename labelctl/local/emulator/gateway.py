@@ -1,0 +1,324 @@
+"""The program of the local cloud's engine: ministack behind a gateway, in one process.
+
+    python -m labelctl.local.emulator.gateway        (started by labelctl.local.engine, never by hand)
+
+A request passes the guard and its signature is checked, before ministack answers it. An answer that
+tells a client of a change, or of rows and messages that changed just now, is held back until they are
+saved, so that killing this process at any moment loses nothing that was confirmed. A Lambda function's
+own writes are not held back: its message leaves the queue only after them, and the queue is saved
+before the tables. Two routes are the gateway's own:
+
+    GET  /_labelctl/health       proves to whoever knows the secret that this is their engine
+    POST /_labelctl/authorize    for the recogniser: is this request signed as it should be, and may
+                                 its signer do this? Signed by root.
+
+IAM is always enforced (AUTH=true), as AWS does. All settings come from the environment that the
+engine made; state/current is what to start from, already found whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from labelctl.local import credentials, health
+from labelctl.local.credentials import Credentials
+from labelctl.local.emulator import (
+    admission,
+    asgi,
+    callbacks,
+    error_answers,
+    hooks,
+    iam,
+    patches,
+    refusals,
+    signature,
+)
+from labelctl.local.emulator.admission import Effect, Request
+from labelctl.local.emulator.asgi import App, Message, Receive, Send
+from labelctl.local.persistence.group_commit import Captured, GroupCommit
+from labelctl.local.persistence.journal import Journal
+from labelctl.local.persistence.snapshots import CURRENT, Generations
+from labelctl.local.persistence.state import Capture
+
+_HEALTH = "/_labelctl/health"
+_AUTHORIZE = "/_labelctl/authorize"
+_ROOM = 16 * 1024 * 1024  # bytes that objects leave free, so that the state can still be saved
+
+_LARGEST = 72 * 1024 * 1024
+"""Bytes of a body that is read before its signature is known to hold: a function's zip of 50 MB, in
+base64, is the largest. S3 signs the hash of a body, so an object is read afterwards, of any size."""
+
+_UNCHECKED = 256 * 1024 * 1024
+"""Bytes of memory that all such bodies may take together. They need to name a key that exists, but
+that is no secret: presigned URLs do."""
+
+_SMALL = 1024 * 1024  # bytes of each that are not counted
+_IN_TIME = 60.0  # seconds for all of one: who sends a byte now and then holds a connection
+
+
+class Gateway:
+    """The ASGI application around `inner` (ministack's)."""
+
+    def __init__(self, inner: App, generations: Generations, root: Credentials) -> None:
+        self.inner, self.generations, self.root = inner, generations, root
+        self.journal = Journal(generations.folder / "journal")
+        self._captured = Capture()
+        self._oldest_journal = 0
+        self._commit: GroupCommit | None = None
+        self._changed_by_loading = False
+        self._arriving = 0  # bytes of the objects that are being stored
+        self._unchecked = asgi.Room(_UNCHECKED, _SMALL, _IN_TIME)
+
+    def mark(self, *, rest: bool = False) -> None:
+        """Something changed without a request, or by one that nobody waits for."""
+        if self._commit:
+            self._commit.mark(rest=rest)
+        else:  # while the state is loaded
+            self._changed_by_loading = True
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            with contextlib.suppress(asgi.IncompleteBodyError):  # nobody is there to be answered
+                await self._answer(scope, receive, send)
+
+    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Start saving when the emulator is up; save a last time before it goes down."""
+        saving: asyncio.Task[None] | None = None
+
+        async def send_started(message: Message) -> None:
+            nonlocal saving
+            # Not before: a state that failed to load must never be saved over the good one.
+            if message["type"] == "lifespan.startup.complete":
+                self._commit = GroupCommit(self._capture, self._save)
+                saving = asyncio.create_task(self._commit.run())
+                if self._changed_by_loading:
+                    self._commit.mark(rest=True)
+            await send(message)
+
+        async def receive_saved() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown" and self._commit and saving:
+                with contextlib.suppress(Exception):  # it is in the log; the older state stands
+                    await self._commit.commit(rest=True)
+                saving.cancel()
+            return message
+
+        await self.inner(scope, receive_saved, send_started)
+
+    def _capture(self, everything: bool) -> Captured:
+        number = self.journal.rotate()  # before capturing: rather twice than not at all
+        return {**self._captured(everything), hooks.JOURNAL: b"%d" % number}
+
+    def _save(self, captured: Captured) -> None:
+        self.generations.write(captured)
+        self.journal.forget(self._oldest_journal)  # of the generation that has just gone
+        self._oldest_journal = int(captured[hooks.JOURNAL])
+        if "lambda.json" in captured:
+            self.generations.prune_blobs()
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        request = asgi.head(scope)
+        refused = admission.refusal(request)
+        if refused:
+            await asgi.reply(send, 403, {"message": refused})
+        elif request.path == _HEALTH:
+            await self._answer_health(request, send)
+        elif admission.is_callback(request):
+            await self._answer_callback(request, scope, receive, send)
+        else:
+            await self._answer_signed(request, scope, receive, send)
+
+    async def _answer_callback(
+        self, request: Request, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        if callbacks.is_awaited(request.path):
+            body = await asgi.read(receive, callbacks.LARGEST)
+            await self._pass_on(request, scope, body, receive, send)
+        else:
+            await asgi.reply(send, 403, {"message": "Nothing waits for this call."})
+
+    async def _answer_signed(
+        self, request: Request, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        try:
+            body = await self._authenticated(request, receive)
+        except signature.RefusedError as error:
+            code, message = refusals.word(error.problem, request)
+            await asgi.reply_error(send, refusals.STATUS, request, code, message)
+        except asgi.RoomError:
+            message = "Too many large requests are arriving. Please try again."
+            await asgi.reply_error(send, 503, request, "ServiceUnavailable", message)
+        else:
+            await self._pass_on(request, scope, body, receive, send)
+
+    async def _authenticated(self, request: Request, receive: Receive) -> bytes:
+        """The body of a request whose signature holds. Raises signature.RefusedError."""
+        claim = signature.read(request)
+        secret = iam.secret_of(claim, self.root)
+        body = await self._unchecked.read(receive, _LARGEST) if claim.needs_body else b""
+        body_sha256 = hashlib.sha256(body).hexdigest()
+        signature.check(request, claim, secret, body_sha256, datetime.now(UTC))
+        if not claim.needs_body:
+            body = await asgi.read(receive)
+            signature.check_body(claim, secret, body)
+        return body
+
+    async def _pass_on(
+        self, request: Request, scope: Message, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        if request.path == _AUTHORIZE:
+            await self._authorize(request, body, send)
+            return
+        receive = asgi.received(body, receive)
+        effect = admission.effect(request, body)
+        if effect is Effect.OBJECT and request.method == "PUT":
+            await self._store(request, scope, receive, send, len(body))
+        elif effect is Effect.READ:
+            await self.inner(scope, receive, send)
+        elif effect is Effect.OBJECT or iam.is_worker(admission.access_key(request.headers)):
+            await self.inner(scope, receive, send)
+            if effect is not Effect.SEEN:
+                self.mark()
+        else:
+            await self._answer_when_saved(request, scope, receive, send, effect)
+
+    async def _store(
+        self, request: Request, scope: Message, receive: Receive, send: Send, size: int
+    ) -> None:
+        """Answer a request that stores an object, if the disk has room for it and for the state.
+
+        The emulator would not notice a full disk: the object would be gone after a restart.
+        """
+        free = shutil.disk_usage(self.generations.folder.parent).free
+        if free < _ROOM + self._arriving + size:
+            problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await self._reply_not_saved(send, request, problem)
+            return
+        self._arriving += size
+        try:
+            await self.inner(scope, receive, send)
+        finally:
+            self._arriving -= size
+        self.mark()
+
+    async def _reply_not_saved(self, send: Send, request: Request, problem: Exception) -> None:
+        message = error_answers.not_saved(problem)
+        await asgi.reply_error(send, 500, request, "InternalFailure", message)
+
+    async def _answer_when_saved(
+        self, request: Request, scope: Message, receive: Receive, send: Send, effect: Effect
+    ) -> None:
+        commit = self._commit
+        assert commit is not None
+        rest = effect is Effect.REST
+        lost = False
+
+        async def send_saved(message: Message) -> None:
+            nonlocal lost
+            if message["type"] == "http.response.start":
+                if message["status"] >= 400:
+                    commit.mark(rest=rest)
+                elif effect is not Effect.SEEN or commit.unsaved:
+                    try:
+                        await commit.commit(rest=rest)
+                    except Exception as problem:
+                        lost = True
+                        await self._reply_not_saved(send, request, problem)
+            if not lost:
+                await send(message)
+
+        await self.inner(scope, receive, send_saved)
+
+    async def _answer_health(self, request: Request, send: Send) -> None:
+        proof = health.answer(self.root, health.ENGINE, request.query)
+        if proof is None:
+            await asgi.reply(send, 403, {"message": "Only labelctl may ask."})
+        else:
+            await asgi.reply(send, 200, {"proof": proof})
+
+    async def _authorize(self, request: Request, body: bytes, send: Send) -> None:
+        """Check a request that the recogniser received: its signature, and its signer's rights.
+
+        Takes {"method", "path", "headers", "body_sha256", "needs": [[action, resource], …]} and
+        answers {"principal", "denied": the first action that is not allowed or null}, or
+        {"refused": {"code", "message"}}.
+        """
+        if admission.access_key(request.headers) != self.root.access_key_id:
+            await asgi.reply(send, 403, {"message": "Only the recogniser may ask."})
+            return
+        try:
+            asked = json.loads(body)
+            headers = {str(name): str(value) for name, value in asked["headers"].items()}
+            signed = Request(str(asked["method"]), str(asked["path"]), "", headers)
+            body_sha256 = str(asked["body_sha256"])
+            needs = [(str(action), str(resource)) for action, resource in asked["needs"]]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            await asgi.reply(send, 400, {"message": "Expected a request and what it needs."})
+            return
+        try:
+            claim = signature.read(signed)
+            secret = iam.secret_of(claim, self.root)
+            signature.check(signed, claim, secret, body_sha256, datetime.now(UTC))
+        except signature.RefusedError as error:
+            code, message = refusals.word(error.problem, signed)
+            await asgi.reply(send, 200, {"refused": {"code": code, "message": message}})
+            return
+        principal, denied = "", None
+        for action, resource in needs:
+            allowed, principal = iam.may(claim.access_key, action, resource)
+            if not allowed:
+                denied = action
+                break
+        await asgi.reply(send, 200, {"principal": principal, "denied": denied})
+
+
+def main() -> None:
+    """Serve until SIGTERM. The environment is the engine's (`labelctl.local.engine`)."""
+    home = Path(os.environ["LABELCTL_ENGINE_HOME"])
+    lock = (home / "engine.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"another engine is using {home}")
+
+    import ministack.app
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    from labelctl.local.emulator import connections
+
+    connections.install()
+    generations = Generations(home / "state")
+    root = credentials.load(home)
+    if root is None:
+        sys.exit(f"no credentials in {home}")
+    gateway = Gateway(ministack.app.app, generations, root)
+    patches.apply(root)
+    notifications = hooks.Notifications(gateway.journal)
+    hooks.install(generations.folder / CURRENT, generations.blobs, notifications, gateway.mark)
+    config = Config()
+    config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
+    config.keep_alive_timeout = 75  # longer than botocore keeps an idle connection
+    config.graceful_timeout = 1  # seconds for requests under way at a stop
+    config.backlog = connections.BACKLOG
+    config.loglevel = "WARNING"
+    asyncio.run(serve(connections.in_time(gateway), config))
+
+
+if __name__ == "__main__":
+    main()

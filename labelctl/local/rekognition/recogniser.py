@@ -1,0 +1,114 @@
+"""One picture at a time: bytes in, findings and image properties out.
+
+Each worker process makes one `Recogniser`, which loads what it needs once. A picture is decoded once;
+`Recogniser.look_at` hands it to everything that looks for something in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from PIL import Image
+
+from labelctl.errors import LocalCloudError
+from labelctl.local.rekognition.classifier import Classifier
+from labelctl.local.rekognition.decode import open_picture
+from labelctl.local.rekognition.detect import Eyes, find_colors
+from labelctl.local.rekognition.detector import Detector
+from labelctl.local.rekognition.merge import merge
+from labelctl.local.rekognition.models import Finding
+from labelctl.local.rekognition.onnx_model import Model
+from labelctl.local.rekognition.pretrained import Pretrained
+from labelctl.local.rekognition.properties import image_properties
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen in one picture; `properties` is None when nobody asked for them."""
+
+    findings: tuple[Finding, ...]
+    properties: dict[str, Any] | None
+
+
+class Network(Protocol):
+    """The user's model, the classifier or the detector."""
+
+    def look(self, picture: Image.Image) -> list[Finding]:
+        """What the network finds in an RGB picture."""
+
+
+class Recogniser:
+    """Looks at pictures: with OpenCV's detectors, and with the user's model if one is given.
+
+    Without one, the pretrained networks that are installed take its place.
+    For one thread at a time: OpenCV's detectors are not safe for two.
+    """
+
+    def __init__(self, model: Path | None = None) -> None:
+        """Load everything. Raises LocalCloudError if `model` is not usable."""
+        pretrained = Pretrained.from_variables(os.environ)
+        self._networks = [Model(model)] if model else _open_networks(pretrained)
+        self._eyes = Eyes()
+
+    def look(self, data: bytes, max_colors: int | None = None) -> Sight:
+        """See what is in the JPEG or PNG `data`; with image properties if `max_colors` is given.
+
+        Raises RefusalError for bytes that the real service would refuse.
+        """
+        return self.look_at(open_picture(data), max_colors)
+
+    def look_at(self, picture: Image.Image, max_colors: int | None = None) -> Sight:
+        """See what is in an RGB picture: the one place where findings are made."""
+        gray = picture.convert("L")
+        seen = [finding for network in self._networks for finding in network.look(picture)]
+        things = merge(seen, self._eyes.find_faces(gray))
+        findings = (*things, *self._eyes.find_codes(gray), *find_colors(picture))
+        if max_colors is None:
+            return Sight(findings, None)
+        boxes = [finding.box for finding in findings if finding.box]
+        return Sight(findings, image_properties(picture, boxes, max_colors))
+
+
+def _open_networks(pretrained: Pretrained) -> list[Network]:
+    networks: list[Network] = []
+    if pretrained.classifier:
+        networks.append(Classifier(pretrained.classifier))
+    if pretrained.detector:
+        networks.append(Detector(*pretrained.detector))
+    return networks
+
+
+def model_version(model: Path | None = None) -> str:
+    """`labelctl-local/<recogniser>@<hash>`: equal exactly when the same picture gets equal labels.
+
+    The hash covers what determines the answers: this package's source and labels, OpenCV's version,
+    and the model's bytes, or which pretrained networks are used (their hashes are in the source).
+    Neither OpenCV nor a model is loaded for it. Raises LocalCloudError if OpenCV is not installed or
+    there is no such file.
+    """
+    pretrained = "" if model else Pretrained.from_variables(os.environ).name()
+    digest = hashlib.sha256(pretrained.encode())
+    folder = Path(__file__).parent
+    for source in sorted([*folder.glob("*.py"), folder / "labels.txt"]):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    opencv = importlib.util.find_spec("cv2")
+    if opencv is None or opencv.origin is None:
+        raise LocalCloudError(
+            "The local cloud is not installed.", "Install it: pip install 'labelctl[local]'"
+        )
+    digest.update(Path(opencv.origin).with_name("version.py").read_bytes())
+    if model:
+        if not model.is_file():
+            raise LocalCloudError(
+                f"There is no model file {str(model)!r}.", "Give --model the path of an .onnx file."
+            )
+        with model.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.stem) if model else pretrained
+    return f"labelctl-local/{name or 'opencv'}@{digest.hexdigest()[:12]}"

@@ -1,0 +1,124 @@
+"""How a photo stands, judged from the bucket, its stored result, and what waits in the queues.
+
+Nothing here asks AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from labelctl.contract import schema
+from labelctl.photos import versions
+
+if TYPE_CHECKING:
+    from labelctl.contract.s3_events import PhotoEvent
+    from labelctl.photos.versions import ObjectVersion
+
+Kind = Literal["ok", "waiting", "missing", "stale", "orphaned", "dead_letter"]
+
+GRACE_PERIOD = 5 * 60
+"""Seconds for which a photo may be without a result, whatever the queue says.
+
+S3 takes its time to send an event, and SQS to count it. [S3 User Guide, Event notifications:
+"typically in seconds but can sometimes take a minute or longer"; SQS API, GetQueueAttributes: counts
+are right "at least 1 minute after the producers stop sending messages"]
+"""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A key, how it stands in the bucket, and the photo's item (None: nothing is stored of it)."""
+
+    image: str
+    object: ObjectVersion
+    item: Mapping[str, Any] | None
+
+    @property
+    def has_result(self) -> bool:
+        """Whether labels are stored of it, or the reason why there are none."""
+        return self.item is not None and self.item["status"] != schema.REMOVED
+
+
+@dataclass(frozen=True)
+class Queues:
+    """What is in the queues: whether the work queue is empty, and the dead letters' events by photo.
+
+    `overdue`: after so many seconds a photo is missing although the work queue is not empty.
+    """
+
+    is_empty: bool
+    dead_letters: Mapping[str, Collection[PhotoEvent]]
+    overdue: float
+
+
+def classify(photo: Photo, queues: Queues, now: float) -> Kind:
+    """How a photo stands; `now` is in seconds since 1970. The first row that applies decides.
+
+    | in the bucket | stored                  | and                                     | it is       |
+    |---------------|-------------------------|-----------------------------------------|-------------|
+    | a photo       | a result of its version |                                         | ok          |
+    | no photo      | nothing, or "removed"   |                                         | ok          |
+    | any           | anything else           | a dead letter would set it right        | dead_letter |
+    | any           | anything else           | less than GRACE_PERIOD (or overdue) ago | waiting     |
+    | any           | anything else           | the queue is not empty, and less than   | waiting     |
+    |               |                         | `overdue` ago                           |             |
+    | a photo       | nothing, or "removed"   |                                         | missing     |
+    | a photo       | a result of another     |                                         | stale       |
+    |               | version                 |                                         |             |
+    | no photo      | a result                |                                         | orphaned    |
+
+    Where it is not known since when a photo is gone, the time of its result counts.
+    """
+    if agrees(photo):
+        return "ok"
+    if dead_letter(photo, queues):
+        return "dead_letter"
+    waited = max(now - _since(photo), 0.0)  # the clock of S3 may be ahead
+    if waited < min(GRACE_PERIOD, queues.overdue):
+        return "waiting"
+    if not queues.is_empty and waited < queues.overdue:
+        return "waiting"
+    if not photo.object.exists:
+        return "orphaned"
+    return "stale" if photo.has_result else "missing"
+
+
+def agrees(photo: Photo) -> bool:
+    """Whether a photo has the result of its version, or one that is gone has none."""
+    if not photo.object.exists:
+        return not photo.has_result
+    version = versions.Awaited(photo.image, photo.object.version_id, photo.object.etag)
+    return photo.item is not None and versions.answers(photo.item, version)
+
+
+def dead_letter(photo: Photo, queues: Queues) -> PhotoEvent | None:
+    """The event of a dead letter that would set a photo right, if there is one."""
+    known = photo.item["sequencer"] if photo.item else ""
+    return next(
+        (
+            event
+            for event in queues.dead_letters.get(photo.image, ())
+            if event.sequencer > known and versions.would_resolve(event, photo.object)
+        ),
+        None,
+    )
+
+
+def is_outdated(photo: Photo) -> bool:
+    """Whether the item is newer than the object, so that the bucket has something else by now."""
+    if photo.item is None:
+        return False
+    return photo.object.since is None or photo.object.since < _done_at(photo.item)
+
+
+def _since(photo: Photo) -> float:
+    if photo.object.since is None and photo.item:
+        return _done_at(photo.item)
+    return photo.object.since or 0.0
+
+
+def _done_at(item: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(item["done_at"]).timestamp()

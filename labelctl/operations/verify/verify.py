@@ -1,0 +1,140 @@
+"""Whether bucket and table agree: every photo has its result, and nothing else has one.
+
+The bucket is listed and the photos' items are scanned into one file, and then compared photo by photo.
+Meanwhile photos come and go and the function works, so what does not agree is checked again as it is
+by then (see `recheck`) before it is reported.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING
+
+from labelctl.aws import queues
+from labelctl.aws.threads import batches
+from labelctl.contract import schema
+from labelctl.labels.tables import BATCH, Reader
+from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.verify.findings import PROBLEMS, Finding, Progress, Summary
+from labelctl.operations.verify.inventory import ATTRIBUTES, Inventory, open_inventory
+from labelctl.operations.verify.label_index import IndexCheck
+from labelctl.operations.verify.recheck import Recheck
+from labelctl.operations.verify.rules import Kind, Photo, agrees
+from labelctl.photos.versions import newest
+
+if TYPE_CHECKING:
+    from labelctl.aws.clients import Aws
+    from labelctl.deploy.stack import Stack
+
+_PAGE = 1000  # photos between two reports of progress
+
+
+def verify(
+    aws: Aws,
+    stack: Stack,
+    *,
+    prefix: str = "",
+    overdue: float | None = None,
+    repair: bool = False,
+    index: bool = False,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Generator[Progress | Finding | Summary, None, None]:
+    """Compare the bucket with the tables, for the keys that begin with `prefix`; the summary is last.
+
+    Whether a photo without a result waits or is missing, `rules.classify` says, with `overdue` in
+    seconds (default: the stack's alarm age). With `index` the index of the labels is checked as well.
+    With `repair` problems are put right: by a message in the queue, or in the index itself. Raises
+    RefusedError where the temporary file finds no room, or SQS does not take a message.
+    """
+    reader = Reader(aws.dynamodb, stack.table, stack.labels_table)
+    patience = stack.alarm_age if overdue is None else overdue
+    tally: Counter[str] = Counter()
+    unseen = Unseen()
+    with open_inventory() as inventory:
+        yield from _load(aws, stack, reader, inventory, prefix)
+        suspects = compared = 0
+        for page in batches(inventory.photos(), _PAGE):
+            for photo in page:
+                if agrees(photo):
+                    _count(tally, "ok", photo)
+                else:
+                    suspects += 1
+            compared += len(page)
+            yield Progress("Comparing", compared)
+        if suspects:
+            before = queues.depth(aws.sqs, stack.dead_letters)
+            with held(aws.sqs, stack.dead_letters) as letters:
+                recheck = Recheck(aws, stack, reader, letters, patience, clock, sleep)
+                yield from _check_again(recheck, inventory, suspects, tally, repair)
+                unseen = letters.unseen(before)
+        if index:
+            table = stack.labels_table
+            check = IndexCheck(reader, aws.dynamodb, table, inventory, prefix, clock, repair=repair)
+            for step in check.run():
+                if isinstance(step, Finding):
+                    tally[step.kind] += 1
+                yield step
+    problems = {kind: tally[kind] for kind in PROBLEMS if tally[kind]}
+    yield Summary(
+        photos=tally["photos"],
+        labelled=tally[schema.LABELLED],
+        failed=tally[schema.FAILED],
+        waiting=tally["waiting"],
+        removals=tally["removals"],
+        problems=problems,
+        repaired=sum(problems.values()) if repair else 0,
+        unseen=unseen,
+    )
+
+
+def _load(
+    aws: Aws, stack: Stack, reader: Reader, inventory: Inventory, prefix: str
+) -> Iterator[Progress]:
+    """List the bucket and scan the photos' items."""
+    listed = scanned = 0
+    pages = aws.s3.get_paginator("list_object_versions")
+    for page in pages.paginate(Bucket=stack.bucket, Prefix=prefix):
+        objects = [*newest(page)]
+        inventory.add_objects(objects)
+        listed += sum(there.exists for _, there in objects)
+        yield Progress("Listing the bucket", listed)
+    for items in reader.scan_photos(*ATTRIBUTES):
+        inventory.add_results(item for item in items if item["image"].startswith(prefix))
+        scanned += len(items)
+        yield Progress("Reading the table", scanned)
+
+
+def _check_again(
+    recheck: Recheck, inventory: Inventory, suspects: int, tally: Counter[str], repair: bool
+) -> Iterator[Progress | Finding]:
+    """The problems among the photos whose object and item did not agree."""
+    done = 0
+    for batch in batches((each for each in inventory.photos() if not agrees(each)), BATCH):
+        problems = []
+        for kind, photo in recheck.check(batch):
+            _count(tally, kind, photo)
+            if kind not in ("ok", "waiting"):
+                problems.append(recheck.problem(kind, photo))
+        if repair:
+            inventory.add_problems(problems)
+        else:
+            yield from (Finding(each.kind, each.image, each.detail) for each in problems)
+        done += len(batch)
+        yield Progress("Checking again", done, suspects)
+    for some in batches(inventory.problems(), BATCH):
+        recheck.repair(some)
+        yield from (Finding(each.kind, each.image, each.detail, True) for each in some)
+
+
+def _count(tally: Counter[str], kind: Kind, photo: Photo) -> None:
+    if photo.object.exists:
+        tally["photos"] += 1
+    if kind == "waiting":
+        tally["waiting" if photo.object.exists else "removals"] += 1
+    elif kind != "ok":
+        tally[kind] += 1
+    elif photo.object.exists and photo.item:
+        tally[photo.item["status"]] += 1

@@ -1,0 +1,1 @@
+"""Photos with their boxes and names drawn on them. It knows labels, not where they come from."""
