@@ -21,8 +21,10 @@ import boto3
 import pytest
 
 from labelctl.contract import schema
+from tests.e2e.warm import WarmLabelctl, warm_labelctl
 
 LABELCTL = Path(sys.executable).with_name("labelctl")
+_TIMEOUT = 120  # seconds
 
 
 @dataclass(frozen=True)
@@ -46,30 +48,43 @@ class Answer:
 class User:
     """Runs `labelctl` with nothing of this machine's AWS configuration.
 
-    `deployed` is what their last deploy told, where it is known.
+    `deployed` is what their last deploy printed, where it is known. With `warm` commands are forked
+    from that process, which is faster; without it, and by `start`, the installed script runs.
     """
 
     env: dict[str, str]
     folder: Path
     deployed: Mapping[str, Any] | None = None
+    warm: WarmLabelctl | None = None
 
     def __call__(
         self, *arguments: str | Path, code: int | tuple[int, ...] = 0, **env: str
     ) -> Answer:
         """Run a command to its end; it must end with `code` (or one of them)."""
-        done = subprocess.run(
-            [LABELCTL, *map(os.fspath, arguments)],
-            env=self.env | env,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+        answer = self.run([*map(os.fspath, arguments)], self.env | env)
         codes = code if isinstance(code, tuple) else (code,)
         assert answer.code in codes, f"{arguments}: {answer}"
         return answer
+
+    def run(self, arguments: list[str], env: dict[str, str]) -> Answer:
+        """Run a command with this environment, however it ends."""
+        if self.warm and self.warm.suits(env):
+            code, out, err = self.warm.run(arguments, env, self.folder, _TIMEOUT)
+            return Answer(code, out.decode(), err.decode())
+        done = subprocess.run(
+            [LABELCTL, *arguments],
+            env=env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def like(self, folder: Path | None = None, **env: str) -> User:
+        """The same user in another folder, or with more environment variables."""
+        return replace(self, env=self.env | env, folder=folder or self.folder, deployed=None)
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -107,9 +122,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cloud(home: Path) -> Iterator[User]:
+def warm(home: Path) -> Iterator[WarmLabelctl]:
+    """A process that commands are forked from."""
+    with warm_labelctl(clean_environment(home)) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def cloud(home: Path, warm: WarmLabelctl) -> Iterator[User]:
     """A user whose local cloud runs; it is stopped in the end."""
-    user = User(clean_environment(home), home)
+    user = User(clean_environment(home), home, warm=warm)
     user("local", "start")
     yield user
     user("local", "stop")
@@ -118,14 +140,14 @@ def cloud(home: Path) -> Iterator[User]:
 @pytest.fixture
 def user(cloud: User, tmp_path: Path) -> User:
     """A user in an empty folder."""
-    return User(cloud.env | {"LABELCTL_LOCAL": "1"}, tmp_path)
+    return cloud.like(tmp_path, LABELCTL_LOCAL="1")
 
 
 @pytest.fixture
 def stack(user: User, request: pytest.FixtureRequest) -> Iterator[User]:
     """A user with a stack of their own, deployed, in a folder of their own."""
     name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
-    mine = User(user.env | {"LABELCTL_STACK": name}, user.folder)
+    mine = user.like(LABELCTL_STACK=name)
     yield replace(mine, deployed=mine("deploy", "--quiet", "-o", "json").json)
     mine("destroy", "--yes", "--quiet", code=(0, 3))  # 3: the test itself has destroyed it
 

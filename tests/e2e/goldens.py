@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.conftest import LABELCTL, User
+from tests.e2e.conftest import Answer, User
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 MODES = ("plain", "json", "table")
@@ -86,18 +85,9 @@ def normal(text: str, home: Path) -> str:
     return text
 
 
-def run(user: User, words: str, **env: str) -> subprocess.CompletedProcess[str]:
+def run(user: User, words: str, **env: str) -> Answer:
     """A command to its end, however that is."""
-    return subprocess.run(
-        [LABELCTL, *shlex.split(words)],
-        env=user.env | env,
-        cwd=user.folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return user.run(shlex.split(words), user.env | env)
 
 
 def printed(user: User, step: Step, mode: str) -> str:
@@ -107,8 +97,7 @@ def printed(user: User, step: Step, mode: str) -> str:
         words += f" {step.output} {mode}"
     done = run(user, words, **dict(step.env))
     return normal(
-        f"$ labelctl {words.strip()}\n[stdout]\n{done.stdout}[stderr]\n{done.stderr}"
-        f"[exit {done.returncode}]\n",
+        f"$ labelctl {words.strip()}\n[stdout]\n{done.out}[stderr]\n{done.err}[exit {done.code}]\n",
         Path(user.env["HOME"]),
     )
 

@@ -33,8 +33,8 @@ def asked(
     photographs: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Album]:
-    env = cloud.env | {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "t-album"}
-    user = User(env, tmp_path_factory.mktemp("album"))
+    folder = tmp_path_factory.mktemp("album")
+    user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-album")
     user("deploy", "--quiet")
     yield made(user, client, photographs)
     user("destroy", "--yes", "--quiet")

@@ -105,9 +105,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 def test_the_whole_story_at_another_endpoint(abroad: User, endpoint: str, photo: Photo) -> None:
-    user = User(
-        abroad.env | KEYS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}, abroad.folder
-    )
+    user = abroad.like(**KEYS, AWS_ENDPOINT_URL=endpoint, AWS_REGION=REGION)
     photo("me.png", "astronaut.png")
 
     deployed = user("deploy", "-o", "json").json

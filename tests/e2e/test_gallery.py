@@ -27,10 +27,10 @@ NOT_A_PICTURE = "It is not a JPEG or PNG picture, or it is damaged."
 @pytest.fixture(scope="module")
 def pictured(
     cloud: User, client: Client, photographs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    """The environment of a stack with some photos, one that failed and one with a hostile name."""
-    env = cloud.env | {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "t-gallery"}
-    user = User(env, tmp_path_factory.mktemp("pictured"))
+) -> Iterator[User]:
+    """The user of a stack with some photos, one that failed and one with a hostile name."""
+    folder = tmp_path_factory.mktemp("pictured")
+    user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-gallery")
     user("deploy", "--quiet")
     bucket = user("status", "-o", "json").json["outputs"]["PhotosBucket"]
     for key, source in (("holiday/me.png", "astronaut.png"), (HOSTILE, "rocket.jpg")):
@@ -39,14 +39,14 @@ def pictured(
         user("labels", key, "--wait")
     client("s3").put_object(Bucket=bucket, Key="broken.jpg", Body=b"GIF89a")
     user("labels", "broken.jpg", "--wait", code=5)
-    yield env
+    yield user
     user("destroy", "--yes", "--quiet")
 
 
 @pytest.fixture
-def visitor(pictured: dict[str, str], tmp_path: Path) -> User:
+def visitor(pictured: User, tmp_path: Path) -> User:
     """Somebody who looks at these photos, from an empty folder."""
-    return User(pictured, tmp_path)
+    return pictured.like(tmp_path)
 
 
 def data_of(page: Path) -> Any:

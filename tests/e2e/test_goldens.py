@@ -20,6 +20,7 @@ from tests.e2e import test_goldens_find
 from tests.e2e.conftest import User, clean_environment
 from tests.e2e.goldens import GOLDEN, MODES, PIPED, Step, cases, compare, play, printed, run
 from tests.e2e.test_session import stop_the_function
+from tests.e2e.warm import WarmLabelctl
 from tests.lambda_runtime import s3_record
 
 Client = Callable[[str], Any]
@@ -144,10 +145,11 @@ CASES = cases(STEPS)
 
 
 @pytest.fixture(scope="module")
-def someone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> User:
+def someone(home: Path, warm: WarmLabelctl, tmp_path_factory: pytest.TempPathFactory) -> User:
     """A user in an empty folder, with a local cloud that may not run yet."""
     env = {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "golden", "TZ": "UTC"}
-    return User(clean_environment(home) | env, tmp_path_factory.mktemp("goldens"))
+    folder = tmp_path_factory.mktemp("goldens")
+    return User(clean_environment(home) | env, folder, warm=warm)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.conftest import User, clean_environment
 from tests.e2e.goldens import PIPED, Step, cases, compare, play, printed, run
 from tests.e2e.test_session import stop_the_function
+from tests.e2e.warm import WarmLabelctl
 
 Client = Callable[[str], Any]
 
@@ -78,10 +79,11 @@ CASES = cases(STEPS)
 
 
 @pytest.fixture(scope="module")
-def someone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> User:
+def someone(home: Path, warm: WarmLabelctl, tmp_path_factory: pytest.TempPathFactory) -> User:
     """A user in an empty folder, with a local cloud that may not run yet."""
     env = {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "golden-find", "TZ": "UTC"}
-    return User(clean_environment(home) | env, tmp_path_factory.mktemp("goldens"))
+    folder = tmp_path_factory.mktemp("goldens")
+    return User(clean_environment(home) | env, folder, warm=warm)
 
 
 @pytest.fixture(scope="module")

@@ -34,8 +34,7 @@ def album(
 ) -> Iterator[User]:
     """A user whose stack has the demo's photographs under demo/, one that failed, one that waits."""
     folder = tmp_path_factory.mktemp("album")
-    env = {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "t-lists"}
-    user = User(cloud.env | env, folder)
+    user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-lists")
     user("deploy", "--quiet")
     for name in PHOTOGRAPHS:
         shutil.copy(photographs / name, folder)

@@ -128,7 +128,7 @@ def every_action(policy: Mapping[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def pipeline(cloud: User, client: Client, photographs: Path) -> Iterator[Pipeline]:
-    user = User(cloud.env | {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "rights"}, cloud.folder)
+    user = cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="rights")
     outputs = user("deploy", "-o", "json").json["outputs"]
     (role,) = (
         each["PhysicalResourceId"]

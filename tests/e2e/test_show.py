@@ -34,23 +34,22 @@ def bucket(stack: User) -> str:
 @pytest.fixture(scope="module")
 def labelled(
     cloud: User, photographs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    """The environment of a stack with one labelled photo, at which all may look."""
+) -> Iterator[User]:
+    """The user of a stack with one labelled photo, at which all may look."""
     folder = tmp_path_factory.mktemp("show")
-    env = cloud.env | {"LABELCTL_LOCAL": "1", "LABELCTL_STACK": "t-show"}
-    user = User(env, folder)
+    user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-show")
     shutil.copy(photographs / "astronaut.png", folder / "me.png")
     user("deploy", "--quiet")
     user("upload", "me.png", "--prefix", "holiday/", "--wait")
-    yield env
+    yield user
     user("destroy", "--yes", "--quiet")
 
 
 @pytest.fixture
-def astronaut(labelled: dict[str, str], tmp_path: Path, photo: Photo) -> User:
+def astronaut(labelled: User, tmp_path: Path, photo: Photo) -> User:
     """Somebody who looks, from a folder that has the original."""
     photo("holiday/me.png", "astronaut.png")
-    return User(labelled, tmp_path)
+    return labelled.like(tmp_path)
 
 
 def picture(content: bytes | Path) -> Image.Image:

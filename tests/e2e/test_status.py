@@ -184,7 +184,7 @@ def test_a_destroy_takes_the_alarms_along(stack: User, client: Client) -> None:
 def test_on_aws_a_link_is_to_be_clicked(abroad: User, endpoint: str) -> None:  # noqa: F811
     """At any endpoint but the local cloud's it is AWS's mail; a bare emulator takes alarms, too."""
     env = KEYS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
-    user = User(abroad.env | env | {"LABELCTL_STACK": "alarmed"}, abroad.folder)
+    user = abroad.like(**env, LABELCTL_STACK="alarmed")
 
     told = user("deploy", "--alarm-email", "ops@example.com")
 
