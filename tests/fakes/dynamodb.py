@@ -6,7 +6,7 @@
     client.items("labels-table")                        # plain values; costs nothing
 
 Requests are checked against botocore's description of the service, answers and errors are as AWS
-documents them. Held against moto in tests/unit/test_fake_dynamodb.py. No item may be changed after it
+documents them. Held against moto in tests/unit/testing/test_fake_dynamodb.py. No item may be changed after it
 was put by `put`.
 """
 

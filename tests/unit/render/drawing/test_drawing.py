@@ -14,7 +14,7 @@ from labelctl.render import pictures
 from labelctl.render.drawing import annotate, canvas
 from labelctl.render.drawing.canvas import Brush
 from labelctl.render.drawing.layout import Rect
-from tests.unit.test_pictures import STORED, near, turned_file
+from tests.unit.picture_files import STORED, near, turned_file
 
 
 def label(name, *boxes, confidence=90.0):

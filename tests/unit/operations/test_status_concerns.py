@@ -13,19 +13,9 @@ from labelctl.aws.queues import Queue
 from labelctl.deploy.stack import Stack
 from labelctl.operations import function_log, status
 from tests.unit.conftest import REGION, STACK_ID
+from tests.unit.status_values import FINE
 
 CLOCK = 1893456000.0
-NOTHING = Queue(0, 0, 0)
-FINE = status.Status(
-    labelled=0,
-    failed=0,
-    queue=NOTHING,
-    dead_letters=NOTHING,
-    troubles=(),
-    trouble_count=0,
-    waiting_since=None,
-    takes_photos=True,
-)
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:labelctl-AlarmTopic"
 STACK = Stack(
     name="labelctl",

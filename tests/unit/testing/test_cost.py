@@ -66,6 +66,6 @@ def test_the_function_stores_what_is_paid_for():
 def test_the_documents_have_the_tables_that_the_benchmark_prints(capsys):
     cost()
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    documented = (Path(__file__).parents[2] / "docs" / "aws.md").read_text().splitlines()
+    documented = (Path(__file__).parents[3] / "docs" / "aws.md").read_text().splitlines()
     assert [line for line in printed if line not in documented] == []
     assert len(printed) > 20

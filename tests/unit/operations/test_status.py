@@ -23,7 +23,7 @@ from labelctl.operations import function_log, status
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.unit.conftest import REGION, STACK_ID
 from tests.unit.photo_items import event, failed, labelled, removed, store
-from tests.unit.test_status_concerns import FINE
+from tests.unit.status_values import FINE
 
 CLOCK = time.time()  # moto's log takes nothing much older
 

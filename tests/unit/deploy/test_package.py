@@ -15,7 +15,7 @@ import pytest
 
 from labelctl.deploy import package
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 SOURCES = [
     *(f"lambda/{path.name}" for path in sorted((ROOT / "lambda").glob("*.py"))),
     "labelctl/__init__.py",
@@ -39,7 +39,10 @@ def tree(tmp_path: Path) -> Path:
 
 def build_in(folder: Path, **environment: str) -> bytes:
     """The zip that another process builds from the package in that folder."""
-    script = "import sys; from labelctl.deploy.package import build as b; sys.stdout.buffer.write(b().content)"
+    script = (
+        "import sys; from labelctl.deploy import package;"
+        " sys.stdout.buffer.write(package.build().content)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=folder,  # which Python looks in first, before any labelctl that is installed
