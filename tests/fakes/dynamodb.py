@@ -6,8 +6,8 @@
     client.items("labels-table")                        # plain values; costs nothing
 
 Requests are checked against botocore's description of the service, answers and errors are as AWS
-documents them. Held against moto in tests/unit/testing/test_fake_dynamodb.py. No item may be changed after it
-was put by `put`.
+documents them. Held against moto in tests/unit/testing/test_fake_dynamodb.py. Items must not be changed
+once `put` has them.
 """
 
 from __future__ import annotations
