@@ -69,7 +69,7 @@ def programs(user: User) -> list[str]:
     listed = subprocess.run(
         ["ps", "-o", "command=", "-p", ",".join(pids)], capture_output=True, text=True, check=True
     )
-    return sorted(re.findall(r"-m labelctl\.local\.(\w+)", listed.stdout))
+    return sorted(re.findall(r"-m labelctl\.local\.([\w.]+)", listed.stdout))
 
 
 def ended(command: subprocess.Popen[bytes]) -> tuple[int, str]:
@@ -161,7 +161,7 @@ def test_two_first_deploys_at_once_make_one_stack(own: User, photo: Photo) -> No
     for code, err in outcomes:
         if code:
             assert [line for line in err.splitlines() if line.startswith("Error: ")], err
-    assert programs(own) == ["gateway", "recogniser"]
+    assert programs(own) == ["emulator.gateway", "rekognition"]
     own("deploy", "--quiet")
     assert own("upload", photo("a.jpg"), "--wait").rows[0][:2] == ["a.jpg", "Black"]
 
