@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -22,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 _LARGEST = 1 << 20  # bytes of a request: arguments and environment
-_STARTS = 60  # seconds
 
 
 class WarmLabelctl:
     """A process from which commands are forked. Made by `warm_labelctl`."""
 
-    def __init__(self, address: Path, env: Mapping[str, str]) -> None:
-        self._address = str(address)
+    def __init__(self, requests: socket.socket, env: Mapping[str, str]) -> None:
+        self._requests = requests
         self._start = _of_interpreter(env)
 
     def suits(self, env: Mapping[str, str]) -> bool:
@@ -41,18 +41,19 @@ class WarmLabelctl:
     ) -> tuple[int, bytes, bytes]:
         """Run a command to its end: exit code, stdout, stderr. Raises TimeoutError."""
         request = {"arguments": arguments, "env": dict(env), "folder": str(folder)}
+        ended, end = os.pipe()
         with (
             Path(os.devnull).open("rb") as nothing,
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
-            socket.socket(socket.AF_UNIX) as connection,
+            os.fdopen(ended) as answer,
         ):
-            connection.settimeout(timeout)
-            connection.connect(self._address)
-            files = [each.fileno() for each in (nothing, out, err)]
-            socket.send_fds(connection, [json.dumps(request).encode()], files)
-            connection.shutdown(socket.SHUT_WR)
-            code = int(connection.recv(16))
+            files = [nothing.fileno(), out.fileno(), err.fileno(), end]
+            socket.send_fds(self._requests, [json.dumps(request).encode()], files)
+            os.close(end)
+            if not select.select([answer], [], [], timeout)[0]:
+                raise TimeoutError(f"{arguments} did not end")
+            code = int(answer.read())
             out.seek(0)
             err.seek(0)
             return code, out.read(), err.read()
@@ -66,38 +67,33 @@ def _of_interpreter(env: Mapping[str, str]) -> dict[str, str]:
 @contextlib.contextmanager
 def warm_labelctl(env: Mapping[str, str]) -> Iterator[WarmLabelctl]:
     """A warm process for the block, whose interpreter starts with this environment."""
-    with tempfile.TemporaryDirectory() as folder:
-        address = Path(folder) / "socket"
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(address)], env=dict(env), start_new_session=True
+            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            env=dict(env),
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
         )
         try:
-            deadline = time.monotonic() + _STARTS
-            while not address.exists():
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            yield WarmLabelctl(address, env)
+            yield WarmLabelctl(ours, env)
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # with commands that did not end in time
             process.wait()
 
 
-def _serve(address: str) -> None:
+def _serve(requests: socket.socket) -> None:
     _import_all()
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(address + ".new")
-        server.listen(64)
-        Path(address + ".new").rename(address)
-        while True:
-            connection, _ = server.accept()
-            with connection:
-                if os.fork() == 0:
-                    server.close()
-                    _answer(connection)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+    while True:
+        request, files, _, _ = socket.recv_fds(requests, _LARGEST, 4)
+        if os.fork() == 0:
+            requests.close()
+            _answer(json.loads(request), files)
+        for file in files:
+            os.close(file)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 def _import_all() -> None:
@@ -138,36 +134,33 @@ def _keep_models(loaders: Any) -> None:
     botocore.session.create_loader = lambda search_path_string=None: loader
 
 
-def _answer(connection: socket.socket) -> None:
+def _answer(request: dict[str, Any], files: list[int]) -> None:
     """In a process that waits for the command, which is a child of its own."""
-    request, files, _, _ = socket.recv_fds(connection, _LARGEST, 3)
-    while more := connection.recv(_LARGEST):
-        request += more
+    *streams, answer = files
     command = os.fork()
     if command == 0:
-        connection.close()
-        _become(json.loads(request), files)
+        os.close(answer)
+        _become(request, streams)
     code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
-    with contextlib.suppress(OSError):
-        connection.sendall(str(code).encode())
+    os.write(answer, str(code).encode())
     os._exit(0)
 
 
-def _become(request: dict[str, object], files: list[int]) -> None:
+def _become(request: dict[str, Any], files: list[int]) -> None:
     """Be the script: its standard streams, environment and folder; never returns."""
     code = 1
     try:
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
-        os.chdir(str(request["folder"]))
+        os.chdir(request["folder"])
         os.environ.clear()
-        os.environ.update(request["env"])  # type: ignore[call-overload]
+        os.environ.update(request["env"])
         time.tzset()
         sys.stdin = _stream(0, "r", "strict")
         sys.stdout = _stream(1, "w", "surrogateescape")
         sys.stderr = _stream(2, "w", "backslashreplace")
-        sys.argv = ["labelctl", *request["arguments"]]  # type: ignore[misc]
+        sys.argv = ["labelctl", *request["arguments"]]
         code = _main()
     finally:
         _end(code)
@@ -207,4 +200,4 @@ def _end(code: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(socket.socket(fileno=int(sys.argv[1])))
