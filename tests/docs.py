@@ -70,19 +70,19 @@ class Page:
 
 def pages() -> list[Page]:
     """All commands in the order of GROUPS, each group of commands followed by its members."""
-    root = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app)
     names = [name for group in GROUPS.values() for name in group]
-    if sorted(names) != sorted(root.commands):  # type: ignore[attr-defined]
+    if sorted(names) != sorted(root.commands):
         raise ValueError("GROUPS in tests/docs.py does not list every command once.")
     found: list[Page] = []
     for name in names:
-        found += _pages(root.commands[name], f"labelctl {name}")  # type: ignore[attr-defined]
+        found += _pages(root.commands[name], f"labelctl {name}")
     return found
 
 
 def common_options() -> Rows:
     """The options of every command, and of the program before the command's name."""
-    root = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app)
     own = [each for each in root.params if "completion" not in str(each.name)]
     return [*_records(root, own), ("-h, --help", "Show this message and exit.")]
 
@@ -133,7 +133,9 @@ def _table(title: str, rows: Rows) -> list[str]:
         return []
     lines = [f"| {title} | Meaning |", "|---|---|"]
     for name, meaning in rows:
-        lines.append("| `{}` | {} |".format(*(text.replace("|", r"\|") for text in (name, meaning))))
+        lines.append(
+            "| `{}` | {} |".format(*(text.replace("|", r"\|") for text in (name, meaning)))
+        )
     return [*lines, ""]
 
 
@@ -142,7 +144,7 @@ def _table(title: str, rows: Rows) -> list[str]:
 
 def manual() -> str:
     """docs/labelctl.1, in the macros of man(7)."""
-    root = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app)
     lines = ['.TH LABELCTL 1 "" labelctl "User Commands"', ".SH NAME"]
     lines += [_roff(f"labelctl - {' '.join((root.help or '').split())}")]
     lines += [".SH SYNOPSIS", ".B labelctl", "COMMAND [OPTIONS] [ARGUMENTS]", ".SH COMMANDS"]
