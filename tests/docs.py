@@ -34,6 +34,16 @@ INTRODUCTION = """\
 `labelctl COMMAND --help` shows the same text. All commands take the [common options](#common-options).
 """
 
+OUTPUT = """\
+On a terminal, results are tables. In a pipe, they are tab-separated lines, never cut, with control characters in names as
+escapes. With `-o json`, a result is one JSON value. `tail`, `search`, `export`, `verify`, `rm`, `failures --discard`, and
+`upload` and `retry` without `--wait` print one JSON value per line.
+
+Results go to stdout, everything else to stderr. In JSON mode, errors are objects on stderr. When `--wait` sees no progress
+for 10 seconds, it says how many photos wait, and the latest error in the function's log: in the progress bar, or in
+one line a minute.
+"""
+
 ENVIRONMENT = {
     "LABELCTL_STACK": "The stack to use, as with `--stack`.",
     "LABELCTL_LOCAL": "With 1, true, yes or on: use the local cloud, as with `--local`.",
@@ -122,6 +132,7 @@ def markdown() -> str:
     lines += ["## Common options", "", "Write them before the command's name or after it.", ""]
     lines += _table("Option", common_options())
     lines += ["`export`, `show` and `gallery` have a `-o` of their own, for the output file.", ""]
+    lines += ["## Output", "", OUTPUT]
     lines += ["## Environment variables", "", *_table("Variable", list(ENVIRONMENT.items()))]
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     lines += ["## Exit codes", "", *_table("Code", codes)]
