@@ -31,17 +31,19 @@ INTRODUCTION = """\
 
 <!-- Generated from the help texts: python -m tests.docs -->
 
-`labelctl COMMAND --help` shows the same text. All commands take the [common options](#common-options).
+`labelctl COMMAND --help` shows the same text. All commands take the
+[common options](#common-options).
 """
 
 OUTPUT = """\
-On a terminal, results are tables. In a pipe, they are tab-separated lines, never cut, with control characters in names as
-escapes. With `-o json`, a result is one JSON value. `tail`, `search`, `export`, `verify`, `rm`, `failures --discard`, and
-`upload` and `retry` without `--wait` print one JSON value per line.
+On a terminal, results are tables. In a pipe, they are tab-separated lines, never cut, with control
+characters in names as escapes. With `-o json`, a result is one JSON value. `tail`, `search`,
+`export`, `verify`, `rm`, `failures --discard`, and `upload` and `retry` without `--wait` print one
+JSON value per line.
 
-Results go to stdout, everything else to stderr. In JSON mode, errors are objects on stderr. When `--wait` sees no progress
-for 10 seconds, it says how many photos wait, and the latest error in the function's log: in the progress bar, or in
-one line a minute.
+Results go to stdout, everything else to stderr. In JSON mode, errors are objects on stderr. When
+`--wait` sees no progress for 10 seconds, it says how many photos wait, and the latest error in the
+function's log: in the progress bar, or in one line a minute.
 """
 
 ENVIRONMENT = {
