@@ -65,6 +65,9 @@ EXIT_CODES = {
     141: "The reader of the output has gone (`… | head`). Run the same command to resume.",
 }
 
+HELP = ("-h, --help", "Show this message and exit.")
+"""Of every command; Click adds it when a command runs."""
+
 Rows = list[tuple[str, str]]
 """Arguments or options: names with their value, and what they mean."""
 
@@ -93,10 +96,18 @@ def pages() -> list[Page]:
 
 
 def common_options() -> Rows:
-    """The options of every command, and of the program before the command's name."""
+    """The options that every command takes, before its name or after it."""
     root: Any = typer.main.get_command(app)
-    own = [each for each in root.params if "completion" not in str(each.name)]
-    return [*_records(root, own), ("-h, --help", "Show this message and exit.")]
+    command = root.commands["status"]
+    common = [each for each in command.params if not each.expose_value]
+    return [*_records(command, common), HELP]
+
+
+def program_options() -> Rows:
+    """The options that stand without a command."""
+    root: Any = typer.main.get_command(app)
+    common = {names for names, _ in common_options()}
+    return [each for each in _records(root, root.params) if each[0] not in common]
 
 
 def _pages(command: Any, name: str) -> Iterator[Page]:
@@ -134,6 +145,7 @@ def markdown() -> str:
     lines += ["## Common options", "", "Write them before the command's name or after it.", ""]
     lines += _table("Option", common_options())
     lines += ["`export`, `show` and `gallery` have a `-o` of their own, for the output file.", ""]
+    lines += ["These options stand without a command:", "", *_table("Option", program_options())]
     lines += ["## Output", "", OUTPUT]
     lines += ["## Environment variables", "", *_table("Variable", list(ENVIRONMENT.items()))]
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
@@ -166,6 +178,7 @@ def manual() -> str:
         lines += [line for text in page.text[1:] for line in (".PP", _roff(text))]
         lines += _items([*page.arguments, *page.options])
     lines += [".SH OPTIONS", "All commands take these options.", *_items(common_options())]
+    lines += [".PP", "These options stand without a command.", *_items(program_options())]
     lines += [".SH ENVIRONMENT", *_items(list(ENVIRONMENT.items()))]
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     lines += [".SH EXIT STATUS", *_items(codes)]

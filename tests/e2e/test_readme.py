@@ -68,7 +68,7 @@ def test_the_commands_of_a_block_work_in_their_order(lines: list[str], reader: U
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
