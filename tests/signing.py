@@ -29,6 +29,6 @@ def sign(
     """A request signed now, with the key above."""
     signing = AWSRequest(method, f"http://{HOST}{path}", data=body, headers=headers)
     signer(Credentials(KEY, SECRET, token), service, "us-east-1", **options).add_auth(signing)
-    url = urlsplit(signing.url)
+    url = urlsplit(str(signing.url))
     sent = {name.lower(): value for name, value in signing.headers.items()} | {"host": HOST}
     return Request(method, url.path, url.query, sent)

@@ -45,7 +45,7 @@ class Trial:
 
     def client(self, service: str) -> Any:
         """A boto3 client as the account's owner."""
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=self.endpoint,
             region_name=self._variables["AWS_REGION"],

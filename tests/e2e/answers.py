@@ -53,7 +53,7 @@ def look(s3: Any, dynamodb: Any, bucket: str, table: str) -> list[Entry]:
 def _entry(there: Mapping[str, Any], item: Row) -> Entry:
     if item.get("etag") != there["ETag"].strip('"'):
         return Entry(there["Key"], "pending", f"{there['LastModified']:%Y-%m-%dT%H:%M:%SZ}", {})
-    nothing = {"categories": [], "parents": [], "aliases": [], "boxes": []}
+    nothing: Row = {"categories": [], "parents": [], "aliases": [], "boxes": []}
     labels = [
         {"name": name, "confidence": confidence, **nothing, **item["details"].get(name, {})}
         for name, confidence in item.get("labels", {}).items()

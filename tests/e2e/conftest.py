@@ -61,7 +61,7 @@ class User:
         self, *arguments: str | Path, code: int | tuple[int, ...] = 0, **env: str
     ) -> Answer:
         """Run a command to its end; it must end with `code` (or one of them)."""
-        answer = self.run([*map(os.fspath, arguments)], self.env | env)
+        answer = self.run([str(each) for each in arguments], self.env | env)
         codes = code if isinstance(code, tuple) else (code,)
         assert answer.code in codes, f"{arguments}: {answer}"
         return answer
@@ -95,7 +95,7 @@ class User:
     def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
         """Run a command in the background, in a process group of its own."""
         return subprocess.Popen(
-            [LABELCTL, *map(os.fspath, arguments)],
+            [LABELCTL, *map(str, arguments)],
             env=self.env,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -159,7 +159,7 @@ def client(cloud: User) -> Callable[[str], Any]:
 
     def make(service: str) -> Any:
         name = "AWS_ENDPOINT_URL_REKOGNITION" if service == "rekognition" else "AWS_ENDPOINT_URL"
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=variables[name],
             region_name=variables["AWS_REGION"],

@@ -183,7 +183,6 @@ def _main() -> int:
     except BaseException:
         sys.excepthook(*sys.exc_info())
         return 1
-    return 0
 
 
 def _end(code: int) -> None:

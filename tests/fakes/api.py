@@ -36,8 +36,11 @@ def exceptions() -> Any:
 
 
 def invalid(message: str) -> ClientError:
-    error = {"Code": "ValidationException", "Message": message}
-    return ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, "DynamoDB")
+    answer: Any = {
+        "Error": {"Code": "ValidationException", "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    return ClientError(answer, "DynamoDB")
 
 
 def validate(operation: str, request: Mapping[str, Any]) -> None:

@@ -238,7 +238,7 @@ class FakeDynamoDB:
                     place = self._key(table, each["DeleteRequest"]["Key"])
                     writes.append((table, place, None, each))
         check_batch([(table.name, place) for table, place, *_ in writes], MOST_WRITES)
-        costs: dict[str, Counter[str | None]] = {}
+        costs: dict[str, Any] = {}
         for table, place, new, _ in writes[:taken]:
             costs.setdefault(table.name, Counter()).update(self._store(table, place, new))
         left: dict[str, list[Any]] = {}
@@ -253,7 +253,7 @@ class FakeDynamoDB:
         places = [(name, self._key(self._table(name), key)) for name, key in reads]
         check_batch(places, MOST_READS)
         found: dict[str, list[Item]] = {name: [] for name in request["RequestItems"]}
-        costs: dict[str, Counter[Any]] = {}
+        costs: dict[str, Any] = {}
         total, done = 0, 0
         for name, place in places[:taken]:
             asked = request["RequestItems"][name]

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -28,7 +28,7 @@ _SETTINGS = {
 class Function:
     """The function's handler. `answer` is what DetectLabels returns for the next photo."""
 
-    def __init__(self, handler: ModuleType, tables: FakeDynamoDB) -> None:
+    def __init__(self, handler: Any, tables: FakeDynamoDB) -> None:
         self.answer: Any = {"Labels": []}
         self._handler = handler
         rekognition = SimpleNamespace(detect_labels=lambda **_: self.answer)

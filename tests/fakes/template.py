@@ -11,7 +11,7 @@ import yaml
 from labelctl.deploy import assets
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML with CloudFormation's short forms, which become the long ones: `!Ref X` → {Ref: X}."""
 
 
@@ -33,7 +33,8 @@ def read_template() -> dict[str, Any]:
 
 @cache  # reading it takes longer than most tests
 def _read_template() -> dict[str, Any]:
-    return yaml.load(assets.template("template.yaml"), _Loader)
+    read: dict[str, Any] = yaml.load(assets.template("template.yaml"), _Loader)
+    return read
 
 
 def table_properties(resource: str) -> dict[str, Any]:

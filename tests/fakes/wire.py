@@ -47,4 +47,5 @@ def _plain(typed: tuple[str, Any]) -> Any:
             return from_wire(value)
         case ("L", value):
             return [_plain(*each.items()) for each in value]
-    return _deserialize(dict([typed]))
+    other: Any = dict([typed])
+    return _deserialize(other)
