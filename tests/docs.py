@@ -1,0 +1,202 @@
+"""Write docs/commands.md and the manual page docs/labelctl.1: python -m tests.docs
+
+Both come from the help texts of the command line, as `--help` shows them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from labelctl.cli.app import app
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+GROUPS = {
+    "Start": ("demo", "deploy"),
+    "Photos": ("upload", "images", "rm"),
+    "Find and view": ("labels", "search", "stats", "show", "gallery", "export"),
+    "Health": ("status", "tail", "failures", "retry", "verify"),
+    "Manage": ("local", "package", "destroy"),
+}
+"""Every command once, in the order of the document."""
+
+INTRODUCTION = """\
+# Commands
+
+<!-- Generated from the help texts: python -m tests.docs -->
+
+`labelctl COMMAND --help` shows the same text. All commands take the
+[common options](#common-options).
+"""
+
+OUTPUT = """\
+On a terminal, results are tables. In a pipe, they are tab-separated lines, never cut, with control
+characters in names as escapes. With `-o json`, a result is one JSON value. `tail`, `search`,
+`export`, `verify`, `rm`, `failures --discard`, and `upload` and `retry` without `--wait` print one
+JSON value per line.
+
+Results go to stdout, everything else to stderr. In JSON mode, errors are objects on stderr. When
+`--wait` sees no progress for 10 seconds, it says how many photos wait, and the latest error in the
+function's log: in the progress bar, or in one line a minute.
+"""
+
+ENVIRONMENT = {
+    "LABELCTL_STACK": "The stack to use, as with `--stack`.",
+    "LABELCTL_LOCAL": "With 1, true, yes or on: use the local cloud, as with `--local`.",
+    "LABELCTL_HOME": "The folder in which the local cloud keeps its data.",
+    "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …": "Configuration of boto3.",
+}
+
+EXIT_CODES = {
+    0: "Done.",
+    1: "A bug in labelctl. The traceback is shown.",
+    2: "Wrong usage, or a question that nobody is there to answer.",
+    3: "Not found, or not deployed.",
+    4: "Refused by AWS, or by you when asked; or the deployment failed.",
+    5: "Some photos failed, the others are done; or `verify` found problems.",
+    6: "Photos are still waiting.",
+    130: "Interrupted. Run the same command to resume.",
+    141: "The reader of the output has gone (`… | head`). Run the same command to resume.",
+}
+
+HELP = ("-h, --help", "Show this message and exit.")
+"""Of every command; Click adds it when a command runs."""
+
+Rows = list[tuple[str, str]]
+"""Arguments or options: names with their value, and what they mean."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The help of one command. `usage` begins with its whole name, such as labelctl local start."""
+
+    name: str
+    usage: str
+    text: list[str]
+    arguments: Rows
+    options: Rows
+
+
+def pages() -> list[Page]:
+    """All commands in the order of GROUPS, each group of commands followed by its members."""
+    root: Any = typer.main.get_command(app)
+    names = [name for group in GROUPS.values() for name in group]
+    if sorted(names) != sorted(root.commands):
+        raise ValueError("GROUPS in tests/docs.py does not list every command once.")
+    found: list[Page] = []
+    for name in names:
+        found += _pages(root.commands[name], f"labelctl {name}")
+    return found
+
+
+def common_options() -> Rows:
+    """The options that every command takes, before its name or after it."""
+    root: Any = typer.main.get_command(app)
+    command = root.commands["status"]
+    common = [each for each in command.params if not each.expose_value]
+    return [*_records(command, common), HELP]
+
+
+def program_options() -> Rows:
+    """The options that stand without a command."""
+    root: Any = typer.main.get_command(app)
+    common = {names for names, _ in common_options()}
+    return [each for each in _records(root, root.params) if each[0] not in common]
+
+
+def _pages(command: Any, name: str) -> Iterator[Page]:
+    own = [each for each in command.params if each.expose_value]  # the common options are not
+    arguments = _records(command, [each for each in own if each.param_type_name == "argument"])
+    options = _records(command, [each for each in own if each.param_type_name == "option"])
+    text = inspect.cleandoc(command.help or "").split("\n\n")
+    context = type(command).context_class(command, info_name=name)
+    usage = " ".join([name, *command.collect_usage_pieces(context)])
+    yield Page(name, usage, [" ".join(each.split()) for each in text], arguments, options)
+    for part, each in getattr(command, "commands", {}).items():
+        yield from _pages(each, f"{name} {part}")
+
+
+def _records(command: Any, parameters: list[Any]) -> Rows:
+    context = type(command).context_class(command, info_name=command.name)
+    found = (each.get_help_record(context) for each in parameters)
+    return [(names, " ".join(meaning.split())) for names, meaning in filter(None, found)]
+
+
+# ---- Markdown
+
+
+def markdown() -> str:
+    """docs/commands.md."""
+    by_name = {page.name: page for page in pages()}
+    lines = [INTRODUCTION]
+    for title, names in GROUPS.items():
+        links = [f"[{name}](#labelctl-{name})" for name in names]
+        lines.append(f"- **{title}:** {', '.join(links)}")
+    lines.append("")
+    for page in by_name.values():
+        lines += [f"## {page.name}", "", f"    {page.usage}", "", "\n\n".join(page.text), ""]
+        lines += _table("Argument", page.arguments) + _table("Option", page.options)
+    lines += ["## Common options", "", "Write them before the command's name or after it.", ""]
+    lines += _table("Option", common_options())
+    lines += ["`export`, `show` and `gallery` have a `-o` of their own, for the output file.", ""]
+    lines += ["These options stand without a command:", "", *_table("Option", program_options())]
+    lines += ["## Output", "", OUTPUT]
+    lines += ["## Environment variables", "", *_table("Variable", list(ENVIRONMENT.items()))]
+    codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
+    lines += ["## Exit codes", "", *_table("Code", codes)]
+    return "\n".join(lines)
+
+
+def _table(title: str, rows: Rows) -> list[str]:
+    if not rows:
+        return []
+    lines = [f"| {title} | Meaning |", "|---|---|"]
+    for name, meaning in rows:
+        lines.append(
+            "| `{}` | {} |".format(*(text.replace("|", r"\|") for text in (name, meaning)))
+        )
+    return [*lines, ""]
+
+
+# ---- the manual page
+
+
+def manual() -> str:
+    """docs/labelctl.1, in the macros of man(7)."""
+    root: Any = typer.main.get_command(app)
+    lines = ['.TH LABELCTL 1 "" labelctl "User Commands"', ".SH NAME"]
+    lines += [_roff(f"labelctl - {' '.join((root.help or '').split())}")]
+    lines += [".SH SYNOPSIS", ".B labelctl", "COMMAND [OPTIONS] [ARGUMENTS]", ".SH COMMANDS"]
+    for page in pages():
+        lines += [f".SS {_roff(page.usage)}", _roff(page.text[0])]
+        lines += [line for text in page.text[1:] for line in (".PP", _roff(text))]
+        lines += _items([*page.arguments, *page.options])
+    lines += [".SH OPTIONS", "All commands take these options.", *_items(common_options())]
+    lines += [".PP", "These options stand without a command.", *_items(program_options())]
+    lines += [".SH ENVIRONMENT", *_items(list(ENVIRONMENT.items()))]
+    codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
+    lines += [".SH EXIT STATUS", *_items(codes)]
+    return "\n".join(lines) + "\n"
+
+
+def _items(rows: Rows) -> list[str]:
+    return [line for name, text in rows for line in (".TP", f".B {_roff(name)}", _roff(text))]
+
+
+def _roff(text: str) -> str:
+    """A text that troff prints as it is, without the backquotes of Markdown."""
+    text = text.replace("\\", r"\e").replace("-", r"\-").replace("`", "").replace("…", "...")
+    return rf"\&{text}" if text.startswith((".", "'")) else text
+
+
+FILES = {DOCS / "commands.md": markdown, DOCS / "labelctl.1": manual}
+
+if __name__ == "__main__":
+    for path, make in FILES.items():
+        path.write_text(make(), encoding="utf-8")
