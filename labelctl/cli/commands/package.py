@@ -20,7 +20,7 @@ def package(
         typer.Option("--output-dir", metavar="DIR", help="Output directory, created if missing."),
     ],
 ) -> None:
-    """Write the function's zip and the template, for other deployment tools."""
+    """Write the zip and template for other deployment tools."""
     from labelctl.atomic_file import atomic_write
     from labelctl.deploy import assets, package
 

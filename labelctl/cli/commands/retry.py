@@ -29,7 +29,7 @@ def retry(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[IMAGE]...", help="Keys of photos, or the paths they were uploaded from."
+            metavar="[IMAGE]...", help="Keys of the photos, or the paths they were uploaded from."
         ),
     ] = None,
     every: Annotated[

@@ -21,7 +21,7 @@ _LISTED = 10  # keys listed above the question
 def rm(
     context: typer.Context,
     images: Annotated[
-        list[str] | None, typer.Argument(metavar="[IMAGE]...", help="Keys of photos.")
+        list[str] | None, typer.Argument(metavar="[IMAGE]...", help="Keys of the photos.")
     ] = None,
     prefix: Annotated[
         str | None,

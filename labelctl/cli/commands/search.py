@@ -63,7 +63,9 @@ def search(
     ] = 100,
     sort: Annotated[
         str,
-        typer.Option(callback=_check_order, metavar="|".join(_ORDERS), help="Which results first."),
+        typer.Option(
+            callback=_check_order, metavar="|".join(_ORDERS), help="Order of the results."
+        ),
     ] = "surest",
 ) -> None:
     """Find photos by label.
