@@ -80,18 +80,18 @@ def test_without_matching_photos_no_file_is_written(
     assert run("gallery", "--embed", "-o", "g.html").code == 0
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
     for place in ("-o g", "-o new", "--embed -o g.html", "--embed -o new.html"):
-        told = run("gallery", *place.split(), *words.split(), "--open")
-        assert (told.code, told.out, told.err) == (0, "", message)
+        result = run("gallery", *place.split(), *words.split(), "--open")
+        assert (result.code, result.out, result.err) == (0, "", message)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
-    told = run("gallery", "-o", "g", *words.split(), "--output", "json")
-    assert (told.json["photos"], told.json["path"], told.json["removed"]) == (0, None, 0)
-    assert told.err == message
+    result = run("gallery", "-o", "g", *words.split(), "--output", "json")
+    assert (result.json["photos"], result.json["path"], result.json["removed"]) == (0, None, 0)
+    assert result.err == message
 
 
 def test_an_empty_bucket_makes_no_gallery(gallery: Gallery, run: Run, tmp_path: Path) -> None:
-    told = run("gallery")
-    assert (told.code, told.out) == (0, "")
-    assert told.err == "There are no photos yet. Next: labelctl upload PATH\n"
+    result = run("gallery")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "There are no photos yet. Next: labelctl upload PATH\n"
     assert files(tmp_path) == set()
 
 
@@ -104,12 +104,12 @@ def test_removed_pictures_of_other_photos_are_mentioned(album: Gallery, run: Run
         "There are more photos: raise --limit.",
     ]
     run("gallery", "-o", "g")
-    told = run("gallery", "-o", "g", "--search", "cat", "--output", "json")
-    assert told.err == (
+    result = run("gallery", "-o", "g", "--search", "cat", "--output", "json")
+    assert result.err == (
         "2 pictures of other photos removed. The folder only keeps what the page shows;"
         " use -o DIR for a second gallery.\n"
     )
-    assert told.json["removed"] == 2
+    assert result.json["removed"] == 2
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_an_unsuitable_target_is_refused(
     album: Gallery, run: Run, tmp_path: Path, words: str, message: str, hint: str
 ) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    told = run("gallery", *words.split())
-    first, second = told.err.splitlines()
-    assert (told.code, told.out, first) == (2, "", f"Error: {message}")
+    result = run("gallery", *words.split())
+    first, second = result.err.splitlines()
+    assert (result.code, result.out, first) == (2, "", f"Error: {message}")
     assert hint in second
     assert files(tmp_path) == {"mine.txt"}
 
@@ -149,6 +149,6 @@ def test_an_empty_target_is_refused(album: Gallery, run: Run, tmp_path: Path) ->
 def test_a_misspelled_label_is_corrected_in_the_suggested_command(
     album: Gallery, run: Run, words: str, meant: str
 ) -> None:
-    told = run("gallery", *words.split())
-    assert told.code == 3
-    assert told.err.splitlines()[1].endswith(f"Did you mean Boat? labelctl gallery {meant}")
+    result = run("gallery", *words.split())
+    assert result.code == 3
+    assert result.err.splitlines()[1].endswith(f"Did you mean Boat? labelctl gallery {meant}")
