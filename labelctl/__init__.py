@@ -1,1 +1,1 @@
-"""Labels for photos: put photos in, get labels out, on AWS or wholly on a laptop."""
+"""Label your photos with Amazon Rekognition, or offline, from one CLI."""

@@ -1,11 +1,11 @@
-"""The console script, and `python -m labelctl`: ends quietly even if it is interrupted as it starts."""
+"""The console script, and `python -m labelctl`. Ctrl-C during the imports prints no traceback."""
 
 from __future__ import annotations
 
 import os
 from typing import NoReturn
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # as ExitCode.INTERRUPTED, which may not be imported yet
 
 
 def main() -> NoReturn:

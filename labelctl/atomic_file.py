@@ -1,9 +1,10 @@
-"""Files written atomically: a reader sees the old content or the new, never a part.
+"""Files written atomically: a reader sees the old content or the new content, never a part.
 
-The content goes to a temporary file in the same folder, which then replaces the final name. The
-temporary name is random and created with O_EXCL, and a rename replaces a symbolic link instead of
-following it: so a link that somebody planted in the folder redirects nothing [open(2), rename(2)].
-That holds for a link the user made too: `-o out.csv` replaces the link out.csv, not what it points to.
+The content goes to a temporary file in the same folder, which is then renamed to the final name.
+The temporary file has a random name and is created with O_EXCL, and a rename replaces a symbolic
+link instead of following it [open(2), rename(2)]. A link that somebody planted in the folder
+therefore redirects nothing. The same holds for the user's own links: `-o out.csv` replaces a link
+out.csv, not the file it points to.
 """
 
 from __future__ import annotations
@@ -20,24 +21,25 @@ from typing import BinaryIO, TypeGuard
 from labelctl.errors import RefusedError
 
 PREFIX = ".labelctl-part-"
-"""The beginning of every temporary file's name."""
+"""Every temporary file's name starts with this."""
 
 
 @dataclass(frozen=True)
 class AtomicFile:
-    """A file that is being written: `stream` is its content so far."""
+    """A file being written. Write its content to `stream`."""
 
     stream: BinaryIO
 
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[AtomicFile]:
-    """A new content for `path`, which it gets when the block ends without an error.
+    """Write `path` atomically: it gets its new content when the block ends without an error.
 
-    An existing file's permissions are kept. With `durable` the content is on the disk before it is
-    visible, and parts that killed processes left in the folder are removed; without it, use
-    `remove_abandoned` after many files. After an error nothing has changed. When two processes write
-    the same file, the last to finish wins. Raises RefusedError when it cannot be written.
+    After an error nothing has changed. An existing file's permissions are kept. With `durable` the
+    content is flushed to the disk before it becomes visible, and temporary files of killed
+    processes are removed from the folder; without it, call `remove_abandoned` once after writing
+    many files. When two processes write the same file, the last to finish wins.
+    Raises RefusedError when the file cannot be written.
     """
     part = path.with_name(PREFIX + secrets.token_hex(8))
     stream = None
@@ -60,20 +62,20 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[AtomicFile]:
         if _is_about_a_file(error):
             raise RefusedError(
                 f'"{path}" cannot be written: {error.strerror}.',
-                "Make room if the disk is full, or choose another place.",
+                "Free some disk space, or choose another location.",
             ) from error
         raise
     finally:
         if stream:
-            with suppress(OSError):  # what a full disk did not take was reported above
+            with suppress(OSError):  # a full disk was reported above
                 stream.close()
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files of killed processes: those that no process holds locked."""
+    """Remove the temporary files of killed processes: those that no process has locked."""
     try:
         import fcntl
-    except ImportError:  # Windows: nothing tells whether one is still being written
+    except ImportError:  # Windows: no way to see whether a file is still being written
         return
     for part in folder.glob(f"{PREFIX}*"):
         with suppress(OSError):  # in use, a link, or on a file system without locks
@@ -86,21 +88,21 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def _mode_of(path: Path) -> int | None:
-    """An existing file's permissions; None for a new file and for a link, which is replaced."""
+    """An existing file's permissions; None for a new file, and for a link, which is replaced."""
     with suppress(FileNotFoundError):
-        facts = path.lstat()
-        if stat.S_ISREG(facts.st_mode):
-            return facts.st_mode & 0o777
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            return status.st_mode & 0o777
     return None
 
 
 def _create(part: Path, mode: int | None) -> BinaryIO:
-    """The new file, locked while it is open. Without a mode it gets what the umask allows."""
+    """Create the file, locked while it is open. With mode None the umask sets its permissions."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         stream = os.fdopen(os.open(part, flags, 0o666 if mode is None else 0o600), "w+b")
         _lock(stream)
-        if part.exists():  # else `remove_abandoned` of another process was faster than our lock
+        if part.exists():  # else another process removed it before it was locked
             break
         stream.close()
     if mode is not None and hasattr(os, "fchmod"):
@@ -116,14 +118,14 @@ def _lock(stream: BinaryIO) -> None:
 
 
 def _is_about_a_file(error: BaseException) -> TypeGuard[OSError]:
-    """Whether the file system raised it: botocore's errors are OSErrors too, but have no number."""
+    """Whether the file system raised it. Some botocore errors are OSErrors too, without errno."""
     return (
         isinstance(error, OSError) and bool(error.errno) and not isinstance(error, BrokenPipeError)
     )
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name on the disk, too."""
+    """Flush the folder, so that the new name survives a power failure."""
     with suppress(OSError):  # not every system can open a folder
         handle = os.open(folder, os.O_RDONLY)
         try:

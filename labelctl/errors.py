@@ -1,33 +1,51 @@
-"""What can go wrong in a way that a user can act on.
+"""Exit codes, and the errors that a user can act on.
 
-    LabelctlError                 exit code 1 (never raised itself)
-    ├── UsageError                2  the command line asks for something that makes no sense
-    ├── NotFoundError             3
-    │   ├── NotDeployedError          there is no such stack yet
-    │   ├── PhotoNotFoundError        no such photo in the bucket
-    │   └── LabelNotFoundError        no photo has such a label, or one in such a category
-    ├── RefusedError              4  AWS (or the local cloud) refused, or the deploy failed
-    │   ├── CredentialsError          none, expired, or not valid
-    │   ├── AccessDeniedError         names the action that is missing
-    │   ├── DeployError               names the first cause
-    │   └── LocalCloudError           the engine on this machine would not start or answer
-    ├── PhotosFailedError         5  some photos failed, the others are done
-    ├── InconsistentError         5  the bucket and the table do not agree
-    └── WaitTimeoutError          6  stopped waiting; the work itself may still go on
+    LabelctlError                 base class, never raised itself
+    ├── UsageError                the command line is invalid
+    ├── NotFoundError
+    │   ├── NotDeployedError      the stack does not exist
+    │   ├── PhotoNotFoundError    the photo is not in the bucket
+    │   └── LabelNotFoundError    no photo has this label or category
+    ├── RefusedError              AWS, the local cloud or the user refused, or the deploy failed
+    │   ├── CredentialsError      missing, expired or invalid
+    │   ├── AccessDeniedError     names the missing permission
+    │   ├── DeployError           names the root cause
+    │   └── LocalCloudError       the local cloud does not start or answer
+    ├── PhotosFailedError         some photos failed; the others are done
+    ├── InconsistentError         bucket, tables and index do not match
+    └── WaitTimeoutError          gave up waiting; the work itself may continue
 
-Each carries one sentence that names the thing, and one line that says what to do. The command line
-prints both and exits with the class's code; no other module of a command calls `sys.exit`.
+The command line prints message and hint, and exits with the class's code. No other module of a
+command calls `sys.exit`.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
 
 
-class LabelctlError(Exception):
-    """Base of all expected failures: `message` says what happened, `hint` what to do next."""
+class ExitCode(IntEnum):
+    """How a command ended."""
 
-    exit_code: ClassVar[int] = 1
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    REFUSED = 4
+    PROBLEMS = 5
+    """Some photos failed, or `verify` found problems."""
+    TIMED_OUT = 6
+    INTERRUPTED = 130
+    """Ctrl-C or SIGTERM: 128 + SIGINT, as shells have it."""
+    READER_GONE = 141
+    """The reader of the output, such as `head`, has exited: 128 + SIGPIPE, as shells have it."""
+
+
+class LabelctlError(Exception):
+    """An expected failure. `message` (one sentence) says what happened, `hint` what to do next."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
     kind: ClassVar[str] = "error"
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -37,12 +55,12 @@ class LabelctlError(Exception):
 
 
 class UsageError(LabelctlError):
-    exit_code = 2
+    exit_code = ExitCode.USAGE
     kind = "usage"
 
 
 class NotFoundError(LabelctlError):
-    exit_code = 3
+    exit_code = ExitCode.NOT_FOUND
     kind = "not_found"
 
 
@@ -59,7 +77,7 @@ class LabelNotFoundError(NotFoundError):
 
 
 class RefusedError(LabelctlError):
-    exit_code = 4
+    exit_code = ExitCode.REFUSED
     kind = "refused"
 
 
@@ -80,15 +98,15 @@ class LocalCloudError(RefusedError):
 
 
 class PhotosFailedError(LabelctlError):
-    exit_code = 5
+    exit_code = ExitCode.PROBLEMS
     kind = "photos_failed"
 
 
 class InconsistentError(LabelctlError):
-    exit_code = 5
+    exit_code = ExitCode.PROBLEMS
     kind = "inconsistent"
 
 
 class WaitTimeoutError(LabelctlError):
-    exit_code = 6
+    exit_code = ExitCode.TIMED_OUT
     kind = "timed_out"

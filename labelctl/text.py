@@ -1,4 +1,4 @@
-"""Numbers in sentences, names in commands and on terminals, and URLs without passwords."""
+"""Text helpers: numbers in sentences, names in commands and on terminals, URLs without passwords."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _USER_IN_URL = re.compile(r'://[^"\n]*@')
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 photo", "2,000 photos"."""
+    """The number and its noun, in the plural unless it is 1: "1 photo", "2,000 photos"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def volume(size: int) -> str:
-    """So many bytes: "94 bytes", "12 kB", "0.4 MB", "120 MB", "1.3 GB"."""
+    """A size in bytes, in decimal units: "94 bytes", "12 kB", "0.4 MB", "120 MB", "1.3 GB"."""
     if size < 1000:
         return counted(size, "byte")
     if size < 100_000:
@@ -29,7 +29,7 @@ def volume(size: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time, in the largest unit of which there are two: "90 minutes", "3 days"."""
+    """A duration, in the largest unit of which it holds two, rounded down: "90 minutes", "3 days"."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size:
             return counted(int(seconds // size), unit)
@@ -37,20 +37,24 @@ def span(seconds: float) -> str:
 
 
 def quoted(name: str) -> str:
-    """A path, or a key where a path will do, as a shell takes it, and no command for an option."""
+    """A path, or a key where a command accepts a path, quoted for a shell.
+
+    A leading dash becomes "./-", so that no command takes the name for an option.
+    """
     return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
 
 def without_passwords(text: str) -> str:
-    """The text with *** for the user and password of each URL, as AWS_ENDPOINT_URL may have them.
+    """The text with the user and password of each URL replaced by ***.
 
-    A password may contain any character, so all up to the last @ before a quotation mark goes.
+    A password may contain any character, so everything up to the last @ before a quotation mark
+    is replaced.
     """
     return _USER_IN_URL.sub("://***@", text)
 
 
 def printable(text: str) -> str:
-    """The text with control characters, line breaks and text-direction marks as escapes."""
+    """The text with control characters, line breaks and text-direction marks escaped."""
     if text.isprintable():
         return text
     return "".join(

@@ -1,5 +1,5 @@
-"""The command line: options in, one core call, values to the output; errors become exit codes.
+"""The command line: parses options, calls the core functions, prints results, sets the exit code.
 
-It is the only package that imports Typer and rich, and the only one that prints or ends the program.
-It must not know how anything is done.
+The only package that imports Typer and rich, prints, or ends the program. It contains no logic of
+its own.
 """

@@ -1,8 +1,8 @@
-"""Everything that is written for a person or a program to read; the only place that knows rich.
+"""Output for people and programs.
 
-Results go to stdout, as a table on a terminal, as tab-separated lines in a pipe, or as JSON. What
-is said along the way (progress, notes, questions, errors) goes to stderr. Names of photos are data:
-they are never taken for markup, and a control character in them is shown as its escape.
+Results go to stdout: as a table on a terminal, as tab-separated lines in a pipe, or as JSON.
+Progress, notes, questions and errors go to stderr. Photo names are data: they are never parsed as
+markup, and control characters in them are escaped.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _RISKY = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What JSON allows within a string, but terminals and readers of lines, or UTF-8, take amiss."""
+"""Characters that JSON strings may contain, but that steer terminals, end lines or are not UTF-8."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of text with a style (rich's names, such as "bold red") for terminals."""
+    """Text with a style for terminals (in rich's terms, such as "bold red")."""
 
     text: str
     style: str = ""
@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Bar:
-    """A cell that shows a share, 0 to 1, of the column's width; on terminals only."""
+    """A bar that fills a share, 0 to 1, of the column's width; on terminals only."""
 
     share: float
     style: str = ""
@@ -47,9 +47,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column. What does not fit is folded, never cut.
+    """A table's column. Text that does not fit is wrapped, never cut.
 
-    `width`: it is no narrower. `bars`: it takes the room that the others leave.
+    `width` is the minimum width in characters. A column of `bars` takes the remaining width.
     """
 
     title: str
@@ -61,7 +61,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows for people and pipes. `empty` is said where there are none; `title` on terminals."""
+    """A result in rows. Without rows, `empty` is printed to stderr. `title` is for terminals."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[str | Cell | Bar]]
@@ -70,7 +70,7 @@ class Table:
 
 
 class View:
-    """Writes results and messages, in the mode the user asked for."""
+    """Writes results and messages, in the output format that the user asked for."""
 
     def __init__(
         self,
@@ -83,16 +83,16 @@ class View:
         self._out = stdout or sys.stdout
         self._err = stderr or sys.stderr
         if isinstance(self._out, io.TextIOWrapper):
-            # Where the output is ASCII, a name shows as its escapes, as it does on stderr.
+            # Escape what an ASCII output cannot show, as Python does on stderr.
             self._out.reconfigure(errors="backslashreplace")
         self.mode = output or ("table" if self._out.isatty() else "plain")
         self.quiet = quiet
-        self._metering = False
+        self._meter_shown = False
 
     # ---- results, to stdout
 
     def show(self, value: Any, *tables: Table) -> None:
-        """A command's result: `value` as JSON, or the tables for people and pipes."""
+        """Print a command's result: `value` as JSON, or else the tables."""
         if self.mode == "json":
             self._line(self._json(value, indent=2))
             return
@@ -106,7 +106,7 @@ class View:
                 self.note(table.empty)
 
     def stream(self, value: Any, cells: Sequence[str | Cell]) -> None:
-        """One line of a result that has no end yet, written out at once."""
+        """Print one line of a growing result, without buffering."""
         if self.mode == "json":
             self._line(self._json(value))
         elif self.mode == "plain":
@@ -116,39 +116,39 @@ class View:
         self._out.flush()
 
     def text(self, text: str) -> None:
-        """A result that is a text of its own, such as lines for a shell."""
+        """Print a result that is the same in every format, such as lines for a shell."""
         self._line(text)
 
     def room_for_pictures(self) -> tuple[int, int]:
-        """Columns and rows that a picture may take up on the terminal.
+        """The columns and rows that a picture may take up on the terminal.
 
-        Raises UsageError where none can be shown.
+        Raises UsageError where no picture can be shown.
         """
         if not self._out.isatty() or not sys.stdin.isatty():
-            why = "This output is no terminal."
+            why = "this is not a terminal"
         elif self.mode != "table":
-            why = f"--output {self.mode} is for programs."
+            why = f"--output {self.mode} is for programs"
         elif self._console_out.no_color or not self._console_out.color_system:
-            why = "This terminal shows no colours."
+            why = "this terminal shows no colours"
         else:
             columns, rows = self._console_out.size
-            return columns, max(rows - 6, 4)  # what is said below it fits as well
-        raise UsageError(f"{why} A picture cannot be shown there.", "Leave out --terminal.")
+            return columns, max(rows - 6, 4)  # leaves room for the messages below it
+        raise UsageError(f"Cannot show a picture: {why}.", "Run the command without --terminal.")
 
-    def picture(self, drawn: Any) -> None:
-        """A picture that was rendered for the terminal (see `screen`)."""
-        self._console_out.print(drawn)
+    def picture(self, rendered: Any) -> None:
+        """Print a picture that `terminal_image.Screen.rendered` made."""
+        self._console_out.print(rendered)
 
     def flow(self, cells: Sequence[str | Cell]) -> None:
-        """Cells one after the other, in as many lines as they need; for terminals only."""
+        """Print cells side by side, on as many lines as they need; for terminals only."""
         from rich.columns import Columns
 
         self._console.print(Columns([_rich(cell) for cell in cells], padding=(0, 3)))
 
     def write(self, data: bytes) -> None:
-        """A part, of whole lines, of a result that is a file of its own: UTF-8, as it is.
+        """Write a part of an exported file unchanged. `data` is UTF-8 and consists of whole lines.
 
-        On a terminal what would steer that is shown as its escape.
+        On a terminal, control characters are escaped.
         """
         if self._out.isatty():
             for line in data.decode().split("\n")[:-1]:
@@ -157,21 +157,21 @@ class View:
             self._out.flush()
             buffer: Any = getattr(self._out, "buffer", self._out)
             buffer.write(data)
-            buffer.flush()  # a reader that has gone is noticed here, and not at the very end
+            buffer.flush()  # detects a closed pipe now instead of at the end
 
     # ---- messages, to stderr
 
     def note(self, text: str, style: str = "") -> None:
-        """Something worth knowing, in one line; nothing is written with --quiet."""
+        """Print one line of information; hidden by --quiet."""
         if not self.quiet:
-            self._say(printable(text), style)
+            self._message(printable(text), style)
 
     def warn(self, text: str, hint: str = "") -> None:
-        """Something that may need doing, in a line, and what; written even with --quiet."""
-        self._say(printable(text) + (f"\n{hint}" if hint else ""), "yellow")
+        """Print a warning and what to do about it, even with --quiet."""
+        self._message(printable(text) + (f"\n{hint}" if hint else ""), "yellow")
 
     def step(self, *cells: str | Cell, always: bool = False) -> None:
-        """One line of progress that stays on the screen; with `always` --quiet does not hide it."""
+        """Print one line of progress; hidden by --quiet, unless `always` is set."""
         if self.mode == "json" or (self.quiet and not always):
             return
         if self._err.isatty():
@@ -182,59 +182,59 @@ class View:
             self._err.flush()
 
     def command(self, line: str, lead: str = "") -> None:
-        """A command line that the user may copy: no line break is put into it."""
-        told = f"{lead}$ {line}"
+        """Print a command line that the user may copy. It is not wrapped."""
+        text = f"{lead}$ {line}"
         if self.quiet or self.mode == "json":
             return
         if self._err.isatty():
             style = "cyan" if lead else "bold cyan"
-            self._console_err.print(_rich(Cell(told, style)), soft_wrap=True)
+            self._console_err.print(_rich(Cell(text, style)), soft_wrap=True)
         else:
-            self._err.write(printable(told) + "\n")
+            self._err.write(printable(text) + "\n")
 
     def error(self, error: LabelctlError) -> None:
-        """What went wrong and what to do about it; an object where the output is JSON."""
+        """Print an error's message and hint; with JSON output as one object."""
         if self.mode == "json":
-            told = {
+            payload = {
                 "kind": error.kind,
                 "message": error.message,
                 "hint": error.hint,
                 "exit_code": error.exit_code,
             }
-            self._err.write(self._json({"error": told}) + "\n")
+            self._err.write(self._json({"error": payload}) + "\n")
         else:
-            # One sentence: a line break in it comes with a name, and must not look like ours.
-            self._say(printable(error.message), "bold red", first="Error: ")
+            # A line break in the message comes from a name: escaped, it cannot forge a line.
+            self._message(printable(error.message), "bold red", first="Error: ")
             if error.hint:
-                self._say(error.hint)
+                self._message(error.hint)
         self._err.flush()
 
     @contextmanager
-    def meter(self, words: str) -> Iterator[Meter]:
-        """A bar (a spinner, until a total is known) on a terminal's stderr, and nothing elsewhere."""
+    def meter(self, message: str) -> Iterator[Meter]:
+        """Show a progress bar (a spinner until the total is known) if stderr is a terminal."""
         if self.quiet or not self._err.isatty():
             yield NoMeter()
             return
-        with bar(self._console_err, words) as meter:
-            self._metering = True
+        with bar(self._console_err, message) as meter:
+            self._meter_shown = True
             try:
                 yield meter
             finally:
-                self._metering = False
+                self._meter_shown = False
 
     # ---- questions
 
     def can_ask(self) -> bool:
-        """Whether there is a person to answer."""
+        """Whether a person can answer questions."""
         return sys.stdin.isatty() and self._err.isatty()
 
     def ask(self, question: str, *, yes_means: str) -> str:
-        """The answer to a question. `yes_means` tells, where nobody can answer, how to say yes.
+        """Ask a question and return the answer.
 
-        Raises UsageError when there is nobody to ask.
+        Raises UsageError, with `yes_means` (how to say yes) as the hint, where nobody can answer.
         """
         if not self.can_ask():
-            raise UsageError("This needs an answer, and there is no terminal to ask on.", yes_means)
+            raise UsageError("This needs a confirmation, but there is no terminal.", yes_means)
         self._err.write(printable(question) + " ")
         self._err.flush()
         answer = sys.stdin.readline()
@@ -242,7 +242,7 @@ class View:
             self._err.write("\n")
         return answer.strip()
 
-    # ---- the rest is how
+    # ---- internals
 
     @cached_property
     def _console_out(self) -> Console:
@@ -258,15 +258,15 @@ class View:
 
     @property
     def _console(self) -> Console:
-        """Where results are drawn. While a bar is shown they go above it, by the bar's own console:
-        two that write to one terminal would write over each other."""
-        return self._console_err if self._metering and self._out.isatty() else self._console_out
+        """The console for results: the progress bar's while it is shown, so that neither overwrites
+        the other."""
+        return self._console_err if self._meter_shown and self._out.isatty() else self._console_out
 
     def _draw(self, table: Table) -> None:
         from rich import box
         from rich import table as rich_table
 
-        drawn = rich_table.Table(
+        result = rich_table.Table(
             box=box.SIMPLE_HEAD,
             title=_rich(Cell(table.title, "bold")) if table.title else None,
             title_justify="left",
@@ -276,7 +276,7 @@ class View:
             expand=any(column.bars for column in table.columns),
         )
         for column in table.columns:
-            drawn.add_column(
+            result.add_column(
                 column.title,
                 justify="right" if column.right else "left",
                 style=column.style,
@@ -285,22 +285,24 @@ class View:
                 ratio=1 if column.bars else None,
             )
         for row in table.rows:
-            drawn.add_row(*[_Drawn(cell) if isinstance(cell, Bar) else _rich(cell) for cell in row])
-        self._console.print(drawn)
+            result.add_row(
+                *[_RichBar(cell) if isinstance(cell, Bar) else _rich(cell) for cell in row]
+            )
+        self._console.print(result)
 
-    def _say(self, text: str, style: str = "", first: str = "") -> None:
+    def _message(self, text: str, style: str = "", first: str = "") -> None:
         lines = [printable(line) for line in (first + text).split("\n")]
         if self._err.isatty():
             for line in lines:
-                # A command that somebody may copy: no line break is put into it.
-                copied = "labelctl " in line
-                self._console_err.print(_rich(Cell(line, style)), soft_wrap=copied)
+                # Not wrapped if it has a command, which the user may copy.
+                has_command = "labelctl " in line
+                self._console_err.print(_rich(Cell(line, style)), soft_wrap=has_command)
         else:
             self._err.write("".join(line + "\n" for line in lines))
         self._err.flush()
 
     def _line(self, text: str) -> None:
-        if self._metering and self._out.isatty():
+        if self._meter_shown and self._out.isatty():
             self._console.print(_rich(text), soft_wrap=True)
             return
         self._out.write(text + "\n")
@@ -316,23 +318,23 @@ class View:
         return text
 
 
-_WIDEST = 40  # columns of a bar
+_MAX_BAR = 40  # columns
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-class _Drawn:
-    """A bar as wide as there is room: of eighths of blocks, or of # where there are none."""
+class _RichBar:
+    """Draws a `Bar` in eighths of block characters, or in # where the output is ASCII."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        some = self._bar.share > 0  # the smallest share shows, too
-        length = self._bar.share * min(_WIDEST, options.max_width)
-        full, eighths = divmod(max(round(length * 8), some), 8)
+        shortest = self._bar.share > 0  # one unit, so that the smallest share is visible
+        length = self._bar.share * min(_MAX_BAR, options.max_width)
+        full, eighths = divmod(max(round(length * 8), shortest), 8)
         text = "█" * full + _EIGHTHS[eighths].strip()
         if options.ascii_only:
-            text = "#" * max(round(length), some)
+            text = "#" * max(round(length), shortest)
         yield _rich(Cell(text, self._bar.style))
 
 

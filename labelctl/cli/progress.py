@@ -1,4 +1,4 @@
-"""The progress display: a bar on a terminal, with rate and time left, or nothing at all."""
+"""The progress display: on a terminal a bar with rate and time left, elsewhere nothing."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 
 class Meter(Protocol):
-    """A progress display. `drawn` is whether anybody sees it."""
+    """A progress display."""
 
-    drawn: bool
+    visible: bool
 
-    def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
-        """How much of `total` is done, and a few words beside it."""
+    def update(self, done: float, *, total: float | None = None, detail: str = "") -> None:
+        """Show that `done` of `total` is done, with a short text beside it."""
 
-    def stall(self, words: str) -> None:
-        """Nothing moves, and why: shown until the next `update`."""
+    def stall(self, reason: str) -> None:
+        """Show why nothing moves, until the next `update`."""
 
 
 class NoMeter:
     """Shows nothing."""
 
-    drawn = False
+    visible = False
 
-    def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
+    def update(self, done: float, *, total: float | None = None, detail: str = "") -> None:
         pass
 
-    def stall(self, words: str) -> None:
+    def stall(self, reason: str) -> None:
         pass
 
 
 @contextmanager
-def bar(console: Console, words: str) -> Iterator[Meter]:
-    """A bar, or a spinner until a total is known, which is gone at the end."""
+def bar(console: Console, message: str) -> Iterator[Meter]:
+    """Show a bar (a spinner until the total is known), and remove it at the end."""
     from rich.live import Live
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -52,35 +52,35 @@ def bar(console: Console, words: str) -> Iterator[Meter]:
         TextColumn("{task.fields[pace]}", style="dim", markup=False),
         console=console,
     )
-    shown = Bar(progress, words)
-    with Live(shown, console=console, transient=True, refresh_per_second=10):
-        yield shown
+    meter = Bar(progress, message)
+    with Live(meter, console=console, transient=True, refresh_per_second=10):
+        yield meter
 
 
 class Bar:
-    """A line with the bar and, while nothing moves, the reason below it, where it has room."""
+    """The bar and, while nothing moves, a second line with the reason."""
 
-    drawn = True
+    visible = True
 
-    def __init__(self, progress: Progress, words: str) -> None:
+    def __init__(self, progress: Progress, message: str) -> None:
         self._progress = progress
-        self._task = progress.add_task(printable(words), total=None, count="", pace="")
+        self._task = progress.add_task(printable(message), total=None, count="", pace="")
         self._stall = ""
 
-    def update(self, done: float, *, total: float | None = None, words: str = "") -> None:
+    def update(self, done: float, *, total: float | None = None, detail: str = "") -> None:
         count = f"{done:,.0f}" if done or total else ""
         count += f"/{total:,.0f}" if total else ""
-        shown = f"{count}  {printable(words)}".strip()
-        self._progress.update(self._task, completed=done, total=total, count=shown)
+        text = f"{count}  {printable(detail)}".strip()
+        self._progress.update(self._task, completed=done, total=total, count=text)
         self._progress.update(self._task, pace=self._pace())
         self._stall = ""
 
-    def stall(self, words: str) -> None:
+    def stall(self, reason: str) -> None:
         self._progress.update(self._task, pace="")
-        self._stall = printable(words)
+        self._stall = printable(reason)
 
     def _pace(self) -> str:
-        """The rate and the time left, by the last 30 seconds (rich's own estimate)."""
+        """The rate and the time left, estimated by rich from the last 30 seconds."""
         [task] = self._progress.tasks
         if not task.speed or task.time_remaining is None or task.finished:
             return ""

@@ -1,4 +1,4 @@
-"""What a command is handed: the user's options, the view, AWS, and the stack it works on."""
+"""What a command works with: the user's options, the view, the AWS clients, and the stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One run of one command."""
+    """One run of one command. AWS clients and stack are created at first use."""
 
     def __init__(self, options: Options, view: View | None = None) -> None:
         self.options = options
@@ -26,18 +26,18 @@ class Session:
 
     @classmethod
     def of(cls, context: typer.Context) -> Session:
-        """The session that a command's context stands for. Raises UsageError for bad options."""
+        """The session for a command's context. Raises UsageError for invalid common options."""
         options = options_of(context)
         options.check()
         return cls(options)
 
     @cached_property
     def aws(self) -> Aws:
-        """AWS, or with --local the cloud on this machine, which starts here if it does not run."""
+        """The AWS clients. With --local, starts the local cloud if needed and connects to it."""
         from labelctl.aws.clients import Aws
 
         if self.options.local:
-            self._turn_local()
+            self._use_local_cloud()
         trace = self.view.note if self.options.verbose else None
         return Aws(self.options.profile, self.options.region, trace)
 
@@ -50,16 +50,16 @@ class Session:
 
     @cached_property
     def reader(self) -> Reader:
-        """The stack's tables, to be read."""
+        """The reader of the stack's tables."""
         from labelctl.labels.tables import Reader
 
         return Reader(self.aws.dynamodb, self.stack.table, self.stack.labels_table)
 
-    def command(self, words: str) -> str:
-        """A command line to show, such as `labelctl labels a.jpg --local`."""
-        return f"labelctl {words}{self.options.flags}"
+    def command(self, arguments: str) -> str:
+        """A command line to suggest, with this run's options: `labelctl labels a.jpg --local`."""
+        return f"labelctl {arguments}{self.options.flags}"
 
-    def _turn_local(self) -> None:
+    def _use_local_cloud(self) -> None:
         from labelctl.local import engine, environment, watch
 
         cloud = engine.status()
@@ -70,7 +70,7 @@ class Session:
         if cloud.notice:
             self.view.warn(cloud.notice)
         watch.Watch(cloud.home, self.view.warn).start()
-        # Here, and nowhere else, the local cloud comes in: as AWS's own variables.
+        # boto3 reads these variables; nothing else distinguishes the local cloud from AWS.
         for name in environment.misleading(os.environ):
             del os.environ[name]
         os.environ.update(environment.around_proxies(os.environ))

@@ -1,8 +1,7 @@
-"""Pictures in a terminal, as good as it allows: in its own pixels, or in coloured half cells.
+"""Pictures in a terminal: in pixels where the terminal supports it, else in coloured half cells.
 
-This is the only module that knows textual-image, which asks the terminal what it can do (kitty's
-graphics protocol, sixels) when it is loaded, and waits for the answer on stdin. What it makes is
-drawn by the view.
+Uses textual-image, which queries the terminal (for kitty's graphics protocol and sixels) when it is
+imported, and waits for the answer on stdin.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _CELL = (10, 20)
-"""Pixels of a cell, in which a picture is laid out for a terminal that draws pixels: it scales it to
-what its cells really are, so that text on it always has the size of the terminal's own."""
+"""The nominal width and height of a cell in pixels. The terminal scales the picture to its real cell
+size, so text drawn on the picture has about the size of the terminal's text."""
 
-_WIDEST = 240
-"""Columns. kitty's protocol counts to 297; and nobody needs a larger picture in a terminal."""
+_MAX_COLUMNS = 240
+"""kitty's protocol addresses at most 297 columns."""
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What of a terminal a picture may take up: cells; and whether small text is legible on it."""
+    """The cells that a picture may take up. `fine`: the terminal draws pixels, so text is legible."""
 
     columns: int
     rows: int
@@ -31,28 +30,28 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """The pixels there are: width and height."""
+        """The width and height in pixels."""
         across, down = _CELL if self.fine else (1, 2)
         return self.columns * across, self.rows * down
 
     def rendered(self, image: Image.Image) -> Any:
-        """The picture as the view can draw it. It must not be larger than `size`."""
+        """The picture as something rich can print. It must not be larger than `size`."""
         from textual_image import renderable
 
         if self.fine:
             columns, rows = -(-image.width // _CELL[0]), -(-image.height // _CELL[1])
             return renderable.Image(image, width=columns, height=rows)
-        # As many cells as the picture has pixels across, or lines would be blurred.
+        # One cell per pixel across: scaling would blur thin lines.
         return renderable.HalfcellImage(image, width=image.width, height=-(-image.height // 2))
 
 
-def look(columns: int, rows: int) -> Screen:
-    """Find out what the terminal can do; stdin and stdout must be one. At most so many cells."""
+def detect(columns: int, rows: int) -> Screen:
+    """Query the terminal; stdin and stdout must be one. The result has at most these cells."""
     import logging
 
-    # Terminals that do not answer are no news, and would be told of with a traceback.
+    # It logs a traceback for terminals that do not answer.
     logging.getLogger("textual_image").addHandler(logging.NullHandler())
     from textual_image import renderable
 
     fine = renderable.Image in (renderable.SixelImage, renderable.TGPImage)
-    return Screen(min(columns, _WIDEST), rows, fine)
+    return Screen(min(columns, _MAX_COLUMNS), rows, fine)

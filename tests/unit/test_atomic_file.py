@@ -1,4 +1,4 @@
-"""Files are written atomically, whoever else writes them, and whatever was planted beside them."""
+"""Files are written atomically, also by several processes and beside planted links."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write(path: Path, content: bytes) -> None:
         file.stream.write(content)
 
 
-def test_of_two_who_write_one_file_the_last_to_finish_wins(tmp_path: Path) -> None:
+def test_of_two_writers_the_last_to_finish_wins(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     with atomic_write(path) as file:
         file.stream.write(b"the first")
@@ -37,15 +37,15 @@ def test_of_two_who_write_one_file_the_last_to_finish_wins(tmp_path: Path) -> No
     assert names(tmp_path) == ["labels.csv"]
 
 
-def test_content_is_on_the_disk_before_it_is_visible_and_then_so_is_its_name(
+def test_content_and_then_name_are_flushed_to_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "labels.csv"
     synced: list[Any] = []
 
     def sync(handle: int) -> None:
-        facts = os.fstat(handle)
-        synced.append("folder" if stat.S_ISDIR(facts.st_mode) else facts.st_size)
+        status = os.fstat(handle)
+        synced.append("folder" if stat.S_ISDIR(status.st_mode) else status.st_size)
         synced.append(path.exists())
 
     monkeypatch.setattr(os, "fsync", sync)
@@ -60,7 +60,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RefusedError, match="No space left") as refused:
         write(tmp_path / "labels.csv", b"x")
-    assert "Make room" in refused.value.hint
+    assert "disk space" in refused.value.hint
     assert names(tmp_path) == []
 
 
@@ -117,7 +117,7 @@ def test_an_existing_file_keeps_its_permissions(tmp_path: Path, mode: int) -> No
 
 def test_a_new_file_gets_what_the_umask_allows(tmp_path: Path) -> None:
     (tmp_path / "private").touch(0o600)
-    (tmp_path / "link.csv").symlink_to("private")  # whose permissions are not the file's
+    (tmp_path / "link.csv").symlink_to("private")  # its permissions must not be copied
     before = os.umask(0o027)
     try:
         for name in ("new.csv", "link.csv"):
@@ -127,10 +127,10 @@ def test_a_new_file_gets_what_the_umask_allows(tmp_path: Path) -> None:
         os.umask(before)
 
 
-# ---- what killed processes leave
+# ---- temporary files of killed processes
 
 
-def test_what_killed_processes_left_is_removed_and_what_is_in_use_stays(tmp_path: Path) -> None:
+def test_abandoned_files_are_removed_and_files_in_use_kept(tmp_path: Path) -> None:
     abandoned = tmp_path / f"{atomic_file.PREFIX}0"
     abandoned.write_text("half")
     with atomic_write(tmp_path / "a.csv"):
@@ -140,17 +140,17 @@ def test_what_killed_processes_left_is_removed_and_what_is_in_use_stays(tmp_path
     assert names(tmp_path) == ["a.csv"]
 
 
-def test_what_is_planted_among_them_does_no_harm(tmp_path: Path) -> None:
+def test_planted_files_do_no_harm(tmp_path: Path) -> None:
     target = tmp_path / "target.txt"
     target.write_text("private")
     (tmp_path / f"{atomic_file.PREFIX}link").symlink_to(target)
-    os.mkfifo(tmp_path / f"{atomic_file.PREFIX}pipe")  # which nobody else ever opens
+    os.mkfifo(tmp_path / f"{atomic_file.PREFIX}pipe")  # opening it could block forever
     (tmp_path / f"{atomic_file.PREFIX}folder").mkdir()
     remove_abandoned(tmp_path)
     assert target.read_text() == "private"
 
 
-def test_a_new_file_that_is_taken_for_abandoned_is_created_again(
+def test_a_new_file_that_another_process_removes_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process cleans up between our creating the file and our locking it."""
@@ -175,10 +175,10 @@ def test_a_new_file_that_is_taken_for_abandoned_is_created_again(
     "error",
     [
         ReadTimeoutError(endpoint_url="https://dynamodb"),
-        BrokenPipeError(errno.EPIPE, "Broken pipe"),  # who read our output has gone
+        BrokenPipeError(errno.EPIPE, "Broken pipe"),  # the reader of stdout has exited
     ],
 )
-def test_other_errors_are_not_taken_for_the_disk(tmp_path: Path, error: OSError) -> None:
+def test_other_errors_are_passed_on(tmp_path: Path, error: OSError) -> None:
     with pytest.raises(type(error)), atomic_write(tmp_path / "labels.csv"):
         raise error
     assert names(tmp_path) == []
@@ -190,6 +190,6 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(fcntl, "flock", none)
     unknown = tmp_path / f"{atomic_file.PREFIX}0"
-    unknown.touch()  # nothing tells whether somebody still writes it
+    unknown.touch()  # without locks it may still be in use
     write(tmp_path / "labels.csv", b"x")
     assert names(tmp_path) == [unknown.name, "labels.csv"]

@@ -20,7 +20,7 @@ from labelctl.text import quoted, span, volume
         (1_000 * 86400, "1,000 days"),
     ],
 )
-def test_a_length_of_time_is_told_in_a_unit_of_which_there_are_two(seconds, words):
+def test_a_duration_is_in_the_largest_unit_of_which_it_holds_two(seconds, words):
     assert span(seconds) == words
 
 
@@ -38,7 +38,7 @@ def test_a_length_of_time_is_told_in_a_unit_of_which_there_are_two(seconds, word
         (1_300_000_000, "1.3 GB"),
     ],
 )
-def test_a_size_is_told_in_the_unit_that_fits(size, words):
+def test_a_size_is_in_the_unit_that_fits(size, words):
     assert volume(size) == words
 
 
@@ -46,5 +46,5 @@ def test_a_size_is_told_in_the_unit_that_fits(size, words):
     ("name", "written"),
     [("a.jpg", "a.jpg"), ("a b.jpg", "'a b.jpg'"), ("-a.jpg", "./-a.jpg"), ("-'", "'./-'\"'\"''")],
 )
-def test_a_name_in_a_command_is_taken_as_it_is(name, written):
+def test_a_name_is_quoted_for_the_shell(name, written):
     assert quoted(name) == written

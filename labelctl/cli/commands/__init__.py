@@ -1,5 +1,4 @@
-"""The commands, a module each: options in, a core function, values to the view.
+"""The commands, one module each: parses options, calls a core function, prints the result.
 
-What a command needs beyond that, it imports when it runs, so that `--help` and the other commands
-do not pay for it.
+A command imports core modules when it runs, which keeps `--help` and the other commands fast.
 """

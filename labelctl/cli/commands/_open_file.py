@@ -1,4 +1,4 @@
-"""Opening a file on the user's desktop, as --open does."""
+"""Open a file on the user's desktop, for --open."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from pathlib import Path
 
 from labelctl.cli.session import Session
 
-_LONGEST = 2.0  # seconds to wait for a refusal; what runs longer is the program that shows it
+_TIMEOUT = 2.0
+"""Seconds to wait for a failure. An opener that runs longer is showing the file itself."""
 
 
 def open_file(session: Session, path: Path) -> None:
-    """Hand a file to the program that shows such files; where there is none, say so."""
+    """Open a file in its default program; print a warning where that fails."""
     path = path.absolute()
     if sys.platform == "win32":
         os.startfile(path)
         return
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     try:
-        started = subprocess.Popen(
+        process = subprocess.Popen(
             [opener, path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        failed = started.wait(_LONGEST) != 0
+        failed = process.wait(_TIMEOUT) != 0
     except subprocess.TimeoutExpired:
         failed = False
     except OSError:
         failed = True
     if failed:
-        session.view.warn(f"Nothing on this machine opens {path}: {opener} would not.")
+        session.view.warn(
+            f"Could not open {path} ({opener} failed).", f"Open it yourself: {path.as_uri()}"
+        )

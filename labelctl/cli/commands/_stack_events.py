@@ -1,4 +1,4 @@
-"""What CloudFormation does, told as it comes; for the commands that change a stack."""
+"""Print CloudFormation's progress, for the commands that change a stack."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ if TYPE_CHECKING:
     from labelctl.deploy.change_sets import Progress
 
 
-def follow(session: Session, events: Iterable[int | Progress], words: str) -> int:
-    """Tell each resource's progress, and how many objects were deleted; returns that number.
+def follow(session: Session, events: Iterable[int | Progress], message: str) -> int:
+    """Print each stack event, and return how many object versions were deleted.
 
-    On a terminal a spinner shows `words` and what is under way; each end of something is a line.
+    `events` yields stack events, and numbers of versions deleted since the last one. On a terminal
+    a spinner shows `message` and the resources in progress. Each finished resource is a line.
     """
     deleted = 0
-    busy: set[str] = set()
+    in_progress: set[str] = set()
     try:
-        with session.view.meter(words) as meter:
+        with session.view.meter(message) as meter:
             for event in events:
                 if isinstance(event, int):
                     deleted += event
-                    meter.update(deleted, words="versions of objects deleted")
+                    meter.update(deleted, detail="object versions deleted")
                     continue
                 if event.status.endswith("_IN_PROGRESS"):
-                    busy.add(event.name)
+                    in_progress.add(event.name)
                 else:
-                    busy.discard(event.name)
+                    in_progress.discard(event.name)
                     session.view.step(*_cells(event))
-                meter.update(deleted, words=", ".join(sorted(busy)[:3]))
+                meter.update(deleted, detail=", ".join(sorted(in_progress)[:3]))
     except KeyboardInterrupt:
         session.view.note(
-            "Interrupted. What CloudFormation has begun goes on by itself; "
-            "run the command again to see it through."
+            "Interrupted. CloudFormation continues what it has started. "
+            "Run the same command to resume."
         )
         raise
     return deleted

@@ -1,4 +1,4 @@
-"""Waiting for photos and showing their labels, which several commands end with."""
+"""Wait for photos and print their labels, for the commands with --wait."""
 
 from __future__ import annotations
 
@@ -21,83 +21,83 @@ if TYPE_CHECKING:
 def wait_for(
     session: Session, sent: Sequence[Awaited], timeout: float
 ) -> Iterator[list[Awaited] | Stall]:
-    """Photos as they are labelled or have failed, and what holds them up (see `stalls.watch`)."""
+    """Yield photos when they are labelled or failed, and stalls (see `stalls.watch`)."""
     from labelctl.labels import results
     from labelctl.operations import stalls
     from labelctl.photos import versions
 
     stack, aws = session.stack, session.aws
-    looks = results.wait(
+    batches = results.wait(
         session.reader,
         sent,
         patience=timeout,
         now=lambda key: versions.current(aws.s3, stack.bucket, key),
     )
-    return stalls.watch(looks, stalls.latest_troubles(aws, stack.log_group))
+    return stalls.watch(batches, stalls.latest_troubles(aws, stack.log_group))
 
 
 def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
-    """Say in the bar what holds the photos up; where there is no bar, in a line once a minute."""
-    words = f"{counted(stall.waiting, 'photo')} waiting, nothing done for {span(stall.seconds)}."
+    """Show in the bar why photos wait or, without a bar, in one line per minute."""
+    message = f"{counted(stall.waiting, 'photo')} waiting, no progress for {span(stall.seconds)}."
     if stall.trouble:
         at = datetime.fromisoformat(stall.trouble.at).astimezone()
-        words += f" Latest trouble ({at:%H:%M:%S}): {stall.trouble.reason}"
-    meter.stall(words)
-    if stall.announce and not meter.drawn:
-        session.view.note(words)
+        message += f" Latest error ({at:%H:%M:%S}): {stall.trouble.reason}"
+    meter.stall(message)
+    if stall.announce and not meter.visible:
+        session.view.note(message)
 
 
-def awaited(
+def wait_and_print(
     session: Session,
     sent: Sequence[Awaited],
     timeout: float,
-    told: dict[str, Any],
+    json_extra: dict[str, Any],
     show: Callable[[Photo], None] | None = None,
 ) -> int:
-    """Wait for photos, print their labels, and return how many of them failed.
+    """Wait for photos, print their labels, and return how many failed.
 
-    Each photo is printed when it is done, in the order in which they get done. JSON is one value,
-    in the order of `sent`, printed at the end, also when that is an error; `told` is what it tells
-    besides the photos. With `show` nothing is printed, except after an error: it takes each photo.
+    Each photo is printed as soon as it is done. JSON is one value in the order of `sent`, with the
+    members of `json_extra` beside the photos, printed at the end, even after an error. If `show` is
+    given, it is called with each photo instead, and only JSON after an error is printed.
     """
     from labelctl.labels import results
 
     view = session.view
-    found: dict[str, Any] = {}
+    done: dict[str, Any] = {}
     failed = 0
     try:
         with view.meter("Labelling") as meter:
             meter.update(0, total=len(sent))
-            for news in wait_for(session, sent, timeout):
-                if not isinstance(news, list):
-                    show_stall(session, meter, news)
+            for update in wait_for(session, sent, timeout):
+                if not isinstance(update, list):
+                    show_stall(session, meter, update)
                     continue
-                for photo in results.read_many(session.reader, news):
-                    found[photo.image] = photo.as_json() if view.mode == "json" else None
+                for photo in results.read_many(session.reader, update):
+                    done[photo.image] = photo.as_json() if view.mode == "json" else None
                     failed += photo.status == "failed"
                     if show:
                         show(photo)
                     else:
-                        _tell(session, photo)
-                    meter.update(len(found), total=len(sent), words=photo.image)
+                        _print_photo(session, photo)
+                    meter.update(len(done), total=len(sent), detail=photo.image)
     except KeyboardInterrupt:
-        view.note("Interrupted. The photos go on being labelled.")
+        view.note("Interrupted. Labelling continues in the background.")
         raise
     except WaitTimeoutError:
-        _show(session, sent, found, told, pending=True)
+        _print_json(session, sent, done, json_extra, with_waiting=True)
         raise
-    except Exception:  # what has been read is not lost with credentials that end, or the like
-        _show(session, sent, found, told)
+    except Exception:  # such as expired credentials: print what has been read so far
+        _print_json(session, sent, done, json_extra)
         raise
-    for each in sent:
-        if each.key not in found:
-            view.step(Cell("removed  ", "dim"), each.key)
+    for photo_sent in sent:
+        if photo_sent.key not in done:
+            view.step(Cell("removed  ", "dim"), photo_sent.key)
     if not show:
-        _show(session, sent, found, told)
+        _print_json(session, sent, done, json_extra)
     return failed
 
 
-def _tell(session: Session, photo: Photo) -> None:
+def _print_photo(session: Session, photo: Photo) -> None:
     view = session.view
     if photo.status == "failed":
         reason = Cell(photo.reason or "", "red")
@@ -106,31 +106,31 @@ def _tell(session: Session, photo: Photo) -> None:
         view.show(None, table(photo, session, with_name=True))
 
 
-def _show(
+def _print_json(
     session: Session,
     sent: Sequence[Awaited],
-    found: dict[str, Any],
-    told: dict[str, Any],
+    done: dict[str, Any],
+    extra: dict[str, Any],
     *,
-    pending: bool = False,
+    with_waiting: bool = False,
 ) -> None:
-    """The one value of JSON; with `pending` the photos that were not found are in it as such."""
+    """Print the JSON value, optionally including the photos that are not done yet."""
     from labelctl.labels import results
 
     if session.view.mode != "json":
         return
     photos = [
-        found.get(each.key) or results.Photo(each.key, results.PENDING).as_json()
-        for each in sent
-        if pending or each.key in found
+        done.get(photo.key) or results.Photo(photo.key, results.PENDING).as_json()
+        for photo in sent
+        if with_waiting or photo.key in done
     ]
-    session.view.show({"photos": photos, **told})
+    session.view.show({"photos": photos, **extra})
 
 
 def table(
     photo: Photo, session: Session, min_confidence: float = 0, *, with_name: bool = False
 ) -> Table:
-    """The labels of one photo. In a pipe, `with_name` puts the photo's key before each."""
+    """The labels of one photo. In a pipe, `with_name` puts the photo's key first in each line."""
     plain = session.view.mode == "plain"
     columns = [
         Column("Label", style="bold"),
@@ -153,7 +153,7 @@ def table(
     ]
     if with_name and plain:
         rows = [[photo.image, *row] for row in rows]
-    above = f" of at least {min_confidence:g} %" if min_confidence else ""
+    above = f" with at least {min_confidence:g} % confidence" if min_confidence else ""
     return Table(
         columns=columns,
         rows=rows,

@@ -1,4 +1,4 @@
-"""`labelctl demo`: the whole pipeline on the local cloud, command by command."""
+"""`labelctl demo`: runs the whole pipeline on the local cloud and prints each command."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from labelctl.labels.results import Label, Photo
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
-"""Photographs in scikit-image's package data; all in the public domain or CC0."""
+"""Photos in scikit-image's package data, in the public domain or CC0."""
 
 _COLORS = "Colors and Visual Composition"
-_MOST = 3  # things named in a photo's line
+_SHOWN_LABELS = 3  # per photo
 
 
 def demo(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Your photos. Default: four sample photos."),
+        typer.Argument(metavar="[PATH]...", help="Your photos. Default: four bundled samples."),
     ] = None,
 ) -> None:
     """Run the whole pipeline locally on sample photos.
 
-    Deploys, uploads, shows what is recognised, and makes a gallery; prints the commands that it
-    stands for. It needs no AWS account.
+    Deploys the pipeline, uploads photos, shows their labels and builds a gallery. Prints the command
+    for each step. Needs no AWS account.
     """
     from labelctl.cli.commands import deploy, gallery, upload
     from labelctl.deploy.stack import Settings
@@ -45,26 +45,26 @@ def demo(
     options.local = True
     session = Session.of(context)
     view = session.view
-    photos = paths or _photographs()
-    prefix = "" if paths else "demo/"  # no photo of the user's is to be replaced
+    photos = paths or _sample_photos()
+    prefix = "" if paths else "demo/"  # so that the samples replace no photo of the user
     done: list[Photo] = []
     not_sent: list[dict[str, Any]] = []
     failure: PhotosFailedError | None = None
 
     view.command(session.command("deploy"))
-    deploy.carry_out(session, Settings(), yes=False)
-    words = f"--prefix {prefix} " if prefix else ""
-    view.command(session.command(f"upload --wait {words}{' '.join(map(_quoted, photos))}"))
+    deploy.execute(session, Settings(), yes=False)
+    option = f"--prefix {prefix} " if prefix else ""
+    view.command(session.command(f"upload --wait {option}{' '.join(map(_quoted, photos))}"))
     try:
-        upload.send(session, photos, prefix, wait=True, show=done.append, not_sent=not_sent)
-    except PhotosFailedError as error:  # the others are worth seeing
+        upload.execute(session, photos, prefix, wait=True, show=done.append, not_sent=not_sent)
+    except PhotosFailedError as error:  # show the other photos first
         failure = error
     done.sort(key=lambda photo: photo.image)
     best = _best(done)
     if view.mode != "json":
         view.show(None, _table(done))
-        _show(context, session, best)
-    page = gallery.make(session, data_home() / "gallery", prefix)
+        _show_picture(context, session, best)
+    page = gallery.build_gallery(session, data_home() / "gallery", prefix)
     if view.mode == "json":
         photos_json = [photo.as_json() for photo in done]
         view.show(
@@ -72,28 +72,28 @@ def demo(
         )
     elif page:
         view.note(f"Gallery: {page}")
-    for words in _next(best):
-        view.command(session.command(words), lead="Next: ")
+    for arguments in _next_commands(best):
+        view.command(session.command(arguments), lead="Next: ")
     if failure:
         raise failure
 
 
-def _photographs() -> list[Path]:
-    # Found, not imported: importing scikit-image takes longer than labelling its photographs.
-    found = importlib.util.find_spec("skimage")
-    folder = Path(found.origin).parent / "data" if found and found.origin else None
+def _sample_photos() -> list[Path]:
+    # `find_spec` because importing scikit-image takes longer than labelling its photos.
+    package = importlib.util.find_spec("skimage")
+    folder = Path(package.origin).parent / "data" if package and package.origin else None
     photos = [folder / name for name in PHOTOGRAPHS] if folder else []
-    there = [photo for photo in photos if photo.is_file()]
-    if not there:
+    installed = [photo for photo in photos if photo.is_file()]
+    if not installed:
         raise LocalCloudError(
-            "The demo's photographs are not installed.",
-            "Install them with the local cloud, pip install 'labelctl[local]', "
-            "or name photos of yours: labelctl demo a.jpg b.png",
+            "The sample photos are not installed.",
+            "Run `pip install 'labelctl[local]'`, or use your own: labelctl demo a.jpg b.png",
         )
-    return there
+    return installed
 
 
 def _quoted(path: Path) -> str:
+    """The path for a command line, relative to the current folder where possible."""
     here = Path.cwd()
     return quoted(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
@@ -104,36 +104,36 @@ def _table(photos: list[Photo]) -> Table:
             photo.image,
             Cell(photo.reason or "", "red")
             if photo.status == "failed"
-            else ", ".join(list(_named(photo))[:_MOST]) or "nothing recognised",
+            else ", ".join(list(_label_texts(photo))[:_SHOWN_LABELS]) or "no labels",
         ]
         for photo in photos
     ]
-    return Table((Column("Photo", style="bold"), Column("Recognised")), rows)
+    return Table((Column("Photo", style="bold"), Column("Labels")), rows)
 
 
-def _named(photo: Photo) -> Iterator[str]:
+def _label_texts(photo: Photo) -> Iterator[str]:
     """The photo's most specific labels, such as "Cat 93 % (Animal, Mammal, Pet)"."""
-    for label in _specific(photo):
-        kinds = f" ({', '.join(label.parents)})" if label.parents else ""
-        yield f"{label.name} {label.confidence:.0f} %{kinds}"
+    for label in _specific_labels(photo):
+        parents = f" ({', '.join(label.parents)})" if label.parents else ""
+        yield f"{label.name} {label.confidence:.0f} %{parents}"
 
 
-def _specific(photo: Photo) -> list[Label]:
-    """Labels that no other one is a kind of; colours only where nothing else is known."""
-    general = {parent for label in photo.labels for parent in label.parents}
-    found = [label for label in photo.labels if label.name not in general]
-    return [label for label in found if _COLORS not in label.categories] or found
+def _specific_labels(photo: Photo) -> list[Label]:
+    """Labels that are no other label's parent; colours only if there is nothing else."""
+    parents = {parent for label in photo.labels for parent in label.parents}
+    specific = [label for label in photo.labels if label.name not in parents]
+    return [label for label in specific if _COLORS not in label.categories] or specific
 
 
 def _best(photos: list[Photo]) -> Photo | None:
-    """The photo that has most to show: boxes, else labels."""
+    """The first photo with boxes, else the first with labels."""
     labelled = [photo for photo in photos if photo.status == "labelled" and photo.labels]
     boxed = [photo for photo in labelled if any(label.boxes for label in photo.labels)]
     return next(iter(boxed or labelled), None)
 
 
-def _show(context: typer.Context, session: Session, photo: Photo | None) -> None:
-    """The photo with its boxes, on a terminal that can show it."""
+def _show_picture(context: typer.Context, session: Session, photo: Photo | None) -> None:
+    """Show the photo with its boxes if the terminal can show pictures."""
     from labelctl.cli.commands import show
 
     if photo is None:
@@ -146,10 +146,10 @@ def _show(context: typer.Context, session: Session, photo: Photo | None) -> None
     show.show(context, image=photo.image, file=None, open_=False, terminal=True, min_confidence=0)
 
 
-def _next(best: Photo | None) -> Iterator[str]:
+def _next_commands(best: Photo | None) -> Iterator[str]:
     if best:
         yield f"labels {quoted(best.image)}"
-        yield f"search {quoted(_specific(best)[0].name)}"
+        yield f"search {quoted(_specific_labels(best)[0].name)}"
     else:
         yield "status"
         yield "failures"

@@ -21,12 +21,12 @@ RETENTIONS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-"""The days that CloudWatch knows; the template lists them too."""
+"""The retention periods, in days, that CloudWatch Logs supports; the template lists them too."""
 
 AGES = (300, 13 * 86400)
-"""The seconds that a photo may wait before an alarm; the template says so too."""
+"""The shortest and longest --alarm-age, in seconds; the template has the same limits."""
 
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")  # what it really is, AWS's mail finds out
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")  # AWS's confirmation email checks the rest
 _STYLES = {"Add": "green", "Modify": "yellow", "Import": "green"}
 
 
@@ -35,58 +35,72 @@ def deploy(
     min_confidence: Annotated[
         float | None,
         typer.Option(
-            min=0, max=100, help="Store labels of at least this confidence. At first: 55."
+            min=0,
+            max=100,
+            metavar="PERCENT",
+            help="Store labels with at least this confidence. Default for a new stack: 55.",
         ),
     ] = None,
     max_labels: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1000, metavar="N", help="Store at most this many a photo. At first: 100."
+            min=1,
+            max=1000,
+            metavar="COUNT",
+            help="Store at most this many labels per photo. Default for a new stack: 100.",
         ),
     ] = None,
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=2, max=1000, help="Copies of the function at once, 10 photos each. At first: 4."
+            min=2,
+            max=1000,
+            metavar="COUNT",
+            help="Run at most this many copies of the function, 10 photos each. Default for a new"
+            " stack: 4.",
         ),
     ] = None,
     image_properties: Annotated[
         bool | None,
         typer.Option(
             "--image-properties/--no-image-properties",
-            help="Also store colours and quality, which AWS bills on top. At first: no.",
+            help="Store colours and quality too, for which AWS charges extra. Default for a new"
+            " stack: no.",
         ),
     ] = None,
     log_retention: Annotated[
         int | None,
         typer.Option(
-            metavar="DAYS", help="Keep the function's log for so many days. At first: 30."
+            metavar="DAYS", help="Days to keep the function's log. Default for a new stack: 30."
         ),
     ] = None,
     alarm_email: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="Mail there when photos wait too long or keep failing."
+            metavar="ADDRESS", help="Email this address when photos wait too long or keep failing."
         ),
     ] = None,
-    no_alarm: Annotated[
-        bool, typer.Option("--no-alarm", help="Mail nobody any more, as at first.")
-    ] = False,
+    no_alarm: Annotated[bool, typer.Option("--no-alarm", help="Remove the alarm email.")] = False,
     alarm_age: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="So long a photo may wait: 30m, 12h, 1d. At first: 12h."),
+        typer.Option(
+            metavar="TIME",
+            help="Alert when a photo waits longer than this (30m, 12h, 1d). Default for a new stack:"
+            " 12h.",
+        ),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag all of it; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Tag all resources. Can be repeated."),
     ] = None,
     yes: Yes = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show the changes without making them.")
     ] = False,
 ) -> None:
-    """Make the pipeline, or change it.
+    """Create or update the pipeline.
 
-    A setting that is not given keeps what is deployed.
+    Settings that are not given stay as deployed.
     """
     from labelctl.deploy.stack import Settings
 
@@ -103,43 +117,43 @@ def deploy(
     )
     if log_retention is not None and log_retention not in RETENTIONS:
         raise UsageError(
-            f"--log-retention {log_retention} is not one that CloudWatch knows.",
+            f"CloudWatch does not support --log-retention {log_retention}.",
             f"Choose one of {', '.join(map(str, RETENTIONS))} days.",
         )
     if dry_run:
         _show_dry_run(session, settings)
         return
-    deployed, planned = carry_out(session, settings, yes=yes)
+    deployed, planned = execute(session, settings, yes=yes)
     session.view.show(_json(deployed, planned), _outputs(deployed))
     verb = "is deployed" if planned.changes else "is up to date"
     session.view.note(f'The stack "{deployed.name}" {verb}.', "green")
     if alarm_email:
         new = any(change.name == "AlarmSubscription" for change in planned.changes)
-        _tell_of_alarms(session, alarm_email, new)
+        _print_alarm_note(session, alarm_email, new)
     if planned.creates and not session.options.local:
         session.view.note(
-            "S3 may take some minutes before it tells of what is put into a new bucket. What it has"
-            f" not told of, this finds: {session.command('verify --repair')}"
+            "S3 may take a few minutes to send events for a new bucket. To queue photos that it"
+            f" missed: {session.command('verify --repair')}"
         )
     session.view.note(f"Next: {session.command('upload photo.jpg')}")
 
 
-def carry_out(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, Plan]:
-    """Deploy, telling what happens and asking what is to be asked; returns what was done."""
+def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, Plan]:
+    """Deploy, printing progress and asking for confirmation; return the stack and the plan."""
     from labelctl.deploy import deploy as core
     from labelctl.deploy import stack as stacks
 
     name, aws = session.options.stack, session.aws
-    _warn_of_region(session)
+    _warn_about_region(session)
     left = core.leftover(aws, name)
     if left:
         _clean_up(session, left)
-    follow(session, core.ensure_artifacts(aws, name, settings.tags), "Making the artifact bucket")
+    follow(session, core.ensure_artifacts(aws, name, settings.tags), "Creating the artifact bucket")
     with session.view.meter("Planning"):
         planned = core.plan(aws, name, settings)
     _show_plan(session, planned)
     if any(change.loses_data for change in planned.changes) and not yes:
-        _ask(session, planned)
+        _confirm(session, planned)
     follow(session, core.carry_out(aws, planned), "Deploying")
     return stacks.require(aws.cloudformation, name, session.options.local), planned
 
@@ -149,85 +163,88 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
     from labelctl.deploy import deploy as core
 
     name, aws = session.options.stack, session.aws
-    _warn_of_region(session)
+    _warn_about_region(session)
     if left := core.leftover(aws, name):
         raise RefusedError(
-            f'The stack "{name}" is in {left.stack.status}: there is nothing to compare with.',
-            "`labelctl deploy` deletes it and makes everything anew.",
+            f'The stack "{name}" is in {left.stack.status}, so changes cannot be previewed.',
+            "`labelctl deploy` deletes it and creates it again.",
         )
     with session.view.meter("Planning"):
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
-        way = " To do it: the same command without --dry-run." if planned.changes else ""
-        session.view.note(f"Nothing was changed.{way}")
+        hint = " To apply this, leave out --dry-run." if planned.changes else ""
+        session.view.note(f"Nothing was changed.{hint}")
     finally:
         if planned.changes:
             change_sets.discard(aws.cloudformation, planned)
 
 
-def _warn_of_region(session: Session) -> None:
+def _warn_about_region(session: Session) -> None:
     if not session.aws.has_rekognition():
         session.view.warn(
-            f"Rekognition is not known to be in {session.aws.region}. If it is not, the function "
-            "will fail: choose another region with --region."
+            f"Rekognition may not be available in {session.aws.region}.",
+            "If photos fail, choose another region with --region.",
         )
 
 
-def _tell_of_alarms(session: Session, address: str, new: bool) -> None:
-    """AWS drops an address whose link is not clicked within two days; CloudFormation does not notice.
+def _print_alarm_note(session: Session, address: str, new: bool) -> None:
+    """Ask the user to confirm the address.
 
+    SNS drops an address that is not confirmed within two days; CloudFormation does not notice.
     [SNS, Deleting an Amazon SNS topic and subscription]
     """
     note = session.view.note
     if session.options.local:
-        note(f"The alarms are set, but the local cloud mails nothing to {address}.")
+        note(f"The alarms are set, but the local cloud sends no email to {address}.")
     elif new:
         note(
-            f"AWS sends a mail to {address}: click its link within two days, or no alarm will arrive.",
+            f"AWS sends an email to {address}. Click its link within two days to receive alarms.",
             "yellow",
         )
     else:
         note(
-            f"{address} was set already. This warns if nobody has clicked the link in AWS's mail: "
-            f"{session.command('status')}"
+            f"{address} was already set. To check that it is confirmed: {session.command('status')}"
         )
 
 
-def _address(given: str | None, none: bool) -> str | None:
-    if given is None:
-        return "" if none else None
-    if none:
-        raise UsageError("--alarm-email and --no-alarm contradict each other.", "Give one of them.")
-    if not _ADDRESS.fullmatch(given):
+def _address(value: str | None, remove: bool) -> str | None:
+    """The alarm address: "" removes it, None keeps it."""
+    if value is None:
+        return "" if remove else None
+    if remove:
+        raise UsageError("--alarm-email and --no-alarm contradict each other.", "Use one of them.")
+    if not _ADDRESS.fullmatch(value):
         raise UsageError(
-            f'--alarm-email "{given}" is not an e-mail address.',
-            "Give one like you@example.com; --no-alarm takes the alarms away.",
+            f'--alarm-email "{value}" is not an email address.',
+            "Use an address like you@example.com, or --no-alarm to remove the alarm email.",
         )
-    return given
+    return value
 
 
-def _age(given: str | None) -> int | None:
+def _age(value: str | None) -> int | None:
+    """The alarm age in seconds."""
     from labelctl.operations import function_log
 
-    if given is None:
+    if value is None:
         return None
-    age = round(function_log.seconds(given))
+    age = round(function_log.seconds(value))
     if not AGES[0] <= age <= AGES[1]:
         raise UsageError(
-            f"--alarm-age {given} is not from 5 minutes to 13 days.",
-            "SQS keeps a message for 14 days.",
+            f"--alarm-age {value} is not between 5 minutes and 13 days.",
+            "Use a time like 30m, 12h or 1d. SQS deletes messages after 14 days.",
         )
     return age
 
 
-def _tags(given: list[str] | None) -> dict[str, str]:
+def _tags(values: list[str] | None) -> dict[str, str]:
     tags = {}
-    for text in given or ():
+    for text in values or ():
         key, equals, value = text.partition("=")
         if not equals or not key or not value:
             raise UsageError(
-                f'--tag "{text}" is not of the form KEY=VALUE.', "Neither may be empty."
+                f'--tag "{text}" is not of the form KEY=VALUE.',
+                "Neither KEY nor VALUE may be empty.",
             )
         tags[key] = value
     return tags
@@ -239,13 +256,13 @@ def _clean_up(session: Session, left: Any) -> None:
     if left.cause:
         session.view.warn(
             f"The last deploy failed at {left.cause.name}: {left.cause.reason}",
-            "Removing what it left, and deploying anew.",
+            "Removing its resources and deploying again.",
         )
     follow(
         session,
-        # More than deleting the stack: its rollback may have got stuck at the protected table.
+        # Deleting the stack is not enough if its rollback failed at the protected table.
         destroy.destroy(session.aws, left.stack),
-        "Removing what an earlier deploy left",
+        "Removing resources of an earlier deploy",
     )
 
 
@@ -253,7 +270,7 @@ def _show_plan(session: Session, planned: Plan) -> None:
     if not planned.changes:
         return
     for key, (old, new) in _settings(planned).items():
-        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", _step(old, new))
+        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", _from_to(old, new))
     for change in planned.changes:
         style = _STYLES.get(change.action, "bold red")
         session.view.step(
@@ -265,34 +282,35 @@ def _show_plan(session: Session, planned: Plan) -> None:
 
 
 def _settings(planned: Plan) -> dict[str, tuple[str, str]]:
-    """The settings that change; that the zip's key does is told by the function's change."""
+    """The settings that change. The zip's key is a parameter too, but shows in the function."""
     from labelctl.deploy.stack import SETTINGS
 
     return {key: pair for key, pair in planned.parameters.items() if key in SETTINGS}
 
 
-def _step(old: str, new: str) -> str:
+def _from_to(old: str, new: str) -> str:
     return f"{old or 'none'} → {new or 'none'}"
 
 
-def _ask(session: Session, planned: Plan) -> None:
+def _confirm(session: Session, planned: Plan) -> None:
+    """Ask before data is lost. Raises RefusedError for an answer other than yes."""
     lost = [change for change in planned.changes if change.loses_data]
     session.view.warn(
-        "This holds data, which would be lost or left behind: "
+        "The data in these resources would be deleted or abandoned: "
         + ", ".join(f"{change.name} ({change.action.lower()})" for change in lost)
     )
     from labelctl.deploy import change_sets
 
     try:
         answer = session.view.ask(
-            "Go on? [y/N]", yes_means="Look at the plan, then add --yes to carry it out."
+            "Continue? [y/N]", yes_means="Review the plan, then add --yes to apply it."
         )
     except BaseException:
         change_sets.discard(session.aws.cloudformation, planned)
         raise
     if answer.lower() not in ("y", "yes"):
         change_sets.discard(session.aws.cloudformation, planned)
-        raise RefusedError("Not deployed, as you said.", "Nothing was changed.")
+        raise RefusedError("The deploy was cancelled.", "Nothing was changed.")
 
 
 def _plan_table(planned: Plan) -> Table:
@@ -300,7 +318,7 @@ def _plan_table(planned: Plan) -> Table:
         columns=(Column("Change"), Column("Resource"), Column("Type", style="dim"), Column("Why")),
         rows=[
             *[
-                (Cell("SETTING", "yellow"), key, "", _step(old, new))
+                (Cell("SETTING", "yellow"), key, "", _from_to(old, new))
                 for key, (old, new) in _settings(planned).items()
             ],
             *[

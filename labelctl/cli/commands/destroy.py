@@ -19,9 +19,9 @@ def destroy(
     context: typer.Context,
     yes: Yes = False,
 ) -> None:
-    """Delete the pipeline, all photos and labels.
+    """Delete the pipeline with all photos and labels.
 
-    It leaves nothing behind.
+    No resources are left behind.
     """
     from labelctl.deploy import destroy as core
 
@@ -29,35 +29,39 @@ def destroy(
     view, name = session.view, session.options.stack
     stacks = core.doomed(session.aws, name)
     if not yes:
-        _ask(session, stacks)
+        _confirm(session, stacks)
     deleted = 0
     for stack in stacks:
         events = core.destroy(session.aws, stack)
         deleted += follow(session, events, f"Destroying {stack.name}")
     result = {"stack": name, "destroyed": [stack.name for stack in stacks], "versions": deleted}
     view.show(result)
-    view.note(f'The stack "{name}" is gone, and all it held.', "green")
+    view.note(f'The stack "{name}" and everything in it were deleted.', "green")
 
 
-def _ask(session: Session, stacks: list[Stack]) -> None:
+def _confirm(session: Session, stacks: list[Stack]) -> None:
+    """Ask for the stack's name. Raises RefusedError for another answer."""
     name = session.options.stack
-    session.view.warn(f'This deletes the stack "{name}" for good: {_lost(session, stacks[0])}.')
+    session.view.warn(
+        f'This permanently deletes the stack "{name}": {_contents(session, stacks[0])}.'
+    )
     answer = session.view.ask(
-        f"Type the stack's name ({name}) to go on:",
-        yes_means="Add --yes if you are sure.",
+        f"Type the stack's name ({name}) to continue:",
+        yes_means="Add --yes to confirm.",
     )
     if answer != name:
-        raise RefusedError("Not destroyed: that is not the stack's name.", "Nothing was changed.")
+        raise RefusedError("Not destroyed: the name does not match.", "Nothing was changed.")
 
 
-def _lost(session: Session, stack: Stack) -> str:
+def _contents(session: Session, stack: Stack) -> str:
+    """What the stack holds, in words."""
     from botocore.exceptions import ClientError
 
     from labelctl.aws import clients, queues
     from labelctl.contract import schema
 
     if "Table" not in stack.outputs:
-        return "what is left of it"
+        return "its remaining resources"
     try:
         labelled = session.reader.count_photos(schema.LABELLED)
         failed = session.reader.count_photos(schema.FAILED)
@@ -65,7 +69,7 @@ def _lost(session: Session, stack: Stack) -> str:
     except ClientError as error:
         if not clients.is_missing(error):
             raise
-        return "what an earlier destroy left of it"
+        return "the resources that an earlier destroy left"
     return (
         f"all photos in the bucket {stack.bucket} ({labelled:,} labelled, {failed:,} failed, "
         f"{waiting:,} waiting) and all labels"

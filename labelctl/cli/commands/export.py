@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
 from labelctl.errors import NotFoundError, UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FORMATS = ("csv", "jsonl", "parquet")
 
 
-def _known(value: str | None) -> str | None:
+def _check_format(value: str | None) -> str | None:
     if value is not None and value not in _FORMATS:
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(_FORMATS)}.")
     return value
@@ -29,6 +29,8 @@ def _known(value: str | None) -> str | None:
 
 @dataclass
 class _Count:
+    """Labels written, photos written, and photos read (with and without labels)."""
+
     labels: int = 0
     photos: int = 0
     read: int = 0
@@ -43,9 +45,9 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            callback=_known,
+            callback=_check_format,
             metavar="|".join(_FORMATS),
-            help="Default: as FILE's name tells; else csv.",
+            help="Format to write. Default: from FILE's extension, else csv.",
             show_default=False,
         ),
     ] = None,
@@ -54,20 +56,22 @@ def export(
         typer.Option(
             "-o",
             metavar="FILE",
-            help="Where to write; else, or as -, to stdout.",
+            help="Output file. Default: stdout (-).",
             show_default=False,
         ),
     ] = None,
     prefix: Prefix = "",
     min_confidence: Annotated[
         float,
-        typer.Option(min=0, max=100, metavar="PERCENT", help="Only labels of this confidence on."),
+        typer.Option(
+            min=0, max=100, metavar="PERCENT", help="Export labels with at least this confidence."
+        ),
     ] = 0,
 ) -> None:
-    """Write all labels into a table for other programs.
+    """Export all labels as CSV, JSON Lines or Parquet.
 
-    One line or row for each label of each photo, those of a photo together, photos in no order;
-    photos without labels are left out. FILE is there when it is whole, and not before.
+    Each row is one label of one photo. The labels of a photo are together; photos are in no
+    particular order. Photos without labels are omitted. FILE is written atomically.
     """
     from labelctl.atomic_file import atomic_write
     from labelctl.labels import export_formats
@@ -83,19 +87,16 @@ def export(
         if path is None:
             with export_formats.writer(name, view) as writer:
                 _write(session, writer, count, prefix, min_confidence)
-            view.note(_nothing(session, count, prefix, min_confidence) or f"{count}.")
+            view.note(_empty_reason(session, count, prefix, min_confidence) or f"{count}.")
         else:
             with atomic_write(path) as target:
                 with export_formats.writer(name, target.stream) as writer:
                     _write(session, writer, count, prefix, min_confidence)
-                if prefix and not count.read:  # a typing error must not empty a file
-                    raise NotFoundError(
-                        f'There is no photo whose key begins with "{prefix}".',
-                        f'Nothing was written to "{path}".',
-                    )
-            _tell(session, path, name, count)
-            if nothing := _nothing(session, count, prefix, min_confidence):
-                view.warn(f'"{path}" has no labels in it now. {nothing}')
+                if prefix and not count.read:  # a typo must not empty a file
+                    raise NotFoundError(no_keys(prefix), f'Nothing was written to "{path}".')
+            _print_result(session, path, name, count)
+            if reason := _empty_reason(session, count, prefix, min_confidence):
+                view.warn(f'"{path}" contains no labels. {reason}')
     except KeyboardInterrupt:
         view.note("Interrupted." + (f' Nothing was written to "{path}".' if path else ""))
         raise
@@ -104,18 +105,18 @@ def export(
 
 
 def _format(form: str | None, path: Path | None, mode: str) -> str:
-    """The format that is meant. Raises UsageError where it cannot be told, or not be written so."""
+    """The format to write. Raises UsageError if it is unknown, or impossible for this output."""
     from labelctl.labels import export_formats
 
     if path is None and form == "parquet":
-        raise UsageError("Parquet goes into a file.", "Name one: -o labels.parquet")
+        raise UsageError("Parquet can only be written to a file.", "Add -o labels.parquet")
     if path is None:
         return form or ("jsonl" if mode == "json" else "csv")
     if found := form or export_formats.format_of(path):
         return found
-    export_formats.check("", path)  # a folder has no format, either
+    export_formats.check("", path)  # has a better message if the path is a folder
     raise UsageError(
-        f'The name "{path}" tells no format.',
+        f'Cannot tell the format from "{path}".',
         f"Add --format {', '.join(_FORMATS[:-1])} or parquet.",
     )
 
@@ -127,7 +128,7 @@ def _write(
     prefix: str,
     min_confidence: float,
 ) -> None:
-    """Write all records, and count."""
+    """Write all records and update `count`."""
     parts, total = _parts(session, prefix, min_confidence)
     with session.view.meter("Exporting") as meter, closing(parts):
         for part in parts:
@@ -135,12 +136,12 @@ def _write(
             count.read += part.photos
             count.labels += len(part.records)
             count.photos += len({record.image for record in part.records})
-            # What is counted for the total is some hours old.
+            # DynamoDB updates its count about every six hours.
             meter.update(count.read, total=max(total, count.read) if total else None)
 
 
 def _parts(session: Session, prefix: str, min_confidence: float) -> tuple[Any, int | None]:
-    """The records, and how many photos there are to read, if anybody knows."""
+    """The records, and about how many photos will be read, if known."""
     from labelctl.labels import export as core
 
     aws, stack, reader = session.aws, session.stack, session.reader
@@ -149,22 +150,22 @@ def _parts(session: Session, prefix: str, min_confidence: float) -> tuple[Any, i
     return core.everything(reader, min_confidence), core.size(aws.dynamodb, stack.table)
 
 
-def _nothing(session: Session, count: _Count, prefix: str, min_confidence: float) -> str:
-    """Why there is nothing, if there is nothing."""
+def _empty_reason(session: Session, count: _Count, prefix: str, min_confidence: float) -> str:
+    """Why no labels were found; "" if there are some."""
     if count.labels:
         return ""
     if prefix and not count.read:
-        return f'There is no photo whose key begins with "{prefix}".'
-    where = f' of a photo whose key begins with "{prefix}"' if prefix else ""
+        return no_keys(prefix)
+    where = f' under "{prefix}"' if prefix else ""
     if min_confidence and count.read:
-        return f"No label{where} is as sure as {min_confidence:g} %."
+        return f"No label{where} has at least {min_confidence:g} % confidence."
     if prefix:
-        return f'No photo whose key begins with "{prefix}" has a label.'
+        return f"No photo{where} has a label."
     return f"No photo has a label yet. Next: {session.command('upload PATH')}"
 
 
-def _tell(session: Session, path: Path, name: str, count: _Count) -> None:
-    """What was written: a line in a pipe, a sentence for people."""
+def _print_result(session: Session, path: Path, name: str, count: _Count) -> None:
+    """Print what was written: one line in a pipe, a sentence for people."""
     view, length = session.view, path.stat().st_size
     value = {
         "file": str(path),
@@ -173,7 +174,7 @@ def _tell(session: Session, path: Path, name: str, count: _Count) -> None:
         "photos": count.photos,
         "bytes": length,
     }
-    row = [str(each) for each in value.values()]
+    row = [str(field) for field in value.values()]
     view.show(value, Table((Column(""),), [row] if view.mode == "plain" else []))
     if view.mode == "table" and count.labels:
         view.note(f'{count} in "{path}" ({volume(length)}).')

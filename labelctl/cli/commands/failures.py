@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from labelctl.operations.dead_letters import DeadLetter, Unseen
     from labelctl.operations.failures import Choice, Failure, SetAside
 
-_NOW = {
+_STATES = {
     "waiting": Cell("no result", "red"),
-    "failed": Cell("since failed", "dim"),
-    "labelled": Cell("since labelled", "dim"),
-    "removed": Cell("since removed", "dim"),
+    "failed": Cell("failed", "dim"),
+    "labelled": Cell("labelled", "dim"),
+    "removed": Cell("removed", "dim"),
     "unreadable": Cell("unreadable", "yellow"),
 }
 
-_WORDY = re.compile(r"^An error occurred \(\w+\) when calling the (\w+) operation: ")
-"""How boto3 begins; in a narrow column the rest matters more."""
+_BOTO_PREFIX = re.compile(r"^An error occurred \(\w+\) when calling the (\w+) operation: ")
+"""How boto3's messages start; shortened to the operation, as the column is narrow."""
 
 
 def failures(
@@ -36,17 +36,19 @@ def failures(
     prefix: Prefix = "",
     reason: Annotated[
         str,
-        typer.Option(help="Only those whose error or reason has this in it.", metavar="TEXT"),
+        typer.Option(help="Only failures whose reason contains TEXT.", metavar="TEXT"),
     ] = "",
     limit: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="At most so many of each kind.")
+        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of results of each kind.")
     ] = 100,
     discard: Annotated[
         bool, typer.Option("--discard", help="Delete the dead letters that cannot be read.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --discard: never ask.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="With --discard: do not ask for confirmation.")
+    ] = False,
 ) -> None:
-    """List photos that could not be labelled, and dead letters."""
+    """List failed photos and dead letters."""
     from labelctl.operations import failures as core
 
     session = Session.of(context)
@@ -54,13 +56,13 @@ def failures(
     if discard:
         if choice:
             raise UsageError(
-                "--discard goes with neither --prefix nor --reason.",
-                "It deletes all dead letters that tell of no photo, and nothing else.",
+                "--discard cannot be combined with --prefix or --reason.",
+                "It deletes all dead letters that cannot be read, and nothing else.",
             )
         _discard(session, yes)
         return
     stack, aws, view = session.stack, session.aws, session.view
-    with view.meter("Asking"):
+    with view.meter("Reading failures"):
         failed, more_failed = core.first(core.failed(session.reader, choice), limit)
         dead = core.set_aside(aws.sqs, stack.dead_letters, session.reader, choice, limit)
     view.show(
@@ -75,40 +77,40 @@ def failures(
         _dead_table(dead, session, choice),
     )
     if more_failed or dead.more:
-        _tell_more(session, choice, len(failed) if more_failed else 0, dead)
-    warn(session, dead.unseen)
+        _print_more(session, choice, len(failed) if more_failed else 0, dead)
+    warn_about_unread(session, dead.unseen)
     if failed or any(each.letter.images for each in dead.found):
         view.note(
             f"Next: {session.command('retry --all')}, "
-            "or with IMAGE, --reason or --prefix instead of --all."
+            "or use IMAGE, --reason or --prefix instead of --all."
         )
     if any(each.state == "unreadable" for each in dead.found):
-        view.note(
-            f"To delete dead letters that cannot be read: {session.command('failures --discard')}"
-        )
+        view.note(f"To delete unreadable dead letters: {session.command('failures --discard')}")
 
 
 def _failed_table(failed: list[Failure], session: Session, choice: Choice) -> Table:
     plain = session.view.mode == "plain"
     return Table(
-        columns=(Column("Failed"), Column("Photo", style="bold"), Column("Reason", style="red")),
+        columns=(Column("Failed at"), Column("Photo", style="bold"), Column("Reason", style="red")),
         rows=[
             ("failed", each.image, each.failed_at, each.error, each.reason)
             if plain
             else (_local(each.failed_at), each.image, each.reason)
             for each in failed
         ],
-        empty="No such photo has failed." if choice else "No photo has failed.",
-        title="Photos that could not be labelled",
+        empty="No matching photo has failed." if choice else "No photo has failed.",
+        title="Failed photos",
     )
 
 
 def _dead_table(dead: SetAside, session: Session, choice: Choice) -> Table:
     plain = session.view.mode == "plain"
-    empty = "There are no such dead letters." if choice else "There are no dead letters."
+    empty = "There are no matching dead letters." if choice else "There are no dead letters."
     if dead.unseen:
         empty = (
-            "No such dead letter was found." if choice else "No dead letter can be seen right now."
+            "No matching dead letter could be read."
+            if choice
+            else "No dead letter could be read right now."
         )
     rows: list[list[str | Cell]] = []
     for each in dead.found:
@@ -118,15 +120,15 @@ def _dead_table(dead: SetAside, session: Session, choice: Choice) -> Table:
             about = [letter.sent_at, letter.error, letter.reason]
             rows.append(["dead letter", name, *about, each.state])
         else:
-            shown = name if letter.images else Cell(short(name), "dim")
-            reason = _WORDY.sub(r"\1: ", letter.reason)
-            rows.append([_local(letter.sent_at), shown, _NOW[each.state], reason])
+            shown = name if letter.images else Cell(short_id(name), "dim")
+            reason = _BOTO_PREFIX.sub(r"\1: ", letter.reason)
+            rows.append([_local(letter.sent_at), shown, _STATES[each.state], reason])
     return Table(
         columns=(
-            Column("Sent"),
+            Column("Sent at"),
             Column("Photo", style="bold"),
-            Column("Now"),
-            Column("Why it was set aside"),
+            Column("State now"),
+            Column("Reason"),
         ),
         rows=rows,
         empty=empty,
@@ -134,8 +136,8 @@ def _dead_table(dead: SetAside, session: Session, choice: Choice) -> Table:
     )
 
 
-def short(message_id: str) -> str:
-    """Enough of a message's id to tell it from others on a terminal."""
+def short_id(message_id: str) -> str:
+    """The start of a message's ID, which is enough to distinguish messages on a terminal."""
     return f"message {message_id[:8]}…"
 
 
@@ -143,28 +145,30 @@ def _local(moment: str) -> str:
     return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
-def _tell_more(session: Session, choice: Choice, failed: int, dead: SetAside) -> None:
-    """How many there are besides those shown; with a choice nobody has counted them."""
+def _print_more(session: Session, choice: Choice, failed: int, dead: SetAside) -> None:
+    """Say how many results are not shown. With a choice their number is unknown."""
     from labelctl.aws import queues
     from labelctl.contract import schema
 
     stack, aws, view = session.stack, session.aws, session.view
     if view.quiet:
         return
-    parts = []
     if choice:
-        parts = ["there may be more of them" if dead.unseen.cut_off else "there are more of them"]
-    if failed and not choice:
+        uncertain = dead.unseen.cut_off
+        view.note(f"{'There may be more' if uncertain else 'More'} results: raise --limit.")
+        return
+    parts = []
+    if failed:
         left = session.reader.count_photos(schema.FAILED) - failed
-        parts.append(f"{max(left, 1):,} more failed photos")
-    if dead.more and not choice:
+        parts.append(counted(max(left, 1), "more failed photo"))
+    if dead.more:
         left = queues.depth(aws.sqs, stack.dead_letters).depth - len(dead.found)
         parts.append(f"about {counted(max(left, 1), 'more dead letter')}")
-    view.note(f"… and {' and '.join(parts)}: --limit COUNT shows them.")
+    view.note(f"Not shown: {' and '.join(parts)}. Raise --limit to see them.")
 
 
-def warn(session: Session, unseen: Unseen) -> None:
-    """Say which dead letters were not looked at, so that nobody thinks that there are none."""
+def warn_about_unread(session: Session, unseen: Unseen) -> None:
+    """Warn about dead letters that could not be read."""
     for sentence in unseen.sentences():
         session.view.warn(sentence)
 
@@ -179,26 +183,29 @@ def _discard(session: Session, yes: bool) -> None:
     if yes or ids:
         with (
             view.meter("Deleting") as meter,
-            closing(core.discard(session.aws.sqs, session.stack.dead_letters, ids)) as gone,
+            closing(core.discard(session.aws.sqs, session.stack.dead_letters, ids)) as deleted,
         ):
-            for each in gone:
+            for each in deleted:
                 if isinstance(each, Unseen):
                     unseen = each
                     continue
                 count += 1
-                _tell_deleted(session, each)
+                _print_deleted(session, each)
                 meter.update(count)
-    warn(session, unseen)
+    warn_about_unread(session, unseen)
     if count:
         view.note(f"{counted(count, 'dead letter')} deleted.")
     elif unseen:
-        view.note("No dead letter was found that cannot be read.")
+        view.note("No unreadable dead letter was found.")
     else:
-        view.note("There are no dead letters that cannot be read.")
+        view.note("There are no unreadable dead letters.")
 
 
 def _confirmed(session: Session) -> tuple[set[str], Unseen]:
-    """The ids of those that may be deleted. Nothing is held while the question waits."""
+    """The IDs of the messages to delete, once the user has confirmed.
+
+    No message is leased during the question, or the lease could expire.
+    """
     from labelctl.operations import failures as core
 
     view = session.view
@@ -207,16 +214,16 @@ def _confirmed(session: Session) -> tuple[set[str], Unseen]:
     if ids:
         answer = view.ask(
             f"Delete {counted(len(ids), 'dead letter')} that cannot be read? [y/N]",
-            yes_means="Add --yes if you are sure; `labelctl failures` shows them.",
+            yes_means="Add --yes to confirm. `labelctl failures` lists them.",
         )
         if answer.lower() not in ("y", "yes"):
-            raise RefusedError("Nothing was deleted.", "")
+            raise RefusedError("Nothing was deleted.", "Answer y to delete, or add --yes.")
     return ids, unseen
 
 
-def _tell_deleted(session: Session, letter: DeadLetter) -> None:
-    told = {"message_id": letter.message_id, "outcome": "deleted", "body": letter.body}
+def _print_deleted(session: Session, letter: DeadLetter) -> None:
+    value = {"message_id": letter.message_id, "outcome": "deleted", "body": letter.body}
     cells: list[str | Cell] = ["deleted", letter.message_id, letter.reason]
     if session.view.mode == "table":
-        cells = [Cell("deleted  ", "dim"), short(letter.message_id), printable(letter.reason)]
-    session.view.stream(told, cells)
+        cells = [Cell("deleted  ", "dim"), short_id(letter.message_id), printable(letter.reason)]
+    session.view.stream(value, cells)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.cli.commands._open_file import open_file
-from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
 from labelctl.errors import RefusedError, UsageError
@@ -22,22 +22,23 @@ if TYPE_CHECKING:
     from labelctl.render.gallery.single_file import OneFile
     from labelctl.render.gallery.thumbnails import Folder
 
-_PLACE = "labelctl-gallery"
+_DEFAULT_TARGET = "labelctl-gallery"
 _LIMIT = 5000  # photos
-_COUNTED_ON = 1000  # photos beyond the limit that are counted, and not more: it costs requests
-_TOLD = 3  # photos without a picture that are named
-_MAIL = 18_000_000
-"""Bytes of a file that fit into a mail of 25 MB, the limit of many services, as mail encodes them."""
+_MAX_EXTRA = 1000  # photos beyond the limit to count; counting more costs more requests
+_NAMED = 3  # photos without a picture that are named
+_EMAIL_LIMIT = 18_000_000
+"""The largest file, in bytes, that fits into an email of 25 MB (a common limit) in base64."""
 
 
 def gallery(
     context: typer.Context,
-    place: Annotated[
+    target: Annotated[
         Path | None,
         typer.Option(
             "-o",
             metavar="DIR",
-            help=f"Where to; with --embed a file. [default: {_PLACE}, {_PLACE}.html]",
+            help="Output folder; with --embed, output file."
+            f" [default: {_DEFAULT_TARGET}, {_DEFAULT_TARGET}.html]",
             show_default=False,
         ),
     ] = None,
@@ -46,29 +47,30 @@ def gallery(
         list[str] | None,
         typer.Option(
             metavar="LABEL",
-            help="Only what `labelctl search LABEL` finds; given several times, with all of them.",
+            help="Only photos that `labelctl search LABEL` finds. Repeat to require several labels.",
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="At most so many photos.")
+        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of photos.")
     ] = _LIMIT,
     embed: Annotated[
-        bool, typer.Option("--embed", help="Put all into one file, to send to somebody.")
+        bool, typer.Option("--embed", help="Write a single HTML file that contains everything.")
     ] = False,
     presign: Annotated[
         str | None,
         typer.Option(
-            metavar="AGE",
-            help="Link originals in S3, for 12h or at most 7d, instead of copying them.",
+            metavar="TIME",
+            help="Link to the originals in S3 instead of copying them. The links expire after this"
+            " time (12h; at most 7d).",
         ),
     ] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Make a page to look through photos and their labels.
+    """Build a browsable web page of your photos and labels.
 
-    It needs no server and no network. Each photo is fetched from S3 once (a GET request, and AWS asks
-    a price for what leaves it) to make small copies, of 1,600 pixels; later runs into the same folder
-    fetch what is new, and take away the copies of photos that are not on the page any more.
+    The page needs no server and no network. Each photo is downloaded from S3 once, to make copies of
+    at most 1,600 pixels (AWS charges for GET requests and data transfer out). Later runs into the
+    same folder download only new photos, and remove the copies of photos that are no longer shown.
     """
     from labelctl.render.gallery import presigned_links, thumbnails
     from labelctl.render.gallery.single_file import OneFile
@@ -76,41 +78,41 @@ def gallery(
     check_prefix(prefix)
     session = Session.of(context)
     age = None if presign is None else timedelta(seconds=presigned_links.seconds(presign))
-    target = place or Path(f"{_PLACE}.html" if embed else _PLACE)
+    target = target or Path(f"{_DEFAULT_TARGET}.html" if embed else _DEFAULT_TARGET)
     if str(target) == "-":
         raise UsageError(
-            "A gallery cannot be written to the standard output.",
-            f"Name a {'file, such as gallery.html' if embed else 'folder'}, or leave -o out.",
+            "A gallery cannot be written to stdout.",
+            f"Name a {'file, such as gallery.html' if embed else 'folder'}, or leave out -o.",
         )
     one_file = OneFile(target) if embed else None
-    chosen, more, nothing = _choose(session, prefix, search or [], limit)
-    if not chosen:  # what an earlier run has made stays: a typing error must not empty it
+    chosen, more, empty_message = _choose(session, prefix, search or [], limit)
+    if not chosen:  # keeps an existing gallery: a typo must not empty it
         session.view.show(_value(None, [], False, 0, None))
-        session.view.note(nothing)
+        session.view.note(empty_message)
         return
     now = datetime.now(UTC)
     about = _about(session, now, search or [], prefix, more)
     root = one_file.workshop if one_file else target
     with thumbnails.open_folder(root, thumbs_only=bool(age)) as folder:
         try:
-            tiles = _make(session, chosen, folder, age, one_file)
+            tiles = _make_tiles(session, chosen, folder, age, one_file)
         except KeyboardInterrupt:
-            session.view.note("Interrupted. The same command goes on with the rest.")
+            session.view.note("Interrupted. Run the same command to resume.")
             raise
         except RefusedError:
             if one_file and one_file.too_large:
-                folder.remove()  # nothing can go on with it
+                folder.remove()  # a later run could not use it either
             raise
         path, removed = _write(chosen, tiles, about, folder, one_file)
-    _tell(session, path, tiles, bool(more), removed, now + age if age else None)
+    _print_result(session, path, tiles, bool(more), removed, now + age if age else None)
     if open_:
         open_file(session, path)
 
 
-def make(session: Session, target: Path, prefix: str) -> Path | None:
-    """Make the page of the photos under `prefix` in the folder `target`, and print no result.
+def build_gallery(session: Session, target: Path, prefix: str) -> Path | None:
+    """Build the page of the photos under `prefix` in the folder `target`, without printing a result.
 
-    The page's path, or None where there are no photos.
+    Returns the page's path, or None if there are no photos.
     """
     from labelctl.render.gallery import thumbnails
 
@@ -119,7 +121,7 @@ def make(session: Session, target: Path, prefix: str) -> Path | None:
         return None
     about = _about(session, datetime.now(UTC), [], prefix, more)
     with thumbnails.open_folder(target, thumbs_only=False) as folder:
-        tiles = _make(session, chosen, folder, None, None)
+        tiles = _make_tiles(session, chosen, folder, None, None)
         return _write(chosen, tiles, about, folder, None)[0]
 
 
@@ -139,7 +141,7 @@ def _about(
 def _choose(
     session: Session, prefix: str, search: list[str], limit: int
 ) -> tuple[list[Chosen], int, str]:
-    """The photos to be shown, how many more there are, at the least, and what to say of none."""
+    """The photos to show, how many more exist (counted to `_MAX_EXTRA`), and the message for none."""
     from labelctl.labels.search.query import plan
     from labelctl.labels.search.vocabulary import Vocabulary
     from labelctl.render.gallery import build
@@ -147,33 +149,35 @@ def _choose(
     stack, aws, view, reader = session.stack, session.aws, session.view, session.reader
     if search:
         query = plan(Vocabulary(reader), build.Filter(search, prefix=prefix))
-        some = build.searched(reader, aws.s3, stack.bucket, query, limit + _COUNTED_ON)
+        photos = build.searched(reader, aws.s3, stack.bucket, query, limit + _MAX_EXTRA)
         where = f' under "{prefix}"' if prefix else ""
-        nothing = f"No photo{where} shows {' and '.join(each.name for each in query.groups)}."
+        empty_message = (
+            f"No photo{where} shows {' and '.join(group.name for group in query.groups)}."
+        )
     else:
-        some = build.listed(aws.s3, stack.bucket, prefix)
-        nothing = f"There are no photos yet. Next: {session.command('upload PATH')}"
+        photos = build.listed(aws.s3, stack.bucket, prefix)
+        empty_message = f"There are no photos yet. Next: {session.command('upload PATH')}"
         if prefix:
-            nothing = f'There is no photo whose key begins with "{prefix}".'
+            empty_message = no_keys(prefix)
     found: list[Chosen] = []
-    with view.meter("Looking for photos") as meter:
-        for each in islice(some, limit):
-            found.append(each)
+    with view.meter("Finding photos") as meter:
+        for photo in islice(photos, limit):
+            found.append(photo)
             meter.update(len(found))
-        more = sum(1 for _ in islice(some, _COUNTED_ON))
+        more = sum(1 for _ in islice(photos, _MAX_EXTRA))
     if search and session.options.verbose:
         view.note(f"Read: {reader.spent}.")
-    return found, more, nothing
+    return found, more, empty_message
 
 
-def _make(
+def _make_tiles(
     session: Session,
     chosen: list[Chosen],
     folder: Folder,
     age: timedelta | None,
     one_file: OneFile | None,
 ) -> list[Tile]:
-    """Fetch what is missing, and tell so before."""
+    """Download the missing photos and make their pictures, after saying how much it is."""
     from labelctl.render.gallery import build, presigned_links
 
     stack, aws, view = session.stack, session.aws, session.view
@@ -181,18 +185,18 @@ def _make(
     if age:
         link = presigned_links.linker(aws.signer, stack.bucket, int(age.total_seconds()))
         if aws.credentials_end:
-            view.warn("Your credentials are temporary: when they end, so do the links.")
+            view.warn("Your credentials are temporary. When they expire, the links do too.")
     tiles: list[Tile] = []
-    with view.meter("Making the gallery") as meter:
+    with view.meter("Building the gallery") as meter:
         if missing := build.missing(chosen, folder):
-            size = volume(sum(each.size or 0 for each in missing))
-            view.note(f"Fetching {counted(len(missing), 'photo')} from S3, {size}.")
+            size = volume(sum(photo.size or 0 for photo in missing))
+            view.note(f"Downloading {counted(len(missing), 'photo')} from S3 ({size}).")
         meter.update(0, total=len(chosen))
         for tile in build.tiles(aws.s3, stack.bucket, session.reader, chosen, folder, link):
             tiles.append(tile)
             if one_file:
                 one_file.weigh(folder, tile.pictures, len(tiles), len(chosen))
-            meter.update(len(tiles), total=len(chosen), words=tile.photo.image)
+            meter.update(len(tiles), total=len(chosen), detail=tile.photo.image)
     return tiles
 
 
@@ -203,7 +207,7 @@ def _write(
     folder: Folder,
     one_file: OneFile | None,
 ) -> tuple[Path, int]:
-    """Write the page; its place, and of how many photos that are gone the pictures were removed."""
+    """Write the page. Returns its path, and how many other photos' pictures were removed."""
     from labelctl.atomic_file import atomic_write
     from labelctl.render.gallery import build, page, presigned_links
 
@@ -216,10 +220,10 @@ def _write(
     path = folder.root / "index.html"
     with atomic_write(path) as file:
         file.stream.writelines(piece.encode() for piece in pieces)
-    return path, folder.sweep({each.name for each in chosen})
+    return path, folder.sweep({photo.name for photo in chosen})
 
 
-def _tell(
+def _print_result(
     session: Session,
     path: Path,
     tiles: list[Tile],
@@ -227,18 +231,18 @@ def _tell(
     removed: int,
     links_end: datetime | None,
 ) -> None:
-    """The result: in a pipe the page's place alone."""
+    """Print the result: in a pipe only the page's path."""
     view = session.view
     rows: list[tuple[str, ...]] = [(str(path),)]
     if view.mode == "table":
         states = Counter(tile.photo.status for tile in tiles)
-        rows = [("Page", str(path)), ("Photos", _sum(len(tiles), states))]
+        rows = [("Page", str(path)), ("Photos", _photo_counts(len(tiles), states))]
         if fetched := [tile.fetched for tile in tiles if tile.fetched is not None]:
-            rows.append(("Fetched", f"{len(fetched):,}, {volume(sum(fetched))}"))
+            rows.append(("Downloaded", f"{len(fetched):,} ({volume(sum(fetched))})"))
     value = _value(path, tiles, more, removed, links_end)
     view.show(value, Table((Column("", style="bold"), Column("")), rows))
-    bare = [tile for tile in tiles if tile.pictures is None]
-    _note(session, path, bare, more, removed, links_end)
+    without_picture = [tile for tile in tiles if tile.pictures is None]
+    _print_notes(session, path, without_picture, more, removed, links_end)
 
 
 def _value(
@@ -246,19 +250,21 @@ def _value(
 ) -> dict[str, Any]:
     """The result as JSON.
 
-    `path` of the page, null where nothing was found and none made; how many `photos` it has, and
-    of these `labelled`, `failed`, `pending`; `without_picture` [{image, reason}]; `more`: whether
-    there are photos beyond the limit; `fetched` photos and `fetched_bytes`; of how many others
-    pictures were `removed`; `links_end_at` or null.
+    `path` of the page, null if no photos were found. `photos` on the page, of which `labelled`,
+    `failed` and `pending`. `without_picture`: [{image, reason}]. `more`: whether there are photos
+    beyond the limit. `fetched`: photos downloaded, of `fetched_bytes`. `removed`: other photos whose
+    pictures were removed. `links_end_at`: when presigned links expire, or null.
     """
     states = Counter(tile.photo.status for tile in tiles)
     fetched = [tile.fetched for tile in tiles if tile.fetched is not None]
-    bare = [tile for tile in tiles if tile.pictures is None]
+    without_picture = [tile for tile in tiles if tile.pictures is None]
     return {
         "path": path and str(path),
         "photos": len(tiles),
         **{state: states[state] for state in _STATES},
-        "without_picture": [{"image": each.photo.image, "reason": each.reason} for each in bare],
+        "without_picture": [
+            {"image": tile.photo.image, "reason": tile.reason} for tile in without_picture
+        ],
         "more": more,
         "fetched": len(fetched),
         "fetched_bytes": sum(fetched),
@@ -270,37 +276,37 @@ def _value(
 _STATES = {"labelled": "labelled", "failed": "failed", "pending": "waiting"}
 
 
-def _sum(count: int, states: Counter[str]) -> str:
-    parts = [f"{states[state]:,} {word}" for state, word in _STATES.items() if states[state]]
+def _photo_counts(count: int, states: Counter[str]) -> str:
+    parts = [f"{states[state]:,} {name}" for state, name in _STATES.items() if states[state]]
     return f"{count:,} ({', '.join(parts)})"
 
 
-def _note(
+def _print_notes(
     session: Session,
     path: Path,
-    bare: list[Tile],
+    without_picture: list[Tile],
     more: bool,
     removed: int,
     links_end: datetime | None,
 ) -> None:
     view = session.view
-    for tile in bare[:_TOLD]:
+    for tile in without_picture[:_NAMED]:
         view.note(f'No picture of "{tile.photo.image}": {tile.reason}')
-    if len(bare) > _TOLD:
-        view.note(f"… and of {counted(len(bare) - _TOLD, 'more photo')}.")
+    if len(without_picture) > _NAMED:
+        view.note(f"No picture of {counted(len(without_picture) - _NAMED, 'more photo')}.")
     if removed:
         others = "other photos" if removed > 1 else "another photo"
         view.note(
-            f"{counted(removed, 'picture')} of {others} removed: the folder holds what the page shows,"
-            " and -o DIR makes another."
+            f"{counted(removed, 'picture')} of {others} removed. The folder only keeps what the page"
+            " shows; use -o DIR for a second gallery."
         )
     if more:
-        view.note("There are more photos: --limit COUNT takes them.")
+        view.note("There are more photos: raise --limit.")
     if links_end:
         view.note(
-            f"The links end on {links_end.astimezone():%Y-%m-%d at %H:%M}. Until then whoever has the"
-            " page sees the originals, with all that they tell of places and cameras."
+            f"The links expire on {links_end.astimezone():%Y-%m-%d at %H:%M}. Until then, anyone with"
+            " the page can open the originals, which may contain location and camera data."
         )
     size = path.stat().st_size
-    if size > _MAIL:
-        view.warn(f'"{path}" has {volume(size)}: more than most mail takes.')
+    if size > _EMAIL_LIMIT:
+        view.warn(f'"{path}" has {volume(size)}, which is too large for most email services.')

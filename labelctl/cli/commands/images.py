@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
 
@@ -18,14 +18,10 @@ if TYPE_CHECKING:
     from labelctl.labels.tables import Reader
 
 _STYLES = {"labelled": "green", "failed": "red", "pending": "yellow"}
-_NONE = {
-    "labelled": "No photo is labelled",
-    "failed": "No photo has failed",
-    "pending": "No photo is waiting",
-}
+_PREDICATES = {"labelled": "is labelled", "failed": "has failed", "pending": "is waiting"}
 
 
-def _state(value: str | None) -> str | None:
+def _check_state(value: str | None) -> str | None:
     if value is not None and value not in _STYLES:
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(_STYLES)}.")
     return value
@@ -35,35 +31,39 @@ def images(
     context: typer.Context,
     status: Annotated[
         str | None,
-        typer.Option(callback=_state, metavar="|".join(_STYLES), help="Only photos in this state."),
+        typer.Option(
+            callback=_check_state, metavar="|".join(_STYLES), help="Only photos in this state."
+        ),
     ] = None,
     prefix: Prefix = "",
-    limit: Annotated[int, typer.Option(min=1, metavar="COUNT", help="At most so many.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of results.")
+    ] = 100,
 ) -> None:
-    """List photos, their state and their surest labels.
+    """List photos with their state and top labels.
 
-    By name; with --status labelled or failed, and no --prefix, the latest first.
+    Sorted by key. With --status labelled or failed and without --prefix: latest first.
     """
     check_prefix(prefix)
     session = Session.of(context)
     view, reader = session.view, session.reader
-    some: list[Image] = []
+    found: list[Image] = []
     with view.meter("Reading") as meter:
-        for image in islice(_chosen(session, reader, status, prefix, limit + 1), limit + 1):
-            some.append(image)
-            meter.update(len(some))
-    told, more = some[:limit], len(some) > limit
+        for image in islice(_images(session, reader, status, prefix, limit + 1), limit + 1):
+            found.append(image)
+            meter.update(len(found))
+    shown, more = found[:limit], len(found) > limit
     view.show(
-        {"images": [each.as_json() for each in told], "more": more},
-        _table(told, _nothing(session, status, prefix), view.mode == "plain"),
+        {"images": [image.as_json() for image in shown], "more": more},
+        _table(shown, _empty_message(session, status, prefix), view.mode == "plain"),
     )
     if more:
-        view.note("… and more: --limit COUNT shows them.")
+        view.note("More results: raise --limit.")
     if session.options.verbose:
         view.note(f"Read: {reader.spent}.")
 
 
-def _chosen(
+def _images(
     session: Session, reader: Reader, status: str | None, prefix: str, limit: int
 ) -> Iterator[Image]:
     from labelctl.labels import images as core
@@ -75,21 +75,21 @@ def _chosen(
 
 
 def _table(images: list[Image], empty: str, plain: bool) -> Table:
-    columns = ("Photo", "State", "Labels", "Surest")
+    columns = ("Photo", "State", "Labels", "Top labels")
     return Table(
         columns=[Column(name, right=name == "Labels") for name in columns],
-        rows=[_plain_row(each) if plain else _row(each) for each in images],
+        rows=[_plain_row(image) if plain else _row(image) for image in images],
         empty=empty,
     )
 
 
 def _row(image: Image) -> list[str | Cell]:
-    surest: str | Cell = ", ".join(image.top)
+    top: str | Cell = ", ".join(image.top)
     if image.reason:
-        surest = Cell(image.reason, "red")
+        top = Cell(image.reason, "red")
     count = "" if image.label_count is None else f"{image.label_count:,}"
     state = Cell(image.status, _STYLES[image.status])
-    return [Cell(image.image, "bold"), state, count, surest]
+    return [Cell(image.image, "bold"), state, count, top]
 
 
 def _plain_row(image: Image) -> list[str | Cell]:
@@ -97,10 +97,10 @@ def _plain_row(image: Image) -> list[str | Cell]:
     return [image.image, image.status, image.at, count, image.reason or ", ".join(image.top)]
 
 
-def _nothing(session: Session, status: str | None, prefix: str) -> str:
+def _empty_message(session: Session, status: str | None, prefix: str) -> str:
     if status:
         where = f' under "{prefix}"' if prefix else ""
-        return f"{_NONE[status]}{where}."
+        return f"No photo{where} {_PREDICATES[status]}."
     if prefix:
-        return f'There is no photo whose key begins with "{prefix}".'
+        return no_keys(prefix)
     return f"There are no photos yet. Next: {session.command('upload PATH')}"

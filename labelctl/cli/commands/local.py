@@ -1,4 +1,4 @@
-"""`labelctl local`: the cloud on this machine."""
+"""`labelctl local`: manages the local cloud."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Group,
-    help="The cloud on this machine, which --local uses.",
+    help="Manage the local cloud, which --local uses.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -32,14 +32,14 @@ def start(
         Path | None,
         typer.Option(
             metavar="FILE.onnx",
-            help="Label with this model only: an Ultralytics export, with its metadata.",
+            help="Use only this model, an Ultralytics export with its metadata.",
         ),
     ] = None,
     no_model: Annotated[
-        bool, typer.Option("--no-model", help="Return to the models of labelctl[local].")
+        bool, typer.Option("--no-model", help="Use the models of labelctl[local] again.")
     ] = False,
 ) -> None:
-    """Start it. Any command with --local does so by itself."""
+    """Start the local cloud. Commands with --local start it automatically."""
     from labelctl.local import engine
 
     session = Session.of(context)
@@ -53,19 +53,19 @@ def start(
 
 @app.command(cls=Command)
 def stop(context: typer.Context) -> None:
-    """Stop it. Everything in it is kept."""
+    """Stop the local cloud. Its data is kept."""
     from labelctl.local import engine
 
     session = Session.of(context)
     with session.view.meter("Stopping the local cloud"):
         cloud = engine.stop()
     session.view.show({"stopped": cloud is not None})
-    session.view.note("Stopped." if cloud else "It was not running.")
+    session.view.note("Stopped." if cloud else "The local cloud was not running.")
 
 
 @app.command(cls=Command)
 def status(context: typer.Context) -> None:
-    """Show whether it runs, and where."""
+    """Show whether the local cloud is running, and where."""
     from labelctl.local import engine
 
     session = Session.of(context)
@@ -81,16 +81,16 @@ def reset(
     context: typer.Context,
     yes: Yes = False,
 ) -> None:
-    """Stop it and delete all it holds: stacks, photos, labels."""
+    """Stop the local cloud and delete its stacks, photos and labels."""
     from labelctl.errors import RefusedError
     from labelctl.local import engine, folder
 
     session = Session.of(context)
     if not yes:
-        session.view.warn(f"This deletes all that the local cloud holds, in {folder.data_home()}.")
-        answer = session.view.ask("Go on? [y/N]", yes_means="Add --yes if you are sure.")
+        session.view.warn(f"This deletes all data of the local cloud in {folder.data_home()}.")
+        answer = session.view.ask("Continue? [y/N]", yes_means="Add --yes to confirm.")
         if answer.lower() not in ("y", "yes"):
-            raise RefusedError("Not reset, as you said.", "Nothing was changed.")
+            raise RefusedError("The reset was cancelled.", "Nothing was changed.")
     engine.reset()
     session.view.show({"reset": True})
     session.view.note("The local cloud is empty.")
@@ -98,9 +98,9 @@ def reset(
 
 @app.command(cls=Command)
 def env(context: typer.Context) -> None:
-    """Print shell lines that point any AWS tool at it.
+    """Print shell commands that connect AWS tools to the local cloud.
 
-    Use them so: eval "$(labelctl local env)"
+    Usage: `eval "$(labelctl local env)"`
     """
     from labelctl.local import engine, environment
 
@@ -113,14 +113,14 @@ def env(context: typer.Context) -> None:
     if session.view.mode == "json":
         session.view.show(variables)
         return
-    if away := environment.misleading(os.environ):
-        session.view.text(f"unset {' '.join(away)}")
+    if unwanted := environment.misleading(os.environ):
+        session.view.text(f"unset {' '.join(unwanted)}")
     for name, value in variables.items():
         session.view.text(f"export {name}={shlex.quote(value)}")
 
 
 def _show(session: Session, cloud: Cloud) -> None:
-    told: dict[str, Any] = {
+    value: dict[str, Any] = {
         "running": True,
         "pid": cloud.pid,
         "endpoint": cloud.endpoint,
@@ -131,5 +131,5 @@ def _show(session: Session, cloud: Cloud) -> None:
         "home": str(cloud.home),
         "started_at": cloud.started_at,
     }
-    rows = [(name.replace("_", " "), str(value)) for name, value in told.items() if value]
-    session.view.show(told, Table(columns=(Column("", style="bold"), Column("")), rows=rows[1:]))
+    rows = [(name.replace("_", " "), str(fact)) for name, fact in value.items() if fact]
+    session.view.show(value, Table(columns=(Column("", style="bold"), Column("")), rows=rows[1:]))

@@ -16,10 +16,11 @@ from labelctl.errors import RefusedError
 def package(
     context: typer.Context,
     output_dir: Annotated[
-        Path, typer.Option("--output-dir", metavar="DIR", help="Where to; made if need be.")
+        Path,
+        typer.Option("--output-dir", metavar="DIR", help="Output directory, created if missing."),
     ],
 ) -> None:
-    """Write the zip and the template, for other tools."""
+    """Write the zip and template for other deployment tools."""
     from labelctl.atomic_file import atomic_write
     from labelctl.deploy import assets, package
 
@@ -30,7 +31,7 @@ def package(
     try:
         if template.exists() and not _is_ours(template, text):
             raise RefusedError(
-                f'"{template}" is there already, and is no template of labelctl.',
+                f'"{template}" already exists and is not a labelctl template.',
                 "Choose another folder with --output-dir.",
             )
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -39,19 +40,19 @@ def package(
                 file.stream.write(content)
     except OSError as error:
         raise RefusedError(
-            f"{error.filename or output_dir} cannot be written: {error.strerror}.",
+            f'"{error.filename or output_dir}" cannot be written: {error.strerror}.',
             "Choose another folder with --output-dir.",
         ) from error
     session.view.show(
         {"zip": str(zip_file), "sha256": zipped.digest, "template": str(template)},
         Table(
-            columns=(Column("What", style="bold"), Column("File")),
+            columns=(Column("Kind", style="bold"), Column("File")),
             rows=[("zip", str(zip_file)), ("template", str(template))],
         ),
     )
     if session.view.mode == "json":
         return
-    session.view.note("Deploy them with a bucket of yours in the same region:")
+    session.view.note("To deploy them, use one of your buckets in the same region:")
     for line in (
         f"aws s3 cp {shlex.quote(str(zip_file))} s3://BUCKET/{zipped.name}",
         f"aws cloudformation deploy --template-file {shlex.quote(str(template))}"
@@ -62,6 +63,6 @@ def package(
 
 
 def _is_ours(template: Path, text: str) -> bool:
-    """Whether a template there, of this version or another, begins as ours does."""
-    beginning = text[: text.index("\n\n")]
-    return template.read_text(encoding="utf-8", errors="replace").startswith(beginning)
+    """Whether the existing file is a labelctl template, of any version."""
+    header = text[: text.index("\n\n")]
+    return template.read_text(encoding="utf-8", errors="replace").startswith(header)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.commands.failures import short, warn
-from labelctl.cli.options import Patience, Wait
+from labelctl.cli.commands.failures import short_id, warn_about_unread
+from labelctl.cli.options import Wait, WaitTimeout
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
 from labelctl.errors import PhotosFailedError, UsageError
@@ -28,26 +28,28 @@ def retry(
     context: typer.Context,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE...]", help="Photos' keys, or the paths that were uploaded."),
+        typer.Argument(
+            metavar="[IMAGE]...", help="Keys of the photos, or the paths they were uploaded from."
+        ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All photos that failed, and all dead letters.")
+        bool, typer.Option("--all", help="All failed photos and all dead letters.")
     ] = False,
     reason: Annotated[
-        str,
-        typer.Option(help="Those whose error or reason has this in it.", metavar="TEXT"),
+        str, typer.Option(help="Failures whose reason contains TEXT.", metavar="TEXT")
     ] = "",
     prefix: Annotated[
-        str, typer.Option(help="Those whose keys begin so, such as holiday/.", metavar="TEXT")
+        str,
+        typer.Option(help="Failures whose key starts with TEXT, e.g. holiday/.", metavar="TEXT"),
     ] = "",
     wait: Wait = False,
-    timeout: Patience = 600,
+    timeout: WaitTimeout = 600,
 ) -> None:
-    """Put photos that failed back to work, dead letters included."""
+    """Retry failed photos, including dead letters."""
     from labelctl.operations.dead_letters import Unseen
 
     session = Session.of(context)
-    _check(images, every, bool(reason or prefix))
+    _check_selection(images, every, bool(reason or prefix))
     view = session.view
     tally = dict.fromkeys(_STYLES, 0)
     awaited: dict[str, Awaited] = {}
@@ -55,44 +57,43 @@ def retry(
     unseen = Unseen()
     try:
         with (
-            view.meter("Putting back to work") as meter,
-            closing(_retried(session, images or [], prefix, reason)) as found,
+            view.meter("Requeuing") as meter,
+            closing(_retried(session, images or [], prefix, reason)) as results,
         ):
-            for each in found:
+            for each in results:
                 if isinstance(each, Unseen):
                     unseen = each
                     continue
                 tally[each.outcome] += 1
-                _tell(session, each, wait)
+                _print_retried(session, each, wait)
                 if wait:
-                    _remember(session, each, awaited, others)
-                meter.update(sum(tally.values()), words=each.image or "")
+                    _sort_for_wait(session, each, awaited, others)
+                meter.update(sum(tally.values()), detail=each.image or "")
     except KeyboardInterrupt:
-        view.note("Interrupted. The same command goes on with the rest.")
+        view.note("Interrupted. Run the same command to resume.")
         raise
-    _summary(session, tally, unseen, nothing_else=every)
+    _print_summary(session, tally, unseen, retry_all=every)
     if wait:
-        told = {"others": others, "hidden_dead_letters": unseen.hidden}
-        _wait(session, list(awaited.values()), timeout, told)
+        json_extra = {"others": others, "hidden_dead_letters": unseen.hidden}
+        _wait(session, list(awaited.values()), timeout, json_extra)
     elif tally["queued"]:
         view.note(
-            f"Next: {session.command('status')}; what fails again is in "
-            f"{session.command('failures')}."
+            f"Next: {session.command('status')}, and for photos that fail again: "
+            f"{session.command('failures')}"
         )
 
 
-def _check(images: list[str] | None, every: bool, choice: bool) -> None:
-    given = [bool(images), every, choice]
-    if sum(given) > 1:
+def _check_selection(images: list[str] | None, every: bool, choice: bool) -> None:
+    """Raise UsageError unless exactly one way to select photos is used."""
+    used = [bool(images), every, choice]
+    if sum(used) > 1:
         raise UsageError(
-            "IMAGE, --all, and --reason or --prefix are three ways to say what is to be retried.",
-            "Give one of them.",
+            "IMAGE, --all, and --reason or --prefix cannot be combined.", "Use one of them."
         )
-    if not any(given):
+    if not any(used):
         raise UsageError(
-            "What is to be retried?",
-            "Name photos, or give --all, or choose by --reason or --prefix. "
-            "`labelctl failures` lists what there is.",
+            "Nothing selected to retry.",
+            "Name photos, or use --all, --reason or --prefix. `labelctl failures` lists failures.",
         )
 
 
@@ -104,45 +105,49 @@ def _retried(
 
     stack, aws = session.stack, session.aws
     if images:
-        # All are looked for before anything is done, so that a slip of the pen costs nothing.
+        # Resolves all names first: a typo stops the command before anything is requeued.
         yield from retry.these(aws, stack, retry.meant(aws, stack, images))
     else:
         yield from retry.every(aws, stack, Choice(prefix, reason))
 
 
-def _tell(session: Session, each: Retried, wait: bool) -> None:
-    """A line for each. With --wait the result is the labels, so this goes along the way."""
+def _print_retried(session: Session, retried: Retried, wait: bool) -> None:
+    """Print a line per photo. With --wait the result is the labels, and this is only progress."""
     view = session.view
-    message_id = each.message_id or ""
-    cells: list[str | Cell] = [each.outcome, each.image or message_id, each.why]
+    message_id = retried.message_id or ""
+    cells: list[str | Cell] = [retried.outcome, retried.image or message_id, retried.why]
     if view.mode == "table":
-        name = each.image or short(message_id)
-        style = _STYLES[each.outcome]
-        cells = [Cell(f"{each.outcome:<9}", style), f"{printable(name):<24}", Cell(each.why, "dim")]
+        name = retried.image or short_id(message_id)
+        style = _STYLES[retried.outcome]
+        cells = [
+            Cell(f"{retried.outcome:<9}", style),
+            f"{printable(name):<24}",
+            Cell(retried.why, "dim"),
+        ]
     if not wait:
-        view.stream(_json(each), cells)
-    elif each.outcome == "left":
+        view.stream(_json(retried), cells)
+    elif retried.outcome == "left":
         view.step(*cells, always=True)
 
 
-def _json(each: Retried) -> dict[str, Any]:
+def _json(retried: Retried) -> dict[str, Any]:
     return {
-        "image": each.image,
-        "message_id": each.message_id,
-        "outcome": each.outcome,
-        "why": each.why,
+        "image": retried.image,
+        "message_id": retried.message_id,
+        "outcome": retried.outcome,
+        "why": retried.why,
     }
 
 
-def _remember(
-    session: Session, each: Retried, awaited: dict[str, Awaited], others: list[dict[str, Any]]
+def _sort_for_wait(
+    session: Session, retried: Retried, awaited: dict[str, Awaited], others: list[dict[str, Any]]
 ) -> None:
-    """What is to be waited for; and what is not, as there is a result already, or will be none."""
+    """Add to `awaited` if a result is expected, and to `others` if nothing was queued."""
     from labelctl.operations import retry
 
-    photo = each.awaited and retry.known(session.aws.s3, session.stack.bucket, each.awaited)
-    if photo is None or each.outcome != "queued":
-        others.append(_json(each))
+    photo = retried.awaited and retry.known(session.aws.s3, session.stack.bucket, retried.awaited)
+    if photo is None or retried.outcome != "queued":
+        others.append(_json(retried))
     if photo is None:
         return
     before = awaited.get(photo.key)
@@ -150,33 +155,35 @@ def _remember(
         awaited[photo.key] = photo
 
 
-def _summary(session: Session, tally: dict[str, int], unseen: Unseen, nothing_else: bool) -> None:
+def _print_summary(
+    session: Session, tally: dict[str, int], unseen: Unseen, *, retry_all: bool
+) -> None:
     view = session.view
-    warn(session, unseen)
+    warn_about_unread(session, unseen)
     parts = [f"{count:,} {outcome}" for outcome, count in tally.items() if count]
     if parts:
         view.note(", ".join(parts) + ".")
     elif unseen:
-        view.note("Nothing that failed was found.")
+        view.note("No matching failure was found among those that could be read.")
+    elif retry_all:
+        view.note("No photo has failed, and there are no dead letters.")
     else:
-        view.note(
-            "No photo has failed, and there are no dead letters."
-            if nothing_else
-            else "Nothing that failed is meant by that."
-        )
+        view.note("No failure matches.")
     if tally["left"]:
         view.note(
-            f"{counted(tally['left'], 'dead letter')} cannot be read, and would come straight back. "
-            f"To delete such: {session.command('failures --discard')}"
+            f"{counted(tally['left'], 'dead letter')} cannot be read and cannot be retried. "
+            f"To delete unreadable dead letters: {session.command('failures --discard')}"
         )
 
 
-def _wait(session: Session, sent: list[Awaited], timeout: float, told: dict[str, Any]) -> None:
-    from labelctl.cli.commands._wait import awaited
+def _wait(
+    session: Session, sent: list[Awaited], timeout: float, json_extra: dict[str, Any]
+) -> None:
+    from labelctl.cli.commands._wait import wait_and_print
 
-    failed = awaited(session, sent, timeout, told)
+    failed = wait_and_print(session, sent, timeout, json_extra)
     if failed:
         raise PhotosFailedError(
             f"{failed:,} of {counted(len(sent), 'photo')} could not be labelled.",
-            "The reasons are above" + ("; the others are done." if failed < len(sent) else "."),
+            "See the reasons above." + (" The others are done." if failed < len(sent) else ""),
         )

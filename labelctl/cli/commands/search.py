@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from labelctl.labels.search.run import Match
 
 _ORDERS = ("surest", "newest")
-_WIDEST = 24  # of a label's name beside others; longer ones push the rest to the right
+_MAX_NAME = 24  # columns for a label's name in a group; a longer name shifts the rest of its line
 _DATE = "2026-05-01 14:02"
 _CONFIDENCE = "100.0 %"
 
 
-def _order(value: str) -> str:
+def _check_order(value: str) -> str:
     if value not in _ORDERS:
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(_ORDERS)}.")
     return value
@@ -33,15 +33,20 @@ def search(
     context: typer.Context,
     label: Annotated[
         list[str] | None,
-        typer.Argument(metavar="LABEL…", help="What is on the photo: all of these."),
+        typer.Argument(metavar="[LABEL]...", help="Labels that a photo must have, all of them."),
     ] = None,
-    any_label: Annotated[bool, typer.Option("--any", help="Any of the labels is enough.")] = False,
+    any_label: Annotated[
+        bool, typer.Option("--any", help="Find photos with any of the labels.")
+    ] = False,
     without: Annotated[
-        list[str] | None, typer.Option("--not", metavar="LABEL", help="What is not on it.")
+        list[str] | None,
+        typer.Option("--not", metavar="LABEL", help="Exclude photos with this label."),
     ] = None,
     category: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help='A label in it, such as "Animals and Pets".'),
+        typer.Option(
+            metavar="NAME", help='Require a label in this category, e.g. "Animals and Pets".'
+        ),
     ] = None,
     min_confidence: Annotated[
         float,
@@ -49,20 +54,25 @@ def search(
             min=0,
             max=100,
             metavar="PERCENT",
-            help="From which confidence on a label counts, also in --not.",
+            help="Ignore labels below this confidence (applies to --not too).",
         ),
     ] = 0,
     prefix: Prefix = "",
-    limit: Annotated[int, typer.Option(min=1, metavar="COUNT", help="At most so many.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of results.")
+    ] = 100,
     sort: Annotated[
-        str, typer.Option(callback=_order, metavar="|".join(_ORDERS), help="Which come first.")
+        str,
+        typer.Option(
+            callback=_check_order, metavar="|".join(_ORDERS), help="Order of the results."
+        ),
     ] = "surest",
 ) -> None:
-    """Find photos by what is on them.
+    """Find photos by label.
 
-    Case does not matter, and aliases are understood ("cell phone"). --not and --category may be
-    given several times: a photo has a label in each category, and none that is excluded. Of several
-    labels the least sure tells how sure a photo is.
+    Case does not matter, and aliases work ("cell phone"). --not and --category can be repeated: a
+    photo must have a label in each category and none of the excluded labels. With several labels,
+    photos are ranked by the least confident one.
     """
     from labelctl.labels.search import run as core
     from labelctl.labels.search.query import SearchRequest, plan
@@ -82,79 +92,79 @@ def search(
     )
     query = plan(Vocabulary(reader), request)
     for absent in query.absent:
-        view.warn(absent.message, session.options.complete(absent.hint))
+        view.warn(absent.message, session.options.with_flags(absent.hint))
     for text in query.unknown:
-        view.warn(f'No photo has the label "{text}": --not takes nothing away.')
+        view.warn(f'No photo has the label "{text}", so --not "{text}" excludes nothing.')
     for group in query.groups:
         if group.labels <= query.without:
-            raise UsageError(f"{group.name} is both asked for and excluded.", "Choose one of them.")
+            raise UsageError(f"{group.name} is both required and excluded.", "Remove one of them.")
     searching = core.Search(reader, aws.s3, stack.bucket, query)
-    told, more = 0, False
+    shown, more = 0, False
     with view.meter("Searching") as meter, closing(searching.matches(limit + 1)) as matches:
         for match in matches:
-            if told == limit:
+            if shown == limit:
                 more = True
-                continue  # it was the last; the search ends by itself, and the bill is whole
-            if not told and view.mode == "table":
+                continue  # the last match: lets the search end and add up what it has read
+            if not shown and view.mode == "table":
                 view.stream(None, _titles(query))
-            told += 1
+            shown += 1
             plain = view.mode == "plain"
             value = {"kind": "photo", **match.as_json()}
             view.stream(value, _fields(match) if plain else _row(match, query))
-            meter.update(told, words=f"of {searching.looked:,} looked at")
-    if view.mode == "json":  # so that a program knows that this is all, or not
-        view.stream({"kind": "summary", "photos": told, "more": more}, ())
-    if not told:
-        view.note(_nothing(query))
+            meter.update(shown, detail=f"of {searching.looked:,} photos read")
+    if view.mode == "json":  # marks the end, and whether there is more
+        view.stream({"kind": "summary", "photos": shown, "more": more}, ())
+    if not shown:
+        view.note(_empty_message(query))
     if more:
-        view.note("… and more: --limit COUNT shows them.")
+        view.note("More results: raise --limit.")
     if session.options.verbose:
         view.note(f"Read: {searching.spent}.")
 
 
 def _titles(query: Query) -> list[str | Cell]:
-    """Every column but the last has a width that is known before the first photo is found."""
-    groups = [_name(group).ljust(_width(group)) for group in query.groups]
+    """The column titles. The widths must be known before the first photo is found."""
+    groups = [_title(group).ljust(_width(group)) for group in query.groups]
     return [Cell(title, "bold") for title in (*groups, "Uploaded".ljust(len(_DATE)), "Photo")]
 
 
 def _row(match: Match, query: Query) -> list[str | Cell]:
     cells: list[str | Cell] = []
     for group, found in zip(query.groups, match.found, strict=True):
-        surest = found[0]
-        confidence = f"{surest.confidence:5.1f} %"
-        many = len(group.words) > 1
-        told = f"{surest.name.ljust(_names(group))} {confidence}" if many else confidence
-        cells.append(Cell(told.ljust(_width(group)), "green"))
+        best = found[0]
+        text = f"{best.confidence:5.1f} %"
+        if len(group.words) > 1:
+            text = f"{best.name.ljust(_name_width(group))} {text}"
+        cells.append(Cell(text.ljust(_width(group)), "green"))
     uploaded = datetime.fromisoformat(match.uploaded_at).astimezone()
     return [*cells, Cell(f"{uploaded:%Y-%m-%d %H:%M}", "dim"), Cell(match.image, "bold")]
 
 
-def _name(group: Group) -> str:
-    if len(group.name) <= 2 * _WIDEST:
+def _title(group: Group) -> str:
+    if len(group.name) <= 2 * _MAX_NAME:
         return group.name
-    return f"{group.name[: 2 * _WIDEST - 1]}…"
+    return f"{group.name[: 2 * _MAX_NAME - 1]}…"
 
 
-def _names(group: Group) -> int:
-    return min(_WIDEST, max(len(word.name) for word in group.words))
+def _name_width(group: Group) -> int:
+    return min(_MAX_NAME, max(len(word.name) for word in group.words))
 
 
 def _width(group: Group) -> int:
-    label = _names(group) + 1 if len(group.words) > 1 else 0
-    return max(label + len(_CONFIDENCE), len(_name(group)))
+    label = _name_width(group) + 1 if len(group.words) > 1 else 0
+    return max(label + len(_CONFIDENCE), len(_title(group)))
 
 
 def _fields(match: Match) -> list[str | Cell]:
-    """The photo, when it was uploaded, and its labels, each a name and a confidence."""
-    labels = dict.fromkeys(each for group in match.found for each in group)
-    pairs = [(each.name, f"{each.confidence:.1f}") for each in labels]
+    """The fields of a plain line: key, upload time, and each label's name and confidence."""
+    labels = dict.fromkeys(label for group in match.found for label in group)
+    pairs = [(label.name, f"{label.confidence:.1f}") for label in labels]
     return [match.image, match.uploaded_at, *(field for pair in pairs for field in pair)]
 
 
-def _nothing(query: Query) -> str:
+def _empty_message(query: Query) -> str:
     groups = " and ".join(group.name for group in query.groups)
-    sure = f" with at least {float(query.least):g} %" if query.least else ""
+    at_least = f" with at least {float(query.least):g} % confidence" if query.least else ""
     where = f' under "{query.prefix}"' if query.prefix else ""
     without = f" but not {' or '.join(sorted(query.without))}" if query.without else ""
-    return f"No photo{where} shows {groups}{without}{sure}."
+    return f"No photo{where} shows {groups}{without}{at_least}."

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.cli.commands._open_file import open_file
-from labelctl.cli.commands.labels import raise_unless_labelled, tell_which, warn_if_truncated
+from labelctl.cli.commands.labels import (
+    note_resolved_key,
+    raise_unless_labelled,
+    warn_if_truncated,
+)
 from labelctl.cli.options import ImageKey
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
@@ -24,8 +28,8 @@ if TYPE_CHECKING:
     from labelctl.cli.terminal_image import Screen
     from labelctl.labels.results import Label, Photo
 
-_LONGEST = 2048
-"""Pixels a side that a saved picture has at the most: sharp on a screen, and small enough to send."""
+_MAX_SIDE = 2048
+"""The longer side of a saved picture, in pixels: sharp on a screen, and small enough to send."""
 
 
 def show(
@@ -36,24 +40,25 @@ def show(
         typer.Option(
             "-o",
             metavar="FILE",
-            help="Where to save it, as .png or .jpg. [default: KEY-labels.jpg or .png, here]",
+            help="Output file, .png or .jpg. [default: KEY-labels.jpg or KEY-labels.png]",
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the saved picture.")] = False,
     terminal: Annotated[
         bool,
         typer.Option(
-            "--terminal", help="Show it in this terminal; saved only with -o or --open as well."
+            "--terminal",
+            help="Show the picture in this terminal, and save it only with -o or --open.",
         ),
     ] = False,
     min_confidence: Annotated[
         float,
         typer.Option(
-            min=0, max=100, metavar="PERCENT", help="Draw labels of at least this confidence."
+            min=0, max=100, metavar="PERCENT", help="Draw labels with at least this confidence."
         ),
     ] = 0,
 ) -> None:
-    """Draw a photo's labels on it: boxes with their names."""
+    """Draw a photo's labels on it, as boxes with names."""
     from labelctl.labels import results
     from labelctl.photos import versions
     from labelctl.render import pictures
@@ -66,58 +71,67 @@ def show(
         save.check(file)
     stack, aws = session.stack, session.aws
     sent = versions.resolve(aws.s3, stack.bucket, image)
-    tell_which(session, image, sent.key)
+    note_resolved_key(session, image, sent.key)
     with view.meter(f"Drawing {sent.key}"):
         photo = results.read(session.reader, sent)
-        labels = [_sure(label, min_confidence) for label in photo.at_least(min_confidence).labels]
-        with _telling(photo):
+        labels = [
+            _confident_boxes(label, min_confidence)
+            for label in photo.at_least(min_confidence).labels
+        ]
+        with _explaining_failure(photo):
             content = pictures.get(aws.s3, stack.bucket, sent)
         target = save.target(file, sent.key, pictures.is_png(content))
         keep = bool(file or open_ or not screen)
         if keep:
             save.check(target)
-        with _telling(photo, f'The photo "{sent.key}" cannot be drawn: '):
-            picture = pictures.upright(content, _LONGEST)
-        drawn = annotate.draw(picture, labels, _note(photo))
+        with _explaining_failure(photo, f'The photo "{sent.key}" cannot be drawn: '):
+            picture = pictures.upright(content, _MAX_SIDE)
+        drawn = annotate.draw(picture, labels, _caption(photo))
         if keep:
             save.save(drawn, target)
     if screen:
-        _show_here(session, screen, picture, labels, _note(photo))
+        _show_in_terminal(session, screen, picture, labels, _caption(photo))
     if keep:
-        _tell(session, photo, target, drawn)
+        _print_result(session, photo, target, drawn)
     if open_:
         open_file(session, target)
     warn_if_truncated(session, photo)
     raise_unless_labelled(session, photo, f"`labelctl labels {quoted(sent.key)} --wait`")
 
 
-def _sure(label: Label, confidence: float) -> Label:
-    """The label without the boxes that are less sure than it is."""
-    return replace(label, boxes=tuple(box for box in label.boxes if box.confidence >= confidence))
+def _confident_boxes(label: Label, min_confidence: float) -> Label:
+    """The label with only those boxes that have at least this confidence."""
+    boxes = tuple(box for box in label.boxes if box.confidence >= min_confidence)
+    return replace(label, boxes=boxes)
 
 
 @contextmanager
-def _telling(photo: Photo, instead: str = "") -> Iterator[None]:
-    """Of a photo that failed and cannot be shown either, the reason is told that `labels` tells."""
+def _explaining_failure(photo: Photo, prefix: str = "") -> Iterator[None]:
+    """Put `prefix` before the error's message; for a failed photo, give the recorded reason."""
     try:
         yield
     except PhotosFailedError as error:
-        message = f"{instead}{error.message}"
+        message = f"{prefix}{error.message}"
         if photo.status == "failed":
             message = f'The photo "{photo.image}" could not be labelled: {photo.reason}'
-            message += " Its picture cannot be shown, either."
+            message += " It cannot be shown either."
         raise PhotosFailedError(message, error.hint) from error
 
 
-def _note(photo: Photo) -> str:
+def _caption(photo: Photo) -> str:
     if photo.status == "failed":
         return f"Could not be labelled: {photo.reason}"
     return "Waiting to be labelled." if photo.status == "pending" else ""
 
 
-def _tell(session: Session, photo: Photo, target: Path, drawn: Image.Image) -> None:
-    told = {"image": photo.image, "status": photo.status, "file": str(target)}
-    value = {**told, "width": drawn.width, "height": drawn.height}
+def _print_result(session: Session, photo: Photo, target: Path, drawn: Image.Image) -> None:
+    value = {
+        "image": photo.image,
+        "status": photo.status,
+        "file": str(target),
+        "width": drawn.width,
+        "height": drawn.height,
+    }
     size = f"{drawn.width:,} x {drawn.height:,}"
     plain = session.view.mode == "plain"
     columns = (Column("Photo", style="bold"), Column("Saved as"), Column("Pixels", right=True))
@@ -132,17 +146,17 @@ def _screen(session: Session) -> Screen:
     columns, rows = session.view.room_for_pictures()
     from labelctl.cli import terminal_image
 
-    return terminal_image.look(columns, rows)
+    return terminal_image.detect(columns, rows)
 
 
-def _show_here(
-    session: Session, screen: Screen, picture: Image.Image, labels: list[Label], note: str
+def _show_in_terminal(
+    session: Session, screen: Screen, picture: Image.Image, labels: list[Label], caption: str
 ) -> None:
     from labelctl.render.drawing import annotate
 
     small = annotate.fitted(picture, screen.size)
     if screen.fine:
-        drawn = annotate.fitted(annotate.draw(small, labels, note), screen.size)
+        drawn = annotate.fitted(annotate.draw(small, labels, caption), screen.size)
         session.view.picture(screen.rendered(drawn))
         return
     session.view.picture(screen.rendered(annotate.sketch(small, labels)))
@@ -151,4 +165,4 @@ def _show_here(
         for names, confidence, color in annotate.legend(labels)
     ]
     cells += [f"{label.name} {label.confidence:.0f} %" for label in labels if not label.boxes]
-    session.view.flow(cells + ([Cell(note, "yellow")] if note else []))
+    session.view.flow(cells + ([Cell(caption, "yellow")] if caption else []))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Bar, Cell, Column, Table
 from labelctl.cli.session import Session
 from labelctl.text import counted
@@ -16,8 +16,8 @@ from labelctl.text import counted
 if TYPE_CHECKING:
     from labelctl.labels.stats import Stats
 
-_MOST = 15  # rows of a section on a terminal; a pipe and JSON get all
-_SHORTEST, _LONGEST = 11, 30  # columns for names, so that all bars stand below each other
+_MAX_ROWS = 15  # of a section on a terminal; plain and JSON output have all
+_MIN_NAME, _MAX_NAME = 11, 30  # columns for names, the same in all sections to align the bars
 _STATES = {"labelled": "green", "failed": "red", "pending": "yellow"}
 
 
@@ -34,63 +34,63 @@ def stats(
     stack, aws, view, reader = session.stack, session.aws, session.view, session.reader
     with view.meter("Counting") as meter:
         tally = core.Tally()
-        there = listing.objects(aws.s3, stack.bucket, prefix)
-        for page in listing.photos(reader, there, *core.ATTRIBUTES):
+        objects = listing.objects(aws.s3, stack.bucket, prefix)
+        for page in listing.photos(reader, objects, *core.ATTRIBUTES):
             tally.add(page)
             meter.update(tally.photos)
-    told = tally.stats()
+    counts = tally.stats()
     if view.mode == "plain":
-        view.show(None, Table((), list(_lines(told))))
+        view.show(None, Table((), list(_lines(counts))))
     else:
-        view.show(told.as_json(), *_tables(told))
+        view.show(counts.as_json(), *_tables(counts))
     if not tally.photos:
-        where = f' whose keys begin with "{prefix}"' if prefix else ""
-        view.note(f"There are no photos{where}.")
+        view.note(no_keys(prefix) if prefix else "There are no photos.")
     if session.options.verbose:
         view.note(f"Read: {reader.spent}.")
 
 
-def _lines(told: Stats) -> Iterator[list[str]]:
-    """Everything, a line each: what is counted, of what, how many."""
-    yield from (["photos", state, str(count)] for state, count in told.photos.items())
-    yield from (["label", name, str(count)] for name, count in told.labels.items())
-    for number, count in enumerate(told.confidence):
+def _lines(stats: Stats) -> Iterator[list[str]]:
+    """The plain output: the kind of count, what is counted, and the count."""
+    yield from (["photos", state, str(count)] for state, count in stats.photos.items())
+    yield from (["label", name, str(count)] for name, count in stats.labels.items())
+    for number, count in enumerate(stats.confidence):
         yield ["confidence", f"{number * 10}-{number * 10 + 10}", str(count)]
-    yield from (["category", name, str(count)] for name, count in told.categories.items())
-    yield from (["failure", each.error, str(each.photos), each.reason] for each in told.failures)
-    yield from (["day", day, str(count)] for day, count in told.days.items())
+    yield from (["category", name, str(count)] for name, count in stats.categories.items())
+    yield from (["failure", each.error, str(each.photos), each.reason] for each in stats.failures)
+    yield from (["day", day, str(count)] for day, count in stats.days.items())
 
 
-def _tables(told: Stats) -> Iterator[Table]:
-    """A section for each thing that there is."""
-    every, labelled = sum(told.photos.values()), told.photos["labelled"]
-    if not every:
+def _tables(stats: Stats) -> Iterator[Table]:
+    """A section for each kind of count that is not empty."""
+    total, labelled = sum(stats.photos.values()), stats.photos["labelled"]
+    if not total:
         return
-    names = (*islice(told.labels, _MOST), *islice(told.categories, _MOST))
+    names = (*islice(stats.labels, _MAX_ROWS), *islice(stats.categories, _MAX_ROWS))
     width = (
-        min(max(map(len, names), default=0), _LONGEST),
-        len(f"{max(every, *told.confidence):,}"),
+        min(max(map(len, names), default=0), _MAX_NAME),
+        len(f"{max(total, *stats.confidence):,}"),
     )
-    yield _bars(counted(every, "photo"), told.photos, every, width, _STATES)
-    if told.labels:
-        yield _bars(_commonest("Labels", told.labels), told.labels, labelled, width)
-        spread = {
+    yield _bars(counted(total, "photo"), stats.photos, total, width, _STATES)
+    if stats.labels:
+        yield _bars(_top("Labels", stats.labels), stats.labels, labelled, width)
+        ranges = {
             f"{number * 10} to {number * 10 + 10} %": count
-            for number, count in enumerate(told.confidence)
+            for number, count in enumerate(stats.confidence)
         }
-        found = sum(told.confidence)
-        first = next(number for number, count in enumerate(told.confidence) if count)
-        shown = dict(islice(spread.items(), first, None))
-        yield _bars(f"How sure {counted(found, 'label')} are", shown, found, width)
-    if told.categories:
-        yield _bars(_commonest("Categories", told.categories), told.categories, labelled, width)
-    if told.failures:
-        yield _failures(told)
-    if told.days:
-        latest = dict(islice(told.days.items(), max(len(told.days) - _MOST, 0), None))
-        title = "Labelled each day (UTC)"
-        if len(told.days) > _MOST:
-            title += f", the latest {_MOST} of {len(told.days):,}"
+        label_total = sum(stats.confidence)
+        first = next(number for number, count in enumerate(stats.confidence) if count)
+        shown = dict(islice(ranges.items(), first, None))
+        title = f"Confidence of {counted(label_total, 'label')}"
+        yield _bars(title, shown, label_total, width)
+    if stats.categories:
+        yield _bars(_top("Categories", stats.categories), stats.categories, labelled, width)
+    if stats.failures:
+        yield _failures(stats)
+    if stats.days:
+        latest = dict(islice(stats.days.items(), max(len(stats.days) - _MAX_ROWS, 0), None))
+        title = "Labelled per day (UTC)"
+        if len(stats.days) > _MAX_ROWS:
+            title += f", latest {_MAX_ROWS} of {len(stats.days):,}"
         yield _bars(title, latest, labelled, width)
 
 
@@ -101,8 +101,8 @@ def _bars(
     width: tuple[int, int],
     styles: Mapping[str, str] | None = None,
 ) -> Table:
-    """The first counts, each with its share of a total and a bar, of which the longest is full."""
-    shown = list(islice(counts.items(), _MOST))
+    """The first counts, each with its share of the total and a bar. The longest bar is full."""
+    shown = list(islice(counts.items(), _MAX_ROWS))
     longest = max((count for _, count in shown), default=0) or 1
     rows: list[list[str | Cell | Bar]] = [
         [
@@ -114,7 +114,7 @@ def _bars(
         for name, count in shown
     ]
     columns = (
-        Column("", width=max(width[0], _SHORTEST)),
+        Column("", width=max(width[0], _MIN_NAME)),
         Column("", right=True, width=width[1]),
         Column("", right=True, width=len("100.0 %")),
         Column("", bars=True),
@@ -122,12 +122,14 @@ def _bars(
     return Table(columns, rows, title=title)
 
 
-def _commonest(title: str, counts: Mapping[str, int]) -> str:
-    return title if len(counts) <= _MOST else f"{title}, the commonest {_MOST} of {len(counts):,}"
+def _top(title: str, counts: Mapping[str, int]) -> str:
+    if len(counts) <= _MAX_ROWS:
+        return title
+    return f"{title}, top {_MAX_ROWS} of {len(counts):,}"
 
 
-def _failures(told: Stats) -> Table:
-    shown = told.failures[:_MOST]
+def _failures(stats: Stats) -> Table:
+    shown = stats.failures[:_MAX_ROWS]
     return Table(
         columns=(Column("", right=True), Column("", style="red")),
         rows=[(f"{each.photos:,}", each.reason) for each in shown],

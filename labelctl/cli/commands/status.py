@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 
 
 def status(context: typer.Context) -> None:
-    """Show settings, photos, queues and the last errors."""
+    """Show settings, photo counts, queues and recent errors."""
     from labelctl.operations import status as core
 
     session = Session.of(context)
     stack = session.stack
-    with session.view.meter("Asking"):
+    with session.view.meter("Reading status"):
         now = core.read(session.aws, stack)
     session.view.show(_json(stack, now, session), *_tables(stack, now, session))
     if session.options.verbose:
         for each in now.unknown:
-            session.view.note(f"Not known: {each}")
+            session.view.note(f"Unknown: {each}")
     if session.view.mode != "json":
         for concern in now.concerns:
-            command = session.options.complete(concern.command)
+            command = session.options.with_flags(concern.command)
             session.view.warn(concern.message, f"Next: {command}")
 
 
 def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     settings = stack.settings
     plain = session.view.mode == "plain"
-    wrong = "red" if now.failed else ""
-    dead = "red" if now.dead_letters.depth else ""
+    failed_style = "red" if now.failed else ""
+    dead_style = "red" if now.dead_letters.depth else ""
     place = "local cloud" if session.options.local else session.aws.region or ""
     rows: list[tuple[str, str | Cell]] = [
         ("stack", f"{stack.name} ({place})"),
         ("state", f"{stack.status}, {_local(stack.updated or stack.created)}"),
         ("labelled", f"{now.labelled:,}"),
-        ("failed", Cell(f"{now.failed:,}", wrong)),
+        ("failed", Cell(f"{now.failed:,}", failed_style)),
         ("waiting", f"{now.queue.depth:,}"),
-        ("of them in progress", f"{now.queue.in_flight:,}"),
+        ("in progress", f"{now.queue.in_flight:,}"),
         *_waiting_since(now),
-        ("dead letters", Cell(f"{now.dead_letters.depth:,}", dead)),
+        ("dead letters", Cell(f"{now.dead_letters.depth:,}", dead_style)),
         ("min confidence", f"{settings.min_confidence:g} %"),
         ("max labels", f"{settings.max_labels:,}"),
         ("concurrency", f"{settings.concurrency}"),
@@ -62,19 +62,19 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
         ("table", stack.table),
         ("function", stack.outputs.get("Function", "")),
     ]
-    troubles = Table(
-        columns=(Column("When"), Column("Photo"), Column("Trouble", style="red")),
+    errors = Table(
+        columns=(Column("Time"), Column("Photo"), Column("Error", style="red")),
         rows=[
             (
-                f"trouble {line.at}" if plain else _local(datetime.fromisoformat(line.at)),
+                f"error {line.at}" if plain else _local(datetime.fromisoformat(line.at)),
                 line.image or "",
                 f"{line.status.replace('_', ' ')}: {line.reason}",
             )
             for line in now.troubles
         ],
-        title="The function's last errors",
+        title="Recent function errors",
     )
-    return [Table(columns=(Column("", style="bold"), Column("")), rows=rows), troubles]
+    return [Table(columns=(Column("", style="bold"), Column("")), rows=rows), errors]
 
 
 def _waiting_since(now: Status) -> list[tuple[str, str]]:
@@ -108,7 +108,7 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         "dead_letters": asdict(now.dead_letters),
         "errors": [asdict(line) for line in now.troubles],
         "warnings": [
-            asdict(concern) | {"command": session.options.complete(concern.command)}
+            asdict(concern) | {"command": session.options.with_flags(concern.command)}
             for concern in now.concerns
         ],
         "outputs": dict(stack.outputs),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.options import Patience, Wait
+from labelctl.cli.options import Wait, WaitTimeout
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
 from labelctl.errors import NotFoundError, PhotosFailedError, UsageError
@@ -31,23 +31,23 @@ _STYLES = {
 def upload(
     context: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Photos, and folders of them.")
+        list[Path], typer.Argument(metavar="PATH...", help="Photos, and folders of photos.")
     ],
     prefix: Annotated[
-        str, typer.Option(help="Put before each key, such as holiday/.", metavar="TEXT")
+        str, typer.Option(help="Put TEXT before each key, e.g. holiday/.", metavar="TEXT")
     ] = "",
     wait: Wait = False,
-    timeout: Patience = 600,
+    timeout: WaitTimeout = 600,
 ) -> None:
-    """Upload photos, to be labelled. Unchanged ones are not sent again.
+    """Upload photos for labelling. Unchanged photos are not sent again.
 
-    A photo's key is its name, or in a folder its way within the folder: a/1.jpg is 1.jpg after
-    `upload a`, and a/1.jpg after `upload a --prefix a/`. A photo replaces another with its key.
+    A photo's key is its file name, or its path relative to the uploaded folder: a/1.jpg becomes 1.jpg
+    with `upload a`, and a/1.jpg with `upload a --prefix a/`. A photo replaces one with the same key.
     """
-    send(Session.of(context), paths, prefix, wait=wait, timeout=timeout)
+    execute(Session.of(context), paths, prefix, wait=wait, timeout=timeout)
 
 
-def send(
+def execute(
     session: Session,
     paths: list[Path],
     prefix: str,
@@ -57,21 +57,22 @@ def send(
     show: Callable[[Photo], None] | None = None,
     not_sent: list[dict[str, Any]] | None = None,
 ) -> None:
-    """The command itself. With `wait`, `show` takes each photo that is done instead of printing it.
+    """Upload photos, print each result and, with `wait`, the labels.
 
-    `not_sent` collects the files that were refused, as JSON has them.
+    If `show` is given, it is called with each finished photo instead of printing it. Files that were
+    not sent are appended to `not_sent`, as in the JSON output.
     """
     from labelctl.photos import upload as core
     from labelctl.photos import versions
 
     view = session.view
     if prefix.startswith("/"):
-        raise UsageError(f'--prefix "{prefix}" begins with a slash.', "Keys do not; leave it out.")
+        raise UsageError(f'--prefix "{prefix}" starts with a slash.', "Remove the slash.")
     if not any(map(core.is_there, paths)):
         names = ", ".join(f'"{path}"' for path in paths)
         raise NotFoundError(
-            f"There is no file or folder {names}.",
-            "Paths are taken from the folder you are in." if not paths[0].is_absolute() else "",
+            f"No such file or folder: {names}.",
+            "Paths are relative to the current folder." if not paths[0].is_absolute() else "",
         )
     stack, s3 = session.stack, session.aws.s3
     sent: list[versions.Awaited] = []
@@ -81,38 +82,39 @@ def send(
         with view.meter("Uploading") as meter:
             for result in core.upload(s3, stack.bucket, core.find(paths, prefix)):
                 tally[result.outcome] += 1
-                _tell(session, result, wait)
+                _print_sent(session, result, wait)
                 if wait and result.ok:
                     sent.append(versions.Awaited(result.key, result.version_id, result.etag))
                 if view.mode == "json" and wait and not result.ok:
                     not_sent.append(_json(result))
-                meter.update(sum(tally.values()), words=result.key)
+                meter.update(sum(tally.values()), detail=result.key)
     except KeyboardInterrupt:
-        view.note("Interrupted. The same command goes on with the rest.")
+        view.note("Interrupted. Run the same command to resume.")
         raise
-    every = sum(tally.values())
-    if not every:
+    total = sum(tally.values())
+    if not total:
+        names = ", ".join(f'"{path}"' for path in paths)
         raise NotFoundError(
-            f"There are no photos in {', '.join(map(str, paths))}.",
-            "Photos are JPEG or PNG files, whatever their names; folders are searched to the bottom.",
+            f"There are no photos in {names}.",
+            "Photos are JPEG or PNG files, whatever their names. Subfolders are searched too.",
         )
-    _summary(session, tally)
+    _print_summary(session, tally)
     if wait:
-        from labelctl.cli.commands._wait import awaited
+        from labelctl.cli.commands._wait import wait_and_print
 
-        tally["failed"] += awaited(session, sent, timeout, {"not_sent": not_sent}, show)
+        tally["failed"] += wait_and_print(session, sent, timeout, {"not_sent": not_sent}, show)
     elif tally["uploaded"] or tally["replaced"]:
-        view.note(f"Next: {session.command('status')}, or the same upload with --wait.")
+        view.note(f"Next: {session.command('status')}, or repeat the upload with --wait.")
     bad = tally["refused"] + tally["failed"]
     if bad:
         raise PhotosFailedError(
-            f"{bad:,} of {counted(every, 'photo')} could not be {'labelled' if wait else 'uploaded'}.",
-            "The reasons are above" + ("; the others are done." if bad < every else "."),
+            f"{bad:,} of {counted(total, 'photo')} could not be {'labelled' if wait else 'uploaded'}.",
+            "See the reasons above." + (" The others are done." if bad < total else ""),
         )
 
 
-def _tell(session: Session, result: Result, wait: bool) -> None:
-    """A line for each file. With --wait the result is the labels, so this goes along the way."""
+def _print_sent(session: Session, result: Result, wait: bool) -> None:
+    """Print a line per file. With --wait the result is the labels, and this is only progress."""
     view = session.view
     name = result.key if result.ok else str(result.path)
     cells: list[str | Cell] = [result.outcome, name]
@@ -139,6 +141,6 @@ def _json(result: Result) -> dict[str, Any]:
     }
 
 
-def _summary(session: Session, tally: dict[str, int]) -> None:
+def _print_summary(session: Session, tally: dict[str, int]) -> None:
     parts = [f"{count:,} {outcome}" for outcome, count in tally.items() if count]
     session.view.note(", ".join(parts) + ".")

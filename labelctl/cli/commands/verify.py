@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
 from labelctl.errors import InconsistentError
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from labelctl.operations.verify.findings import Finding, Summary
 
 _STYLES = {"orphaned": "yellow", "unused": "yellow"}
-_SHOWN = {
+_KIND_NAMES = {
     "missing": "missing",
-    "dead_letter": "given up",
+    "dead_letter": "dead-lettered",
     "stale": "stale",
     "orphaned": "orphaned",
     "unindexed": "not in the index",
@@ -36,25 +36,23 @@ def verify(
         bool,
         typer.Option(
             "--repair",
-            help="Requeue missing photos, and remove results of deleted ones. With --index: also"
-            " repair the index.",
+            help="Requeue missing photos and remove orphaned records. With --index: also repair the"
+            " index.",
         ),
     ] = False,
-    index: Annotated[
-        bool, typer.Option("--index", help="Also check the index that searches use.")
-    ] = False,
+    index: Annotated[bool, typer.Option("--index", help="Also check the search index.")] = False,
     overdue: Annotated[
         float | None,
         typer.Option(
             min=0,
             metavar="HOURS",
-            help="A photo that has waited longer is missing, even if the queue is not empty; 0 waits"
-            " for nothing. Default: the stack's --alarm-age.",
+            help="Treat photos that have waited longer as missing, even if the queue is not empty"
+            " (0: all). Default: the stack's --alarm-age.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Check that every photo has its result, and nothing else has one."""
+    """Check that every photo has a result, and every result a photo."""
     from labelctl.operations.verify import findings
     from labelctl.operations.verify import verify as core
 
@@ -69,22 +67,23 @@ def verify(
         with closing(steps), view.meter("Verifying") as meter:
             for step in steps:
                 if isinstance(step, findings.Progress):
-                    meter.update(step.done, total=step.total, words=step.message)
+                    meter.update(step.done, total=step.total, detail=step.message)
                 elif isinstance(step, findings.Summary):
                     summary = step
                 else:
-                    _show(session, step)
+                    _print_finding(session, step)
     except KeyboardInterrupt:
         more = " A few more photos than shown may be queued, which is harmless." if repair else ""
         view.note(f"Interrupted. Run the same command to start over.{more}")
         raise
     assert summary is not None  # it always comes last
-    again = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
-    again += (" --index" if index else "") + ("" if overdue is None else f" --overdue {overdue:g}")
-    _sum_up(session, summary, prefix, again)
+    command = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
+    command += " --index" if index else ""
+    command += "" if overdue is None else f" --overdue {overdue:g}"
+    _print_summary(session, summary, prefix, command)
 
 
-def _show(session: Session, finding: Finding) -> None:
+def _print_finding(session: Session, finding: Finding) -> None:
     view = session.view
     cells: list[str | Cell] = [finding.kind, finding.image, finding.detail]
     if view.mode == "table":
@@ -97,8 +96,11 @@ def _show(session: Session, finding: Finding) -> None:
     view.stream(vars(finding), cells)
 
 
-def _sum_up(session: Session, summary: Summary, prefix: str, again: str) -> None:
-    """The numbers, and what to do next. Raises InconsistentError for problems that remain."""
+def _print_summary(session: Session, summary: Summary, prefix: str, command: str) -> None:
+    """Print the counts and what to do next. Raises InconsistentError for remaining problems.
+
+    `command` repeats this check.
+    """
     view = session.view
     if view.mode == "json":
         view.stream({"kind": "summary", **_json(summary)}, ())
@@ -112,21 +114,23 @@ def _sum_up(session: Session, summary: Summary, prefix: str, again: str) -> None
             f"{counted(problems, 'problem')} repaired, or queued for repair."
             " Check again when the queue is empty:"
         )
-        view.command(session.options.complete(again))
+        view.command(session.options.with_flags(command))
     elif problems:
-        kinds = ", ".join(f"{count:,} {_SHOWN[kind]}" for kind, count in summary.problems.items())
-        raise InconsistentError(f"Problems: {kinds}.", f"Repair them: {again} --repair")
+        kinds = ", ".join(
+            f"{count:,} {_KIND_NAMES[kind]}" for kind, count in summary.problems.items()
+        )
+        raise InconsistentError(f"Problems: {kinds}.", f"Repair them: {command} --repair")
     if summary.unseen and summary.waiting:
         raise InconsistentError(
-            "Photos that wait may have been given up: not all dead letters could be read.",
-            f"Check again in a few minutes: {again}",
+            "Waiting photos may be dead letters, not all of which could be read.",
+            f"Check again in a few minutes: {command}",
         )
 
 
 def _sentences(summary: Summary, prefix: str) -> Iterator[str]:
-    """How the photos stand."""
+    """The counts in sentences."""
     if prefix and not (summary.photos or summary.removals or summary.problems):
-        yield f'There is no photo whose key begins with "{prefix}".'
+        yield no_keys(prefix)
         return
     counts = [f"{summary.labelled:,} labelled", f"{summary.failed:,} failed"]
     if summary.waiting:
@@ -135,9 +139,9 @@ def _sentences(summary: Summary, prefix: str) -> Iterator[str]:
     yield f"{counted(summary.photos, 'photo')}: {', '.join(counts)}.{found}"
     if summary.removals:
         removed = counted(summary.removals, "deleted photo")
-        yield f"The results of {removed} are still to be removed."
+        yield f"The results of {removed} have not been removed yet."
     if (summary.waiting or summary.removals) and not summary.repaired:
-        yield "Check again when the queue is empty: what waits may still turn out to be lost."
+        yield "Check again when the queue is empty: waiting photos may turn out to be missing."
 
 
 def _json(summary: Summary) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command line itself: options, errors and exit codes, help. What commands do is told elsewhere."""
+"""The command line: common options, errors and exit codes, help. Other modules test the commands."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ def run(capsys):
 
 
 @pytest.fixture
-def meanwhile(monkeypatch):
-    """Has each command do this, in place of its work."""
+def replace_commands(monkeypatch):
+    """Replaces what every command does by a function, which gets the context."""
 
-    def instead(does):
-        monkeypatch.setattr(Session, "of", lambda context: does(context))
+    def replace(function):
+        monkeypatch.setattr(Session, "of", function)
 
-    return instead
+    return replace
 
 
 @pytest.fixture
-def options(meanwhile):
-    """The options that a command is handed."""
-    handed = []
+def options(replace_commands):
+    """Parses a command line; returns the options that the command would get."""
+    parsed = []
 
     def take(context):
-        handed.append(options_of(context))
+        parsed.append(options_of(context))
         raise typer.Exit
 
-    meanwhile(take)
+    replace_commands(take)
 
-    def given(*arguments):
+    def parse(*arguments):
         assert app.run(list(arguments)) == 0
-        return handed.pop()
+        return parsed.pop()
 
-    return given
+    return parse
 
 
 def root():
@@ -94,20 +94,20 @@ def test_options_go_before_or_after_the_commands_name(options, arguments):
     assert options(*arguments) == Options("a", "p", "eu-west-1", False, "json", True, True)
 
 
-def test_the_later_one_wins(options):
+def test_the_later_option_wins(options):
     assert options("--stack", "a", "status", "--stack", "b").stack == "b"
     assert options("--stack", "a", "status", "--quiet").stack == "a"
     assert options("-o", "json", "status", "-oplain").output == "plain"
     assert options("status", "--stack", "a", "--stack", "b").stack == "b"
 
 
-def test_one_run_leaves_nothing_for_the_next(options):
+def test_runs_do_not_share_options(options):
     assert options("--local", "--quiet", "status").local
     assert options("status") == Options()
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES", "on"])
-def test_the_environment_is_heeded(options, monkeypatch, value):
+def test_the_environment_sets_defaults(options, monkeypatch, value):
     monkeypatch.setenv("LABELCTL_LOCAL", value)
     monkeypatch.setenv("LABELCTL_STACK", "mine")
     assert options("status") == Options(stack="mine", local=True)
@@ -115,17 +115,17 @@ def test_the_environment_is_heeded(options, monkeypatch, value):
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "no"])
-def test_the_environment_can_say_no(options, monkeypatch, value):
+def test_the_environment_can_turn_the_local_cloud_off(options, monkeypatch, value):
     monkeypatch.setenv("LABELCTL_LOCAL", value)
     monkeypatch.setenv("LABELCTL_STACK", "")
     assert options("status") == Options()
 
 
 @pytest.mark.parametrize("option", ["--profile", "--region"])
-def test_the_local_cloud_has_one_account_and_one_region(run, monkeypatch, option):
+def test_profile_and_region_exclude_the_local_cloud(run, monkeypatch, option):
     code, out, err = run("status", "--local", option, "p")
     assert (code, out) == (2, "")
-    assert err.startswith(f"Error: {option} does not go with the local cloud")
+    assert err.startswith(f"Error: {option} cannot be used with the local cloud.")
     monkeypatch.setenv("LABELCTL_LOCAL", "1")
     code, _, err = run(option, "p", "status")
     assert code == 2
@@ -133,7 +133,7 @@ def test_the_local_cloud_has_one_account_and_one_region(run, monkeypatch, option
 
 
 def test_a_switch_that_is_neither_on_nor_off_is_refused(run, monkeypatch):
-    """Taken for off, it would turn a try on the laptop into one on a paid account."""
+    """Treated as off, a typo would run a local experiment on a paid account."""
     monkeypatch.setenv("LABELCTL_LOCAL", "banana")
     code, _, err = run("status")
     assert code == 2
@@ -141,18 +141,18 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(run, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", "a_b", "1a", "a b", "arn:aws:x", "a" * 119, "a\n"])
-def test_a_name_that_no_stack_can_have(run, name):
+def test_invalid_stack_names(run, name):
     code, _, err = run("status", "--stack", name)
     assert code == 2
-    assert "cannot be a stack's name" in err
+    assert "is not a valid stack name" in err
 
 
 @pytest.mark.parametrize("name", ["a", "A-1", "a" * 118])
-def test_a_name_that_a_stack_can_have(name):
+def test_valid_stack_names(name):
     Options(stack=name).check()
 
 
-def test_hints_repeat_the_options_that_the_next_command_needs():
+def test_suggested_commands_repeat_the_options_they_need():
     session = Session(Options("mine", None, "eu-west-1", True))
     assert session.command("status") == "labelctl status --local --stack mine --region eu-west-1"
     assert Session(Options(profile="p")).command("status") == "labelctl status --profile p"
@@ -176,49 +176,49 @@ USAGE = {
 }
 
 
-def test_a_name_that_begins_with_a_dash_is_told_how_to_give(run):
-    said = "A name that begins with a dash goes last: labelctl show [OPTIONS] -- -NAME"
-    assert said in run("show", "-dash.jpg")[2]
+def test_a_hint_explains_names_that_start_with_a_dash(run):
+    hint = "To pass a name that starts with a dash, put it last: labelctl show [OPTIONS] -- -NAME"
+    assert hint in run("show", "-dash.jpg")[2]
     assert "a dash" not in run("status", "-dash.jpg")[2]
     assert "a dash" not in run("show", "--wiat", "a.jpg")[2]
 
 
 @pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)
-def test_a_command_line_that_makes_no_sense(run, arguments, words):
+def test_an_invalid_command_line(run, arguments, words):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     first, hint = err.splitlines()
     assert first.startswith("Error: ")
     assert words in first
-    assert hint.startswith("labelctl ")
-    assert hint.endswith("--help tells how.")
+    assert hint.startswith("Run `labelctl ")
+    assert hint.endswith("--help` for usage.")
 
 
 @pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)
 @pytest.mark.parametrize("asked", [["--output", "json"], ["--output=json"], ["-ojson"]])
-def test_with_json_it_is_an_object_on_stderr(run, arguments, words, asked):
+def test_with_json_an_error_is_an_object_on_stderr(run, arguments, words, asked):
     code, out, err = run(*asked, *arguments)
     assert (code, out) == (2, "")
-    told = json.loads(err)["error"]
-    assert set(told) == {"kind", "message", "hint", "exit_code"}
-    assert (told["kind"], told["exit_code"]) == ("usage", 2)
-    assert words in told["message"]
+    error = json.loads(err)["error"]
+    assert set(error) == {"kind", "message", "hint", "exit_code"}
+    assert (error["kind"], error["exit_code"]) == ("usage", 2)
+    assert words in error["message"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--alarm-email", "me"], '"me" is not an e-mail address'),
-        (["--alarm-email", "a b@example.com"], "is not an e-mail address"),
-        (["--alarm-email", "a@b@example.com"], "is not an e-mail address"),
-        (["--alarm-email", ""], "is not an e-mail address"),
+        (["--alarm-email", "me"], '"me" is not an email address'),
+        (["--alarm-email", "a b@example.com"], "is not an email address"),
+        (["--alarm-email", "a@b@example.com"], "is not an email address"),
+        (["--alarm-email", ""], "is not an email address"),
         (["--alarm-email", "a@example.com", "--no-alarm"], "contradict each other"),
         (["--alarm-age", "soon"], '"soon" is not a duration'),
-        (["--alarm-age", "4m"], "--alarm-age 4m is not from 5 minutes to 13 days"),
-        (["--alarm-age", "14d"], "--alarm-age 14d is not from 5 minutes to 13 days"),
+        (["--alarm-age", "4m"], "--alarm-age 4m is not between 5 minutes and 13 days"),
+        (["--alarm-age", "14d"], "--alarm-age 14d is not between 5 minutes and 13 days"),
     ],
 )
-def test_an_alarm_that_makes_no_sense(run, arguments, words):
+def test_invalid_alarm_options(run, arguments, words):
     code, out, err = run("deploy", *arguments)
     assert (code, out) == (2, "")
     message, hint = err.splitlines()
@@ -226,7 +226,7 @@ def test_an_alarm_that_makes_no_sense(run, arguments, words):
     assert hint
 
 
-def test_json_asked_for_at_the_end_is_heeded_too(run):
+def test_json_requested_after_the_error_counts_too(run):
     assert json.loads(run("status", "--nope", "-o", "json")[2])["error"]["kind"] == "usage"
     assert json.loads(run("-o", "plain", "status", "x", "-o", "json")[2])
 
@@ -239,10 +239,10 @@ def test_no_arguments_show_the_help(run, arguments):
     assert "status" in err
 
 
-def every_error(of=errors.LabelctlError):
-    for kind in of.__subclasses__():
-        yield kind
-        yield from every_error(kind)
+def every_error(base=errors.LabelctlError):
+    for subclass in base.__subclasses__():
+        yield subclass
+        yield from every_error(subclass)
 
 
 CODES = {
@@ -262,36 +262,36 @@ CODES = {
 }
 
 
-def test_every_error_has_its_code_and_a_kind_of_its_own():
-    kinds = list(every_error())
-    assert {kind.__name__: kind.exit_code for kind in kinds} == CODES
-    assert len({kind.kind for kind in kinds}) == len(kinds)
+def test_every_error_has_its_exit_code_and_a_unique_kind():
+    classes = list(every_error())
+    assert {each.__name__: each.exit_code for each in classes} == CODES
+    assert len({each.kind for each in classes}) == len(classes)
 
 
-@pytest.mark.parametrize("kind", list(every_error()), ids=lambda kind: kind.__name__)
-def test_an_error_ends_the_program_with_its_code(run, meanwhile, kind):
+@pytest.mark.parametrize("error", list(every_error()), ids=lambda error: error.__name__)
+def test_an_error_ends_the_program_with_its_exit_code(run, replace_commands, error):
     def fail(_):
-        raise kind("It went wrong.", "Do this.")
+        raise error("It went wrong.", "Do this.")
 
-    meanwhile(fail)
-    assert run("status") == (kind.exit_code, "", "Error: It went wrong.\nDo this.\n")
+    replace_commands(fail)
+    assert run("status") == (error.exit_code, "", "Error: It went wrong.\nDo this.\n")
     code, _, err = run("status", "--output", "json")
-    assert (code, json.loads(err)["error"]["kind"]) == (kind.exit_code, kind.kind)
+    assert (code, json.loads(err)["error"]["kind"]) == (error.exit_code, error.kind)
 
 
-def test_boto3s_errors_are_explained(run, meanwhile):
+def test_boto3_errors_are_explained(run, replace_commands):
     from botocore.exceptions import NoRegionError
 
     def fail(_):
         raise NoRegionError
 
-    meanwhile(fail)
+    replace_commands(fail)
     code, _, err = run("status")
     assert code == 2
     assert err.startswith("Error: No AWS region is set.\n")
 
 
-def test_a_stack_that_is_not_there(run, moto):
+def test_a_stack_that_does_not_exist(run, moto):
     code, out, err = run("status")
     assert (code, out) == (3, "")
     assert err == (
@@ -299,25 +299,25 @@ def test_a_stack_that_is_not_there(run, moto):
     )
 
 
-def test_ctrl_c(run, meanwhile):
+def test_ctrl_c(run, replace_commands):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    meanwhile(interrupt)
+    replace_commands(interrupt)
     assert run("status") == (130, "", "")
 
 
-def test_a_bug_keeps_its_traceback(meanwhile):
-    meanwhile(lambda _: {}["a bug"])
+def test_a_bug_keeps_its_traceback(replace_commands):
+    replace_commands(lambda _: {}["a bug"])
     with pytest.raises(KeyError, match="a bug"):
         app.run(["status"])
 
 
-def test_no_code_means_done(run, meanwhile):
+def test_a_command_may_exit_with_a_code(run, replace_commands):
     def leave(_):
         raise typer.Exit(7)
 
-    meanwhile(leave)
+    replace_commands(leave)
     assert run("status")[0] == 7
 
 
@@ -327,14 +327,14 @@ def test_the_version(run):
     assert re.fullmatch(r"labelctl \d+\.\d+\.\d+\n", out)
 
 
-# ---- what it does not do
+# ---- what it must not do
 
 
-def test_a_template_of_somebody_elses_stays(tmp_path, run):
+def test_package_keeps_a_foreign_template(tmp_path, run):
     (tmp_path / "template.yaml").write_text("Transform: AWS::Serverless-2016-10-31\n")
     code, _, err = run("package", "--output-dir", tmp_path)
     assert code == 4
-    assert "is no template of labelctl" in err
+    assert "is not a labelctl template" in err
     assert (tmp_path / "template.yaml").read_text() == "Transform: AWS::Serverless-2016-10-31\n"
     (tmp_path / "template.yaml").unlink()
     assert run("package", "--output-dir", tmp_path)[0] == 0
@@ -357,7 +357,7 @@ HEAVY = ("boto3", "botocore", "rich", "cv2", "numpy", "PIL", "ministack", "async
 
 
 def test_help_imports_nothing_heavy():
-    """All of it in one process: with each import of those it would take several times as long."""
+    """In a new process, as this one has imported them. Each of them would make --help slow."""
     code = f"""
 import contextlib, io, sys
 from labelctl.cli.app import run
@@ -376,7 +376,7 @@ print(*sorted(set({HEAVY!r}) & set(sys.modules)))
 # ---- help
 
 
-def test_the_commands_there_are():
+def test_all_commands_exist():
     assert set(root().commands) >= {
         *("demo", "deploy", "upload", "labels", "status", "tail", "destroy", "package", "local"),
     }
@@ -384,7 +384,7 @@ def test_the_commands_there_are():
 
 
 @pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
-def test_every_command_tells_what_it_does(run, words):
+def test_every_command_and_parameter_has_help(run, words):
     code, out, err = run(*words, "--help")
     assert (code, err) == (0, "")
     assert out.startswith(f"Usage: labelctl {' '.join(words)}")
@@ -398,7 +398,7 @@ def test_every_command_tells_what_it_does(run, words):
         assert option in out
 
 
-def test_help_tells_all_commands(run):
+def test_help_lists_all_commands(run):
     _, out, _ = run("--help")
     for name in root().commands:
         assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
@@ -411,8 +411,8 @@ def test_help_tells_all_commands(run):
         ({"local": True}, "First: labelctl deploy", "First: labelctl deploy --local"),
         (
             {"stack": "blue", "profile": "my work", "region": "eu-west-1"},
-            "`labelctl status` tells.",
-            "`labelctl status --stack blue --profile 'my work' --region eu-west-1` tells.",
+            "`labelctl status` shows it.",
+            "`labelctl status --stack blue --profile 'my work' --region eu-west-1` shows it.",
         ),
         ({"local": True}, "labelctl destroy\nThen rest.", "labelctl destroy --local\nThen rest."),
         ({"local": True}, "Start it: labelctl local start", "Start it: labelctl local start"),
@@ -427,5 +427,5 @@ def test_help_tells_all_commands(run):
         ),
     ],
 )
-def test_the_commands_in_hints_repeat_the_options_that_were_given(options, hint, completed):
-    assert Options(**options).complete(hint) == completed
+def test_commands_in_hints_repeat_the_common_options(options, hint, completed):
+    assert Options(**options).with_flags(hint) == completed

@@ -1,4 +1,4 @@
-"""A command with a -o of its own: it says where to write, and --output is written out there."""
+"""Checks of option values, and commands whose own -o is an output file."""
 
 from __future__ import annotations
 
@@ -13,53 +13,56 @@ from labelctl.cli.session import Session
 
 
 @pytest.fixture
-def given(monkeypatch):
-    """Runs a command line as far as the command; the output that it asked for, and its -o."""
-    handed = []
+def parse(monkeypatch):
+    """Parses a command line; returns the requested output format and the output file."""
+    parsed = []
 
     def take(context):
-        handed.append((options_of(context).output, context.params.get("file")))
+        parsed.append((options_of(context).output, context.params.get("file")))
         raise typer.Exit
 
     monkeypatch.setattr(Session, "of", take)
 
-    def run(*arguments):
+    def parse(*arguments):
         assert app.run(list(arguments)) == 0
-        output, file = handed.pop()
+        output, file = parsed.pop()
         return output, file and str(file)
 
-    return run
+    return parse
 
 
-def test_its_o_is_a_file(given):
-    assert given("show", "a.jpg", "-o", "b.png") == (None, "b.png")
-    assert given("show", "a.jpg", "-ob.png") == (None, "b.png")
-    assert given("show", "a.jpg", "-o", "b.png", "--output", "json") == ("json", "b.png")
-    assert given("show", "a.jpg", "-o", "plain.png") == (None, "plain.png")
+def test_o_is_the_output_file(parse):
+    assert parse("show", "a.jpg", "-o", "b.png") == (None, "b.png")
+    assert parse("show", "a.jpg", "-ob.png") == (None, "b.png")
+    assert parse("show", "a.jpg", "-o", "b.png", "--output", "json") == ("json", "b.png")
+    assert parse("show", "a.jpg", "-o", "plain.png") == (None, "plain.png")
 
 
-def test_before_the_commands_name_it_is_the_output(given):
-    assert given("-o", "plain", "show", "a.jpg", "-o", "b.png") == ("plain", "b.png")
+def test_before_the_commands_name_o_is_the_format(parse):
+    assert parse("-o", "plain", "show", "a.jpg", "-o", "b.png") == ("plain", "b.png")
 
 
-def test_the_others_keep_it(given):
-    assert given("labels", "a.jpg", "-o", "json")[0] == "json"
+def test_in_other_commands_o_is_the_format(parse):
+    assert parse("labels", "a.jpg", "-o", "json")[0] == "json"
 
 
 @pytest.mark.parametrize("form", ["table", "plain", "json"])
 @pytest.mark.parametrize("words", [["-o", "{}"], ["-o{}"]])
-def test_a_form_of_output_is_no_file(capsys, form, words):
+def test_a_format_is_not_taken_for_a_file(capsys, form, words):
     arguments = [word.format(form) for word in words]
     assert app.run(["show", "a.jpg", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    told = json.loads(err)["error"] if form == "json" else None
-    assert (told["hint"] if told else err.splitlines()[1]) == f"Write it out: --output {form}"
-    assert form in (told["message"] if told else err)
+    if form == "json":
+        error = json.loads(err)["error"]
+        err = f"{error['message']}\n{error['hint']}\n"
+    message, hint = err.splitlines()
+    assert form in message
+    assert hint == f"Use the long option: --output {form}"
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "name"),
     [
         ("upload", "A path"),
         ("upload a.jpg", "A path"),
@@ -70,13 +73,13 @@ def test_a_form_of_output_is_no_file(capsys, form, words):
         ("gallery -o", "-o"),
     ],
 )
-def test_an_empty_path_is_not_taken_for_this_folder(capsys, command, told):
-    """A variable that is not set would upload whatever lies here."""
+def test_an_empty_path_is_refused(capsys, command, name):
+    """An unset shell variable would otherwise upload the current folder."""
     assert app.run([*command.split(), ""]) == 2
-    assert f"{told} is empty." in capsys.readouterr().err
+    assert f"{name} is empty." in capsys.readouterr().err
 
 
-def test_the_help_tells_which_is_which(capsys):
+def test_the_help_distinguishes_file_and_format(capsys):
     assert app.run(["show", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     (own,) = [line for line in lines if line.startswith("  -o")]
@@ -94,14 +97,16 @@ def test_the_help_tells_which_is_which(capsys):
         "labels a.jpg --timeout nan",
     ],
 )
-def test_nan_is_no_number(capsys, words):
+def test_nan_is_refused(capsys, words):
     assert app.run(words.split()) == 2
     option = words.split()[-2]
-    assert capsys.readouterr().err == f"Error: {option} nan is no number.\nGive one, such as 90.\n"
+    assert capsys.readouterr().err == (
+        f"Error: {option} nan is not a number.\nUse a number, e.g. 90.\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["images", "search dog", "gallery"])
-def test_a_limit_beyond_all_bounds(capsys, command):
+def test_a_limit_that_is_too_large(capsys, command):
     assert app.run([*command.split(), "--limit", "99999999999999999999"]) == 2
     assert "--limit 99999999999999999999 is too large." in capsys.readouterr().err
 
@@ -109,10 +114,10 @@ def test_a_limit_beyond_all_bounds(capsys, command):
 @pytest.mark.parametrize(
     "command", ["rm", "verify", "stats", "search dog", "gallery", "export", "images"]
 )
-def test_what_no_key_can_begin_with_is_no_prefix(capsys, given, command):
-    """It would be a refusal of S3's, or a list of nothing."""
+def test_a_prefix_that_no_key_can_have(capsys, parse, command):
+    """S3 would refuse the request or return an empty list."""
     assert app.run([*command.split(), "--prefix", "ü" * 512 + "x"]) == 2
     assert "--prefix is longer than any key: 1,025 bytes." in capsys.readouterr().err
     assert app.run([*command.split(), "--prefix", "\udcff"]) == 2
     assert "--prefix is not valid UTF-8" in capsys.readouterr().err
-    given(*command.split(), "--prefix", "ü" * 512)
+    parse(*command.split(), "--prefix", "ü" * 512)

@@ -1,4 +1,4 @@
-"""What people and programs read, as whole texts: terminal, pipe, JSON, and hostile names."""
+"""Output on terminals, in pipes and as JSON, also with hostile names."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def unstyled(stream):
 
 
 def shown(stream, value=None, *tables, output=None):
-    """What `show` writes, without the spaces at the ends of lines and without bold and dim."""
+    """What `show` writes, without trailing spaces and without bold and dim."""
     View(output, stdout=stream, stderr=Pipe()).show(value, *tables)
     text = unstyled(stream)
     return "".join(line.rstrip() + "\n" for line in text.splitlines())
@@ -101,30 +101,30 @@ def test_json():
     )
 
 
-def test_what_is_asked_for_wins_over_where_it_goes():
+def test_the_output_option_overrides_the_default():
     assert shown(Terminal(), VALUE, LABELS, output="plain").startswith("Dog\t98.3 %\t")
     assert "─" in shown(Pipe(), VALUE, LABELS, output="table")
 
 
-def test_numbers_of_the_table_become_numbers():
+def test_decimals_become_json_numbers():
     text = shown(Pipe(), [Decimal(3), Decimal("0.5"), 1.5], output="json")
     assert json.loads(text) == [3, 0.5, 1.5]
     assert "3.0" not in text
 
 
-def test_what_is_no_json_is_a_bug():
+def test_a_value_that_json_cannot_hold_is_a_bug():
     with pytest.raises(TypeError, match="set is not JSON"):
         shown(Pipe(), {1}, output="json")
 
 
-def test_an_empty_table_is_said_beside_the_data():
+def test_the_message_of_an_empty_table_goes_to_stderr():
     for output in ("table", "plain"):
         out, err = Pipe(), Pipe()
         View(output, stdout=out, stderr=err).show(None, Table((Column("A"),), [], "Nothing."))
         assert (out.getvalue(), err.getvalue()) == ("", "Nothing.\n")
 
 
-def test_a_stream_is_a_line_each():
+def test_a_stream_prints_one_line_per_value():
     def streamed(stream, output=None):
         view = View(output, stdout=stream, stderr=Pipe())
         view.stream({"image": "a\n[b].jpg"}, [Cell("labelled", "green"), "a\n[b].jpg", ""])
@@ -135,7 +135,7 @@ def test_a_stream_is_a_line_each():
     assert streamed(Terminal()) == "labelled  a\\n[b].jpg  \n"
 
 
-def test_a_stream_is_written_out_at_once():
+def test_a_stream_is_not_buffered():
     class Slow(Pipe):
         flushed = 0
 
@@ -147,7 +147,7 @@ def test_a_stream_is_written_out_at_once():
     assert out.flushed
 
 
-def test_a_long_line_of_a_stream_is_broken_between_words_and_not_cut():
+def test_a_long_line_of_a_stream_is_wrapped_between_words():
     out = Terminal()
     View(stdout=out, stderr=Pipe()).stream({}, ["word " * 60, "x" * 300])
     lines = out.getvalue().splitlines()
@@ -179,31 +179,31 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize(("name", "told"), HOSTILE.items())
-def test_a_hostile_name_shows_harmlessly(name, told):
-    assert printable(name) == told
+@pytest.mark.parametrize(("name", "escaped"), HOSTILE.items())
+def test_a_hostile_name_is_escaped(name, escaped):
+    assert printable(name) == escaped
     table = Table((Column("Photo"),), [(name,)])
-    assert shown(Pipe(), None, table) == told + "\n"
-    assert told in shown(Terminal(), None, table)
+    assert shown(Pipe(), None, table) == escaped + "\n"
+    assert escaped in shown(Terminal(), None, table)
     for stream in (Pipe(), Terminal()):
         view = View(stdout=Pipe(), stderr=stream)
         view.note(f"Sent {name}")
         view.step(Cell("uploaded", "green"), name)
-        view.error(RefusedError(f'The photo "{name}" is no good.', "Mend it."))
-        assert unstyled(stream).count(told) == 3
+        view.error(RefusedError(f'The photo "{name}" is damaged.', "Fix it."))
+        assert unstyled(stream).count(escaped) == 3
         assert not {"\x1b[31m", "\x07", "\t", "\u202e", "\r"} & set(stream.getvalue())
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_whole_in_json(name):
+def test_a_hostile_name_is_unchanged_in_json(name):
     text = shown(Pipe(), {"image": name}, output="json")
     assert json.loads(text) == {"image": name}
     text.encode()
-    assert len(text.splitlines()) == 3  # readers of lines differ in what they take for an end
+    assert len(text.splitlines()) == 3  # splitlines also splits at U+2028 and others
     assert not {"\x9b", "\u202e", "\x7f"} & set(text)
 
 
-def test_a_line_break_in_a_name_makes_no_line_of_an_error():
+def test_a_line_break_in_a_name_cannot_forge_a_line_of_an_error():
     for stream in (Pipe(), Terminal()):
         error = RefusedError('No photo "a\nError: all is lost\x0b!".', "One.\nTwo.")
         View(stdout=Pipe(), stderr=stream).error(error)
@@ -246,7 +246,7 @@ def test_five_columns_fit_a_narrow_terminal_and_spread_on_a_wide_one(terminal):
     )
 
 
-def test_colours_only_where_they_are_wanted(terminal):
+def test_colours_appear_only_on_terminals_that_want_them(terminal):
     terminal.delenv("NO_COLOR")
     out = Terminal()
     View(stdout=out, stderr=Pipe()).show(None, LABELS)
@@ -263,19 +263,19 @@ def test_colours_only_where_they_are_wanted(terminal):
 # ---- where the output is ASCII
 
 
-def test_ascii_output_shows_names_as_escapes():
+def test_ascii_output_escapes_names():
     out = ascii_stream()
     View("plain", stdout=out, stderr=Pipe()).show(None, Table((Column("A"),), [("é 💚.jpg",)]))
     assert written(out) == "\\xe9 \\U0001f49a.jpg\n"
 
 
-def test_ascii_output_draws_tables_too():
+def test_ascii_output_of_tables():
     out = ascii_stream()
     View("table", stdout=out, stderr=Pipe()).show(None, Table((Column("A"),), [("é.jpg",)]))
     assert "\\xe9.jpg" in written(out)
 
 
-def test_ascii_output_is_json_all_the_same():
+def test_ascii_output_of_json():
     out = ascii_stream()
     View("json", stdout=out, stderr=Pipe()).show({"image": "é.jpg"})
     assert json.loads(written(out)) == {"image": "é.jpg"}
@@ -287,10 +287,10 @@ def test_ascii_output_of_streams():
     assert written(out) == "\\xe9\n"
 
 
-# ---- beside the data
+# ---- messages on stderr
 
 
-def test_an_error_in_words():
+def test_an_error_with_a_hint():
     err = Pipe()
     View("plain", stdout=Pipe(), stderr=err).error(UsageError("It is wrong.", "Do it right."))
     assert err.getvalue() == "Error: It is wrong.\nDo it right.\n"
@@ -318,13 +318,13 @@ def test_an_error_in_json_is_an_object_on_stderr():
     }
 
 
-def test_quiet_leaves_the_result_and_what_must_be_known():
+def test_quiet_hides_all_but_results_and_warnings():
     out, err = Pipe(), Pipe()
     view = View("plain", stdout=out, stderr=err, quiet=True)
     view.note("note")
     view.step("step")
     with view.meter("meter") as meter:
-        meter.update(1, total=2, words="x")
+        meter.update(1, total=2, detail="x")
     view.show(None, Table((Column("A"),), [("a",)]))
     view.warn("warning")
     assert (out.getvalue(), err.getvalue()) == ("a\n", "warning\n")
@@ -339,25 +339,25 @@ def test_progress_is_not_shown_in_pipes_or_with_json():
     assert err.getvalue() == ""
 
 
-def test_a_meter_on_a_terminal_takes_hostile_words():
+def test_a_meter_escapes_hostile_texts():
     err = Terminal()
     with View("plain", stdout=Pipe(), stderr=err).meter("Sending [bold]\x1b]0;x") as meter:
-        meter.update(1, total=2, words="[/x]\n\x1b[31m.jpg")
+        meter.update(1, total=2, detail="[/x]\n\x1b[31m.jpg")
         meter.update(2, total=2)
     assert "Sending [bold]" in err.getvalue()
     assert "\x1b[31m.jpg" not in err.getvalue()
     assert "\x1b]0;x" not in err.getvalue()
 
 
-def test_a_meter_shows_rate_and_time_left_and_during_a_stall_its_reason():
+def test_a_meter_shows_rate_and_time_left_or_the_reason_of_a_stall():
     now = [100.0]
     console = Console(file=Terminal(), force_terminal=True, width=80, get_time=lambda: now[0])
     with bar(console, "Labelling") as meter:
 
         def shown() -> list[str]:
-            paper = Console(file=io.StringIO(), width=80)
-            with paper.capture() as captured:
-                paper.print(meter)
+            copy = Console(file=io.StringIO(), width=80)
+            with copy.capture() as captured:
+                copy.print(meter)
             return captured.get().splitlines()
 
         meter.update(0, total=600)
@@ -366,11 +366,11 @@ def test_a_meter_shows_rate_and_time_left_and_during_a_stall_its_reason():
             meter.update(done, total=600)
         assert len(shown()) == 1
         assert "10.0/s, 57 seconds left" in shown()[0]
-        reason = "12 photos waiting, nothing done for 20 seconds. Latest trouble: 429 \x1b[31m"
+        reason = "12 photos waiting, no progress for 20 seconds. Latest error: status 429 \x1b[31m"
         meter.stall(reason)
         assert "left" not in shown()[0]
         assert "\\x1b[31m" in " ".join(shown()[1:])
-        assert "12 photos waiting, nothing done for 20 seconds." in shown()[1]
+        assert "12 photos waiting, no progress for 20 seconds." in shown()[1]
         now[0] += 20
         meter.update(40, total=600)
         assert len(shown()) == 1
@@ -378,10 +378,10 @@ def test_a_meter_shows_rate_and_time_left_and_during_a_stall_its_reason():
         assert "left" not in shown()[0]
 
 
-def test_a_question_that_nobody_can_answer(monkeypatch):
+def test_a_question_without_a_terminal_is_an_error(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
     with pytest.raises(UsageError) as caught:
-        View(stdout=Pipe(), stderr=Terminal()).ask("Go on?", yes_means="Add --yes.")
+        View(stdout=Pipe(), stderr=Terminal()).ask("Continue?", yes_means="Add --yes.")
     assert caught.value.hint == "Add --yes."
 
 
@@ -392,12 +392,12 @@ def test_a_question_goes_to_stderr(monkeypatch):
 
     monkeypatch.setattr("sys.stdin", Keyboard(" yes \n"))
     out, err = Pipe(), Terminal()
-    assert View(stdout=out, stderr=err).ask("Go on\x1b?", yes_means="") == "yes"
-    assert (out.getvalue(), err.getvalue()) == ("", "Go on\\x1b? ")
+    assert View(stdout=out, stderr=err).ask("Continue\x1b?", yes_means="") == "yes"
+    assert (out.getvalue(), err.getvalue()) == ("", "Continue\\x1b? ")
 
 
 @pytest.mark.parametrize("err", [Pipe(), Terminal()], ids=["pipe", "terminal"])
-def test_a_name_with_a_line_break_makes_no_lines_of_ours(err):
+def test_a_line_break_in_a_name_cannot_forge_a_message(err):
     view = View("plain", stdout=Pipe(), stderr=err)
     view.note('No picture of "a\nError: All is lost.jpg".')
     view.warn("It is b\nError: gone.jpg", "Next: labelctl retry\nor leave it.")

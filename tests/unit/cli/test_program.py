@@ -1,4 +1,4 @@
-"""labelctl as a process: where its output goes, and what if it cannot go there."""
+"""labelctl as a process: output that is closed, full or ASCII, and secrets in tracebacks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def process(*arguments, code="from labelctl.cli.app import main; main()", **more
 
 
 @pytest.mark.parametrize("output", ["plain", "table", "json"])
-def test_a_reader_that_has_gone_is_told_by_the_exit_code_alone(tmp_path, output):
+def test_a_closed_pipe_shows_only_in_the_exit_code(tmp_path, output):
     reader, writer = os.pipe()
     os.close(reader)
     running = process("package", "--output-dir", tmp_path, "-o", output, "--quiet", stdout=writer)
@@ -32,7 +32,7 @@ def test_a_reader_that_has_gone_is_told_by_the_exit_code_alone(tmp_path, output)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("output", ["plain", "table", "json"])
-def test_an_output_that_has_no_room_is_told(tmp_path, output):
+def test_a_full_disk_is_an_error(tmp_path, output):
     with Path("/dev/full").open("w") as full:
         running = process("package", "--output-dir", tmp_path, "-o", output, stdout=full)
         _, err = running.communicate(timeout=30)
@@ -42,7 +42,7 @@ def test_an_output_that_has_no_room_is_told(tmp_path, output):
     assert "Exception" not in err
 
 
-def test_an_output_that_is_closed_is_no_bug(tmp_path):
+def test_a_closed_stdout_is_not_a_bug(tmp_path):
     running = process(
         *("package", "--output-dir", tmp_path),
         stdout=subprocess.PIPE,
@@ -53,7 +53,7 @@ def test_an_output_that_is_closed_is_no_bug(tmp_path):
     assert "Traceback" not in err
 
 
-def test_an_output_that_is_ascii(tmp_path):
+def test_an_ascii_output(tmp_path):
     running = process(
         *("package", "--quiet", "--output-dir", tmp_path / "é"),
         env={"PYTHONIOENCODING": "ascii"},
@@ -84,23 +84,23 @@ ENDPOINTS = ("http://user:s3cret@127.0.0.1:1", "user:s3cret@127.0.0.1:1")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("more", ["", " --verbose", " --output json"])
 def test_no_command_prints_the_password_of_an_endpoint(monkeypatch, capsys, endpoint, more):
-    """Nobody listens there; and the second is no URL."""
+    """No server listens at the first endpoint, and the second is not a URL."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     for command in COMMANDS:
         code = app.run([*command.split(), *more.split()])
-        said = capsys.readouterr()
+        printed = capsys.readouterr()
         assert (command, code) in ((command, 2), (command, 4))
-        assert "endpoint" in said.err
-        assert "s3cret" not in said.out + said.err
+        assert "endpoint" in printed.err
+        assert "s3cret" not in printed.out + printed.err
 
 
 def test_a_bug_keeps_its_traceback_but_no_password():
     code = (
-        "from labelctl import cli\n"
+        "from labelctl.cli import app\n"
         "def run(_): raise RuntimeError('http://user:s3cret@localhost is odd')\n"
-        "cli.run = run\n"
-        "cli.main()"
+        "app.run = run\n"
+        "app.main()"
     )
     running = process(code=code)
     _, err = running.communicate(timeout=30)

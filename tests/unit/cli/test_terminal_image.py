@@ -1,4 +1,4 @@
-"""Pictures in a terminal: where they can be shown, and of how many cells they are made."""
+"""Pictures in a terminal: where they can be shown, and how many cells they take up."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ def keyboard(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
-def test_a_terminal_has_room_and_a_few_lines_to_spare(keyboard):
+def test_a_picture_leaves_a_few_lines_of_the_terminal(keyboard):
     assert View(stdout=Terminal()).room_for_pictures() == (100, 24)
 
 
 @pytest.mark.parametrize("output", ["plain", "json"])
-def test_what_is_written_for_programs_has_none(keyboard, output):
+def test_output_for_programs_has_no_pictures(keyboard, output):
     with pytest.raises(UsageError, match=f"--output {output} is for programs"):
         View(output, stdout=Terminal()).room_for_pictures()
-    with pytest.raises(UsageError, match="no terminal"):
+    with pytest.raises(UsageError, match="not a terminal"):
         View(output, stdout=io.StringIO()).room_for_pictures()
 
 
-def test_a_pipe_has_none(keyboard, monkeypatch):
-    with pytest.raises(UsageError, match="no terminal"):
+def test_a_pipe_has_no_pictures(keyboard, monkeypatch):
+    with pytest.raises(UsageError, match="not a terminal"):
         View("table", stdout=io.StringIO()).room_for_pictures()
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(UsageError, match="no terminal"):
+    with pytest.raises(UsageError, match="not a terminal"):
         View(stdout=Terminal()).room_for_pictures()
 
 
 @pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("NO_COLOR", "1")])
-def test_without_colors_there_is_nothing_to_see(keyboard, monkeypatch, name, value):
+def test_a_terminal_without_colours_has_no_pictures(keyboard, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="shows no colours"):
         View(stdout=Terminal()).room_for_pictures()
 
 
-def test_a_cell_is_two_pixels_or_a_whole_block_of_them():
+def test_a_cell_is_two_pixels_or_a_block_of_pixels():
     assert Screen(100, 24, fine=False).size == (100, 48)
     assert Screen(100, 24, fine=True).size == (1000, 480)
 
@@ -71,10 +71,10 @@ def test_each_half_cell_shows_one_pixel(keyboard, height):
     assert "38;2;1;2;3" in rows[0]
 
 
-def test_a_legend_flows_and_takes_hostile_names(keyboard):
+def test_a_legend_wraps_and_escapes_hostile_names(keyboard):
     out = Terminal()
     View(stdout=out).flow([Cell("■ [bold]\x1b[31m", "#ff0000")] + [f"Label {n}" for n in range(40)])
-    told = out.getvalue()
-    assert "[bold]\\x1b[31m" in told
-    assert "\x1b[31m" not in told
-    assert 3 < len(told.splitlines()) < 41
+    legend = out.getvalue()
+    assert "[bold]\\x1b[31m" in legend
+    assert "\x1b[31m" not in legend
+    assert 3 < len(legend.splitlines()) < 41

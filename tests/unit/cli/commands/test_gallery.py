@@ -1,4 +1,4 @@
-"""`labelctl gallery`: what it says, and that a typing error costs nobody a gallery."""
+"""`labelctl gallery`: its messages, and that a typo never destroys a gallery."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """The command on the photos of `gallery`, in an empty folder."""
+    """Runs the command on the photos of `gallery`, in an empty folder."""
     run = runner(gallery.tables, monkeypatch, capsys)
-    made = Session.of
+    original = Session.of
 
-    def session(context: object) -> Session:
-        told = made(context)  # type: ignore[arg-type]
-        told.__dict__.update(
+    def session_of(context: object) -> Session:
+        session = original(context)  # type: ignore[arg-type]
+        session.__dict__.update(
             aws=SimpleNamespace(dynamodb=gallery.tables, s3=gallery.s3),
             stack=SimpleNamespace(
                 table=PHOTOS, labels_table=LABELS, bucket=gallery.bucket, name="labelctl"
             ),
         )
-        return told
+        return session
 
-    monkeypatch.setattr(Session, "of", session)
+    monkeypatch.setattr(Session, "of", session_of)
     monkeypatch.chdir(tmp_path)
     return run
 
@@ -66,74 +66,74 @@ def test_a_page_replaces_a_planted_link(
 
 
 NOTHING = [
-    ("--prefix typo", 'There is no photo whose key begins with "typo".\n'),
+    ("--prefix typo", 'No photo has a key starting with "typo".\n'),
     ("--search cat --search rocket", "No photo shows Cat and Rocket.\n"),
     ("--search cat --prefix boat", 'No photo under "boat" shows Cat.\n'),
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), NOTHING)
-def test_where_nothing_is_found_nothing_is_touched_or_made(
-    album: Gallery, run: Run, tmp_path: Path, words: str, said: str
+@pytest.mark.parametrize(("words", "message"), NOTHING)
+def test_without_matching_photos_no_file_is_written(
+    album: Gallery, run: Run, tmp_path: Path, words: str, message: str
 ) -> None:
     assert run("gallery", "-o", "g").code == 0
     assert run("gallery", "--embed", "-o", "g.html").code == 0
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
     for place in ("-o g", "-o new", "--embed -o g.html", "--embed -o new.html"):
-        told = run("gallery", *place.split(), *words.split(), "--open")
-        assert (told.code, told.out, told.err) == (0, "", said)
+        result = run("gallery", *place.split(), *words.split(), "--open")
+        assert (result.code, result.out, result.err) == (0, "", message)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
-    told = run("gallery", "-o", "g", *words.split(), "--output", "json")
-    assert (told.json["photos"], told.json["path"], told.json["removed"]) == (0, None, 0)
-    assert told.err == said
+    result = run("gallery", "-o", "g", *words.split(), "--output", "json")
+    assert (result.json["photos"], result.json["path"], result.json["removed"]) == (0, None, 0)
+    assert result.err == message
 
 
 def test_an_empty_bucket_makes_no_gallery(gallery: Gallery, run: Run, tmp_path: Path) -> None:
-    told = run("gallery")
-    assert (told.code, told.out) == (0, "")
-    assert told.err == "There are no photos yet. Next: labelctl upload PATH\n"
+    result = run("gallery")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "There are no photos yet. Next: labelctl upload PATH\n"
     assert files(tmp_path) == set()
 
 
-def test_that_pictures_of_other_photos_are_removed_is_said(album: Gallery, run: Run) -> None:
+def test_removed_pictures_of_other_photos_are_mentioned(album: Gallery, run: Run) -> None:
     run("gallery", "-o", "g")
     assert "removed" not in run("gallery", "-o", "g").err
     assert run("gallery", "-o", "g", "--limit", "2").err.splitlines() == [
-        "1 picture of another photo removed: the folder holds what the page shows, and -o DIR makes"
-        " another.",
-        "There are more photos: --limit COUNT takes them.",
+        "1 picture of another photo removed. The folder only keeps what the page shows;"
+        " use -o DIR for a second gallery.",
+        "There are more photos: raise --limit.",
     ]
     run("gallery", "-o", "g")
-    told = run("gallery", "-o", "g", "--search", "cat", "--output", "json")
-    assert told.err == (
-        "2 pictures of other photos removed: the folder holds what the page shows, and -o DIR makes"
-        " another.\n"
+    result = run("gallery", "-o", "g", "--search", "cat", "--output", "json")
+    assert result.err == (
+        "2 pictures of other photos removed. The folder only keeps what the page shows;"
+        " use -o DIR for a second gallery.\n"
     )
-    assert told.json["removed"] == 2
+    assert result.json["removed"] == 2
 
 
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        ("-o -", "A gallery cannot be written to the standard output.", "a folder"),
-        ("--embed -o -", "A gallery cannot be written to the standard output.", "gallery.html"),
+        ("-o -", "A gallery cannot be written to stdout.", "a folder"),
+        ("--embed -o -", "A gallery cannot be written to stdout.", "gallery.html"),
         ("--embed -o g9", 'The name "g9" is no web page\'s.', "Give it .html at the end."),
         ("-o mine.txt", '"mine.txt" is a file, and a gallery is a folder.', "add --embed"),
         ("--embed -o .", '"." is a folder, and --embed writes a file.', "gallery.html"),
     ],
 )
-def test_what_is_no_place_for_a_gallery_is_refused(
+def test_an_unsuitable_target_is_refused(
     album: Gallery, run: Run, tmp_path: Path, words: str, message: str, hint: str
 ) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    told = run("gallery", *words.split())
-    first, second = told.err.splitlines()
-    assert (told.code, told.out, first) == (2, "", f"Error: {message}")
+    result = run("gallery", *words.split())
+    first, second = result.err.splitlines()
+    assert (result.code, result.out, first) == (2, "", f"Error: {message}")
     assert hint in second
     assert files(tmp_path) == {"mine.txt"}
 
 
-def test_an_empty_name_is_no_place_either(album: Gallery, run: Run, tmp_path: Path) -> None:
+def test_an_empty_target_is_refused(album: Gallery, run: Run, tmp_path: Path) -> None:
     assert run("gallery", "-o", "").code == 2
     assert files(tmp_path) == set()
 
@@ -146,9 +146,9 @@ def test_an_empty_name_is_no_place_either(album: Gallery, run: Run, tmp_path: Pa
         ("--search bot --prefix b", "--search Boat --prefix b"),
     ],
 )
-def test_a_label_that_was_meant_is_named_with_the_command(
+def test_a_misspelled_label_is_corrected_in_the_suggested_command(
     album: Gallery, run: Run, words: str, meant: str
 ) -> None:
-    told = run("gallery", *words.split())
-    assert told.code == 3
-    assert told.err.splitlines()[1].endswith(f"Did you mean Boat? labelctl gallery {meant}")
+    result = run("gallery", *words.split())
+    assert result.code == 3
+    assert result.err.splitlines()[1].endswith(f"Did you mean Boat? labelctl gallery {meant}")

@@ -1,4 +1,4 @@
-"""`labelctl rm`, as it is typed: what it asks and says, and how one that was cut off goes on."""
+"""`labelctl rm`: its questions and messages, and how it resumes after an interrupt."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from labelctl.cli import app
 from labelctl.cli.options import options_of
 from labelctl.cli.output import View
 from labelctl.cli.session import Session
+from labelctl.operations import cleanup
 from labelctl.operations.dead_letters import held
-from labelctl.photos import remove
 from tests.unit.command_world import Said
 from tests.unit.queue_world import body, put, visible
 
@@ -29,7 +29,7 @@ def rm(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Any:
-    """Runs `labelctl rm WORD…`, for a user who gives an `answer` to what it asks, if any."""
+    """Runs `labelctl rm`. A user gives the `answer` to its question, if any."""
     stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
 
     def session(context: Any) -> Session:
@@ -58,37 +58,39 @@ def photos(s3: Any, bucket: str) -> Any:
     return stored
 
 
-# ---- what is asked and said
+# ---- questions and messages
 
 
-def test_one_photo_is_one(rm: Any, photos: Any) -> None:
+def test_one_photo(rm: Any, photos: Any) -> None:
     photos("a.jpg")
     gone = rm("a.jpg", answer="y\n")
     assert gone.rows == [["removed", "a.jpg"]]
     assert gone.err == (
         "a.jpg\n"
-        "Remove 1 photo and its labels (S3 keeps it for 7 days)? [y/N] "
-        "1 photo removed, and with it what is stored of it. S3 keeps it for 7 days.\n"
+        "Remove 1 photo and its labels (S3 keeps the photo for 7 days)? [y/N] "
+        "1 photo removed with its labels. S3 keeps the photo for 7 days.\n"
     )
 
 
-def test_several_are_several(rm: Any, photos: Any) -> None:
+def test_several_photos(rm: Any, photos: Any) -> None:
     photos("a.jpg", "b.jpg")
     assert rm("a.jpg", "b.jpg", answer="y\n").err == (
         "a.jpg\nb.jpg\n"
-        "Remove 2 photos and their labels (S3 keeps them for 7 days)? [y/N] "
-        "2 photos removed, and with them what is stored of them. "
-        "S3 keeps the removed photos for 7 days.\n"
+        "Remove 2 photos and their labels (S3 keeps the photos for 7 days)? [y/N] "
+        "2 photos removed with their labels. S3 keeps the photos for 7 days.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("keys", "asked"),
     [
-        (["d/a"], '1 photo whose key begins with "d/" and its labels (S3 keeps it for 7 days)?'),
+        (
+            ["d/a"],
+            '1 photo whose key starts with "d/" and its labels (S3 keeps the photo for 7 days)?',
+        ),
         (
             ["d/a", "d/b"],
-            '2 photos whose keys begin with "d/" and their labels (S3 keeps them for 7 days)?',
+            '2 photos whose keys start with "d/" and their labels (S3 keeps the photos for 7 days)?',
         ),
     ],
 )
@@ -97,21 +99,23 @@ def test_under_a_prefix(rm: Any, photos: Any, keys: list[str], asked: str) -> No
     assert f"Remove {asked} [y/N] " in rm("--prefix", "d/", answer="y\n").err
 
 
-def test_for_good_nothing_is_kept(rm: Any, photos: Any) -> None:
+def test_for_good_removes_permanently(rm: Any, photos: Any) -> None:
     photos("a.jpg")
-    told = rm("a.jpg", "--for-good", answer="y\n").err
-    assert "Remove 1 photo and its labels (for good)? [y/N] " in told
-    assert told.endswith("1 photo removed, and with it what is stored of it.\n")
+    err = rm("a.jpg", "--for-good", answer="y\n").err
+    assert "Remove 1 photo and its labels (permanently)? [y/N] " in err
+    assert err.endswith("1 photo removed with its labels.\n")
 
 
 @pytest.mark.parametrize("words", [["a.jpg", "--prefix", "d/"], [], ["--prefix", ""]])
-def test_keys_or_a_prefix_are_to_be_given(rm: Any, photos: Any, s3: Any, words: list[str]) -> None:
+def test_either_keys_or_a_prefix_is_required(
+    rm: Any, photos: Any, s3: Any, words: list[str]
+) -> None:
     photos("a.jpg", "d/a.jpg")
     assert rm(*words, "--yes").code == 2
     assert s3.list_objects_v2(Bucket="photos")["KeyCount"] == 2
 
 
-def test_one_that_is_named_twice_is_one(rm: Any, photos: Any) -> None:
+def test_a_key_that_is_named_twice_counts_once(rm: Any, photos: Any) -> None:
     photos("a.jpg")
     assert rm("a.jpg", "a.jpg", "--yes").rows == [["removed", "a.jpg"]]
 
@@ -120,7 +124,7 @@ def test_one_that_is_named_twice_is_one(rm: Any, photos: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "what?\n"])
-def test_nothing_goes_without_a_yes(
+def test_nothing_is_removed_without_a_yes(
     rm: Any, photos: Any, s3: Any, bucket: str, sqs: Any, dead: str, answer: str
 ) -> None:
     photos("a.jpg")
@@ -132,10 +136,10 @@ def test_nothing_goes_without_a_yes(
 
 
 @pytest.mark.parametrize("yes", [["--yes"], []])
-def test_what_was_cut_off_goes_on_under_a_prefix(
+def test_an_interrupted_removal_under_a_prefix_resumes(
     rm: Any, photos: Any, s3: Any, sqs: Any, dead: str, yes: list[str]
 ) -> None:
-    """The photos are gone by then, and the alarm is to end. There is nothing to be asked about."""
+    """The photos are already gone, so there is no question, but their dead letters remain."""
     photos("d/a.jpg", "d/b.jpg")
     for key in ("d/a.jpg", "d/b.jpg", "e.jpg"):
         put(sqs, dead, body(key))
@@ -152,39 +156,37 @@ def test_what_was_cut_off_goes_on_under_a_prefix(
 
     assert (again.code, again.out) == (0, "")
     assert again.err == (
-        'There is no photo whose key begins with "d/".\n'
-        "2 dead letters cleared: their photos are gone.\n"
+        'No photo has a key starting with "d/".\n2 dead letters of removed photos deleted.\n'
     )
     assert visible(sqs, dead) == 1
-    assert rm("--prefix", "d/", *yes).err == 'There is no photo whose key begins with "d/".\n'
+    assert rm("--prefix", "d/", *yes).err == 'No photo has a key starting with "d/".\n'
 
 
 @pytest.mark.parametrize("yes", [["--yes"], []])
-def test_what_was_cut_off_goes_on_with_keys(rm: Any, sqs: Any, dead: str, yes: list[str]) -> None:
-    """They are not found any more, as always; nor are their dead letters, then."""
+def test_an_interrupted_removal_of_keys_resumes(
+    rm: Any, sqs: Any, dead: str, yes: list[str]
+) -> None:
+    """The key is not found, as for any missing photo, but its dead letter is deleted."""
     put(sqs, dead, body("a.jpg"))
     put(sqs, dead, body("b.jpg"))
     again = rm("a.jpg", *yes)
     assert (again.code, again.out) == (3, "")
-    assert again.err == (
-        "1 dead letter cleared: its photo is gone.\n"
-        'Error: There is no photo "a.jpg" in the bucket.\n'
-        "What is stored of one that is gone is removed by `labelctl verify --repair`.\n"
-    )
+    note, error, hint = again.err.splitlines()
+    assert note == "1 dead letter of a removed photo deleted."
+    assert error == 'Error: There is no photo "a.jpg" in the bucket.'
+    assert "labelctl verify --repair" in hint
     assert visible(sqs, dead) == 1
     assert rm("a.jpg", *yes).err.startswith("Error: There is no photo")
 
 
-def test_a_photo_that_is_there_keeps_its_dead_letter(
-    rm: Any, photos: Any, sqs: Any, dead: str
-) -> None:
+def test_an_existing_photo_keeps_its_dead_letter(rm: Any, photos: Any, sqs: Any, dead: str) -> None:
     photos("x/a.jpg", "b.jpg")
     put(sqs, dead, body("x/a.jpg"))
     assert rm("b.jpg", "a.jpg", "--yes").code == 3
     assert visible(sqs, dead) == 1
 
 
-def test_what_could_not_be_looked_at_is_told(
+def test_dead_letters_that_could_not_be_read_are_mentioned(
     rm: Any, photos: Any, sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(5):
@@ -193,8 +195,9 @@ def test_what_could_not_be_looked_at_is_told(
     sqs.receive_message(QueueUrl=dead)
     gone = rm("a.jpg", "--yes")
     assert gone.code == 0
-    assert gone.err.startswith("1 dead letter is being looked at by another command")
-    monkeypatch.setattr(remove, "held", partial(held, limit=3))
+    assert gone.err.startswith("1 dead letter is")
+    assert "another command" in gone.err
+    monkeypatch.setattr(cleanup, "held", partial(held, limit=3))
     gone = rm("b.jpg", "--yes")
-    assert gone.err.startswith("There are more dead letters than can be held at once")
-    assert gone.err.endswith("S3 keeps it for 7 days.\n")
+    assert gone.err.startswith("There are more dead letters than")
+    assert gone.err.endswith("S3 keeps the photo for 7 days.\n")

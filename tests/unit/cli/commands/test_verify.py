@@ -1,4 +1,4 @@
-"""What `labelctl verify` prints, and how it ends."""
+"""The output and exit codes of `labelctl verify`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.verify_world import NOW, STACK, World
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """Two photos with their labels, and one that failed."""
+    """Two labelled photos and one failed photo."""
     world = World()
     for key in ("a.jpg", "b/b c.jpg"):
         world.label(world.put(key), {"Dog": 98.1, "Cat": 91.0})
@@ -38,7 +38,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def run(world, capsys):
-    """Runs `labelctl verify WORD…`; returns exit code, stdout, stderr."""
+    """Runs `labelctl verify`; returns exit code, stdout and stderr."""
 
     def ran(*words: str) -> tuple[int, str, str]:
         return app.run(["verify", *words]), *capsys.readouterr()
@@ -72,7 +72,7 @@ PROBLEMS = {
 }
 
 
-# ---- the sentences
+# ---- messages
 
 
 def test_no_problems(run):
@@ -96,7 +96,7 @@ def test_problems_are_listed_and_counted_and_the_exit_code_is_5(damaged, run):
     ]
     assert err == (
         "6 photos: 2 labelled, 1 failed.\n"
-        "Error: Problems: 1 missing, 1 given up, 1 stale, 1 orphaned.\n"
+        "Error: Problems: 1 missing, 1 dead-lettered, 1 stale, 1 orphaned.\n"
         "Repair them: labelctl verify --repair\n"
     )
 
@@ -115,7 +115,7 @@ def test_with_index_the_index_is_checked_too(damaged, run):
     assert "Problems: 1 not in the index.\n" in err
 
 
-def test_a_repair_says_what_it_did_and_how_to_check_it(damaged, run):
+def test_a_repair_prints_what_it_did_and_how_to_check_it(damaged, run):
     damaged.put("young.jpg", at=NOW)
     code, out, err = run("--repair", "--index")
     assert code == 0
@@ -128,7 +128,7 @@ def test_a_repair_says_what_it_did_and_how_to_check_it(damaged, run):
     assert len(damaged.requests()) == 4
 
 
-def test_what_waits_is_counted_and_may_be_lost(world, run):
+def test_waiting_photos_are_counted(world, run):
     world.put("young.jpg", at=NOW - timedelta(seconds=10))
     world.label(world.put("gone.jpg"))
     world.remove("gone.jpg", at=NOW)
@@ -136,31 +136,31 @@ def test_what_waits_is_counted_and_may_be_lost(world, run):
         0,
         "",
         "4 photos: 2 labelled, 1 failed, 1 waiting. No problems found.\n"
-        "The results of 1 deleted photo are still to be removed.\n"
-        "Check again when the queue is empty: what waits may still turn out to be lost.\n",
+        "The results of 1 deleted photo have not been removed yet.\n"
+        "Check again when the queue is empty: waiting photos may turn out to be missing.\n",
     )
 
 
 def test_photos_that_wait_while_dead_letters_cannot_be_read(world, run):
-    """They may be among those."""
+    """The waiting photos may be among those dead letters."""
     world.put("young.jpg", at=NOW)
     world.give_up(world.put("x.jpg"))
     world.sqs.take("dead")
     world.label(world.put("x.jpg"))
     code, _, err = run("--prefix", "young")
     assert code == 5
-    assert "1 dead letter is being looked at by another command" in err
+    assert "1 dead letter is" in err
     assert err.endswith(
-        "Error: Photos that wait may have been given up: not all dead letters could be read.\n"
+        "Error: Waiting photos may be dead letters, not all of which could be read.\n"
         "Check again in a few minutes: labelctl verify --prefix young\n"
     )
 
 
-def test_a_prefix_that_no_key_begins_with(run):
-    assert run("--prefix", "typo/") == (0, "", 'There is no photo whose key begins with "typo/".\n')
+def test_a_prefix_without_photos(run):
+    assert run("--prefix", "typo/") == (0, "", 'No photo has a key starting with "typo/".\n')
 
 
-def test_a_prefix_under_which_a_result_is_orphaned(damaged, run):
+def test_a_prefix_with_only_an_orphaned_result(damaged, run):
     code, _, err = run("--prefix", "orphaned.")
     assert code == 5
     assert err.startswith("0 photos: 0 labelled, 0 failed.\nError: Problems: 1 orphaned.\n")
@@ -169,7 +169,7 @@ def test_a_prefix_under_which_a_result_is_orphaned(damaged, run):
 # ---- formats
 
 
-def test_json_has_a_line_for_each_problem_and_one_for_the_numbers(damaged, run):
+def test_json_has_a_line_per_problem_and_a_summary(damaged, run):
     code, out, _ = run("-o", "json")
     assert code == 5
     *findings, summary = map(json.loads, out.splitlines())
@@ -192,7 +192,7 @@ def test_json_has_a_line_for_each_problem_and_one_for_the_numbers(damaged, run):
     assert all(each["repaired"] for each in findings)
 
 
-def test_a_table_has_aligned_columns_and_no_escapes_of_a_key(world, run):
+def test_a_table_has_aligned_columns_and_escaped_keys(world, run):
     world.put("odd\x1b[31m.jpg")
     world.put("missing.jpg")
     code, out, _ = run("-o", "table")
@@ -207,10 +207,10 @@ def test_a_table_has_aligned_columns_and_no_escapes_of_a_key(world, run):
     assert len({line.index("It has") for line in lines}) == 1
 
 
-# ---- how it ends early
+# ---- early exits
 
 
-def test_an_interrupted_check_says_what_is_so(world, run):
+def test_an_interrupted_check(world, run):
     def interrupted():
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""What a command prints that waits for photos: each as it gets done, and nothing twice."""
+"""The output of commands with --wait: each photo when it is done, and nothing twice."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def label(tables):
 
 @pytest.fixture
 def command(tables, monkeypatch):
-    """Waits as `upload --wait` does. A script says what is done when, as `results.wait` would.
+    """Waits as `upload --wait` does. A script yields what `results.wait` would yield.
 
-    What has been printed so far stands in `out` and `err`.
+    The output so far is in `out` and `err`.
     """
 
     def run(mode, sent, script):
         view = View(mode, stdout=run.out, stderr=run.err)
         session: Any = SimpleNamespace(view=view, reader=reader_of(tables))
         monkeypatch.setattr(_wait, "wait_for", lambda *_: script)
-        return _wait.awaited(session, sent, 600, {"not_sent": []})
+        return _wait.wait_and_print(session, sent, 600, {"not_sent": []})
 
     run.out, run.err = io.StringIO(), io.StringIO()
     return run
@@ -75,7 +75,7 @@ def test_each_photo_is_printed_when_it_is_done(label, tables, command):
     assert command.err.getvalue() == "failed  b.jpg  It is too large.\n"
 
 
-def test_a_stall_explains_itself_in_a_line_a_minute_where_no_bar_shows_it(label, command):
+def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced(label, command):
     label(event("a.jpg"), LABEL)
     sent = sends("a.jpg")
     trouble = function_log.Line(
@@ -90,21 +90,21 @@ def test_a_stall_explains_itself_in_a_line_a_minute_where_no_bar_shows_it(label,
 
     assert command("plain", sent, script()) == 0
     first, second = command.err.getvalue().splitlines()
-    assert first == "1 photo waiting, nothing done for 10 seconds."
-    assert second.startswith("1 photo waiting, nothing done for 70 seconds. Latest trouble (")
+    assert first == "1 photo waiting, no progress for 10 seconds."
+    assert second.startswith("1 photo waiting, no progress for 70 seconds. Latest error (")
     assert second.endswith("): Busy.\\n\\x1b[31m")
     assert printed(command) == [["a.jpg", "Dog"]]
 
 
-def test_what_has_been_printed_is_not_kept(label, command, monkeypatch):
-    """Tens of thousands may be waited for, of 20 kB each."""
+def test_printed_photos_are_not_kept_in_memory(label, command, monkeypatch):
+    """A command may wait for tens of thousands of photos, each with 20 kB of labels."""
     label(event("a.jpg"), LABEL)
     monkeypatch.delattr(results.Photo, "as_json")
     sent = sends("a.jpg")
     assert command("plain", sent, iter([sent])) == 0
 
 
-def test_json_is_one_value_in_the_order_asked_for(label, command):
+def test_json_is_one_value_in_the_order_of_the_photos(label, command):
     a, b, _ = sent = sends("a.jpg", "b.jpg", "gone.jpg")
     for key in ("a.jpg", "b.jpg"):
         label(event(key), LABEL)
@@ -114,14 +114,14 @@ def test_json_is_one_value_in_the_order_asked_for(label, command):
     assert value["not_sent"] == []
 
 
-def test_a_removed_photo_is_named_along_the_way(label, command):
+def test_a_removed_photo_is_named_on_stderr(label, command):
     label(event("a.jpg"), LABEL)
     sent = sends("a.jpg", "gone.jpg")
     assert command("plain", sent, iter([[sent[0]]])) == 0
     assert command.err.getvalue() == "removed  gone.jpg\n"
 
 
-def test_what_was_found_before_the_patience_ended_is_printed(label, command):
+def test_photos_done_before_a_timeout_are_printed(label, command):
     label(event("b.jpg"), LABEL)
     sent = sends("a.jpg", "b.jpg")
 
@@ -137,7 +137,7 @@ def test_what_was_found_before_the_patience_ended_is_printed(label, command):
     ]
 
 
-def test_credentials_that_end_meanwhile_lose_nothing_that_was_found(label, command):
+def test_photos_done_before_the_credentials_expire_are_printed(label, command):
     label(event("b.jpg"), LABEL)
     sent = sends("a.jpg", "b.jpg")
 
@@ -150,10 +150,10 @@ def test_credentials_that_end_meanwhile_lose_nothing_that_was_found(label, comma
     value = json.loads(command.out.getvalue())
     assert [photo["image"] for photo in value["photos"]] == [
         "b.jpg"
-    ]  # of the other nothing is known
+    ]  # the other's state is unknown
 
 
-def test_an_interrupt_prints_no_half_value(label, command):
+def test_an_interrupt_prints_no_partial_json(label, command):
     label(event("a.jpg"), LABEL)
     sent = sends("a.jpg", "b.jpg")
 
@@ -164,4 +164,4 @@ def test_an_interrupt_prints_no_half_value(label, command):
     with pytest.raises(KeyboardInterrupt):
         command("json", sent, script())
     assert command.out.getvalue() == ""
-    assert "go on being labelled" in command.err.getvalue()
+    assert "Labelling continues" in command.err.getvalue()
