@@ -70,16 +70,16 @@ def saved_state(home: Path) -> str:
     """
     from labelctl.local.persistence import function_code
     from labelctl.local.persistence.journal import Journal
-    from labelctl.local.persistence.snapshots import Generations
+    from labelctl.local.persistence.snapshots import SnapshotStore
 
-    generations = Generations(home / "state")
-    whole, went_back = generations.choose()
+    snapshots = SnapshotStore(home / "state")
+    whole, went_back = snapshots.recover()
     if whole is None and any((home / "objects").rglob("*")):
         went_back = (
             "The local cloud's saved state is missing: stacks and labels are lost. The photos' files "
             f"are still in {home / 'objects'}; `labelctl local reset` deletes them."
         )
-    code = function_code.repair(generations, home / "objects")
+    code = function_code.repair(snapshots, home / "objects")
     lost = ""
     if Journal(home / "state" / "journal").is_damaged():
         lost = (

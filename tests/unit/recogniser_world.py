@@ -25,7 +25,7 @@ from labelctl.local.credentials import Credentials
 from labelctl.local.emulator import admission
 from labelctl.local.rekognition.emulator_client import Decision
 from labelctl.local.rekognition.pool import Pool
-from labelctl.local.rekognition.recogniser import Recogniser, Sight, model_version
+from labelctl.local.rekognition.recogniser import Detection, Recogniser, model_version
 from labelctl.local.rekognition.server import RecogniserServer
 
 IMGSZ = 64
@@ -105,7 +105,7 @@ def soon(condition: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 class InProcess:
-    """A pool without worker processes or limits: it looks at one picture after another itself."""
+    """A pool without worker processes or limits: it calls at one picture after another itself."""
 
     def __init__(self, model: Path | None = None) -> None:
         self.version = model_version(model)
@@ -115,11 +115,11 @@ class InProcess:
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def look(
+    def detect(
         self, data: bytes, max_colors: int | None = None, wanted: Callable[[], bool] = lambda: True
-    ) -> Sight:
+    ) -> Detection:
         with self._lock:
-            return self._recogniser.look(data, max_colors)
+            return self._recogniser.detect(data, max_colors)
 
 
 @contextmanager
@@ -202,7 +202,7 @@ class _EmulatorHandler(BaseHTTPRequestHandler):
 def write_model(
     path: Path, names: Any, kind: str, metadata: Mapping[str, str] | None = None
 ) -> Path:
-    """A toy model that looks: a class's score is the mean of red, green or blue over the input.
+    """A toy model that calls: a class's score is the mean of red, green or blue over the input.
 
     `kind` is "classify"; or "detect", which answers `[1, 4 + 3, 2]` with the same box twice, or
     "end to end", which answers `[1, 2, 6]`. The box is the middle of the input, half of each side.

@@ -47,7 +47,7 @@ from labelctl.local.emulator.admission import Effect, Request
 from labelctl.local.emulator.asgi import App, Message, Receive, Send
 from labelctl.local.persistence.group_commit import Captured, GroupCommit
 from labelctl.local.persistence.journal import Journal
-from labelctl.local.persistence.snapshots import CURRENT, Generations
+from labelctl.local.persistence.snapshots import CURRENT, SnapshotStore
 from labelctl.local.persistence.state import Capture
 
 _HEALTH = "/_labelctl/health"
@@ -69,9 +69,9 @@ _IN_TIME = 60.0  # seconds for all of one: who sends a byte now and then holds a
 class Gateway:
     """The ASGI application around `inner` (ministack's)."""
 
-    def __init__(self, inner: App, generations: Generations, root: Credentials) -> None:
-        self.inner, self.generations, self.root = inner, generations, root
-        self.journal = Journal(generations.folder / "journal")
+    def __init__(self, inner: App, snapshots: SnapshotStore, root: Credentials) -> None:
+        self.inner, self.snapshots, self.root = inner, snapshots, root
+        self.journal = Journal(snapshots.folder / "journal")
         self._captured = Capture()
         self._oldest_journal = 0
         self._commit: GroupCommit | None = None
@@ -125,11 +125,11 @@ class Gateway:
         return {**self._captured(everything), hooks.JOURNAL: b"%d" % number}
 
     def _save(self, captured: Captured) -> None:
-        self.generations.write(captured)
-        self.journal.forget(self._oldest_journal)  # of the generation that has just gone
+        self.snapshots.write(captured)
+        self.journal.forget(self._oldest_journal)  # of the snapshot that has just gone
         self._oldest_journal = int(captured[hooks.JOURNAL])
         if "lambda.json" in captured:
-            self.generations.prune_blobs()
+            self.snapshots.prune_blobs()
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         request = asgi.head(scope)
@@ -204,7 +204,7 @@ class Gateway:
 
         The emulator would not notice a full disk: the object would be gone after a restart.
         """
-        free = shutil.disk_usage(self.generations.folder.parent).free
+        free = shutil.disk_usage(self.snapshots.folder.parent).free
         if free < _ROOM + self._arriving + size:
             problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             await self._reply_not_saved(send, request, problem)
@@ -303,14 +303,14 @@ def main() -> None:
     from labelctl.local.emulator import connections
 
     connections.install()
-    generations = Generations(home / "state")
+    snapshots = SnapshotStore(home / "state")
     root = credentials.load(home)
     if root is None:
         sys.exit(f"no credentials in {home}")
-    gateway = Gateway(ministack.app.app, generations, root)
+    gateway = Gateway(ministack.app.app, snapshots, root)
     patches.apply(root)
     notifications = hooks.Notifications(gateway.journal)
-    hooks.install(generations.folder / CURRENT, generations.blobs, notifications, gateway.mark)
+    hooks.install(snapshots.folder / CURRENT, snapshots.blobs, notifications, gateway.mark)
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = 75  # longer than botocore keeps an idle connection

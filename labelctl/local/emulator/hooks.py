@@ -49,7 +49,7 @@ class Notifications:
         covered = saved / JOURNAL
         number = json.loads(covered.read_bytes()) if covered.exists() else 0
         events = [event for event in self.journal.since(number) if event.keys() >= _PARTS]
-        torn_objects.mend(events)
+        torn_objects.repair(events)
         for event in events:
             self.send(event, written=True)
 

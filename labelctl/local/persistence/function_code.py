@@ -12,25 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labelctl.deploy import package
-from labelctl.local.persistence.snapshots import Generations
+from labelctl.local.persistence.snapshots import SnapshotStore
 
 _ZIP = b"PK"
 
 
-def repair(generations: Generations, objects: Path) -> str:
+def repair(snapshots: SnapshotStore, objects: Path) -> str:
     """Restore code that is damaged or missing, from `objects` (the folder of stored objects) too.
 
     Returns what the user should know: "" when nothing was wrong, or all of it was restored.
     """
     damaged = {
         digest
-        for digest in generations.blob_references()
-        if not _is_whole(generations.blobs / f"{digest}.zip", digest)
+        for digest in snapshots.blob_references()
+        if not _is_whole(snapshots.blobs / f"{digest}.zip", digest)
     }
     for content in _copies(objects) if damaged else ():
         digest = hashlib.sha256(content).hexdigest()
         if digest in damaged:
-            generations.write_blob(digest, content)
+            snapshots.write_blob(digest, content)
             damaged.remove(digest)
         if not damaged:
             break

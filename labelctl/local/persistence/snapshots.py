@@ -1,14 +1,14 @@
-"""The local cloud's saved state on disk: whole generations, one of them current.
+"""The local cloud's saved state on disk: whole snapshots, one of them current.
 
-    state/000041/<service>.json, manifest.json     the generation before
+    state/000041/<service>.json, manifest.json     the snapshot before
     state/000042/<service>.json, manifest.json     the newest
     state/current -> 000042                        flipped with one rename
-    state/lambda-blobs/<sha256>.zip                Lambda code, shared by generations
+    state/lambda-blobs/<sha256>.zip                Lambda code, shared by snapshots
 
-A generation is written beside the others, sealed by a manifest of digests, renamed into place, and
+A snapshot is written beside the others, sealed by a manifest of digests, renamed into place, and
 only then made current: whoever is killed in between leaves the older one current and whole. It is
 not synced to the disk, since it guards against a killed process, not against a power cut; after one,
-the digests tell a torn generation from a whole one. This module knows files, bytes and names; it
+the digests tell a torn snapshot from a whole one. This module knows files, bytes and names; it
 knows nothing of what is in them, nor of the emulator that reads them.
 """
 
@@ -30,22 +30,22 @@ BLOBS = "lambda-blobs"
 
 _NUMBER = re.compile(r"\d{6,}")
 _BLOB_REFERENCE = re.compile(rb'"code_blob_ref": "([0-9a-f]{64})"')
-# Files below this size are copied from one generation to the next, so that damage to one does not
+# Files below this size are copied from one snapshot to the next, so that damage to one does not
 # reach the other; larger ones are linked, which costs nothing whatever their size.
 _COPY_BELOW = 256 * 1024
 
 
-class Generations:
-    """The generations in one folder. One process at a time may write (the engine holds a lock)."""
+class SnapshotStore:
+    """The snapshots in one folder. One process at a time may write (the engine holds a lock)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.blobs = folder / BLOBS
 
-    def choose(self) -> tuple[Path | None, str]:
-        """The generation to start from, and what the user should be told about it ("" = nothing).
+    def recover(self) -> tuple[Path | None, str]:
+        """The snapshot to start from, and what the user should be told about it ("" = nothing).
 
-        None means that nothing was ever saved. A damaged newest generation is set aside as
+        None means that nothing was ever saved. A damaged newest snapshot is set aside as
         `damaged-<time>-<name>` and the one before becomes current; LocalCloudError when none is whole,
         and then nothing is touched.
         """
@@ -60,7 +60,7 @@ class Generations:
                 continue
             if path == candidates[0]:
                 if path != current:
-                    self._flip(path)
+                    self._set_current(path)
                 return path, ""
             saved = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
             notice = (
@@ -68,7 +68,7 @@ class Generations:
             )
             if candidates[0].exists():
                 notice += f" The damaged one is kept in {self._set_aside(candidates[0])}."
-            self._flip(path)
+            self._set_current(path)
             return path, notice
         raise LocalCloudError(
             f"The local cloud's saved state in {self.folder} is damaged.",
@@ -76,7 +76,7 @@ class Generations:
         )
 
     def write(self, captured: Mapping[str, bytes]) -> bool:
-        """Make a new current generation: the current one with the `captured` files put in.
+        """Make a new current snapshot: the current one with the `captured` files put in.
 
         Returns False, and writes nothing, when every file is as it already was.
         """
@@ -99,15 +99,15 @@ class Generations:
                 _carry(previous / name, unfinished / name)
         (unfinished / MANIFEST).write_text(json.dumps(digests | fresh))
         unfinished.rename(target)
-        self._flip(target)
+        self._set_current(target)
         self._delete_older_than(previous or target)
         return True
 
     def blob_references(self) -> set[str]:
-        """The SHA-256 of all Lambda code that a kept generation refers to, in hexadecimal."""
+        """The SHA-256 of all Lambda code that a kept snapshot refers to, in hexadecimal."""
         referenced: set[str] = set()
-        for generation in self._numbered():
-            saved = generation / "lambda.json"
+        for snapshot in self._numbered():
+            saved = snapshot / "lambda.json"
             if saved.exists():
                 found = _BLOB_REFERENCE.findall(saved.read_bytes())
                 referenced.update(digest.decode() for digest in found)
@@ -121,7 +121,7 @@ class Generations:
         beside.replace(self.blobs / f"{digest}.zip")
 
     def prune_blobs(self) -> None:
-        """Delete Lambda code that neither kept generation refers to."""
+        """Delete Lambda code that neither kept snapshot refers to."""
         if not self.blobs.is_dir():
             return
         referenced = self.blob_references()
@@ -142,7 +142,7 @@ class Generations:
         found = (path for path in self.folder.iterdir() if _NUMBER.fullmatch(path.name))
         return sorted(found, key=lambda path: int(path.name))
 
-    def _flip(self, target: Path) -> None:
+    def _set_current(self, target: Path) -> None:
         current, link = self.folder / CURRENT, self.folder / f"{CURRENT}.new"
         if current.is_dir() and not current.is_symlink():  # a backup has followed the link
             self._set_aside(current)
@@ -175,18 +175,18 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _manifest(generation: Path) -> dict[str, str]:
-    read = json.loads((generation / MANIFEST).read_bytes())
+def _manifest(snapshot: Path) -> dict[str, str]:
+    read = json.loads((snapshot / MANIFEST).read_bytes())
     if not isinstance(read, dict):
         raise ValueError("not a manifest")
     return read
 
 
-def _is_whole(generation: Path) -> bool:
+def _is_whole(snapshot: Path) -> bool:
     try:
         return all(
-            _digest((generation / name).read_bytes()) == digest
-            for name, digest in _manifest(generation).items()
+            _digest((snapshot / name).read_bytes()) == digest
+            for name, digest in _manifest(snapshot).items()
         )
     except (OSError, ValueError):
         return False

@@ -16,7 +16,7 @@ from pathlib import Path
 from labelctl.local.persistence.journal import Event
 
 
-def mend(events: Iterable[Event]) -> None:
+def repair(events: Iterable[Event]) -> None:
     """Finish writing the objects that these notifications tell of, where it was begun.
 
     After the state was restored, before anybody asks. Where the bytes are not those of the

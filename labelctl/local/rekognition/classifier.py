@@ -49,19 +49,19 @@ class Classifier:
         """
         self._session = _open_session(path)
         labels = imagenet_labels()
-        self._meanings = list(labels)
+        self._labels = list(labels)
         counts = [len(classes) for classes in labels.values()]
         self._rows = np.repeat(np.arange(len(labels)), counts)
         self._classes = np.concatenate([sorted(classes) for classes in labels.values()])
         self._minima = np.where(np.array(counts) == 1, _MIN_SINGLE, _MIN_SUM)
 
-    def look(self, picture: Image.Image) -> list[Finding]:
+    def detect(self, picture: Image.Image) -> list[Finding]:
         """The labels of an RGB `picture`, without boxes; every label's ancestors are as certain."""
         # Not as a product of matrices: NumPy's threads for those spin for as long as the network runs.
         shares = probabilities(self._logits(picture))[self._classes]
-        sums = np.bincount(self._rows, shares, len(self._meanings))
+        sums = np.bincount(self._rows, shares, len(self._labels))
         return [
-            Finding(self._meanings[row], min(100 * float(sums[row]), _MAX_CONFIDENCE))
+            Finding(self._labels[row], min(100 * float(sums[row]), _MAX_CONFIDENCE))
             for row in np.flatnonzero(sums >= self._minima)
         ]
 

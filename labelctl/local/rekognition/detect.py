@@ -31,7 +31,7 @@ from labelctl.local.rekognition.taxonomy import (
     HEAD,
     PERSON,
     QR_CODE,
-    color_meaning,
+    color_label,
 )
 
 _FACE_SIDE = 640
@@ -46,7 +46,7 @@ Rectangle = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
 
 
-class Eyes:
+class Detectors:
     """OpenCV's detectors, loaded once. Not safe for use by two threads at the same time."""
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class Eyes:
 def find_colors(picture: Image.Image) -> list[Finding]:
     """The label of every colour of `COLOR_NAMES` that covers a quarter of `picture` or more."""
     return [
-        Finding(color_meaning(name), _MIN_COLOR + share)
+        Finding(color_label(name), _MIN_COLOR + share)
         for name, share in shares(sample(picture), COLOR_NAMES, cielab)
         if share >= _MIN_COLOR_SHARE
     ]

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from labelctl.local.rekognition.models import Box, Finding
-from labelctl.local.rekognition.taxonomy import meaning_of
+from labelctl.local.rekognition.taxonomy import label_info
 
 _SIDE = 300  # the graph's input; pictures are stretched to a square, as it was trained with
 _MIN_SCORE = 0.35
@@ -43,7 +43,7 @@ _NAMES = {
     84: "book clock vase scissors teddy_bear hair_drier toothbrush",
 }
 _MEANINGS = {
-    first + offset: meaning_of(name)
+    first + offset: label_info(name)
     for first, names in _NAMES.items()
     for offset, name in enumerate(names.split())
 }
@@ -57,7 +57,7 @@ class Detector:
         self._cv2: Any = import_module("cv2")
         self._net = self._cv2.dnn.readNetFromTensorflow(str(graph), str(text))
 
-    def look(self, picture: Image.Image) -> list[Finding]:
+    def detect(self, picture: Image.Image) -> list[Finding]:
         """The things in an RGB `picture`, each with its box, from a score of 0.35 on."""
         square = picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
         self._net.setInput(self._cv2.dnn.blobFromImage(np.asarray(square)))

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from labelctl.local.rekognition.errors import RefusalError
 from labelctl.local.rekognition.models import Box, Finding
-from labelctl.local.rekognition.recogniser import Sight
-from labelctl.local.rekognition.taxonomy import Meaning
+from labelctl.local.rekognition.recogniser import Detection
+from labelctl.local.rekognition.taxonomy import LabelInfo
 
 _MAX_LINE = 32 * 1024 * 1024
 
@@ -59,12 +59,12 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def pack_sight(sight: Sight) -> dict[str, Any]:
-    return asdict(sight)
+def pack_detection(detection: Detection) -> dict[str, Any]:
+    return asdict(detection)
 
 
-def unpack_sight(packed: Mapping[str, Any]) -> Sight:
-    return Sight(tuple(map(_finding, packed["findings"])), packed["properties"])
+def unpack_detection(packed: Mapping[str, Any]) -> Detection:
+    return Detection(tuple(map(_finding, packed["findings"])), packed["properties"])
 
 
 def pack_refusal(refusal: RefusalError) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def unpack_refusal(packed: Mapping[str, Any]) -> RefusalError:
 def _finding(packed: Mapping[str, Any]) -> Finding:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in packed["meaning"].items()
+        for name, value in packed["label"].items()
     }
     box = Box(**packed["box"]) if packed["box"] else None
-    return Finding(Meaning(**fields), packed["confidence"], box)
+    return Finding(LabelInfo(**fields), packed["confidence"], box)

@@ -31,8 +31,8 @@ class Limits:
 
     load_seconds: float = 15.0
     load_memory: int = 4 * 1024**3
-    look_seconds: float = 6.0
-    look_memory: int = 3 * 512 * 1024**2
+    detect_seconds: float = 6.0
+    detect_memory: int = 3 * 512 * 1024**2
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from labelctl.local.rekognition.models import Box, Finding
-from labelctl.local.rekognition.taxonomy import PERSON, Meaning, meaning_of
+from labelctl.local.rekognition.taxonomy import PERSON, LabelInfo, label_info
 
 _MIN_INSIDE = 0.5
 """The share of a head's area from which on it belongs to the person whose box it lies in."""
@@ -23,36 +23,36 @@ _MIN_INSIDE = 0.5
 _SURE = 70.0
 """The confidence, in percent, from which on the classifier is believed against the detector."""
 
-_ANIMAL = meaning_of("Animal")
+_ANIMAL = label_info("Animal")
 
 
 def merge(seen: Sequence[Finding], faces: Iterable[Finding]) -> list[Finding]:
-    """What networks have `seen`, corrected as above, and the `faces` that `Eyes.find_faces` found."""
+    """What networks have `seen`, corrected as above, and the `faces` that `Detectors.find_faces` found."""
     sure = [
-        finding.meaning
+        finding.label
         for finding in seen
-        if finding.box is None and finding.confidence >= _SURE and _is_animal(finding.meaning)
+        if finding.box is None and finding.confidence >= _SURE and _is_animal(finding.label)
     ]
-    people = [finding.box for finding in seen if finding.meaning == PERSON and finding.box]
+    people = [finding.box for finding in seen if finding.label == PERSON and finding.box]
     return [
         *(_without_wrong_kind(finding, sure) for finding in seen),
         *(_without_double(face, people) for face in faces),
     ]
 
 
-def _without_wrong_kind(finding: Finding, sure: Sequence[Meaning]) -> Finding:
-    kind = finding.meaning
+def _without_wrong_kind(finding: Finding, sure: Sequence[LabelInfo]) -> Finding:
+    kind = finding.label
     if finding.box is None or not _is_animal(kind):
         return finding
-    other = any(not _are_kin(kind, meaning) for meaning in sure)
-    return replace(finding, meaning=_ANIMAL) if other else finding
+    other = any(not _are_kin(kind, label) for label in sure)
+    return replace(finding, label=_ANIMAL) if other else finding
 
 
-def _is_animal(meaning: Meaning) -> bool:
-    return _ANIMAL.name in meaning.parents
+def _is_animal(label: LabelInfo) -> bool:
+    return _ANIMAL.name in label.parents
 
 
-def _are_kin(one: Meaning, other: Meaning) -> bool:
+def _are_kin(one: LabelInfo, other: LabelInfo) -> bool:
     """Whether they are the same or one is a kind of the other."""
     return one == other or one.name in other.parents or other.name in one.parents
 
@@ -60,7 +60,7 @@ def _are_kin(one: Meaning, other: Meaning) -> bool:
 def _without_double(face: Finding, people: Sequence[Box]) -> Finding:
     """`face`, or if it is the Person of a head within a whole person's box, the same without a box."""
     head = face.box
-    if face.meaning != PERSON or head is None:
+    if face.label != PERSON or head is None:
         return face
     known = any(_share_inside(head, person) >= _MIN_INSIDE for person in people)
     return replace(face, box=None) if known else face

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labelctl.local.rekognition.taxonomy import Meaning
+from labelctl.local.rekognition.taxonomy import LabelInfo
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,6 @@ class Box:
 class Finding:
     """One thing seen: what it means, how sure (percent), and where, when that is known."""
 
-    meaning: Meaning
+    label: LabelInfo
     confidence: float
     box: Box | None = None

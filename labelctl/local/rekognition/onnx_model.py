@@ -23,7 +23,7 @@ from PIL import Image
 
 from labelctl.errors import LocalCloudError
 from labelctl.local.rekognition.models import Box, Finding
-from labelctl.local.rekognition.taxonomy import meaning_of
+from labelctl.local.rekognition.taxonomy import label_info
 
 Array = npt.NDArray[np.float32]
 
@@ -66,12 +66,12 @@ class Model:
             raise _unusable(path, f"is made for the task {self._task[:40]!r}")
         self._try_out()
 
-    def look(self, picture: Image.Image) -> list[Finding]:
+    def detect(self, picture: Image.Image) -> list[Finding]:
         """What the model sees in an RGB `picture`, at a score of 25 % or more."""
         if self._task == "classify":
             scores = self._run(_center_crop(picture, self._width, self._height))
             return [
-                Finding(meaning_of(self._names[index]), _percent(score))
+                Finding(label_info(self._names[index]), _percent(score))
                 for index, score in enumerate(scores)
                 if score >= _MIN_SCORE
             ]
@@ -79,7 +79,7 @@ class Model:
         width, height = (side * scale for side in picture.size)
         return [
             Finding(
-                meaning_of(self._names[int(index)]),
+                label_info(self._names[int(index)]),
                 _percent(score),
                 Box.between(
                     (x1 - left) / width,

@@ -23,7 +23,7 @@ from labelctl.local.rekognition.errors import internal_error, invalid_format
 from labelctl.local.rekognition.exchange import Task
 from labelctl.local.rekognition.limits import Limits
 from labelctl.local.rekognition.process import TimeIsUpError, WorkerDiedError, WorkerProcess
-from labelctl.local.rekognition.recogniser import Sight, model_version
+from labelctl.local.rekognition.recogniser import Detection, model_version
 
 _MOST_REMEMBERED = 10_000
 
@@ -47,7 +47,7 @@ class Pool:
         self._lock = Lock()
         self._closed = False
         self._workers: list[WorkerProcess] = []
-        self._under_way: set[Future[Sight]] = set()
+        self._under_way: set[Future[Detection]] = set()
         self._hopeless: set[bytes] = set()  # SHA-256 of pictures that ran into a limit
 
     def turn(self) -> AbstractContextManager[None]:
@@ -57,9 +57,9 @@ class Pool:
         """
         return self._admission.turn()
 
-    def look(
+    def detect(
         self, data: bytes, max_colors: int | None = None, wanted: Callable[[], bool] = lambda: True
-    ) -> Sight:
+    ) -> Detection:
         """See what is in the JPEG or PNG `data`; with image properties if `max_colors` is given.
 
         `wanted` is asked just before the work starts: whether the caller still waits. Raises
@@ -71,7 +71,7 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise internal_error()
-            future = self._threads.submit(self._look, Task(data, max_colors), wanted)
+            future = self._threads.submit(self._detect, Task(data, max_colors), wanted)
             self._under_way.add(future)
         try:
             return future.result()
@@ -98,23 +98,23 @@ class Pool:
         for worker in self._workers:
             worker.close()
 
-    def _look(self, task: Task, wanted: Callable[[], bool]) -> Sight:
+    def _detect(self, task: Task, wanted: Callable[[], bool]) -> Detection:
         if not wanted():
             raise ConnectionAbortedError("The caller has gone.")
         worker = self._worker()
         try:
             worker.start()
-            return worker.look(task)
+            return worker.detect(task)
         except TimeIsUpError as error:
             self._remember(task)
             raise invalid_format() from error
         except WorkerDiedError:
-            return self._look_again(worker, task)
+            return self._retry(worker, task)
 
-    def _look_again(self, worker: WorkerProcess, task: Task) -> Sight:
+    def _retry(self, worker: WorkerProcess, task: Task) -> Detection:
         try:
             worker.start()
-            return worker.look(task)
+            return worker.detect(task)
         except WorkerDiedError as error:
             if self._closed:
                 raise internal_error() from error

@@ -16,7 +16,7 @@ from labelctl.local.processes import HOME_MARK
 from labelctl.local.rekognition import exchange, worker
 from labelctl.local.rekognition.errors import internal_error
 from labelctl.local.rekognition.limits import TIME_IS_UP, Limits
-from labelctl.local.rekognition.recogniser import Sight
+from labelctl.local.rekognition.recogniser import Detection
 
 _PATIENCE = 60.0
 """Seconds by the clock that a worker may be silent: it is stopped, or the machine is at its limit."""
@@ -59,10 +59,10 @@ class WorkerProcess:
             raise LocalCloudError(str(answer.get("error")), str(answer.get("hint")))
         raise _start_failed(self._model, status, bool(silent))
 
-    def look(self, task: exchange.Task) -> Sight:
+    def detect(self, task: exchange.Task) -> Detection:
         """What the worker sees.
 
-        Raises RefusalError as `Recogniser.look` does, InternalServerError if it fails or does not
+        Raises RefusalError as `Recogniser.detect` does, InternalServerError if it fails or does not
         answer, and WorkerDiedError if its process ends; after the last two, `start` makes another.
         """
         process = self._process
@@ -82,9 +82,9 @@ class WorkerProcess:
             raise TimeIsUpError if status == -TIME_IS_UP else WorkerDiedError
         if "refusal" in answer:
             raise exchange.unpack_refusal(answer["refusal"])
-        if "sight" not in answer:
+        if "detection" not in answer:
             raise internal_error()
-        return exchange.unpack_sight(answer["sight"])
+        return exchange.unpack_detection(answer["detection"])
 
     def kill(self) -> None:
         """End the process, whatever it does, and start none any more. For any thread."""

@@ -18,8 +18,8 @@ from typing import Any
 
 from labelctl.local.rekognition.errors import invalid_parameters, too_large
 from labelctl.local.rekognition.models import Finding
-from labelctl.local.rekognition.recogniser import Sight
-from labelctl.local.rekognition.taxonomy import Meaning, meaning_of
+from labelctl.local.rekognition.recogniser import Detection
+from labelctl.local.rekognition.taxonomy import LabelInfo, label_info
 
 MAX_BYTES = 5 * 1024 * 1024
 """The largest picture sent inside the request, in bytes (Rekognition's quotas page)."""
@@ -91,31 +91,31 @@ def read_request(body: Any) -> Request:
     )
 
 
-def write_answer(request: Request, sight: Sight, version: str) -> dict[str, Any]:
+def write_answer(request: Request, detection: Detection, version: str) -> dict[str, Any]:
     """The response's JSON for what was seen: labels surest first, ties by name."""
-    labels = to_labels(sight.findings, request.min_confidence) if request.labels else []
+    labels = to_labels(detection.findings, request.min_confidence) if request.labels else []
     answer: dict[str, Any] = {
         "Labels": [label for label in labels if _passes(label, request)][: request.max_labels],
         "LabelModelVersion": version,
     }
-    if sight.properties is not None:
-        answer["ImageProperties"] = sight.properties
+    if detection.properties is not None:
+        answer["ImageProperties"] = detection.properties
     return answer
 
 
 def to_labels(findings: Iterable[Finding], min_confidence: float) -> list[dict[str, Any]]:
     """One label a name, each ancestor a label of its own, as sure as the surest thing under it."""
-    meanings: dict[str, Meaning] = {}
+    infos: dict[str, LabelInfo] = {}
     confidence: dict[str, float] = {}
     instances: dict[str, list[dict[str, Any]]] = {}
     for finding in sorted(findings, key=lambda finding: -finding.confidence):
         sure = round(finding.confidence, 4)
         if sure < min_confidence:
             continue
-        own = finding.meaning
-        for meaning in (own, *map(meaning_of, own.parents)):
-            meanings.setdefault(meaning.name, meaning)
-            confidence.setdefault(meaning.name, sure)
+        own = finding.label
+        for info in (own, *map(label_info, own.parents)):
+            infos.setdefault(info.name, info)
+            confidence.setdefault(info.name, sure)
         if finding.box:
             instances.setdefault(own.name, []).append(_instance(finding, sure))
     return [
@@ -123,11 +123,11 @@ def to_labels(findings: Iterable[Finding], min_confidence: float) -> list[dict[s
             "Name": name,
             "Confidence": confidence[name],
             "Instances": instances.get(name, []),
-            "Parents": _named(meanings[name].parents),
-            "Aliases": _named(meanings[name].aliases),
-            "Categories": _named(meanings[name].categories),
+            "Parents": _named(infos[name].parents),
+            "Aliases": _named(infos[name].aliases),
+            "Categories": _named(infos[name].categories),
         }
-        for name in sorted(meanings, key=lambda name: (-confidence[name], name))
+        for name in sorted(infos, key=lambda name: (-confidence[name], name))
     ]
 
 

@@ -1,7 +1,7 @@
 """One picture at a time: bytes in, findings and image properties out.
 
 Each worker process makes one `Recogniser`, which loads what it needs once. A picture is decoded once;
-`Recogniser.look_at` hands it to everything that looks for something in it.
+`Recogniser.detect_in` hands it to everything that looks for something in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 from labelctl.errors import LocalCloudError
 from labelctl.local.rekognition.classifier import Classifier
 from labelctl.local.rekognition.decode import open_picture
-from labelctl.local.rekognition.detect import Eyes, find_colors
+from labelctl.local.rekognition.detect import Detectors, find_colors
 from labelctl.local.rekognition.detector import Detector
 from labelctl.local.rekognition.merge import merge
 from labelctl.local.rekognition.models import Finding
@@ -29,7 +29,7 @@ from labelctl.local.rekognition.properties import image_properties
 
 
 @dataclass(frozen=True)
-class Sight:
+class Detection:
     """What was seen in one picture; `properties` is None when nobody asked for them."""
 
     findings: tuple[Finding, ...]
@@ -39,7 +39,7 @@ class Sight:
 class Network(Protocol):
     """The user's model, the classifier or the detector."""
 
-    def look(self, picture: Image.Image) -> list[Finding]:
+    def detect(self, picture: Image.Image) -> list[Finding]:
         """What the network finds in an RGB picture."""
 
 
@@ -54,25 +54,25 @@ class Recogniser:
         """Load everything. Raises LocalCloudError if `model` is not usable."""
         pretrained = Pretrained.from_variables(os.environ)
         self._networks = [Model(model)] if model else _open_networks(pretrained)
-        self._eyes = Eyes()
+        self._detectors = Detectors()
 
-    def look(self, data: bytes, max_colors: int | None = None) -> Sight:
+    def detect(self, data: bytes, max_colors: int | None = None) -> Detection:
         """See what is in the JPEG or PNG `data`; with image properties if `max_colors` is given.
 
         Raises RefusalError for bytes that the real service would refuse.
         """
-        return self.look_at(open_picture(data), max_colors)
+        return self.detect_in(open_picture(data), max_colors)
 
-    def look_at(self, picture: Image.Image, max_colors: int | None = None) -> Sight:
+    def detect_in(self, picture: Image.Image, max_colors: int | None = None) -> Detection:
         """See what is in an RGB picture: the one place where findings are made."""
         gray = picture.convert("L")
-        seen = [finding for network in self._networks for finding in network.look(picture)]
-        things = merge(seen, self._eyes.find_faces(gray))
-        findings = (*things, *self._eyes.find_codes(gray), *find_colors(picture))
+        seen = [finding for network in self._networks for finding in network.detect(picture)]
+        things = merge(seen, self._detectors.find_faces(gray))
+        findings = (*things, *self._detectors.find_codes(gray), *find_colors(picture))
         if max_colors is None:
-            return Sight(findings, None)
+            return Detection(findings, None)
         boxes = [finding.box for finding in findings if finding.box]
-        return Sight(findings, image_properties(picture, boxes, max_colors))
+        return Detection(findings, image_properties(picture, boxes, max_colors))
 
 
 def _open_networks(pretrained: Pretrained) -> list[Network]:

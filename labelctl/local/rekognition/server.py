@@ -106,8 +106,8 @@ class RecogniserServer(ThreadingHTTPServer):
                 raise ConnectionAbortedError("The caller has gone.")
             source = request.source
             data = source if isinstance(source, bytes) else self.fetch(source)
-            sight = self.pool.look(data, request.max_colors, wanted)
-        return write_answer(request, sight, self.pool.version)
+            detection = self.pool.detect(data, request.max_colors, wanted)
+        return write_answer(request, detection, self.pool.version)
 
     def _authorized(self, signed: Request, raw: bytes) -> DetectLabels:
         """The parameters of a request that is signed by somebody who may do what it asks for.

@@ -57,7 +57,7 @@ def _serve(tasks: IO[bytes], answers: IO[bytes], model: Path | None, limit: limi
         return error.exit_code
     exchange.send(answers, {"ready": True})
     while task := exchange.receive_task(tasks):
-        with limits.cpu_time(limit.look_seconds), limits.memory(limit.look_memory):
+        with limits.cpu_time(limit.detect_seconds), limits.memory(limit.detect_memory):
             answer = _answer(recogniser, task)
         exchange.send(answers, answer)
     return 0
@@ -65,7 +65,7 @@ def _serve(tasks: IO[bytes], answers: IO[bytes], model: Path | None, limit: limi
 
 def _answer(recogniser: Recogniser, task: exchange.Task) -> dict[str, Any]:
     try:
-        sight = recogniser.look(task.data, task.max_colors)
+        detection = recogniser.detect(task.data, task.max_colors)
     except RefusalError as refusal:
         return {"refusal": exchange.pack_refusal(refusal)}
     except MemoryError:
@@ -73,7 +73,7 @@ def _answer(recogniser: Recogniser, task: exchange.Task) -> dict[str, Any]:
     except Exception:
         traceback.print_exc()
         return {"failure": True}
-    return {"sight": exchange.pack_sight(sight)}
+    return {"detection": exchange.pack_detection(detection)}
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -19,7 +19,7 @@ from labelctl.local.emulator import error_answers
 from labelctl.local.emulator.admission import Request
 from labelctl.local.emulator.asgi import Message, Receive, Send
 from labelctl.local.emulator.gateway import Gateway
-from labelctl.local.persistence.snapshots import Generations
+from labelctl.local.persistence.snapshots import SnapshotStore
 from tests.signing import KEY, SECRET, sign
 
 MiB = 1024 * 1024
@@ -49,7 +49,7 @@ def test_each_protocol_has_errors_of_its_own(
     assert parsed["Error"]["Code"] == "InternalFailure"
 
 
-class FullDisk(Generations):
+class FullDisk(SnapshotStore):
     def write(self, captured: Mapping[str, bytes]) -> bool:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -100,8 +100,8 @@ async def emulator(scope: Message, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"done"})
 
 
-def gateway(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> Gateway:
-    made = Gateway(emulator, generations, Credentials(KEY, SECRET))
+def gateway(snapshots: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    made = Gateway(emulator, snapshots, Credentials(KEY, SECRET))
     monkeypatch.setattr(made, "_captured", lambda everything: {})
     return made
 
@@ -129,7 +129,7 @@ def test_photos_leave_room_for_the_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, method: str, status: int
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free))
-    nearly = gateway(Generations(tmp_path / "state"), monkeypatch)
+    nearly = gateway(SnapshotStore(tmp_path / "state"), monkeypatch)
     photo = bytes(1000) if method == "PUT" else b""
     request = sign(S3SigV4Auth, "s3", method, "/photos/a.jpg", photo)
     found, body = asyncio.run(answer_of(nearly, request, photo))

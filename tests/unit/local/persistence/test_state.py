@@ -1,4 +1,4 @@
-"""What is saved of the local cloud: whole generations, a journal, and one save for many changes."""
+"""What is saved of the local cloud: whole snapshots, a journal, and one save for many changes."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from labelctl.errors import LocalCloudError
 from labelctl.local.persistence import group_commit
 from labelctl.local.persistence.group_commit import GroupCommit
 from labelctl.local.persistence.journal import Journal
-from labelctl.local.persistence.snapshots import Generations
+from labelctl.local.persistence.snapshots import SnapshotStore
 
 
 @pytest.fixture
-def generations(tmp_path: Path) -> Generations:
-    return Generations(tmp_path / "state")
+def snapshots(tmp_path: Path) -> SnapshotStore:
+    return SnapshotStore(tmp_path / "state")
 
 
-def test_nothing_saved_is_a_fresh_start(generations: Generations) -> None:
-    assert generations.choose() == (None, "")
+def test_nothing_saved_is_a_fresh_start(snapshots: SnapshotStore) -> None:
+    assert snapshots.recover() == (None, "")
 
 
-def test_unchanged_files_come_along_and_two_generations_stay(generations: Generations) -> None:
+def test_unchanged_files_come_along_and_two_snapshots_stay(snapshots: SnapshotStore) -> None:
     large = b"x" * 300_000
-    assert generations.write({"sqs.json": b"1", "dynamodb.json": large})
-    assert generations.write({"sqs.json": b"2"})
-    assert generations.write({"sqs.json": b"3"})
-    assert not generations.write({"sqs.json": b"3"})
-    chosen, notice = generations.choose()
+    assert snapshots.write({"sqs.json": b"1", "dynamodb.json": large})
+    assert snapshots.write({"sqs.json": b"2"})
+    assert snapshots.write({"sqs.json": b"3"})
+    assert not snapshots.write({"sqs.json": b"3"})
+    chosen, notice = snapshots.recover()
     assert chosen is not None
     assert (chosen.name, notice) == ("000003", "")
     assert (chosen / "sqs.json").read_bytes() == b"3"
     assert (chosen / "dynamodb.json").read_bytes() == large
-    kept = {path.name for path in generations.folder.iterdir()}
+    kept = {path.name for path in snapshots.folder.iterdir()}
     assert kept == {"000002", "000003", "current"}
 
 
@@ -51,23 +51,21 @@ def test_unchanged_files_come_along_and_two_generations_stay(generations: Genera
         lambda newest: (newest / "sqs.json").unlink(),
         lambda newest: (newest / "manifest.json").write_bytes(b""),
         lambda newest: (newest / "manifest.json").write_bytes(b"[]"),
-        lambda newest: (newest / "iam.json").write_bytes(b""),  # the same in both generations
+        lambda newest: (newest / "iam.json").write_bytes(b""),  # the same in both snapshots
     ],
 )
-def test_a_damaged_newest_generation_is_kept_aside(
-    generations: Generations, damage: object
-) -> None:
-    generations.write({"sqs.json": b"1", "iam.json": b"same"})
-    generations.write({"sqs.json": b"2"})
-    damage(generations.folder / "000002")  # type: ignore[operator]
-    chosen, notice = generations.choose()
-    assert chosen == generations.folder / "000001"
+def test_a_damaged_newest_snapshot_is_kept_aside(snapshots: SnapshotStore, damage: object) -> None:
+    snapshots.write({"sqs.json": b"1", "iam.json": b"same"})
+    snapshots.write({"sqs.json": b"2"})
+    damage(snapshots.folder / "000002")  # type: ignore[operator]
+    chosen, notice = snapshots.recover()
+    assert chosen == snapshots.folder / "000001"
     assert "damaged-" in notice
-    assert (generations.folder / "current").resolve() == chosen.resolve()
-    assert len(list(generations.folder.glob("damaged-*"))) == 1
-    assert generations.choose() == (chosen, "")
-    generations.write({"sqs.json": b"3"})
-    assert (generations.folder / "current/sqs.json").read_bytes() == b"3"
+    assert (snapshots.folder / "current").resolve() == chosen.resolve()
+    assert len(list(snapshots.folder.glob("damaged-*"))) == 1
+    assert snapshots.recover() == (chosen, "")
+    snapshots.write({"sqs.json": b"3"})
+    assert (snapshots.folder / "current/sqs.json").read_bytes() == b"3"
 
 
 @pytest.mark.parametrize(
@@ -80,70 +78,70 @@ def test_a_damaged_newest_generation_is_kept_aside(
     ],
     ids=["gone", "file", "garbled", "folder"],
 )
-def test_a_lost_link_is_mended(generations: Generations, damage: object) -> None:
-    generations.write({"sqs.json": b"1"})
-    (generations.folder / "current").unlink()
-    damage(generations.folder / "current")  # type: ignore[operator]
-    assert generations.choose() == (generations.folder / "000001", "")
-    assert (generations.folder / "current/sqs.json").read_bytes() == b"1"
+def test_a_lost_link_is_mended(snapshots: SnapshotStore, damage: object) -> None:
+    snapshots.write({"sqs.json": b"1"})
+    (snapshots.folder / "current").unlink()
+    damage(snapshots.folder / "current")  # type: ignore[operator]
+    assert snapshots.recover() == (snapshots.folder / "000001", "")
+    assert (snapshots.folder / "current/sqs.json").read_bytes() == b"1"
 
 
-def test_a_newest_generation_that_is_gone_is_named(generations: Generations) -> None:
-    generations.write({"sqs.json": b"1"})
-    generations.write({"sqs.json": b"2"})
-    shutil.rmtree(generations.folder / "000002")
-    chosen, notice = generations.choose()
-    assert chosen == generations.folder / "000001"
+def test_a_newest_snapshot_that_is_gone_is_named(snapshots: SnapshotStore) -> None:
+    snapshots.write({"sqs.json": b"1"})
+    snapshots.write({"sqs.json": b"2"})
+    shutil.rmtree(snapshots.folder / "000002")
+    chosen, notice = snapshots.recover()
+    assert chosen == snapshots.folder / "000001"
     assert "went back" in notice
     assert "kept" not in notice
 
 
-def test_when_none_is_whole_nothing_is_touched(generations: Generations) -> None:
-    generations.write({"sqs.json": b"1"})
-    generations.write({"sqs.json": b"2"})
-    for path in generations.folder.glob("0*/sqs.json"):
+def test_when_none_is_whole_nothing_is_touched(snapshots: SnapshotStore) -> None:
+    snapshots.write({"sqs.json": b"1"})
+    snapshots.write({"sqs.json": b"2"})
+    for path in snapshots.folder.glob("0*/sqs.json"):
         path.write_bytes(b"")
-    before = sorted(generations.folder.rglob("*"))
+    before = sorted(snapshots.folder.rglob("*"))
     with pytest.raises(LocalCloudError, match="damaged") as failure:
-        generations.choose()
-    assert str(generations.folder) in failure.value.message
+        snapshots.recover()
+    assert str(snapshots.folder) in failure.value.message
     assert "labelctl local reset" in failure.value.hint
-    assert sorted(generations.folder.rglob("*")) == before
+    assert sorted(snapshots.folder.rglob("*")) == before
 
 
 def test_being_killed_while_writing_leaves_the_older_one(
-    generations: Generations, monkeypatch: pytest.MonkeyPatch
+    snapshots: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generations.write({"sqs.json": b"1"})
+    snapshots.write({"sqs.json": b"1"})
 
-    def killed(self: Generations, target: Path) -> None:
+    def killed(self: SnapshotStore, target: Path) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Generations, "_flip", killed)
+        patched.setattr(SnapshotStore, "_set_current", killed)
         with pytest.raises(KeyboardInterrupt):
-            generations.write({"sqs.json": b"2"})
-    chosen, notice = generations.choose()
-    assert (chosen, notice) == (generations.folder / "000001", "")
-    generations.write({"sqs.json": b"3"})
-    assert (generations.folder / "current/sqs.json").read_bytes() == b"3"
+            snapshots.write({"sqs.json": b"2"})
+    chosen, notice = snapshots.recover()
+    assert (chosen, notice) == (snapshots.folder / "000001", "")
+    snapshots.write({"sqs.json": b"3"})
+    assert (snapshots.folder / "current/sqs.json").read_bytes() == b"3"
 
 
-def test_lambda_code_stays_as_long_as_a_kept_generation_needs_it(
-    generations: Generations,
+def test_lambda_code_stays_as_long_as_a_kept_snapshot_needs_it(
+    snapshots: SnapshotStore,
 ) -> None:
     old, new = "a" * 64, "b" * 64
-    generations.blobs.mkdir(parents=True)
+    snapshots.blobs.mkdir(parents=True)
     for name in (old, new):
-        (generations.blobs / f"{name}.zip").write_bytes(b"code")
+        (snapshots.blobs / f"{name}.zip").write_bytes(b"code")
 
     def save(name: str, n: int) -> set[str]:
         text = json.dumps({"n": n, "code_zip": {"code_blob_ref": name}})
-        generations.write({"lambda.json": text.encode()})
-        generations.prune_blobs()
-        return {path.stem for path in generations.blobs.iterdir()}
+        snapshots.write({"lambda.json": text.encode()})
+        snapshots.prune_blobs()
+        return {path.stem for path in snapshots.blobs.iterdir()}
 
-    generations.write({"lambda.json": json.dumps({"code_blob_ref": old}).encode()})
+    snapshots.write({"lambda.json": json.dumps({"code_blob_ref": old}).encode()})
     assert save(new, 1) == {old, new}
     assert save(new, 2) == {new}
 

@@ -48,13 +48,13 @@ WRITE = """
 
 READ = """
     s3._bucket_versioning["photos"] = "Enabled"
-    halves.mend([event])
+    torn_objects.repair([event])
     for again in range(2):
         version = event["options"]["version_id"]
         found = s3._head_object("photos", "a b.jpg", {}, {"versionId": version})
         plain = s3._head_object("photos", "a b.jpg", {}, {})
         print(json.dumps([found[0], plain[0], plain[1].get("x-amz-version-id") == version]))
-        halves.mend([event])
+        torn_objects.repair([event])
     print(s3._get_object("photos", "a b.jpg", {}, {})[2].decode().partition("\\n")[0])
     versions = s3._object_versions.get(("photos", "a b.jpg")) or []
     print(*(each["is_latest"] for each in versions))
@@ -67,7 +67,7 @@ LOOK = """
 
 WITHOUT_A_BUCKET = """
     s3._buckets.pop("photos")
-    halves.mend([event])
+    torn_objects.repair([event])
 """
 
 

@@ -182,6 +182,6 @@ def test_boxes_that_are_not_numbers_are_left_out(tmp_path):
     metadata = GOOD | {"task": "detect"}
     model = write_graph(tmp_path / "picky.onnx", nodes, metadata, constants=AXES | half)
 
-    seen = Recogniser(model).look(plain("blue", (200, 200)))
+    seen = Recogniser(model).detect(plain("blue", (200, 200)))
 
-    assert {finding.meaning.name for finding in seen.findings} == {"Blue"}
+    assert {finding.label.name for finding in seen.findings} == {"Blue"}

@@ -16,7 +16,7 @@ from labelctl.local.rekognition.models import Box, Finding
 from labelctl.local.rekognition.pretrained import Pretrained, prepare
 from labelctl.local.rekognition.protocol import to_labels
 from labelctl.local.rekognition.recogniser import Recogniser, model_version
-from labelctl.local.rekognition.taxonomy import FACE, HEAD, PERSON, meaning_of
+from labelctl.local.rekognition.taxonomy import FACE, HEAD, PERSON, label_info
 from tests.unit.recogniser_world import encode, photo
 
 Labels = Callable[..., dict[str, dict[str, Any]]]
@@ -49,7 +49,7 @@ def looking_with(networks: Pretrained) -> Labels:
         recogniser = Recogniser()
 
     def labels(picture: bytes, min_confidence: float = 55) -> dict[str, dict[str, Any]]:
-        found = to_labels(recogniser.look(picture).findings, min_confidence)
+        found = to_labels(recogniser.detect(picture).findings, min_confidence)
         confidences = [each["Confidence"] for each in found]
         assert confidences == sorted(confidences, reverse=True)
         return {label["Name"]: label for label in found}
@@ -153,24 +153,24 @@ def test_a_head_within_a_persons_box_is_that_person() -> None:
     seen = [Finding(PERSON, 90, LEFT)]
     faces = [Finding(PERSON, 80, HEAD_IN_LEFT), Finding(HEAD, 80, HEAD_IN_LEFT)]
     found = merge(seen, faces)
-    assert [each.box for each in found if each.meaning == PERSON] == [LEFT, None]
-    assert [each.box for each in found if each.meaning == HEAD] == [HEAD_IN_LEFT]
+    assert [each.box for each in found if each.label == PERSON] == [LEFT, None]
+    assert [each.box for each in found if each.label == HEAD] == [HEAD_IN_LEFT]
 
 
 def test_a_head_elsewhere_is_another_person() -> None:
     seen = [Finding(PERSON, 90, LEFT)]
     faces = [
-        Finding(meaning, 80, head)
+        Finding(label, 80, head)
         for head in (HEAD_IN_LEFT, HEAD_IN_RIGHT)
-        for meaning in (PERSON, HEAD, FACE)
+        for label in (PERSON, HEAD, FACE)
     ]
     [person] = [each for each in to_labels(merge(seen, faces), 0) if each["Name"] == "Person"]
     assert len(person["Instances"]) == 2
 
 
 def test_an_animal_that_the_detector_does_not_know_has_a_box_but_no_wrong_name() -> None:
-    cheetah = Finding(meaning_of("big cat"), 98)
-    found = merge([cheetah, Finding(meaning_of("bird"), 99, LEFT)], [])
+    cheetah = Finding(label_info("big cat"), 98)
+    found = merge([cheetah, Finding(label_info("bird"), 99, LEFT)], [])
     answer = {label["Name"]: label for label in to_labels(found, 0)}
     assert "Bird" not in answer
     assert len(answer["Animal"]["Instances"]) == 1
@@ -190,8 +190,8 @@ def test_an_animal_that_the_classifier_does_not_contradict_keeps_its_name(
     classified: str, confidence: float, detected: str
 ) -> None:
     seen = [
-        Finding(meaning_of(classified), confidence),
-        Finding(meaning_of(detected), 90, LEFT),
+        Finding(label_info(classified), confidence),
+        Finding(label_info(detected), 90, LEFT),
         Finding(PERSON, 90, RIGHT),
     ]
     assert merge(seen, []) == seen

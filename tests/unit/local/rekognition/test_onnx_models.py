@@ -27,7 +27,7 @@ from tests.unit.recogniser_world import (
 NAMES = {0: "dog", 1: "cell phone", 2: "lava_lamp"}
 
 
-def look(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
+def detect(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
     """What a server with this model answers, by name."""
     with rekognition(InProcess(model), fetch=None, authorize=allow) as client:
         labels = client.detect_labels(Image={"Bytes": data}, **parameters)["Labels"]
@@ -44,7 +44,7 @@ HIGH = ((200, 400), {"Left": 0, "Top": 0.25, "Width": 1, "Height": 0.5})
 def test_a_detector_finds_things_with_boxes_in_the_picture(tmp_path, kind, size, box):
     model = write_model(tmp_path / "toy.onnx", NAMES, kind)
 
-    seen = look(model, plain("red", size))
+    seen = detect(model, plain("red", size))
 
     assert seen.keys() == {"Animal", "Canine", "Dog", "Mammal", "Pet", "Red"}
     (instance,) = seen["Dog"]["Instances"]
@@ -61,16 +61,16 @@ def test_names_become_those_of_rekognition(tmp_path):
     detector = write_model(tmp_path / "toy.onnx", NAMES, "detect")
     classifier = write_model(tmp_path / "sorter.onnx", NAMES, "classify")
 
-    phone = look(detector, plain("lime", (400, 200)))["Mobile Phone"]
+    phone = detect(detector, plain("lime", (400, 200)))["Mobile Phone"]
     assert phone["Aliases"] == [{"Name": "Cell Phone"}]
-    lamp = look(classifier, plain("blue"))["Lava Lamp"]
+    lamp = detect(classifier, plain("blue"))["Lava Lamp"]
     assert (lamp["Parents"], lamp["Categories"]) == ([], [])
 
 
 def test_a_classifier_names_the_whole_picture_without_boxes(tmp_path):
     model = write_model(tmp_path / "sorter.onnx", list(NAMES.values()), "classify")
 
-    seen = look(model, plain("red", (300, 100)))
+    seen = detect(model, plain("red", (300, 100)))
 
     assert seen["Dog"]["Confidence"] == 100
     assert seen["Dog"]["Instances"] == []
@@ -82,7 +82,7 @@ def test_a_face_within_a_persons_box_is_no_second_person(tmp_path):
     lower = Image.new("RGB", (512, 512))
     lower.paste(Image.open(io.BytesIO(photo("astronaut.png"))), (40, 140))
 
-    seen = look(model, encode(lower), MinConfidence=0)
+    seen = detect(model, encode(lower), MinConfidence=0)
 
     assert len(seen["Person"]["Instances"]) == 1
     assert len(seen["Face"]["Instances"]) == 1
@@ -92,7 +92,7 @@ def test_a_face_within_a_persons_box_is_no_second_person(tmp_path):
 def test_a_face_elsewhere_is_another_person(tmp_path):
     model = write_model(tmp_path / "toy.onnx", ["person", "dog", "cat"], "detect")
 
-    seen = look(model, photo("astronaut.png"), MinConfidence=0)
+    seen = detect(model, photo("astronaut.png"), MinConfidence=0)
 
     assert len(seen["Person"]["Instances"]) == 2
     assert len(seen["Face"]["Instances"]) == 1
@@ -101,8 +101,8 @@ def test_a_face_elsewhere_is_another_person(tmp_path):
 def test_the_fruit_orange_is_not_the_colour(tmp_path):
     model = write_model(tmp_path / "toy.onnx", ["orange", "dog", "cat"], "classify")
 
-    assert look(model, plain("red"))["Orange"]["Parents"][0]["Name"] == "Citrus Fruit"
-    assert look(model, plain("orange"))["Orange"]["Confidence"] == 100
+    assert detect(model, plain("red"))["Orange"]["Parents"][0]["Name"] == "Citrus Fruit"
+    assert detect(model, plain("orange"))["Orange"]["Confidence"] == 100
 
 
 def test_another_model_is_another_version(tmp_path):

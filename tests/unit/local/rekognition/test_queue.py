@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from labelctl.local.rekognition.admission import Admission
 from labelctl.local.rekognition.errors import RefusalError
 from labelctl.local.rekognition.pool import Pool
-from labelctl.local.rekognition.recogniser import Sight
+from labelctl.local.rekognition.recogniser import Detection
 from labelctl.local.rekognition.server import RecogniserServer
 from tests.unit.recogniser_world import ROOT, allow, plain, rekognition, serving, soon, workers
 
@@ -175,10 +175,10 @@ def test_an_answer_whose_caller_has_gone_is_counted_as_wasted(capsys):
         def turn(self) -> AbstractContextManager[None]:
             return nullcontext()
 
-        def look(self, *_: Any) -> Sight:
+        def detect(self, *_: Any) -> Detection:
             self.begun.set()
             assert self.go_on.wait(60)
-            return Sight((), None)
+            return Detection((), None)
 
     pool = Slow()
     server = RecogniserServer(0, pool, root=ROOT, fetch=lambda _: b"", authorize=allow)
@@ -199,7 +199,7 @@ def test_work_whose_caller_has_gone_is_dropped(capsys):
             return plain("red")
 
         begun, go_on = threading.Event(), threading.Event()
-        first = aside.submit(pool.look, plain("red"), None, lambda: begun.set() or go_on.wait(60))
+        first = aside.submit(pool.detect, plain("red"), None, lambda: begun.set() or go_on.wait(60))
         assert begun.wait(60)
         server = RecogniserServer(0, pool, root=ROOT, fetch=fetch, authorize=allow)
         with serving(server) as url:

@@ -33,11 +33,11 @@ from tests.unit.recogniser_world import (
     workers,
 )
 
-QUICK = Limits(look_seconds=0.5)
+QUICK = Limits(detect_seconds=0.5)
 
 
 def names(pool: Pool, data: bytes) -> list[str]:
-    return [finding.meaning.name for finding in pool.look(data).findings]
+    return [finding.label.name for finding in pool.detect(data).findings]
 
 
 def children(pid: int) -> set[int]:
@@ -62,7 +62,7 @@ def pool() -> Iterator[Pool]:
 def test_a_picture_that_takes_for_ever_is_refused_and_others_are_answered_meanwhile(pool):
     pool.warm_up()
     with ThreadPoolExecutor(1) as aside:
-        endless = aside.submit(pool.look, endless_jpeg())
+        endless = aside.submit(pool.detect, endless_jpeg())
         answered = 0
         while not endless.done():
             assert names(pool, plain("red")) == ["Red"]
@@ -81,7 +81,7 @@ def test_it_costs_its_time_only_once(pool):
     begun: list[bool] = []
     for _ in range(2):
         with pytest.raises(RefusalError, match="invalid image format"):
-            pool.look(endless_jpeg(), None, lambda: begun.append(True) is None)
+            pool.detect(endless_jpeg(), None, lambda: begun.append(True) is None)
 
     assert len(begun) == 1
 
@@ -99,9 +99,9 @@ def test_the_largest_picture_that_is_allowed_keeps_the_limits():
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit on memory")
 def test_a_picture_that_needs_too_much_memory_is_refused():
     large = encode(Image.new("RGB", (9000, 9000)), compress_level=1)
-    with workers(workers=1, limits=Limits(look_memory=100 * 1024**2)) as pool:
+    with workers(workers=1, limits=Limits(detect_memory=100 * 1024**2)) as pool:
         with pytest.raises(RefusalError, match="invalid image format"):
-            pool.look(large)
+            pool.detect(large)
 
         assert names(pool, plain("red")) == ["Red"]
 
@@ -110,11 +110,11 @@ def test_every_core_works():
     with workers(workers=3) as pool:
         together = threading.Barrier(3, timeout=60)
         with ThreadPoolExecutor(3) as asking:
-            looks = [
-                asking.submit(pool.look, plain("red"), None, lambda: together.wait() >= 0)
+            calls = [
+                asking.submit(pool.detect, plain("red"), None, lambda: together.wait() >= 0)
                 for _ in range(3)
             ]
-        assert all(look.result().findings for look in looks)
+        assert all(detect.result().findings for detect in calls)
 
 
 # -- workers that die
@@ -127,11 +127,11 @@ def test_a_picture_whose_worker_is_killed_is_looked_at_by_another():
         os.kill(worker, signal.SIGSTOP)
         begun = threading.Event()
         with ThreadPoolExecutor(1) as aside:
-            look = aside.submit(pool.look, photo("coffee.png"), None, lambda: not begun.set())
+            detect = aside.submit(pool.detect, photo("coffee.png"), None, lambda: not begun.set())
             assert begun.wait(60)
             os.kill(worker, signal.SIGKILL)
 
-            assert look.result().findings
+            assert detect.result().findings
         assert worker not in children(os.getpid())
 
 
@@ -151,7 +151,7 @@ def test_a_worker_that_does_not_answer_is_replaced(monkeypatch):
         os.kill(worker, signal.SIGSTOP)
         monkeypatch.setattr(process, "_PATIENCE", 0.2)
         with pytest.raises(RefusalError) as caught:
-            pool.look(plain("red"))
+            pool.detect(plain("red"))
         monkeypatch.undo()
 
         assert caught.value.code == "InternalServerError", "the picture may be looked at later"
