@@ -302,7 +302,9 @@ def _check_model(model: str) -> None:
 
 
 def _engine_answers(home: Path, record: folder.Record) -> bool:
-    return _check_health(home, health.ENGINE, record.pid, record.port, "/_labelctl/health") is not None
+    return (
+        _check_health(home, health.ENGINE, record.pid, record.port, "/_labelctl/health") is not None
+    )
 
 
 def _recogniser_answers(home: Path, record: folder.Record) -> bool:

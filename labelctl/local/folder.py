@@ -8,9 +8,9 @@
     <home>/gallery/           the page that `labelctl demo` builds
     <home>/engine.log recogniser.log lock engine.lock tmp/ empty-home/ .labelctl-local
 
-The marker `.labelctl-local` identifies a folder as labelctl's; if the marker is lost, a record or a saved
-state does. labelctl never uses any other folder that is not empty, nor one that another user could
-change, and it deletes only what is listed here. This module handles files, not processes.
+The marker `.labelctl-local` identifies a folder as labelctl's; if the marker is lost, a record or a
+saved state does. labelctl never uses any other folder that is not empty, nor one that another user
+could change, and it deletes only what is listed here. This module handles files, not processes.
 """
 
 from __future__ import annotations

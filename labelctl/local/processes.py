@@ -173,7 +173,7 @@ def free_port(port: int) -> bool:
 
 
 def choose_ports(count: int) -> list[int]:
-    """`count` free ports outside the range of ephemeral ports. Raises OSError if there are not enough."""
+    """`count` free ports outside the ephemeral range. Raises OSError if there are too few."""
     chosen: list[int] = []
     for port in random.sample(_PORTS, len(_PORTS)):
         if free_port(port):

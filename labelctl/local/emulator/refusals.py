@@ -1,6 +1,6 @@
-"""How a service words the refusal of a request that is not signed as it should be.
+"""The error codes and messages for requests without a valid signature, by service.
 
-The codes are those of each service's "Common Errors" page; the status is always 403.
+The codes come from each service's "Common Errors" page. The HTTP status is always 403.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ _WORDINGS = {
 }
 
 
-def word(problem: Problem, request: Request) -> tuple[str, str]:
-    """The code and the message of the refusal, as the service that was called has them."""
+def code_and_message(problem: Problem, request: Request) -> tuple[str, str]:
+    """The error code and message that the called service uses for this problem."""
     wording = _WORDINGS[problem]
     protocol = error_answers.protocol(request)
     if protocol is Protocol.JSON:

@@ -1,7 +1,7 @@
-"""What the server and its worker processes say to each other, over a pipe.
+"""The protocol between the server and its worker processes, over pipes.
 
-A task is one line of JSON followed by the picture's bytes; an answer is one line of JSON. It is JSON
-and not pickle: a worker decodes hostile pictures, and must not be able to run code in the server.
+A task is one line of JSON followed by the picture's bytes; an answer is one line of JSON. Pickle is not
+used, as a worker decodes untrusted pictures and must not be able to run code in the server.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MAX_LINE = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Task:
-    """A JPEG or PNG to look at; with image properties if `max_colors` is given."""
+    """A JPEG or PNG to analyse, including image properties if `max_colors` is given."""
 
     data: bytes
     max_colors: int | None
@@ -50,7 +50,7 @@ def send(stream: IO[bytes], answer: Mapping[str, Any]) -> None:
 
 
 def receive(stream: IO[bytes]) -> dict[str, Any] | None:
-    """The next answer; None when the worker has ended, or sends no such thing."""
+    """The next answer; None if the worker has ended or the answer is malformed."""
     line = stream.readline(_MAX_LINE)
     try:
         answer = json.loads(line) if line.endswith(b"\n") else None

@@ -1,4 +1,4 @@
-"""The two plain values that pass between whoever looks at a picture and whoever answers."""
+"""A finding and its box: the values that detectors return."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Box:
 
     @classmethod
     def between(cls, left: float, top: float, right: float, bottom: float) -> Box:
-        """The box of two corners, cut off at the picture's edges."""
+        """The box between two corners, clipped to the picture."""
         left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, top, right, bottom))
         return cls(left, top, max(right - left, 0.0), max(bottom - top, 0.0))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing seen: what it means, how sure (percent), and where, when that is known."""
+    """Something detected: its label, the confidence in percent, and its box if known."""
 
     label: LabelInfo
     confidence: float

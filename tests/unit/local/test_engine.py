@@ -170,7 +170,7 @@ def test_the_process_that_had_to_move_is_named(gateway: Server) -> None:
     for taken, what in (("port", "local cloud is"), ("recogniser_port", "recogniser is")):
         record = folder.Record(*processes.choose_ports(2))
         setattr(record, taken, gateway.port)
-        moved, notice = repair.settle_ports(record, set())
+        moved, notice = repair.ports(record, set())
         assert moved
         assert f"port {gateway.port}, so the" in notice
         assert f"{what} now at http://127.0.0.1:{getattr(record, taken)}." in notice

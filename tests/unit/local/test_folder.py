@@ -155,7 +155,7 @@ def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, deed: Any
         deed(tmp_path / "local")
     assert list(tmp_path.iterdir()) == []
     tmp_path.chmod(0o1777)  # as /tmp: only the owner may replace what is in it
-    folder.refuse_others(tmp_path / "local")
+    folder.check_owner(tmp_path / "local")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
@@ -182,7 +182,7 @@ def test_a_link_to_a_folder_of_ones_own_is_followed(tmp_path: Path) -> None:
     disk = tmp_path / "large-disk"
     disk.mkdir()
     (tmp_path / "local").symlink_to(disk)
-    folder.refuse_others(tmp_path / "local")
+    folder.check_owner(tmp_path / "local")
     folder.prepare(tmp_path / "local")
     assert (disk.stat().st_mode & 0o777) == 0o700
 
@@ -193,4 +193,4 @@ def test_another_users_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "local").symlink_to(tmp_path / "disk")
     os.lchown(tmp_path / "local", 65534, 65534)
     with pytest.raises(LocalCloudError, match="belongs to another user"):
-        folder.refuse_others(tmp_path / "local")
+        folder.check_owner(tmp_path / "local")

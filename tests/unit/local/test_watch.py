@@ -23,5 +23,5 @@ def test_each_silence_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     said: list[tuple[str, str]] = []
     watch = Watch(tmp_path, lambda message, hint: said.append((message, hint)))
     for _ in range(5):
-        watch.look()
+        watch.check()
     assert said == [("It is paused.", "Let it go on.")] * 2

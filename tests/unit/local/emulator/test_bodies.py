@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from labelctl.local.emulator import asgi
-from labelctl.local.emulator.asgi import Message, Receive, Room
+from labelctl.local.emulator.asgi import BodyBudget, Message, Receive
 
 
 class Body:
@@ -29,7 +29,7 @@ def play(scene: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(scene(), 10))  # type: ignore[arg-type]
 
 
-async def begun(room: Room, receive: Receive) -> asyncio.Task[bytes]:
+async def begun(room: BodyBudget, receive: Receive) -> asyncio.Task[bytes]:
     task = asyncio.create_task(room.read(receive, 100))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -38,10 +38,10 @@ async def begun(room: Room, receive: Receive) -> asyncio.Task[bytes]:
 
 def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4, seconds=10)
+        room = BodyBudget(total=10, free=4, seconds=10)
         first, second, third, small = Body(10), Body(9), Body(5), Body(4)
         reading = await begun(room, first.receive)
-        with pytest.raises(asgi.RoomError):
+        with pytest.raises(asgi.BudgetError):
             await room.read(second.receive, 100)
         assert room.taken == 6
         small.whole.set()
@@ -57,7 +57,7 @@ def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
 
 def test_a_body_that_is_given_up_makes_room() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4, seconds=10)
+        room = BodyBudget(total=10, free=4, seconds=10)
         reading = await begun(room, Body(12).receive)
         assert room.taken == 8
         reading.cancel()
@@ -72,7 +72,7 @@ def test_a_body_that_is_given_up_makes_room() -> None:
 
 def test_a_body_that_does_not_come_to_an_end_is_given_up() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4, seconds=0.01)
+        room = BodyBudget(total=10, free=4, seconds=0.01)
         with pytest.raises(asgi.IncompleteBodyError):
             await room.read(Body(8).receive, 100)
         assert room.taken == 0

@@ -19,7 +19,7 @@ def message(age: float, receives: int = 0, hidden: float = 0) -> dict[str, float
 
 
 def told(*messages: dict[str, float]) -> dict[str, float]:
-    answer = cloudwatch.numbers({"messages": list(messages)}, NOW)
+    answer = cloudwatch.metrics({"messages": list(messages)}, NOW)
     return {name.removeprefix("Approximate"): value for name, (value, _) in answer.items()}
 
 

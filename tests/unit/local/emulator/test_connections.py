@@ -154,7 +154,7 @@ def test_who_cannot_wait_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch)
 
 def test_half_a_request_is_dropped() -> None:
     async def scene() -> None:
-        async with serving(lambda app: connections.in_time(app, patience=0.05)) as server:
+        async with serving(lambda app: connections.with_body_timeout(app, timeout=0.05)) as server:
             reader = await server.send(HALF)
             answer = await reader.read()  # until it is closed
             assert answer.startswith(b"HTTP/1.1 400")
@@ -176,8 +176,8 @@ def test_a_whole_request_may_take_its_time() -> None:
         messages.put_nowait({"type": "http.request", "body": b"all of it"})
         later = {"type": "http.disconnect"}
         asyncio.get_running_loop().call_later(0.05, messages.put_nowait, later)
-        in_time = connections.in_time(app, patience=0.01)
-        await in_time({"type": "http"}, messages.get, messages.put)
+        limited = connections.with_body_timeout(app, timeout=0.01)
+        await limited({"type": "http"}, messages.get, messages.put)
 
     play(scene)
     assert heard == ["http.request", "http.disconnect"]

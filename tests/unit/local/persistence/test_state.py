@@ -240,7 +240,7 @@ def test_what_cannot_be_saved_is_not_promised() -> None:
 def test_changes_that_nobody_waits_for_are_saved_soon_and_seldom(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(group_commit, "QUICKEST", 0.05)
+    monkeypatch.setattr(group_commit, "MIN_INTERVAL", 0.05)
     disk = Disk()
 
     async def work() -> float:

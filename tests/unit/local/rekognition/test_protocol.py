@@ -64,9 +64,9 @@ def send(url: str, method: str, headers: dict[str, str], body: bytes = b"{}", pa
 
 def check_health(url: str, pid: int, root: Credentials = ROOT) -> tuple[int, dict[str, Any]]:
     """The status and the answer to a health check; the answer must prove to come from `pid`."""
-    question = health.Question(root, health.RECOGNISER, pid)
-    status, answer = send(url, "GET", {}, path=f"/health?{question.query}")
-    assert question.is_answered_by(answer.get("proof")) == (status == 200)
+    challenge = health.Challenge(root, health.RECOGNISER, pid)
+    status, answer = send(url, "GET", {}, path=f"/health?{challenge.query}")
+    assert challenge.is_met_by(answer.get("proof")) == (status == 200)
     return status, answer
 
 
@@ -79,7 +79,7 @@ def test_health_names_the_recogniser_to_whoever_knows_the_secret(url, pool):
 
 def test_health_discloses_nothing_to_strangers(url):
     stranger = Credentials(ROOT.access_key_id, "a guess at the secret")
-    refused = {"__type": "AccessDeniedException", "Message": "Only labelctl may ask"}
+    refused = {"__type": "AccessDeniedException", "Message": "Only labelctl may call this"}
 
     assert send(url, "GET", {}, path="/health") == (403, refused)
     assert check_health(url, os.getpid(), stranger) == (403, refused)
@@ -109,8 +109,8 @@ def test_every_answer_carries_the_version_that_health_names(url):
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_web_page_is_refused(url, method, headers):
-    question = health.Question(ROOT, health.RECOGNISER, os.getpid())
-    path = f"/health?{question.query}" if method == "GET" else "/"
+    challenge = health.Challenge(ROOT, health.RECOGNISER, os.getpid())
+    path = f"/health?{challenge.query}" if method == "GET" else "/"
 
     assert send(url, method, SIGNED | headers, path=path)[0] == 403
 

@@ -79,7 +79,7 @@ def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled(
     admission = Admission(workers=1, clock=lambda: now)
     asking = Asking(admission)
     asking.wait(4)
-    now = admission.patience + 1
+    now = admission.max_wait + 1
     asking.wait(1)
 
     asking.end_one()
@@ -104,7 +104,7 @@ def test_the_longer_a_turn_takes_the_shorter_a_request_may_wait():
         for _ in range(50):
             with admission.turn():
                 now += seconds
-        return admission.patience
+        return admission.max_wait
 
     assert have_turns(0.5) == pytest.approx(8.25, abs=0.1)
     assert have_turns(2) == pytest.approx(6, abs=0.1)

@@ -149,7 +149,7 @@ def test_a_worker_that_does_not_answer_is_replaced(monkeypatch):
         pool.warm_up()
         (worker,) = children(os.getpid())
         os.kill(worker, signal.SIGSTOP)
-        monkeypatch.setattr(process, "_PATIENCE", 0.2)
+        monkeypatch.setattr(process, "_TIMEOUT", 0.2)
         with pytest.raises(RefusalError) as caught:
             pool.detect(plain("red"))
         monkeypatch.undo()
