@@ -5,8 +5,8 @@ label's confidence is the sum over all classes below it (labels.txt). Two heuris
 were chosen on about 250 photographs labelled by hand:
 
 - The logits are divided by a temperature slightly below 1. The network was trained with label
-  smoothing, and its confidences are too low. The best fit to the photographs was 0.7, but then half of the labels
-  between 55 and 70 % were wrong; 0.9 omits most of these.
+  smoothing, and its confidences are too low. The best fit to the photographs was 0.7, but then
+  half of the labels between 55 and 70 % were wrong; 0.9 omits most of these.
 - A label with a single class is reported only from 75 %: the network must choose one of its classes
   even for things that it does not know, such as a rhea, which it calls an ostrich.
 

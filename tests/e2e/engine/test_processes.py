@@ -169,7 +169,7 @@ def test_a_model_that_has_gone_bad_can_be_left_out(home: Path, tmp_path: Path) -
     engine.start(home=home, model=model)
     engine.stop(home)
     model.write_text("not a model any more")
-    with pytest.raises(LocalCloudError, match="recogniser ended at once") as failure:
+    with pytest.raises(LocalCloudError, match="recogniser ended during startup") as failure:
         engine.start(home=home)
     assert "is not an ONNX model" in failure.value.hint
     assert "--no-model" in failure.value.hint

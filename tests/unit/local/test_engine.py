@@ -240,7 +240,7 @@ def test_silence_is_reported_with_the_way_out(
     def silent(*_: object) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr(processes, "ask", silent)
+    monkeypatch.setattr(processes, "get_json", silent)
     for deed in (engine.status, lambda home: engine.start(home=home)):
         with pytest.raises(LocalCloudError, match="does not answer") as failure:
             deed(tmp_path)
