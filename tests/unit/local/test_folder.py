@@ -90,7 +90,7 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match="is full") as failure, folder.locked(tmp_path):
         folder.write(tmp_path, folder.Record())
     assert str(tmp_path) in failure.value.message
-    assert "Make room" in failure.value.hint
+    assert "Free some space" in failure.value.hint
 
 
 def damaged(home: Path) -> None:
@@ -151,7 +151,7 @@ def test_another_users_folder_is_refused(
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, deed: Any) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(LocalCloudError, match="can be changed by every user"):
+    with pytest.raises(LocalCloudError, match="is writable by every user"):
         deed(tmp_path / "local")
     assert list(tmp_path.iterdir()) == []
     tmp_path.chmod(0o1777)  # as /tmp: only the owner may replace what is in it
@@ -164,7 +164,7 @@ def test_a_folder_that_others_could_fill_is_refused(tmp_path: Path, deed: Any, m
     home = tmp_path / "local"
     folder.prepare(home)
     home.chmod(mode)
-    with pytest.raises(LocalCloudError, match="can be changed by every user"):
+    with pytest.raises(LocalCloudError, match="is writable by every user"):
         deed(home)
 
 

@@ -43,14 +43,14 @@ def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
         reading = await begun(room, first.receive)
         with pytest.raises(asgi.BudgetError):
             await room.read(second.receive, 100)
-        assert room.taken == 6
+        assert room.used == 6
         small.whole.set()
         assert await room.read(small.receive, 100) == b"xxxx"
         first.whole.set()
         assert await reading == b"x" * 10
         third.whole.set()
         assert await room.read(third.receive, 100) == b"x" * 5
-        assert room.taken == 0
+        assert room.used == 0
 
     play(scene)
 
@@ -59,13 +59,13 @@ def test_a_body_that_is_given_up_makes_room() -> None:
     async def scene() -> None:
         room = BodyBudget(total=10, free=4, seconds=10)
         reading = await begun(room, Body(12).receive)
-        assert room.taken == 8
+        assert room.used == 8
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        assert room.taken == 0
+        assert room.used == 0
         with pytest.raises(asgi.IncompleteBodyError):
             await room.read(Body(101).receive, 8)
-        assert room.taken == 0
+        assert room.used == 0
 
     play(scene)
 
@@ -75,6 +75,6 @@ def test_a_body_that_does_not_come_to_an_end_is_given_up() -> None:
         room = BodyBudget(total=10, free=4, seconds=0.01)
         with pytest.raises(asgi.IncompleteBodyError):
             await room.read(Body(8).receive, 100)
-        assert room.taken == 0
+        assert room.used == 0
 
     play(scene)

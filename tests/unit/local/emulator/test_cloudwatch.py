@@ -48,7 +48,7 @@ def test_what_was_received_again_and_again_does_not_count_as_the_oldest() -> Non
 PROGRAM = """
 import asyncio, json, time
 from ministack.services import cloudwatch, sqs
-from labelctl.local.emulator import cloudwatch
+from labelctl.local.emulator import cloudwatch as queue_metrics
 
 def call(service, target, **body):
     headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.0"}
@@ -80,7 +80,7 @@ alarm_of("none")
 alarm("errors", "AWS/Lambda", "Errors", "FunctionName", "mine", "Sum", 12, 3, "missing")
 
 metrics_before = ask("ListMetrics")["Metrics"]
-metrics.publish()
+queue_metrics.publish()
 assert metrics_before == []
 assert {m["Namespace"] for m in ask("ListMetrics")["Metrics"]} == {"AWS/SQS"}
 assert states() == {"work": "OK", "dead": "OK", "none": "OK", "errors": "INSUFFICIENT_DATA"}

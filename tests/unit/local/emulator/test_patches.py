@@ -101,7 +101,7 @@ for module, name in (
     (lambda_svc, "execution_credentials"),
 ):
     assert hasattr(module, name), name
-corrections.apply(Credentials('LCTL', 'secret'))
+patches.apply(Credentials('LCTL', 'secret'))
 assert presigned_for_s3() == "s3"
 assert app.detect_service("POST", "/", FORM, {"Action": ["CreateStack"]}) == "cloudformation"
 assert trailers() == {"x-amz-checksum-crc32"}

@@ -92,7 +92,7 @@ def test_a_newest_snapshot_that_is_gone_is_named(snapshots: SnapshotStore) -> No
     shutil.rmtree(snapshots.folder / "000002")
     chosen, notice = snapshots.recover()
     assert chosen == snapshots.folder / "000001"
-    assert "went back" in notice
+    assert "restored to" in notice
     assert "kept" not in notice
 
 

@@ -160,7 +160,7 @@ def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
         return allow()
 
     server = RecogniserServer(0, pool, root=ROOT, fetch=None, authorize=slow)
-    server.connections = Connections(most=2)
+    server.connections = Connections(limit=2)
     with serving(server) as url:
         port = int(url.rpartition(":")[2])
         busy = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -242,7 +242,7 @@ def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(pool, capsys):
 def test_a_port_that_is_taken_is_named(url, pool):
     port = int(url.rpartition(":")[2])
 
-    with pytest.raises(LocalCloudError, match=f"can't listen on port {port}"):
+    with pytest.raises(LocalCloudError, match=f"cannot listen on port {port}"):
         RecogniserServer(port, pool, root=ROOT, fetch=None, authorize=None)
 
 

@@ -115,7 +115,7 @@ def test_a_throttled_request_costs_no_work(pool):
     def untouched(*_: Any) -> Any:
         raise AssertionError("work was done for a throttled request")
 
-    pool._admission = Admission(workers=1, most_waiting=0)
+    pool._admission = Admission(workers=1, max_waiting=0)
     with (
         rekognition(pool, fetch=untouched, authorize=allow) as client,
         pool.turn(),
@@ -130,7 +130,7 @@ def test_a_throttled_request_costs_no_work(pool):
 
 
 def test_more_than_can_wait_are_throttled_at_once():
-    admission = Admission(workers=1, most_waiting=3)
+    admission = Admission(workers=1, max_waiting=3)
     asking = Asking(admission)
     asking.wait(3)
 

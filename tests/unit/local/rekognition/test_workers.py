@@ -114,7 +114,7 @@ def test_every_core_works():
                 asking.submit(pool.detect, plain("red"), None, lambda: together.wait() >= 0)
                 for _ in range(3)
             ]
-        assert all(detect.result().findings for detect in calls)
+        assert all(call.result().findings for call in calls)
 
 
 # -- workers that die
@@ -127,11 +127,11 @@ def test_a_picture_whose_worker_is_killed_is_looked_at_by_another():
         os.kill(worker, signal.SIGSTOP)
         begun = threading.Event()
         with ThreadPoolExecutor(1) as aside:
-            detect = aside.submit(pool.detect, photo("coffee.png"), None, lambda: not begun.set())
+            call = aside.submit(pool.detect, photo("coffee.png"), None, lambda: not begun.set())
             assert begun.wait(60)
             os.kill(worker, signal.SIGKILL)
 
-            assert detect.result().findings
+            assert call.result().findings
         assert worker not in children(os.getpid())
 
 
