@@ -101,9 +101,7 @@ def presigned(
     return f"{path}?{urlencode([*fields, ('X-Amz-Signature', signature)])}"
 
 
-def test_nobody_acts_as_another_by_naming_a_second_key_in_the_header(
-    cloud: engine.Cloud, nobody: Credentials
-) -> None:
+def test_a_second_key_in_the_header_is_refused(cloud: engine.Cloud, nobody: Credentials) -> None:
     request = AWSRequest("POST", f"{cloud.endpoint}/", data=LIST_USERS, headers=FORM)
     SigV4Auth(nobody, "iam", "us-east-1").add_auth(request)
     signed = dict(request.headers)
@@ -114,9 +112,7 @@ def test_nobody_acts_as_another_by_naming_a_second_key_in_the_header(
         assert send(cloud, "POST", "/", changed, LIST_USERS.encode())[0] == 403
 
 
-def test_nobody_acts_as_another_by_naming_a_second_key_in_the_query(
-    cloud: engine.Cloud, nobody: Credentials
-) -> None:
+def test_a_second_key_in_the_query_is_refused(cloud: engine.Cloud, nobody: Credentials) -> None:
     root = cloud.credentials
     owner = Credentials(root.access_key_id, root.secret_access_key)
     assert send(cloud, "GET", presigned(cloud, owner, "iam", "GET", "/"), {})[0] == 200
@@ -126,7 +122,9 @@ def test_nobody_acts_as_another_by_naming_a_second_key_in_the_query(
 
 
 @pytest.mark.parametrize("operation", ["get_object", "put_object"])
-def test_a_link_to_a_photo_calls_no_other_service(cloud: engine.Cloud, operation: str) -> None:
+def test_a_link_to_a_photo_is_not_valid_for_other_services(
+    cloud: engine.Cloud, operation: str
+) -> None:
     method = operation[:3].upper()
     target = link(cloud, operation)
     _, answer = send(cloud, method, target, FORM, LIST_USERS.encode())
@@ -137,7 +135,7 @@ def test_a_link_to_a_photo_calls_no_other_service(cloud: engine.Cloud, operation
     assert b"TableNames" not in answer
 
 
-def test_nobody_acts_as_another_by_a_trailer(cloud: engine.Cloud, nobody: Credentials) -> None:
+def test_a_trailer_cannot_name_another_user(cloud: engine.Cloud, nobody: Credentials) -> None:
     scope = f"{datetime.now(UTC):%Y%m%d}/us-east-1/s3/aws4_request"
     target = presigned(cloud, nobody, "s3", "PUT", "/photos/new.jpg")
     for key in ("test", cloud.credentials.access_key_id):

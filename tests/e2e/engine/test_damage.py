@@ -38,7 +38,7 @@ def works(cloud: engine.Cloud, key: str) -> None:
     until(lambda: rows.get_item(TableName="labels", Key=wanted).get("Item"), 30)
 
 
-def test_on_another_port_all_goes_on(home: Path) -> None:
+def test_everything_works_on_another_port(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     url = client(cloud, "sqs").get_queue_url(QueueName="work")["QueueUrl"]
@@ -84,7 +84,7 @@ def test_the_recognisers_port_may_be_taken_too(home: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", '{"port": "a string", "pid": -1}'])
-def test_a_lost_record_costs_nothing_but_the_ports(home: Path, content: str | None) -> None:
+def test_a_lost_record_only_loses_the_ports(home: Path, content: str | None) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     record = home / "engine.json"
@@ -98,7 +98,7 @@ def test_a_lost_record_costs_nothing_but_the_ports(home: Path, content: str | No
     assert engine.start(home=home).notice == ""
 
 
-def test_a_stop_finds_what_runs_without_a_record(home: Path) -> None:
+def test_stop_finds_processes_without_a_record(home: Path) -> None:
     cloud = engine.start(home=home)
     (home / "engine.json").unlink()
     (home / ".labelctl-local").unlink()
@@ -108,7 +108,7 @@ def test_a_stop_finds_what_runs_without_a_record(home: Path) -> None:
     assert [url.rpartition("/")[2] for url in all_queues(engine.start(home=home))] == ["kept"]
 
 
-def test_a_link_leads_to_the_same_cloud(home: Path, tmp_path: Path) -> None:
+def test_a_symlink_to_the_folder_finds_the_same_cloud(home: Path, tmp_path: Path) -> None:
     cloud = engine.start(home=home)
     (tmp_path / "link").symlink_to(home)
     (home / "engine.json").unlink()
@@ -117,7 +117,7 @@ def test_a_link_leads_to_the_same_cloud(home: Path, tmp_path: Path) -> None:
     assert processes.ours(home) == {healed.pid, healed.recogniser_pid}
 
 
-def test_damaged_code_comes_back_from_the_bucket_it_was_deployed_from(home: Path) -> None:
+def test_damaged_code_is_restored_from_the_deployment_bucket(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     (blob,) = (home / "state/lambda-blobs").glob("*.zip")
@@ -133,7 +133,7 @@ def test_damaged_code_comes_back_from_the_bucket_it_was_deployed_from(home: Path
     works(cloud, "a.jpg")
 
 
-def test_damaged_code_without_a_copy_is_named_with_the_way_out(home: Path) -> None:
+def test_damaged_code_without_a_copy_is_reported_with_a_hint(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     engine.stop(home)
@@ -142,7 +142,7 @@ def test_damaged_code_without_a_copy_is_named_with_the_way_out(home: Path) -> No
     assert "labelctl deploy --local" in engine.start(home=home).notice
 
 
-def test_damaged_notifications_are_named_with_the_way_out(home: Path) -> None:
+def test_damaged_notifications_are_reported_with_a_hint(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     engine.stop(home)
@@ -174,7 +174,7 @@ def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name:
     assert len(all_queues(engine.start(home=home))) == 1
 
 
-def test_a_newer_labelctls_record_survives(home: Path) -> None:
+def test_the_record_of_a_newer_labelctl_is_kept(home: Path) -> None:
     engine.start(home=home)
     engine.stop(home)
     record = json.loads((home / "engine.json").read_text())

@@ -68,7 +68,7 @@ def test_a_kill_loses_no_object_version_or_delete_marker(home: Path) -> None:
         engine.start(home=home)
 
 
-def test_a_kill_loses_no_row_and_no_message(home: Path) -> None:
+def test_a_kill_loses_no_item_and_no_message(home: Path) -> None:
     cloud = engine.start(home=home)
     rows, queues = client(cloud, "dynamodb"), client(cloud, "sqs")
     rows.create_table(
@@ -156,7 +156,7 @@ def test_a_kill_loses_no_finished_stack(home: Path) -> None:
     assert client(cloud, "s3").list_buckets()["Buckets"] == []
 
 
-def test_a_stack_that_was_being_made_can_be_deleted_after_a_kill(home: Path) -> None:
+def test_an_interrupted_stack_can_be_deleted_after_a_kill(home: Path) -> None:
     cloud = engine.start(home=home)
     stacks = client(cloud, "cloudformation")
     waits = "Resources: {Handle: {Type: 'AWS::CloudFormation::WaitConditionHandle'}, Wait: "
@@ -250,7 +250,7 @@ def make_pipeline(cloud: engine.Cloud, pause: str) -> None:
     )
 
 
-def test_kills_during_the_work_lose_no_photo(home: Path) -> None:
+def test_kills_during_labelling_lose_no_photo(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0.02")
     s3, rows = client(cloud, "s3"), client(cloud, "dynamodb")
@@ -282,7 +282,7 @@ def test_kills_during_the_work_lose_no_photo(home: Path) -> None:
     until(lambda: all(stored().get(key) == 3 for key in uploaded), 60)
 
 
-def test_a_killed_engine_leaves_no_worker_and_its_messages_come_back_at_once(home: Path) -> None:
+def test_a_killed_engine_leaves_no_worker_and_messages_return_immediately(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="3")
     s3, rows = client(cloud, "s3"), client(cloud, "dynamodb")
@@ -305,7 +305,7 @@ def test_a_killed_engine_leaves_no_worker_and_its_messages_come_back_at_once(hom
     assert rows.scan(TableName="labels")["Count"] == 3  # what was seen stays
 
 
-def test_a_damaged_state_falls_back_and_says_so(home: Path) -> None:
+def test_a_damaged_state_is_reported_and_the_previous_one_restored(home: Path) -> None:
     cloud = engine.start(home=home)
     queues = client(cloud, "sqs")
     queues.create_queue(QueueName="first")

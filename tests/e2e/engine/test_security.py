@@ -70,14 +70,14 @@ def sent_with(
 
 
 @each_service
-def test_what_its_owner_signs_is_let_in(cloud: engine.Cloud, service: str) -> None:
+def test_a_request_signed_by_root_is_accepted(cloud: engine.Cloud, service: str) -> None:
     code, error = status(lambda: CALLS[service](client(cloud, service)))
     # The service itself may object to the call, which shows that it was asked.
     assert code != 403, error
 
 
 @each_service
-def test_what_is_not_signed_is_refused(cloud: engine.Cloud, service: str) -> None:
+def test_an_unsigned_request_is_refused(cloud: engine.Cloud, service: str) -> None:
     def unsign(request: AWSPreparedRequest) -> None:
         del request.headers["Authorization"]
 
@@ -86,14 +86,14 @@ def test_what_is_not_signed_is_refused(cloud: engine.Cloud, service: str) -> Non
 
 @each_service
 @pytest.mark.parametrize("key", ["test", "123456789012", "AKIANOBODYHASTHISKEY", "the owner's"])
-def test_another_secret_is_refused(cloud: engine.Cloud, service: str, key: str) -> None:
+def test_a_wrong_secret_is_refused(cloud: engine.Cloud, service: str, key: str) -> None:
     key = cloud.credentials.access_key_id if key == "the owner's" else key
     stranger = client(cloud, service, key=key, secret="test")
     assert status(lambda: CALLS[service](stranger))[0] == 403
 
 
 @each_service
-def test_what_was_signed_long_ago_is_refused(
+def test_an_old_signature_is_refused(
     cloud: engine.Cloud, service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     then = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=16)
@@ -165,7 +165,9 @@ def test_a_session_needs_its_token(cloud: engine.Cloud) -> None:
         assert status(lambda who=stranger: call(client(cloud, "dynamodb", **who)))[0] == 403
 
 
-def test_a_functions_key_cannot_be_derived_from_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_functions_secret_cannot_be_derived_from_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The emulator makes a function's key, secret and token of its ARN and its role's."""
     from ministack import app
     from ministack.core import lambda_runtime
@@ -218,7 +220,7 @@ def link(cloud: engine.Cloud) -> str:
     return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=60))
 
 
-def test_a_browser_opens_objects_by_presigned_urls_alone(cloud: engine.Cloud, link: str) -> None:
+def test_a_browser_can_only_open_objects_by_presigned_urls(cloud: engine.Cloud, link: str) -> None:
     page = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
     assert fetch(link, **page) == (200, b"a photo")
     assert fetch(link.partition("?")[0], **page)[0] == 403
@@ -228,7 +230,7 @@ def test_a_browser_opens_objects_by_presigned_urls_alone(cloud: engine.Cloud, li
     assert fetch(f"{cloud.endpoint}/?Action=DescribeStacks", **page)[0] == 403
 
 
-def test_a_presigned_url_that_was_changed_is_refused(link: str) -> None:
+def test_a_modified_presigned_url_is_refused(link: str) -> None:
     assert fetch(link)[0] == 200
     assert fetch(link.replace("X-Amz-Expires=60", "X-Amz-Expires=61"))[0] == 403
     assert fetch(link, "DELETE")[0] == 403
@@ -246,7 +248,7 @@ def test_a_presigned_url_that_was_changed_is_refused(link: str) -> None:
         "GET {path} HTTP/1.0\r\nX-Forwarded-Host: 127.0.0.1",
     ],
 )
-def test_other_names_of_this_machine_are_refused(link: str, head: str) -> None:
+def test_other_host_names_are_refused(link: str, head: str) -> None:
     import socket
 
     parts = urlsplit(link)
@@ -260,7 +262,7 @@ def test_other_names_of_this_machine_are_refused(link: str, head: str) -> None:
     assert b"a photo" not in answer
 
 
-def test_an_error_is_written_as_its_service_writes_it(cloud: engine.Cloud) -> None:
+def test_an_error_has_the_format_of_its_service(cloud: engine.Cloud) -> None:
     def code(service: str) -> str:
         return status(lambda: CALLS[service](client(cloud, service, key="AKIANOBODY")))[1]
 
@@ -284,7 +286,7 @@ def test_health_and_admin_pages_disclose_nothing(cloud: engine.Cloud) -> None:
             assert secret.encode() not in body
 
 
-def test_cloudformation_hears_only_what_it_waits_for(cloud: engine.Cloud) -> None:
+def test_cloudformation_only_accepts_expected_callbacks(cloud: engine.Cloud) -> None:
     def put(url: str, body: bytes) -> int:
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.netloc, timeout=10)
@@ -307,7 +309,7 @@ def test_cloudformation_hears_only_what_it_waits_for(cloud: engine.Cloud) -> Non
     assert put(url, json.dumps(signal | {"Data": "x" * 99_999}).encode()) >= 400
 
 
-def test_only_root_asks_for_others_rights(cloud: engine.Cloud) -> None:
+def test_only_root_may_check_permissions_of_others(cloud: engine.Cloud) -> None:
     def ask(key: str, secret: str) -> int:
         question = {"method": "POST", "path": "/", "headers": {}, "body_sha256": "", "needs": []}
         url = f"{cloud.endpoint}/_labelctl/authorize"

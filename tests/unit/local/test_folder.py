@@ -38,7 +38,7 @@ def saved(home: Path, content: str | bytes) -> folder.Record:
     ["", "{", "[]", "null", "1e999", "[" * 100_000, '{"port": ' + "9" * 5000 + "}", b"\xff\xfe{}"],
     ids=["empty", "half", "list", "null", "infinite", "nested", "huge", "bytes"],
 )
-def test_a_record_that_is_not_one_is_all_lost(tmp_path: Path, content: str | bytes) -> None:
+def test_an_unreadable_record_loses_all_fields(tmp_path: Path, content: str | bytes) -> None:
     record = saved(tmp_path, content)
     assert set(record.lost) >= {"port", "recogniser_port", "model", "pid"}
     assert (record.port, record.pid, record.model) == (0, 0, None)
@@ -55,7 +55,7 @@ def test_a_record_that_is_not_one_is_all_lost(tmp_path: Path, content: str | byt
         *[("format", bad) for bad in ("1", -1, None)],
     ],
 )
-def test_a_wrong_value_costs_that_field_alone(tmp_path: Path, name: str, value: object) -> None:
+def test_an_invalid_value_loses_only_that_field(tmp_path: Path, name: str, value: object) -> None:
     record = saved(tmp_path, json.dumps(GOOD | {name: value}))
     assert record.lost == (name,)
     kept = {key: getattr(record, key) for key in GOOD if key != name}
@@ -68,7 +68,7 @@ def test_two_processes_cannot_share_a_port(tmp_path: Path) -> None:
     assert (record.port, record.recogniser_port) == (GOOD["port"], 0)
 
 
-def test_what_a_newer_labelctl_has_written_is_kept(tmp_path: Path) -> None:
+def test_fields_of_a_newer_labelctl_are_kept(tmp_path: Path) -> None:
     newer = GOOD | {"format": 7, "workers": [1, 2]}
     record = saved(tmp_path, json.dumps(newer))
     assert record.lost == ()
@@ -85,7 +85,7 @@ def test_an_older_record_without_all_fields_is_not_damaged(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "engine.json.new").symlink_to("/dev/full")
     with pytest.raises(LocalCloudError, match="is full") as failure, folder.locked(tmp_path):
         folder.write(tmp_path, folder.Record())
@@ -99,7 +99,7 @@ def damaged(home: Path) -> None:
 
 
 @pytest.mark.parametrize("left", ["engine.json", "state/000003/manifest.json"])
-def test_a_folder_of_ours_that_lost_its_marker_is_used_again(tmp_path: Path, left: str) -> None:
+def test_a_folder_without_its_marker_is_recognised(tmp_path: Path, left: str) -> None:
     damaged(tmp_path)
     path = tmp_path / left
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def test_a_folder_of_ours_that_lost_its_marker_is_used_again(tmp_path: Path, lef
         ("notes.txt", "mine"),
     ],
 )
-def test_a_folder_that_only_looks_like_ours_is_refused(
+def test_a_folder_that_only_resembles_labelctls_is_refused(
     tmp_path: Path, name: str, content: str
 ) -> None:
     path = tmp_path / name
@@ -160,7 +160,7 @@ def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, deed: Any
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
 @pytest.mark.parametrize("deed", DEEDS)
-def test_a_folder_that_others_could_fill_is_refused(tmp_path: Path, deed: Any, mode: int) -> None:
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, deed: Any, mode: int) -> None:
     home = tmp_path / "local"
     folder.prepare(home)
     home.chmod(mode)
@@ -168,7 +168,7 @@ def test_a_folder_that_others_could_fill_is_refused(tmp_path: Path, deed: Any, m
         deed(home)
 
 
-def test_the_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
+def test_the_folder_is_private_whatever_the_umask(tmp_path: Path) -> None:
     home = tmp_path / "labelctl" / "local"
     usual = os.umask(0)
     try:
@@ -178,7 +178,7 @@ def test_the_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> No
     assert [path.stat().st_mode & 0o777 for path in (home, home.parent)] == [0o700, 0o700]
 
 
-def test_a_link_to_a_folder_of_ones_own_is_followed(tmp_path: Path) -> None:
+def test_a_symlink_to_ones_own_folder_is_followed(tmp_path: Path) -> None:
     disk = tmp_path / "large-disk"
     disk.mkdir()
     (tmp_path / "local").symlink_to(disk)
@@ -188,7 +188,7 @@ def test_a_link_to_a_folder_of_ones_own_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
-def test_another_users_link_is_refused(tmp_path: Path) -> None:
+def test_another_users_symlink_is_refused(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "local").symlink_to(tmp_path / "disk")
     os.lchown(tmp_path / "local", 65534, 65534)

@@ -37,7 +37,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
         ("rest-json", "lambda", {}),
     ],
 )
-def test_each_protocol_has_errors_of_its_own(
+def test_errors_have_the_format_of_each_protocol(
     protocol: str, service: str, headers: dict[str, str]
 ) -> None:
     request = sign(SigV4Auth, service, "POST", "/", headers=headers)
@@ -125,7 +125,7 @@ def test_a_change_that_cannot_be_saved_is_refused(
         (15 * MiB, "GET", 200),
     ],
 )
-def test_photos_leave_room_for_the_state(
+def test_photos_leave_disk_space_for_the_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, method: str, status: int
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free))

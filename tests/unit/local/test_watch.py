@@ -11,7 +11,7 @@ from labelctl.local import engine
 from labelctl.local.watch import Watch
 
 
-def test_each_silence_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_outage_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter((True, False, False, True, False))
 
     def status(home: Path) -> None:

@@ -36,7 +36,7 @@ async def begun(room: BodyBudget, receive: Receive) -> asyncio.Task[bytes]:
     return task
 
 
-def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
+def test_large_bodies_share_a_budget_and_small_ones_are_free() -> None:
     async def scene() -> None:
         room = BodyBudget(total=10, free=4, seconds=10)
         first, second, third, small = Body(10), Body(9), Body(5), Body(4)
@@ -55,7 +55,7 @@ def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
     play(scene)
 
 
-def test_a_body_that_is_given_up_makes_room() -> None:
+def test_an_aborted_body_frees_its_memory() -> None:
     async def scene() -> None:
         room = BodyBudget(total=10, free=4, seconds=10)
         reading = await begun(room, Body(12).receive)
@@ -70,7 +70,7 @@ def test_a_body_that_is_given_up_makes_room() -> None:
     play(scene)
 
 
-def test_a_body_that_does_not_come_to_an_end_is_given_up() -> None:
+def test_a_body_that_never_ends_times_out() -> None:
     async def scene() -> None:
         room = BodyBudget(total=10, free=4, seconds=0.01)
         with pytest.raises(asgi.IncompleteBodyError):

@@ -27,7 +27,7 @@ def test_an_empty_queue_is_all_zeros() -> None:
     assert set(told().values()) == {0.0}
 
 
-def test_messages_are_counted_by_what_becomes_of_them() -> None:
+def test_messages_are_counted_by_state() -> None:
     answer = told(
         message(5), message(5, receives=1), message(5, receives=1, hidden=9), message(5, hidden=9)
     )
@@ -36,11 +36,11 @@ def test_messages_are_counted_by_what_becomes_of_them() -> None:
     assert answer["NumberOfMessagesDelayed"] == 1
 
 
-def test_the_oldest_is_any_that_is_not_deleted() -> None:
+def test_the_oldest_message_may_be_in_flight() -> None:
     assert told(message(5), message(70.9, receives=2, hidden=9))["AgeOfOldestMessage"] == 70
 
 
-def test_what_was_received_again_and_again_does_not_count_as_the_oldest() -> None:
+def test_a_message_received_too_often_does_not_count_as_the_oldest() -> None:
     assert told(message(5), message(70, receives=3))["AgeOfOldestMessage"] == 5
     assert told(message(70, receives=3))["AgeOfOldestMessage"] == 0
 
@@ -113,7 +113,7 @@ print("well")
 """
 
 
-def test_cloudwatch_knows_the_queues_and_judges_alarms(tmp_path: Path) -> None:
+def test_cloudwatch_has_queue_metrics_and_evaluates_alarms(tmp_path: Path) -> None:
     pytest.importorskip("ministack")
     clean = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
     clean |= {"STATE_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}

@@ -106,7 +106,7 @@ def play(scene: Callable[[], Awaitable[None]]) -> None:
 
 
 @pytest.mark.usefixtures("two_at_most")
-def test_the_longest_idle_connection_makes_room() -> None:
+def test_the_longest_idle_connection_is_closed_for_a_new_one() -> None:
     async def scene() -> None:
         async with serving() as server:
             _, first = await server.ask()
@@ -120,7 +120,7 @@ def test_the_longest_idle_connection_makes_room() -> None:
 
 
 @pytest.mark.usefixtures("two_at_most")
-def test_while_all_are_busy_a_new_one_waits_for_its_turn() -> None:
+def test_a_new_connection_waits_while_all_are_busy() -> None:
     async def scene() -> None:
         async with serving() as server:
             busy = [asyncio.create_task(server.ask(b"slow")) for _ in range(2)]
@@ -136,7 +136,7 @@ def test_while_all_are_busy_a_new_one_waits_for_its_turn() -> None:
 
 
 @pytest.mark.usefixtures("two_at_most")
-def test_who_cannot_wait_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_cannot_wait_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_WAIT", 0.01)
 
     async def scene() -> None:
@@ -152,7 +152,7 @@ def test_who_cannot_wait_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch)
     play(scene)
 
 
-def test_half_a_request_is_dropped() -> None:
+def test_an_incomplete_request_is_dropped() -> None:
     async def scene() -> None:
         async with serving(lambda app: connections.with_body_timeout(app, timeout=0.05)) as server:
             reader = await server.send(HALF)
@@ -163,7 +163,7 @@ def test_half_a_request_is_dropped() -> None:
     play(scene)
 
 
-def test_a_whole_request_may_take_its_time() -> None:
+def test_a_complete_request_has_no_timeout() -> None:
     """Whoever listens whether the client hangs up hears nothing for as long as it waits."""
     heard: list[str] = []
 
@@ -198,7 +198,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 
-def test_as_many_files_as_the_system_allows() -> None:
+def test_the_number_of_connections_follows_the_file_limit() -> None:
     command = [sys.executable, "-c", LIMITS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["100", "100", "90"]
@@ -213,7 +213,7 @@ def test_as_many_files_as_the_system_allows() -> None:
     ],
     ids=["prior knowledge", "upgrade"],
 )
-def test_no_http_2_is_spoken(request_: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_2_is_not_supported(request_: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "TCPServer", run.TCPServer)
     monkeypatch.setattr(Connection, "most", Connection.most)
     monkeypatch.setattr(H11Protocol, "_check_protocol", H11Protocol._check_protocol)

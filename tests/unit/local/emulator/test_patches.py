@@ -129,7 +129,7 @@ print("corrected")
 """
 
 
-def test_what_differs_from_aws_is_put_right(tmp_path: Path) -> None:
+def test_every_patch_fixes_a_difference_from_aws(tmp_path: Path) -> None:
     pytest.importorskip("ministack")
     clean = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
     clean |= {"STATE_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}

@@ -25,11 +25,13 @@ def snapshots(tmp_path: Path) -> SnapshotStore:
     return SnapshotStore(tmp_path / "state")
 
 
-def test_nothing_saved_is_a_fresh_start(snapshots: SnapshotStore) -> None:
+def test_without_snapshots_there_is_nothing_to_recover(snapshots: SnapshotStore) -> None:
     assert snapshots.recover() == (None, "")
 
 
-def test_unchanged_files_come_along_and_two_snapshots_stay(snapshots: SnapshotStore) -> None:
+def test_unchanged_files_are_carried_over_and_two_snapshots_are_kept(
+    snapshots: SnapshotStore,
+) -> None:
     large = b"x" * 300_000
     assert snapshots.write({"sqs.json": b"1", "dynamodb.json": large})
     assert snapshots.write({"sqs.json": b"2"})
@@ -54,7 +56,9 @@ def test_unchanged_files_come_along_and_two_snapshots_stay(snapshots: SnapshotSt
         lambda newest: (newest / "iam.json").write_bytes(b""),  # the same in both snapshots
     ],
 )
-def test_a_damaged_newest_snapshot_is_kept_aside(snapshots: SnapshotStore, damage: object) -> None:
+def test_a_damaged_newest_snapshot_is_renamed_and_kept(
+    snapshots: SnapshotStore, damage: object
+) -> None:
     snapshots.write({"sqs.json": b"1", "iam.json": b"same"})
     snapshots.write({"sqs.json": b"2"})
     damage(snapshots.folder / "000002")  # type: ignore[operator]
@@ -78,7 +82,7 @@ def test_a_damaged_newest_snapshot_is_kept_aside(snapshots: SnapshotStore, damag
     ],
     ids=["gone", "file", "garbled", "folder"],
 )
-def test_a_lost_link_is_mended(snapshots: SnapshotStore, damage: object) -> None:
+def test_a_lost_link_is_restored(snapshots: SnapshotStore, damage: object) -> None:
     snapshots.write({"sqs.json": b"1"})
     (snapshots.folder / "current").unlink()
     damage(snapshots.folder / "current")  # type: ignore[operator]
@@ -86,7 +90,7 @@ def test_a_lost_link_is_mended(snapshots: SnapshotStore, damage: object) -> None
     assert (snapshots.folder / "current/sqs.json").read_bytes() == b"1"
 
 
-def test_a_newest_snapshot_that_is_gone_is_named(snapshots: SnapshotStore) -> None:
+def test_a_missing_newest_snapshot_is_reported(snapshots: SnapshotStore) -> None:
     snapshots.write({"sqs.json": b"1"})
     snapshots.write({"sqs.json": b"2"})
     shutil.rmtree(snapshots.folder / "000002")
@@ -96,7 +100,7 @@ def test_a_newest_snapshot_that_is_gone_is_named(snapshots: SnapshotStore) -> No
     assert "kept" not in notice
 
 
-def test_when_none_is_whole_nothing_is_touched(snapshots: SnapshotStore) -> None:
+def test_if_all_snapshots_are_damaged_nothing_is_changed(snapshots: SnapshotStore) -> None:
     snapshots.write({"sqs.json": b"1"})
     snapshots.write({"sqs.json": b"2"})
     for path in snapshots.folder.glob("0*/sqs.json"):
@@ -109,7 +113,7 @@ def test_when_none_is_whole_nothing_is_touched(snapshots: SnapshotStore) -> None
     assert sorted(snapshots.folder.rglob("*")) == before
 
 
-def test_being_killed_while_writing_leaves_the_older_one(
+def test_a_kill_during_a_write_leaves_the_older_snapshot(
     snapshots: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots.write({"sqs.json": b"1"})
@@ -127,7 +131,7 @@ def test_being_killed_while_writing_leaves_the_older_one(
     assert (snapshots.folder / "current/sqs.json").read_bytes() == b"3"
 
 
-def test_lambda_code_stays_as_long_as_a_kept_snapshot_needs_it(
+def test_lambda_code_is_kept_while_a_snapshot_refers_to_it(
     snapshots: SnapshotStore,
 ) -> None:
     old, new = "a" * 64, "b" * 64
@@ -146,7 +150,7 @@ def test_lambda_code_stays_as_long_as_a_kept_snapshot_needs_it(
     assert save(new, 2) == {new}
 
 
-def test_the_journal_tells_what_came_after_a_snapshot(tmp_path: Path) -> None:
+def test_the_journal_returns_events_since_a_snapshot(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     delivered, on_its_way = journal.begin({"n": 1}), journal.begin({"n": 2})
     journal.end(delivered)
@@ -162,7 +166,7 @@ def test_the_journal_tells_what_came_after_a_snapshot(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_torn_line_of_the_journal_was_never_promised(tmp_path: Path) -> None:
+def test_a_partial_journal_line_was_never_confirmed(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.begin({"n": 1})
     journal.begin({"n": 2})
@@ -175,7 +179,7 @@ def test_a_torn_line_of_the_journal_was_never_promised(tmp_path: Path) -> None:
     assert Journal(tmp_path).since(0) == [{"n": 1}, {"n": 3}]
 
 
-def test_a_damaged_line_of_the_journal_costs_that_line_alone(tmp_path: Path) -> None:
+def test_a_damaged_journal_line_loses_only_that_line(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for number in (1, 2, 3):
         journal.begin({"n": number})
@@ -223,21 +227,21 @@ async def commits(disk: Disk, count: int) -> GroupCommit:
     return group
 
 
-def test_many_changes_share_a_save_and_each_is_in_it() -> None:
+def test_many_changes_share_a_snapshot_that_contains_each() -> None:
     disk = Disk()
     group = asyncio.run(commits(disk, 50))
     assert len(disk.saved) <= 2
     assert not group.unsaved
 
 
-def test_what_cannot_be_saved_is_not_promised() -> None:
+def test_a_change_that_cannot_be_saved_is_not_confirmed() -> None:
     disk = Disk()
     disk.fails = True
     with pytest.raises(OSError, match="disk full"):
         asyncio.run(commits(disk, 1))
 
 
-def test_changes_that_nobody_waits_for_are_saved_soon_and_seldom(
+def test_changes_that_no_client_waits_for_are_saved_at_intervals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(group_commit, "MIN_INTERVAL", 0.05)
@@ -315,7 +319,7 @@ print("the same")
 """
 
 
-def test_what_is_captured_is_what_the_emulator_would_save(tmp_path: Path) -> None:
+def test_the_captured_state_equals_the_emulators_own(tmp_path: Path) -> None:
     pytest.importorskip("ministack")
     program = [sys.executable, "-W", "ignore", "-c", LIVE_STATE]
     clean = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}

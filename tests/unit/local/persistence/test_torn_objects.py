@@ -90,7 +90,7 @@ def run(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("before", [b"", b"old"])
-def test_an_object_whose_version_was_not_written_any_more_gets_it(run, before):
+def test_a_missing_object_version_is_added(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=1)
     told = run(READ, event=json.loads(line))
     assert [json.loads(each) for each in told[:2]] == [[200, 200, True]] * 2
@@ -100,7 +100,7 @@ def test_an_object_whose_version_was_not_written_any_more_gets_it(run, before):
 
 
 @pytest.mark.parametrize("before", [b"", b"old"])
-def test_an_object_that_was_not_written_at_all_stays_as_it_was(run, before):
+def test_an_object_that_was_not_written_stays_unchanged(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=0)
     told = run(READ, event=json.loads(line))
     assert {json.loads(each)[0] for each in told[:2]} <= {400, 404}
@@ -109,6 +109,6 @@ def test_an_object_that_was_not_written_at_all_stays_as_it_was(run, before):
     )
 
 
-def test_an_object_of_a_bucket_that_is_gone_is_no_obstacle(run):
+def test_an_object_of_a_deleted_bucket_is_ignored(run):
     [line] = run(WRITE, before=b"", content=b"new", writes=1)
     assert run(WITHOUT_A_BUCKET, event=json.loads(line)) == []

@@ -129,7 +129,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_bad_model_is_refused_with_one_sentence(tmp_path, name):
+def test_a_harmful_model_is_refused_with_one_sentence(tmp_path, name):
     write, reason = MODELS[name]
     model = write(tmp_path / "bad.onnx")
 
@@ -146,7 +146,7 @@ def test_a_bad_model_is_refused_with_one_sentence(tmp_path, name):
     assert "\n" not in message
 
 
-def test_the_check_says_so_and_so_does_the_start(tmp_path):
+def test_the_check_and_the_start_report_a_harmful_model(tmp_path):
     model = no_input(tmp_path / "bad.onnx")
 
     for mode in (["--check"], ["--port", "0"]):
@@ -169,7 +169,7 @@ def test_the_check_imports_nothing_from_the_current_directory(tmp_path, monkeypa
     assert not (tmp_path / "trapped").exists()
 
 
-def test_boxes_that_are_not_numbers_are_left_out(tmp_path):
+def test_boxes_that_are_not_numbers_are_ignored(tmp_path):
     """A model may be fit on the picture it is tried with, and not on all others."""
     nodes = [
         helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0),

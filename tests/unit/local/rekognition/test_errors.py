@@ -144,7 +144,7 @@ def test_a_parameter_that_the_service_refuses_is_refused(refusal, parameters):
     ],
     ids=str,
 )
-def test_an_image_that_is_not_one_picture_is_refused(refusal, image):
+def test_an_image_parameter_without_exactly_one_picture_is_refused(refusal, image):
     assert refusal(image) == BAD_PARAMETERS
 
 
@@ -183,11 +183,11 @@ MAY_DETECT = ("ASIAWORKER", "rekognition:DetectLabels", "*")
 MAY_READ = ("ASIAWORKER", "s3:GetObject", ARN)
 
 
-def test_an_object_is_read_for_a_caller_who_may(ask):
+def test_an_object_is_read_for_a_caller_with_permission(ask):
     assert ask(OBJECTS, {MAY_DETECT, MAY_READ}) == ["Red"]
 
 
-def test_a_caller_who_may_not_detect_labels_is_denied_by_name(ask):
+def test_a_caller_without_permission_to_detect_labels_is_denied(ask):
     error = ask(OBJECTS, {MAY_READ})
 
     assert error["Code"] == "AccessDeniedException"
@@ -198,14 +198,14 @@ def test_a_caller_who_may_not_detect_labels_is_denied_by_name(ask):
     )
 
 
-def test_a_caller_who_may_not_read_the_object_gets_no_labels(ask):
+def test_a_caller_without_permission_to_read_the_object_gets_no_labels(ask):
     error = ask(OBJECTS, {MAY_DETECT})
 
     assert error["Code"] == "InvalidS3ObjectException"
     assert error["Message"].startswith("Unable to get object metadata from S3.")
 
 
-def test_a_version_needs_the_right_to_versions(ask):
+def test_a_version_needs_permission_to_read_versions(ask):
     place = PLACE | {"Version": "v1"}
 
     assert ask(OBJECTS, {MAY_DETECT, MAY_READ}, place)["Code"] == "InvalidS3ObjectException"
@@ -214,15 +214,15 @@ def test_a_version_needs_the_right_to_versions(ask):
 
 
 @pytest.mark.parametrize("gateway", [RuntimeError(), None], ids=["fails", "is missing"])
-def test_where_the_gateway_gives_no_answer_nobody_gets_one(ask, gateway):
+def test_without_the_gateway_every_request_fails(ask, gateway):
     assert ask(OBJECTS, gateway)["Code"] == "InternalServerError"
 
 
-def test_an_object_that_is_not_there_is_refused(ask):
+def test_a_missing_object_is_refused(ask):
     assert ask({}, {MAY_DETECT, MAY_READ})["Code"] == "InvalidS3ObjectException"
 
 
-def test_an_object_is_judged_by_its_content_not_its_name(ask):
+def test_an_objects_format_is_detected_by_content_not_by_name(ask):
     gif = encode(Image.new("RGB", (200, 200)), "GIF")
 
     error = ask({"/photos/holiday photo+1.jpg": gif}, {MAY_DETECT, MAY_READ})
@@ -243,7 +243,7 @@ def test_an_object_over_15_mb_is_refused_before_it_is_read(pool, monkeypatch):
     assert emulator.read_bytes < 16 * 1024 * 1024
 
 
-def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(pool):
+def test_an_unreachable_emulator_is_an_error_that_clients_retry(pool):
     cloud = Cloud("http://127.0.0.1:9", ROOT)
     doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
     asking = rekognition(pool, **doors, access_key="ASIAWORKER")
@@ -253,6 +253,6 @@ def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(pool):
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
 
 
-def test_a_cloud_that_is_not_on_this_machine_is_refused():
+def test_an_endpoint_on_another_machine_is_refused():
     with pytest.raises(UsageError, match="not on this machine"):
         Cloud("https://s3.amazonaws.com", ROOT)

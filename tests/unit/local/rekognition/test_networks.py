@@ -65,32 +65,30 @@ def looking_with(networks: Pretrained) -> Labels:
         ("astronaut.png", {"Person", "Head", "Face"}),
     ],
 )
-def test_the_demos_photographs_are_recognised(
-    classifier: Labels, name: str, expected: set[str]
-) -> None:
+def test_the_demos_photos_are_recognised(classifier: Labels, name: str, expected: set[str]) -> None:
     found = classifier(photo(name))
     assert expected <= set(list(found)[:5])
 
 
-def test_the_network_is_built_as_it_was_trained(classifier: Labels) -> None:
+def test_the_network_is_built_correctly(classifier: Labels) -> None:
     """With its odd pixels padded on the other side it is nearly as good, and gives other figures."""
     assert classifier(photo("chelsea.png"))["Cat"]["Confidence"] == pytest.approx(93.1, abs=0.7)
 
 
 @pytest.mark.parametrize("name", ["brick.png", "moon.png", "page.png", "gravel.png", "color.png"])
-def test_of_textures_and_texts_only_the_colours_are_named(classifier: Labels, name: str) -> None:
+def test_textures_and_texts_only_get_colour_labels(classifier: Labels, name: str) -> None:
     categories = [label["Categories"] for label in classifier(photo(name)).values()]
     assert all(each == [{"Name": "Colors and Visual Composition"}] for each in categories)
 
 
-def test_a_kind_is_named_only_where_it_is_certain(classifier: Labels) -> None:
+def test_a_breed_is_only_reported_with_high_confidence(classifier: Labels) -> None:
     """Three kinds of cat share this one; all of them together make a certain cat."""
     found = classifier(photo("chelsea.png"), min_confidence=0)
     assert found["Cat"]["Confidence"] > 90
     assert not {"Siamese Cat", "Persian Cat"} & set(found)
 
 
-def test_colours_rank_after_what_is_shown(classifier: Labels) -> None:
+def test_colours_rank_after_objects(classifier: Labels) -> None:
     found = list(classifier(photo("coffee.png")).values())
     is_color = [{"Name": "Colors and Visual Composition"} in label["Categories"] for label in found]
     assert any(is_color)
@@ -100,7 +98,7 @@ def test_colours_rank_after_what_is_shown(classifier: Labels) -> None:
     )
 
 
-def test_the_detectors_boxes_and_the_classifiers_labels_make_one_answer(both: Labels) -> None:
+def test_boxes_and_labels_of_both_networks_are_merged(both: Labels) -> None:
     found = both(photo("chelsea.png"))
     assert [label for label in found if label == "Cat"] == ["Cat"]
     [cat] = found["Cat"]["Instances"]
@@ -110,7 +108,7 @@ def test_the_detectors_boxes_and_the_classifiers_labels_make_one_answer(both: La
     assert "Coffee" in coffee
 
 
-def test_a_wide_picture_has_its_boxes_where_the_things_are(both: Labels) -> None:
+def test_boxes_of_a_wide_picture_match_its_objects(both: Labels) -> None:
     cat = Image.open(io.BytesIO(photo("chelsea.png"))).resize((450, 300))
     wide = Image.new("RGB", (900, 300), "white")
     wide.paste(cat, (450, 0))
@@ -118,16 +116,16 @@ def test_a_wide_picture_has_its_boxes_where_the_things_are(both: Labels) -> None
     assert found["BoundingBox"]["Left"] > 0.4
 
 
-def test_without_the_networks_it_sees_faces_and_colours_only() -> None:
+def test_without_networks_only_faces_and_colours_are_found() -> None:
     assert "Cat" not in looking_with(Pretrained())(photo("chelsea.png"))
 
 
-def test_a_classifier_that_was_deleted_is_named(tmp_path: Path) -> None:
+def test_a_deleted_classifier_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=r"gone\.onnx.* cannot be loaded"):
         looking_with(Pretrained(tmp_path / "gone.onnx"))
 
 
-def test_the_version_names_what_was_used(
+def test_the_version_contains_the_networks_names(
     networks: Pretrained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = tmp_path / "yolo.onnx"
@@ -149,7 +147,7 @@ def test_the_version_names_what_was_used(
 # ---- findings of several become one answer
 
 
-def test_a_head_within_a_persons_box_is_that_person() -> None:
+def test_a_head_within_a_persons_box_belongs_to_that_person() -> None:
     seen = [Finding(PERSON, 90, LEFT)]
     faces = [Finding(PERSON, 80, HEAD_IN_LEFT), Finding(HEAD, 80, HEAD_IN_LEFT)]
     found = merge(seen, faces)
@@ -168,7 +166,7 @@ def test_a_head_elsewhere_is_another_person() -> None:
     assert len(person["Instances"]) == 2
 
 
-def test_an_animal_that_the_detector_does_not_know_has_a_box_but_no_wrong_name() -> None:
+def test_an_animal_unknown_to_the_detector_has_a_box_but_no_wrong_label() -> None:
     cheetah = Finding(label_info("big cat"), 98)
     found = merge([cheetah, Finding(label_info("bird"), 99, LEFT)], [])
     answer = {label["Name"]: label for label in to_labels(found, 0)}
@@ -186,7 +184,7 @@ def test_an_animal_that_the_detector_does_not_know_has_a_box_but_no_wrong_name()
         ("coffee", 99, "bird"),  # no animal
     ],
 )
-def test_an_animal_that_the_classifier_does_not_contradict_keeps_its_name(
+def test_an_animal_that_the_classifier_does_not_contradict_keeps_its_label(
     classified: str, confidence: float, detected: str
 ) -> None:
     seen = [

@@ -41,7 +41,7 @@ HIGH = ((200, 400), {"Left": 0, "Top": 0.25, "Width": 1, "Height": 0.5})
 
 @pytest.mark.parametrize(("size", "box"), [WIDE, HIGH], ids=["wide", "high"])
 @pytest.mark.parametrize("kind", ["detect", "end to end"])
-def test_a_detector_finds_things_with_boxes_in_the_picture(tmp_path, kind, size, box):
+def test_a_detector_finds_objects_with_boxes(tmp_path, kind, size, box):
     model = write_model(tmp_path / "toy.onnx", NAMES, kind)
 
     seen = detect(model, plain("red", size))
@@ -57,7 +57,7 @@ def test_a_detector_finds_things_with_boxes_in_the_picture(tmp_path, kind, size,
     ]  # fmt: skip
 
 
-def test_names_become_those_of_rekognition(tmp_path):
+def test_names_are_mapped_to_rekognitions_labels(tmp_path):
     detector = write_model(tmp_path / "toy.onnx", NAMES, "detect")
     classifier = write_model(tmp_path / "sorter.onnx", NAMES, "classify")
 
@@ -67,7 +67,7 @@ def test_names_become_those_of_rekognition(tmp_path):
     assert (lamp["Parents"], lamp["Categories"]) == ([], [])
 
 
-def test_a_classifier_names_the_whole_picture_without_boxes(tmp_path):
+def test_a_classifier_labels_the_whole_picture_without_boxes(tmp_path):
     model = write_model(tmp_path / "sorter.onnx", list(NAMES.values()), "classify")
 
     seen = detect(model, plain("red", (300, 100)))
@@ -77,7 +77,7 @@ def test_a_classifier_names_the_whole_picture_without_boxes(tmp_path):
     assert "Mobile Phone" not in seen
 
 
-def test_a_face_within_a_persons_box_is_no_second_person(tmp_path):
+def test_a_face_within_a_persons_box_is_not_a_second_person(tmp_path):
     model = write_model(tmp_path / "toy.onnx", ["person", "dog", "cat"], "detect")
     lower = Image.new("RGB", (512, 512))
     lower.paste(Image.open(io.BytesIO(photo("astronaut.png"))), (40, 140))
@@ -105,7 +105,7 @@ def test_the_fruit_orange_is_not_the_colour(tmp_path):
     assert detect(model, plain("orange"))["Orange"]["Confidence"] == 100
 
 
-def test_another_model_is_another_version(tmp_path):
+def test_another_model_has_another_version(tmp_path):
     one = write_model(tmp_path / "yolo 8.onnx", NAMES, "detect")
     other = write_model(tmp_path / "other.onnx", NAMES, "classify")
 
@@ -115,12 +115,12 @@ def test_another_model_is_another_version(tmp_path):
     assert len(hashes) == 3
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path):
+def test_a_missing_model_file_is_reported(tmp_path):
     with pytest.raises(LocalCloudError, match=r"no model file .*missing\.onnx"):
         model_version(tmp_path / "missing.onnx")
 
 
-def test_a_damaged_model_is_named(tmp_path):
+def test_a_damaged_model_is_reported(tmp_path):
     model = write_model(tmp_path / "toy.onnx", NAMES, "detect")
     model.write_bytes(model.read_bytes()[:100])
 
@@ -142,7 +142,7 @@ def test_a_damaged_model_is_named(tmp_path):
     ],
     ids=str,
 )
-def test_a_model_that_does_not_say_what_it_needs_is_refused(tmp_path, metadata, reason):
+def test_a_model_without_metadata_is_refused(tmp_path, metadata, reason):
     model = write_model(tmp_path / "toy.onnx", NAMES, "detect", metadata)
 
     with pytest.raises(LocalCloudError, match=reason) as caught:
@@ -150,7 +150,7 @@ def test_a_model_that_does_not_say_what_it_needs_is_refused(tmp_path, metadata, 
     assert "Ultralytics" in caught.value.hint
 
 
-def test_the_program_says_what_is_wrong_with_a_model_and_does_not_start(tmp_path):
+def test_the_program_reports_an_unusable_model_and_does_not_start(tmp_path):
     command = [sys.executable, "-m", MODULE, "--port", "0", "--model", str(tmp_path / "no.onnx")]
 
     done = subprocess.run(command, capture_output=True, text=True, env={}, check=False)

@@ -70,14 +70,14 @@ def check_health(url: str, pid: int, root: Credentials = ROOT) -> tuple[int, dic
     return status, answer
 
 
-def test_health_names_the_recogniser_to_whoever_knows_the_secret(url, pool):
+def test_health_returns_the_version_to_a_client_with_the_secret(url, pool):
     status, answer = check_health(url, os.getpid())
 
     assert (status, answer["recogniser"]) == (200, pool.version)
     assert answer["recogniser"].startswith("labelctl-local/")
 
 
-def test_health_discloses_nothing_to_strangers(url):
+def test_health_discloses_nothing_without_the_secret(url):
     stranger = Credentials(ROOT.access_key_id, "a guess at the secret")
     refused = {"__type": "AccessDeniedException", "Message": "Only labelctl may call this"}
 
@@ -86,7 +86,7 @@ def test_health_discloses_nothing_to_strangers(url):
     assert check_health(url, os.getpid() + 1) == (403, refused)
 
 
-def test_every_answer_carries_the_version_that_health_names(url):
+def test_every_response_has_the_version_of_the_health_check(url):
     _, answer = check_health(url, os.getpid())
     labels = client_of(url).detect_labels(Image={"Bytes": plain("red")})
 
@@ -137,13 +137,13 @@ def test_a_web_page_is_refused(url, method, headers):
         ),
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused(url, headers, body, code):
+def test_a_malformed_request_is_refused(url, headers, body, code):
     status, answer = send(url, "POST", headers, body)
 
     assert (status, answer["__type"]) == (400, f"{code}Exception")
 
 
-def test_a_request_that_announces_an_impossible_length_is_refused(url, capsys):
+def test_a_request_with_an_impossible_length_is_refused(url, capsys):
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     connection.request("POST", "/", headers=SIGNED | {"Content-Length": "9" * 5000})
     assert connection.getresponse().status == 411
@@ -151,7 +151,7 @@ def test_a_request_that_announces_an_impossible_length_is_refused(url, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
+def test_the_longest_waiting_connection_is_closed_but_never_a_busy_one(pool):
     go_on, asked = threading.Event(), threading.Semaphore(0)
 
     def slow(*_: object) -> Decision:
@@ -180,7 +180,7 @@ def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
             each.close()
 
 
-def test_strangers_take_no_place_in_the_queue(pool):
+def test_unauthorised_requests_are_not_queued(pool):
     def stranger(*_: object) -> Decision:
         raise RefusalError("UnrecognizedClientException", "Who?", 403)
 
@@ -200,7 +200,7 @@ def test_strangers_take_no_place_in_the_queue(pool):
         assert caught.value.response["Error"]["Code"] == f"{code}Exception"
 
 
-def test_a_strangers_body_is_not_parsed(pool, monkeypatch):
+def test_an_unauthorised_body_is_not_parsed(pool, monkeypatch):
     def stranger(*_: object) -> Decision:
         raise RefusalError("UnrecognizedClientException", "Who?", 403)
 
@@ -228,7 +228,7 @@ def test_a_connection_is_kept_for_the_next_request(url):
     connection.close()
 
 
-def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(pool, capsys):
+def test_an_unexpected_exception_is_an_internal_error_and_is_logged(pool, capsys):
     def break_down(*_: str) -> Decision:
         raise ZeroDivisionError
 
@@ -239,14 +239,14 @@ def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(pool, capsys):
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_named(url, pool):
+def test_a_port_in_use_is_reported(url, pool):
     port = int(url.rpartition(":")[2])
 
     with pytest.raises(LocalCloudError, match=f"cannot listen on port {port}"):
         RecogniserServer(port, pool, root=ROOT, fetch=None, authorize=None)
 
 
-def test_the_program_says_where_it_listens_and_ends_quietly():
+def test_the_program_prints_its_address_and_exits_cleanly():
     command = [sys.executable, "-m", MODULE, "--port", "0"]
     with serving(FakeEmulator({}, {("LCTLROOT", "rekognition:DetectLabels", "*")})) as endpoint:
         env = environment(endpoint)

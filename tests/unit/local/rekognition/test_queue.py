@@ -61,7 +61,7 @@ class Asking:
             self.outcomes[number] = refusal.code
 
 
-def test_requests_have_their_turns_in_the_order_in_which_they_came():
+def test_requests_are_served_in_order_of_arrival():
     asking = Asking(Admission(workers=1))
     asking.wait(10)
     assert asking.outcomes == {}
@@ -74,7 +74,7 @@ def test_requests_have_their_turns_in_the_order_in_which_they_came():
     assert list(asking.outcomes) == list(range(10))
 
 
-def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled():
+def test_every_second_request_that_waited_too_long_is_throttled():
     now = 0.0
     admission = Admission(workers=1, clock=lambda: now)
     asking = Asking(admission)
@@ -95,7 +95,7 @@ def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled(
     }
 
 
-def test_the_longer_a_turn_takes_the_shorter_a_request_may_wait():
+def test_the_maximum_wait_depends_on_the_duration_of_turns():
     now = 0.0
     admission = Admission(workers=2, clock=lambda: now)
 
@@ -129,7 +129,7 @@ def test_a_throttled_request_costs_no_work(pool):
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
-def test_more_than_can_wait_are_throttled_at_once():
+def test_requests_above_the_maximum_are_throttled_immediately():
     admission = Admission(workers=1, max_waiting=3)
     asking = Asking(admission)
     asking.wait(3)
@@ -141,7 +141,7 @@ def test_more_than_can_wait_are_throttled_at_once():
     assert set(asking.outcomes.values()) == {"had its turn"}
 
 
-def test_a_refused_request_gives_its_turn_to_the_next(pool):
+def test_a_refused_request_releases_its_turn(pool):
     with rekognition(pool, fetch=None, authorize=allow) as client:
         for _ in range(2 * 2 + 1):
             with pytest.raises(ClientError, match="InvalidParameterException"):
@@ -165,7 +165,7 @@ class Caller:
         self._connection.close()
 
 
-def test_an_answer_whose_caller_has_gone_is_counted_as_wasted(capsys):
+def test_a_response_whose_caller_has_gone_is_logged_as_wasted(capsys):
     class Slow:
         """A pool whose one picture takes until the caller has hung up."""
 
@@ -190,7 +190,7 @@ def test_an_answer_whose_caller_has_gone_is_counted_as_wasted(capsys):
         soon(lambda: "DetectLabels wasted" in capsys.readouterr().err)
 
 
-def test_work_whose_caller_has_gone_is_dropped(capsys):
+def test_requests_whose_caller_has_gone_are_dropped(capsys):
     with workers(workers=1) as pool, ThreadPoolExecutor(1) as aside:
         asked: list[str] = []
 

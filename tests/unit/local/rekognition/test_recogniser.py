@@ -64,7 +64,7 @@ def test_a_photo_of_a_person_shows_person_head_and_face_with_a_box_on_the_face(d
     assert seen["Person"]["Instances"] == [head], "as much of the person as was seen"
 
 
-def test_a_label_says_its_ancestors_categories_and_aliases(detect):
+def test_a_label_has_its_ancestors_categories_and_aliases(detect):
     seen = detect(photo(ASTRONAUT))["named"]
 
     assert seen["Face"]["Parents"] == [{"Name": "Head"}, {"Name": "Person"}]
@@ -90,7 +90,7 @@ def test_a_photo_without_a_face_shows_none_but_has_a_colour(detect, name):
     )
 
 
-def test_a_qr_code_is_seen_where_it_is(detect):
+def test_a_qr_code_is_found_with_its_box(detect):
     import cv2
 
     payload = "https://example.com/photos"
@@ -109,14 +109,14 @@ def test_a_qr_code_is_seen_where_it_is(detect):
 
 
 @pytest.mark.parametrize("color", ["black", "teal", "gold", "orange", "white"])
-def test_a_plain_picture_is_named_by_its_colour(detect, color):
+def test_a_plain_picture_is_labelled_with_its_colour(detect, color):
     answer = detect(plain(color))
 
     assert names(answer) == [color.title()]
     assert answer["Labels"][0]["Confidence"] == 56  # colours rank after what a photo shows
 
 
-def test_labels_come_surest_first_and_ties_by_name(detect):
+def test_labels_are_sorted_by_confidence_then_by_name(detect):
     halves = Image.new("RGB", (200, 100), "red")
     halves.paste("blue", (0, 0, 100, 100))
 
@@ -125,7 +125,7 @@ def test_labels_come_surest_first_and_ties_by_name(detect):
     assert found == sorted(found, key=lambda label: (-label["Confidence"], label["Name"]))
 
 
-def test_min_confidence_and_max_labels_hold(detect):
+def test_min_confidence_and_max_labels_are_applied(detect):
     everything = detect(photo(ASTRONAUT))["Labels"]
     sure = everything[0]["Confidence"]
 
@@ -152,13 +152,13 @@ def test_min_confidence_and_max_labels_hold(detect):
         ({"LabelInclusionFilters": ["face"]}, set()),
     ],
 )
-def test_filters_filter(detect, filters, expected):
+def test_filters_select_labels(detect, filters, expected):
     seen = detect(photo(ASTRONAUT), Settings={"GeneralLabels": filters})["named"].keys()
 
     assert seen == expected
 
 
-def test_image_properties_snap_to_css_colours(detect):
+def test_image_properties_use_css_colours(detect):
     picture = Image.new("RGB", (400, 300), (50, 80, 76))
     picture.paste((250, 5, 3), (0, 0, 100, 300))
 
@@ -174,7 +174,7 @@ def test_image_properties_snap_to_css_colours(detect):
     assert "Foreground" not in answer["ImageProperties"]
 
 
-def test_quality_tells_sharp_from_blurred_and_bright_from_dark(detect):
+def test_quality_distinguishes_sharp_from_blurred_and_bright_from_dark(detect):
     def quality(picture: Image.Image) -> dict[str, float]:
         answer = detect(encode(picture), Features=["IMAGE_PROPERTIES"])
         values = answer["ImageProperties"]["Quality"]
@@ -192,7 +192,7 @@ def test_quality_tells_sharp_from_blurred_and_bright_from_dark(detect):
     assert quality(Image.new("L", (100, 100), 0))["Brightness"] == 0
 
 
-def test_foreground_is_what_was_found_and_background_the_rest(detect):
+def test_foreground_is_inside_the_boxes_and_background_outside(detect):
     both = ["GENERAL_LABELS", "IMAGE_PROPERTIES"]
     properties = detect(photo(ASTRONAUT), Features=both)["ImageProperties"]
 
@@ -200,7 +200,7 @@ def test_foreground_is_what_was_found_and_background_the_rest(detect):
     assert properties["Foreground"]["Quality"].keys() == {"Brightness", "Sharpness"}
 
 
-def test_max_dominant_colors_holds(detect):
+def test_max_dominant_colors_is_applied(detect):
     def colors(most: int) -> int:
         answer = detect(
             photo("coffee.png"),
@@ -218,7 +218,7 @@ def face_center(answer: dict[str, Any]) -> tuple[float, float]:
     return box["Left"] + box["Width"] / 2, box["Top"] + box["Height"] / 2
 
 
-def test_boxes_are_those_of_the_upright_picture(detect):
+def test_boxes_refer_to_the_upright_picture(detect):
     with Image.open(BytesIO(photo(ASTRONAUT))) as image:
         upright = image.convert("RGB").crop((0, 0, 512, 400))
     expected = face_center(detect(encode(upright, "JPEG", quality=95)))
@@ -246,7 +246,7 @@ def gray_ramp(bits: int, width: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("width", [300, 9000])
-def test_a_16_bit_grey_png_looks_like_its_8_bit_self(detect, width):
+def test_a_16_bit_grey_png_gives_the_same_result_as_8_bit(detect, width):
     ask = ["IMAGE_PROPERTIES"]
     deep = detect(encode(gray_ramp(16, width)), Features=ask)["ImageProperties"]
     flat = detect(encode(gray_ramp(8, width)), Features=ask)["ImageProperties"]

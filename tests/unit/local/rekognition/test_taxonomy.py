@@ -12,7 +12,7 @@ from labelctl.local.rekognition.taxonomy import LabelInfo, imagenet_labels, labe
 BY_NAME = {label.name: (label, classes) for label, classes in imagenet_labels().items()}
 
 
-def test_each_class_has_its_place() -> None:
+def test_every_class_is_listed() -> None:
     assert {index for entry in taxonomy._ENTRIES for index in entry.classes} == set(range(1000))
 
 
@@ -43,23 +43,25 @@ def test_a_class_is_a_label_with_the_parents_of_its_group() -> None:
     )
 
 
-def test_a_class_in_brackets_is_no_label_of_its_own() -> None:
+def test_a_class_in_brackets_is_not_a_label() -> None:
     """A network that knows thirteen fish calls every fish one of them."""
     assert 0 in BY_NAME["Fish"][1]
     assert "Tench" not in BY_NAME
 
 
-def test_a_class_may_count_twice() -> None:
+def test_a_class_may_belong_to_two_labels() -> None:
     """A picture of an espresso is one of a cup."""
     assert 967 in BY_NAME["Espresso"][1] & BY_NAME["Coffee"][1] & BY_NAME["Cup"][1]
 
 
-def test_what_the_network_says_of_textures_is_no_label() -> None:
+def test_classes_for_textures_are_not_labels() -> None:
     assert not {111, 916, 971} & set().union(*imagenet_labels().values())
 
 
 @pytest.mark.parametrize(("name", "parents"), [("kite", ("Toy",)), ("mouse", ...), ("crane", ())])
-def test_a_detectors_names_mean_things_not_classes(name: str, parents: object) -> None:
+def test_a_detectors_names_are_not_confused_with_imagenets_classes(
+    name: str, parents: object
+) -> None:
     """COCO's kite is a toy, and its mouse belongs to a computer; ImageNet's kite is a bird."""
     found = label_info(name)
     assert "Animal" not in found.parents

@@ -59,7 +59,7 @@ def pool() -> Iterator[Pool]:
 # -- pictures
 
 
-def test_a_picture_that_takes_for_ever_is_refused_and_others_are_answered_meanwhile(pool):
+def test_an_endless_picture_is_refused_while_others_are_answered(pool):
     pool.warm_up()
     with ThreadPoolExecutor(1) as aside:
         endless = aside.submit(pool.detect, endless_jpeg())
@@ -77,7 +77,7 @@ def test_a_picture_that_takes_for_ever_is_refused_and_others_are_answered_meanwh
     assert names(pool, plain("blue")) == ["Blue"]
 
 
-def test_it_costs_its_time_only_once(pool):
+def test_a_refused_picture_is_not_tried_again(pool):
     begun: list[bool] = []
     for _ in range(2):
         with pytest.raises(RefusalError, match="invalid image format"):
@@ -86,11 +86,11 @@ def test_it_costs_its_time_only_once(pool):
     assert len(begun) == 1
 
 
-def test_as_many_scans_as_a_camera_writes_are_fine(pool):
+def test_a_normal_number_of_scans_is_accepted(pool):
     assert names(pool, endless_jpeg(scans=10, side=1000)) == ["Red"]
 
 
-def test_the_largest_picture_that_is_allowed_keeps_the_limits():
+def test_the_largest_allowed_picture_stays_within_the_limits():
     clear = Image.new("RGBA", (10_000, 10_000), (255, 0, 0, 200))
     with workers(workers=1) as pool:
         assert "Red" in names(pool, encode(clear, compress_level=1))
@@ -106,7 +106,7 @@ def test_a_picture_that_needs_too_much_memory_is_refused():
         assert names(pool, plain("red")) == ["Red"]
 
 
-def test_every_core_works():
+def test_every_core_is_used():
     with workers(workers=3) as pool:
         together = threading.Barrier(3, timeout=60)
         with ThreadPoolExecutor(3) as asking:
@@ -120,7 +120,7 @@ def test_every_core_works():
 # -- workers that die
 
 
-def test_a_picture_whose_worker_is_killed_is_looked_at_by_another():
+def test_a_picture_whose_worker_is_killed_is_tried_again():
     with workers(workers=1) as pool:
         pool.warm_up()
         (worker,) = children(os.getpid())
@@ -144,7 +144,7 @@ def test_an_idle_worker_that_was_killed_is_replaced():
         assert names(pool, plain("red")) == ["Red"]
 
 
-def test_a_worker_that_does_not_answer_is_replaced(monkeypatch):
+def test_a_worker_that_does_not_respond_is_replaced(monkeypatch):
     with workers(workers=1) as pool:
         pool.warm_up()
         (worker,) = children(os.getpid())
