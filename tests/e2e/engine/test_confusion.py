@@ -1,4 +1,4 @@
-"""What the emulator acts on is what was signed: no request means one thing to each of the two."""
+"""The gateway and the emulator interpret each request alike: what was signed is what is done."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIST_USERS = "Action=ListUsers&Version=2010-05-08"
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
-    """A local cloud with a photo in a bucket."""
+    """A local cloud with one photo in a bucket."""
     home = tmp_path_factory.mktemp("cloud")
     started = engine.start(home=home)
     s3 = client(started, "s3")
@@ -39,7 +39,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
 
 @pytest.fixture(scope="module")
 def nobody(cloud: engine.Cloud) -> Credentials:
-    """The key of an IAM user who may do nothing."""
+    """The access key of an IAM user without permissions."""
     people = client(cloud, "iam")
     people.create_user(UserName="nobody")
     key = people.create_access_key(UserName="nobody")["AccessKey"]
@@ -58,7 +58,7 @@ def send(
 
 
 def link(cloud: engine.Cloud, operation: str) -> str:
-    """The path and query of a URL that root presigned for one photo."""
+    """The path and query of a URL presigned by root for one photo."""
     s3 = boto3.client(
         "s3",
         endpoint_url=cloud.endpoint,
@@ -75,7 +75,7 @@ def link(cloud: engine.Cloud, operation: str) -> str:
 def presigned(
     cloud: engine.Cloud, who: Credentials, service: str, method: str, path: str, first: str = ""
 ) -> str:
-    """A path and query signed by hand: botocore would not sign `first`, a second X-Amz-Credential."""
+    """A path and query signed here, as botocore cannot sign a second X-Amz-Credential (`first`)."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{now[:8]}/us-east-1/{service}/aws4_request"
     fields = [("X-Amz-Credential", f"{first}/{scope}")] if first else []

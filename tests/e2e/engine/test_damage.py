@@ -1,4 +1,4 @@
-"""Files of the local cloud are damaged, or its ports are taken: it heals, or says what is lost."""
+"""Damaged files and occupied ports: the local cloud is repaired, or reports what is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.e2e.engine.test_kills import make_pipeline
 
 @contextmanager
 def stranger_on(endpoint: str) -> Iterator[int]:
-    """Another program that listens where the local cloud did."""
+    """Another program that listens on the local cloud's port."""
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         port = int(endpoint.rpartition(":")[2])
@@ -31,7 +31,7 @@ def stranger_on(endpoint: str) -> Iterator[int]:
 
 
 def works(cloud: engine.Cloud, key: str) -> None:
-    """A photo that is uploaded now is labelled."""
+    """Upload a photo and wait until it is labelled."""
     client(cloud, "s3").put_object(Bucket="photos", Key=key, Body=b"x")
     wanted = {"image": {"S": key}, "label": {"N": "2"}}
     rows = client(cloud, "dynamodb")
@@ -55,9 +55,9 @@ def test_everything_works_on_another_port(home: Path) -> None:
         assert moved.endpoint in moved.notice
         mine = mine.replace(cloud.endpoint, moved.endpoint)
         (message,) = client(moved, "sqs").receive_message(QueueUrl=mine)["Messages"]
-        assert message["Body"] == f"see {url}"  # what users have stored is theirs
+        assert message["Body"] == f"see {url}"  # user data is not changed
         kill_engine(moved)
-        again = engine.start(home=home)  # what is saved is of the new address as a whole
+        again = engine.start(home=home)  # all of the saved state has the new address
         assert (again.endpoint, again.notice) == (moved.endpoint, "")
         works(again, "a.jpg")
         described = client(again, "cloudformation").describe_stacks(StackName="other")
@@ -78,7 +78,7 @@ def test_the_recognisers_port_may_be_taken_too(home: Path) -> None:
         moved = engine.start(home=home)
     assert str(port) in moved.notice
     assert moved.recogniser != cloud.recogniser
-    # The engine hands the recogniser's address to its functions.
+    # The engine passes the recogniser's address to its functions.
     assert moved.pid != cloud.pid
     assert processes.ours(home) == {moved.pid, moved.recogniser_pid}
 
@@ -89,7 +89,7 @@ def test_a_lost_record_only_loses_the_ports(home: Path, content: str | None) -> 
     make_pipeline(cloud, pause="0")
     record = home / "engine.json"
     record.unlink() if content is None else record.write_text(content)
-    healed = engine.start(home=home)  # while the engine that nobody knows any more still runs
+    healed = engine.start(home=home)  # while the old engine, now unknown, is still running
     assert "engine.json" in healed.notice
     assert processes.ours(home) >= {healed.pid, healed.recogniser_pid}
     assert not processes.alive(cloud.pid)

@@ -1,4 +1,4 @@
-"""The local cloud's processes: started once, kept apart from others, replaced when they are gone."""
+"""The local cloud's processes: started once, isolated, and replaced if they end."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_admin_interface_is_closed(home: Path) -> None:
 def test_a_failed_start_ends_even_a_process_it_has_just_started(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that has just been made shows no environment to be recognised by."""
+    """A process that has just been started may not show its environment yet."""
 
     def fail(home: Path, record: object) -> None:
         raise LocalCloudError("The recogniser cannot be started.")
@@ -192,7 +192,7 @@ def test_another_model_restarts_only_the_recogniser(home: Path, tmp_path: Path) 
 
 
 def toy_model(path: Path) -> Path:
-    """An ONNX classifier of two labels, in the convention of Ultralytics."""
+    """Write an ONNX classifier with two classes, in the format of Ultralytics."""
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper
 
@@ -207,8 +207,8 @@ def toy_model(path: Path) -> Path:
     graph = helper.make_graph(nodes, "toy", [image], [scores], fixed)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8
-    told = {"names": "{0: 'cat', 1: 'dog'}", "task": "classify", "imgsz": "[32, 32]"}
-    helper.set_model_props(model, told)
+    metadata = {"names": "{0: 'cat', 1: 'dog'}", "task": "classify", "imgsz": "[32, 32]"}
+    helper.set_model_props(model, metadata)
     onnx.save(model, path)
     return path
 
@@ -228,7 +228,7 @@ def test_policies_are_enforced(home: Path) -> None:
     keys = {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
     with pytest.raises(ClientError, match="AccessDenied"):
         client(cloud, "s3", **keys).list_buckets()
-    # Who may detect labels is asked of the gateway by the recogniser; here, the picture is refused.
+    # The permission is granted, so the request fails only because of the picture.
     picture = {"Bytes": b"no picture"}
     with pytest.raises(ClientError, match="InvalidImageFormat"):
         client(cloud, "rekognition", **keys).detect_labels(Image=picture)

@@ -1,4 +1,4 @@
-"""Who is let into the local cloud: requests signed with a key of its own, and nobody else."""
+"""The local cloud only accepts requests signed with one of its own keys."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "logs": lambda logs: logs.describe_log_groups(limit=7),
     "cloudwatch": lambda metrics: metrics.list_metrics(),
     "sns": lambda topics: topics.create_topic(Name="alarms"),
-    "rekognition": lambda eyes: eyes.detect_labels(Image={"Bytes": b"no picture"}),
+    "rekognition": lambda client: client.detect_labels(Image={"Bytes": b"no picture"}),
 }
-"""A call with a body, where there is one, to each service that labelctl or its function uses."""
+"""A call, with a body if possible, to each service that labelctl or its function uses."""
 
 each_service = pytest.mark.parametrize("service", CALLS)
 
@@ -52,7 +52,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
 
 
 def status(called: Callable[[], Any]) -> tuple[int, str]:
-    """The HTTP status and the error code with which a call ends."""
+    """The HTTP status and the error code of a call."""
     try:
         return called()["ResponseMetadata"]["HTTPStatusCode"], ""
     except ClientError as error:
@@ -63,7 +63,7 @@ def status(called: Callable[[], Any]) -> tuple[int, str]:
 def sent_with(
     cloud: engine.Cloud, service: str, change: Callable[[AWSPreparedRequest], None]
 ) -> tuple[int, str]:
-    """Make the service's call, with its signed request changed on the way."""
+    """Make the service's call, and change its request after it is signed."""
     changed = client(cloud, service)
     changed.meta.events.register("before-send", lambda request, **_: change(request))
     return status(lambda: CALLS[service](changed))
@@ -72,7 +72,7 @@ def sent_with(
 @each_service
 def test_a_request_signed_by_root_is_accepted(cloud: engine.Cloud, service: str) -> None:
     code, error = status(lambda: CALLS[service](client(cloud, service)))
-    # The service itself may object to the call, which shows that it was asked.
+    # The service may return an error, which shows that the request was accepted.
     assert code != 403, error
 
 
@@ -120,11 +120,11 @@ def test_a_changed_path_is_refused(cloud: engine.Cloud, service: str) -> None:
     assert sent_with(cloud, service, change)[1] not in ("", "NoSuchBucket")
 
 
-# -- keys that the emulator issues
+# -- keys issued by the emulator
 
 
 def user(cloud: engine.Cloud, name: str) -> dict[str, str]:
-    """The key of a new IAM user who may do everything."""
+    """The access key of a new IAM user who may do everything."""
     people = client(cloud, "iam")
     people.create_user(UserName=name)
     people.put_user_policy(
@@ -168,7 +168,7 @@ def test_a_session_needs_its_token(cloud: engine.Cloud) -> None:
 def test_a_functions_secret_cannot_be_derived_from_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The emulator makes a function's key, secret and token of its ARN and its role's."""
+    """The emulator derives a function's key, secret and token from its ARN and its role's."""
     from ministack import app
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
@@ -275,7 +275,7 @@ def test_an_error_has_the_format_of_its_service(cloud: engine.Cloud) -> None:
     assert status(lambda: head.head_object(Bucket="photos", Key="a"))[0] == 403
 
 
-# -- what the gateway itself tells
+# -- the gateway's own routes
 
 
 def test_health_and_admin_pages_disclose_nothing(cloud: engine.Cloud) -> None:
