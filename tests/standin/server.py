@@ -148,7 +148,7 @@ class StandIn:
         return done, True
 
     async def _forward_part(self, request: Message, fate: Fate) -> Message:
-        """The service's response. With the fault `unprocessed`, only a part of the batch is forwarded."""
+        """The service's response. For `unprocessed`, only a part of the batch is forwarded."""
         if fate.fault != "unprocessed":
             return await self._forward(request)
         (table, items), *others = json.loads(request.body)["RequestItems"].items()

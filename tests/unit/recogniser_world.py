@@ -66,7 +66,7 @@ def plain(color: str, size: tuple[int, int] = (400, 200)) -> bytes:
 
 
 def endless_jpeg(scans: int = 5000, side: int = 3000) -> bytes:
-    """A small progressive JPEG that repeats its last scan, each of which takes a full pass to decode."""
+    """A small progressive JPEG that repeats its last scan; each takes a full pass to decode."""
     picture = encode(Image.new("RGB", (side, side), "red"), "JPEG", progressive=True)
     start = picture.rindex(b"\xff\xda")
     return picture[:start] + (scans + 1) * picture[start:-2] + picture[-2:]

@@ -68,9 +68,7 @@ def test_the_worker_of_a_destroyed_stack_ends_within_two_seconds(home: Path) -> 
     until(lambda: not functions.list_functions()["Functions"])
     deleted = time.monotonic()
     until(lambda: not workers(), seconds=30)
-    assert (
-        time.monotonic() - deleted < 5
-    )  # it is noticed within a second; the rest is for slow machines
+    assert time.monotonic() - deleted < 5  # checked every second; allow for slow machines
 
 
 PLANTED = """

@@ -1,4 +1,4 @@
-"""The local cloud's data folder and what `status` believes, without starting anything."""
+"""The data folder, health checks and error messages of the local cloud, without starting it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from labelctl.local.credentials import Credentials
 
 
 class Server:
-    """Answers any GET with `answer`: a stranger on the port, or one of ours, which proves it."""
+    """Responds to any GET with `answer`; with `root`, also with the proof of one of our processes."""
 
     def __init__(self, role: str) -> None:
         self.answer: Any = {}
@@ -70,7 +70,7 @@ def recogniser() -> Iterator[Server]:
 
 @pytest.fixture
 def running(tmp_path: Path, gateway: Server, recogniser: Server) -> folder.Record:
-    """A record as a start leaves it, with something on both ports that answers rightly."""
+    """A record of a running cloud, with servers on both ports that respond correctly."""
     pid = os.getpid()
     record = folder.Record(gateway.port, recogniser.port, pid=pid, recogniser_pid=pid)
     folder.prepare(tmp_path)
@@ -215,9 +215,9 @@ def test_a_foreign_folder_is_neither_used_nor_deleted(tmp_path: Path) -> None:
     precious = tmp_path / "state"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
-    for deed in (lambda: engine.reset(tmp_path), lambda: engine.start(home=tmp_path)):
+    for call in (lambda: engine.reset(tmp_path), lambda: engine.start(home=tmp_path)):
         with pytest.raises(LocalCloudError, match="not labelctl's") as failure:
-            deed()
+            call()
         assert str(tmp_path) in failure.value.message
     assert [path.name for path in tmp_path.rglob("*")] == ["state", "thesis.txt"]
 
@@ -235,15 +235,15 @@ def test_reset_keeps_the_users_files(tmp_path: Path) -> None:
 def test_a_process_that_does_not_answer_is_reported_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever runs but says nothing may be at work: it is not replaced behind its user's back."""
+    """A process that does not answer may have unfinished work, so it is not replaced."""
 
     def silent(*_: object) -> None:
         raise TimeoutError
 
     monkeypatch.setattr(processes, "get_json", silent)
-    for deed in (engine.status, lambda home: engine.start(home=home)):
+    for call in (engine.status, lambda home: engine.start(home=home)):
         with pytest.raises(LocalCloudError, match="does not answer") as failure:
-            deed(tmp_path)
+            call(tmp_path)
         assert "labelctl local stop" in failure.value.hint
 
 
@@ -296,7 +296,7 @@ def test_importing_the_engine_imports_no_heavy_modules() -> None:
 
 
 def test_search_paths_of_children_do_not_contain_the_current_directory() -> None:
-    """An empty entry, as `PYTHONPATH=$PYTHONPATH:/mine` makes one, stands for it."""
+    """An empty entry, as in `PYTHONPATH=$PYTHONPATH:/mine`, means the current directory."""
     before = {"PATH": "/bin:.:/usr/bin:", "PYTHONPATH": ":lib:../x:/mine", "LANG": "C"}
     assert processes.without_current_directory({**before, "LD_LIBRARY_PATH": ":"}) == {
         "PATH": "/bin:/usr/bin",

@@ -1,4 +1,4 @@
-"""The local cloud's data folder: what is read of a damaged record, and whose folder is used."""
+"""The local cloud's data folder: damaged records, and which folders are accepted."""
 
 from __future__ import annotations
 
@@ -124,18 +124,18 @@ def test_a_folder_that_only_resembles_labelctls_is_refused(
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
-    for deed in (lambda: folder.prepare(tmp_path), lambda: engine.reset(tmp_path)):
+    for call in (lambda: folder.prepare(tmp_path), lambda: engine.reset(tmp_path)):
         with pytest.raises(LocalCloudError, match="not labelctl's"):
-            deed()
+            call()
     assert path.read_text() == content
 
 
-DEEDS: list[Any] = [engine.status, engine.stop, engine.reset, lambda home: engine.start(home=home)]
+CALLS: list[Any] = [engine.status, engine.stop, engine.reset, lambda home: engine.start(home=home)]
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("call", CALLS)
 def test_another_users_folder_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Any
 ) -> None:
     home = tmp_path / "local"
     folder.prepare(home)
@@ -143,29 +143,29 @@ def test_another_users_folder_is_refused(
     me = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     with pytest.raises(LocalCloudError, match="belongs to another user") as failure:
-        deed(home)
+        call(home)
     assert str(home) in failure.value.message
     assert "LABELCTL_HOME" in failure.value.hint
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, deed: Any) -> None:
+@pytest.mark.parametrize("call", CALLS)
+def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, call: Any) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(LocalCloudError, match="is writable by every user"):
-        deed(tmp_path / "local")
+        call(tmp_path / "local")
     assert list(tmp_path.iterdir()) == []
-    tmp_path.chmod(0o1777)  # as /tmp: only the owner may replace what is in it
+    tmp_path.chmod(0o1777)  # like /tmp: only owners can replace their files
     folder.check_owner(tmp_path / "local")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
-@pytest.mark.parametrize("deed", DEEDS)
-def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, deed: Any, mode: int) -> None:
+@pytest.mark.parametrize("call", CALLS)
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, call: Any, mode: int) -> None:
     home = tmp_path / "local"
     folder.prepare(home)
     home.chmod(mode)
     with pytest.raises(LocalCloudError, match="is writable by every user"):
-        deed(home)
+        call(home)
 
 
 def test_the_folder_is_private_whatever_the_umask(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The disk is full while the engine runs: every client understands why it is refused."""
+"""A full disk while the engine runs: every client gets a clear error."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ class Usage(NamedTuple):
 
 
 async def answer_of(gateway: Gateway, request: Request, body: bytes = b"") -> tuple[int, bytes]:
-    """What a gateway whose emulator is up answers."""
+    """The status and body of a response of a running gateway."""
     starting: asyncio.Queue[Message] = asyncio.Queue()
     up = asyncio.Event()
     starting.put_nowait({"type": "lifespan.startup"})
 
-    async def hear(message: Message) -> None:
+    async def on_started(message: Message) -> None:
         up.set()
 
-    life = asyncio.create_task(gateway({"type": "lifespan"}, starting.get, hear))
+    life = asyncio.create_task(gateway({"type": "lifespan"}, starting.get, on_started))
     await up.wait()
-    said: list[Any] = []
+    messages: list[Any] = []
 
     async def send(message: Message) -> None:
-        said.append(message)
+        messages.append(message)
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -87,7 +87,7 @@ async def answer_of(gateway: Gateway, request: Request, body: bytes = b"") -> tu
     }
     await gateway(scope, receive, send)
     life.cancel()
-    return said[0]["status"], b"".join(each.get("body", b"") for each in said)
+    return messages[0]["status"], b"".join(each.get("body", b"") for each in messages)
 
 
 async def emulator(scope: Message, receive: Receive, send: Send) -> None:
@@ -121,7 +121,7 @@ def test_a_change_that_cannot_be_saved_is_refused(
     [
         (17 * MiB, "PUT", 200),
         (15 * MiB, "PUT", 500),
-        (15 * MiB, "DELETE", 200),  # which is how to make room
+        (15 * MiB, "DELETE", 200),  # deleting must stay possible
         (15 * MiB, "GET", 200),
     ],
 )

@@ -1,4 +1,4 @@
-"""Who is let into the local cloud, and which answers wait until a change is saved."""
+"""Which requests the local cloud refuses, and which may change something."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_json_requests_are_classified_by_their_verb(
         ("iam", b"RoleName=Action=GetRole&Action=DeleteRole", Effect.REST),
         ("sts", b"Action=GetCallerIdentity", Effect.READ),
         ("sts", b"", Effect.REST),
-        # Stacks change behind one's back, so what is told of them is saved first.
+        # Stacks change in the background, so even reads wait until the state is saved.
         ("cloudformation", b"Action=DescribeStacks", Effect.REST),
         ("cloudformation", b"Action=ExecuteChangeSet", Effect.REST),
     ],

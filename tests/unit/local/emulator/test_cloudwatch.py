@@ -1,4 +1,4 @@
-"""The queues' numbers in the local cloud's CloudWatch, and alarms on them."""
+"""The metrics of the queues in the local cloud's CloudWatch, and alarms on them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def message(age: float, receives: int = 0, hidden: float = 0) -> dict[str, float
     return {"sent_at": NOW - age, "receive_count": receives, "visible_at": NOW + hidden}
 
 
-def told(*messages: dict[str, float]) -> dict[str, float]:
+def values(*messages: dict[str, float]) -> dict[str, float]:
     answer = cloudwatch.metrics({"messages": list(messages)}, NOW)
     return {name.removeprefix("Approximate"): value for name, (value, _) in answer.items()}
 
 
 def test_an_empty_queue_is_all_zeros() -> None:
-    assert set(told().values()) == {0.0}
+    assert set(values().values()) == {0.0}
 
 
 def test_messages_are_counted_by_state() -> None:
-    answer = told(
+    answer = values(
         message(5), message(5, receives=1), message(5, receives=1, hidden=9), message(5, hidden=9)
     )
     assert answer["NumberOfMessagesVisible"] == 2
@@ -37,12 +37,12 @@ def test_messages_are_counted_by_state() -> None:
 
 
 def test_the_oldest_message_may_be_in_flight() -> None:
-    assert told(message(5), message(70.9, receives=2, hidden=9))["AgeOfOldestMessage"] == 70
+    assert values(message(5), message(70.9, receives=2, hidden=9))["AgeOfOldestMessage"] == 70
 
 
 def test_a_message_received_too_often_does_not_count_as_the_oldest() -> None:
-    assert told(message(5), message(70, receives=3))["AgeOfOldestMessage"] == 5
-    assert told(message(70, receives=3))["AgeOfOldestMessage"] == 0
+    assert values(message(5), message(70, receives=3))["AgeOfOldestMessage"] == 5
+    assert values(message(70, receives=3))["AgeOfOldestMessage"] == 0
 
 
 PROGRAM = """
@@ -88,7 +88,7 @@ assert states() == {"work": "OK", "dead": "OK", "none": "OK", "errors": "INSUFFI
 url = "http://localhost:4566/000000000000/dead"
 call(sqs, "AmazonSQS.SendMessage", QueueUrl=url, MessageBody="x")
 assert states()["dead"] == "ALARM"
-assert states()["work"] == "OK"  # each by its own queue
+assert states()["work"] == "OK"  # each alarm only depends on its own queue
 call(sqs, "AmazonSQS.PurgeQueue", QueueUrl=url)
 assert states()["dead"] == "OK"
 history = ask("DescribeAlarmHistory", AlarmName="dead")["AlarmHistoryItems"]
@@ -108,8 +108,8 @@ crash(1200)
 assert states()["errors"] == "ALARM"
 
 kept = {key[0] for key, _ in cloudwatch._metrics.items()}
-assert kept == {"AWS/Lambda"}, kept  # nothing of the queues stays behind
-print("well")
+assert kept == {"AWS/Lambda"}, kept  # the queues' metrics are not kept
+print("done")
 """
 
 
@@ -119,4 +119,4 @@ def test_cloudwatch_has_queue_metrics_and_evaluates_alarms(tmp_path: Path) -> No
     clean |= {"STATE_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}
     program = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     done = subprocess.run(program, env=clean, capture_output=True, text=True, check=False)
-    assert done.stdout == "well\n", done.stderr
+    assert done.stdout == "done\n", done.stderr

@@ -1,4 +1,4 @@
-"""The gateway's connections: how many are held, who waits, and what becomes of half a request."""
+"""The gateway's connections: their limit, waiting connections, and incomplete requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HALF = b"PUT /photo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nhalf
 
 
 class Server:
-    """Answers "hello"; /slow only when `go_on` is set."""
+    """Responds with "hello"; for /slow, only after `go_on` is set."""
 
     def __init__(self, port: int) -> None:
         self.port, self.go_on, self.busy = port, asyncio.Event(), 0
@@ -47,12 +47,12 @@ class Server:
         await send({"type": "http.response.body", "body": b"hello"})
 
     async def ask(self, path: bytes = b"") -> tuple[bytes, asyncio.StreamReader]:
-        """The status of an answer, and the connection, which stays open."""
+        """The status of the response, and the connection, which stays open."""
         reader = await self.send(REQUEST % path)
         return (await status_of(reader)), reader
 
     async def send(self, content: bytes) -> asyncio.StreamReader:
-        """What comes back on a connection of its own."""
+        """Send `content` on a new connection; returns the reader of its response."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writers.append(writer)
         writer.write(content)
@@ -91,7 +91,7 @@ async def serving(wrap: Callable[[App], App] = lambda app: app) -> AsyncIterator
 
 
 @pytest.fixture
-def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def at_most_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "TCPServer", Connection)
     monkeypatch.setattr(Connection, "most", 2)
     monkeypatch.setattr(Connection, "_open", set())
@@ -99,13 +99,13 @@ def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def play(scene: Callable[[], Awaitable[None]]) -> None:
-    async def in_time() -> None:
+    async def run() -> None:
         await asyncio.wait_for(scene(), 20)
 
-    asyncio.run(in_time())
+    asyncio.run(run())
 
 
-@pytest.mark.usefixtures("two_at_most")
+@pytest.mark.usefixtures("at_most_two")
 def test_the_longest_idle_connection_is_closed_for_a_new_one() -> None:
     async def scene() -> None:
         async with serving() as server:
@@ -119,7 +119,7 @@ def test_the_longest_idle_connection_is_closed_for_a_new_one() -> None:
     play(scene)
 
 
-@pytest.mark.usefixtures("two_at_most")
+@pytest.mark.usefixtures("at_most_two")
 def test_a_new_connection_waits_while_all_are_busy() -> None:
     async def scene() -> None:
         async with serving() as server:
@@ -135,7 +135,7 @@ def test_a_new_connection_waits_while_all_are_busy() -> None:
     play(scene)
 
 
-@pytest.mark.usefixtures("two_at_most")
+@pytest.mark.usefixtures("at_most_two")
 def test_a_connection_that_cannot_wait_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_WAIT", 0.01)
 
@@ -164,7 +164,7 @@ def test_an_incomplete_request_is_dropped() -> None:
 
 
 def test_a_complete_request_has_no_timeout() -> None:
-    """Whoever listens whether the client hangs up hears nothing for as long as it waits."""
+    """Waiting for the client's disconnect must not time out."""
     heard: list[str] = []
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:

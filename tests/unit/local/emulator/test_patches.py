@@ -1,6 +1,6 @@
-"""Each correction mends something: without it the emulator differs from AWS, with it it does not.
+"""Each patch fixes a difference between the emulator and AWS.
 
-If an assertion of "before" fails, the emulator has learnt it: then the correction can go.
+If an assertion before `patches.apply` fails, the emulator has fixed it, and the patch can be removed.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ page = listed(encoding_type="url", key_marker="a", prefix="", delimiter="\\x0b",
 assert page["Prefix"][-1] == "h/\\x0b", page
 assert page["NextKeyMarker"] == ["h/\\x0b"], page
 assert (page["KeyMarker"], page["Delimiter"]) == (["a"], ["\\x0b"]), page
-assert listed() == "unreadable"  # as of S3, which names `encoding-type` as the way out
+assert listed() == "unreadable"  # as on S3, which provides `encoding-type` for this
 assert line_break()
 assert any_word()
 assert cloudwatch_logs._compile_filter_pattern("retrying")("it is retrying")
@@ -125,7 +125,7 @@ assert read_units(write=True, new_item={"image": {"S": "a.jpg"}}) == 1
 assert tls()
 app.pin_request_origin("127.0.0.1", False)
 assert tls()
-print("corrected")
+print("patched")
 """
 
 
@@ -135,4 +135,4 @@ def test_every_patch_fixes_a_difference_from_aws(tmp_path: Path) -> None:
     clean |= {"STATE_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}
     program = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     done = subprocess.run(program, env=clean, capture_output=True, text=True, check=False)
-    assert done.stdout == "corrected\n", done.stderr
+    assert done.stdout == "patched\n", done.stderr

@@ -1,4 +1,4 @@
-"""Signatures as a service checks them: what botocore signs passes, and no change since does."""
+"""Requests signed by botocore are valid; any change makes the signature invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is saved of the local cloud: whole snapshots, a journal, and one save for many changes."""
+"""Persistence of the local cloud: snapshots, the journal, and group commit."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_unchanged_files_are_carried_over_and_two_snapshots_are_kept(
         lambda newest: (newest / "sqs.json").unlink(),
         lambda newest: (newest / "manifest.json").write_bytes(b""),
         lambda newest: (newest / "manifest.json").write_bytes(b"[]"),
-        lambda newest: (newest / "iam.json").write_bytes(b""),  # the same in both snapshots
+        lambda newest: (newest / "iam.json").write_bytes(b""),  # identical in both snapshots
     ],
 )
 def test_a_damaged_newest_snapshot_is_renamed_and_kept(
@@ -194,7 +194,7 @@ def test_a_damaged_journal_line_loses_only_that_line(tmp_path: Path) -> None:
 
 
 class Disk:
-    """Counts what is saved; `value` is what there is to save."""
+    """Records what is saved; `value` is the state to save."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -262,9 +262,9 @@ def test_changes_that_no_client_waits_for_are_saved_at_intervals(
 
     took = asyncio.run(work())
     assert len(disk.saved) == 3
-    assert took >= 0.1  # at once, then at that distance
-    assert disk.saved[0][1] is True  # the first has everything, such as the logs
-    assert disk.saved[1][1] is False  # which then wait
+    assert took >= 0.1  # the first immediately, the others at that interval
+    assert disk.saved[0][1] is True  # the first contains everything, such as the logs
+    assert disk.saved[1][1] is False  # the logs wait for later
 
 
 LIVE_STATE = """

@@ -1,4 +1,4 @@
-"""The engine, killed between the two files of an object: in processes of its own, as it keeps state."""
+"""The engine is killed between the two files of an object. Runs in subprocesses, as it has state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models made to do harm: each is refused with one sentence, in a process with limits."""
+"""Harmful models: each is refused with one sentence, in a process with limits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_graph(
     sides: tuple[Any, Any] = (64, 64),
     constants: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A model whose nodes make "output", from "images" if it has an input."""
+    """A model whose nodes produce "output", from "images" if it has an input."""
     feed = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *sides])
     graph = helper.make_graph(
         nodes,
@@ -72,7 +72,7 @@ def nan_scores(path: Path) -> Path:
 
 
 def endless(path: Path) -> Path:
-    """A loop whose condition stays true."""
+    """An endless loop."""
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3])
     body = helper.make_graph(
         [
@@ -170,7 +170,7 @@ def test_the_check_imports_nothing_from_the_current_directory(tmp_path, monkeypa
 
 
 def test_boxes_that_are_not_numbers_are_ignored(tmp_path):
-    """A model may be fit on the picture it is tried with, and not on all others."""
+    """A model may work in the test run but not on other pictures."""
     nodes = [
         helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0),
         helper.make_node("Sub", ["half", "means"], ["below half"]),

@@ -1,4 +1,4 @@
-"""What the pretrained networks see in photographs, and how their findings become one answer."""
+"""The findings of the pretrained networks in photographs, and how they are merged."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
 @pytest.fixture(scope="module")
 def classifier(networks: Pretrained) -> Labels:
     """An installation without the extra `detector`."""
-    return looking_with(Pretrained(networks.classifier))
+    return detect_labels_with(Pretrained(networks.classifier))
 
 
 @pytest.fixture(scope="module")
 def both(networks: Pretrained) -> Labels:
     """An installation with the extra `detector`."""
-    return looking_with(networks)
+    return detect_labels_with(networks)
 
 
-def looking_with(networks: Pretrained) -> Labels:
-    """What DetectLabels answers with these networks: the labels by name, in their order."""
+def detect_labels_with(networks: Pretrained) -> Labels:
+    """A function that returns the labels of DetectLabels with these networks, by name, in order."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in networks.variables().items():
             patch.setenv(name, value)
@@ -71,7 +71,7 @@ def test_the_demos_photos_are_recognised(classifier: Labels, name: str, expected
 
 
 def test_the_network_is_built_correctly(classifier: Labels) -> None:
-    """With its odd pixels padded on the other side it is nearly as good, and gives other figures."""
+    """With the padding on the other side, the results would be similar but not equal."""
     assert classifier(photo("chelsea.png"))["Cat"]["Confidence"] == pytest.approx(93.1, abs=0.7)
 
 
@@ -82,7 +82,7 @@ def test_textures_and_texts_only_get_colour_labels(classifier: Labels, name: str
 
 
 def test_a_breed_is_only_reported_with_high_confidence(classifier: Labels) -> None:
-    """Three kinds of cat share this one; all of them together make a certain cat."""
+    """The probability is shared by three breeds, but their sum for Cat is high."""
     found = classifier(photo("chelsea.png"), min_confidence=0)
     assert found["Cat"]["Confidence"] > 90
     assert not {"Siamese Cat", "Persian Cat"} & set(found)
@@ -117,12 +117,12 @@ def test_boxes_of_a_wide_picture_match_its_objects(both: Labels) -> None:
 
 
 def test_without_networks_only_faces_and_colours_are_found() -> None:
-    assert "Cat" not in looking_with(Pretrained())(photo("chelsea.png"))
+    assert "Cat" not in detect_labels_with(Pretrained())(photo("chelsea.png"))
 
 
 def test_a_deleted_classifier_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=r"gone\.onnx.* cannot be loaded"):
-        looking_with(Pretrained(tmp_path / "gone.onnx"))
+        detect_labels_with(Pretrained(tmp_path / "gone.onnx"))
 
 
 def test_the_version_contains_the_networks_names(
@@ -141,28 +141,28 @@ def test_the_version_contains_the_networks_names(
     assert alone.startswith("labelctl-local/efficientnet-lite0@")
     assert both.startswith("labelctl-local/efficientnet-lite0+ssd-mobilenet-v2@")
     assert len({version.rpartition("@")[2] for version in (bare, alone, both)}) == 3
-    assert model_version(model) == users  # a model of the user's own replaces both
+    assert model_version(model) == users  # the user's model replaces both
 
 
-# ---- findings of several become one answer
+# ---- merging findings
 
 
 def test_a_head_within_a_persons_box_belongs_to_that_person() -> None:
-    seen = [Finding(PERSON, 90, LEFT)]
+    findings = [Finding(PERSON, 90, LEFT)]
     faces = [Finding(PERSON, 80, HEAD_IN_LEFT), Finding(HEAD, 80, HEAD_IN_LEFT)]
-    found = merge(seen, faces)
+    found = merge(findings, faces)
     assert [each.box for each in found if each.label == PERSON] == [LEFT, None]
     assert [each.box for each in found if each.label == HEAD] == [HEAD_IN_LEFT]
 
 
 def test_a_head_elsewhere_is_another_person() -> None:
-    seen = [Finding(PERSON, 90, LEFT)]
+    findings = [Finding(PERSON, 90, LEFT)]
     faces = [
         Finding(label, 80, head)
         for head in (HEAD_IN_LEFT, HEAD_IN_RIGHT)
         for label in (PERSON, HEAD, FACE)
     ]
-    [person] = [each for each in to_labels(merge(seen, faces), 0) if each["Name"] == "Person"]
+    [person] = [each for each in to_labels(merge(findings, faces), 0) if each["Name"] == "Person"]
     assert len(person["Instances"]) == 2
 
 
@@ -178,18 +178,18 @@ def test_an_animal_unknown_to_the_detector_has_a_box_but_no_wrong_label() -> Non
 @pytest.mark.parametrize(
     ("classified", "confidence", "detected"),
     [
-        ("mammal", 99, "dog"),  # less exact, not different
+        ("mammal", 99, "dog"),  # an ancestor
         ("parrot", 99, "bird"),
-        ("big cat", 60, "bird"),  # not sure
-        ("coffee", 99, "bird"),  # no animal
+        ("big cat", 60, "bird"),  # low confidence
+        ("coffee", 99, "bird"),  # not an animal
     ],
 )
 def test_an_animal_that_the_classifier_does_not_contradict_keeps_its_label(
     classified: str, confidence: float, detected: str
 ) -> None:
-    seen = [
+    findings = [
         Finding(label_info(classified), confidence),
         Finding(label_info(detected), 90, LEFT),
         Finding(PERSON, 90, RIGHT),
     ]
-    assert merge(seen, []) == seen
+    assert merge(findings, []) == findings

@@ -1,4 +1,4 @@
-"""A model of the user's own: what it knows becomes labels, and what can't be used is refused."""
+"""The user's own model: its classes become labels, and unusable models are refused."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ NAMES = {0: "dog", 1: "cell phone", 2: "lava_lamp"}
 
 
 def detect(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
-    """What a server with this model answers, by name."""
+    """The labels of a server with this model, by name."""
     with rekognition(InProcess(model), fetch=None, authorize=allow) as client:
         labels = client.detect_labels(Image={"Bytes": data}, **parameters)["Labels"]
     return {label["Name"]: label for label in labels}
 
 
-# Letterboxed to a square, these fill its middle half one way, and the toy's box is the middle.
+# Letterboxed, these pictures fill the middle half of the square in one direction, as does the box.
 WIDE = ((400, 200), {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1})
 HIGH = ((200, 400), {"Left": 0, "Top": 0.25, "Width": 1, "Height": 0.5})
 

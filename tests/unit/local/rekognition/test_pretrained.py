@@ -1,4 +1,4 @@
-"""The networks that come as packages: checked, converted once, and never imported."""
+"""The networks that are installed as packages: checked, converted once, and never imported."""
 
 from __future__ import annotations
 

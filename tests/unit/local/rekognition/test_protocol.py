@@ -1,4 +1,4 @@
-"""The recogniser's HTTP: health checks, web pages, strangers, malformed requests, its program."""
+"""The recogniser's HTTP server: health checks, unauthorised and malformed requests, its program."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def send(url: str, method: str, headers: dict[str, str], body: bytes = b"{}", pa
 
 
 def check_health(url: str, pid: int, root: Credentials = ROOT) -> tuple[int, dict[str, Any]]:
-    """The status and the answer to a health check; the answer must prove to come from `pid`."""
+    """The status and response of a health check, which must have the proof of process `pid`."""
     challenge = health.Challenge(root, health.RECOGNISER, pid)
     status, answer = send(url, "GET", {}, path=f"/health?{challenge.query}")
     assert challenge.is_met_by(answer.get("proof")) == (status == 200)
@@ -170,10 +170,10 @@ def test_the_longest_waiting_connection_is_closed_but_never_a_busy_one(pool):
         half.sendall(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n[")
         second = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         second.request("POST", "/", b"not json", SIGNED)
-        assert asked.acquire(timeout=10)  # it has taken the place of the half request
+        assert asked.acquire(timeout=10)  # it has replaced the incomplete request
         assert half.recv(1) == b""
         third = socket.create_connection(("127.0.0.1", port), 10)
-        assert third.recv(1) == b""  # both places are being answered
+        assert third.recv(1) == b""  # both connections are busy
         go_on.set()
         assert [each.getresponse().status for each in (busy, second)] == [400, 400]
         for each in (busy, half, second, third):
@@ -181,7 +181,7 @@ def test_the_longest_waiting_connection_is_closed_but_never_a_busy_one(pool):
 
 
 def test_unauthorised_requests_are_not_queued(pool):
-    def stranger(*_: object) -> Decision:
+    def refuse(*_: object) -> Decision:
         raise RefusalError("UnrecognizedClientException", "Who?", 403)
 
     def full() -> object:
@@ -191,7 +191,7 @@ def test_unauthorised_requests_are_not_queued(pool):
         turn = staticmethod(full)
         version = pool.version
 
-    for authorize, code in ((stranger, "UnrecognizedClient"), (allow, "Throttling")):
+    for authorize, code in ((refuse, "UnrecognizedClient"), (allow, "Throttling")):
         with (
             rekognition(Full(), fetch=None, authorize=authorize) as client,
             pytest.raises(ClientError) as caught,
@@ -201,13 +201,13 @@ def test_unauthorised_requests_are_not_queued(pool):
 
 
 def test_an_unauthorised_body_is_not_parsed(pool, monkeypatch):
-    def stranger(*_: object) -> Decision:
+    def refuse(*_: object) -> Decision:
         raise RefusalError("UnrecognizedClientException", "Who?", 403)
 
     parsed: list[bytes] = []
     monkeypatch.setattr(server_module, "_json", parsed.append)
     with (
-        rekognition(pool, fetch=None, authorize=stranger) as client,
+        rekognition(pool, fetch=None, authorize=refuse) as client,
         pytest.raises(ClientError, match="Who"),
     ):
         client.detect_labels(Image={"Bytes": plain("red")})
@@ -229,10 +229,10 @@ def test_a_connection_is_kept_for_the_next_request(url):
 
 
 def test_an_unexpected_exception_is_an_internal_error_and_is_logged(pool, capsys):
-    def break_down(*_: str) -> Decision:
+    def fail(*_: str) -> Decision:
         raise ZeroDivisionError
 
-    asking = rekognition(pool, fetch=None, authorize=break_down)
+    asking = rekognition(pool, fetch=None, authorize=fail)
     with asking as client, pytest.raises(ClientError) as caught:
         client.detect_labels(Image={"Bytes": plain("red")})
     assert caught.value.response["Error"]["Code"] == "InternalServerError"

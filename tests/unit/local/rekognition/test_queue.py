@@ -1,4 +1,4 @@
-"""Requests to a busy recogniser: they wait, are throttled, or are dropped when their callers leave."""
+"""Requests to a busy recogniser wait, are throttled, or are dropped if the caller disconnects."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
-class Asking:
-    """Requests that wait one behind the other, while both turns of a worker are taken."""
+class Queue:
+    """Requests that wait in a queue while both turns of a worker are in use."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
@@ -38,14 +38,14 @@ class Asking:
         self.outcomes: dict[int, str] = {}
 
     def wait(self, count: int) -> None:
-        """Have so many more requests wait."""
+        """Add `count` waiting requests."""
         for _ in range(count):
             before = self._admission.waiting
             self._threads.submit(self._ask, len(self.outcomes) + before)
             soon(lambda before=before: self._admission.waiting == before + 1)
 
     def end_one(self) -> None:
-        """End one of those that have had their turn since the beginning."""
+        """End one of the first two turns."""
         self._taken.pop().__exit__(None, None, None)
 
     def close(self) -> None:
@@ -62,31 +62,31 @@ class Asking:
 
 
 def test_requests_are_served_in_order_of_arrival():
-    asking = Asking(Admission(workers=1))
-    asking.wait(10)
-    assert asking.outcomes == {}
+    queue = Queue(Admission(workers=1))
+    queue.wait(10)
+    assert queue.outcomes == {}
 
-    asking.end_one()
-    soon(lambda: len(asking.outcomes) == 10)
-    asking.close()
+    queue.end_one()
+    soon(lambda: len(queue.outcomes) == 10)
+    queue.close()
 
-    assert set(asking.outcomes.values()) == {"had its turn"}
-    assert list(asking.outcomes) == list(range(10))
+    assert set(queue.outcomes.values()) == {"had its turn"}
+    assert list(queue.outcomes) == list(range(10))
 
 
 def test_every_second_request_that_waited_too_long_is_throttled():
     now = 0.0
     admission = Admission(workers=1, clock=lambda: now)
-    asking = Asking(admission)
-    asking.wait(4)
+    queue = Queue(admission)
+    queue.wait(4)
     now = admission.max_wait + 1
-    asking.wait(1)
+    queue.wait(1)
 
-    asking.end_one()
-    soon(lambda: len(asking.outcomes) == 5)
-    asking.close()
+    queue.end_one()
+    soon(lambda: len(queue.outcomes) == 5)
+    queue.close()
 
-    assert asking.outcomes == {
+    assert queue.outcomes == {
         0: "had its turn",
         1: "ThrottlingException",
         2: "had its turn",
@@ -131,14 +131,14 @@ def test_a_throttled_request_costs_no_work(pool):
 
 def test_requests_above_the_maximum_are_throttled_immediately():
     admission = Admission(workers=1, max_waiting=3)
-    asking = Asking(admission)
-    asking.wait(3)
+    queue = Queue(admission)
+    queue.wait(3)
 
     with pytest.raises(RefusalError, match="Rate exceeded"), admission.turn():
         pass
 
-    asking.close()
-    assert set(asking.outcomes.values()) == {"had its turn"}
+    queue.close()
+    assert set(queue.outcomes.values()) == {"had its turn"}
 
 
 def test_a_refused_request_releases_its_turn(pool):
@@ -149,7 +149,7 @@ def test_a_refused_request_releases_its_turn(pool):
 
 
 class Caller:
-    """Sends one request and hangs up when it likes."""
+    """Sends one request; `hang_up` disconnects."""
 
     def __init__(self, url: str) -> None:
         self._connection = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
@@ -167,7 +167,7 @@ class Caller:
 
 def test_a_response_whose_caller_has_gone_is_logged_as_wasted(capsys):
     class Slow:
-        """A pool whose one picture takes until the caller has hung up."""
+        """A pool whose only picture takes until `go_on` is set."""
 
         version = "labelctl-local/slow@1"
         begun, go_on = threading.Event(), threading.Event()
@@ -191,20 +191,22 @@ def test_a_response_whose_caller_has_gone_is_logged_as_wasted(capsys):
 
 
 def test_requests_whose_caller_has_gone_are_dropped(capsys):
-    with workers(workers=1) as pool, ThreadPoolExecutor(1) as aside:
-        asked: list[str] = []
+    with workers(workers=1) as pool, ThreadPoolExecutor(1) as threads:
+        fetched: list[str] = []
 
         def fetch(_: Any) -> bytes:
-            asked.append("fetched")
+            fetched.append("fetched")
             return plain("red")
 
         begun, go_on = threading.Event(), threading.Event()
-        first = aside.submit(pool.detect, plain("red"), None, lambda: begun.set() or go_on.wait(60))
+        first = threads.submit(
+            pool.detect, plain("red"), None, lambda: begun.set() or go_on.wait(60)
+        )
         assert begun.wait(60)
         server = RecogniserServer(0, pool, root=ROOT, fetch=fetch, authorize=allow)
         with serving(server) as url:
             caller = Caller(url)
-            soon(lambda: asked)
+            soon(lambda: fetched)
             caller.hang_up()
             go_on.set()
             soon(lambda: "DetectLabels dropped" in capsys.readouterr().err)

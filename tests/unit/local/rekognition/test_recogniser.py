@@ -1,4 +1,4 @@
-"""What the local recogniser sees, as a client of DetectLabels finds it: labels, boxes, properties."""
+"""The local recogniser's results for a client of DetectLabels: labels, boxes, properties."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ASTRONAUT = "astronaut.png"
 
 @pytest.fixture(scope="module")
 def detect():
-    """See one picture: `detect(data, **parameters)` is the response, its labels also by name."""
+    """`detect(data, **parameters)` returns the response, with its labels also by name."""
 
     def refuse(place: Any) -> bytes:
         raise AssertionError(f"nobody asked for {place}")
@@ -36,13 +36,13 @@ def names(answer: dict[str, Any]) -> list[str]:
 
 
 def overlaps(box: dict[str, float], left: float, top: float, right: float, bottom: float) -> float:
-    """The share of `box` that lies within the given corners."""
+    """The share of `box` that is inside the given corners."""
     width = min(box["Left"] + box["Width"], right) - max(box["Left"], left)
     height = min(box["Top"] + box["Height"], bottom) - max(box["Top"], top)
     return max(width, 0) * max(height, 0) / (box["Width"] * box["Height"])
 
 
-# The face in astronaut.png, measured by eye: ratios of the picture.
+# The face in astronaut.png, measured manually, as ratios of the picture.
 FACE = (0.33, 0.10, 0.55, 0.40)
 
 
@@ -113,7 +113,7 @@ def test_a_plain_picture_is_labelled_with_its_colour(detect, color):
     answer = detect(plain(color))
 
     assert names(answer) == [color.title()]
-    assert answer["Labels"][0]["Confidence"] == 56  # colours rank after what a photo shows
+    assert answer["Labels"][0]["Confidence"] == 56  # colours rank after objects
 
 
 def test_labels_are_sorted_by_confidence_then_by_name(detect):
@@ -127,10 +127,10 @@ def test_labels_are_sorted_by_confidence_then_by_name(detect):
 
 def test_min_confidence_and_max_labels_are_applied(detect):
     everything = detect(photo(ASTRONAUT))["Labels"]
-    sure = everything[0]["Confidence"]
+    confidence = everything[0]["Confidence"]
 
-    assert names(detect(photo(ASTRONAUT), MinConfidence=sure)) == ["Face", "Head", "Person"]
-    assert names(detect(photo(ASTRONAUT), MinConfidence=sure + 1)) == []
+    assert names(detect(photo(ASTRONAUT), MinConfidence=confidence)) == ["Face", "Head", "Person"]
+    assert names(detect(photo(ASTRONAUT), MinConfidence=confidence + 1)) == []
     assert detect(photo(ASTRONAUT), MaxLabels=2)["Labels"] == everything[:2]
 
 
@@ -232,7 +232,7 @@ def test_boxes_refer_to_the_upright_picture(detect):
     assert "Face" not in detect(encode(lying, "JPEG", quality=95))["named"]
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow says so, and goes on
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # a warning of Pillow
 def test_a_damaged_exif_block_does_not_matter(detect):
     with Image.open(BytesIO(photo(ASTRONAUT))) as image:
         data = encode(image.convert("RGB"), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xffbroken")

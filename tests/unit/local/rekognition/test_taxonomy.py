@@ -1,4 +1,4 @@
-"""The file of labels: every class of ImageNet, by index, in the place where it belongs."""
+"""labels.txt: every ImageNet class is assigned to the right labels."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_a_class_is_a_label_with_the_parents_of_its_group() -> None:
 
 
 def test_a_class_in_brackets_is_not_a_label() -> None:
-    """A network that knows thirteen fish calls every fish one of them."""
+    """A network that knows thirteen fish labels every fish as one of them."""
     assert 0 in BY_NAME["Fish"][1]
     assert "Tench" not in BY_NAME
 
 
 def test_a_class_may_belong_to_two_labels() -> None:
-    """A picture of an espresso is one of a cup."""
+    """An espresso is also a cup."""
     assert 967 in BY_NAME["Espresso"][1] & BY_NAME["Coffee"][1] & BY_NAME["Cup"][1]
 
 

@@ -1,4 +1,4 @@
-"""The classifier's weights are read without PyTorch, and nothing in such a file is ever run."""
+"""The classifier's weights are read without PyTorch and without running code in the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAGIC, VERSION, SYSTEM = (
 
 
 class Hostile:
-    """Unpickled by the book, it makes a file."""
+    """With the standard unpickler, it creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,7 +59,7 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path: Path, before: bytes
         read_weights(hostile)
     assert not made.exists()
     pickle.loads(pickle.dumps(Hostile(made)))
-    assert made.exists()  # so that the test above can fail
+    assert made.exists()  # proves that the test above can fail
 
 
 def tensor_file(path: Path, shape: bytes, strides: bytes, values: list[float]) -> Path:
@@ -86,7 +86,7 @@ def test_strides_are_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [b"K\x64\x85", b"J\xff\xff\xff\xff\x85"])
 def test_a_tensor_that_exceeds_its_storage_is_refused(tmp_path: Path, shape: bytes) -> None:
-    """Read, it would show memory that is none of its business."""
+    """Otherwise it would read memory outside its storage."""
     file = tensor_file(tmp_path / "a.pth", shape, b"K\x01\x85", [0, 0])
     with pytest.raises(ValueError, match="beyond its storage"):
         read_weights(file)

@@ -1,4 +1,4 @@
-"""The recogniser's workers: pictures that take for ever, and workers that die."""
+"""The recogniser's workers: endless pictures, and workers that die."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def names(pool: Pool, data: bytes) -> list[str]:
 
 
 def children(pid: int) -> set[int]:
-    """The processes that a process started and that run."""
+    """The ids of the running child processes of the recogniser `pid`."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
     )
@@ -51,7 +51,7 @@ def children(pid: int) -> set[int]:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    """Two workers that give up on a picture soon."""
+    """Two workers with a short time limit for pictures."""
     with workers(workers=2, limits=QUICK) as pool:
         yield pool
 
@@ -61,8 +61,8 @@ def pool() -> Iterator[Pool]:
 
 def test_an_endless_picture_is_refused_while_others_are_answered(pool):
     pool.warm_up()
-    with ThreadPoolExecutor(1) as aside:
-        endless = aside.submit(pool.detect, endless_jpeg())
+    with ThreadPoolExecutor(1) as threads:
+        endless = threads.submit(pool.detect, endless_jpeg())
         answered = 0
         while not endless.done():
             assert names(pool, plain("red")) == ["Red"]
@@ -109,9 +109,9 @@ def test_a_picture_that_needs_too_much_memory_is_refused():
 def test_every_core_is_used():
     with workers(workers=3) as pool:
         together = threading.Barrier(3, timeout=60)
-        with ThreadPoolExecutor(3) as asking:
+        with ThreadPoolExecutor(3) as threads:
             calls = [
-                asking.submit(pool.detect, plain("red"), None, lambda: together.wait() >= 0)
+                threads.submit(pool.detect, plain("red"), None, lambda: together.wait() >= 0)
                 for _ in range(3)
             ]
         assert all(call.result().findings for call in calls)
@@ -126,8 +126,8 @@ def test_a_picture_whose_worker_is_killed_is_tried_again():
         (worker,) = children(os.getpid())
         os.kill(worker, signal.SIGSTOP)
         begun = threading.Event()
-        with ThreadPoolExecutor(1) as aside:
-            call = aside.submit(pool.detect, photo("coffee.png"), None, lambda: not begun.set())
+        with ThreadPoolExecutor(1) as threads:
+            call = threads.submit(pool.detect, photo("coffee.png"), None, lambda: not begun.set())
             assert begun.wait(60)
             os.kill(worker, signal.SIGKILL)
 
@@ -154,7 +154,7 @@ def test_a_worker_that_does_not_respond_is_replaced(monkeypatch):
             pool.detect(plain("red"))
         monkeypatch.undo()
 
-        assert caught.value.code == "InternalServerError", "the picture may be looked at later"
+        assert caught.value.code == "InternalServerError", "the picture may be tried again"
         assert names(pool, plain("red")) == ["Red"]
 
 
@@ -175,9 +175,9 @@ def test_workers_end_with_their_server_even_when_one_is_busy(tmp_path, number):
     ):
         url = server.stdout.readline().removeprefix("listening on ").strip()
         (worker,) = soon(lambda: children(server.pid))
-        with ThreadPoolExecutor(1) as aside:
+        with ThreadPoolExecutor(1) as threads:
             client = client_of(url, "LCTLROOT")
-            aside.submit(client.detect_labels, Image={"Bytes": endless_jpeg()})
+            threads.submit(client.detect_labels, Image={"Bytes": endless_jpeg()})
             soon(lambda: len(children(server.pid)) == 1)
             server.send_signal(number)
             server.wait(30)
