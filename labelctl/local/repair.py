@@ -58,7 +58,7 @@ def ports(record: Record, keep: set[int]) -> tuple[bool, str]:
     which = "local cloud" if "port" in moved else "local cloud's recogniser"
     port = record.port if "port" in moved else record.recogniser_port
     return True, (
-        f"Another program is using port {in_use}, so the {which} is now at "
+        f"Another program uses port {in_use}, so the {which} is now at "
         f"http://127.0.0.1:{port}. `labelctl local env` shows its new variables."
     )
 

@@ -114,8 +114,8 @@ def with_metadata(sides: tuple[Any, Any] = (64, 64), **metadata: str) -> Any:
 
 MODELS = {
     "no input": (no_input, "has no input"),
-    "scores that are not numbers": (nan_scores, "answers scores that are not numbers"),
-    "endless loop": (endless, "takes too much computing time to load and run once"),
+    "scores that are not numbers": (nan_scores, "returns scores that are not numbers"),
+    "endless loop": (endless, "takes too much CPU time to load and test"),
     "a terabyte": (greedy, "does not run"),
     "infinite size": (with_metadata(("h", "w"), imgsz="[1e999, 1e999]"), UNUSABLE),
     "nested minus signs": (with_metadata(names="-" * 200_000 + "1"), UNUSABLE),
@@ -124,7 +124,7 @@ MODELS = {
     "a name of 300 letters": (with_metadata(names=repr(["x" * 300, "b", "c"])), UNUSABLE),
     "lone surrogate": (with_metadata(names="['a', 'b', '\\ud800']"), UNUSABLE),
     "escape sequence": (with_metadata(names="['a', 'b', '\\x1b[2J']"), UNUSABLE),
-    "long task": (with_metadata(task="t" * 5_000_000), "is made for the task 'ttt"),
+    "long task": (with_metadata(task="t" * 5_000_000), "has the unsupported task 'ttt"),
 }
 
 
