@@ -22,7 +22,7 @@ Captured = Mapping[str, bytes]
 MIN_INTERVAL = 0.5  # seconds between two snapshots that no client waits for
 MAX_SHARE = 0.2  # of the time, for snapshots that no client waits for
 REST_INTERVAL = (
-    5.0  # seconds between two that include the rest (such as logs), if no request changed it
+    5.0  # seconds between two that include the rest, such as logs, if it was only marked
 )
 
 

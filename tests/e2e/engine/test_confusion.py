@@ -38,11 +38,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
 
 
 @pytest.fixture(scope="module")
-def nobody(cloud: engine.Cloud) -> Credentials:
+def user(cloud: engine.Cloud) -> Credentials:
     """The access key of an IAM user without permissions."""
     people = client(cloud, "iam")
-    people.create_user(UserName="nobody")
-    key = people.create_access_key(UserName="nobody")["AccessKey"]
+    people.create_user(UserName="user")
+    key = people.create_access_key(UserName="user")["AccessKey"]
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
@@ -101,9 +101,9 @@ def presigned(
     return f"{path}?{urlencode([*fields, ('X-Amz-Signature', signature)])}"
 
 
-def test_a_second_key_in_the_header_is_refused(cloud: engine.Cloud, nobody: Credentials) -> None:
+def test_a_second_key_in_the_header_is_refused(cloud: engine.Cloud, user: Credentials) -> None:
     request = AWSRequest("POST", f"{cloud.endpoint}/", data=LIST_USERS, headers=FORM)
-    SigV4Auth(nobody, "iam", "us-east-1").add_auth(request)
+    SigV4Auth(user, "iam", "us-east-1").add_auth(request)
     signed = dict(request.headers)
     for key in ("test", cloud.credentials.access_key_id):
         scope = f"{signed['X-Amz-Date'][:8]}/us-east-1/iam/aws4_request"
@@ -112,12 +112,12 @@ def test_a_second_key_in_the_header_is_refused(cloud: engine.Cloud, nobody: Cred
         assert send(cloud, "POST", "/", changed, LIST_USERS.encode())[0] == 403
 
 
-def test_a_second_key_in_the_query_is_refused(cloud: engine.Cloud, nobody: Credentials) -> None:
+def test_a_second_key_in_the_query_is_refused(cloud: engine.Cloud, user: Credentials) -> None:
     root = cloud.credentials
     owner = Credentials(root.access_key_id, root.secret_access_key)
     assert send(cloud, "GET", presigned(cloud, owner, "iam", "GET", "/"), {})[0] == 200
     for first in ("test", root.access_key_id):
-        target = presigned(cloud, nobody, "iam", "GET", "/", first)
+        target = presigned(cloud, user, "iam", "GET", "/", first)
         assert send(cloud, "GET", target, {})[0] == 403
 
 
@@ -135,9 +135,9 @@ def test_a_link_to_a_photo_is_not_valid_for_other_services(
     assert b"TableNames" not in answer
 
 
-def test_a_trailer_cannot_name_another_user(cloud: engine.Cloud, nobody: Credentials) -> None:
+def test_a_trailer_cannot_name_another_user(cloud: engine.Cloud, user: Credentials) -> None:
     scope = f"{datetime.now(UTC):%Y%m%d}/us-east-1/s3/aws4_request"
-    target = presigned(cloud, nobody, "s3", "PUT", "/photos/new.jpg")
+    target = presigned(cloud, user, "s3", "PUT", "/photos/new.jpg")
     for key in ("test", cloud.credentials.access_key_id):
         trailer = f"authorization:AWS4-HMAC-SHA256 Credential={key}/{scope}"
         body = f"2\r\nhi\r\n0\r\n{trailer}\r\n\r\n".encode()

@@ -20,13 +20,13 @@ from tests.e2e.engine.test_kills import make_pipeline
 
 
 @contextmanager
-def stranger_on(endpoint: str) -> Iterator[int]:
+def other_program_on(endpoint: str) -> Iterator[int]:
     """Another program that listens on the local cloud's port."""
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         port = int(endpoint.rpartition(":")[2])
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
+        other.bind(("127.0.0.1", port))
+        other.listen()
         yield port
 
 
@@ -48,7 +48,7 @@ def test_everything_works_on_another_port(home: Path) -> None:
     mine = client(cloud, "sqs").create_queue(QueueName="mine")["QueueUrl"]
     client(cloud, "sqs").send_message(QueueUrl=mine, MessageBody=f"see {url}")
     engine.stop(home)
-    with stranger_on(cloud.endpoint) as port:
+    with other_program_on(cloud.endpoint) as port:
         moved = engine.start(home=home)
         assert moved.endpoint != cloud.endpoint
         assert str(port) in moved.notice
@@ -74,7 +74,7 @@ def test_the_recognisers_port_may_be_taken_too(home: Path) -> None:
     cloud = engine.start(home=home)
     os.kill(cloud.recogniser_pid, signal.SIGKILL)
     until(lambda: not processes.alive(cloud.recogniser_pid))
-    with stranger_on(cloud.recogniser) as port:
+    with other_program_on(cloud.recogniser) as port:
         moved = engine.start(home=home)
     assert str(port) in moved.notice
     assert moved.recogniser != cloud.recogniser
@@ -161,9 +161,9 @@ def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name:
     os.kill(pid, signal.SIGSTOP)
     until(lambda: processes.paused(pid))
     started = time.monotonic()
-    for deed in (engine.status, lambda home: engine.start(home=home)):
+    for call in (engine.status, lambda home: engine.start(home=home)):
         with pytest.raises(LocalCloudError, match=f"{name} .* is paused") as failure:
-            deed(home)
+            call(home)
         assert f"kill -CONT {pid}" in failure.value.hint
     assert time.monotonic() - started < 5
     os.kill(pid, signal.SIGCONT)

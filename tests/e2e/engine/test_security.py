@@ -88,8 +88,8 @@ def test_an_unsigned_request_is_refused(cloud: engine.Cloud, service: str) -> No
 @pytest.mark.parametrize("key", ["test", "123456789012", "AKIANOBODYHASTHISKEY", "the owner's"])
 def test_a_wrong_secret_is_refused(cloud: engine.Cloud, service: str, key: str) -> None:
     key = cloud.credentials.access_key_id if key == "the owner's" else key
-    stranger = client(cloud, service, key=key, secret="test")
-    assert status(lambda: CALLS[service](stranger))[0] == 403
+    other = client(cloud, service, key=key, secret="test")
+    assert status(lambda: CALLS[service](other))[0] == 403
 
 
 @each_service
@@ -144,8 +144,8 @@ def test_a_users_key_needs_the_users_secret(cloud: engine.Cloud, service: str) -
     call = CALLS[service]
     assert status(lambda: call(client(cloud, service, **ann)))[0] != 403
     for secret in ("test", "", cloud.credentials.secret_access_key):
-        stranger = ann | {"secret": secret or "-"}
-        assert status(lambda who=stranger: call(client(cloud, service, **who)))[0] == 403
+        other = ann | {"secret": secret or "-"}
+        assert status(lambda who=other: call(client(cloud, service, **who)))[0] == 403
     people = client(cloud, "iam")
     people.update_access_key(UserName=f"ann-{service}", AccessKeyId=ann["key"], Status="Inactive")
     assert status(lambda: call(client(cloud, service, **ann)))[0] == 403
@@ -161,8 +161,8 @@ def test_a_session_needs_its_token(cloud: engine.Cloud) -> None:
     call = CALLS["dynamodb"]
     assert status(lambda: call(client(cloud, "dynamodb", **session)))[0] == 200
     for token in ("", "another"):
-        stranger = session | {"token": token}
-        assert status(lambda who=stranger: call(client(cloud, "dynamodb", **who)))[0] == 403
+        other = session | {"token": token}
+        assert status(lambda who=other: call(client(cloud, "dynamodb", **who)))[0] == 403
 
 
 def test_a_functions_secret_cannot_be_derived_from_its_name(

@@ -190,16 +190,16 @@ def test_writing_the_access_key_follows_no_symlink(tmp_path: Path) -> None:
 def test_a_reused_process_id_is_neither_trusted_nor_ended(tmp_path: Path) -> None:
     folder.prepare(tmp_path)
     port, recogniser_port = processes.choose_ports(2)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        record = folder.Record(port, recogniser_port, pid=stranger.pid, recogniser_pid=stranger.pid)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        record = folder.Record(port, recogniser_port, pid=other.pid, recogniser_pid=other.pid)
         credentials.load_or_create(tmp_path)
         folder.write(tmp_path, record)
         assert engine.status(tmp_path) is None
         assert engine.stop(tmp_path) is None
         engine.reset(tmp_path)
-        assert stranger.poll() is None
-        stranger.communicate(b"\n")
-        assert stranger.returncode == 0
+        assert other.poll() is None
+        other.communicate(b"\n")
+        assert other.returncode == 0
     assert not tmp_path.exists()
 
 

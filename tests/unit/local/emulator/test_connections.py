@@ -165,11 +165,11 @@ def test_an_incomplete_request_is_dropped() -> None:
 
 def test_a_complete_request_has_no_timeout() -> None:
     """Waiting for the client's disconnect must not time out."""
-    heard: list[str] = []
+    received: list[str] = []
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        heard.append((await receive())["type"])
-        heard.append((await receive())["type"])
+        received.append((await receive())["type"])
+        received.append((await receive())["type"])
 
     async def scene() -> None:
         messages: asyncio.Queue[Message] = asyncio.Queue()
@@ -180,7 +180,7 @@ def test_a_complete_request_has_no_timeout() -> None:
         await limited({"type": "http"}, messages.get, messages.put)
 
     play(scene)
-    assert heard == ["http.request", "http.disconnect"]
+    assert received == ["http.request", "http.disconnect"]
 
 
 LIMITS = """

@@ -28,14 +28,14 @@ WRITE = """
     s3._bucket_versioning["photos"] = "Enabled"
     if before:
         put(before)
-    told = []
-    s3._fire_s3_event_async = lambda *about, **options: told.append((about, options))
+    lines = []
+    s3._fire_s3_event_async = lambda *about, **options: lines.append((about, options))
     write = s3._atomic_write
     left = [writes]
     def killed(path, data, **more):
         if s3._VERSIONS_DIR not in path:
             if not left[0]:
-                (about, options) = told[-1]
+                (about, options) = lines[-1]
                 about = [*about, options["size"], options["etag"], None]
                 print(json.dumps({"account": "000000000000", "region": "us-east-1", "about": about,
                                   "options": {"version_id": options["version_id"]}}), flush=True)
@@ -92,9 +92,9 @@ def run(tmp_path: Path) -> Any:
 @pytest.mark.parametrize("before", [b"", b"old"])
 def test_a_missing_object_version_is_added(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=1)
-    told = run(READ, event=json.loads(line))
-    assert [json.loads(each) for each in told[:2]] == [[200, 200, True]] * 2
-    assert told[2:] == ["new", "False True" if before else "True"]
+    lines = run(READ, event=json.loads(line))
+    assert [json.loads(each) for each in lines[:2]] == [[200, 200, True]] * 2
+    assert lines[2:] == ["new", "False True" if before else "True"]
     [kept] = run(LOOK)
     assert kept.split()[-1] == json.loads(line)["options"]["version_id"]
 
@@ -102,9 +102,9 @@ def test_a_missing_object_version_is_added(run, before):
 @pytest.mark.parametrize("before", [b"", b"old"])
 def test_an_object_that_was_not_written_stays_unchanged(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=0)
-    told = run(READ, event=json.loads(line))
-    assert {json.loads(each)[0] for each in told[:2]} <= {400, 404}
-    assert told[2:] == (
+    lines = run(READ, event=json.loads(line))
+    assert {json.loads(each)[0] for each in lines[:2]} <= {400, 404}
+    assert lines[2:] == (
         ["old", "True"] if before else ['<?xml version="1.0" encoding="UTF-8"?>', ""]
     )
 

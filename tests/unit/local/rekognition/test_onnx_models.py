@@ -136,7 +136,7 @@ def test_a_damaged_model_is_reported(tmp_path):
         ({"imgsz": ""}, "no usable names, task and imgsz"),
         ({"names": "__import__('os').abort()"}, "no usable names"),
         ({"names": "{1: 'dog', 2: 'cat'}"}, "no usable names"),
-        ({"names": "{0: 'dog'}"}, r"answers \[1, 7, 2\], which does not fit its 1 names"),
+        ({"names": "{0: 'dog'}"}, r"returns \[1, 7, 2\], which does not match its 1 names"),
         ({"imgsz": "'large'"}, "no usable names"),
         ({"task": "segment"}, "made for the task 'segment'"),
     ],

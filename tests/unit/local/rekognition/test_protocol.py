@@ -78,11 +78,11 @@ def test_health_returns_the_version_to_a_client_with_the_secret(url, pool):
 
 
 def test_health_discloses_nothing_without_the_secret(url):
-    stranger = Credentials(ROOT.access_key_id, "a guess at the secret")
+    other = Credentials(ROOT.access_key_id, "a guess at the secret")
     refused = {"__type": "AccessDeniedException", "Message": "Only labelctl may call this"}
 
     assert send(url, "GET", {}, path="/health") == (403, refused)
-    assert check_health(url, os.getpid(), stranger) == (403, refused)
+    assert check_health(url, os.getpid(), other) == (403, refused)
     assert check_health(url, os.getpid() + 1) == (403, refused)
 
 

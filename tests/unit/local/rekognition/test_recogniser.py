@@ -19,7 +19,7 @@ def detect():
     """`detect(data, **parameters)` returns the response, with its labels also by name."""
 
     def refuse(place: Any) -> bytes:
-        raise AssertionError(f"nobody asked for {place}")
+        raise AssertionError(f"unexpected fetch of {place}")
 
     with rekognition(InProcess(), fetch=refuse, authorize=allow) as client:
 
