@@ -138,7 +138,7 @@ def test_a_damaged_model_is_reported(tmp_path):
         ({"names": "{1: 'dog', 2: 'cat'}"}, "no usable names"),
         ({"names": "{0: 'dog'}"}, r"returns \[1, 7, 2\], which does not match its 1 names"),
         ({"imgsz": "'large'"}, "no usable names"),
-        ({"task": "segment"}, "made for the task 'segment'"),
+        ({"task": "segment"}, "the unsupported task 'segment'"),
     ],
     ids=str,
 )

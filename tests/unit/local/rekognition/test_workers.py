@@ -46,7 +46,7 @@ def children(pid: int) -> set[int]:
         ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
     )
     found = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
-    return {int(one) for one, of, command in found if int(of) == pid and "recogniser" in command}
+    return {int(one) for one, of, command in found if int(of) == pid and "rekognition" in command}
 
 
 @pytest.fixture
