@@ -131,7 +131,7 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
         processes.end(processes.ours(home) - keep, _STOP_TIMEOUT)
     moved, notice = repair.ports(record, keep)
     notices.append(notice)
-    if moved:  # each process knows the other's address
+    if moved:  # each process has the other's address
         processes.end(processes.ours(home), _STOP_TIMEOUT)
         keep.clear()
     record.model, record.stamp = model, stamp
@@ -189,7 +189,7 @@ def _stop(home: Path) -> Cloud | None:
         return None
     cloud = _cloud(home, record)
     workers = found - {record.pid}
-    processes.end(found & {record.pid}, _STOP_TIMEOUT)  # it saves, then ends
+    processes.end(found & {record.pid}, _STOP_TIMEOUT)  # it saves its state before it ends
     processes.end(workers, _STOP_TIMEOUT)
     record.pid, record.recogniser_pid, record.started_at = 0, 0, ""
     with contextlib.suppress(OSError):  # every command checks whether the processes run

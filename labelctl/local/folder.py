@@ -112,7 +112,7 @@ def data_home() -> Path:
 
 
 def is_ours(home: Path) -> bool:
-    """Whether the folder holds a local cloud of labelctl's.
+    """Whether the folder contains a local cloud of labelctl's.
 
     A record or a saved state proves it too, so that photos are not lost with the marker.
     """
@@ -141,7 +141,7 @@ def delete_ours(home: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # it holds files of the user's
+    with contextlib.suppress(OSError):  # it contains the user's files
         home.rmdir()
 
 

@@ -19,7 +19,7 @@ _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. "
     "Check your AWS Secret Access Key and signing method."
 )
-_SKEWED = "Signature expired: it was made too long ago, or by a clock that is wrong."
+_SKEWED = "Signature expired: the request was signed too long ago, or a clock is wrong."
 _NO_KEY = "The AWS Access Key Id you provided does not exist in our records."
 _NOT_SIGNED = "The request is not signed. For the local cloud's keys, run: labelctl local env"
 
@@ -43,7 +43,7 @@ _WORDINGS = {
         "AccessDenied",
         "IncompleteSignature",
         "IncompleteSignatureException",
-        "The request's signature cannot be read. Please use AWS4-HMAC-SHA256 (Signature Version 4).",
+        "The request's signature is malformed. Please use AWS4-HMAC-SHA256 (Signature Version 4).",
     ),
     Problem.UNKNOWN_KEY: _Wording(
         "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", _INVALID_TOKEN

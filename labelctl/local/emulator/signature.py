@@ -116,7 +116,7 @@ def read(request: Request) -> Claim:
     else:
         raise RefusedError(Problem.MISSING)
     signed = set(claim.signed_headers)
-    # Otherwise a header could be added to a signed request. [IAM User Guide: host and all x-amz-*]
+    # Otherwise headers could be added to a signed request. [IAM User Guide: host and all x-amz-*]
     required = {name for name in request.headers if name.startswith("x-amz-")} | {"host"}
     if not required <= signed or not signed <= request.headers.keys():
         raise RefusedError(Problem.MISMATCH)

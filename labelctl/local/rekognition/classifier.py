@@ -96,7 +96,7 @@ def _open_session(path: Path) -> Any:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime raises its own kinds, none of them public
+    except Exception as error:  # onnxruntime's exception classes are not public
         raise LocalCloudError(
             f"The classifier {str(path)!r} cannot be loaded.",
             "To recreate it, run: labelctl local stop, then labelctl local start",

@@ -76,7 +76,7 @@ def _reduce(image: Image.Image) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block is no reason to refuse the photo
+    except Exception:  # ignore a damaged EXIF block
         return image
 
 

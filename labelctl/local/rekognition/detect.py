@@ -49,9 +49,9 @@ class Detectors:
     """OpenCV's detectors, loaded once. Not thread-safe."""
 
     def __init__(self) -> None:
-        # Here, not at the top: only the worker processes need this large library.
+        # Imported here, as only the worker processes need this large library.
         cv2: Any = import_module("cv2")
-        cv2.setNumThreads(1)  # the laptop has other work; and the same picture, the same answer
+        cv2.setNumThreads(1)  # reproducible results, and no load on other cores
         model = Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt.xml"
         self._cv2 = cv2
         self._faces = cv2.CascadeClassifier(str(model))
@@ -72,7 +72,7 @@ class Detectors:
         if not near:
             return []
         boxes, counts = [box for box, _ in near], [float(count) for _, count in near]
-        kept = self._cv2.dnn.NMSBoxes(boxes, counts, 0, _MAX_FACE_OVERLAP)  # places overlap
+        kept = self._cv2.dnn.NMSBoxes(boxes, counts, 0, _MAX_FACE_OVERLAP)  # as places overlap
         found = []
         for (x, y, w, h), count in (near[index] for index in kept):
             width, height = small.size

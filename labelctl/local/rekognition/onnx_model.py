@@ -125,7 +125,7 @@ class Model:
         began = time.process_time()
         try:
             output = self._run(Image.new("RGB", (self._width, self._height), _GRAY))
-        except Exception as error:  # onnxruntime raises its own kinds, none of them public
+        except Exception as error:  # onnxruntime's exception classes are not public
             raise _unusable(self.path, "does not run") from error
         if (seconds := time.process_time() - began) > _MAX_SECONDS:
             raise _unusable(
@@ -155,7 +155,7 @@ def _open_session(path: Path) -> Any:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime raises its own kinds, none of them public
+    except Exception as error:  # onnxruntime's exception classes are not public
         raise _unusable(path, "is not an ONNX model, or is damaged") from error
 
 

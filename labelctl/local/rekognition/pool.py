@@ -81,7 +81,7 @@ class Pool:
                 self._in_progress.discard(future)
 
     def warm_up(self) -> None:
-        """Start the first worker. Raises LocalCloudError if the model is not usable."""
+        """Start the first worker. Raises LocalCloudError if the model is unusable."""
         self._threads.submit(lambda: self._worker().start()).result()
 
     def close(self, seconds: float = 0) -> None:

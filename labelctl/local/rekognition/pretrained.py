@@ -102,7 +102,7 @@ def prepare(folder: Path) -> tuple[Pretrained, str]:
 
 def _packaged(package: str, name: str, sha256: str) -> Path:
     """The file in the installed package, if it has the expected hash. Raises _UnusableError."""
-    found = importlib.util.find_spec(package)  # finds a top-level package without importing it
+    found = importlib.util.find_spec(package)  # does not import a top-level package
     folders = list(found.submodule_search_locations or ()) if found else []
     path = Path(folders[0], name) if folders else None
     distribution = package.replace("_", "-")
@@ -119,8 +119,8 @@ def _packaged(package: str, name: str, sha256: str) -> Path:
 def _convert(weights: Path, folder: Path) -> Path:
     """The ONNX file in `folder` for the checked `weights`, converted now if it is missing."""
     recipe = _recipe(weights)
-    made = sorted(folder.glob(f"{CLASSIFIER_NAME}-{recipe}-*.onnx"))
-    for path in made:
+    existing = sorted(folder.glob(f"{CLASSIFIER_NAME}-{recipe}-*.onnx"))
+    for path in existing:
         if path.stem.endswith(_sha256(path)[:_DIGITS]):
             return path
     try:  # imported here, as onnx is slow to import and rarely needed

@@ -27,7 +27,7 @@ MAX_BYTES = 5 * 1024 * 1024
 
 _MAX_LABELS = 1000
 _MAX_FILTERS = 100
-_FILTER = re.compile(r"[A-Za-z0-9àâèçñó'-_(). ]{0,50}")  # the service model's own pattern
+_FILTER = re.compile(r"[A-Za-z0-9àâèçñó'-_(). ]{0,50}")  # the pattern in the service model
 _FEATURES = {"GENERAL_LABELS", "IMAGE_PROPERTIES"}
 
 

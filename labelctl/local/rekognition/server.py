@@ -208,7 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,12}", length):
             self.close_connection = True
-            raise RefusalError("SerializationException", "The request has no length", 411)
+            raise RefusalError(
+                "SerializationException", "The request has no valid Content-Length", 411
+            )
         if int(length) <= _MAX_BODY:
             body = self.rfile.read(int(length))
             if len(body) < int(length):
@@ -258,7 +260,7 @@ def _json(raw: bytes) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C. Returns the exit code: 0, or the error's own."""
+    """Serve until SIGTERM or Ctrl-C. Returns the exit code: 0, or that of the error."""
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
     parser.add_argument(
         "--port", type=int, default=0, help="port to listen on; 0, the default, chooses a free one"
