@@ -2,8 +2,8 @@
 
 Another program may have taken the local cloud's port, and any program may query the local cloud. So
 the client sends a nonce with a proof, and only then does the server return its own proof. A proof is
-not valid for any other health check, process or request. Standard library only: `labelctl local
-status` must be fast.
+not valid for any other health check, process or request. Standard library only, so that `labelctl local
+status` is fast.
 """
 
 from __future__ import annotations

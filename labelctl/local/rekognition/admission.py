@@ -1,8 +1,8 @@
 """The queue of requests: who is next, who waits, and who is throttled.
 
 Requests wait for their turn in order of arrival, before their picture is fetched. If they wait so long
-that their callers are about to time out, every second request is refused with ThrottlingException, as
-Rekognition does above its quota, so that callers slow down.
+that their callers are about to time out, every second request is refused with ThrottlingException, the
+error that Rekognition returns above its quota, so that callers slow down.
 
 There are never more refusals than responses. With the function's first burst of 40 calls, refusing all
 requests with a long wait at once slowed it to one call in five seconds before it had received a
