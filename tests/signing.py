@@ -1,4 +1,4 @@
-"""Requests signed by botocore, as they arrive at a service."""
+"""Requests signed by botocore, as a service receives them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from labelctl.local.emulator.admission import Request
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # both of AWS's documentation
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # both from AWS's documentation
 HOST = "127.0.0.1:20001"
 
 

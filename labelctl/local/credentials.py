@@ -1,9 +1,9 @@
-"""The data folder's access key: the root user of its local cloud.
+"""The data folder's access key, which belongs to the root user of its local cloud.
 
-Each data folder has a random access key and secret of its own, in a file that only its owner can read
-(mode 0600, in a folder of mode 0700). Every request to the local cloud is signed with it, or with a key
-that the emulator issued. The same secret proves, in both directions, that a health check is between
-labelctl and a process that labelctl started: neither side reveals it.
+Each data folder has its own random access key and secret, in a file that only its owner can read (mode
+0600, in a folder of mode 0700). Every request to the local cloud is signed with this key or with one
+that the emulator issued. In health checks, labelctl and its processes use the same secret to
+authenticate each other without revealing it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from pathlib import Path
 FILE = "credentials.json"
 
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
-_KEY_PREFIX = "LCTL"  # so that nobody takes it for a key of AWS's (AKIA, ASIA)
+_KEY_PREFIX = "LCTL"  # unlike the keys of AWS (AKIA, ASIA)
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """An access key id of 20 characters, as AWS's have, and its secret of 40."""
+    """An access key id of 20 characters and its secret of 40, as on AWS."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
 
     def prove(self, *parts: object) -> str:
-        """A code for `parts` that only the secret's holders can compute, in hexadecimal."""
+        """The HMAC-SHA256 of `parts` with the secret as the key, in hexadecimal."""
         message = "\0".join(map(str, parts)).encode()
         return hmac.new(self.secret_access_key.encode(), message, hashlib.sha256).hexdigest()
 
     def is_proof(self, proof: str, *parts: object) -> bool:
-        """Whether `proof` is what `prove` returns for `parts`; takes the same time for all."""
+        """Whether `proof` is what `prove` returns for `parts`, compared in constant time."""
         return hmac.compare_digest(proof.encode(), self.prove(*parts).encode())
 
 
@@ -56,7 +56,7 @@ def load(home: Path) -> Credentials | None:
 
 
 def load_or_create(home: Path) -> Credentials:
-    """The stored credentials, or new ones, written before they are returned.
+    """The stored credentials, or new ones, which are stored before they are returned.
 
     The caller holds the folder's lock. Raises OSError if they cannot be written.
     """
@@ -69,11 +69,11 @@ def load_or_create(home: Path) -> Credentials:
     text = json.dumps(
         {"access_key_id": created.access_key_id, "secret_access_key": created.secret_access_key}
     )
-    beside = home / f"{FILE}.new"
+    temporary = home / f"{FILE}.new"
     with contextlib.suppress(FileNotFoundError):
-        beside.unlink()
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        temporary.unlink()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    beside.replace(home / FILE)
+    temporary.replace(home / FILE)
     return created

@@ -1,12 +1,11 @@
-"""The local cloud, seen from a command: start, stop, look at, or throw away its two processes.
+"""Start, stop, check and reset the two processes of the local cloud.
 
-The engine (ministack behind our gateway) and the recogniser run between commands, each in a session
-of its own, and share one data folder (labelctl.local.folder). The ports are chosen once and kept, as
-long as they are free. Their environment is built from nothing: the user's own AWS
-credentials and settings never reach the emulator, nor the functions that run in it. IAM is always
-enforced there, as AWS does; there is no other mode. One lock on the folder makes two commands that
-start at once share one engine. This module knows nothing of AWS calls or photos, and imports neither
-boto3 nor ministack.
+The engine (ministack behind our gateway) and the recogniser keep running between commands, each in its
+own session, and share one data folder (labelctl.local.folder). Their ports are chosen once and kept
+while they are free. Their environment is built from scratch, so the user's AWS credentials and settings
+never reach the emulator or the functions that run in it. IAM is always enforced, as on AWS. A lock on
+the folder makes two commands that start at the same time share one engine. This module must not handle
+AWS calls or photos, and imports neither boto3 nor ministack.
 """
 
 from __future__ import annotations
@@ -26,18 +25,19 @@ from labelctl.local.credentials import Credentials
 from labelctl.local.folder import data_home
 
 _LOG_LIMIT = 4 * 1024 * 1024  # bytes
-_LEAST_ROOM = 1024 * 1024  # bytes free on the disk; with less a start cannot succeed
-_START_PATIENCE = 60.0  # seconds; the first start compiles the emulator's modules
-_STOP_PATIENCE = 10.0
-_CHECK_PATIENCE = 90.0  # the check itself gives up earlier
+_MIN_FREE = 1024 * 1024  # bytes of disk space; with less, a start cannot succeed
+_START_TIMEOUT = 60.0  # seconds; the first start compiles the emulator's modules
+_STOP_TIMEOUT = 10.0  # seconds
+_CHECK_TIMEOUT = 90.0  # seconds; the check itself has a shorter limit
 _OTHER_MODEL = (
-    "Another: labelctl local start --model FILE.onnx; none: labelctl local start --no-model"
+    "Use another model: labelctl local start --model FILE.onnx\n"
+    "Use no model: labelctl local start --no-model"
 )
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running local cloud. `notice` is what the user should be told once, "" mostly."""
+    """A running local cloud. `notice` is a message to show the user once, usually ""."""
 
     endpoint: str
     recogniser: str
@@ -52,9 +52,9 @@ class Cloud:
 
 
 def status(home: Path | None = None) -> Cloud | None:
-    """The cloud if both its processes run and answer as ours, else None. Starts nothing.
+    """The cloud if both processes run and prove their identity, else None. Starts nothing.
 
-    Raises LocalCloudError when one of them runs but does not answer.
+    Raises LocalCloudError if one of them runs but does not answer.
     """
     home = _absolute(home)
     record = folder.read(home)
@@ -66,12 +66,12 @@ def status(home: Path | None = None) -> Cloud | None:
 def start(
     *, model: Path | None = None, forget_model: bool = False, home: Path | None = None
 ) -> Cloud:
-    """The running cloud, started or repaired as need be; returns when it answers.
+    """Start or repair the cloud if necessary; return it as soon as it answers.
 
-    `model`, an ONNX file that the recogniser understands, is remembered; None means the one
-    remembered, unless `forget_model`. Another model, or a changed file, restarts the recogniser
-    alone; one that is not fit changes nothing. Raises LocalCloudError with the way out for
-    everything that keeps the cloud from running.
+    `model` is an ONNX file that the recogniser supports. It is stored for later starts: None means the
+    stored model, or no model with `forget_model`. A different model or a changed file restarts only
+    the recogniser; an unusable model changes nothing. Raises LocalCloudError, with a hint, if the
+    cloud cannot run.
     """
     home = _absolute(home)
     wanted = str(model.expanduser().resolve()) if model else None
@@ -91,7 +91,7 @@ def start(
 
 
 def stop(home: Path | None = None) -> Cloud | None:
-    """Stop both processes, saving everything; the cloud that was running, or None."""
+    """Save everything and stop both processes. Returns the cloud that was running, or None."""
     home = _absolute(home)
     if not folder.is_ours(home):
         return None
@@ -100,22 +100,22 @@ def stop(home: Path | None = None) -> Cloud | None:
 
 
 def reset(home: Path | None = None) -> None:
-    """Stop the cloud and delete all it has stored; and nothing that labelctl did not make.
+    """Stop the cloud and delete its data, but no file that labelctl did not create.
 
-    Raises LocalCloudError for a folder with things in it but without our marker.
+    Raises LocalCloudError if the folder is not empty and is not labelctl's.
     """
     home = _absolute(home)
     if not home.is_dir() or not any(home.iterdir()):
         return
-    folder.refuse_foreign(home)
+    folder.check_contents(home)
     with folder.locked(home):
-        processes.end(processes.ours(home), _STOP_PATIENCE)
+        processes.end(processes.ours(home), _STOP_TIMEOUT)
         folder.delete_ours(home)
 
 
 def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     record = folder.read(home)
-    notices = [repair.what_was_lost(home, record), repair.access_key(home)]
+    notices = [repair.lost_settings(home, record), repair.access_key(home)]
     record = record or folder.Record()
     model = None if forget_model else wanted or record.model
     stamp = _stamp(model)
@@ -124,15 +124,15 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     if recogniser_up and (model, stamp) == (record.model, record.stamp):
         keep.add(record.recogniser_pid)
     if engine_up:
-        # Its workers are its own; only what has outlived its purpose goes.
+        # The engine's Lambda workers must go on, so end only an outdated recogniser.
         stale = {record.recogniser_pid} - keep
-        processes.end(stale & processes.ours(home), _STOP_PATIENCE)
+        processes.end(stale & processes.ours(home), _STOP_TIMEOUT)
     else:
-        processes.end(processes.ours(home) - keep, _STOP_PATIENCE)
-    moved, notice = repair.settle_ports(record, keep)
+        processes.end(processes.ours(home) - keep, _STOP_TIMEOUT)
+    moved, notice = repair.ports(record, keep)
     notices.append(notice)
-    if moved:  # each process knows the other's address
-        processes.end(processes.ours(home), _STOP_PATIENCE)
+    if moved:  # each process has the other's address
+        processes.end(processes.ours(home), _STOP_TIMEOUT)
         keep.clear()
     record.model, record.stamp = model, stamp
     before = processes.ours(home)
@@ -142,23 +142,23 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
             notices.append(_spawn_engine(home, record))
         if record.recogniser_pid not in keep:
             notices.append(_spawn_recogniser(home, record))
-        folder.write(home, record)  # at once: whoever comes after a killed command finds them
-        _await(home, record)
+        folder.write(home, record)  # now: if this command is killed, the next one must find them
+        _wait_until_up(home, record)
         record.started_at = record.started_at or _now()
         folder.write(home, record)
-    except BaseException:  # Ctrl-C too, whenever it comes: nothing is left half started
-        # What was started this very moment may not show its environment yet.
+    except BaseException:  # including Ctrl-C: leave nothing half started
+        # A process that has just been started may not show its environment yet.
         started = {record.pid, record.recogniser_pid} - recorded
-        processes.end((processes.ours(home) | started) - before, _STOP_PATIENCE)
+        processes.end((processes.ours(home) | started) - before, _STOP_TIMEOUT)
         raise
     return _cloud(home, record, " ".join(filter(None, notices)))
 
 
 def _up(home: Path, record: folder.Record) -> tuple[bool, bool]:
-    """Whether the engine and the recogniser run and answer as ours.
+    """Whether the engine and the recogniser run and prove their identity.
 
-    Raises LocalCloudError when one of them runs and is silent: it may be at work that would be lost
-    with it, so that ending it is the user's decision.
+    Raises LocalCloudError if one of them runs but does not answer. It may hold unfinished work, so
+    the user decides whether to end it.
     """
     found = []
     for name, pid, answers in (
@@ -168,15 +168,15 @@ def _up(home: Path, record: folder.Record) -> tuple[bool, bool]:
         if pid and processes.paused(pid) and pid in processes.ours(home):
             raise LocalCloudError(
                 f"The local cloud's {name} (process {pid}) is paused.",
-                f"Let it go on: kill -CONT {pid}\nOr end it: labelctl local stop",
+                f"To resume it: kill -CONT {pid}\nTo end it: labelctl local stop",
             )
         try:
             found.append(answers(home, record))
         except TimeoutError:
             raise LocalCloudError(
-                f"The local cloud's {name} (process {pid}) runs, but does not answer.",
-                "Try again if this machine is busy. Otherwise: labelctl local stop\n"
-                f"Its log: {home / name}.log",
+                f"The local cloud's {name} (process {pid}) is running but does not answer.",
+                "If this machine is busy, try again. Otherwise run: labelctl local stop\n"
+                f"Log: {home / name}.log",
             ) from None
     engine, recogniser = found
     return engine, recogniser
@@ -189,10 +189,10 @@ def _stop(home: Path) -> Cloud | None:
         return None
     cloud = _cloud(home, record)
     workers = found - {record.pid}
-    processes.end(found & {record.pid}, _STOP_PATIENCE)  # it saves, then ends
-    processes.end(workers, _STOP_PATIENCE)
+    processes.end(found & {record.pid}, _STOP_TIMEOUT)  # it saves its state before it ends
+    processes.end(workers, _STOP_TIMEOUT)
     record.pid, record.recogniser_pid, record.started_at = 0, 0, ""
-    with contextlib.suppress(OSError):  # they have ended, which any command finds out by itself
+    with contextlib.suppress(OSError):  # every command checks whether the processes run
         folder.write(home, record)
     return cloud
 
@@ -209,7 +209,7 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": environment.REGION,
-        "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
+        "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": "unix:///nonexistent",
         "AUTH": "true",
@@ -240,25 +240,25 @@ def _spawn_recogniser(home: Path, record: folder.Record) -> str:
 
 
 def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
-    """Built from nothing: what is not here, such as the user's AWS credentials, is not handed on."""
+    """Only what is listed here is passed on, so the user's AWS credentials are not."""
     kept = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
     child = {name: os.environ[name] for name in kept if name in os.environ}
     child = processes.without_current_directory(child)
     child |= environment.variables(_cloud(home, record))
-    child[processes.HOME_MARK] = str(home.resolve())  # whatever links lead to it
+    child[processes.HOME_MARK] = str(home.resolve())  # the same through any symbolic link
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
     child["PYTHONUNBUFFERED"] = "1"
     return child
 
 
-def _await(home: Path, record: folder.Record) -> None:
-    deadline = time.monotonic() + _START_PATIENCE
+def _wait_until_up(home: Path, record: folder.Record) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT
     engine = recogniser = False
     while not (engine and recogniser):
         for name, pid in (("engine", record.pid), ("recogniser", record.recogniser_pid)):
             if not processes.alive(pid):
-                _fail_start(home, record, name, "ended at once")
+                _fail_start(home, record, name, "ended during startup")
         with contextlib.suppress(TimeoutError):
             engine = engine or _engine_answers(home, record)
             recogniser = recogniser or _recogniser_answers(home, record)
@@ -267,14 +267,14 @@ def _await(home: Path, record: folder.Record) -> None:
         time.sleep(0.02)
 
 
-def _fail_start(home: Path, record: folder.Record, name: str, how: str) -> None:
-    if shutil.disk_usage(home).free < _LEAST_ROOM:
-        raise folder.disk_is_full(home)
+def _fail_start(home: Path, record: folder.Record, name: str, what: str) -> None:
+    if shutil.disk_usage(home).free < _MIN_FREE:
+        raise folder.disk_full_error(home)
     log = home / f"{name}.log"
-    hints = [f"Its log, {log}, ends:", processes.last_lines(log)]
+    hints = [f"Last lines of {log}:", processes.last_lines(log)]
     if name == "recogniser" and record.model:
-        hints.append(f"It labels with {record.model}. {_OTHER_MODEL}")
-    raise LocalCloudError(f"The local cloud's {name} {how}.", "\n".join(filter(None, hints)))
+        hints.append(f"It uses the model {record.model}.\n{_OTHER_MODEL}")
+    raise LocalCloudError(f"The local cloud's {name} {what}.", "\n".join(filter(None, hints)))
 
 
 def _check_model(model: str) -> None:
@@ -289,12 +289,12 @@ def _check_model(model: str) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_CHECK_PATIENCE,
+            timeout=_CHECK_TIMEOUT,
         )
     except subprocess.TimeoutExpired:
         raise LocalCloudError(
-            f"The model {model!r} could not be checked within {_CHECK_PATIENCE:.0f} seconds.",
-            "Try again when the machine is less busy, or use another model.",
+            f"The model {model!r} could not be checked within {_CHECK_TIMEOUT:.0f} seconds.",
+            "Try again when this machine is less busy, or use another model.",
         ) from None
     if done.returncode:
         message, _, hint = done.stderr.strip().partition("\n")
@@ -302,12 +302,14 @@ def _check_model(model: str) -> None:
 
 
 def _engine_answers(home: Path, record: folder.Record) -> bool:
-    return _ask(home, health.ENGINE, record.pid, record.port, "/_labelctl/health") is not None
+    return (
+        _check_health(home, health.ENGINE, record.pid, record.port, "/_labelctl/health") is not None
+    )
 
 
 def _recogniser_answers(home: Path, record: folder.Record) -> bool:
     pid, port = record.recogniser_pid, record.recogniser_port
-    answer = _ask(home, health.RECOGNISER, pid, port, "/health")
+    answer = _check_health(home, health.RECOGNISER, pid, port, "/health")
     if answer is None:
         return False
     version = answer.get("recogniser")
@@ -315,15 +317,18 @@ def _recogniser_answers(home: Path, record: folder.Record) -> bool:
     return True
 
 
-def _ask(home: Path, role: str, pid: int, port: int, path: str) -> dict[str, Any] | None:
-    """The answer to a health check, if it is that of the recorded process. Raises TimeoutError."""
+def _check_health(home: Path, role: str, pid: int, port: int, path: str) -> dict[str, Any] | None:
+    """The answer to a health check, or None if the recorded process did not give it.
+
+    Raises TimeoutError if it does not answer in time.
+    """
     root = credentials.load(home)
-    # A stranger on the port may take its time: who is dead is not asked.
+    # If the process is dead, another program may use its port and never answer.
     if root is None or not pid or not processes.alive(pid):
         return None
-    question = health.Question(root, role, pid)
-    answer = processes.ask(port, f"{path}?{question.query}")
-    return answer if answer and question.is_answered_by(answer.get("proof")) else None
+    challenge = health.Challenge(root, role, pid)
+    answer = processes.get_json(port, f"{path}?{challenge.query}")
+    return answer if answer and challenge.is_met_by(answer.get("proof")) else None
 
 
 def _cloud(home: Path, record: folder.Record, notice: str = "") -> Cloud:
@@ -344,7 +349,7 @@ def _cloud(home: Path, record: folder.Record, notice: str = "") -> Cloud:
 def _absolute(home: Path | None) -> Path:
     requirements.check_system()
     home = home.expanduser().absolute() if home else data_home()
-    folder.refuse_others(home)
+    folder.check_owner(home)
     return home
 
 
@@ -362,9 +367,8 @@ def _stamp(model: str | None) -> str:
         found = Path(model).stat()
     except OSError as problem:
         raise LocalCloudError(
-            f"The model {model}, which the local cloud was started with, cannot be read: "
-            f"{problem.strerror}.",
-            f"Put it back. {_OTHER_MODEL}",
+            f"The local cloud's model {model} cannot be read: {problem.strerror}.",
+            f"Put the file back.\n{_OTHER_MODEL}",
         ) from None
     return f"{found.st_size}:{found.st_mtime_ns}"
 

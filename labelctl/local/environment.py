@@ -1,4 +1,4 @@
-"""The environment variables that point AWS's tools at the local cloud, and those that mislead them."""
+"""The environment variables that point AWS tools at the local cloud, and those that interfere."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 
-_MISLEADING = re.compile(
+_INTERFERING = re.compile(
     r"AWS_(DEFAULT_)?PROFILE|AWS_(SESSION|SECURITY)_TOKEN|AWS_ENDPOINT_URL_\w+"
     r"|AWS_IGNORE_CONFIGURED_ENDPOINT_URLS|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT|AWS_CA_BUNDLE"
 )
 
 
 def variables(cloud: Cloud) -> dict[str, str]:
-    """The variables that point any AWS tool or SDK at this cloud. The credentials are its root's.
+    """The variables that point any AWS tool or SDK at this cloud, with its root credentials.
 
-    S3_ENDPOINT_URL is what s5cmd reads.
+    s5cmd reads S3_ENDPOINT_URL.
     """
     return {
         "AWS_ENDPOINT_URL": cloud.endpoint,
@@ -35,7 +35,7 @@ def variables(cloud: Cloud) -> dict[str, str]:
 
 
 def around_proxies(users: Mapping[str, str]) -> dict[str, str]:
-    """The variables that keep a user's proxy, if there is one, out of the way to this cloud."""
+    """The variables that make tools bypass the user's HTTP proxy, if any, for the local cloud."""
     if not any(name.lower() in ("http_proxy", "all_proxy") for name in users):
         return {}
     without = users.get("no_proxy") or users.get("NO_PROXY") or ""
@@ -44,5 +44,5 @@ def around_proxies(users: Mapping[str, str]) -> dict[str, str]:
 
 
 def misleading(users: Mapping[str, str]) -> list[str]:
-    """Those of a user's variables that would turn an AWS tool away from the local cloud."""
-    return [name for name in users if _MISLEADING.fullmatch(name)]
+    """The names of the user's variables that would keep AWS tools from using the local cloud."""
+    return [name for name in users if _INTERFERING.fullmatch(name)]

@@ -1,15 +1,16 @@
-"""The local cloud's data folder: whose it is, who may use it now, and what is remembered in it.
+"""The local cloud's data folder: its owner, its lock, and the record of what runs in it.
 
     <home>/engine.json        ports, model, process ids: what `status` reads
     <home>/credentials.json   the access key that every request is signed with (mode 0600)
-    <home>/state/ objects/    what the cloud knows; the photos
+    <home>/state/             the emulator's saved state
+    <home>/objects/           the photos
     <home>/models/            the recogniser's classifier, converted from its package
-    <home>/gallery/           the page that `labelctl demo` makes
+    <home>/gallery/           the page that `labelctl demo` builds
     <home>/engine.log recogniser.log lock engine.lock tmp/ empty-home/ .labelctl-local
 
-The marker `.labelctl-local` makes a folder ours; where it is lost, a record or a saved state of ours
-stands in for it. No other folder with things in it is ever used, none that another user could change,
-and only what is listed here is ever deleted. This module knows files, not processes.
+The marker `.labelctl-local` identifies a folder as labelctl's; if the marker is lost, a record or a
+saved state does. labelctl never uses any other folder that is not empty, nor one that another user
+could change, and it deletes only what is listed here. This module handles files, not processes.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ _OURS = (
 
 @dataclass
 class Record:
-    """What engine.json holds; port 0 means that none was chosen yet, process id 0 that none runs.
+    """The contents of engine.json. Port 0: none was chosen yet. Process id 0: not running.
 
-    `stamp` tells a changed model file from the one that was loaded; `version` is the model's.
-    Nothing here is beyond recovery: a field that cannot be used is left at its default and named in
-    `lost`. `others` are the fields of a newer labelctl, which are kept when the record is written.
+    `stamp` detects a change of the model file; `version` is the model's. A field that cannot be used
+    keeps its default and is named in `lost`: all of them can be recovered. `others` are the fields of
+    a newer labelctl, which are kept when the record is written.
     """
 
     port: int = 0
@@ -76,8 +77,8 @@ class Record:
 _NOT_SAVED = {"others", "lost"}
 
 
-def _is_number(least: int, most: int) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and (value == 0 or least <= value <= most)
+def _is_number(lowest: int, highest: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and (value == 0 or lowest <= value <= highest)
 
 
 def _is_text(value: Any) -> bool:
@@ -92,7 +93,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "recogniser_port": _is_number(1024, 65535),
     "model": lambda value: value is None or (_is_text(value) and Path(value).is_absolute()),
     "stamp": _is_text,
-    "pid": _is_number(2, 2**31 - 1),  # a negative one would stand for a group of processes
+    "pid": _is_number(2, 2**31 - 1),  # a negative number would mean a process group
     "recogniser_pid": _is_number(2, 2**31 - 1),
     "started_at": _is_text,
     "version": lambda value: value is None or _is_text(value),
@@ -101,7 +102,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
 
 
 def data_home() -> Path:
-    """Where the local cloud lives: in LABELCTL_HOME, or in the user's data folder."""
+    """The local cloud's folder: in LABELCTL_HOME if that is set, else in the user's data folder."""
     chosen = os.environ.get("LABELCTL_HOME")
     if chosen:
         return Path(chosen).expanduser().absolute() / "local"
@@ -111,9 +112,9 @@ def data_home() -> Path:
 
 
 def is_ours(home: Path) -> bool:
-    """Whether labelctl has made or taken the folder for its local cloud.
+    """Whether the folder contains a local cloud of labelctl's.
 
-    A lost marker is no reason to give up photos: a record or a saved state shows it as well.
+    A record or a saved state proves it too, so that photos are not lost with the marker.
     """
     if (home / _MARKER).exists():
         return True
@@ -130,9 +131,9 @@ def _looks_like_a_record(home: Path) -> bool:
 
 
 def delete_ours(home: Path) -> None:
-    """Delete what labelctl made in the folder, and the folder if nothing else is in it.
+    """Delete labelctl's files in the folder, and the folder itself if it is empty then.
 
-    The caller holds the lock, and no process uses the folder any more.
+    The caller holds the lock, and no process uses the folder.
     """
     for name in (*_OURS, _LOCK, _MARKER):
         path = home / name
@@ -140,14 +141,14 @@ def delete_ours(home: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # the user has put something there
+    with contextlib.suppress(OSError):  # it contains the user's files
         home.rmdir()
 
 
 def read(home: Path) -> Record | None:
-    """The record as far as it can be used; None when there is none.
+    """The record, with the fields that are usable; None if there is no record.
 
-    Raises LocalCloudError when the folder cannot be read.
+    Raises LocalCloudError if the folder cannot be read.
     """
     try:
         content = (home / _RECORD).read_bytes()
@@ -160,7 +161,7 @@ def read(home: Path) -> Record | None:
     except (ValueError, RecursionError):
         saved = None
     if not isinstance(saved, dict):
-        saved = dict.fromkeys(_VALID, ...)  # nothing of it is valid
+        saved = dict.fromkeys(_VALID, ...)  # none of them is valid
     good = {name: saved[name] for name in _VALID if name in saved and _VALID[name](saved[name])}
     if good.get("recogniser_port") == good.get("port"):
         good.pop("recogniser_port", None)
@@ -170,43 +171,45 @@ def read(home: Path) -> Record | None:
 
 
 def write(home: Path, record: Record) -> None:
-    """Replace engine.json in one step. Raises OSError when it cannot be written."""
-    beside = home / f"{_RECORD}.new"
+    """Replace engine.json atomically. Raises OSError if it cannot be written."""
+    temporary = home / f"{_RECORD}.new"
     saved = {each.name: getattr(record, each.name) for each in fields(record)}
     known = {name: value for name, value in saved.items() if name not in _NOT_SAVED}
-    beside.write_text(json.dumps(record.others | known))
-    beside.replace(home / _RECORD)
+    temporary.write_text(json.dumps(record.others | known))
+    temporary.replace(home / _RECORD)
 
 
 def prepare(home: Path) -> None:
+    """Create the folder and mark it as labelctl's. Raises LocalCloudError if that is impossible."""
     try:
-        _make(home)
-        refuse_foreign(home)
+        _create(home)
+        check_contents(home)
         home.chmod(0o700)
         (home / _MARKER).touch()
     except OSError as problem:
         raise _unusable(home, problem) from None
 
 
-def _make(home: Path) -> None:
-    """Make the folder and the one around it, closed to others whatever the umask is."""
+def _create(home: Path) -> None:
+    """Create the folder and its parent, without access for other users whatever the umask."""
     for path in (home.parent, home):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def refuse_foreign(home: Path) -> None:
+def check_contents(home: Path) -> None:
+    """Raise LocalCloudError if the folder is not empty and is not labelctl's."""
     if any(home.iterdir()) and not is_ours(home):
         raise LocalCloudError(
-            f"The folder {home} has things in it that are not labelctl's.",
+            f"The folder {home} contains files that are not labelctl's.",
             "Set LABELCTL_HOME to another folder.",
         )
 
 
-def refuse_others(home: Path) -> None:
-    """Raise LocalCloudError when another user owns the folder, can write to it, or could replace it.
+def check_owner(home: Path) -> None:
+    """Raise LocalCloudError if another user owns the folder, can write to it, or could replace it.
 
-    Whoever can write there decides where requests, photos and credentials go. In a sticky
-    folder, such as /tmp, nobody can replace what another user has made.
+    Whoever can write to it controls where requests, photos and credentials go. In a sticky folder
+    such as /tmp, users cannot replace each other's files.
     """
     mine, roots = {os.geteuid()}, {os.geteuid(), 0}
     for path, trusted in ((home, mine), (home.parent, roots)):
@@ -219,44 +222,44 @@ def refuse_others(home: Path) -> None:
         if target.st_uid not in trusted or link.st_uid not in roots:
             reason = "belongs to another user"
         elif target.st_mode & stat.S_IWOTH and (path == home or not target.st_mode & stat.S_ISVTX):
-            reason = "can be changed by every user"
+            reason = "is writable by every user"
         else:
             continue
         raise LocalCloudError(
-            f"The folder {path} {reason}, so the local cloud would not be safe in it.",
+            f"The folder {path} {reason}, so it is not safe for the local cloud.",
             "Set LABELCTL_HOME to a folder of your own.",
         )
 
 
 def _unusable(home: Path, problem: OSError) -> LocalCloudError:
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return disk_is_full(home)
+        return disk_full_error(home)
     message = f"The local cloud's folder {home} cannot be used: {problem.strerror or problem}."
     if problem.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM):
         return LocalCloudError(message, "Close other programs, then run the same command again.")
-    return LocalCloudError(message, "Set LABELCTL_HOME to a folder that you may write to.")
+    return LocalCloudError(message, "Set LABELCTL_HOME to a folder that you can write to.")
 
 
-def disk_is_full(home: Path) -> LocalCloudError:
-    """The error to raise when there is no room for what is to be written."""
+def disk_full_error(home: Path) -> LocalCloudError:
+    """The error to raise when a write fails because the disk is full."""
     return LocalCloudError(
         f"The disk that holds the local cloud's folder {home} is full.",
-        "Nothing is lost. Make room on it, then run the same command again.",
+        "Nothing is lost. Free some space, then run the same command again.",
     )
 
 
 @contextlib.contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """Keep all other commands from changing the folder or its processes; waits for its turn.
+    """Wait for the lock that lets only one command at a time change the folder or its processes.
 
-    What the operating system refuses meanwhile, such as room on the disk, becomes a LocalCloudError.
+    An OSError within the block, such as a full disk, is raised as a LocalCloudError.
     """
     import fcntl
 
     path = home / _LOCK
     while True:
         try:
-            _make(home)
+            _create(home)
             stream = path.open("a")
         except OSError as problem:
             raise _unusable(home, problem) from None
@@ -272,7 +275,7 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def _is_same_file(handle: int, path: Path) -> bool:
-    """Whether the lock file still has its name: a reset may have deleted the one we waited for."""
+    """Whether the lock file is still the one at `path`: a reset may have deleted the one we got."""
     try:
         return os.fstat(handle).st_ino == path.stat().st_ino
     except FileNotFoundError:

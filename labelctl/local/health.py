@@ -1,9 +1,9 @@
-"""A health check in which both sides prove that they know the data folder's secret.
+"""A health check with mutual authentication: both sides prove that they know the folder's secret.
 
-A stranger may sit on a port that the local cloud used, and strangers may ask the local cloud. So
-whoever asks sends a random number and a proof, and only then gets a proof back. Neither proof can be
-used for another question, another process, or a request. Standard library only: `labelctl local status`
-must be quick.
+Another program may have taken the local cloud's port, and any program may query the local cloud. So
+the client sends a nonce with a proof, and only then does the server return its own proof. A proof is
+not valid for any other health check, process or request. Standard library only, so that `labelctl local
+status` is fast.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ ENGINE = "engine"
 RECOGNISER = "recogniser"
 
 
-class Question:
-    """A health check of the process `pid` in the role `role`, to be sent as a query string."""
+class Challenge:
+    """The client's side of a health check of process `pid` in `role`; `query` is a query string."""
 
     def __init__(self, credentials: Credentials, role: str, pid: int) -> None:
         self._credentials = credentials
@@ -27,15 +27,15 @@ class Question:
         proof = credentials.prove("question", *self._subject)
         self.query = f"nonce={self._subject[2]}&proof={proof}"
 
-    def is_answered_by(self, proof: object) -> bool:
-        """Whether the proof in an answer is that of the process that was asked."""
+    def is_met_by(self, proof: object) -> bool:
+        """Whether `proof`, taken from the answer, is that of the process and role."""
         return isinstance(proof, str) and self._credentials.is_proof(
             proof, "answer", *self._subject
         )
 
 
 def answer(credentials: Credentials, role: str, query: str) -> str | None:
-    """This process's proof for the question in a query string; None if no holder of the secret asks."""
+    """This process's proof for a challenge; None if the client does not know the secret."""
     fields = parse_qs(query)
     nonce, proof = fields.get("nonce", [""])[0], fields.get("proof", [""])[0]
     subject = (role, os.getpid(), nonce)

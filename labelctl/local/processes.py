@@ -1,9 +1,9 @@
-"""The local cloud's processes, as the operating system sees them: start, recognise, ask, end.
+"""The local cloud's processes at the level of the operating system: start, find, query and end them.
 
-A process id may be recycled and a stranger may sit on a port, so nothing is trusted for its number.
-Each child carries the data folder's path in its environment (its own children, the Lambda workers,
-inherit it): that is how one is recognised as ours before it is ended. Standard library only, and
-`subprocess` only when something is started: `labelctl local status` must be quick.
+Process ids are reused, and another program may take a port, so a number alone proves nothing. Each
+process has the data folder's path in its environment, which its children (the Lambda workers) inherit;
+only processes with that mark are ever ended. Standard library only, and `subprocess` is imported only
+where it is needed: `labelctl local status` must be fast.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from typing import Any
 HOME_MARK = "LABELCTL_ENGINE_HOME"
 
 _POLL = 0.02  # seconds
-_ANSWER_PATIENCE = 12.0  # seconds: a machine at its limit may take some of them
-_OPEN_FILES = 4096  # for many connections at once; macOS gives a process 256
-# Below every system's range of ephemeral ports (from 32768 on Linux, 49152 on macOS): no passing
-# outgoing connection can sit on a kept port.
+_ANSWER_TIMEOUT = 12.0  # seconds; an overloaded machine needs several
+_OPEN_FILES = 4096  # for many connections at once; the default on macOS is 256
+# Below the ephemeral ports (from 32768 on Linux, 49152 on macOS), so that no outgoing connection
+# can occupy a port we keep.
 _PORTS = range(20000, 32000)
 
 
 def spawn(arguments: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path) -> int:
-    """Start `python -m …` detached from this terminal, its output added to `log`; the process id."""
+    """Start `python -m …` detached from this terminal, appending output to `log`; its process id."""
     import subprocess
 
     allow_open_files()
@@ -45,14 +45,14 @@ def spawn(arguments: Sequence[str], environment: Mapping[str, str], log: Path, c
             stderr=output,
             start_new_session=True,
         )
-    process.returncode = 0  # it outlives us on purpose; otherwise Popen warns that it still runs
+    process.returncode = 0  # it outlives this process on purpose; Popen would warn about that
     return process.pid
 
 
 def allow_open_files(limit: int = _OPEN_FILES) -> None:
-    """Let this process, and those that it starts, hold up to `limit` files and connections open.
+    """Raise the limit of open files and connections, for this process and its children, to `limit`.
 
-    Only as far as the hard limit allows; a higher soft limit stays.
+    The hard limit still applies; a higher soft limit is kept.
     """
     import resource
 
@@ -60,12 +60,12 @@ def allow_open_files(limit: int = _OPEN_FILES) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     if soft != resource.RLIM_INFINITY and soft < limit:
-        with contextlib.suppress(ValueError, OSError):  # macOS has a limit of its own besides
+        with contextlib.suppress(ValueError, OSError):  # macOS has a further limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; one that we started and that has ended is cleared away."""
+    """Whether the process runs. A child of this process that has ended is reaped."""
     with contextlib.suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) != (0, 0):
             return False
@@ -75,20 +75,20 @@ def alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return not _ended(pid)
+    return not _is_zombie(pid)
 
 
-def _ended(pid: int) -> bool:
-    """Whether only its entry is left: in a container nobody may be there to clear away orphans."""
+def _is_zombie(pid: int) -> bool:
+    """Whether the process has ended but was not reaped: a container may have no init to do that."""
     with contextlib.suppress(OSError):
         state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
-        # Its last thread: until the others have gone, its sockets and locks are held. [proc(5)]
+        # While it has other threads, it still holds its sockets and locks. [proc(5)]
         return state[0] == b"Z" and state[17] in (b"0", b"1")
     return False
 
 
 def paused(pid: int) -> bool:
-    """Whether the process was stopped (SIGSTOP) and would go on after SIGCONT. [proc(5), ps(1)]"""
+    """Whether the process is stopped (SIGSTOP) and can be resumed (SIGCONT). [proc(5), ps(1)]"""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] == b"T"
     if Path("/proc/self/stat").exists():
@@ -101,13 +101,13 @@ def paused(pid: int) -> bool:
 
 
 def ours(home: Path) -> set[int]:
-    """All running processes of the local cloud in `home`: its engine, recogniser and workers."""
+    """The ids of all processes of the local cloud in `home`: engine, recogniser and workers."""
     mark = f"{HOME_MARK}={home.resolve()}"
     if Path("/proc/self/environ").exists():
         return set(_marked_in_proc(mark.encode()))
     import subprocess
 
-    # macOS shows the environment of one's own processes.
+    # macOS shows users the environment of their own processes.
     listing = subprocess.run(
         ["ps", "-xwwE", "-o", "pid=,command="], capture_output=True, text=True, check=False
     )
@@ -124,13 +124,13 @@ def _marked_in_proc(mark: bytes) -> Iterable[int]:
 
 
 def end(pids: Iterable[int], patience: float) -> None:
-    """Ask them to end; after `patience` seconds, end them."""
+    """Send SIGTERM; after `patience` seconds, send SIGKILL to those that still run."""
     left = set(pids)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-                os.kill(pid, signal.SIGCONT)  # a paused one cannot end by itself
+                os.kill(pid, signal.SIGCONT)  # a paused process cannot end by itself
         deadline = time.monotonic() + patience
         while left and time.monotonic() < deadline:
             left = {pid for pid in left if alive(pid)}
@@ -138,12 +138,12 @@ def end(pids: Iterable[int], patience: float) -> None:
                 time.sleep(_POLL)
 
 
-def ask(port: int, path: str, timeout: float = _ANSWER_PATIENCE) -> dict[str, Any] | None:
-    """GET a small JSON object from 127.0.0.1; None when nobody answers so.
+def get_json(port: int, path: str, timeout: float = _ANSWER_TIMEOUT) -> dict[str, Any] | None:
+    """GET a small JSON object from 127.0.0.1; None if there is no such answer.
 
-    Raises TimeoutError when somebody listens there, and says nothing for `timeout` seconds.
+    Raises TimeoutError if a server listens there but sends nothing for `timeout` seconds.
     """
-    # By hand, since importing http.client alone takes longer than asking.
+    # Without http.client, as importing it takes longer than the request.
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
     try:
@@ -161,7 +161,7 @@ def ask(port: int, path: str, timeout: float = _ANSWER_PATIENCE) -> dict[str, An
 
 
 def free_port(port: int) -> bool:
-    """Whether a server could listen on the port now."""
+    """Whether a server could listen on the port on 127.0.0.1 now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -173,7 +173,7 @@ def free_port(port: int) -> bool:
 
 
 def choose_ports(count: int) -> list[int]:
-    """Free ports, outside the range that outgoing connections use."""
+    """`count` free ports outside the ephemeral range. Raises OSError if there are too few."""
     chosen: list[int] = []
     for port in random.sample(_PORTS, len(_PORTS)):
         if free_port(port):
@@ -184,10 +184,10 @@ def choose_ports(count: int) -> list[int]:
 
 
 def without_current_directory(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment, with nothing in it that has a child look for code in its current directory.
+    """A copy of the environment that keeps a child from loading code from its current directory.
 
-    Relative and empty entries of search paths stand for it, and so does the folder of a script for
-    Python, unless PYTHONSAFEPATH is set. [Python Setup and Usage, Command line and environment]
+    Relative and empty entries of search paths would allow that, and so does Python unless
+    PYTHONSAFEPATH is set. [Python Setup and Usage, Command line and environment]
     """
     cleaned = dict(variables) | {"PYTHONSAFEPATH": "1"}
     for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH"):
@@ -198,7 +198,7 @@ def without_current_directory(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def last_lines(log: Path, count: int = 12) -> str:
-    """The end of a log file, "" when there is none."""
+    """The last `count` lines of a log file, "" if it cannot be read."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - 8192))

@@ -1,4 +1,4 @@
-"""What the local cloud needs of this machine, checked before anything is started."""
+"""The local cloud's requirements, checked before anything is started."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import sys
 
 from labelctl.errors import LocalCloudError
 
-MINISTACK = "1.5.33"  # the version whose inner workings the gateway knows
+MINISTACK = "1.5.33"  # the gateway patches private functions of this version
 
 _INSTALL = "Install it with: pip install 'labelctl[local]'"
 
 
 def check_system() -> None:
-    """Raise LocalCloudError on a system that the local cloud does not run on."""
+    """Raise LocalCloudError on an unsupported operating system."""
     if sys.platform == "win32":
         raise LocalCloudError(
-            "The local cloud does not run on Windows itself.", "Run labelctl inside WSL."
+            "The local cloud does not run on Windows.", "Run labelctl inside WSL."
         )
 
 
 def check_installed() -> None:
-    """Raise LocalCloudError unless the emulator is installed, in the version that the gateway knows."""
+    """Raise LocalCloudError unless the supported version of the emulator is installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -1,7 +1,7 @@
-"""Tells a command at work that the local cloud has stopped answering, and what can be done.
+"""Warns a running command when the local cloud stops answering.
 
-Without this a paused or hung process would show as silence: botocore waits a minute for each answer,
-and asks three times.
+Without it, a command would seem to hang while a process is paused: botocore waits a minute for each
+answer and tries three times.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from pathlib import Path
 from labelctl.errors import LocalCloudError
 from labelctl.local import engine
 
-_PAUSE = 2.0  # seconds between two looks; with the time that an answer may take, less than 15
+_INTERVAL = 2.0  # seconds between two checks; a check takes up to 12 more
 
 
 class Watch:
-    """Looks whether the local cloud in `home` answers.
+    """Checks whether the local cloud in `home` answers.
 
-    `say` is called with a message and a hint each time it falls silent.
+    `say` is called with a message and a hint each time it stops answering.
     """
 
     def __init__(self, home: Path, say: Callable[[str, str], None]) -> None:
         self.home, self.say = home, say
         self._silent = False
 
-    def look(self) -> None:
-        """Look once. It takes up to 12 seconds when nobody answers."""
+    def check(self) -> None:
+        """Check once. This takes up to 12 seconds if there is no answer."""
         try:
             engine.status(self.home)
-        except LocalCloudError as problem:
+        except LocalCloudError as error:
             if not self._silent:
-                self.say(problem.message, problem.hint)
+                self.say(error.message, error.hint)
             self._silent = True
         else:
             self._silent = False
 
     def start(self) -> None:
-        """Look every few seconds, on a thread of its own, until this program ends."""
+        """Check every few seconds, in a background thread, until this program ends."""
 
         def run() -> None:
             while True:
-                time.sleep(_PAUSE)
-                self.look()
+                time.sleep(_INTERVAL)
+                self.check()
 
         threading.Thread(target=run, daemon=True).start()

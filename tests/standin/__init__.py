@@ -1,4 +1,4 @@
-"""A stand-in between the function and a service, which fails on demand: see tests/standin/server.py."""
+"""A proxy between the function and a service that injects faults: see tests/standin/server.py."""
 
 from tests.standin.faults import Faults
 from tests.standin.record import Call, Record

@@ -1,8 +1,8 @@
-"""What goes wrong, how often, and with which call: decided from a seed, never by the clock.
+"""Injected faults, chosen deterministically from a seed.
 
-A fault depends on the seed, the operation, what the call is about (the photo) and how many such calls
-came before; so the same photos meet the same faults in every run, in whatever order their calls
-arrive. Only the quota depends on time, as quotas do.
+A fault depends on the seed, the operation, the subject of the call (the photo) and the number of such
+calls so far. So the same photos get the same faults in every run, in whatever order their calls arrive.
+Only the quota depends on time.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ Counting = Literal["sliding", "clock", "bucket"]
 
 @dataclass(frozen=True)
 class Faults:
-    """What a stand-in does to the calls it gets. All can be combined; none is the default.
+    """The faults of a stand-in. They can be combined; the default is none.
 
-    `quota` is in calls a second, 0 lets none through; `counting` tells how (see `Quota`). Of `hang`,
-    `drop`, `error`, `nonsense`, `cut` and `unprocessed`, each the share of calls (0 to 1) that it
-    befalls, a call meets at most one, so together they are at most 1. `delay` is the least and the
-    most seconds by which a call is held up.
+    `quota` is in calls per second, where 0 refuses all calls; `counting` is described at `Quota`. The
+    others are shares of calls (0 to 1). A call gets at most one of `hang`, `drop`, `error`, `nonsense`,
+    `cut` and `unprocessed`, so their sum is at most 1. `delay` is the minimum and the maximum delay in
+    seconds.
     """
 
     quota: int | None = None
     counting: Counting = "sliding"
     hang: float = 0.0
-    """Accepted, but not answered until `StandIn.let_go`; the service never hears of it."""
+    """The call gets no response until `StandIn.let_go`, and is not passed to the service."""
     drop: float = 0.0
-    """The connection ends before the service hears of the call."""
+    """The connection is closed before the call is passed to the service."""
     error: float = 0.0
-    """InternalServerError, 500; half of the time after the service has done the work."""
+    """InternalServerError, 500; in half of the cases after the service has done the work."""
     nonsense: float = 0.0
-    """An answer that is no JSON, half of one, or of another shape; the service has done the work."""
+    """A malformed response: not JSON, truncated, or of another shape; the service has done the work."""
     cut: float = 0.0
-    """The connection ends in the middle of the answer; the service has done the work."""
+    """The connection is closed in the middle of the response; the service has done the work."""
     unprocessed: float = 0.0
-    """BatchWriteItem does a part and hands back the rest; other operations are spared."""
+    """BatchWriteItem writes a part and returns the rest; other operations are not affected."""
     delay: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What befalls one call: the name of a fault or "", the seconds to wait, a die for details."""
+    """The fault of one call ("" for none), its delay in seconds, and a random generator for details."""
 
     fault: str
     delay: float
@@ -53,7 +53,7 @@ class Fate:
 
 
 def decide(faults: Faults, seed: int, operation: str, subject: str, attempt: int) -> Fate:
-    """The fate of the `attempt`-th call (from 1) of this operation about this subject."""
+    """The fault of call number `attempt` (from 1) of this operation and subject."""
     die = Random(f"{seed} {operation} {subject} {attempt}")
     roll, delay = die.random(), die.uniform(*faults.delay)
     for name in ("hang", "drop", "error", "nonsense", "cut", "unprocessed"):
@@ -65,13 +65,13 @@ def decide(faults: Faults, seed: int, operation: str, subject: str, attempt: int
 
 
 class Quota:
-    """How many calls a second are let through; a call that is refused does not count.
+    """Limits calls per second; refused calls do not count.
 
-    sliding   at most the quota in any second, however it is laid: the strictest way of counting
+    sliding   at most the quota in any interval of one second: the strictest method
     clock     at most the quota in each second of the clock
-    bucket    each call takes a token, of which the quota comes every second; what is not used is
-              saved up, for a second at most; in the beginning there is none. So AWS counts where it
-              tells: [API Gateway Developer Guide, "Throttle requests"; EC2 API, "Request throttling"]
+    bucket    a token bucket: each call takes a token, and tokens are added at the rate of the quota, up
+              to those of one second; the bucket is empty at first. AWS documents this method: [API
+              Gateway Developer Guide, "Throttle requests"; EC2 API, "Request throttling"]
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Quota:
         self._filled: float | None = None
 
     def admits(self, limit: int, now: float, counting: Counting = "sliding") -> bool:
-        """Whether a call at `now` (seconds; they never go back) is let through."""
+        """Whether a call at `now` (seconds of a monotonic clock) is allowed."""
         if counting == "bucket":
             return self._takes_token(limit, now)
         since = now - 1 if counting == "sliding" else math.floor(now)

@@ -1,4 +1,4 @@
-"""What a stand-in saw: every call with its end, and the sums that tests and benchmarks ask for."""
+"""The calls to a stand-in with their outcomes, and statistics for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ THROTTLED = "throttled"
 
 @dataclass(frozen=True)
 class Call:
-    """One call. `at` is in seconds of the monotonic clock, `subject` what it was about.
+    """One call. `at` is in seconds of the monotonic clock, `subject` is usually the photo.
 
-    `outcome` is "answered" for the service's own answer (an error of its own too), "throttled", the
-    name of a fault (tests.standin.faults), or "unreachable" when the service did not answer.
+    `outcome` is "answered" for the service's own response (including its errors), "throttled", the name
+    of a fault (tests.standin.faults), or "unreachable" if the service did not respond.
     """
 
     at: float
@@ -24,7 +24,7 @@ class Call:
 
 @dataclass
 class Record:
-    """Calls in the order in which they were decided."""
+    """All calls, in order of arrival."""
 
     calls: list[Call] = field(default_factory=list)
 
@@ -32,15 +32,15 @@ class Record:
         return Counter(call.outcome for call in self.calls)
 
     def passed(self) -> list[Call]:
-        """The calls that the quota let through."""
+        """The calls that the quota allowed."""
         return [call for call in self.calls if call.outcome != THROTTLED]
 
     def per_subject(self) -> Counter[str]:
-        """How many calls were let through for each photo (key and version)."""
+        """The number of allowed calls for each photo (key and version)."""
         return Counter(call.subject for call in self.passed())
 
     def seconds(self) -> float:
-        """From the first call to the last one that was let through; 0 for fewer than two."""
+        """Seconds from the first call to the last allowed one; 0 if none was allowed."""
         passed = self.passed()
         return passed[-1].at - self.calls[0].at if passed else 0.0
 
@@ -49,7 +49,7 @@ class Record:
         return self.outcomes()[THROTTLED] / len(self.calls) if self.calls else 0.0
 
     def per_second(self) -> list[tuple[int, int]]:
-        """For each second since the first call: how many were let through, how many throttled."""
+        """For each second since the first call: the numbers of allowed and of throttled calls."""
         if not self.calls:
             return []
         first = self.calls[0].at

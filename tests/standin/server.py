@@ -1,15 +1,15 @@
-"""A small server that stands between the function and a service, and fails on demand.
+"""A small proxy server between the function and a service that injects faults.
 
     with StandIn(target="http://127.0.0.1:4566", seed=7) as dynamodb:
         dynamodb.faults = Faults(error=0.05, unprocessed=0.2)     # at any time
         …AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url…
         print(dynamodb.record.outcomes())
 
-With a target it passes calls on, header for header, so that credentials stay what they are; without
-one it answers DetectLabels itself, after `latency` seconds, with labels that depend on the photo's
-key and version alone. To the function it is the service: nothing in the product knows of it. It
-listens on 127.0.0.1, on a free port, with an event loop on a thread of its own; connections are kept
-alive on both sides. What goes wrong is tests.standin.faults; the bytes are tests.standin.wire.
+With a target, it forwards calls with unchanged headers, so that signatures stay valid. Without a
+target, it answers DetectLabels itself, after `latency` seconds, with labels that depend only on the
+photo's key and version. The function needs no changes to use it. It listens on a free port of
+127.0.0.1 and runs an event loop in its own thread; connections are kept alive on both sides. See also
+tests.standin.faults and tests.standin.wire (HTTP messages).
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from tests.standin.record import THROTTLED, Call, Record
 from tests.standin.wire import Message
 
 LABELS = 10
-"""How many labels a photo gets from a stand-in without a target."""
+"""The number of labels of each photo, without a target."""
 
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _GONE = (OSError, asyncio.IncompleteReadError)
 
 
 class StandIn:
-    """A context manager; `faults` may be set at any time, `record` read at any time."""
+    """A context manager. `faults` can be set and `record` read at any time."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class StandIn:
         self._loop.close()
 
     def let_go(self) -> None:
-        """End the connections of all calls that hang."""
+        """Close the connections of all hanging calls."""
 
         def release() -> None:
             self._released.set()
@@ -116,7 +116,7 @@ class StandIn:
             await _end(writer)
 
     async def _reply(self, request: Message) -> tuple[Message | None, bool]:
-        """What the caller gets, if anything, and whether the connection goes on after it."""
+        """The response, if any, and whether the connection stays open."""
         about = request.operation, request.subject
         self._attempts[about] += 1
         now, faults, calls = time.monotonic(), self.faults, self.record.calls
@@ -135,7 +135,7 @@ class StandIn:
         if fate.fault == "error" and fate.die.random() < 0.5:
             return wire.internal_error(request), True
         try:
-            done = await self._serve_part(request, fate)
+            done = await self._forward_part(request, fate)
         except _GONE:
             calls[number] = Call(now, *about, "unreachable")
             return None, False
@@ -147,30 +147,30 @@ class StandIn:
             return Message(done.head, done.body[: len(done.body) // 2]), False
         return done, True
 
-    async def _serve_part(self, request: Message, fate: Fate) -> Message:
-        """The service's answer; a part of a batch is kept back if that is its fate."""
+    async def _forward_part(self, request: Message, fate: Fate) -> Message:
+        """The service's response. For `unprocessed`, only a part of the batch is forwarded."""
         if fate.fault != "unprocessed":
-            return await self._ask(request)
+            return await self._forward(request)
         (table, items), *others = json.loads(request.body)["RequestItems"].items()
         if others or len(items) < 2:
-            return await self._ask(request)
+            return await self._forward(request)
         count = fate.die.randrange(1, len(items))
         part = json.dumps({"RequestItems": {table: items[:count]}}).encode()
-        answer = await self._ask(request.with_body(part))
-        told = json.loads(answer.body or b"{}")
-        if "UnprocessedItems" not in told:
-            return answer  # the service refused
-        left = told["UnprocessedItems"]
-        left[table] = left.get(table, []) + items[count:]
-        return answer.with_body(json.dumps(told).encode())
+        answer = await self._forward(request.with_body(part))
+        parsed = json.loads(answer.body or b"{}")
+        if "UnprocessedItems" not in parsed:
+            return answer  # an error
+        rest = parsed["UnprocessedItems"]
+        rest[table] = rest.get(table, []) + items[count:]
+        return answer.with_body(json.dumps(parsed).encode())
 
-    async def _ask(self, request: Message) -> Message:
+    async def _forward(self, request: Message) -> Message:
         if self._target is None:
             await asyncio.sleep(self._latency)
             return wire.answer(200, json.dumps(labels_of(request.subject)).encode())
         while self._idle:
             connection = self._idle.pop()
-            # A kept connection may have been ended by the service in the meantime; a new one tells.
+            # The service may have closed an idle connection; then use a new one.
             with contextlib.suppress(*_GONE):
                 return await self._exchange(connection, request)
         return await self._exchange(await self._connect(), request)
@@ -196,7 +196,7 @@ class StandIn:
 
 
 def labels_of(subject: str) -> dict[str, Any]:
-    """DetectLabels's answer about a photo: as of the real service in form, by chance in content."""
+    """A DetectLabels response in the format of the real service, with random labels."""
     die = Random(subject)
     confidences = sorted((die.uniform(55, 100) for _ in range(LABELS)), reverse=True)
     numbers = die.sample(range(1000), LABELS)

@@ -27,20 +27,20 @@ _THROTTLED = {
 }
 _NAMESPACES = {"dynamodb": "com.amazonaws.dynamodb.v20120810#", "sqs": "com.amazonaws.sqs#"}
 _REASONS = {200: "OK", 400: "Bad Request", 500: "Internal Server Error", 503: "Slow Down"}
-_NO_ANSWER_OF_ANY_SERVICE = json.dumps(
+_WRONG_SHAPE = json.dumps(
     {name: [7] for name in ("Labels", "Item", "Items", "Attributes", "UnprocessedItems", "Count")}
 )
 
 
 @dataclass(frozen=True)
 class Message:
-    """A request or an answer: its first line and headers as they came, and its body."""
+    """A request or a response: its first line and headers as received, and its body."""
 
     head: bytes
     body: bytes
 
     def header(self, name: str) -> str:
-        """A header's value, "" when there is none."""
+        """A header's value, "" if it is missing."""
         found = re.search(rb"(?im)^" + name.encode() + rb":[ \t]*(.*?)[ \t]*\r?$", self.head)
         return found[1].decode("latin-1") if found else ""
 
@@ -58,7 +58,7 @@ class Message:
 
     @cached_property
     def operation(self) -> str:
-        """`DetectLabels`, `PutItem`…; an S3 request's method."""
+        """`DetectLabels`, `PutItem`…; for S3, the HTTP method."""
         return self.header("x-amz-target").rpartition(".")[2] or self.method
 
     @property
@@ -69,7 +69,7 @@ class Message:
 
     @cached_property
     def subject(self) -> str:
-        """What the call is about: `key` or `key@version` of a photo, a path, or the body's hash."""
+        """The subject: `key` or `key@version` of a photo, a path, or the body's hash."""
         if self.service == "s3":
             return self.head.split(b" ", 2)[1].decode("latin-1")
         try:
@@ -86,7 +86,7 @@ class Message:
         return _image(value) or hashlib.sha256(self.body).hexdigest()
 
     def with_body(self, body: bytes) -> Message:
-        """The same message with another body; a checksum of the old one is left out."""
+        """The message with another body, without the checksum of the old one."""
         head = re.sub(rb"(?im)^x-amz-crc32:.*?\r\n", b"", self.head)
         length = b"\r\nContent-Length: %d\r\n" % len(body)
         return Message(re.sub(rb"(?i)\r\ncontent-length:.*?\r\n", length, head), body)
@@ -105,14 +105,14 @@ def _image(value: Any) -> str | None:
 
 
 async def read_request(reader: StreamReader) -> Message:
-    """The next request. Raises IncompleteReadError at the connection's end."""
+    """The next request. Raises IncompleteReadError at the end of the connection."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = Message(head, b"").header("content-length")
     return Message(head, await reader.readexactly(int(length or 0)))
 
 
 async def read_answer(reader: StreamReader, method: str) -> Message:
-    """A service's answer to a request with this method."""
+    """A service's response to a request with this method."""
     head = await reader.readuntil(b"\r\n\r\n")
     message = Message(head, b"")
     status = int(head.split(b" ", 2)[1])
@@ -129,7 +129,7 @@ async def read_answer(reader: StreamReader, method: str) -> Message:
 
 
 def answer(status: int, body: bytes, kind: str = "application/x-amz-json-1.1") -> Message:
-    """An answer made here."""
+    """A response created by the stand-in."""
     head = (
         f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\n"
         f"Content-Length: {len(body)}\r\nx-amzn-RequestId: {uuid.uuid4()}\r\n\r\n"
@@ -138,7 +138,7 @@ def answer(status: int, body: bytes, kind: str = "application/x-amz-json-1.1") -
 
 
 def throttled(request: Message, die: Random) -> Message:
-    """What the service says to a call over its quota: it has two names for it, by chance."""
+    """The service's error for a call over its quota: one of two codes, chosen at random."""
     text = "Rate exceeded" if request.service == "rekognition" else "The rate was exceeded."
     return _error(request, die.choice(_THROTTLED[request.service]), text, 400)
 
@@ -158,6 +158,6 @@ def _error(request: Message, code: str, text: str, status: int) -> Message:
 
 
 def nonsense(fate: Fate) -> Message:
-    """Status 200 with what is no answer: a web page, half an answer, or one of another shape."""
-    bodies = ("<html>It works!</html>", '{"Labels": [{"Name": "Per', _NO_ANSWER_OF_ANY_SERVICE)
+    """A malformed response with status 200: a web page, a truncated one, or one of another shape."""
+    bodies = ("<html>It works!</html>", '{"Labels": [{"Name": "Per', _WRONG_SHAPE)
     return answer(200, fate.die.choice(bodies).encode())

@@ -1,4 +1,4 @@
-"""What the recogniser's tests need around it: pictures, toy models, a server, a fake emulator."""
+"""Helpers for the recogniser's tests: pictures, toy models, a server, a fake emulator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from labelctl.local.credentials import Credentials
 from labelctl.local.emulator import admission
 from labelctl.local.rekognition.emulator_client import Decision
 from labelctl.local.rekognition.pool import Pool
-from labelctl.local.rekognition.recogniser import Recogniser, Sight, model_version
+from labelctl.local.rekognition.recogniser import Detection, Recogniser, model_version
 from labelctl.local.rekognition.server import RecogniserServer
 
 IMGSZ = 64
@@ -34,7 +34,7 @@ ROOT = Credentials("LCTLROOT", "the secret of the data folder")
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """What a recogniser in a process of its own needs to know."""
+    """The environment variables of a recogniser that runs in its own process."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": ROOT.access_key_id,
@@ -43,12 +43,12 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 def allow(*_: object) -> Decision:
-    """The word of a gateway that lets everybody do everything."""
+    """The decision of a gateway that allows everything."""
     return Decision("arn:aws:iam::000000000000:root")
 
 
 def photo(name: str) -> bytes:
-    """One of the photographs that scikit-image brings along."""
+    """A photograph that is included in scikit-image."""
     package = find_spec("skimage")
     assert package
     assert package.origin
@@ -66,7 +66,7 @@ def plain(color: str, size: tuple[int, int] = (400, 200)) -> bytes:
 
 
 def endless_jpeg(scans: int = 5000, side: int = 3000) -> bytes:
-    """A small progressive JPEG that repeats its last scan: each costs its decoder a full pass."""
+    """A small progressive JPEG that repeats its last scan; each takes a full pass to decode."""
     picture = encode(Image.new("RGB", (side, side), "red"), "JPEG", progressive=True)
     start = picture.rindex(b"\xff\xda")
     return picture[:start] + (scans + 1) * picture[start:-2] + picture[-2:]
@@ -74,7 +74,7 @@ def endless_jpeg(scans: int = 5000, side: int = 3000) -> bytes:
 
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[str]:
-    """The server's address, while it runs in a thread."""
+    """Run the server in a thread during the block; yields its URL."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -99,13 +99,13 @@ def client_of(url: str, access_key: str = "test", **config: Any) -> Any:
 def soon(condition: Callable[[], Any], seconds: float = 30) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not become true"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.01)
     return value
 
 
 class InProcess:
-    """A pool without worker processes or limits: it looks at one picture after another itself."""
+    """A pool without worker processes or limits, which analyses one picture at a time itself."""
 
     def __init__(self, model: Path | None = None) -> None:
         self.version = model_version(model)
@@ -115,16 +115,16 @@ class InProcess:
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def look(
+    def detect(
         self, data: bytes, max_colors: int | None = None, wanted: Callable[[], bool] = lambda: True
-    ) -> Sight:
+    ) -> Detection:
         with self._lock:
-            return self._recogniser.look(data, max_colors)
+            return self._recogniser.detect(data, max_colors)
 
 
 @contextmanager
 def workers(model: Path | None = None, **options: Any) -> Iterator[Pool]:
-    """A pool of worker processes, which are ended afterwards."""
+    """A pool of worker processes that end with the block."""
     pool = Pool(model, **options)
     try:
         yield pool
@@ -134,7 +134,7 @@ def workers(model: Path | None = None, **options: Any) -> Iterator[Pool]:
 
 @contextmanager
 def rekognition(pool: Any, *, fetch: Any, authorize: Any, **client: Any) -> Iterator[Any]:
-    """A boto3 client of a server that runs with these doors to the cloud."""
+    """A boto3 client of a server with this pool and these functions."""
     server = RecogniserServer(0, pool, root=ROOT, fetch=fetch, authorize=authorize)
     with serving(server) as url:
         made = client_of(url, **client)
@@ -143,10 +143,10 @@ def rekognition(pool: Any, *, fetch: Any, authorize: Any, **client: Any) -> Iter
 
 
 class FakeEmulator(ThreadingHTTPServer):
-    """An emulator as the recogniser sees it: objects in S3, and the gateway's word on IAM.
+    """A fake of what the recogniser uses: objects in S3, and the gateway's decisions on IAM.
 
-    `allowed` holds (access key, action, resource); None is an emulator without our gateway, and
-    an exception one whose gateway fails. Nobody's signature is checked.
+    `allowed` contains (access key, action, resource). None means an emulator without the gateway, an
+    exception one whose gateway fails. Signatures are not checked.
     """
 
     daemon_threads = True
@@ -202,11 +202,11 @@ class _EmulatorHandler(BaseHTTPRequestHandler):
 def write_model(
     path: Path, names: Any, kind: str, metadata: Mapping[str, str] | None = None
 ) -> Path:
-    """A toy model that looks: a class's score is the mean of red, green or blue over the input.
+    """Write a toy model: the score of a class is the mean of red, green or blue over the input.
 
-    `kind` is "classify"; or "detect", which answers `[1, 4 + 3, 2]` with the same box twice, or
-    "end to end", which answers `[1, 2, 6]`. The box is the middle of the input, half of each side.
-    `metadata` replaces what the file says of itself; an empty text leaves an entry out.
+    `kind` is "classify"; "detect", which returns `[1, 4 + 3, 2]` with the same box twice; or "end to
+    end", which returns `[1, 2, 6]`. The box is the middle of the input, half of each side. `metadata`
+    overrides entries of the file's metadata; an empty string omits one.
     """
     box = [IMGSZ / 4, IMGSZ / 4, 3 * IMGSZ / 4, 3 * IMGSZ / 4]
     nodes = [helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0)]
@@ -247,8 +247,8 @@ def write_model(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     task = "classify" if kind == "classify" else "detect"
-    said = {"names": repr(names), "task": task, "imgsz": repr([IMGSZ, IMGSZ])}
-    said |= metadata or {}
-    helper.set_model_props(model, {key: value for key, value in said.items() if value})
+    properties = {"names": repr(names), "task": task, "imgsz": repr([IMGSZ, IMGSZ])}
+    properties |= metadata or {}
+    helper.set_model_props(model, {key: value for key, value in properties.items() if value})
     onnx.save(model, path)
     return path

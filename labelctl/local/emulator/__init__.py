@@ -1,16 +1,16 @@
-"""What runs in the emulator's process: it lets requests in, answers them, and holds answers back.
+"""The code that runs in the emulator's process.
 
-gateway.py         lets requests in and holds answers back until what they report is saved
-admission.py       who is refused whatever they sign, and what a request may change
-signature.py       Signature Version 4, checked with botocore's signers
-iam.py             secrets and rights of access keys, asked of the emulator
+gateway.py         authenticates requests, and delays responses until changes are saved
+admission.py       refuses requests from web pages, and classifies what a request may change
+signature.py       checks Signature Version 4 with botocore's signers
+iam.py             secrets and permissions of access keys, looked up in the emulator
 callbacks.py       CloudFormation's unsigned callbacks
-refusals.py        why a request was refused, in the words of each service
-error_answers.py   errors in the protocol of each service
-asgi.py            HTTP, as ASGI has it
-connections.py     how many connections are held, and for how long
-patches.py         where the emulator differs from AWS, with cloudwatch.py and workers.py
-hooks.py           what changes without a request
+refusals.py        error codes and messages for refused requests, by service
+error_answers.py   error responses in the protocol of each service
+asgi.py            HTTP over ASGI: request heads, bodies, responses
+connections.py     limits on open connections and on slow requests
+patches.py         fixes for differences from AWS, with cloudwatch.py and workers.py
+hooks.py           hooks for changes that happen without a request
 
-It must not know labelctl's pipeline or commands.
+It must not depend on labelctl's pipeline or commands.
 """

@@ -1,4 +1,4 @@
-"""The gateway's HTTP, as ASGI has it: heads of requests, whole bodies, answers."""
+"""HTTP over ASGI: request heads, complete bodies, responses."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class IncompleteBodyError(Exception):
-    """The client hung up before the end of its body, or the body is larger than it may be."""
+    """The client disconnected before the end of the body, or the body exceeds its limit."""
 
 
-class RoomError(Exception):
-    """Too many large bodies are being read."""
+class BudgetError(Exception):
+    """Large bodies use all of the memory that they may take."""
 
 
 def head(scope: Message) -> Request:
-    """The head of a request. Values of a header that was sent several times are joined by commas."""
+    """The head of a request. The values of a repeated header are joined by commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
@@ -35,7 +35,7 @@ def head(scope: Message) -> Request:
 
 
 async def read(receive: Receive, limit: int | None = None) -> bytes:
-    """The whole body, of `limit` bytes at most. Raises IncompleteBodyError."""
+    """The whole body, at most `limit` bytes. Raises IncompleteBodyError."""
     parts, size = [], 0
     while True:
         message = await receive()
@@ -49,20 +49,20 @@ async def read(receive: Receive, limit: int | None = None) -> bytes:
             return b"".join(parts)
 
 
-class Room:
-    """Bounds what the bodies that are read at the same time take of the memory, in bytes.
+class BodyBudget:
+    """Limits the memory of bodies that are read at the same time to `total` bytes.
 
-    The first `free` bytes of each are not counted: small requests go on when the room is full. Each
-    has to be complete within `seconds`.
+    The first `free` bytes of each body are not counted, so that small requests still succeed when the
+    budget is used up. Each body must be complete within `seconds`.
     """
 
     def __init__(self, total: int, free: int, seconds: float) -> None:
-        self.total, self.free, self.seconds, self.taken = total, free, seconds, 0
+        self.total, self.free, self.seconds, self.used = total, free, seconds, 0
 
     async def read(self, receive: Receive, limit: int) -> bytes:
-        """The whole body, as `read` does. Raises RoomError when there is no room for it.
+        """The whole body, as `read` returns it.
 
-        A body that takes too long counts as incomplete.
+        Raises BudgetError if it exceeds the budget, IncompleteBodyError if it takes too long.
         """
         size = counted = 0
 
@@ -71,10 +71,10 @@ class Room:
             message = await receive()
             size += len(message.get("body", b""))
             more = max(0, size - self.free) - counted
-            if self.taken + more > self.total:
-                raise RoomError
+            if self.used + more > self.total:
+                raise BudgetError
             counted += more
-            self.taken += more
+            self.used += more
             return message
 
         try:
@@ -83,26 +83,26 @@ class Room:
         except TimeoutError:
             raise IncompleteBodyError from None
         finally:
-            self.taken -= counted
+            self.used -= counted
 
 
 def received(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that delivers the body that was read already, and then what comes after it."""
+    """A `receive` that returns the `body` that was already read, and then further messages."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         return waiting.pop() if waiting else await receive()
 
-    return again
+    return receive_again
 
 
 async def reply(send: Send, status: int, value: object) -> None:
-    """Answer with JSON."""
+    """Send a JSON response."""
     await _send(send, status, "application/json", json.dumps(value).encode())
 
 
 async def reply_error(send: Send, status: int, request: Request, code: str, message: str) -> None:
-    """Answer with an error, as the service that the request is meant for writes it."""
+    """Send an error in the protocol of the service that the request is for."""
     kind, body = error_answers.write(request, code, message)
     await _send(send, status, kind, b"" if request.method == "HEAD" else body)
 

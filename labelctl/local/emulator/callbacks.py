@@ -1,20 +1,20 @@
-"""CloudFormation's callbacks: unsigned requests that nothing but the secret in their URL lets in.
+"""CloudFormation's callbacks: unsigned requests that are authorised by a secret in their URL.
 
-A custom resource's function and a wait condition's signaller get such a URL from CloudFormation, as
-they get a presigned one on AWS. Anybody can send a request to the path, so the secret is looked up
-before any of the body is read.
+CloudFormation gives such a URL to the function of a custom resource and to the sender of a wait
+condition's signal; on AWS it is a presigned URL. Any program can send requests to the path, so the
+secret is checked before the body is read.
 """
 
 from __future__ import annotations
 
 from labelctl.local.emulator.admission import RESPONSE, SIGNAL
 
-LARGEST = 64 * 1024
-"""Bytes of a callback's body; CloudFormation itself takes 4,096. [Custom resource response objects]"""
+MAX_BODY = 64 * 1024
+"""Maximum bytes of a body. CloudFormation itself accepts 4,096. [Custom resource response objects]"""
 
 
 def is_awaited(path: str) -> bool:
-    """Whether CloudFormation has made the URL with this path, and waits for a call of it."""
+    """Whether CloudFormation has issued the URL with this path and is waiting for the call."""
     from ministack.services.cloudformation import custom_resource, wait_conditions
 
     if path.startswith(RESPONSE):

@@ -1,10 +1,10 @@
-"""CloudWatch's numbers of the queues, and alarms on them: the emulator has the service without either.
+"""CloudWatch metrics of the SQS queues, and alarms on them, which the emulator lacks.
 
-The numbers are made when somebody asks CloudWatch for anything, and are gone when it has answered:
-the emulator does nothing for them in between, and there is nothing to save. So each is of this very
-moment, where AWS would tell one a minute. Alarms are judged then, too, each by its own dimensions and
-period by period, as AWS does; the emulator itself throws together all metrics of a name. These are
-private workings of ministack (pinned exactly), like all of `corrections`.
+The metrics are computed for each request to CloudWatch and discarded afterwards, so nothing runs in
+between and nothing has to be saved. Each has a single current data point; AWS has one per minute.
+Alarms are evaluated at the same time, each for its own dimensions and period by period, as on AWS; the
+emulator would combine all metrics of the same name. This replaces private functions of ministack
+(pinned exactly), like patches.py.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 NAMESPACE = "AWS/SQS"
 
-_POISON = 3
-"""Messages received so often count no longer for the age of the oldest. [SQS, Available CloudWatch
-metrics]"""
+_POISON_RECEIVES = 3
+"""A message received this many times no longer counts for the age of the oldest message. [SQS,
+Available CloudWatch metrics]"""
 
 _STATISTICS = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -31,39 +31,41 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 def publish() -> None:
-    """Have CloudWatch know the queues' numbers whenever it is asked, and judge alarms by them."""
+    """Add the metrics to every request to CloudWatch, and evaluate alarms with them."""
     from ministack.services import cloudwatch
 
-    handle, judged = cloudwatch.handle_request, cloudwatch._evaluate_alarm
+    handle, evaluate_other = cloudwatch.handle_request, cloudwatch._evaluate_alarm
 
     async def answer(*request: Any) -> Any:
-        with _numbers(cloudwatch):
+        with _with_metrics(cloudwatch):
             cloudwatch._evaluate_all_alarms()
             return await handle(*request)
 
-    def judge(alarm: dict[str, Any]) -> None:
+    def evaluate(alarm: dict[str, Any]) -> None:
         if alarm.get("Statistic") in _STATISTICS and alarm["ComparisonOperator"] in _COMPARISONS:
-            _judge(cloudwatch, alarm, time.time())
+            _evaluate(cloudwatch, alarm, time.time())
         else:
-            judged(alarm)
+            evaluate_other(alarm)
 
     cloudwatch.handle_request = answer
-    cloudwatch._evaluate_alarm = judge
+    cloudwatch._evaluate_alarm = evaluate
 
 
 @contextmanager
-def _numbers(cloudwatch: Any) -> Iterator[None]:
-    """While it lasts, the metrics of all queues of the caller's account and region are there.
+def _with_metrics(cloudwatch: Any) -> Iterator[None]:
+    """Store the metrics of all queues of the caller's account and region during the block.
 
-    The handlers within never wait for anything, so nobody else comes to see them.
+    The handlers in the block never yield to other requests, so no other request sees the metrics.
     """
     from ministack.services import sqs
 
     now = time.time()
     keys = []
     with sqs._queues_lock:
-        told = {url.rpartition("/")[2]: numbers(queue, now) for url, queue in sqs._queues.items()}
-    for name, values in told.items():
+        by_queue = {
+            url.rpartition("/")[2]: metrics(queue, now) for url, queue in sqs._queues.items()
+        }
+    for name, values in by_queue.items():
         dimensions = {"QueueName": name}
         for metric, (value, unit) in values.items():
             key = (NAMESPACE, metric, cloudwatch._dims_key(dimensions))
@@ -77,9 +79,10 @@ def _numbers(cloudwatch: Any) -> Iterator[None]:
             cloudwatch._metrics.pop(key, None)
 
 
-def numbers(queue: dict[str, Any], now: float) -> dict[str, tuple[float, str]]:
-    """What SQS tells CloudWatch of a queue, with the units. The age of the oldest message, in
-    seconds, is 0 where none counts.
+def metrics(queue: dict[str, Any], now: float) -> dict[str, tuple[float, str]]:
+    """The metrics of a queue, by name, each a value with its unit.
+
+    The age of the oldest message is 0 if no message counts.
     """
     visible = delayed = in_flight = 0
     oldest = now
@@ -90,7 +93,7 @@ def numbers(queue: dict[str, Any], now: float) -> dict[str, tuple[float, str]]:
             in_flight += 1
         else:
             delayed += 1
-        if message["receive_count"] < _POISON:
+        if message["receive_count"] < _POISON_RECEIVES:
             oldest = min(oldest, message.get("enqueued_at", message.get("sent_at", now)))
     return {
         "ApproximateAgeOfOldestMessage": (float(int(now - oldest)), "Seconds"),
@@ -100,8 +103,8 @@ def numbers(queue: dict[str, Any], now: float) -> dict[str, tuple[float, str]]:
     }
 
 
-def _judge(cloudwatch: Any, alarm: dict[str, Any], now: float) -> None:
-    """Put the alarm into the state that its metric's last periods call for."""
+def _evaluate(cloudwatch: Any, alarm: dict[str, Any], now: float) -> None:
+    """Set the alarm's state from the last periods of its metric."""
     state, reason = _state(cloudwatch, alarm, now)
     before = alarm["StateValue"]
     if state == before:

@@ -1,14 +1,15 @@
-"""How many connections the gateway holds open, and how long it waits for half a request.
+"""Limits the gateway's open connections, and the time that it waits for the rest of a request.
 
-A process may hold few files and connections open (256 on macOS), and clients keep theirs for later.
-Without a bound, the emulator could at some point neither accept a request nor open a file, for good.
-So an idle connection is closed for a new one, as servers do: clients open another when they need it.
-While none is idle, a few new ones wait; the rest hear what S3 says then, and clients try again later.
+A process may only have a limited number of open files and connections (256 on macOS), and clients keep
+idle connections open. Without a limit, the emulator could reach a point where it can neither accept
+requests nor open files. So when the limit is reached, an idle connection is closed for each new one, as
+is usual: clients reconnect when they need to. If none is idle, a few new connections wait; the others
+get S3's SlowDown error, and clients retry.
 
-Only HTTP/1.1 is spoken, as AWS does without TLS: one HTTP/2 connection could carry a hundred requests.
+Only HTTP/1.1 is supported, as on AWS without TLS: one HTTP/2 connection could carry a hundred requests.
 
-`install` replaces hypercorn's class of a connection, and its change of protocol, which are private
-workings of hypercorn 0.18.
+`install` replaces hypercorn's connection class and its protocol upgrade, which are private parts of
+hypercorn 0.18.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from labelctl.local.emulator import asgi
 from labelctl.local.emulator.asgi import App, Message, Receive, Send
 
 BACKLOG = 100
-"""How many connections hypercorn may accept at once, before any of them has been counted here."""
+"""The number of connections that hypercorn may accept before they are counted here."""
 
-_MOST = 1000
-_LEAST = 16
-_MOST_WAITING = 16
-_RESERVED = BACKLOG + _MOST_WAITING + 60  # the rest: the emulator's files and Lambda's pipes
+_MAX_CONNECTIONS = 1000
+_MIN_CONNECTIONS = 16
+_MAX_WAITING = 16
+_RESERVED_FILES = BACKLOG + _MAX_WAITING + 60  # 60: the emulator's files and Lambda's pipes
 _WAIT = 5.0  # seconds
-_PATIENCE = 20.0  # seconds without a byte of a body that has begun
+_BODY_TIMEOUT = 20.0  # seconds without data in the middle of a body
 
 _BUSY = b"HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Type: application/xml\r\n"
 _BUSY_BODY = (
@@ -42,11 +43,11 @@ _BUSY_BODY = (
 
 
 class Connection(TCPServer):  # type: ignore[misc]
-    """One connection to the gateway; all of them know of each other."""
+    """One connection to the gateway. All connections share the class attributes."""
 
-    most = _MOST
+    most = _MAX_CONNECTIONS
     _open: set[Connection] = set()  # noqa: RUF012
-    _idle: dict[Connection, None] = {}  # noqa: RUF012  (the longest idle first)
+    _idle: dict[Connection, None] = {}  # noqa: RUF012  (longest idle first)
     _waiting: deque[asyncio.Future[None]] = deque()  # noqa: RUF012
 
     async def run(self) -> None:
@@ -71,7 +72,7 @@ class Connection(TCPServer):  # type: ignore[misc]
         await super().protocol_send(event)
 
     async def _has_room(self) -> bool:
-        """Whether there is room for this one, after waiting for a while if need be."""
+        """Make room for this connection, waiting if necessary. False if there is no room in time."""
         try:
             async with asyncio.timeout(_WAIT):
                 while len(self._open) >= self.most:
@@ -79,7 +80,7 @@ class Connection(TCPServer):  # type: ignore[misc]
                         oldest = next(iter(self._idle))
                         oldest._forget()
                         await oldest._initiate_server_close()
-                    elif len(self._waiting) < _MOST_WAITING:
+                    elif len(self._waiting) < _MAX_WAITING:
                         turn: asyncio.Future[None] = self.loop.create_future()
                         self._waiting.append(turn)
                         await turn
@@ -97,32 +98,33 @@ class Connection(TCPServer):  # type: ignore[misc]
     def _wake(self) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
-            if not turn.done():  # it has waited too long
+            if not turn.done():  # it has not timed out
                 turn.set_result(None)
                 return
 
 
 def install() -> None:
-    """Bound the connections of this process by the files that it may open, and their protocol."""
+    """Limit this process's connections according to its limit of open files, and to HTTP/1.1."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files != resource.RLIM_INFINITY:
-        Connection.most = max(_LEAST, min(_MOST, files - _RESERVED))
+        Connection.most = max(_MIN_CONNECTIONS, min(_MAX_CONNECTIONS, files - _RESERVED_FILES))
     hypercorn_run.TCPServer = Connection
-    H11Protocol._check_protocol = _stay
+    H11Protocol._check_protocol = _ignore_upgrade
 
 
-async def _stay(_: H11Protocol, __: object) -> None:
-    """Change to no other protocol than HTTP/1.1; a server may ignore `Upgrade`. [RFC 9110, 7.8]"""
+async def _ignore_upgrade(_: H11Protocol, __: object) -> None:
+    """Stay with HTTP/1.1; a server may ignore `Upgrade`. [RFC 9110, 7.8]"""
 
 
 class SlowRequestError(Exception):
-    """The rest of a request's body did not come."""
+    """The rest of a request's body did not arrive in time."""
 
 
-def in_time(app: App, patience: float = _PATIENCE) -> App:
-    """The ASGI application with a limit to how long it waits for the next piece of a body.
+def with_body_timeout(app: App, timeout: float = _BODY_TIMEOUT) -> App:
+    """Wrap the ASGI application to limit the wait for the next part of a body to `timeout` seconds.
 
-    What comes too late is answered as S3 does, and its connection closed. [S3 API, Error responses]
+    On a timeout, the response is S3's RequestTimeout, and the connection is closed. [S3 API, Error
+    responses]
     """
 
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
@@ -131,10 +133,10 @@ def in_time(app: App, patience: float = _PATIENCE) -> App:
             return
         complete = started = False
 
-        async def receive_in_time() -> Message:
+        async def receive_with_timeout() -> Message:
             nonlocal complete
             try:
-                async with asyncio.timeout(None if complete else patience):
+                async with asyncio.timeout(None if complete else timeout):
                     message = await receive()
             except TimeoutError:
                 raise SlowRequestError from None
@@ -147,7 +149,7 @@ def in_time(app: App, patience: float = _PATIENCE) -> App:
             await send(message)
 
         try:
-            await app(scope, receive_in_time, send_noting)
+            await app(scope, receive_with_timeout, send_noting)
         except SlowRequestError:
             if not started:
                 await _reply_too_slow(scope, send)

@@ -1,7 +1,7 @@
-"""The gateway's own errors, each in the form that the caller's protocol has for one.
+"""The gateway's own errors, in the protocol of the service that was called.
 
-A client cannot read an error in another protocol's form: it fails with a parser's words instead of
-ours. [Smithy: awsJson1_0, awsJson1_1, restJson1, awsQuery, restXml; S3 API, Error responses]
+A client cannot parse an error in another protocol and would show a parser's error instead of ours.
+[Smithy: awsJson1_0, awsJson1_1, restJson1, awsQuery, restXml; S3 API, Error responses]
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 class Protocol(enum.Enum):
     """How a service writes its errors."""
 
-    S3 = "XML of its own"
-    FORM = "XML, for services whose action is in a form: IAM, STS, SNS, CloudFormation"
+    S3 = "S3's own XML"
+    FORM = "XML, for services with form requests: IAM, STS, SNS, CloudFormation"
     JSON = "JSON, for all others"
 
 
 def protocol(request: Request) -> Protocol:
-    """The protocol of the service that the request is meant for."""
+    """The protocol of the service that the request is for."""
     service = admission.service(request)
     if "x-amz-target" in request.headers:
         return Protocol.JSON
@@ -37,23 +37,26 @@ def protocol(request: Request) -> Protocol:
 
 
 def write(request: Request, code: str, message: str) -> tuple[str, bytes]:
-    """The content type and the body of an error."""
-    known = protocol(request)
-    if known is Protocol.JSON:
+    """The content type and the body of an error response."""
+    kind = protocol(request)
+    if kind is Protocol.JSON:
         value = {"__type": code, "message": message}
         return "application/x-amz-json-1.0", json.dumps(value).encode()
     inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    number = f"<RequestId>{uuid4()}</RequestId>"
-    if known is Protocol.FORM:
-        return "text/xml", f"<ErrorResponse><Error>{inner}</Error>{number}</ErrorResponse>".encode()
-    return "application/xml", f"<Error>{inner}{number}</Error>".encode()
+    request_id = f"<RequestId>{uuid4()}</RequestId>"
+    if kind is Protocol.FORM:
+        return (
+            "text/xml",
+            f"<ErrorResponse><Error>{inner}</Error>{request_id}</ErrorResponse>".encode(),
+        )
+    return "application/xml", f"<Error>{inner}{request_id}</Error>".encode()
 
 
-def not_saved(problem: Exception) -> str:
-    """What to say of a change that could not be written to the disk."""
-    if isinstance(problem, OSError) and problem.errno in FULL:
+def not_saved(error: Exception) -> str:
+    """The message for a change that could not be saved."""
+    if isinstance(error, OSError) and error.errno in FULL:
         return (
             "The disk that holds the local cloud is full. Nothing that was confirmed is lost. "
-            "Make room on it, then run the same command again."
+            "Free some space, then run the same command again."
         )
-    return f"The local cloud could not save its state: {problem}"
+    return f"The local cloud could not save its state: {error}"

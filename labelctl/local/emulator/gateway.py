@@ -1,19 +1,19 @@
-"""The program of the local cloud's engine: ministack behind a gateway, in one process.
+"""The local cloud's engine: ministack behind a gateway, in one process.
 
-    python -m labelctl.local.emulator.gateway        (started by labelctl.local.engine, never by hand)
+    python -m labelctl.local.emulator.gateway        (started by labelctl.local.engine only)
 
-A request passes the guard and its signature is checked, before ministack answers it. An answer that
-tells a client of a change, or of rows and messages that changed just now, is held back until they are
-saved, so that killing this process at any moment loses nothing that was confirmed. A Lambda function's
-own writes are not held back: its message leaves the queue only after them, and the queue is saved
-before the tables. Two routes are the gateway's own:
+The gateway filters each request and checks its signature before ministack handles it. A response that
+confirms a change, or shows items or messages that have just changed, is delayed until the change is
+saved, so that killing this process at any moment loses nothing that was confirmed. Writes of a Lambda
+function are not delayed: it deletes its message after them, and queues are saved before tables. The
+gateway has two routes of its own:
 
-    GET  /_labelctl/health       proves to whoever knows the secret that this is their engine
-    POST /_labelctl/authorize    for the recogniser: is this request signed as it should be, and may
-                                 its signer do this? Signed by root.
+    GET  /_labelctl/health       a health check with mutual authentication
+    POST /_labelctl/authorize    checks, for the recogniser, the signature of a request and its signer's
+                                 permissions; must be signed by root
 
-IAM is always enforced (AUTH=true), as AWS does. All settings come from the environment that the
-engine made; state/current is what to start from, already found whole.
+IAM is always enforced (AUTH=true), as on AWS. All settings are environment variables set by
+labelctl.local.engine. The state is loaded from state/current, which the engine has already verified.
 """
 
 from __future__ import annotations
@@ -47,62 +47,63 @@ from labelctl.local.emulator.admission import Effect, Request
 from labelctl.local.emulator.asgi import App, Message, Receive, Send
 from labelctl.local.persistence.group_commit import Captured, GroupCommit
 from labelctl.local.persistence.journal import Journal
-from labelctl.local.persistence.snapshots import CURRENT, Generations
+from labelctl.local.persistence.snapshots import CURRENT, SnapshotStore
 from labelctl.local.persistence.state import Capture
 
 _HEALTH = "/_labelctl/health"
 _AUTHORIZE = "/_labelctl/authorize"
-_ROOM = 16 * 1024 * 1024  # bytes that objects leave free, so that the state can still be saved
+_RESERVED_SPACE = 16 * 1024 * 1024  # bytes of disk kept free of objects, so the state can be saved
 
-_LARGEST = 72 * 1024 * 1024
-"""Bytes of a body that is read before its signature is known to hold: a function's zip of 50 MB, in
-base64, is the largest. S3 signs the hash of a body, so an object is read afterwards, of any size."""
+_MAX_UNVERIFIED_BODY = 72 * 1024 * 1024
+"""Maximum bytes of a body that must be read before its signature can be checked. The largest is a
+function's zip of 50 MB in base64. S3 signs the hash of the body, so objects of any size are read after
+the check."""
 
-_UNCHECKED = 256 * 1024 * 1024
-"""Bytes of memory that all such bodies may take together. They need to name a key that exists, but
-that is no secret: presigned URLs do."""
+_MAX_UNVERIFIED_TOTAL = 256 * 1024 * 1024
+"""Maximum bytes of memory for all such bodies. Their requests must name an existing access key, but
+keys are not secret: presigned URLs contain them."""
 
-_SMALL = 1024 * 1024  # bytes of each that are not counted
-_IN_TIME = 60.0  # seconds for all of one: who sends a byte now and then holds a connection
+_UNCOUNTED_BYTES = 1024 * 1024  # of each body
+_BODY_TIMEOUT = 60.0  # seconds for the whole body, so that slow clients do not hold connections
 
 
 class Gateway:
     """The ASGI application around `inner` (ministack's)."""
 
-    def __init__(self, inner: App, generations: Generations, root: Credentials) -> None:
-        self.inner, self.generations, self.root = inner, generations, root
-        self.journal = Journal(generations.folder / "journal")
+    def __init__(self, inner: App, snapshots: SnapshotStore, root: Credentials) -> None:
+        self.inner, self.snapshots, self.root = inner, snapshots, root
+        self.journal = Journal(snapshots.folder / "journal")
         self._captured = Capture()
         self._oldest_journal = 0
         self._commit: GroupCommit | None = None
         self._changed_by_loading = False
-        self._arriving = 0  # bytes of the objects that are being stored
-        self._unchecked = asgi.Room(_UNCHECKED, _SMALL, _IN_TIME)
+        self._arriving = 0  # bytes of objects that are being stored
+        self._unverified = asgi.BodyBudget(_MAX_UNVERIFIED_TOTAL, _UNCOUNTED_BYTES, _BODY_TIMEOUT)
 
     def mark(self, *, rest: bool = False) -> None:
-        """Something changed without a request, or by one that nobody waits for."""
+        """Note a change without a request, or one whose response need not wait for it."""
         if self._commit:
             self._commit.mark(rest=rest)
-        else:  # while the state is loaded
+        else:  # the state is still being loaded
             self._changed_by_loading = True
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
+            await self._run_lifespan(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
-            with contextlib.suppress(asgi.IncompleteBodyError):  # nobody is there to be answered
+            with contextlib.suppress(asgi.IncompleteBodyError):  # the client has gone
                 await self._answer(scope, receive, send)
 
-    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Start saving when the emulator is up; save a last time before it goes down."""
+    async def _run_lifespan(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Start saving when the emulator is up, and save a last time before it shuts down."""
         saving: asyncio.Task[None] | None = None
 
         async def send_started(message: Message) -> None:
             nonlocal saving
-            # Not before: a state that failed to load must never be saved over the good one.
+            # Not earlier: if the state failed to load, the intact one must not be overwritten.
             if message["type"] == "lifespan.startup.complete":
                 self._commit = GroupCommit(self._capture, self._save)
                 saving = asyncio.create_task(self._commit.run())
@@ -113,7 +114,7 @@ class Gateway:
         async def receive_saved() -> Message:
             message = await receive()
             if message["type"] == "lifespan.shutdown" and self._commit and saving:
-                with contextlib.suppress(Exception):  # it is in the log; the older state stands
+                with contextlib.suppress(Exception):  # it is logged; the older snapshot stays
                     await self._commit.commit(rest=True)
                 saving.cancel()
             return message
@@ -121,15 +122,15 @@ class Gateway:
         await self.inner(scope, receive_saved, send_started)
 
     def _capture(self, everything: bool) -> Captured:
-        number = self.journal.rotate()  # before capturing: rather twice than not at all
+        number = self.journal.rotate()  # before the capture: better sent twice than lost
         return {**self._captured(everything), hooks.JOURNAL: b"%d" % number}
 
     def _save(self, captured: Captured) -> None:
-        self.generations.write(captured)
-        self.journal.forget(self._oldest_journal)  # of the generation that has just gone
+        self.snapshots.write(captured)
+        self.journal.forget(self._oldest_journal)  # files of a deleted snapshot
         self._oldest_journal = int(captured[hooks.JOURNAL])
         if "lambda.json" in captured:
-            self.generations.prune_blobs()
+            self.snapshots.prune_blobs()
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         request = asgi.head(scope)
@@ -147,10 +148,10 @@ class Gateway:
         self, request: Request, scope: Message, receive: Receive, send: Send
     ) -> None:
         if callbacks.is_awaited(request.path):
-            body = await asgi.read(receive, callbacks.LARGEST)
+            body = await asgi.read(receive, callbacks.MAX_BODY)
             await self._pass_on(request, scope, body, receive, send)
         else:
-            await asgi.reply(send, 403, {"message": "Nothing waits for this call."})
+            await asgi.reply(send, 403, {"message": "No stack is waiting for this call."})
 
     async def _answer_signed(
         self, request: Request, scope: Message, receive: Receive, send: Send
@@ -158,19 +159,21 @@ class Gateway:
         try:
             body = await self._authenticated(request, receive)
         except signature.RefusedError as error:
-            code, message = refusals.word(error.problem, request)
+            code, message = refusals.code_and_message(error.problem, request)
             await asgi.reply_error(send, refusals.STATUS, request, code, message)
-        except asgi.RoomError:
+        except asgi.BudgetError:
             message = "Too many large requests are arriving. Please try again."
             await asgi.reply_error(send, 503, request, "ServiceUnavailable", message)
         else:
             await self._pass_on(request, scope, body, receive, send)
 
     async def _authenticated(self, request: Request, receive: Receive) -> bytes:
-        """The body of a request whose signature holds. Raises signature.RefusedError."""
+        """The body of a request with a valid signature. Raises signature.RefusedError."""
         claim = signature.read(request)
         secret = iam.secret_of(claim, self.root)
-        body = await self._unchecked.read(receive, _LARGEST) if claim.needs_body else b""
+        body = (
+            await self._unverified.read(receive, _MAX_UNVERIFIED_BODY) if claim.needs_body else b""
+        )
         body_sha256 = hashlib.sha256(body).hexdigest()
         signature.check(request, claim, secret, body_sha256, datetime.now(UTC))
         if not claim.needs_body:
@@ -200,14 +203,14 @@ class Gateway:
     async def _store(
         self, request: Request, scope: Message, receive: Receive, send: Send, size: int
     ) -> None:
-        """Answer a request that stores an object, if the disk has room for it and for the state.
+        """Handle a request that stores an object, if the disk has room for it and for the state.
 
-        The emulator would not notice a full disk: the object would be gone after a restart.
+        The emulator ignores a full disk, and the object would be missing after a restart.
         """
-        free = shutil.disk_usage(self.generations.folder.parent).free
-        if free < _ROOM + self._arriving + size:
-            problem = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            await self._reply_not_saved(send, request, problem)
+        free = shutil.disk_usage(self.snapshots.folder.parent).free
+        if free < _RESERVED_SPACE + self._arriving + size:
+            error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await self._reply_not_saved(send, request, error)
             return
         self._arriving += size
         try:
@@ -216,8 +219,8 @@ class Gateway:
             self._arriving -= size
         self.mark()
 
-    async def _reply_not_saved(self, send: Send, request: Request, problem: Exception) -> None:
-        message = error_answers.not_saved(problem)
+    async def _reply_not_saved(self, send: Send, request: Request, error: Exception) -> None:
+        message = error_answers.not_saved(error)
         await asgi.reply_error(send, 500, request, "InternalFailure", message)
 
     async def _answer_when_saved(
@@ -226,20 +229,20 @@ class Gateway:
         commit = self._commit
         assert commit is not None
         rest = effect is Effect.REST
-        lost = False
+        failed = False
 
         async def send_saved(message: Message) -> None:
-            nonlocal lost
+            nonlocal failed
             if message["type"] == "http.response.start":
                 if message["status"] >= 400:
                     commit.mark(rest=rest)
                 elif effect is not Effect.SEEN or commit.unsaved:
                     try:
                         await commit.commit(rest=rest)
-                    except Exception as problem:
-                        lost = True
-                        await self._reply_not_saved(send, request, problem)
-            if not lost:
+                    except Exception as error:
+                        failed = True
+                        await self._reply_not_saved(send, request, error)
+            if not failed:
                 await send(message)
 
         await self.inner(scope, receive, send_saved)
@@ -247,19 +250,19 @@ class Gateway:
     async def _answer_health(self, request: Request, send: Send) -> None:
         proof = health.answer(self.root, health.ENGINE, request.query)
         if proof is None:
-            await asgi.reply(send, 403, {"message": "Only labelctl may ask."})
+            await asgi.reply(send, 403, {"message": "Only labelctl may call this."})
         else:
             await asgi.reply(send, 200, {"proof": proof})
 
     async def _authorize(self, request: Request, body: bytes, send: Send) -> None:
-        """Check a request that the recogniser received: its signature, and its signer's rights.
+        """Check the signature of a request to the recogniser and the permissions of its signer.
 
         Takes {"method", "path", "headers", "body_sha256", "needs": [[action, resource], …]} and
-        answers {"principal", "denied": the first action that is not allowed or null}, or
-        {"refused": {"code", "message"}}.
+        responds with {"principal", "denied": the first action that is not allowed, or null}, or
+        {"refused": {"code", "message"}} for an invalid signature.
         """
         if admission.access_key(request.headers) != self.root.access_key_id:
-            await asgi.reply(send, 403, {"message": "Only the recogniser may ask."})
+            await asgi.reply(send, 403, {"message": "Only the recogniser may call this."})
             return
         try:
             asked = json.loads(body)
@@ -268,14 +271,16 @@ class Gateway:
             body_sha256 = str(asked["body_sha256"])
             needs = [(str(action), str(resource)) for action, resource in asked["needs"]]
         except (ValueError, KeyError, TypeError, AttributeError):
-            await asgi.reply(send, 400, {"message": "Expected a request and what it needs."})
+            await asgi.reply(
+                send, 400, {"message": "Expected a request and the permissions it needs."}
+            )
             return
         try:
             claim = signature.read(signed)
             secret = iam.secret_of(claim, self.root)
             signature.check(signed, claim, secret, body_sha256, datetime.now(UTC))
         except signature.RefusedError as error:
-            code, message = refusals.word(error.problem, signed)
+            code, message = refusals.code_and_message(error.problem, signed)
             await asgi.reply(send, 200, {"refused": {"code": code, "message": message}})
             return
         principal, denied = "", None
@@ -288,13 +293,13 @@ class Gateway:
 
 
 def main() -> None:
-    """Serve until SIGTERM. The environment is the engine's (`labelctl.local.engine`)."""
+    """Serve until SIGTERM, with the environment set by labelctl.local.engine."""
     home = Path(os.environ["LABELCTL_ENGINE_HOME"])
     lock = (home / "engine.lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        sys.exit(f"another engine is using {home}")
+        sys.exit(f"Another engine is using {home}.")
 
     import ministack.app
     from hypercorn.asyncio import serve
@@ -303,21 +308,21 @@ def main() -> None:
     from labelctl.local.emulator import connections
 
     connections.install()
-    generations = Generations(home / "state")
+    snapshots = SnapshotStore(home / "state")
     root = credentials.load(home)
     if root is None:
-        sys.exit(f"no credentials in {home}")
-    gateway = Gateway(ministack.app.app, generations, root)
+        sys.exit(f"There are no credentials in {home}.")
+    gateway = Gateway(ministack.app.app, snapshots, root)
     patches.apply(root)
     notifications = hooks.Notifications(gateway.journal)
-    hooks.install(generations.folder / CURRENT, generations.blobs, notifications, gateway.mark)
+    hooks.install(snapshots.folder / CURRENT, snapshots.blobs, notifications, gateway.mark)
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = 75  # longer than botocore keeps an idle connection
-    config.graceful_timeout = 1  # seconds for requests under way at a stop
+    config.graceful_timeout = 1  # seconds for requests in progress at shutdown
     config.backlog = connections.BACKLOG
     config.loglevel = "WARNING"
-    asyncio.run(serve(connections.in_time(gateway), config))
+    asyncio.run(serve(connections.with_body_timeout(gateway), config))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Where the emulator's inner workings are joined: what changes behind its requests' backs.
+"""Hooks into the emulator for changes that happen without a request.
 
-ministack sends S3 notifications from threads, takes and deletes messages for Lambda from another, and
-saves its state in its own way at a stop. `install` puts small wrappers around those few functions, so
-that no notification is lost, the gateway hears of changes that no request made, and it alone decides
-what is saved and which Lambda code is still needed. ministack is pinned exactly; a test holds that
-each of these functions is still there.
+ministack sends S3 notifications from threads, receives and deletes messages for Lambda in another
+thread, and saves its state itself when it stops. `install` wraps or replaces these few functions, so
+that no notification is lost, the gateway learns of changes made without a request, and only the
+gateway decides what is saved and which Lambda code is deleted. ministack is pinned exactly, and a test
+checks that each of these functions exists.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from labelctl.local.persistence import state, torn_objects
 from labelctl.local.persistence.journal import Event, Journal
 
 _PARTS = {"account", "region", "about", "options"}
-JOURNAL = "journal.json"  # in a saved state: the number of the first journal file it lacks
+JOURNAL = (
+    "journal.json"  # in a snapshot: the number of the first journal file that it does not cover
+)
 
 
 class Notifications:
-    """Delivers S3 notifications, each written into the journal first."""
+    """Delivers S3 notifications after writing them to the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
 
     def send(self, event: Event, *, written: bool = False) -> None:
-        """Deliver on a thread of its own, for the account and region that the event names."""
+        """Deliver the event in a new thread, for its account and region."""
         ticket = self.journal.begin(event, written=written)
 
         def deliver() -> None:
@@ -45,11 +47,11 @@ class Notifications:
         threading.Thread(target=deliver, daemon=True).start()
 
     def resend(self, saved: Path) -> None:
-        """Send again what the saved state does not cover, about objects that are whole."""
+        """Repair partly written objects and resend the notifications that the snapshot lacks."""
         covered = saved / JOURNAL
         number = json.loads(covered.read_bytes()) if covered.exists() else 0
         events = [event for event in self.journal.since(number) if event.keys() >= _PARTS]
-        torn_objects.mend(events)
+        torn_objects.repair(events)
         for event in events:
             self.send(event, written=True)
 
@@ -57,7 +59,7 @@ class Notifications:
 def install(
     saved: Path, blobs: Path, notifications: Notifications, mark: Callable[..., None]
 ) -> None:
-    """Join the emulator; before it starts up. `mark` is called after a change without a request."""
+    """Install the hooks, before the emulator starts. They call `mark` after each change."""
     import ministack.app as app
     from ministack.core.responses import get_account_id, get_region
     from ministack.services import lambda_svc, s3, sqs

@@ -1,4 +1,4 @@
-"""Whose access key this is and what its holder may do; asked of the emulator, in its process."""
+"""Secrets and permissions of access keys, looked up in the emulator in the same process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _DEFAULT_ACCOUNT = "000000000000"
 
 
 def secret_of(claim: Claim, root: Credentials) -> str:
-    """The secret of the claim's access key: the folder's own, or one that the emulator issued.
+    """The secret of the claim's access key: the data folder's key or one that the emulator issued.
 
-    Raises RefusedError for a key that nobody has (any more), and for a session token that is not the
-    key's.
+    Raises RefusedError if the key does not exist, or the session token does not belong to it or has
+    expired.
     """
     from ministack.core import iam_evaluator as iam
 
@@ -34,7 +34,7 @@ def secret_of(claim: Claim, root: Credentials) -> str:
 
 
 def is_worker(access_key: str) -> bool:
-    """Whether this is the key of a running Lambda function rather than of a client."""
+    """Whether this is the key of a Lambda function's worker, not of a client."""
     if not access_key.startswith("ASIA"):
         return False
     from ministack.services import sts
@@ -44,10 +44,10 @@ def is_worker(access_key: str) -> bool:
 
 
 def may(access_key: str, action: str, resource: str) -> tuple[bool, str]:
-    """Whether the key's principal may do this, by its policies; and that principal's ARN.
+    """Whether the policies of the key's principal allow the action; and the principal's ARN.
 
-    The folder's own key may do anything, as a root user in AWS. An unknown key may do nothing and has
-    no ARN ("").
+    The data folder's key may do anything, like the root user on AWS. An unknown key may do nothing; its
+    ARN is "".
     """
     from ministack.core import iam_evaluator as iam
     from ministack.core.responses import get_region

@@ -1,7 +1,7 @@
-"""Where the emulator differs from AWS in what labelctl leans on, it is put right here.
+"""Fixes for differences between the emulator and AWS that matter to labelctl.
 
-Each function below mends one difference, by replacing one of ministack's inner functions in its own
-process, before it starts up. ministack is pinned exactly; a test holds that each is still there.
+Each function fixes one difference by replacing a private function of ministack in this process, before
+ministack starts. ministack is pinned exactly, and a test checks that each of these functions exists.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labelctl.local.emulator.signature import ALGORITHM
 
 
 def apply(root: Credentials) -> None:
-    """Make all corrections. `root` is the data folder's own access key."""
+    """Apply all patches. `root` is the data folder's access key."""
     know_one_root_key(root)
     give_workers_secrets(root)
     check_signatures_once()
@@ -25,21 +25,21 @@ def apply(root: Credentials) -> None:
     read_only_checksums_from_trailers()
     count_loopback_as_tls()
     let_wildcards_match_line_breaks()
-    forbid_what_may_not_be_listed()
+    hide_missing_objects()
     encode_keys_in_lists_of_versions()
     filter_logs_by_any_word()
     read_concurrency_from_text()
     plan_by_conditions()
-    tell_no_read_units()
+    omit_read_units()
     cloudwatch.publish()
     workers.end_unneeded()
 
 
 def know_one_root_key(root: Credentials) -> None:
-    """To the emulator, `test` and every account number are keys of the root user as well.
+    """The emulator also accepts `test` and every account number as access keys of the root user.
 
-    The gateway admits neither. Should the emulator ever read another key out of a request than the
-    one whose signature was checked, that key must not be root's. "" stands for internal calls.
+    The gateway accepts neither. If the emulator ever read a different key from a request than the one
+    whose signature was checked, that key must not be root's. "" is for internal calls.
     """
     from ministack.core import iam_evaluator
 
@@ -47,7 +47,7 @@ def know_one_root_key(root: Credentials) -> None:
 
 
 def give_workers_secrets(root: Credentials) -> None:
-    """The emulator derives a function's secret from its ARN, which is no secret; replace it."""
+    """The emulator derives a function's secret key from its ARN, which is not secret."""
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc, sts
 
@@ -69,23 +69,23 @@ def give_workers_secrets(root: Credentials) -> None:
 
 
 def check_signatures_once() -> None:
-    """The gateway has checked every signature already, root's included, which the emulator does not."""
+    """The gateway has checked every signature, including root's, which the emulator does not check."""
     from ministack import app
     from ministack.core import iam_evaluator
 
-    def leave_out(*_: Any, **__: Any) -> None:
+    def clear(*_: Any, **__: Any) -> None:
         iam_evaluator._signed_request.set(None)
         iam_evaluator._verified_key.set("")
         iam_evaluator._anonymous.set(False)
 
-    app.pin_signed_request = leave_out
+    app.pin_signed_request = clear
 
 
 def route_presigned_urls_by_their_scope() -> None:
-    """A presigned URL is good for the service in its credential scope only.
+    """A presigned URL is valid only for the service in its credential scope.
 
-    The emulator would choose the service by the request's body, which S3 does not sign: whoever holds
-    a link to one object could call any service as the user who made the link. [IAM User Guide,
+    The emulator would choose the service by the request's body, which S3 does not sign. Anybody with a
+    link to one object could call any service as the user who created the link. [IAM User Guide,
     Elements of an AWS API request signature]
     """
     from ministack import app
@@ -104,10 +104,10 @@ def route_presigned_urls_by_their_scope() -> None:
 
 
 def read_only_checksums_from_trailers() -> None:
-    """The only trailers that S3 knows are checksums. [S3, Checking object integrity]
+    """S3 accepts only checksums as trailers. [S3, Checking object integrity]
 
-    The emulator takes every trailer for a header. Trailers are part of the body, which need not be
-    signed: they could name another service, another object to copy from, or another user.
+    The emulator treats every trailer as a header. Trailers are part of the body, which may be unsigned,
+    so they could name another service, another object to copy from, or another user.
     """
     from ministack import app
 
@@ -125,7 +125,7 @@ def read_only_checksums_from_trailers() -> None:
 
 
 def count_loopback_as_tls() -> None:
-    """What stays on this machine is as safe as TLS: policies that demand aws:SecureTransport hold."""
+    """Loopback traffic is as safe as TLS, so it satisfies the condition aws:SecureTransport."""
     import ministack.app as app
     from ministack.core import iam_evaluator
 
@@ -134,7 +134,7 @@ def count_loopback_as_tls() -> None:
 
 
 def let_wildcards_match_line_breaks() -> None:
-    """In IAM `*` stands for any characters, and an object's key may hold a line break."""
+    """In IAM, `*` matches any characters, and an object's key may contain a line break."""
     from ministack.core import iam_evaluator
 
     compiled = iam_evaluator._fnmatch_compile
@@ -146,30 +146,30 @@ def let_wildcards_match_line_breaks() -> None:
     iam_evaluator._fnmatch_compile = compile_any
 
 
-def forbid_what_may_not_be_listed() -> None:
-    """Who may not list a bucket is not told what is missing from it: 403, not 404. [S3, HeadObject]"""
+def hide_missing_objects() -> None:
+    """Without s3:ListBucket, a missing object is answered with 403, not 404. [S3, HeadObject]"""
     from ministack.services import s3
 
-    looked_up = s3._head_object
+    original = s3._head_object
 
-    def look_up(
+    def head_object(
         bucket: str, key: str, headers: dict[str, str] | None = None, query: Any = None
     ) -> Any:
-        answer = looked_up(bucket, key, headers, query)
+        answer = original(bucket, key, headers, query)
         who = admission.access_key(headers or {})
         if answer[0] != 404 or not who:
             return answer
         allowed, _ = iam.may(who, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
         return answer if allowed else s3._error("AccessDenied", "Access Denied", 403)
 
-    s3._head_object = look_up
+    s3._head_object = head_object
 
 
 def encode_keys_in_lists_of_versions() -> None:
-    """With encoding-type=url keys are URL-encoded; the emulator does so in other lists, but not here.
+    """With encoding-type=url, keys are URL-encoded. The emulator does that in other lists only.
 
-    XML has no form for characters such as U+0001, and parsers read a carriage return as a line feed:
-    one such key would make the list of the whole bucket unreadable. [S3, ListObjectVersions]
+    XML cannot represent characters such as U+0001, and parsers turn a carriage return into a line feed,
+    so one such key would make the list of the whole bucket unreadable. [S3, ListObjectVersions]
     """
     from ministack.services import s3
 
@@ -199,7 +199,7 @@ _ENCODED = {"Key", "KeyMarker", "NextKeyMarker", "Prefix", "Delimiter"}
 
 
 def filter_logs_by_any_word() -> None:
-    """`?one ?two` is any of the words; to the emulator it is one that holds a question mark."""
+    """`?one ?two` matches either word; the emulator would look for words with a question mark."""
     from ministack.services import cloudwatch_logs
 
     compiled = cloudwatch_logs._compile_filter_pattern
@@ -214,7 +214,7 @@ def filter_logs_by_any_word() -> None:
 
 
 def read_concurrency_from_text() -> None:
-    """A template's parameter is text; CloudFormation makes a number of it, the emulator does not."""
+    """A template parameter is text. CloudFormation converts it to a number, the emulator does not."""
     from ministack.services import lambda_svc
 
     limit: Callable[..., Any] = lambda_svc._sqs_esm_concurrency
@@ -229,7 +229,7 @@ def read_concurrency_from_text() -> None:
 
 
 def plan_by_conditions() -> None:
-    """A change set tells of no resource whose condition does not hold; the emulator tells of all."""
+    """A change set omits resources whose condition is false; the emulator includes them."""
     from ministack.services.cloudformation import changesets
 
     resolved = changesets._resolve_props_for_diff
@@ -249,8 +249,8 @@ def plan_by_conditions() -> None:
     changesets._resolve_props_for_diff = resolve
 
 
-def tell_no_read_units() -> None:
-    """DynamoDB bills a read by its size; the emulator tells half a unit for any, or nothing at all."""
+def omit_read_units() -> None:
+    """DynamoDB reports read units by size. The emulator reports half a unit for any read, or none."""
     from ministack.services import dynamodb
 
     billed = dynamodb._add_consumed_capacity

@@ -1,6 +1,6 @@
-"""How a service words the refusal of a request that is not signed as it should be.
+"""The error codes and messages for requests without a valid signature, by service.
 
-The codes are those of each service's "Common Errors" page; the status is always 403.
+The codes come from each service's "Common Errors" page. The HTTP status is always 403.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. "
     "Check your AWS Secret Access Key and signing method."
 )
-_SKEWED = "Signature expired: it was made too long ago, or by a clock that is wrong."
+_SKEWED = "Signature expired: the request was signed too long ago, or a clock is wrong."
 _NO_KEY = "The AWS Access Key Id you provided does not exist in our records."
 _NOT_SIGNED = "The request is not signed. For the local cloud's keys, run: labelctl local env"
 
@@ -43,7 +43,7 @@ _WORDINGS = {
         "AccessDenied",
         "IncompleteSignature",
         "IncompleteSignatureException",
-        "The request's signature cannot be read. Please use AWS4-HMAC-SHA256 (Signature Version 4).",
+        "The request's signature is malformed. Please use AWS4-HMAC-SHA256 (Signature Version 4).",
     ),
     Problem.UNKNOWN_KEY: _Wording(
         "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", _INVALID_TOKEN
@@ -72,8 +72,8 @@ _WORDINGS = {
 }
 
 
-def word(problem: Problem, request: Request) -> tuple[str, str]:
-    """The code and the message of the refusal, as the service that was called has them."""
+def code_and_message(problem: Problem, request: Request) -> tuple[str, str]:
+    """The error code and message that the called service uses for this problem."""
     wording = _WORDINGS[problem]
     protocol = error_answers.protocol(request)
     if protocol is Protocol.JSON:

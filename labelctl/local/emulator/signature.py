@@ -1,12 +1,11 @@
-"""Signature Version 4, as a service checks it: who signed a request, and does the signature hold?
+"""Checks Signature Version 4 on the server's side: who signed a request, and is the signature valid?
 
-The signature is recomputed with botocore's own signers, restricted to the headers that the client
-signed, and compared in constant time. Both forms are known, an `Authorization` header and the query of
-a presigned URL, and S3's ways to sign a body: its hash, chunk by chunk, or not at all. The rules are
-those of the IAM User Guide, "AWS Signature Version 4 for API requests", and of the S3 API Reference,
-"Authenticating Requests".
+The signature is recomputed with botocore's signers, restricted to the headers that the client signed,
+and compared in constant time. Supported are the `Authorization` header and presigned URLs, and S3's
+ways to sign a body: its hash, chunk by chunk, or not at all. The rules come from the IAM User Guide,
+"AWS Signature Version 4 for API requests", and the S3 API Reference, "Authenticating Requests".
 
-This module knows neither sockets nor the emulator: it is handed a request and the secret.
+This module must not use sockets or the emulator: requests and secrets are passed in.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 
 CLOCK_SKEW = timedelta(minutes=15)
-"""How far a signature's time may be from now. [S3 API Reference, Authenticating Requests]"""
+"""Maximum difference between a signature's time and now. [S3 API Reference, Authenticating Requests]"""
 
-LONGEST = 7 * 24 * 3600
-"""Seconds that a presigned URL can be valid. [S3 API Reference, query parameters]"""
+MAX_LIFETIME = 7 * 24 * 3600
+"""Maximum lifetime of a presigned URL, in seconds. [S3 API Reference, query parameters]"""
 
 _SIGNED_CHUNKS = (
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
@@ -54,19 +53,19 @@ _TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 class Problem(enum.Enum):
     """Why a request is refused."""
 
-    MISSING = "it is not signed"
-    MALFORMED = "its signature cannot be read"
-    UNKNOWN_KEY = "nobody has this access key"
-    BAD_TOKEN = "the session token is not that of the access key"
+    MISSING = "the request is not signed"
+    MALFORMED = "the signature cannot be parsed"
+    UNKNOWN_KEY = "the access key does not exist"
+    BAD_TOKEN = "the session token does not belong to the access key"
     EXPIRED_TOKEN = "the session has expired"
     MISMATCH = "the signature does not match"
-    SKEWED = "it was signed at another time"
+    SKEWED = "the signature's time is too far from the current time"
     EXPIRED_URL = "the presigned URL has expired"
     BODY_CHANGED = "the body is not the one that was signed"
 
 
 class RefusedError(Exception):
-    """A request whose signature does not hold."""
+    """A request without a valid signature."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.value)
@@ -75,7 +74,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a signature says of itself, before it is checked."""
+    """The contents of a signature that has not been checked yet."""
 
     access_key: str
     date: str
@@ -87,19 +86,19 @@ class Claim:
     token: str
     presigned: bool
     payload: str | None
-    """What `x-amz-content-sha256` says of the body; None where the service hashes what it receives."""
+    """The value of `x-amz-content-sha256`; None if the service computes the body's hash itself."""
 
     @property
     def needs_body(self) -> bool:
-        """Whether the signature cannot be checked before the body has been read."""
+        """Whether the body must be read before the signature can be checked."""
         return self.payload is None
 
 
 def read(request: Request) -> Claim:
-    """What the request's signature claims. Raises RefusedError for a request that has none.
+    """Parse the request's signature. Raises RefusedError if it is missing or malformed.
 
-    Only the form that AWS documents is accepted, and each part of it only once. Of two access keys
-    the emulator could act on the one whose signature was not checked.
+    Only the documented forms are accepted, and each parameter only once: with two access keys, the
+    emulator could act on the one whose signature was not checked.
     """
     pairs = parse_qsl(request.query, keep_blank_values=True)
     query = dict(pairs)
@@ -112,12 +111,12 @@ def read(request: Request) -> Claim:
         claim = _read_query(query)
     elif authorization:
         claim = _read_header(authorization, request.headers)
-    elif "AWSAccessKeyId" in query:  # Signature Version 2, which S3's newer buckets refuse as well
+    elif "AWSAccessKeyId" in query:  # Signature Version 2, which new S3 buckets refuse too
         raise RefusedError(Problem.MALFORMED)
     else:
         raise RefusedError(Problem.MISSING)
     signed = set(claim.signed_headers)
-    # Otherwise a header could be added to a signed request. [IAM User Guide: host and all x-amz-*]
+    # Otherwise headers could be added to a signed request. [IAM User Guide: host and all x-amz-*]
     required = {name for name in request.headers if name.startswith("x-amz-")} | {"host"}
     if not required <= signed or not signed <= request.headers.keys():
         raise RefusedError(Problem.MISMATCH)
@@ -127,8 +126,8 @@ def read(request: Request) -> Claim:
 def check(request: Request, claim: Claim, secret: str, body_sha256: str, now: datetime) -> None:
     """Check the signature and its time. Raises RefusedError.
 
-    `body_sha256`, in hexadecimal, counts only for a claim that `needs_body`; `check_body` checks the
-    body of the others.
+    `body_sha256`, in hexadecimal, is used only for a claim that `needs_body`. For other claims, call
+    `check_body` afterwards.
     """
     _check_time(request, claim, now)
     signer, signing = _signer(claim, secret)
@@ -138,9 +137,9 @@ def check(request: Request, claim: Claim, secret: str, body_sha256: str, now: da
         if name != "X-Amz-Signature"
     ]
     headers = {"X-Amz-Content-SHA256": claim.payload or body_sha256}
-    # botocore reads the path out of a URL. Its host is not used: it is one of the signed headers.
+    # botocore takes only the path from the URL; the host is one of the signed headers.
     signing.url, signing.method = f"http://host{request.path}", request.method
-    signing.params = query  # type: ignore[assignment]  # a list is allowed, and keeps repeated names
+    signing.params = query  # type: ignore[assignment]  # a list is allowed, and preserves repeated names
     signing.headers = HTTPHeaders.from_dict(headers)
     signing.context["signed"] = HTTPHeaders.from_pairs(
         (name, request.headers[name]) for name in claim.signed_headers
@@ -170,7 +169,7 @@ class _Signer(_SignedHeadersOnly, SigV4Auth):
     pass
 
 
-class _S3Signer(_SignedHeadersOnly, S3SigV4Auth):  # S3 signs the path as it is sent
+class _S3Signer(_SignedHeadersOnly, S3SigV4Auth):  # S3 signs the path exactly as sent
     pass
 
 
@@ -253,7 +252,7 @@ def _check_time(request: Request, claim: Claim, now: datetime) -> None:
             raise RefusedError(Problem.SKEWED)
         return
     expires = dict(parse_qsl(request.query, keep_blank_values=True))["X-Amz-Expires"]
-    if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= LONGEST:
+    if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= MAX_LIFETIME:
         raise RefusedError(Problem.MALFORMED)
     if now > signed_at + timedelta(seconds=int(expires)):
         raise RefusedError(Problem.EXPIRED_URL)
@@ -265,7 +264,7 @@ def _compare(expected: str, found: str) -> None:
 
 
 def _check_chunks(claim: Claim, secret: str, body: bytes) -> None:
-    """Each chunk's signature covers its data and the signature before it; a trailer has one as well.
+    """Each chunk's signature covers its data and the previous signature; a trailer is signed too.
 
     [S3 API Reference, "Signature Calculations for the Authorization Header: Transferring Payload in
     Multiple Chunks", and "... Including Trailing Headers"]

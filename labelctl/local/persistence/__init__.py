@@ -1,12 +1,12 @@
-"""What the local cloud keeps on disk, so that killing it at any moment loses nothing reported as done.
+"""Persistence of the local cloud: killing it at any moment loses no confirmed change.
 
 group_commit.py    when to save
-state.py           what is saved, and what a start makes of it
-snapshots.py       where: two copies, of which one is always whole
-journal.py         notifications that were not saved yet
-torn_objects.py    objects that were not saved whole
-addresses.py       the emulator's address in a saved state, when the port has changed
-function_code.py   the functions' code, found again by its hash
+state.py           what to save, and how to restore it
+snapshots.py       where: two snapshots, at least one of them always intact
+journal.py         notifications that no snapshot contains yet
+torn_objects.py    objects that were only partly written
+addresses.py       the emulator's address in a snapshot, replaced if the port has changed
+function_code.py   Lambda code, restored by its hash
 
-It must not know who sends requests.
+It must not know about requests.
 """

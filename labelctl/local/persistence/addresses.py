@@ -1,9 +1,9 @@
-"""The emulator's own address within its saved state, replaced when it comes back on another port.
+"""Replaces the emulator's address in its saved state after its port has changed.
 
-Queue URLs hold the port. They are the names of the queues in the emulator's memory, and they are
-copied into what was made of them: stack outputs and resources, a function's variables. Under an old
-address a queue would not be found, and whatever waits for its messages would stand still without a
-word. So all of them are replaced while the state is loaded, before anything uses it.
+Queue URLs contain the port. The emulator identifies queues by them, and copies of them are in stack
+outputs, stack resources and functions' environment variables. With an old address a queue would not be
+found, and its consumers would stop without an error. So all copies are replaced while the state is
+loaded.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-# What users have stored is theirs: rows, the metadata of objects, lines of logs, and messages, whose
-# MD5 the clients check.
-_CONTENT = {"dynamodb", "s3", "cloudwatch_logs"}
+# User data is not changed: items, object metadata and log lines; and messages, whose MD5 clients check.
+_USER_DATA = {"dynamodb", "s3", "cloudwatch_logs"}
 _MESSAGES = "messages"
 
 
 def of_queues(sqs_state: Any) -> set[str]:
-    """The addresses (host:port) in a saved state of SQS, one unless it was tampered with."""
+    """The addresses (host:port) in a saved state of SQS; usually one."""
     queues = getattr(sqs_state.get("queues"), "_data", {})
     return {urlsplit(url).netloc for _, _, url in queues}
 
 
 def replace(service: str, state: Any, old: set[str], new: str) -> Any:
-    """The state of a service, with each address of `old` replaced by `new` (both host:port)."""
-    if service in _CONTENT or not old - {new}:
+    """The state of a service with every address in `old` replaced by `new` (host:port)."""
+    if service in _USER_DATA or not old - {new}:
         return state
     either = "|".join(re.escape(address) for address in sorted(old - {new}))
     return _replaced(state, re.compile(rf"({either})(?!\d)"), new)
@@ -42,6 +41,6 @@ def _replaced(value: Any, old: re.Pattern[str], new: str) -> Any:
             _replaced(key, old, new): each if key == _MESSAGES else _replaced(each, old, new)
             for key, each in value.items()
         }
-    if hasattr(value, "_data"):  # one of ministack's stores, divided by account and region
+    if hasattr(value, "_data"):  # one of ministack's stores, keyed by account and region
         value._data = _replaced(value._data, old, new)
     return value

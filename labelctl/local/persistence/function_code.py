@@ -1,8 +1,8 @@
-"""The saved code of Lambda functions, checked at a start and restored from a copy where it is damaged.
+"""Checks the saved code of Lambda functions at startup, and restores damaged code from a copy.
 
-A file of code is named by its SHA-256, so damage to it shows, and any file with that digest is the
-same code: the one in the bucket that it was deployed from, or the one that this labelctl deploys.
-Without this a function would fail in silence, while its stack looks well.
+A code file is named by its SHA-256, which reveals damage. Any file with the same digest is a copy: the
+zip in the deployment bucket, or the one that this version of labelctl deploys. Otherwise a function
+would fail without notice while its stack looks healthy.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labelctl.deploy import package
-from labelctl.local.persistence.snapshots import Generations
+from labelctl.local.persistence.snapshots import SnapshotStore
 
 _ZIP = b"PK"
 
 
-def repair(generations: Generations, objects: Path) -> str:
-    """Restore code that is damaged or missing, from `objects` (the folder of stored objects) too.
+def repair(snapshots: SnapshotStore, objects: Path) -> str:
+    """Restore missing or damaged code from labelctl's own zip or from `objects`, the stored objects.
 
-    Returns what the user should know: "" when nothing was wrong, or all of it was restored.
+    Returns a notice for the user, "" if no code is damaged any more.
     """
     damaged = {
         digest
-        for digest in generations.blob_references()
-        if not _is_whole(generations.blobs / f"{digest}.zip", digest)
+        for digest in snapshots.blob_references()
+        if not _is_intact(snapshots.blobs / f"{digest}.zip", digest)
     }
     for content in _copies(objects) if damaged else ():
         digest = hashlib.sha256(content).hexdigest()
         if digest in damaged:
-            generations.write_blob(digest, content)
+            snapshots.write_blob(digest, content)
             damaged.remove(digest)
         if not damaged:
             break
     if not damaged:
         return ""
     return (
-        "The code of a Lambda function is damaged, and no copy of it is left, so it does no work. "
+        "The code of a Lambda function is damaged and there is no copy, so the function cannot run. "
         "Photos and labels are kept. Deploy it again: labelctl deploy --local"
     )
 
 
-def _is_whole(blob: Path, digest: str) -> bool:
+def _is_intact(blob: Path, digest: str) -> bool:
     try:
         return hashlib.sha256(blob.read_bytes()).hexdigest() == digest
     except OSError:

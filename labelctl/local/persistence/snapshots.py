@@ -1,15 +1,15 @@
-"""The local cloud's saved state on disk: whole generations, one of them current.
+"""Snapshots of the local cloud's state on disk. One of them is current.
 
-    state/000041/<service>.json, manifest.json     the generation before
+    state/000041/<service>.json, manifest.json     the previous snapshot
     state/000042/<service>.json, manifest.json     the newest
-    state/current -> 000042                        flipped with one rename
-    state/lambda-blobs/<sha256>.zip                Lambda code, shared by generations
+    state/current -> 000042                        replaced with one rename
+    state/lambda-blobs/<sha256>.zip                Lambda code, shared by snapshots
 
-A generation is written beside the others, sealed by a manifest of digests, renamed into place, and
-only then made current: whoever is killed in between leaves the older one current and whole. It is
-not synced to the disk, since it guards against a killed process, not against a power cut; after one,
-the digests tell a torn generation from a whole one. This module knows files, bytes and names; it
-knows nothing of what is in them, nor of the emulator that reads them.
+A new snapshot is written to a temporary folder, completed with a manifest of digests, renamed, and only
+then made current. If the process is killed before that, the older snapshot stays current and intact.
+Files are not synced to disk: snapshots protect against a killed process, not a power cut. After a power
+cut, the digests detect a damaged snapshot. This module must not depend on the contents of the files or
+on the emulator.
 """
 
 from __future__ import annotations
@@ -30,24 +30,23 @@ BLOBS = "lambda-blobs"
 
 _NUMBER = re.compile(r"\d{6,}")
 _BLOB_REFERENCE = re.compile(rb'"code_blob_ref": "([0-9a-f]{64})"')
-# Files below this size are copied from one generation to the next, so that damage to one does not
-# reach the other; larger ones are linked, which costs nothing whatever their size.
+# Unchanged files below this size (bytes) are copied into the next snapshot, so that damage affects only
+# one copy. Larger files are hard-linked, which takes no time or space.
 _COPY_BELOW = 256 * 1024
 
 
-class Generations:
-    """The generations in one folder. One process at a time may write (the engine holds a lock)."""
+class SnapshotStore:
+    """The snapshots in one folder. Only one process may write at a time (the engine holds a lock)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.blobs = folder / BLOBS
 
-    def choose(self) -> tuple[Path | None, str]:
-        """The generation to start from, and what the user should be told about it ("" = nothing).
+    def recover(self) -> tuple[Path | None, str]:
+        """The snapshot to start from, None if there is none; and a notice for the user, usually "".
 
-        None means that nothing was ever saved. A damaged newest generation is set aside as
-        `damaged-<time>-<name>` and the one before becomes current; LocalCloudError when none is whole,
-        and then nothing is touched.
+        If the newest snapshot is damaged, it is renamed to `damaged-<time>-<name>` and the previous one
+        becomes current. Raises LocalCloudError, and changes nothing, if all are damaged.
         """
         numbered = self._numbered()
         current = self._current()
@@ -56,34 +55,32 @@ class Generations:
         if not candidates:
             return None, ""
         for path in candidates:
-            if not _is_whole(path):
+            if not _is_intact(path):
                 continue
             if path == candidates[0]:
                 if path != current:
-                    self._flip(path)
+                    self._set_current(path)
                 return path, ""
             saved = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
-            notice = (
-                f"The local cloud's newest state was damaged; it went back to the one of {saved}."
-            )
+            notice = f"The local cloud's newest saved state is damaged. It was restored to {saved}."
             if candidates[0].exists():
-                notice += f" The damaged one is kept in {self._set_aside(candidates[0])}."
-            self._flip(path)
+                notice += f" The damaged state is kept in {self._rename_damaged(candidates[0])}."
+            self._set_current(path)
             return path, notice
         raise LocalCloudError(
             f"The local cloud's saved state in {self.folder} is damaged.",
-            "Start over with `labelctl local reset`; it deletes the local cloud's photos and labels.",
+            "To start over, run: labelctl local reset. It deletes the local cloud's photos and labels.",
         )
 
     def write(self, captured: Mapping[str, bytes]) -> bool:
-        """Make a new current generation: the current one with the `captured` files put in.
+        """Make a new current snapshot: the previous one with the `captured` files replaced.
 
-        Returns False, and writes nothing, when every file is as it already was.
+        Returns False, and writes nothing, if no file has changed.
         """
         previous = self._current()
         digests = dict(_manifest(previous)) if previous else {}
-        fresh = {name: _digest(data) for name, data in captured.items()}
-        changed = {name for name, digest in fresh.items() if digests.get(name) != digest}
+        new_digests = {name: _digest(data) for name, data in captured.items()}
+        changed = {name for name, digest in new_digests.items() if digests.get(name) != digest}
         if previous and not changed:
             return False
         numbered = self._numbered()
@@ -96,32 +93,32 @@ class Generations:
             (unfinished / name).write_bytes(captured[name])
         if previous:
             for name in digests.keys() - changed:
-                _carry(previous / name, unfinished / name)
-        (unfinished / MANIFEST).write_text(json.dumps(digests | fresh))
+                _copy_or_link(previous / name, unfinished / name)
+        (unfinished / MANIFEST).write_text(json.dumps(digests | new_digests))
         unfinished.rename(target)
-        self._flip(target)
+        self._set_current(target)
         self._delete_older_than(previous or target)
         return True
 
     def blob_references(self) -> set[str]:
-        """The SHA-256 of all Lambda code that a kept generation refers to, in hexadecimal."""
+        """The SHA-256 digests, in hexadecimal, of all Lambda code that the snapshots refer to."""
         referenced: set[str] = set()
-        for generation in self._numbered():
-            saved = generation / "lambda.json"
+        for snapshot in self._numbered():
+            saved = snapshot / "lambda.json"
             if saved.exists():
                 found = _BLOB_REFERENCE.findall(saved.read_bytes())
                 referenced.update(digest.decode() for digest in found)
         return referenced
 
     def write_blob(self, digest: str, content: bytes) -> None:
-        """Write Lambda code, in place of what may be there, in one step."""
+        """Write Lambda code atomically, replacing an existing file."""
         self.blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside = self.blobs / f"{digest}.new"
-        beside.write_bytes(content)
-        beside.replace(self.blobs / f"{digest}.zip")
+        temporary = self.blobs / f"{digest}.new"
+        temporary.write_bytes(content)
+        temporary.replace(self.blobs / f"{digest}.zip")
 
     def prune_blobs(self) -> None:
-        """Delete Lambda code that neither kept generation refers to."""
+        """Delete Lambda code that no snapshot refers to."""
         if not self.blobs.is_dir():
             return
         referenced = self.blob_references()
@@ -142,18 +139,20 @@ class Generations:
         found = (path for path in self.folder.iterdir() if _NUMBER.fullmatch(path.name))
         return sorted(found, key=lambda path: int(path.name))
 
-    def _flip(self, target: Path) -> None:
+    def _set_current(self, target: Path) -> None:
         current, link = self.folder / CURRENT, self.folder / f"{CURRENT}.new"
-        if current.is_dir() and not current.is_symlink():  # a backup has followed the link
-            self._set_aside(current)
+        if (
+            current.is_dir() and not current.is_symlink()
+        ):  # a backup tool has copied the link's target
+            self._rename_damaged(current)
         link.unlink(missing_ok=True)
         link.symlink_to(target.name)
         link.replace(current)
 
-    def _set_aside(self, path: Path) -> Path:
-        aside = self.folder / f"damaged-{time.strftime('%Y%m%dT%H%M%S')}-{path.name}"
-        path.rename(aside)
-        return aside
+    def _rename_damaged(self, path: Path) -> Path:
+        renamed = self.folder / f"damaged-{time.strftime('%Y%m%dT%H%M%S')}-{path.name}"
+        path.rename(renamed)
+        return renamed
 
     def _delete_older_than(self, oldest: Path) -> None:
         for path in self._numbered():
@@ -161,12 +160,12 @@ class Generations:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _carry(source: Path, target: Path) -> None:
+def _copy_or_link(source: Path, target: Path) -> None:
     if source.stat().st_size >= _COPY_BELOW:
         try:
             target.hardlink_to(source)
             return
-        except OSError:  # a file system without hard links
+        except OSError:  # the file system has no hard links
             pass
     shutil.copyfile(source, target)
 
@@ -175,18 +174,18 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _manifest(generation: Path) -> dict[str, str]:
-    read = json.loads((generation / MANIFEST).read_bytes())
+def _manifest(snapshot: Path) -> dict[str, str]:
+    read = json.loads((snapshot / MANIFEST).read_bytes())
     if not isinstance(read, dict):
         raise ValueError("not a manifest")
     return read
 
 
-def _is_whole(generation: Path) -> bool:
+def _is_intact(snapshot: Path) -> bool:
     try:
         return all(
-            _digest((generation / name).read_bytes()) == digest
-            for name, digest in _manifest(generation).items()
+            _digest((snapshot / name).read_bytes()) == digest
+            for name, digest in _manifest(snapshot).items()
         )
     except (OSError, ValueError):
         return False

@@ -1,14 +1,17 @@
-"""What the emulator knows, as bytes for its own loader; and back, after a restart.
+"""Captures the emulator's state as bytes that its own loader reads, and restores it at startup.
 
-ministack writes its state only when it stops gracefully, with deep copies and a slow encoder. Here it
-is captured while it runs, in milliseconds, so that every change can be saved before it is answered.
-Two things make that right. Capturing happens on the event loop, where ministack's request handlers
-run too, so none of them is caught half-way. And the queues are captured before the tables: a message
-that is gone from the captured queue has left its rows in the captured table, and a message that is
-still there is merely delivered again. What an item looks like as JSON is remembered for as long as
-the table holds that very object, since ministack replaces items and never changes one in place.
+ministack saves its state only when it stops gracefully, with deep copies and a slow encoder. This
+module captures the state in milliseconds while ministack runs, so that every change can be saved
+before it is confirmed. Two properties keep the captured state consistent:
 
-These are private workings of ministack 1.5.33 (pinned exactly). Nothing here decides when to save.
+- The capture runs on the event loop, as do ministack's request handlers, so no handler is interrupted.
+- Queues are captured before tables. If a message is no longer in the captured queue, its items are in
+  the captured table; if it still is, it is only delivered again.
+
+The JSON of each item is cached as long as the table holds the same object: ministack replaces items and
+never modifies them in place.
+
+This module uses private functions of ministack 1.5.33 (pinned exactly).
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from labelctl.local.persistence import addresses
 
 logger = logging.getLogger("labelctl.state")
 
-# Services whose stores can be encoded as they stand, without the deep copy that `get_state` makes.
+# Services whose stores can be encoded directly, without the deep copy that `get_state` makes.
 _PLAIN_STORES = {
     "sqs": ("queues", "queue_name_to_url"),
     "cloudwatch_logs": (
@@ -39,7 +42,7 @@ _PLAIN_STORES = {
         "delivery_destinations",
         "deliveries",
     ),
-    # Stacks that are gone stay listed, with all their events: this only ever grows.
+    # Deleted stacks stay in these stores with all their events.
     "cloudformation": ("stacks", "stack_events", "exports", "change_sets"),
 }
 _LOCKS = {"sqs": "_queues_lock", "cloudwatch_logs": "_log_events_lock"}
@@ -57,19 +60,19 @@ _TABLE_STORES = (
 _DATA = ("sqs", "dynamodb", "s3")  # in this order: queues before tables
 _ATTEMPTS = 50
 
-# What becomes of a stack whose operation died with the emulator. AWS never loses one, so this has no
-# model there; these states let it be deployed again or deleted.
+# The reason given for a stack whose operation was interrupted. This cannot happen on AWS; the states
+# set below allow a new deployment or a deletion.
 _INTERRUPTED = "The local cloud was stopped during this operation."
 
 
 class Capture:
-    """Call it, on the event loop, for {file name: bytes} of what is to be saved."""
+    """Captures the state. Call it on the event loop."""
 
     def __init__(self) -> None:
         self._items: dict[Any, dict[str, dict[str, tuple[Any, str]]]] = {}
 
     def __call__(self, everything: bool) -> dict[str, bytes]:
-        """Queues, tables and buckets; the other services too if `everything`."""
+        """{file name: bytes} for queues, tables and buckets; with `everything`, for all services."""
         import ministack.app as app
 
         saving = app._build_persistence_save_dict()
@@ -78,7 +81,7 @@ class Capture:
             names += [name for name in saving if name not in _DATA]
         captured = {}
         for name in names:
-            text = _retried(lambda name=name: self._encoded(name, saving[name]))
+            text = _encode_with_retries(lambda name=name: self._encoded(name, saving[name]))
             if text is not None:
                 captured[f"{name}.json"] = text.encode()
         return captured
@@ -102,15 +105,15 @@ class Capture:
 
     def _tables(self, dynamodb: Any) -> str:
         with dynamodb._lock:
-            seen = {}
+            cache = {}
             texts = []
             for scoped, table in dynamodb._tables._data.items():
-                seen[scoped], items = _items(table["items"], self._items.get(scoped, {}))
+                cache[scoped], items = _items(table["items"], self._items.get(scoped, {}))
                 derived = (dynamodb._INDEX_MEMBERS, "items")
                 head = _dumps({key: val for key, val in table.items() if key not in derived})
                 key = json.dumps(f"{scoped[0]}\x00{scoped[1]}\x00{scoped[2]!r}")
                 texts.append(f'{key}: {head[:-1]}, "items": {items}}}')
-            self._items = seen
+            self._items = cache
             others = _dumps({key: getattr(dynamodb, f"_{key}") for key in _TABLE_STORES})
         tables = f'{{"__account_region_scoped__": true, "data": {{{", ".join(texts)}}}}}'
         return f'{{"tables": {tables}, {others[1:]}'
@@ -119,8 +122,8 @@ class Capture:
 def _items(
     partitions: dict[str, dict[str, Any]], known: dict[str, dict[str, tuple[Any, str]]]
 ) -> tuple[dict[str, dict[str, tuple[Any, str]]], str]:
-    """The items as JSON, and what is remembered of each for the next time."""
-    seen = {}
+    """The cache for the next capture, and the items as JSON. `known` is the previous cache."""
+    cache = {}
     texts = []
     for partition, items in partitions.items():
         before = known.get(partition, {})
@@ -130,10 +133,10 @@ def _items(
             if entry is None or entry[0] is not item:
                 entry = (item, f"{json.dumps(sort)}: {_dumps(item)}")
             now[sort] = entry
-        seen[partition] = now
+        cache[partition] = now
         inner = ", ".join([entry[1] for entry in now.values()])
         texts.append(f"{json.dumps(partition)}: {{{inner}}}")
-    return seen, f"{{{', '.join(texts)}}}"
+    return cache, f"{{{', '.join(texts)}}}"
 
 
 def _dumps(value: Any) -> str:
@@ -142,13 +145,13 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, default=_json_default)
 
 
-def _retried(encode: Any) -> Any:
-    """Background threads may add a key to a store while it is walked; then walk it again."""
+def _encode_with_retries(encode: Any) -> Any:
+    """Encode, and try again if a background thread adds a key to the store during the iteration."""
     for _ in range(_ATTEMPTS):
         try:
             return encode()
-        except RuntimeError as problem:
-            if "changed size" not in str(problem):
+        except RuntimeError as error:
+            if "changed size" not in str(error):
                 raise
     return encode()
 
@@ -160,19 +163,20 @@ def _service(state_name: str) -> Any:
 
 
 def restore(folder: Path) -> bool:
-    """Load every service's saved state; raises when one cannot be (ministack would start empty).
+    """Load the saved state of every service from a snapshot's folder.
 
-    What had been given to a Lambda worker goes back to its queue at once: that worker is dead.
-    Stack operations that were under way have failed. Returns whether the emulator's address was
-    another before: then all of the state has changed, and should be saved.
+    Messages that a Lambda worker had received return to their queue immediately, as that worker is
+    gone. Stack operations in progress are marked as failed. Returns whether the emulator's address has
+    changed: if so, all of the state has changed and should be saved. Raises RuntimeError if a state
+    cannot be read (ministack itself would start with an empty one).
     """
     import ministack.app as app
     from ministack.core import persistence
 
-    persistence.STATE_DIR = str(folder)  # the one that `load_state` reads
+    persistence.STATE_DIR = str(folder)  # where `load_state` reads
     poller = _service("lambda") if _has(folder, "lambda") else None
     if poller:
-        poller._poller_started = True  # keep it from polling queues that are not loaded yet
+        poller._poller_started = True  # prevents it from polling before queues are loaded
     states = {name: _loaded(folder, name) for name in app._state_map if _has(folder, name)}
     before = addresses.of_queues(states.get("sqs") or {})
     now = _service("sqs")._CANONICAL_NETLOC
@@ -208,7 +212,7 @@ def _return_deliveries(lambda_svc: Any) -> None:
     now = time.time()
     for queue in _service("sqs")._queues._data.values():
         if queue["attributes"].get("QueueArn") not in sources:
-            continue  # received by a client, which may still live and delete it
+            continue  # received by clients, which may still delete messages
         for message in queue["messages"]:
             if message["receive_count"] and message["visible_at"] > now:
                 message["visible_at"] = now

@@ -1,10 +1,9 @@
-"""Objects that a killed engine had written half, made whole.
+"""Repairs objects that were only partly written when the engine was killed.
 
-The emulator writes an object's bytes and then, into a file beside, its version and the rest. Killed in
-between, it would later show bytes without that version, to which no event belongs: the photo could
-never be labelled, and sending it again would find it unchanged. But its notification is in the
-journal by then, which names the version and the bytes' MD5. A private working of ministack (pinned
-exactly).
+The emulator writes an object's bytes first and its version and other metadata, in a second file, later.
+If it is killed in between, the object has no version that matches an event, so the photo would never be
+labelled, and a new upload would find it unchanged. But by then its notification is in the journal, with
+the version and the bytes' MD5. This relies on private functions of ministack (pinned exactly).
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from pathlib import Path
 from labelctl.local.persistence.journal import Event
 
 
-def mend(events: Iterable[Event]) -> None:
-    """Finish writing the objects that these notifications tell of, where it was begun.
+def repair(events: Iterable[Event]) -> None:
+    """Add the missing metadata of the objects in these notifications.
 
-    After the state was restored, before anybody asks. Where the bytes are not those of the
-    notification, the object was not written at all, and nobody was told that it was.
+    Call it after the state is restored and before the first request. If the bytes do not match the
+    notification, the object was not written, and the upload was never confirmed.
     """
     from ministack.core.responses import request_scope
     from ministack.services import s3
@@ -35,15 +34,15 @@ def mend(events: Iterable[Event]) -> None:
             known = s3._object_versions.get((bucket, key)) or []
             if bucket not in s3._buckets or path is None or not Path(path).is_file():
                 continue
-            if any(each["version_id"] == version for each in known):
+            if any(entry["version_id"] == version for entry in known):
                 continue
             content = Path(path).read_bytes()
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != etag.strip('"'):
                 continue
             photo = s3._build_object_record(content, {}, etag=etag)
             photo["version_id"] = version
-            for each in known:
-                each["is_latest"] = False
+            for older in known:
+                older["is_latest"] = False
             entry = s3._version_entry_from_record(photo, version, None)
             s3._object_versions[(bucket, key)] = [*known, {**entry, "is_latest": True}]
             s3._buckets[bucket]["objects"][key] = photo

@@ -1,18 +1,18 @@
-"""What a picture shows as a whole, by an ImageNet classifier: EfficientNet-Lite0.
+"""Labels a picture as a whole with an ImageNet classifier, EfficientNet-Lite0.
 
-The network divides its certainty among 1,000 narrow classes: three kinds of cat share what it knows
-of a cat. So a label's confidence is the sum over all classes below it (labels.txt). Two rules make it
-more honest. Both are heuristics, chosen on about 250 photographs whose subject was set by eye:
+The network distributes the probability among 1,000 narrow classes, such as several breeds of cat. So a
+label's confidence is the sum over all classes below it (labels.txt). Two heuristics improve it. They
+were chosen on about 250 photographs labelled by hand:
 
-- The logits are divided by a temperature a little below 1. The network was trained with label
-  smoothing and is less certain than it is right. The best fit to the photographs was 0.7, but then
-  half of the labels between 55 and 70 % were wrong: 0.9 leaves out most of these.
-- A label of a single class is given from 75 % only: the network has to choose one of its classes
-  also for kinds of things that it does not know, such as a rhea, which it calls an ostrich.
+- The logits are divided by a temperature slightly below 1. The network was trained with label
+  smoothing, and its confidences are too low. The best fit to the photographs was 0.7, but then
+  half of the labels between 55 and 70 % were wrong; 0.9 omits most of these.
+- A label with a single class is reported only from 75 %: the network must choose one of its classes
+  even for things that it does not know, such as a rhea, which it calls an ostrich.
 
-On 183 other photographs (cut-outs of animals, plants and things, and landscapes) 35 of 371 labels
-of at least 55 % were wrong: 5 of 23 below 70 %, 26 of 106 below 90 %, 4 of 242 above. 52 of the
-photographs got no label at all, and 6 nothing but wrong ones.
+On 183 other photographs (cut-outs of animals, plants and objects, and landscapes), 35 of 371 labels
+with at least 55 % were wrong: 5 of 23 below 70 %, 26 of 106 below 90 %, 4 of 242 above. 52 of the
+photographs got no label, and 6 only wrong ones.
 
 ImageNet has no class for a person, a face or a hand.
 """
@@ -36,32 +36,32 @@ Array = npt.NDArray[np.float32]
 _TEMPERATURE = 0.9
 _MIN_SUM = 0.25
 _MIN_SINGLE = 0.75
-_MAX_CONFIDENCE = 99.0  # percent: no photograph makes it certain
+_MAX_CONFIDENCE = 99.0  # percent; it is never certain
 
 
 class Classifier:
-    """A loaded classifier, for one thread at a time."""
+    """A loaded classifier. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """`path` is the file that `pretrained.prepare` has made.
+        """Load the file that `pretrained.prepare` returned.
 
-        Raises LocalCloudError if it cannot be loaded, such as after it was deleted.
+        Raises LocalCloudError if it cannot be loaded, for example because it was deleted.
         """
         self._session = _open_session(path)
         labels = imagenet_labels()
-        self._meanings = list(labels)
+        self._labels = list(labels)
         counts = [len(classes) for classes in labels.values()]
         self._rows = np.repeat(np.arange(len(labels)), counts)
         self._classes = np.concatenate([sorted(classes) for classes in labels.values()])
         self._minima = np.where(np.array(counts) == 1, _MIN_SINGLE, _MIN_SUM)
 
-    def look(self, picture: Image.Image) -> list[Finding]:
-        """The labels of an RGB `picture`, without boxes; every label's ancestors are as certain."""
-        # Not as a product of matrices: NumPy's threads for those spin for as long as the network runs.
+    def detect(self, picture: Image.Image) -> list[Finding]:
+        """The labels of an RGB `picture`, without boxes."""
+        # Not a matrix product: NumPy's threads for it would busy-wait while the network runs.
         shares = probabilities(self._logits(picture))[self._classes]
-        sums = np.bincount(self._rows, shares, len(self._meanings))
+        sums = np.bincount(self._rows, shares, len(self._labels))
         return [
-            Finding(self._meanings[row], min(100 * float(sums[row]), _MAX_CONFIDENCE))
+            Finding(self._labels[row], min(100 * float(sums[row]), _MAX_CONFIDENCE))
             for row in np.flatnonzero(sums >= self._minima)
         ]
 
@@ -96,8 +96,8 @@ def _open_session(path: Path) -> Any:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime raises its own kinds, none of them public
+    except Exception as error:  # onnxruntime's exception classes are not public
         raise LocalCloudError(
             f"The classifier {str(path)!r} cannot be loaded.",
-            "Make it again: labelctl local stop, then labelctl local start",
+            "To recreate it, run: labelctl local stop, then labelctl local start",
         ) from error

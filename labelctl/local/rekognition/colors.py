@@ -1,9 +1,9 @@
-"""Colours by name: the CSS palette, its simplified groups, and which name a pixel is nearest to.
+"""Colour names: the CSS palette, its simplified groups, and the nearest name of a pixel.
 
-Two questions are asked of it. The image properties snap pixels to the 139 CSS colours, as the real
-service does, by plain distance in RGB (which gives its typical names, such as `darkslategrey`). The
-labels need the nearest of 14 far apart colours, where distance in RGB calls everything grey: they
-compare in CIELAB, where distance is what an eye sees.
+It is used in two ways. The image properties map pixels to the 139 CSS colours by distance in RGB, as
+the real service does (this gives its typical names, such as `darkslategrey`). The labels need the
+nearest of 14 very different colours. There, distance in RGB would give grey too often, so CIELAB is
+used, where distance matches perception.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.float32]
 
 _SAMPLE_SIDE = 64
 
-# The groups of the extended CSS colour names, as the W3C's tutorials list them.
+# The groups of the extended CSS colour names, as listed in the W3C's tutorials.
 _GROUPS = {
     "black": "black",
     "blue": "aqua aquamarine blue cadetblue cornflowerblue cyan darkblue darkcyan darkturquoise "
@@ -45,15 +45,15 @@ _GROUPS = {
 }
 
 SIMPLIFIED = {css: simple for simple, names in _GROUPS.items() for css in names.split()}
-"""The simplified colour (one of eleven) of every CSS colour name, in the service's spelling."""
+"""The simplified colour (one of eleven) of every CSS colour name, spelled as by the service."""
 
-# Two colours have two names ("aqua" and "cyan"): the later one in the alphabet stays.
+# Two colours have two names ("aqua" and "cyan"); the alphabetically later one is used.
 CSS_COLORS = sorted({ImageColor.getrgb(css): css for css in sorted(SIMPLIFIED)}.values())
 """One name for each of the 139 CSS colours."""
 
 
 def sample(picture: Image.Image) -> Pixels:
-    """A thumbnail's worth of an RGB picture's pixels, for shares of colours: rows, columns, RGB."""
+    """The pixels of a thumbnail of an RGB picture, as rows, columns, RGB."""
     small = picture.copy()
     small.thumbnail((_SAMPLE_SIDE, _SAMPLE_SIDE))
     return np.asarray(small, dtype=np.float32)
@@ -62,10 +62,10 @@ def sample(picture: Image.Image) -> Pixels:
 def shares(
     pixels: Pixels, names: Sequence[str], space: Callable[[Pixels], Pixels] = lambda rgb: rgb
 ) -> list[tuple[str, float]]:
-    """The colours of `names` that any of `pixels` is nearest to, each with its share (0 to 1).
+    """The nearest colours in `names` of all `pixels`, each with its share (0 to 1).
 
-    The largest share first, ties in the order of `names`. `space` turns RGB into the coordinates
-    in which distance is measured.
+    The largest share comes first, ties in the order of `names`. `space` converts RGB to the
+    coordinates in which distance is measured.
     """
     palette = np.array([ImageColor.getrgb(name) for name in names], dtype=np.float32)
     points = space(pixels.reshape(-1, 1, 3))

@@ -1,8 +1,8 @@
-"""How many connections the recogniser holds open: each has a thread, and may hold half a request.
+"""Limits the recogniser's open connections, each of which has a thread.
 
-Anybody on this machine can open connections and send nothing, or nothing more. So when all places are
-taken, the connection that has been waiting longest for a whole request is closed: clients open
-another when they need it. A connection whose request is being answered is never closed.
+Any program on this machine can open connections and send nothing or only part of a request. So when the
+limit is reached, the connection that has waited longest for a complete request is closed; clients
+reconnect when they need to. A connection is never closed while its request is handled.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import contextlib
 import socket
 from threading import Lock
 
-MOST = 128
-"""Connections; the function's workers hold 40 at most."""
+MAX_CONNECTIONS = 128
+"""The function's workers use at most 40."""
 
 
 class Connections:
-    """The open connections of a server, and which of them wait for a request. For many threads."""
+    """The open connections of a server, and which of them wait for a request. Thread-safe."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._waiting: dict[socket.socket, None] = {}  # the longest waiting first
+    def __init__(self, limit: int = MAX_CONNECTIONS) -> None:
+        self._limit = limit
+        self._waiting: dict[socket.socket, None] = {}  # longest waiting first
         self._open: set[socket.socket] = set()
         self._lock = Lock()
 
     def admit(self, connection: socket.socket) -> bool:
-        """Whether there is room for a new connection, after making some if possible."""
+        """Whether a new connection is admitted; closes a waiting one to make room if necessary."""
         with self._lock:
-            if len(self._open) >= self._most:
+            if len(self._open) >= self._limit:
                 if not self._waiting:
                     return False
                 self._close(next(iter(self._waiting)))
@@ -36,18 +36,18 @@ class Connections:
             return True
 
     def answering(self, connection: socket.socket) -> None:
-        """A whole request has arrived."""
+        """Note that a complete request has arrived."""
         with self._lock:
             self._waiting.pop(connection, None)
 
     def answered(self, connection: socket.socket) -> None:
-        """The connection waits for the next request."""
+        """Note that the connection waits for the next request."""
         with self._lock:
             if connection in self._open:
                 self._waiting[connection] = None
 
     def forget(self, connection: socket.socket) -> None:
-        """The connection is closed."""
+        """Note that the connection is closed."""
         with self._lock:
             self._open.discard(connection)
             self._waiting.pop(connection, None)
@@ -55,5 +55,5 @@ class Connections:
     def _close(self, connection: socket.socket) -> None:
         self._open.discard(connection)
         del self._waiting[connection]
-        with contextlib.suppress(OSError):  # it is being closed already
-            connection.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and ends
+        with contextlib.suppress(OSError):  # it is already closed
+            connection.shutdown(socket.SHUT_RDWR)  # this ends its thread

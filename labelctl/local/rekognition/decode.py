@@ -1,9 +1,9 @@
-"""Bytes become a picture here, or a refusal in the real service's words.
+"""Decodes a picture, or refuses it as the real service does.
 
-This module knows file formats and limits: JPEG and PNG by content (the name is never seen), 80 to
-10,000 pixels a side, read from the header before a single pixel is decoded, so that a small file
-that unpacks to gigabytes costs nothing. It hands on one kind of picture only: upright, RGB, eight
-bits, at most `WORKING_SIDE` pixels long. It must not know what is looked for in it.
+JPEG and PNG are recognised by content. The size, 80 to 10,000 pixels per side, is read from the header
+before any pixel is decoded, so that a decompression bomb costs nothing. The result is always upright,
+RGB, 8 bits per channel, at most `WORKING_SIDE` pixels per side. This module must not depend on the
+detectors.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from PIL import Image, ImageOps
 from labelctl.local.rekognition.errors import invalid_format, invalid_parameters, too_large
 
 MIN_SIDE = 80
-"""The smallest picture, in pixels a side (Rekognition's guidelines and quotas page)."""
+"""Minimum pixels per side. [Rekognition, Guidelines and quotas]"""
 
 MAX_SIDE = 10_000
-"""The largest picture, in pixels a side (same page)."""
+"""Maximum pixels per side (same page)."""
 
 WORKING_SIDE = 1280
-"""The longest side that anything is looked for in: faces need 640, models and QR codes more."""
+"""Maximum pixels per side for detection. Faces need 640, models and QR codes more."""
 
 _ENOUGH_SIDE = 960
-"""The shortest that a JPEG's longer side may become while it is decoded."""
+"""Minimum pixels of a JPEG's longer side when it is decoded at reduced size."""
 
-# Pillow's own guard warns and refuses by area. The check by side below comes before any decoding
-# and is stricter than its error, and a legal 10,000 x 10,000 picture must not raise its warning.
+# Pillow's own limit on the area would warn about an allowed picture of 10,000 x 10,000 pixels. The
+# check per side below, before any decoding, is stricter.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def open_picture(data: bytes) -> Image.Image:
-    """The picture in `data`: RGB, EXIF-corrected, at most `WORKING_SIDE` pixels a side.
+    """Decode `data`: RGB, rotated by EXIF, at most `WORKING_SIDE` pixels per side.
 
     Raises RefusalError: InvalidImageFormatException (neither JPEG nor PNG, damaged, truncated),
-    InvalidParameterException (under 80 pixels a side), ImageTooLargeException (over 10,000).
+    InvalidParameterException (under 80 pixels per side), ImageTooLargeException (over 10,000).
     """
     try:
         image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
-    except Exception as error:  # Pillow raises a dozen kinds for damaged headers
+    except Exception as error:  # Pillow raises a dozen exception types for damaged headers
         raise invalid_format() from error
     if max(image.size) > MAX_SIDE:
         raise too_large()
@@ -48,27 +48,27 @@ def open_picture(data: bytes) -> Image.Image:
     try:
         return _flatten(_shrink(image))
     except MemoryError:
-        raise  # an outage of ours, not the picture's fault
-    except Exception as error:  # and as many for damaged data
+        raise  # not the picture's fault
+    except Exception as error:  # and for damaged data
         raise invalid_format() from error
 
 
 def _shrink(image: Image.Image) -> Image.Image:
-    """`image` at working size, before any conversion: a conversion at full size costs 400 MB."""
-    upright = image.format != "PNG"  # the real service corrects the orientation of JPEG only
+    """`image` at working size. Converting it at full size would take 400 MB."""
+    upright = image.format != "PNG"  # the real service only rotates JPEG
     _reduce(image)
     if image.mode in ("1", "P"):
-        # These can only be shrunk by dropping pixels: leave enough of them for a smooth second step.
+        # These can only be shrunk by dropping pixels, so leave enough for the smooth second step.
         image.thumbnail((4 * WORKING_SIDE, 4 * WORKING_SIDE))
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    # Pillow's quick first step of averaging whole pixels does not know 16 bits.
+    # Pillow's fast first step (`reducing_gap`) does not support 16 bits.
     gap = None if image.mode.startswith("I") else 2.0
     image.thumbnail((WORKING_SIDE, WORKING_SIDE), reducing_gap=gap)
     return _upright(image) if upright else image
 
 
 def _reduce(image: Image.Image) -> None:
-    """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its size, which costs a fraction of the time."""
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size, which is much faster."""
     scale = _ENOUGH_SIDE / max(image.size)
     image.draft(None, (int(image.width * scale), int(image.height * scale)))
 
@@ -76,12 +76,12 @@ def _reduce(image: Image.Image) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block is no reason to refuse the photo
+    except Exception:  # ignore a damaged EXIF block
         return image
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: 16 bits scaled to 8 (Pillow would clip to white), alpha laid on white."""
+    """Convert any mode to RGB: 16 bits scaled to 8 (Pillow would clip), transparency on white."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 256, "F").convert("L")
     if image.has_transparency_data:

@@ -1,16 +1,15 @@
-"""What OpenCV and Pillow can say of a picture without a model: faces, QR codes and colours.
+"""Detects faces, QR codes and colours with OpenCV and Pillow, without a model.
 
-Only detectors that were found honest are here (on 101 photographs: 12 of 15 frontal faces with none
-false; no false QR code, since only codes that decode count). OpenCV's people, cat, smile and plate
-detectors were tried too and are wrong more often than right.
+Only reliable detectors are used. On 101 photographs they found 12 of 15 frontal faces and no false one,
+and no false QR code, as only codes that decode count. OpenCV's detectors for people, cats, smiles and
+number plates were tried too, and are wrong more often than right.
 
-A face means a Person, a Head and a Face. The Face has the cascade's box and the Head a box that is
-modestly larger. The Person has the Head's: it is what was seen of the person, as where a body ends
-can't be told from its face. Confidences are heuristics, in percent: the
-cascade gives no probability, only how many overlapping windows agreed, so more of them count as
-surer. A colour gets 55 %, which is DetectLabels' own default minimum, and up to 1 % for the share of
-the picture that it covers. The picture surely has that colour, but labels are ranked by confidence
-everywhere, and what a photo shows says more than its colours.
+A face gives the labels Person, Head and Face. Face has the cascade's box and Head a slightly larger
+one. Person has the same box as Head, as the extent of the body is unknown. Confidences are heuristics,
+in percent. The cascade gives no probability, only the number of overlapping windows that agree, so
+more windows mean a higher confidence. A colour gets 55 %, the default minimum of DetectLabels, plus up
+to 1 % for the share of the picture that it covers. Colours are certain, but labels are ranked by
+confidence, and the content of a photo matters more.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from labelctl.local.rekognition.taxonomy import (
     HEAD,
     PERSON,
     QR_CODE,
-    color_meaning,
+    color_label,
 )
 
 _FACE_SIDE = 640
@@ -39,20 +38,20 @@ _COARSE_SIDE = 320
 _MIN_NEIGHBORS = 3
 _MAX_FACE_OVERLAP = 0.3
 _MIN_COLOR_SHARE = 0.25
-_MIN_COLOR = 55.0  # percent
+_COLOR_CONFIDENCE = 55.0  # percent
 
 
 Rectangle = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
 
 
-class Eyes:
-    """OpenCV's detectors, loaded once. Not safe for use by two threads at the same time."""
+class Detectors:
+    """OpenCV's detectors, loaded once. Not thread-safe."""
 
     def __init__(self) -> None:
-        # Here, not at the top: only the worker processes need this large library.
+        # Imported here, as only the worker processes need this large library.
         cv2: Any = import_module("cv2")
-        cv2.setNumThreads(1)  # the laptop has other work; and the same picture, the same answer
+        cv2.setNumThreads(1)  # reproducible results, and no load on other cores
         model = Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt.xml"
         self._cv2 = cv2
         self._faces = cv2.CascadeClassifier(str(model))
@@ -61,10 +60,10 @@ class Eyes:
     def find_faces(self, gray: Image.Image) -> list[Finding]:
         """Person, Head and Face for every frontal face in a grey picture.
 
-        Faces from about 6 % of the longer side on are found. Searching all of the picture at full
-        size takes four times as long as searching it at half size and then looking closely where
-        anything resembles a face, and finds hardly more: on 80 pictures made of photographs, each with
-        one face of 6 to 30 %, it found 79 and this finds 77; neither finds one on 10 without a face.
+        Faces of at least about 6 % of the longer side are found. The picture is searched at half size,
+        and then in detail where something resembles a face. Searching all of it at full size takes four
+        times as long and finds hardly more: on 80 pictures composed of photographs, each with one face
+        of 6 to 30 %, it found 79 and this finds 77. Neither found one on 10 pictures without a face.
         """
         small = gray.copy()
         small.thumbnail((_FACE_SIDE, _FACE_SIDE))
@@ -73,27 +72,27 @@ class Eyes:
         if not near:
             return []
         boxes, counts = [box for box, _ in near], [float(count) for _, count in near]
-        kept = self._cv2.dnn.NMSBoxes(boxes, counts, 0, _MAX_FACE_OVERLAP)  # places overlap
+        kept = self._cv2.dnn.NMSBoxes(boxes, counts, 0, _MAX_FACE_OVERLAP)  # as places overlap
         found = []
         for (x, y, w, h), count in (near[index] for index in kept):
             width, height = small.size
             face = Box.between(x / width, y / height, (x + w) / width, (y + h) / height)
-            sure = face_confidence(count)
+            confidence = face_confidence(count)
             head = head_around(face)
             found += [
-                Finding(PERSON, sure, head),
-                Finding(HEAD, sure, head),
-                Finding(FACE, sure, face),
+                Finding(PERSON, confidence, head),
+                Finding(HEAD, confidence, head),
+                Finding(FACE, confidence, face),
             ]
         return found
 
     def _face_places(self, tones: Any) -> list[Rectangle]:
-        """Where a single window of a quick search resembles a face."""
+        """The places where at least one window of a coarse search resembles a face."""
         scale = min(1.0, _COARSE_SIDE / max(tones.shape))
         area = self._cv2.INTER_AREA
         coarse = self._cv2.resize(tones, None, fx=scale, fy=scale, interpolation=area)
         windows = self._faces.detectMultiScale(coarse, scaleFactor=1.3, minNeighbors=0)
-        # Twice each, since this drops what occurs only once.
+        # Each twice, as groupRectangles drops rectangles that occur only once.
         places, _ = self._cv2.groupRectangles([[*map(int, each)] for each in windows] * 2, 1, 0.5)
         return [
             (int(x / scale), int(y / scale), int(w / scale), int(h / scale))
@@ -101,7 +100,7 @@ class Eyes:
         ]
 
     def _faces_at(self, tones: Any, place: Rectangle) -> list[tuple[Rectangle, int]]:
-        """The faces of about a place's size at that place, with the windows that agreed on each."""
+        """The faces at a place, of about its size, each with the number of windows that agree."""
         x, y, w, h = place
         margin = int(0.35 * w)
         left, top = max(0, x - margin), max(0, y - margin)
@@ -118,10 +117,10 @@ class Eyes:
         ]
 
     def find_codes(self, gray: Image.Image) -> list[Finding]:
-        """A QR Code for every code that decodes: its own error correction vouches for it."""
+        """A QR Code for every code that decodes; its error correction rules out false ones."""
         try:
             _, texts, corners, _ = self._codes.detectAndDecodeBytesMulti(np.asarray(gray))
-        except self._cv2.error:  # degenerate shapes, such as a picture of ten pixels' height
+        except self._cv2.error:  # degenerate shapes, such as a picture 10 pixels high
             return []
         found = []
         for text, points in zip(texts, corners if corners is not None else (), strict=False):
@@ -134,24 +133,24 @@ class Eyes:
 
 
 def find_colors(picture: Image.Image) -> list[Finding]:
-    """The label of every colour of `COLOR_NAMES` that covers a quarter of `picture` or more."""
+    """The label of every colour in `COLOR_NAMES` that covers at least a quarter of `picture`."""
     return [
-        Finding(color_meaning(name), _MIN_COLOR + share)
+        Finding(color_label(name), _COLOR_CONFIDENCE + share)
         for name, share in shares(sample(picture), COLOR_NAMES, cielab)
         if share >= _MIN_COLOR_SHARE
     ]
 
 
 def face_confidence(neighbors: int) -> float:
-    """Percent, from the number of windows that agreed (3 or more): 70 for 3, 88 for 11, below 99.
+    """Percent, from the number of windows that agree (3 or more): 70 for 3, 88 for 11, below 99.
 
-    A heuristic. Only its direction is meant: more windows, surer.
+    A heuristic: only the order is meaningful, not the value.
     """
     return 99 - 29 * math.exp(-(neighbors - _MIN_NEIGHBORS) / 8)
 
 
 def head_around(face: Box) -> Box:
-    """The box of the head with this face: the cascade's square ends at the brows and the chin."""
+    """The box of the head around a face; the cascade's square ends at the eyebrows and the chin."""
     return Box.between(
         face.left - 0.15 * face.width,
         face.top - 0.30 * face.height,

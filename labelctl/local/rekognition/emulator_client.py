@@ -1,9 +1,9 @@
-"""The emulator beside the recogniser: who is this caller, may they do this, and the object's bytes.
+"""The recogniser's client of the emulator: authorises callers and fetches objects.
 
-On AWS, Rekognition checks the caller's signature and reads an S3 object with the caller's rights. Only
-the gateway in front of the emulator knows everybody's secrets and policies, so it is asked, on a route
-of its own: `POST /_labelctl/authorize`. A caller's signature can't be used again, so the object is then
-fetched with the recogniser's own credentials. It must not know what is in a picture.
+On AWS, Rekognition checks the caller's signature and reads an S3 object with the caller's permissions.
+Here only the gateway in front of the emulator has all secrets and policies, so the recogniser calls
+its route `POST /_labelctl/authorize`. A caller's signature is not valid for other requests, so the
+object is then fetched with the recogniser's own credentials.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from labelctl.local.emulator.admission import Request
 
 MAX_OBJECT_BYTES = 15 * 1024 * 1024
-"""The largest picture read from S3, in bytes (Rekognition's quotas page)."""
+"""Maximum size of a picture in S3, in bytes. [Rekognition, Guidelines and quotas]"""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TIMEOUT = 30  # seconds
@@ -38,12 +38,12 @@ _REGION = "us-east-1"
 _CONNECTIONS = 32
 
 Needs = Sequence[tuple[str, str]]
-"""IAM actions with their resources' ARNs."""
+"""Pairs of an IAM action and a resource's ARN."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Who signed a request, as an ARN, and the first action they may not do ("" if they may do all)."""
+    """The signer's ARN, and the first action that is not allowed ("" if all are)."""
 
     principal: str
     denied: str = ""
@@ -65,10 +65,10 @@ class Cloud:
         self._lock = Lock()
 
     def authorize(self, request: Request, body_sha256: str, needs: Needs) -> Decision:
-        """Check the signature of `request`, whose body has this hash, and its signer's rights.
+        """Check the signature of `request`, whose body has this hash, and its signer's permissions.
 
-        Raises RefusalError: as AWS does for a signature that does not hold, and InternalServerError,
-        which callers retry, when the gateway does not answer.
+        Raises RefusalError: AWS's error for an invalid signature, or InternalServerError, which callers
+        retry, if the gateway does not respond.
         """
         question = {
             "method": request.method,
@@ -77,25 +77,25 @@ class Cloud:
             "body_sha256": body_sha256,
             "needs": list(needs),
         }
-        answer = self._ask("/_labelctl/authorize", json.dumps(question).encode())
+        answer = self._post("/_labelctl/authorize", json.dumps(question).encode())
         try:
             if refused := answer.get("refused"):
                 raise RefusalError(refused["code"], refused["message"], 403)
             return Decision(str(answer["principal"]), answer["denied"] or "")
         except (TypeError, KeyError, AttributeError) as error:
-            raise internal_error() from error  # a gateway that fails must not let everybody in
+            raise internal_error() from error  # an unexpected response must not grant access
 
-    def fetch(self, place: S3Object) -> bytes:
-        """The bytes of an object, its size checked before any of them is read.
+    def fetch(self, source: S3Object) -> bytes:
+        """The bytes of an object; its size is checked before they are read.
 
-        Raises RefusalError: ImageTooLargeException over 15 MB, InvalidS3ObjectException if S3
-        refuses, InternalServerError if S3 fails or can't be reached.
+        Raises RefusalError: ImageTooLargeException over 15 MB, InvalidS3ObjectException if S3 refuses
+        the request, InternalServerError if S3 fails or cannot be reached.
         """
         import botocore.exceptions as boto
 
-        which = {"VersionId": place.version} if place.version else {}
+        version = {"VersionId": source.version} if source.version else {}
         try:
-            answer = self._s3().get_object(Bucket=place.bucket, Key=place.name, **which)
+            answer = self._s3().get_object(Bucket=source.bucket, Key=source.name, **version)
             body = answer["Body"]
             if answer["ContentLength"] > MAX_OBJECT_BYTES:
                 body.close()
@@ -111,7 +111,7 @@ class Cloud:
             raise internal_error() from error
 
     def warm_up(self) -> None:
-        """Make the S3 client now, so that the first picture need not wait for it."""
+        """Create the S3 client now, so that the first picture does not have to wait for it."""
         self._s3()
 
     def _s3(self) -> Any:
@@ -136,8 +136,8 @@ class Cloud:
                 )
             return self._s3_client
 
-    def _ask(self, path: str, body: bytes) -> Any:
-        """POST JSON to the gateway, signed; the JSON that it answers."""
+    def _post(self, path: str, body: bytes) -> Any:
+        """POST signed JSON to the gateway and return the JSON response."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials as Signing

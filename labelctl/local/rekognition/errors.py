@@ -1,15 +1,14 @@
-"""The refusals of the real service, with its own words, as one exception that knows its HTTP status.
+"""The errors of the real service, as one exception with its HTTP status.
 
-Names and texts are those of Amazon Rekognition's DetectLabels (the errors of its API reference and
-the messages people quote from it); a client must not be able to tell from an error that it was
-refused by a stand-in.
+Codes and messages are those of Amazon Rekognition's DetectLabels, from its API reference and from
+published error messages, so that clients handle them as on AWS.
 """
 
 from __future__ import annotations
 
 
 class RefusalError(Exception):
-    """A request that the service answers with an error: its code, its message, its status."""
+    """An error response: its code, message and HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)

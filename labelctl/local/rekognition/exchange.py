@@ -1,7 +1,7 @@
-"""What the server and its worker processes say to each other, over a pipe.
+"""The protocol between the server and its worker processes, over pipes.
 
-A task is one line of JSON followed by the picture's bytes; an answer is one line of JSON. It is JSON
-and not pickle: a worker decodes hostile pictures, and must not be able to run code in the server.
+A task is one line of JSON followed by the picture's bytes; an answer is one line of JSON. Pickle is not
+used, as a worker decodes untrusted pictures and must not be able to run code in the server.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import IO, Any
 
 from labelctl.local.rekognition.errors import RefusalError
 from labelctl.local.rekognition.models import Box, Finding
-from labelctl.local.rekognition.recogniser import Sight
-from labelctl.local.rekognition.taxonomy import Meaning
+from labelctl.local.rekognition.recogniser import Detection
+from labelctl.local.rekognition.taxonomy import LabelInfo
 
 _MAX_LINE = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Task:
-    """A JPEG or PNG to look at; with image properties if `max_colors` is given."""
+    """A JPEG or PNG to analyse, including image properties if `max_colors` is given."""
 
     data: bytes
     max_colors: int | None
@@ -50,7 +50,7 @@ def send(stream: IO[bytes], answer: Mapping[str, Any]) -> None:
 
 
 def receive(stream: IO[bytes]) -> dict[str, Any] | None:
-    """The next answer; None when the worker has ended, or sends no such thing."""
+    """The next answer; None if the worker has ended or the answer is malformed."""
     line = stream.readline(_MAX_LINE)
     try:
         answer = json.loads(line) if line.endswith(b"\n") else None
@@ -59,12 +59,12 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def pack_sight(sight: Sight) -> dict[str, Any]:
-    return asdict(sight)
+def pack_detection(detection: Detection) -> dict[str, Any]:
+    return asdict(detection)
 
 
-def unpack_sight(packed: Mapping[str, Any]) -> Sight:
-    return Sight(tuple(map(_finding, packed["findings"])), packed["properties"])
+def unpack_detection(packed: Mapping[str, Any]) -> Detection:
+    return Detection(tuple(map(_finding, packed["findings"])), packed["properties"])
 
 
 def pack_refusal(refusal: RefusalError) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def unpack_refusal(packed: Mapping[str, Any]) -> RefusalError:
 def _finding(packed: Mapping[str, Any]) -> Finding:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in packed["meaning"].items()
+        for name, value in packed["label"].items()
     }
     box = Box(**packed["box"]) if packed["box"] else None
-    return Finding(Meaning(**fields), packed["confidence"], box)
+    return Finding(LabelInfo(**fields), packed["confidence"], box)

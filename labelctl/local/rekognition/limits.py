@@ -1,11 +1,10 @@
-"""How much computing time and memory one picture, or the loading of a model, may take.
+"""Limits of CPU time and memory for one picture, or for loading a model.
 
-The worker process limits itself, through the operating system. Time is CPU time, not time by the
-clock: on a busy machine a picture must not be refused because others were served first. A process
-that spends its CPU time ends by SIGPROF, even inside a decoder's C code and even when the server is
-gone [setitimer(2)]. A process that asks for more memory than its limit gets a MemoryError
-[getrlimit(2), RLIMIT_AS]; macOS accepts that limit but does not enforce it, so there only the
-limits on a picture's size (see pictures.py) bound its memory.
+The worker process sets its own limits, which the operating system enforces. They limit CPU time rather
+than wall time, so that a busy machine does not cause refusals. A process that exceeds its CPU time is
+ended by SIGPROF, even in a decoder's C code and even if the server has gone [setitimer(2)]. A process
+that exceeds its memory limit gets a MemoryError [getrlimit(2), RLIMIT_AS]. macOS accepts but does not
+enforce that limit; there only the maximum picture size (decode.py) limits memory.
 """
 
 from __future__ import annotations
@@ -18,26 +17,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TIME_IS_UP = signal.SIGPROF
-"""The signal that ends a process which has spent its CPU time."""
+"""The signal that ends a process that has exceeded its CPU time."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """CPU seconds and bytes of memory on top of what the process has when the work starts.
+    """CPU seconds, and bytes of memory in addition to those used before the work starts.
 
-    The largest picture that is allowed, a PNG of 10,000 x 10,000 pixels, takes up to 1.7 s on two
-    busy cores. Those who call DetectLabels usually wait for 10 s.
+    The largest allowed picture, a PNG of 10,000 x 10,000 pixels, takes up to 1.7 s on two busy cores.
+    Callers of DetectLabels usually wait 10 s.
     """
 
     load_seconds: float = 15.0
     load_memory: int = 4 * 1024**3
-    look_seconds: float = 6.0
-    look_memory: int = 3 * 512 * 1024**2
+    detect_seconds: float = 6.0
+    detect_memory: int = 3 * 512 * 1024**2
 
 
 @contextmanager
 def cpu_time(seconds: float) -> Iterator[None]:
-    """End this process by `TIME_IS_UP` if the block takes more CPU time than `seconds`."""
+    """End this process with `TIME_IS_UP` if the block takes more CPU time than `seconds`."""
     signal.signal(TIME_IS_UP, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
@@ -48,7 +47,7 @@ def cpu_time(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def memory(extra: int) -> Iterator[None]:
-    """Allow this process `extra` bytes of address space beyond those it has; on Linux only."""
+    """Allow this process `extra` bytes of address space in addition to the current ones. Linux only."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         yield

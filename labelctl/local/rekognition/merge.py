@@ -1,12 +1,12 @@
-"""One answer from several networks and the face cascade: nothing is counted twice.
+"""Merges the findings of several networks and the face cascade without duplicates.
 
-Labels that two of them found become one when the answer is written (answer.py): at the higher
-confidence, with all boxes. Two cases need more thought:
+protocol.py merges findings with the same label: the highest confidence and all boxes. Two cases are
+handled here:
 
-- A person seen twice: by a network as a whole, and by the cascade as a head.
-- An animal of a kind that the detector does not know. It knows ten, and calls a cheetah a bird with
-  a confidence of 99 %. Where the classifier, which knows 400 kinds, is sure of another one, the
-  detector's box stays, but only as that of an animal.
+- A person is found twice: the whole person by a network, and the head by the cascade.
+- The detector does not know the animal. It knows ten animals, and calls a cheetah a bird with a
+  confidence of 99 %. If the classifier, which knows 400 animals, is confident of another one, the
+  detector's box is kept, but with the label Animal.
 """
 
 from __future__ import annotations
@@ -15,59 +15,61 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from labelctl.local.rekognition.models import Box, Finding
-from labelctl.local.rekognition.taxonomy import PERSON, Meaning, meaning_of
+from labelctl.local.rekognition.taxonomy import PERSON, LabelInfo, label_info
 
 _MIN_INSIDE = 0.5
-"""The share of a head's area from which on it belongs to the person whose box it lies in."""
+"""Minimum share (0 to 1) of a head's area within a person's box for it to be that person's head."""
 
-_SURE = 70.0
-"""The confidence, in percent, from which on the classifier is believed against the detector."""
+_MIN_CONFIDENCE = 70.0
+"""Minimum confidence, in percent, for the classifier to overrule the detector."""
 
-_ANIMAL = meaning_of("Animal")
+_ANIMAL = label_info("Animal")
 
 
-def merge(seen: Sequence[Finding], faces: Iterable[Finding]) -> list[Finding]:
-    """What networks have `seen`, corrected as above, and the `faces` that `Eyes.find_faces` found."""
-    sure = [
-        finding.meaning
-        for finding in seen
-        if finding.box is None and finding.confidence >= _SURE and _is_animal(finding.meaning)
+def merge(found: Sequence[Finding], faces: Iterable[Finding]) -> list[Finding]:
+    """The findings of the networks and of `Detectors.find_faces`, corrected as described above."""
+    animals = [
+        finding.label
+        for finding in found
+        if finding.box is None
+        and finding.confidence >= _MIN_CONFIDENCE
+        and _is_animal(finding.label)
     ]
-    people = [finding.box for finding in seen if finding.meaning == PERSON and finding.box]
+    people = [finding.box for finding in found if finding.label == PERSON and finding.box]
     return [
-        *(_without_wrong_kind(finding, sure) for finding in seen),
-        *(_without_double(face, people) for face in faces),
+        *(_without_wrong_animal(finding, animals) for finding in found),
+        *(_without_duplicate_box(face, people) for face in faces),
     ]
 
 
-def _without_wrong_kind(finding: Finding, sure: Sequence[Meaning]) -> Finding:
-    kind = finding.meaning
+def _without_wrong_animal(finding: Finding, animals: Sequence[LabelInfo]) -> Finding:
+    kind = finding.label
     if finding.box is None or not _is_animal(kind):
         return finding
-    other = any(not _are_kin(kind, meaning) for meaning in sure)
-    return replace(finding, meaning=_ANIMAL) if other else finding
+    other = any(not _are_related(kind, label) for label in animals)
+    return replace(finding, label=_ANIMAL) if other else finding
 
 
-def _is_animal(meaning: Meaning) -> bool:
-    return _ANIMAL.name in meaning.parents
+def _is_animal(label: LabelInfo) -> bool:
+    return _ANIMAL.name in label.parents
 
 
-def _are_kin(one: Meaning, other: Meaning) -> bool:
-    """Whether they are the same or one is a kind of the other."""
+def _are_related(one: LabelInfo, other: LabelInfo) -> bool:
+    """Whether they are equal or one is an ancestor of the other."""
     return one == other or one.name in other.parents or other.name in one.parents
 
 
-def _without_double(face: Finding, people: Sequence[Box]) -> Finding:
-    """`face`, or if it is the Person of a head within a whole person's box, the same without a box."""
+def _without_duplicate_box(face: Finding, people: Sequence[Box]) -> Finding:
+    """`face`, without its box if it is a Person whose box is within the box of a whole person."""
     head = face.box
-    if face.meaning != PERSON or head is None:
+    if face.label != PERSON or head is None:
         return face
     known = any(_share_inside(head, person) >= _MIN_INSIDE for person in people)
     return replace(face, box=None) if known else face
 
 
 def _share_inside(inner: Box, outer: Box) -> float:
-    """The share (0 to 1) of `inner`'s area that lies in `outer`."""
+    """The share (0 to 1) of `inner`'s area that is inside `outer`."""
     width = min(inner.left + inner.width, outer.left + outer.width) - max(inner.left, outer.left)
     height = min(inner.top + inner.height, outer.top + outer.height) - max(inner.top, outer.top)
     area = inner.width * inner.height

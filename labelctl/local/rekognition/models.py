@@ -1,10 +1,10 @@
-"""The two plain values that pass between whoever looks at a picture and whoever answers."""
+"""A finding and its box: the values that detectors return."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labelctl.local.rekognition.taxonomy import Meaning
+from labelctl.local.rekognition.taxonomy import LabelInfo
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Box:
 
     @classmethod
     def between(cls, left: float, top: float, right: float, bottom: float) -> Box:
-        """The box of two corners, cut off at the picture's edges."""
+        """The box between two corners, clipped to the picture."""
         left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, top, right, bottom))
         return cls(left, top, max(right - left, 0.0), max(bottom - top, 0.0))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing seen: what it means, how sure (percent), and where, when that is known."""
+    """Something detected: its label, the confidence in percent, and its box if known."""
 
-    meaning: Meaning
+    label: LabelInfo
     confidence: float
     box: Box | None = None

@@ -1,12 +1,11 @@
-"""A model of the user's own: an ONNX file in the convention of Ultralytics' exports.
+"""The user's own model: an ONNX file as exported by Ultralytics.
 
-Such a file says in its metadata what it needs and what it knows (`names`, `task`, `imgsz`, written
-as Python literals), so nothing has to be guessed: RGB, divided by 255, channels first. `detect`
-models answer `[1, 4 + classes, N]`, which needs non-maximum suppression, or `[1, N, 6]`, which has
-had it; `classify` models answer `[1, classes]`. A file without that metadata is refused when it is
-loaded: fed with the wrong size or normalisation, any model answers nonsense with great confidence.
-The first run, on a blank picture, happens at load, so that a model that can't work is refused at
-the start and not at the first photo.
+The metadata of such a file describes its input and classes (`names`, `task`, `imgsz`, as Python
+literals). The input is RGB, divided by 255, channels first. `detect` models return
+`[1, 4 + classes, N]`, which needs non-maximum suppression, or `[1, N, 6]`, where it was applied;
+`classify` models return `[1, classes]`. A file without this metadata is refused, as with the wrong size
+or normalisation a model returns wrong results with high confidence. A test run on a blank picture at
+load time detects unusable models before the first photo.
 """
 
 from __future__ import annotations
@@ -23,31 +22,31 @@ from PIL import Image
 
 from labelctl.errors import LocalCloudError
 from labelctl.local.rekognition.models import Box, Finding
-from labelctl.local.rekognition.taxonomy import meaning_of
+from labelctl.local.rekognition.taxonomy import label_info
 
 Array = npt.NDArray[np.float32]
 
-_MIN_SCORE = 0.25  # Ultralytics' own default for predictions
+_MIN_SCORE = 0.25  # Ultralytics' default for predictions
 _MAX_OVERLAP = 0.5
-_GRAY = (114, 114, 114)  # the letterbox that these models are trained with
+_GRAY = (114, 114, 114)  # the letterbox colour that these models are trained with
 _MAX_INPUT_SIDE = 4096
 _MAX_METADATA = 2 * 1024 * 1024  # characters: ImageNet's 21,841 names take 0.5 million
 _MAX_NAME = 200
-_MAX_FOUND = 300  # boxes a picture, Ultralytics' own default
-_MAX_SECONDS = 3.0  # of CPU time a picture: callers of DetectLabels usually wait for 10 s
+_MAX_FOUND = 300  # boxes per picture, Ultralytics' default
+_MAX_SECONDS = 3.0  # of CPU time per picture; callers of DetectLabels usually wait 10 s
 
 
-# What a literal that nobody would write by hand makes Python's parser raise, too.
+# Including the errors of Python's parser for malicious literals.
 _BAD_METADATA = (
     KeyError, TypeError, ValueError, SyntaxError, OverflowError, RecursionError, MemoryError
 )  # fmt: skip
 
 
 class Model:
-    """A loaded model, ready to look at pictures; for one thread at a time."""
+    """A loaded model. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Load `path`. Raises LocalCloudError, saying why, if it is not a model we can use."""
+        """Load and test the model. Raises LocalCloudError, with the reason, if it is unusable."""
         self.path = path
         self._session = _open_session(path)
         if not self._session.get_inputs():
@@ -63,15 +62,15 @@ class Model:
         except _BAD_METADATA as error:
             raise _unusable(path, "has no usable names, task and imgsz in its metadata") from error
         if self._task not in ("detect", "classify"):
-            raise _unusable(path, f"is made for the task {self._task[:40]!r}")
-        self._try_out()
+            raise _unusable(path, f"has the unsupported task {self._task[:40]!r}")
+        self._test_run()
 
-    def look(self, picture: Image.Image) -> list[Finding]:
-        """What the model sees in an RGB `picture`, at a score of 25 % or more."""
+    def detect(self, picture: Image.Image) -> list[Finding]:
+        """The findings in an RGB `picture` with a score of at least 25 %."""
         if self._task == "classify":
             scores = self._run(_center_crop(picture, self._width, self._height))
             return [
-                Finding(meaning_of(self._names[index]), _percent(score))
+                Finding(label_info(self._names[index]), _percent(score))
                 for index, score in enumerate(scores)
                 if score >= _MIN_SCORE
             ]
@@ -79,7 +78,7 @@ class Model:
         width, height = (side * scale for side in picture.size)
         return [
             Finding(
-                meaning_of(self._names[int(index)]),
+                label_info(self._names[int(index)]),
                 _percent(score),
                 Box.between(
                     (x1 - left) / width,
@@ -95,12 +94,12 @@ class Model:
     def _run(self, image: Image.Image) -> Array:
         """The first output for `image`, without its batch axis."""
         pixels = np.asarray(image, dtype=np.float32).transpose(2, 0, 1)[np.newaxis] / 255
-        answers = self._session.run(None, {self._input: pixels.astype(self._dtype)})
-        return np.asarray(answers[0][0], dtype=np.float32)
+        outputs = self._session.run(None, {self._input: pixels.astype(self._dtype)})
+        return np.asarray(outputs[0][0], dtype=np.float32)
 
     def _detections(self, output: Array) -> list[list[float]]:
-        """Rows of x1, y1, x2, y2, score, class, in pixels of the input, without duplicates."""
-        if self._has_suppressed(output):
+        """Rows of x1, y1, x2, y2 (pixels of the input), score and class, without duplicates."""
+        if self._is_suppressed(output):
             known = output[np.isfinite(output).all(axis=1)]
             return [[float(value) for value in row] for row in known[:_MAX_FOUND]]
         output = output[:, np.isfinite(output).all(axis=0)]
@@ -108,29 +107,29 @@ class Model:
             return []
         cv2: Any = import_module("cv2")
         centers, sizes, scores = output[:2].T, output[2:4].T, output[4:].T
-        best, sure = scores.argmax(axis=1), scores.max(axis=1)
+        classes, confidence = scores.argmax(axis=1), scores.max(axis=1)
         corners = centers - sizes / 2
         kept = cv2.dnn.NMSBoxesBatched(
-            np.hstack([corners, sizes]), sure, best, _MIN_SCORE, _MAX_OVERLAP
+            np.hstack([corners, sizes]), confidence, classes, _MIN_SCORE, _MAX_OVERLAP
         )
         return [
-            [*map(float, (*corners[i], *(corners[i] + sizes[i]), sure[i], best[i]))]
+            [*map(float, (*corners[i], *(corners[i] + sizes[i]), confidence[i], classes[i]))]
             for i in kept[:_MAX_FOUND]
         ]
 
-    def _has_suppressed(self, output: Array) -> bool:
+    def _is_suppressed(self, output: Array) -> bool:
         rows, columns = map(int, output.shape)
         return columns == 6 and rows != 4 + len(self._names)
 
-    def _try_out(self) -> None:
+    def _test_run(self) -> None:
         began = time.process_time()
         try:
             output = self._run(Image.new("RGB", (self._width, self._height), _GRAY))
-        except Exception as error:  # onnxruntime raises its own kinds, none of them public
+        except Exception as error:  # onnxruntime's exception classes are not public
             raise _unusable(self.path, "does not run") from error
         if (seconds := time.process_time() - began) > _MAX_SECONDS:
             raise _unusable(
-                self.path, f"needs {seconds:.0f} s for a picture, more than {_MAX_SECONDS:.0f} s"
+                self.path, f"needs {seconds:.0f} s per picture; the limit is {_MAX_SECONDS:.0f} s"
             )
         classes = len(self._names)
         fits = (
@@ -140,9 +139,9 @@ class Model:
         )
         if not fits:
             shape = [1, *output.shape]
-            raise _unusable(self.path, f"answers {shape}, which does not fit its {classes} names")
+            raise _unusable(self.path, f"returns {shape}, which does not match its {classes} names")
         if not np.isfinite(output).all():
-            raise _unusable(self.path, "answers scores that are not numbers")
+            raise _unusable(self.path, "returns scores that are not numbers")
 
 
 def _open_session(path: Path) -> Any:
@@ -151,20 +150,20 @@ def _open_session(path: Path) -> Any:
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # only what is fatal: the rest we say ourselves
+    options.log_severity_level = 4  # fatal errors only; others are reported by this module
     try:
         return onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime raises its own kinds, none of them public
+    except Exception as error:  # onnxruntime's exception classes are not public
         raise _unusable(path, "is not an ONNX model, or is damaged") from error
 
 
 def _unusable(path: Path, what: str) -> LocalCloudError:
     return LocalCloudError(
         f"The model {str(path)!r} {what}.",
-        "It takes an ONNX file as Ultralytics exports it (task detect or classify), "
-        "with names, task and imgsz in its metadata: `yolo export model=… format=onnx`.",
+        "Use an ONNX file exported by Ultralytics (task detect or classify), with names, task and "
+        "imgsz in its metadata: `yolo export model=… format=onnx`.",
     )
 
 
@@ -179,23 +178,23 @@ def _names(literal: Any) -> dict[int, str]:
     names = dict(literal) if isinstance(literal, dict) else dict(enumerate(literal))
     if not names or sorted(names) != list(range(len(names))):
         raise ValueError("names are not numbered from 0")
-    if not all(isinstance(name, str) and _is_name(name) for name in names.values()):
+    if not all(isinstance(name, str) and _is_valid_name(name) for name in names.values()):
         raise ValueError("names are not texts")
     return names
 
 
-def _is_name(text: str) -> bool:
+def _is_valid_name(text: str) -> bool:
     return bool(text.strip()) and len(text) <= _MAX_NAME and text.isprintable()
 
 
 def _size(literal: Any, shape: list[Any]) -> tuple[int, int]:
-    """Height and width of the input: what the graph fixes, else what the metadata says."""
+    """Height and width of the input, from the graph if it fixes them, else from the metadata."""
     if len(shape) != 4:
         raise ValueError("the input is not a batch of pictures")
-    said = [literal, literal] if isinstance(literal, int) else list(literal)
+    sizes = [literal, literal] if isinstance(literal, int) else list(literal)
     height, width = (
-        fixed if isinstance(fixed, int) else int(wanted)
-        for fixed, wanted in zip(shape[2:], said, strict=True)
+        fixed if isinstance(fixed, int) else int(size)
+        for fixed, size in zip(shape[2:], sizes, strict=True)
     )
     if not (0 < height <= _MAX_INPUT_SIDE and 0 < width <= _MAX_INPUT_SIDE):
         raise ValueError("no sensible size")
@@ -205,7 +204,7 @@ def _size(literal: Any, shape: list[Any]) -> tuple[int, int]:
 def _letterbox(
     picture: Image.Image, width: int, height: int
 ) -> tuple[Image.Image, float, int, int]:
-    """`picture` scaled to fit, on grey; with the scale and where its left top corner came to be."""
+    """`picture` scaled to fit on grey; the scale; and the left and top of the scaled picture."""
     scale = min(width / picture.width, height / picture.height)
     size = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
     left, top = (width - size[0]) // 2, (height - size[1]) // 2

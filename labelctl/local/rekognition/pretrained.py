@@ -1,12 +1,12 @@
-"""The networks that come as packages: found, checked and made ready before the recogniser starts.
+"""Finds, checks and prepares the networks that are installed as packages, before the recogniser starts.
 
-The packages hold data; their code is never imported. Each file must have the SHA-256 written here
-before anything reads it. The classifier's weights are converted once, into the folder that `prepare`
-is given, as `efficientnet-lite0-<recipe>-<content>.onnx`: `recipe` is a hash of the weights and of
-the code that converts them, `content` the beginning of the file's own SHA-256. So a file that is
-damaged, or that another version made, is recognised by its name, and made again.
+Only data files of the packages are used; their code is never imported. Each file is read only if it has
+the SHA-256 listed here. The classifier's weights are converted once and stored as
+`efficientnet-lite0-<recipe>-<content>.onnx`, where `recipe` is a hash of the weights and of the
+conversion code, and `content` the start of the file's SHA-256. So a file that is damaged or was written
+by another version is detected and replaced.
 
-The recogniser gets the files by name in its environment (`Pretrained.variables`).
+The recogniser gets the file names in environment variables (`Pretrained.variables`).
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ _INSTALL = "Install it: pip install 'labelctl[local]'"
 
 
 class _UnusableError(Exception):
-    """Why a network cannot be used, and what to do about it."""
+    """A network cannot be used. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The classifier's ONNX file and the detector's graph and its text, as far as they are there."""
+    """The classifier's ONNX file, and the detector's graph and its description; None if missing."""
 
     classifier: Path | None = None
     detector: tuple[Path, Path] | None = None
 
     @classmethod
     def from_variables(cls, environment: Mapping[str, str]) -> Pretrained:
-        """What `variables` has put into an environment."""
+        """Read the variables that `variables` returns."""
         classifier = environment.get(_CLASSIFIER_VARIABLE)
         graph, _, text = environment.get(_DETECTOR_VARIABLE, "").partition(os.pathsep)
         return cls(
@@ -64,7 +64,7 @@ class Pretrained:
         )
 
     def variables(self) -> dict[str, str]:
-        """The environment variables that hand these files to the recogniser's processes."""
+        """The environment variables that pass these files to the recogniser's processes."""
         variables = {}
         if self.classifier:
             variables[_CLASSIFIER_VARIABLE] = str(self.classifier)
@@ -73,16 +73,16 @@ class Pretrained:
         return variables
 
     def name(self) -> str:
-        """What is used, for `LabelModelVersion`; "" for nothing."""
+        """The networks' names for `LabelModelVersion`; "" if there are none."""
         names = [CLASSIFIER_NAME] if self.classifier else []
         return "+".join([*names, DETECTOR_NAME] if self.detector else names)
 
 
 def prepare(folder: Path) -> tuple[Pretrained, str]:
-    """The networks that are installed, ready for use, and what to tell the user, mostly "".
+    """Prepare the installed networks. Returns them and a notice for the user, usually "".
 
-    Makes `folder` if needed and writes only there. A network that is missing or not the expected one
-    is left out. Nothing is said about a missing detector, which is an extra.
+    Writes only to `folder`, which is created if missing. A network that is missing or has an unexpected
+    hash is left out. There is no notice about a missing detector, as it is optional.
     """
     notices = []
     classifier = detector = None
@@ -101,8 +101,8 @@ def prepare(folder: Path) -> tuple[Pretrained, str]:
 
 
 def _packaged(package: str, name: str, sha256: str) -> Path:
-    """The file in the installed package, if it is exactly the expected one."""
-    found = importlib.util.find_spec(package)  # finds a top-level package without importing it
+    """The file in the installed package, if it has the expected hash. Raises _UnusableError."""
+    found = importlib.util.find_spec(package)  # does not import a top-level package
     folders = list(found.submodule_search_locations or ()) if found else []
     path = Path(folders[0], name) if folders else None
     distribution = package.replace("_", "-")
@@ -117,13 +117,13 @@ def _packaged(package: str, name: str, sha256: str) -> Path:
 
 
 def _convert(weights: Path, folder: Path) -> Path:
-    """The ONNX file made from the checked `weights`: the one in `folder`, or a new one there."""
+    """The ONNX file in `folder` for the checked `weights`, converted now if it is missing."""
     recipe = _recipe(weights)
-    made = sorted(folder.glob(f"{CLASSIFIER_NAME}-{recipe}-*.onnx"))
-    for path in made:
+    existing = sorted(folder.glob(f"{CLASSIFIER_NAME}-{recipe}-*.onnx"))
+    for path in existing:
         if path.stem.endswith(_sha256(path)[:_DIGITS]):
             return path
-    try:  # only here: onnx takes a while to import, and this happens once
+    try:  # imported here, as onnx is slow to import and rarely needed
         from labelctl.local.rekognition.efficientnet import to_onnx
         from labelctl.local.rekognition.weights import read_weights
 

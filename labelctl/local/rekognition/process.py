@@ -1,4 +1,4 @@
-"""One worker process, as the server sees it: started when needed, watched, replaced when it dies."""
+"""One worker process, from the server's side: started on demand, monitored, and replaced if it dies."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from labelctl.local.processes import HOME_MARK
 from labelctl.local.rekognition import exchange, worker
 from labelctl.local.rekognition.errors import internal_error
 from labelctl.local.rekognition.limits import TIME_IS_UP, Limits
-from labelctl.local.rekognition.recogniser import Sight
+from labelctl.local.rekognition.recogniser import Detection
 
-_PATIENCE = 60.0
-"""Seconds by the clock that a worker may be silent: it is stopped, or the machine is at its limit."""
+_TIMEOUT = 60.0
+"""Seconds of wall time without a response until a worker is killed; it may have been stopped."""
 
 
 class WorkerDiedError(Exception):
-    """The worker's process ended in the middle of its work."""
+    """The worker's process ended during its work."""
 
 
 class TimeIsUpError(WorkerDiedError):
-    """It ended because it had spent its CPU time."""
+    """The process exceeded its CPU time."""
 
 
 class WorkerProcess:
-    """A worker with a process of its own. For one thread at a time, but for `kill`."""
+    """A worker and its process. Not thread-safe, except for `kill`."""
 
     def __init__(self, model: Path | None, limits: Limits) -> None:
         self._killed = False
         self._model = model
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock = Lock()  # nothing is started after `kill`
+        self._lock = Lock()  # no process may be started after `kill`
 
     def start(self) -> None:
-        """Have a process that is ready. Raises LocalCloudError if it cannot be, and says why."""
+        """Start a process if none is running, and wait until it is ready. Raises LocalCloudError."""
         if self._process and self._process.poll() is None:
             return
         self._discard()
@@ -50,26 +50,27 @@ class WorkerProcess:
                 raise internal_error()
             self._process = process = _spawn(self._model, self._limits)
         assert process.stdout
-        with self._watched(process) as silent:
+        with self._watched(process) as timed_out:
             answer = exchange.receive(process.stdout)
         if answer and answer.get("ready"):
             return
         status = self._discard()
         if answer:
             raise LocalCloudError(str(answer.get("error")), str(answer.get("hint")))
-        raise _start_failed(self._model, status, bool(silent))
+        raise _start_failed(self._model, status, bool(timed_out))
 
-    def look(self, task: exchange.Task) -> Sight:
-        """What the worker sees.
+    def detect(self, task: exchange.Task) -> Detection:
+        """The findings of the worker.
 
-        Raises RefusalError as `Recogniser.look` does, InternalServerError if it fails or does not
-        answer, and WorkerDiedError if its process ends; after the last two, `start` makes another.
+        Raises RefusalError: those of `Recogniser.detect`, and InternalServerError if the worker fails
+        or does not respond. Raises WorkerDiedError if its process ends. Call `start` before the next
+        task.
         """
         process = self._process
         assert process
         assert process.stdin
         assert process.stdout
-        with self._watched(process) as silent:
+        with self._watched(process) as timed_out:
             try:
                 exchange.send_task(process.stdin, task)
                 answer = exchange.receive(process.stdout)
@@ -77,28 +78,28 @@ class WorkerProcess:
                 answer = None
         if answer is None:
             status = self._discard()
-            if silent:
+            if timed_out:
                 raise internal_error()
             raise TimeIsUpError if status == -TIME_IS_UP else WorkerDiedError
         if "refusal" in answer:
             raise exchange.unpack_refusal(answer["refusal"])
-        if "sight" not in answer:
+        if "detection" not in answer:
             raise internal_error()
-        return exchange.unpack_sight(answer["sight"])
+        return exchange.unpack_detection(answer["detection"])
 
     def kill(self) -> None:
-        """End the process, whatever it does, and start none any more. For any thread."""
+        """Kill the process and prevent further starts. Thread-safe."""
         with self._lock:
             self._killed = True
             if self._process:
                 self._process.kill()
 
     def close(self) -> None:
-        """End the process and let go of its pipes."""
+        """End the process and close its pipes."""
         self._discard()
 
     def _discard(self) -> int | None:
-        """End the process if there is one; how it ended: the exit code, or minus the signal."""
+        """End the process, if any. Returns its exit code, or minus the signal that ended it."""
         process, self._process = self._process, None
         if process is None:
             return None
@@ -107,30 +108,30 @@ class WorkerProcess:
             with contextlib.suppress(OSError, ValueError):
                 stream.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=1)  # its pipes are closed: it ends
+            return process.wait(timeout=1)  # it ends when its pipes are closed
         process.kill()
         return process.wait()
 
     @contextlib.contextmanager
     def _watched(self, process: subprocess.Popen[bytes]) -> Iterator[list[bool]]:
-        """Kill the process if it stays silent too long; the list is not empty then."""
-        silent: list[bool] = []
+        """Kill the process if it does not respond in time; the list is not empty then."""
+        timed_out: list[bool] = []
 
         def kill() -> None:
-            silent.append(True)
+            timed_out.append(True)
             process.kill()
 
-        timer = Timer(_PATIENCE, kill)
+        timer = Timer(_TIMEOUT, kill)
         timer.start()
         try:
-            yield silent
+            yield timed_out
         finally:
             timer.cancel()
 
 
 def _spawn(model: Path | None, limits: Limits) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", worker.MODULE, *worker.arguments(model, limits)]
-    # It needs no credentials; and it is the recogniser's to end, not the local cloud's.
+    # It needs no credentials, and the recogniser ends it, not `labelctl local stop`.
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -139,18 +140,18 @@ def _spawn(model: Path | None, limits: Limits) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 
-def _start_failed(model: Path | None, status: int | None, silent: bool) -> LocalCloudError:
+def _start_failed(model: Path | None, status: int | None, timed_out: bool) -> LocalCloudError:
     if status == -TIME_IS_UP:
-        why = "takes too much computing time to load and run once"
-    elif silent:
-        why = f"did not load within {_PATIENCE:.0f} seconds"
+        what = "takes too much CPU time to load and test"
+    elif timed_out:
+        what = f"did not load within {_TIMEOUT:.0f} seconds"
     elif status and status < 0:
-        why = f"crashes the process that loads it ({signal.Signals(-status).name})"
+        what = f"crashes its process ({signal.Signals(-status).name})"
     else:
-        why = "cannot be loaded"
+        what = "cannot be loaded"
     if model:
-        return LocalCloudError(f"The model {str(model)!r} {why}.", "Use another model.")
+        return LocalCloudError(f"The model {str(model)!r} {what}.", "Use another model.")
     return LocalCloudError(
-        "The recogniser's worker process ended while it started.",
-        "See the log for the reason; reinstalling may help: pip install 'labelctl[local]'",
+        "The recogniser's worker process ended during startup.",
+        "See the log for the reason. Reinstalling may help: pip install 'labelctl[local]'",
     )

@@ -1,10 +1,10 @@
-"""Image properties, as DetectLabels answers them: quality and dominant colours.
+"""The image properties of DetectLabels: quality and dominant colours.
 
-Like the real service, every pixel is snapped to the nearest CSS colour, and only the colours that
-cover a tenth of the picture are named. The service's formulas for brightness, sharpness and
-contrast are unpublished; those here are the plain ones (mean, Laplacian, spread), on the same scale
-of 0 to 100, and their numbers don't compare with the service's. The foreground is what lies within
-the boxes of the things found; with none found, neither foreground nor background is given.
+As in the real service, every pixel is mapped to the nearest CSS colour, and only colours that cover at
+least a tenth of the picture are listed. The service's formulas for brightness, sharpness and contrast
+are not published. Here they are the mean, the spread of the Laplacian and the standard deviation, on
+the same scale of 0 to 100; the values are not comparable with the service's. The foreground is the
+area of all boxes; without boxes, neither foreground nor background is given.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Mask = npt.NDArray[np.bool_]
 _QUALITY_SIDE = 640
 _MIN_SHARE = 0.10
 _HALF_SHARP = 15.0
-"""The spread of the Laplacian, in grey levels, that counts as 50 % sharp: a heuristic."""
+"""The standard deviation of the Laplacian, in grey levels, for a sharpness of 50: a heuristic."""
 
 
 def image_properties(picture: Image.Image, boxes: Iterable[Box], max_colors: int) -> dict[str, Any]:
-    """The response's `ImageProperties` of an RGB `picture`; at most `max_colors` colours a list."""
+    """The response's `ImageProperties` of an RGB `picture`; at most `max_colors` colours per list."""
     small = picture.convert("L")
     small.thumbnail((_QUALITY_SIDE, _QUALITY_SIDE))
     gray = np.asarray(small, dtype=np.float32)
@@ -50,10 +50,10 @@ def image_properties(picture: Image.Image, boxes: Iterable[Box], max_colors: int
     return properties
 
 
-def _dominant_colors(pixels: Pixels, most: int) -> list[dict[str, Any]]:
+def _dominant_colors(pixels: Pixels, limit: int) -> list[dict[str, Any]]:
     every = shares(pixels, CSS_COLORS)
     large = [(css, share) for css, share in every if share >= _MIN_SHARE] or every[:1]
-    return [_color(css, share) for css, share in large[:most]]
+    return [_color(css, share) for css, share in large[:limit]]
 
 
 def _color(css: str, share: float) -> dict[str, Any]:

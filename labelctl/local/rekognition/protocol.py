@@ -1,10 +1,11 @@
-"""From a request's JSON to its parameters, and from findings to the response's JSON.
+"""Parses a request's JSON into parameters, and turns findings into the response's JSON.
 
-The limits are those of the API reference of DetectLabels; SDKs check hardly any of them, so they are
-checked here, and a request that the real service would refuse is refused. Where the reference is
-silent, this is what it does: a label passes the inclusion filters if its name or one of its
-categories is in any of them; exclusion wins over inclusion; filters compare names exactly and see no
-aliases; `MinConfidence` holds for each box too. It must not know how anything is found, nor fetch.
+The limits are those of the API reference of DetectLabels. SDKs check few of them, so they are checked
+here, and a request that the real service would refuse is refused. Where the reference does not specify
+the behaviour, these rules apply: a label passes the inclusion filters if its name or one of its
+categories is in any of them; exclusion takes precedence over inclusion; filters compare names exactly
+and ignore aliases; `MinConfidence` also applies to each box. This module must not detect or fetch
+anything.
 """
 
 from __future__ import annotations
@@ -18,27 +19,29 @@ from typing import Any
 
 from labelctl.local.rekognition.errors import invalid_parameters, too_large
 from labelctl.local.rekognition.models import Finding
-from labelctl.local.rekognition.recogniser import Sight
-from labelctl.local.rekognition.taxonomy import Meaning, meaning_of
+from labelctl.local.rekognition.recogniser import Detection
+from labelctl.local.rekognition.taxonomy import LabelInfo, label_info
 
 MAX_BYTES = 5 * 1024 * 1024
-"""The largest picture sent inside the request, in bytes (Rekognition's quotas page)."""
+"""Maximum size of a picture in the request itself, in bytes. [Rekognition, Guidelines and quotas]"""
 
 _MAX_LABELS = 1000
 _MAX_FILTERS = 100
-_FILTER = re.compile(r"[A-Za-z0-9àâèçñó'-_(). ]{0,50}")  # the service model's own pattern
+_FILTER = re.compile(r"[A-Za-z0-9àâèçñó'-_(). ]{0,50}")  # the pattern in the service model
 _FEATURES = {"GENERAL_LABELS", "IMAGE_PROPERTIES"}
 
 
 @dataclass(frozen=True)
 class S3Object:
+    """An object in S3; `version` None means the current version."""
+
     bucket: str
     name: str
     version: str | None
 
     @property
     def action(self) -> str:
-        """The IAM action that reads it."""
+        """The IAM action that allows reading it."""
         return "s3:GetObjectVersion" if self.version else "s3:GetObject"
 
     @property
@@ -48,7 +51,7 @@ class S3Object:
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request: `source` is the picture itself or where it lies."""
+    """A validated request. `source` is the picture or where it is stored; confidence is in percent."""
 
     source: bytes | S3Object
     labels: bool
@@ -62,7 +65,7 @@ class Request:
 
 
 def read_request(body: Any) -> Request:
-    """The parameters in a request's decoded JSON.
+    """Validate the decoded JSON of a request.
 
     Raises RefusalError: InvalidParameterException, or ImageTooLargeException for more than 5 MB.
     """
@@ -91,47 +94,47 @@ def read_request(body: Any) -> Request:
     )
 
 
-def write_answer(request: Request, sight: Sight, version: str) -> dict[str, Any]:
-    """The response's JSON for what was seen: labels surest first, ties by name."""
-    labels = to_labels(sight.findings, request.min_confidence) if request.labels else []
+def write_answer(request: Request, detection: Detection, version: str) -> dict[str, Any]:
+    """The response's JSON, with labels by descending confidence, then by name."""
+    labels = to_labels(detection.findings, request.min_confidence) if request.labels else []
     answer: dict[str, Any] = {
         "Labels": [label for label in labels if _passes(label, request)][: request.max_labels],
         "LabelModelVersion": version,
     }
-    if sight.properties is not None:
-        answer["ImageProperties"] = sight.properties
+    if detection.properties is not None:
+        answer["ImageProperties"] = detection.properties
     return answer
 
 
 def to_labels(findings: Iterable[Finding], min_confidence: float) -> list[dict[str, Any]]:
-    """One label a name, each ancestor a label of its own, as sure as the surest thing under it."""
-    meanings: dict[str, Meaning] = {}
+    """One label per name. Each ancestor is a label too, with the highest confidence below it."""
+    infos: dict[str, LabelInfo] = {}
     confidence: dict[str, float] = {}
     instances: dict[str, list[dict[str, Any]]] = {}
     for finding in sorted(findings, key=lambda finding: -finding.confidence):
-        sure = round(finding.confidence, 4)
-        if sure < min_confidence:
+        percent = round(finding.confidence, 4)
+        if percent < min_confidence:
             continue
-        own = finding.meaning
-        for meaning in (own, *map(meaning_of, own.parents)):
-            meanings.setdefault(meaning.name, meaning)
-            confidence.setdefault(meaning.name, sure)
+        label = finding.label
+        for info in (label, *map(label_info, label.parents)):
+            infos.setdefault(info.name, info)
+            confidence.setdefault(info.name, percent)
         if finding.box:
-            instances.setdefault(own.name, []).append(_instance(finding, sure))
+            instances.setdefault(label.name, []).append(_instance(finding, percent))
     return [
         {
             "Name": name,
             "Confidence": confidence[name],
             "Instances": instances.get(name, []),
-            "Parents": _named(meanings[name].parents),
-            "Aliases": _named(meanings[name].aliases),
-            "Categories": _named(meanings[name].categories),
+            "Parents": _named(infos[name].parents),
+            "Aliases": _named(infos[name].aliases),
+            "Categories": _named(infos[name].categories),
         }
-        for name in sorted(meanings, key=lambda name: (-confidence[name], name))
+        for name in sorted(infos, key=lambda name: (-confidence[name], name))
     ]
 
 
-def _instance(finding: Finding, sure: float) -> dict[str, Any]:
+def _instance(finding: Finding, percent: float) -> dict[str, Any]:
     box = finding.box
     assert box is not None
     return {
@@ -141,7 +144,7 @@ def _instance(finding: Finding, sure: float) -> dict[str, Any]:
             "Width": round(box.width, 6),
             "Height": round(box.height, 6),
         },
-        "Confidence": sure,
+        "Confidence": percent,
     }
 
 
@@ -164,9 +167,9 @@ def _source(image: Mapping[str, Any]) -> bytes | S3Object:
         raise invalid_parameters()
     if "Bytes" in image:
         return _picture(image["Bytes"])
-    place = _object(image.get("S3Object"))
-    bucket, name = _text(place.get("Bucket"), 3, 255), _text(place.get("Name"), 1, 1024)
-    version = _text(place["Version"], 1, 1024) if place.get("Version") is not None else None
+    location = _object(image.get("S3Object"))
+    bucket, name = _text(location.get("Bucket"), 3, 255), _text(location.get("Name"), 1, 1024)
+    version = _text(location["Version"], 1, 1024) if location.get("Version") is not None else None
     return S3Object(bucket, name, version)
 
 
@@ -183,7 +186,7 @@ def _picture(encoded: Any) -> bytes:
 
 
 def _features(value: Any) -> set[str]:
-    """The features asked for; none given means labels."""
+    """The requested features; the default is labels only."""
     names = _list(value, len(_FEATURES))
     if not all(isinstance(name, str) and name in _FEATURES for name in names):
         raise invalid_parameters()
@@ -218,18 +221,18 @@ def _text(value: Any, shortest: int, longest: int) -> str:
         raise invalid_parameters()
     try:
         value.encode()
-    except UnicodeEncodeError as error:  # half of a surrogate pair, which no key can hold
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which no key can contain
         raise invalid_parameters() from error
     return value
 
 
-def _number(value: Any, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+def _number(value: Any, highest: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= highest:
         raise invalid_parameters()
     return float(value)
 
 
-def _whole_number(value: Any, most: int) -> int:
+def _whole_number(value: Any, highest: int) -> int:
     if not isinstance(value, int):
         raise invalid_parameters()
-    return int(_number(value, most))
+    return int(_number(value, highest))

@@ -1,7 +1,7 @@
-"""One picture at a time: bytes in, findings and image properties out.
+"""Analyses one picture at a time: findings and image properties.
 
-Each worker process makes one `Recogniser`, which loads what it needs once. A picture is decoded once;
-`Recogniser.look_at` hands it to everything that looks for something in it.
+Each worker process has one `Recogniser`, which loads its models once. A picture is decoded once and
+then passed to all detectors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 from labelctl.errors import LocalCloudError
 from labelctl.local.rekognition.classifier import Classifier
 from labelctl.local.rekognition.decode import open_picture
-from labelctl.local.rekognition.detect import Eyes, find_colors
+from labelctl.local.rekognition.detect import Detectors, find_colors
 from labelctl.local.rekognition.detector import Detector
 from labelctl.local.rekognition.merge import merge
 from labelctl.local.rekognition.models import Finding
@@ -29,8 +29,8 @@ from labelctl.local.rekognition.properties import image_properties
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What was seen in one picture; `properties` is None when nobody asked for them."""
+class Detection:
+    """The results for one picture; `properties` is None if they were not requested."""
 
     findings: tuple[Finding, ...]
     properties: dict[str, Any] | None
@@ -39,40 +39,40 @@ class Sight:
 class Network(Protocol):
     """The user's model, the classifier or the detector."""
 
-    def look(self, picture: Image.Image) -> list[Finding]:
-        """What the network finds in an RGB picture."""
+    def detect(self, picture: Image.Image) -> list[Finding]:
+        """The findings in an RGB picture."""
 
 
 class Recogniser:
-    """Looks at pictures: with OpenCV's detectors, and with the user's model if one is given.
+    """Analyses pictures with OpenCV's detectors and the user's model.
 
-    Without one, the pretrained networks that are installed take its place.
-    For one thread at a time: OpenCV's detectors are not safe for two.
+    Without a model, the installed pretrained networks are used. Not thread-safe, as OpenCV's detectors
+    are not.
     """
 
     def __init__(self, model: Path | None = None) -> None:
-        """Load everything. Raises LocalCloudError if `model` is not usable."""
+        """Load the models. Raises LocalCloudError if `model` is unusable."""
         pretrained = Pretrained.from_variables(os.environ)
         self._networks = [Model(model)] if model else _open_networks(pretrained)
-        self._eyes = Eyes()
+        self._detectors = Detectors()
 
-    def look(self, data: bytes, max_colors: int | None = None) -> Sight:
-        """See what is in the JPEG or PNG `data`; with image properties if `max_colors` is given.
+    def detect(self, data: bytes, max_colors: int | None = None) -> Detection:
+        """Analyse the JPEG or PNG `data`, including image properties if `max_colors` is given.
 
-        Raises RefusalError for bytes that the real service would refuse.
+        Raises RefusalError for data that the real service would refuse.
         """
-        return self.look_at(open_picture(data), max_colors)
+        return self.detect_in(open_picture(data), max_colors)
 
-    def look_at(self, picture: Image.Image, max_colors: int | None = None) -> Sight:
-        """See what is in an RGB picture: the one place where findings are made."""
+    def detect_in(self, picture: Image.Image, max_colors: int | None = None) -> Detection:
+        """Analyse an RGB picture."""
         gray = picture.convert("L")
-        seen = [finding for network in self._networks for finding in network.look(picture)]
-        things = merge(seen, self._eyes.find_faces(gray))
-        findings = (*things, *self._eyes.find_codes(gray), *find_colors(picture))
+        found = [finding for network in self._networks for finding in network.detect(picture)]
+        things = merge(found, self._detectors.find_faces(gray))
+        findings = (*things, *self._detectors.find_codes(gray), *find_colors(picture))
         if max_colors is None:
-            return Sight(findings, None)
+            return Detection(findings, None)
         boxes = [finding.box for finding in findings if finding.box]
-        return Sight(findings, image_properties(picture, boxes, max_colors))
+        return Detection(findings, image_properties(picture, boxes, max_colors))
 
 
 def _open_networks(pretrained: Pretrained) -> list[Network]:
@@ -85,12 +85,12 @@ def _open_networks(pretrained: Pretrained) -> list[Network]:
 
 
 def model_version(model: Path | None = None) -> str:
-    """`labelctl-local/<recogniser>@<hash>`: equal exactly when the same picture gets equal labels.
+    """`labelctl-local/<recogniser>@<hash>`: with equal versions, a picture gets equal labels.
 
-    The hash covers what determines the answers: this package's source and labels, OpenCV's version,
-    and the model's bytes, or which pretrained networks are used (their hashes are in the source).
-    Neither OpenCV nor a model is loaded for it. Raises LocalCloudError if OpenCV is not installed or
-    there is no such file.
+    The hash covers everything that determines the results: this package's source and labels, OpenCV's
+    version, and the model's bytes or the names of the pretrained networks (whose hashes are in the
+    source). Neither OpenCV nor a model is loaded. Raises LocalCloudError if OpenCV is not installed or
+    the model file does not exist.
     """
     pretrained = "" if model else Pretrained.from_variables(os.environ).name()
     digest = hashlib.sha256(pretrained.encode())

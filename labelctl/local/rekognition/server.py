@@ -1,17 +1,17 @@
-"""The wire of the local recogniser: Amazon Rekognition's JSON protocol over loopback HTTP.
+"""The recogniser's HTTP server: Amazon Rekognition's JSON protocol on loopback.
 
     POST /        X-Amz-Target: RekognitionService.DetectLabels   (x-amz-json-1.1)
-    GET  /health  {"recogniser": LabelModelVersion, "proof": …}, for whoever knows the secret
+    GET  /health  {"recogniser": LabelModelVersion, "proof": …}, if the client knows the secret
 
     python -m labelctl.local.rekognition --port N [--model FILE]
 
-prints one line, `listening on http://127.0.0.1:PORT`, when it is ready, logs to stderr, and ends
-quietly with 0 on SIGTERM. It listens on 127.0.0.1 only, refuses what a web page could send there, and
-has the gateway check each caller's signature and rights. It knows HTTP and the order of the steps
-(authorise, check, wait for a turn, fetch, look, answer); each step itself is another module's.
+prints `listening on http://127.0.0.1:PORT` when it is ready, logs to stderr, and exits with 0 on
+SIGTERM. It listens on 127.0.0.1 only, refuses requests from web pages, and lets the gateway check each
+caller's signature and permissions. This module handles HTTP and the order of the steps (authorise,
+validate, queue, fetch, detect, respond); other modules implement them.
 
-The log has a line for each request with what became of it. `dropped` is a request whose caller had
-gone before the work for it began; `wasted` one whose caller had gone when its answer was ready.
+The log has one line per request with its outcome. `dropped`: the caller disconnected before the work
+started. `wasted`: the caller disconnected before the response was ready.
 """
 
 from __future__ import annotations
@@ -53,29 +53,29 @@ from labelctl.local.rekognition.protocol import Request as DetectLabels
 from labelctl.local.rekognition.protocol import S3Object, read_request, write_answer
 
 MODULE = "labelctl.local.rekognition"
-"""What to run with `python -m`."""
+"""The module to run with `python -m`."""
 
 TARGET = "RekognitionService.DetectLabels"
 _DETECT = "rekognition:DetectLabels"
-_MAX_BODY = 8 * 1024 * 1024  # 5 MB of picture in base64, and room for the rest
+_MAX_BODY = 8 * 1024 * 1024  # 5 MB in base64, and the other parameters
 _MAX_DISCARDED = 64 * 1024 * 1024
-_LAST_PICTURES = 5.0  # seconds to wait at the end for the pictures being looked at
+_SHUTDOWN_TIMEOUT = 5.0  # seconds to wait for pictures in progress
 
 Fetch = Callable[[S3Object], bytes]
 Authorize = Callable[[Request, str, Needs], Decision]
 
 
 class RecogniserServer(ThreadingHTTPServer):
-    """Serves one pool of workers on 127.0.0.1; port 0 takes a free one (see `url`)."""
+    """Serves a pool of workers on 127.0.0.1. Port 0 chooses a free port (see `url`)."""
 
     daemon_threads = True
-    block_on_close = False  # idle kept-alive connections must not hold up the end
+    block_on_close = False  # idle connections must not delay the shutdown
     request_queue_size = 128
 
     def __init__(
         self, port: int, pool: Pool, *, root: Credentials, fetch: Fetch, authorize: Authorize
     ) -> None:
-        """Raises LocalCloudError if the port can't be had."""
+        """Raises LocalCloudError if the port is not available."""
         self.pool = pool
         self.root = root
         self.fetch = fetch
@@ -85,8 +85,8 @@ class RecogniserServer(ThreadingHTTPServer):
             super().__init__(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
             raise LocalCloudError(
-                f"The recogniser can't listen on port {port}: {error}.",
-                "Choose another port, or 0 for any free one.",
+                f"The recogniser cannot listen on port {port}: {error}.",
+                "Choose another port, or 0 for any free port.",
             ) from error
 
     @property
@@ -96,23 +96,23 @@ class RecogniserServer(ThreadingHTTPServer):
     def detect_labels(
         self, signed: Request, raw: bytes, wanted: Callable[[], bool]
     ) -> dict[str, Any]:
-        """The response to a DetectLabels request, while it is `wanted`.
+        """The response to a DetectLabels request. `wanted` says whether the caller is still connected.
 
-        Raises RefusalError for what is refused, ConnectionAbortedError if the caller has gone.
+        Raises RefusalError if the request is refused, ConnectionAbortedError if the caller has gone.
         """
-        request = self._authorized(signed, raw)  # first: strangers must not take the places
+        request = self._authorized(signed, raw)  # first: strangers must not fill the queue
         with self.pool.turn():
             if not wanted():
                 raise ConnectionAbortedError("The caller has gone.")
             source = request.source
             data = source if isinstance(source, bytes) else self.fetch(source)
-            sight = self.pool.look(data, request.max_colors, wanted)
-        return write_answer(request, sight, self.pool.version)
+            detection = self.pool.detect(data, request.max_colors, wanted)
+        return write_answer(request, detection, self.pool.version)
 
     def _authorized(self, signed: Request, raw: bytes) -> DetectLabels:
-        """The parameters of a request that is signed by somebody who may do what it asks for.
+        """The parameters of the request, if its signer has the necessary permissions.
 
-        Nothing is made of a stranger's body: 8 MB of JSON can take 200 MB of memory.
+        The body of an unauthorised request is not parsed: 8 MB of JSON can take 200 MB of memory.
         """
         body_sha256 = hashlib.sha256(raw).hexdigest()
         decision = self.authorize(signed, body_sha256, [(_DETECT, "*")])
@@ -127,7 +127,7 @@ class RecogniserServer(ThreadingHTTPServer):
         return request
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer a new connection's requests in a thread, if there is room for it."""
+        """Handle a new connection in a thread, if it is admitted."""
         if self.connections.admit(request):
             super().process_request(request, client_address)
         else:
@@ -139,7 +139,7 @@ class RecogniserServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error of ours; anything else is logged."""
+        """Log an error, unless the client has disconnected."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -148,13 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: RecogniserServer
     protocol_version = "HTTP/1.1"
     server_version = "labelctl-recogniser"
-    # Both, or Nagle's algorithm and delayed acknowledgements cost 40 ms a call.
+    # Without both, Nagle's algorithm and delayed acknowledgements cost 40 ms per call.
     disable_nagle_algorithm = True
     wbufsize = 256 * 1024
-    timeout = 75  # seconds between two pieces of a request; as long as the gateway's
+    timeout = 75  # seconds without data; the same as the gateway's
 
     def handle_one_request(self) -> None:
-        """Answer the next request; the connection counts as waiting until it has come."""
+        """Handle the next request; until it arrives, the connection counts as waiting."""
         super().handle_one_request()
         self.server.connections.answered(self.connection)
 
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         proof = health.answer(self.server.root, health.RECOGNISER, query)
         if admission.refusal(self._head()) or path != "/health" or proof is None:
-            self._refuse(RefusalError("AccessDeniedException", "Only labelctl may ask", 403))
+            self._refuse(RefusalError("AccessDeniedException", "Only labelctl may call this", 403))
         else:
             answer = {"recogniser": self.server.pool.version, "proof": proof}
             self._send(200, answer, "application/json")
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer = self._answer()
             outcome = "wasted"
-            if not self._is_awaited():
+            if not self._is_connected():
                 raise ConnectionAbortedError("The caller has gone.")
             self._send(200, answer)
             outcome = "answered"
@@ -195,8 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
         if refused := admission.refusal(head):
             raise RefusalError("AccessDeniedException", refused, 403)
         if self.path != "/" or self.headers.get("X-Amz-Target") != TARGET:
-            raise RefusalError("UnknownOperationException", "Only DetectLabels is known here")
-        return self.server.detect_labels(head, raw, self._is_awaited)
+            raise RefusalError("UnknownOperationException", "Only DetectLabels is supported")
+        return self.server.detect_labels(head, raw, self._is_connected)
 
     def _head(self) -> Request:
         names = {name.lower() for name in self.headers}
@@ -208,21 +208,23 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,12}", length):
             self.close_connection = True
-            raise RefusalError("SerializationException", "The request has no length", 411)
+            raise RefusalError(
+                "SerializationException", "The request has no valid Content-Length", 411
+            )
         if int(length) <= _MAX_BODY:
             body = self.rfile.read(int(length))
             if len(body) < int(length):
                 raise ConnectionAbortedError("The caller has gone.")
             return body
-        # Answered early, the client would still be writing, and would see a reset, not the answer.
+        # Read on: with an early response the client would still be writing, and would get a reset.
         rest = min(int(length), _MAX_DISCARDED)
         while rest > 0 and (block := self.rfile.read(min(rest, 64 * 1024))):
             rest -= len(block)
         self.close_connection = True
         raise too_large()
 
-    def _is_awaited(self) -> bool:
-        """Whether the caller has not hung up."""
+    def _is_connected(self) -> bool:
+        """Whether the caller is still connected."""
         arrived = select.poll()
         arrived.register(self.connection, select.POLLIN)
         try:
@@ -247,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: every POST has a line of its own, and health checks deserve none."""
+        """Log nothing: do_POST logs each request, and health checks are not logged."""
 
 
 def _json(raw: bytes) -> Any:
@@ -258,16 +260,18 @@ def _json(raw: bytes) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C. Returns the exit code: 0, or the error's own."""
+    """Serve until SIGTERM or Ctrl-C. Returns the exit code: 0, or that of the error."""
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
-    parser.add_argument("--model", type=Path, help="an ONNX file as Ultralytics exports it")
-    parser.add_argument("--check", action="store_true", help="only tell whether the model is fit")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port to listen on; 0, the default, chooses a free one"
+    )
+    parser.add_argument("--model", type=Path, help="ONNX file exported by Ultralytics")
+    parser.add_argument("--check", action="store_true", help="only check the model")
     options = parser.parse_args(arguments)
     try:
         pool = Pool(options.model)
         if options.model:
-            pool.warm_up()  # now, as it may not be fit
+            pool.warm_up()  # now, to check the model
         if options.check:
             pool.close()
             return 0
@@ -281,18 +285,18 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     with server:
         for number in (signal.SIGTERM, signal.SIGINT):
-            # From another thread: shutdown waits for the loop that this one is in.
+            # In another thread, as shutdown waits for the loop that runs in this one.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         print(f"listening on {server.url}", flush=True)
         threading.Thread(target=_warm_up, args=(pool, cloud), daemon=True).start()
         server.serve_forever(poll_interval=0.1)
-    pool.close(_LAST_PICTURES)
+    pool.close(_SHUTDOWN_TIMEOUT)
     return 0
 
 
 def _warm_up(pool: Pool, cloud: Cloud) -> None:
     try:
         pool.warm_up()
-    except Exception as error:  # the first picture will show it too, unless this is the end
+    except Exception as error:  # the first picture will fail too, unless the server is stopping
         print(f"The first worker did not start: {error}", file=sys.stderr)
     cloud.warm_up()

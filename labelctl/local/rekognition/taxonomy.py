@@ -1,9 +1,8 @@
-"""What the things that can be found are called in Rekognition's label set, and what they are kinds of.
+"""Rekognition's labels for the names that detectors use, with parents, categories and aliases.
 
-The labels are lines of labels.txt, which explains its own format. A detector's name for a thing is
-looked up there (`meaning_of`); a name that is not in it passes through in title case, with no
-parents and no category. The classes of ImageNet are looked up by index (`imagenet_labels`): their
-names are ambiguous, such as "crane", which is two of them.
+The labels are listed in labels.txt, which explains its format. A detector's name is looked up there
+(`label_info`); an unknown name is kept in title case, without parents or categories. ImageNet's classes
+are looked up by index (`imagenet_labels`), as their names are ambiguous: "crane" is the name of two.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ COLOR_NAMES = (
     "Black", "Blue", "Gold", "Gray", "Green", "Maroon", "Orange",
     "Purple", "Red", "Silver", "Teal", "Turquoise", "White", "Yellow",
 )  # fmt: skip
-"""The colours that are labels in Rekognition's own set; each is a CSS colour of the same name."""
+"""The colours that are labels of Rekognition; each is a CSS colour of the same name."""
 
 _CLASS = re.compile(r"([\d ]+) (.+)")
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """A label as Rekognition names it; `parents` are all its ancestors, in alphabetical order."""
+class LabelInfo:
+    """A label of Rekognition; `parents` are all its ancestors, in alphabetical order."""
 
     name: str
     parents: tuple[str, ...] = ()
@@ -35,7 +34,7 @@ class Meaning:
 
 @dataclass
 class _Entry:
-    """A label of the file, with its direct parents and the classes that are written below it."""
+    """A label in labels.txt, with its direct parents and the ImageNet classes listed below it."""
 
     name: str
     parents: tuple[str, ...]
@@ -46,30 +45,30 @@ class _Entry:
     is_class: bool = False
 
 
-def meaning_of(name: str) -> Meaning:
-    """The label for what a detector or a model calls `name`, whatever its case or underscores.
+def label_info(name: str) -> LabelInfo:
+    """The label for a detector's or model's `name`, ignoring case and underscores.
 
-    Classes of ImageNet are not found by name, unless they share it with a label of their own line.
+    ImageNet's classes are not found by name, unless a label has the same name.
     """
     plain = " ".join(name.replace("_", " ").split())
     known = _BY_MODEL_NAME.get(plain.lower())
-    return known or Meaning(plain.title() if plain.islower() else plain)
+    return known or LabelInfo(plain.title() if plain.islower() else plain)
 
 
-def color_meaning(name: str) -> Meaning:
-    """The label of a colour of `COLOR_NAMES`; "Orange" is the colour here, not the fruit."""
-    return Meaning(name, categories=("Colors and Visual Composition",))
+def color_label(name: str) -> LabelInfo:
+    """The label of a colour in `COLOR_NAMES`; "Orange" is the colour, not the fruit."""
+    return LabelInfo(name, categories=("Colors and Visual Composition",))
 
 
 @cache
-def imagenet_labels() -> Mapping[Meaning, frozenset[int]]:
-    """Every label that classes of ImageNet can mean, with the indices of all classes below it."""
-    found: dict[Meaning, set[int]] = {}
+def imagenet_labels() -> Mapping[LabelInfo, frozenset[int]]:
+    """Every label with ImageNet classes, and the indices of all classes below it."""
+    found: dict[LabelInfo, set[int]] = {}
     for entry in _ENTRIES:
-        own = [_meaning(entry)] if entry.classes and entry.name != "-" else []
-        for meaning in (*own, *(_BY_NAME[name] for name in _ancestors(entry) if entry.classes)):
-            found.setdefault(meaning, set()).update(entry.classes)
-    return {meaning: frozenset(classes) for meaning, classes in found.items()}
+        own = [_label(entry)] if entry.classes and entry.name != "-" else []
+        for label in (*own, *(_BY_NAME[name] for name in _ancestors(entry) if entry.classes)):
+            found.setdefault(label, set()).update(entry.classes)
+    return {label: frozenset(classes) for label, classes in found.items()}
 
 
 def _read(lines: list[str]) -> Iterator[_Entry]:
@@ -103,15 +102,15 @@ def _ancestors(entry: _Entry) -> set[str]:
     return set(entry.parents).union(*map(_ancestors, direct))
 
 
-def _meaning(entry: _Entry) -> Meaning:
+def _label(entry: _Entry) -> LabelInfo:
     parents = tuple(sorted(_ancestors(entry)))
-    return Meaning(entry.name, parents, (entry.category,), entry.aliases)
+    return LabelInfo(entry.name, parents, (entry.category,), entry.aliases)
 
 
 _TEXT = Path(__file__).with_name("labels.txt").read_text(encoding="utf-8")
 _ENTRIES = list(_read(_TEXT.splitlines()))
 _LINES = {entry.name: entry for entry in _ENTRIES if not entry.is_class and entry.name != "-"}
-_BY_NAME = {name: _meaning(entry) for name, entry in _LINES.items()}
+_BY_NAME = {name: _label(entry) for name, entry in _LINES.items()}
 _BY_MODEL_NAME = {
     called.lower(): _BY_NAME[name]
     for name, entry in _LINES.items()

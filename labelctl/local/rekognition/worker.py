@@ -1,11 +1,11 @@
-"""A worker process: loads the recogniser once, then looks at one picture after another.
+"""A worker process: loads the recogniser once, then analyses one picture at a time.
 
     python -P -m labelctl.local.rekognition.worker [--model FILE] [limits]
 
-The server starts it and talks to it through stdin and stdout (see exchange.py). First it says that it
-is ready, or what is wrong with the model; then it answers tasks until stdin is closed, which also
-happens when the server is killed. Whatever a picture or a model does, it does it here: the process
-may crash or be ended by its limits, and the server replaces it.
+The server starts it and communicates through stdin and stdout (exchange.py). The worker first reports
+that it is ready, or what is wrong with the model. Then it handles tasks until stdin is closed, which
+also happens if the server is killed. A picture or a model can crash only this process or make it
+exceed its limits; the server then replaces it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from labelctl.local.rekognition.errors import RefusalError, invalid_format
 from labelctl.local.rekognition.recogniser import Recogniser
 
 MODULE = "labelctl.local.rekognition.worker"
-"""What to run with `python -m`."""
+"""The module to run with `python -m`."""
 
 
 def main() -> int:
@@ -34,16 +34,16 @@ def main() -> int:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     options = vars(parser.parse_args())
     model = options.pop("model")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's: it closes the pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C by closing the pipe
     tasks, answers = _streams()
     try:
         return _serve(tasks, answers, model, limits.Limits(**options))
     except BrokenPipeError:  # the server has gone
-        os._exit(0)  # not an orderly end, which would write the rest of the answer
+        os._exit(0)  # without flushing the rest of the response
 
 
 def arguments(model: Path | None, limit: limits.Limits) -> list[str]:
-    """The command line's arguments for `main`."""
+    """The command-line arguments for `main`."""
     given = [f"--{name.replace('_', '-')}={value}" for name, value in vars(limit).items()]
     return [*given, *(["--model", str(model)] if model else [])]
 
@@ -57,7 +57,7 @@ def _serve(tasks: IO[bytes], answers: IO[bytes], model: Path | None, limit: limi
         return error.exit_code
     exchange.send(answers, {"ready": True})
     while task := exchange.receive_task(tasks):
-        with limits.cpu_time(limit.look_seconds), limits.memory(limit.look_memory):
+        with limits.cpu_time(limit.detect_seconds), limits.memory(limit.detect_memory):
             answer = _answer(recogniser, task)
         exchange.send(answers, answer)
     return 0
@@ -65,7 +65,7 @@ def _serve(tasks: IO[bytes], answers: IO[bytes], model: Path | None, limit: limi
 
 def _answer(recogniser: Recogniser, task: exchange.Task) -> dict[str, Any]:
     try:
-        sight = recogniser.look(task.data, task.max_colors)
+        detection = recogniser.detect(task.data, task.max_colors)
     except RefusalError as refusal:
         return {"refusal": exchange.pack_refusal(refusal)}
     except MemoryError:
@@ -73,11 +73,11 @@ def _answer(recogniser: Recogniser, task: exchange.Task) -> dict[str, Any]:
     except Exception:
         traceback.print_exc()
         return {"failure": True}
-    return {"sight": exchange.pack_sight(sight)}
+    return {"detection": exchange.pack_detection(detection)}
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:
-    """Stdin and stdout; what a library prints from now on goes to stderr."""
+    """Stdin and stdout. From now on, what libraries print goes to stderr."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return sys.stdin.buffer, answers

@@ -1,4 +1,4 @@
-"""A local cloud without a stack: its own data folder, clients of it, and a way to kill it."""
+"""A local cloud without a stack: its own data folder, clients, and functions to kill it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ boto3 = pytest.importorskip("boto3")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """A data folder of its own; whatever runs in it is ended afterwards."""
+    """A new data folder, whose processes are ended after the test."""
     folder = tmp_path / "cloud"
     yield folder
     processes.end(processes.ours(folder), 5)
 
 
 def client(cloud: engine.Cloud, service: str, **keys: str) -> Any:
-    """A boto3 client, as root unless it is given another key, secret and token."""
+    """A boto3 client, as root unless another key, secret and token are given."""
     from botocore.config import Config
 
     return boto3.client(
@@ -58,4 +58,4 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
             if found := condition():
                 return found
         time.sleep(0.02)
-    raise AssertionError("it did not come true in time")
+    raise AssertionError("the condition was not met in time")

@@ -1,4 +1,4 @@
-"""What the emulator acts on is what was signed: no request means one thing to each of the two."""
+"""The gateway and the emulator interpret each request alike: what was signed is what is done."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIST_USERS = "Action=ListUsers&Version=2010-05-08"
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
-    """A local cloud with a photo in a bucket."""
+    """A local cloud with one photo in a bucket."""
     home = tmp_path_factory.mktemp("cloud")
     started = engine.start(home=home)
     s3 = client(started, "s3")
@@ -38,11 +38,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
 
 
 @pytest.fixture(scope="module")
-def nobody(cloud: engine.Cloud) -> Credentials:
-    """The key of an IAM user who may do nothing."""
+def user(cloud: engine.Cloud) -> Credentials:
+    """The access key of an IAM user without permissions."""
     people = client(cloud, "iam")
-    people.create_user(UserName="nobody")
-    key = people.create_access_key(UserName="nobody")["AccessKey"]
+    people.create_user(UserName="user")
+    key = people.create_access_key(UserName="user")["AccessKey"]
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
@@ -58,7 +58,7 @@ def send(
 
 
 def link(cloud: engine.Cloud, operation: str) -> str:
-    """The path and query of a URL that root presigned for one photo."""
+    """The path and query of a URL presigned by root for one photo."""
     s3 = boto3.client(
         "s3",
         endpoint_url=cloud.endpoint,
@@ -75,7 +75,7 @@ def link(cloud: engine.Cloud, operation: str) -> str:
 def presigned(
     cloud: engine.Cloud, who: Credentials, service: str, method: str, path: str, first: str = ""
 ) -> str:
-    """A path and query signed by hand: botocore would not sign `first`, a second X-Amz-Credential."""
+    """A path and query signed here, as botocore cannot sign a second X-Amz-Credential (`first`)."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{now[:8]}/us-east-1/{service}/aws4_request"
     fields = [("X-Amz-Credential", f"{first}/{scope}")] if first else []
@@ -101,11 +101,9 @@ def presigned(
     return f"{path}?{urlencode([*fields, ('X-Amz-Signature', signature)])}"
 
 
-def test_nobody_acts_as_another_by_naming_a_second_key_in_the_header(
-    cloud: engine.Cloud, nobody: Credentials
-) -> None:
+def test_a_second_key_in_the_header_is_refused(cloud: engine.Cloud, user: Credentials) -> None:
     request = AWSRequest("POST", f"{cloud.endpoint}/", data=LIST_USERS, headers=FORM)
-    SigV4Auth(nobody, "iam", "us-east-1").add_auth(request)
+    SigV4Auth(user, "iam", "us-east-1").add_auth(request)
     signed = dict(request.headers)
     for key in ("test", cloud.credentials.access_key_id):
         scope = f"{signed['X-Amz-Date'][:8]}/us-east-1/iam/aws4_request"
@@ -114,19 +112,19 @@ def test_nobody_acts_as_another_by_naming_a_second_key_in_the_header(
         assert send(cloud, "POST", "/", changed, LIST_USERS.encode())[0] == 403
 
 
-def test_nobody_acts_as_another_by_naming_a_second_key_in_the_query(
-    cloud: engine.Cloud, nobody: Credentials
-) -> None:
+def test_a_second_key_in_the_query_is_refused(cloud: engine.Cloud, user: Credentials) -> None:
     root = cloud.credentials
     owner = Credentials(root.access_key_id, root.secret_access_key)
     assert send(cloud, "GET", presigned(cloud, owner, "iam", "GET", "/"), {})[0] == 200
     for first in ("test", root.access_key_id):
-        target = presigned(cloud, nobody, "iam", "GET", "/", first)
+        target = presigned(cloud, user, "iam", "GET", "/", first)
         assert send(cloud, "GET", target, {})[0] == 403
 
 
 @pytest.mark.parametrize("operation", ["get_object", "put_object"])
-def test_a_link_to_a_photo_calls_no_other_service(cloud: engine.Cloud, operation: str) -> None:
+def test_a_link_to_a_photo_is_not_valid_for_other_services(
+    cloud: engine.Cloud, operation: str
+) -> None:
     method = operation[:3].upper()
     target = link(cloud, operation)
     _, answer = send(cloud, method, target, FORM, LIST_USERS.encode())
@@ -137,9 +135,9 @@ def test_a_link_to_a_photo_calls_no_other_service(cloud: engine.Cloud, operation
     assert b"TableNames" not in answer
 
 
-def test_nobody_acts_as_another_by_a_trailer(cloud: engine.Cloud, nobody: Credentials) -> None:
+def test_a_trailer_cannot_name_another_user(cloud: engine.Cloud, user: Credentials) -> None:
     scope = f"{datetime.now(UTC):%Y%m%d}/us-east-1/s3/aws4_request"
-    target = presigned(cloud, nobody, "s3", "PUT", "/photos/new.jpg")
+    target = presigned(cloud, user, "s3", "PUT", "/photos/new.jpg")
     for key in ("test", cloud.credentials.access_key_id):
         trailer = f"authorization:AWS4-HMAC-SHA256 Credential={key}/{scope}"
         body = f"2\r\nhi\r\n0\r\n{trailer}\r\n\r\n".encode()

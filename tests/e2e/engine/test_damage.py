@@ -1,4 +1,4 @@
-"""Files of the local cloud are damaged, or its ports are taken: it heals, or says what is lost."""
+"""Damaged files and occupied ports: the local cloud is repaired, or reports what is lost."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from tests.e2e.engine.test_kills import make_pipeline
 
 
 @contextmanager
-def stranger_on(endpoint: str) -> Iterator[int]:
-    """Another program that listens where the local cloud did."""
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def other_program_on(endpoint: str) -> Iterator[int]:
+    """Another program that listens on the local cloud's port."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         port = int(endpoint.rpartition(":")[2])
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
+        other.bind(("127.0.0.1", port))
+        other.listen()
         yield port
 
 
 def works(cloud: engine.Cloud, key: str) -> None:
-    """A photo that is uploaded now is labelled."""
+    """Upload a photo and wait until it is labelled."""
     client(cloud, "s3").put_object(Bucket="photos", Key=key, Body=b"x")
     wanted = {"image": {"S": key}, "label": {"N": "2"}}
     rows = client(cloud, "dynamodb")
     until(lambda: rows.get_item(TableName="labels", Key=wanted).get("Item"), 30)
 
 
-def test_on_another_port_all_goes_on(home: Path) -> None:
+def test_everything_works_on_another_port(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     url = client(cloud, "sqs").get_queue_url(QueueName="work")["QueueUrl"]
@@ -48,16 +48,16 @@ def test_on_another_port_all_goes_on(home: Path) -> None:
     mine = client(cloud, "sqs").create_queue(QueueName="mine")["QueueUrl"]
     client(cloud, "sqs").send_message(QueueUrl=mine, MessageBody=f"see {url}")
     engine.stop(home)
-    with stranger_on(cloud.endpoint) as port:
+    with other_program_on(cloud.endpoint) as port:
         moved = engine.start(home=home)
         assert moved.endpoint != cloud.endpoint
         assert str(port) in moved.notice
         assert moved.endpoint in moved.notice
         mine = mine.replace(cloud.endpoint, moved.endpoint)
         (message,) = client(moved, "sqs").receive_message(QueueUrl=mine)["Messages"]
-        assert message["Body"] == f"see {url}"  # what users have stored is theirs
+        assert message["Body"] == f"see {url}"  # user data is not changed
         kill_engine(moved)
-        again = engine.start(home=home)  # what is saved is of the new address as a whole
+        again = engine.start(home=home)  # all of the saved state has the new address
         assert (again.endpoint, again.notice) == (moved.endpoint, "")
         works(again, "a.jpg")
         described = client(again, "cloudformation").describe_stacks(StackName="other")
@@ -74,22 +74,22 @@ def test_the_recognisers_port_may_be_taken_too(home: Path) -> None:
     cloud = engine.start(home=home)
     os.kill(cloud.recogniser_pid, signal.SIGKILL)
     until(lambda: not processes.alive(cloud.recogniser_pid))
-    with stranger_on(cloud.recogniser) as port:
+    with other_program_on(cloud.recogniser) as port:
         moved = engine.start(home=home)
     assert str(port) in moved.notice
     assert moved.recogniser != cloud.recogniser
-    # The engine hands the recogniser's address to its functions.
+    # The engine passes the recogniser's address to its functions.
     assert moved.pid != cloud.pid
     assert processes.ours(home) == {moved.pid, moved.recogniser_pid}
 
 
 @pytest.mark.parametrize("content", [None, "", '{"port": "a string", "pid": -1}'])
-def test_a_lost_record_costs_nothing_but_the_ports(home: Path, content: str | None) -> None:
+def test_a_lost_record_only_loses_the_ports(home: Path, content: str | None) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     record = home / "engine.json"
     record.unlink() if content is None else record.write_text(content)
-    healed = engine.start(home=home)  # while the engine that nobody knows any more still runs
+    healed = engine.start(home=home)  # while the old engine, now unknown, is still running
     assert "engine.json" in healed.notice
     assert processes.ours(home) >= {healed.pid, healed.recogniser_pid}
     assert not processes.alive(cloud.pid)
@@ -98,7 +98,7 @@ def test_a_lost_record_costs_nothing_but_the_ports(home: Path, content: str | No
     assert engine.start(home=home).notice == ""
 
 
-def test_a_stop_finds_what_runs_without_a_record(home: Path) -> None:
+def test_stop_finds_processes_without_a_record(home: Path) -> None:
     cloud = engine.start(home=home)
     (home / "engine.json").unlink()
     (home / ".labelctl-local").unlink()
@@ -108,7 +108,7 @@ def test_a_stop_finds_what_runs_without_a_record(home: Path) -> None:
     assert [url.rpartition("/")[2] for url in all_queues(engine.start(home=home))] == ["kept"]
 
 
-def test_a_link_leads_to_the_same_cloud(home: Path, tmp_path: Path) -> None:
+def test_a_symlink_to_the_folder_finds_the_same_cloud(home: Path, tmp_path: Path) -> None:
     cloud = engine.start(home=home)
     (tmp_path / "link").symlink_to(home)
     (home / "engine.json").unlink()
@@ -117,7 +117,7 @@ def test_a_link_leads_to_the_same_cloud(home: Path, tmp_path: Path) -> None:
     assert processes.ours(home) == {healed.pid, healed.recogniser_pid}
 
 
-def test_damaged_code_comes_back_from_the_bucket_it_was_deployed_from(home: Path) -> None:
+def test_damaged_code_is_restored_from_the_deployment_bucket(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     (blob,) = (home / "state/lambda-blobs").glob("*.zip")
@@ -133,7 +133,7 @@ def test_damaged_code_comes_back_from_the_bucket_it_was_deployed_from(home: Path
     works(cloud, "a.jpg")
 
 
-def test_damaged_code_without_a_copy_is_named_with_the_way_out(home: Path) -> None:
+def test_damaged_code_without_a_copy_is_reported_with_a_hint(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     engine.stop(home)
@@ -142,7 +142,7 @@ def test_damaged_code_without_a_copy_is_named_with_the_way_out(home: Path) -> No
     assert "labelctl deploy --local" in engine.start(home=home).notice
 
 
-def test_damaged_notifications_are_named_with_the_way_out(home: Path) -> None:
+def test_damaged_notifications_are_reported_with_a_hint(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0")
     engine.stop(home)
@@ -161,9 +161,9 @@ def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name:
     os.kill(pid, signal.SIGSTOP)
     until(lambda: processes.paused(pid))
     started = time.monotonic()
-    for deed in (engine.status, lambda home: engine.start(home=home)):
+    for call in (engine.status, lambda home: engine.start(home=home)):
         with pytest.raises(LocalCloudError, match=f"{name} .* is paused") as failure:
-            deed(home)
+            call(home)
         assert f"kill -CONT {pid}" in failure.value.hint
     assert time.monotonic() - started < 5
     os.kill(pid, signal.SIGCONT)
@@ -174,7 +174,7 @@ def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name:
     assert len(all_queues(engine.start(home=home))) == 1
 
 
-def test_a_newer_labelctls_record_survives(home: Path) -> None:
+def test_the_record_of_a_newer_labelctl_is_kept(home: Path) -> None:
     engine.start(home=home)
     engine.stop(home)
     record = json.loads((home / "engine.json").read_text())

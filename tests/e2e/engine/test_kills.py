@@ -1,4 +1,4 @@
-"""The local cloud is killed at bad moments, and asked what it still knows."""
+"""The local cloud is killed at critical moments and must lose nothing that was confirmed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_kill_loses_no_object_version_or_delete_marker(home: Path) -> None:
         engine.start(home=home)
 
 
-def test_a_kill_loses_no_row_and_no_message(home: Path) -> None:
+def test_a_kill_loses_no_item_and_no_message(home: Path) -> None:
     cloud = engine.start(home=home)
     rows, queues = client(cloud, "dynamodb"), client(cloud, "sqs")
     rows.create_table(
@@ -104,7 +104,7 @@ def test_a_kill_loses_no_row_and_no_message(home: Path) -> None:
     queues.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
     kill_engine(engine.start(home=home))
     engine.start(home=home)
-    # The other two were in flight at a client, which still holds their receipts.
+    # The client still has the receipt handles of the other two messages.
     queues.delete_message(QueueUrl=url, ReceiptHandle=received[1]["ReceiptHandle"])
     back = until(lambda: queues.receive_message(QueueUrl=url).get("Messages"))
     assert [message["Body"] for message in back] == [received[2]["Body"]]
@@ -156,7 +156,7 @@ def test_a_kill_loses_no_finished_stack(home: Path) -> None:
     assert client(cloud, "s3").list_buckets()["Buckets"] == []
 
 
-def test_a_stack_that_was_being_made_can_be_deleted_after_a_kill(home: Path) -> None:
+def test_an_interrupted_stack_can_be_deleted_after_a_kill(home: Path) -> None:
     cloud = engine.start(home=home)
     stacks = client(cloud, "cloudformation")
     waits = "Resources: {Handle: {Type: 'AWS::CloudFormation::WaitConditionHandle'}, Wait: "
@@ -192,7 +192,7 @@ def handler(event, context):
 
 
 def make_pipeline(cloud: engine.Cloud, pause: str) -> None:
-    """Bucket → queue → function → table, with rights for just that."""
+    """Bucket → queue → function → table, with only the necessary permissions."""
     rows, queues, s3 = (client(cloud, name) for name in ("dynamodb", "sqs", "s3"))
     rows.create_table(
         TableName="labels",
@@ -250,14 +250,16 @@ def make_pipeline(cloud: engine.Cloud, pause: str) -> None:
     )
 
 
-def test_kills_during_the_work_lose_no_photo(home: Path) -> None:
+def test_kills_during_labelling_lose_no_photo(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="0.02")
     s3, rows = client(cloud, "s3"), client(cloud, "dynamodb")
     uploaded: list[str] = []
 
     def upload(number: int) -> None:
-        with contextlib.suppress(Exception):  # the engine is being killed: not told it is done
+        with contextlib.suppress(
+            Exception
+        ):  # the engine is being killed: the upload is not confirmed
             s3.put_object(Bucket="photos", Key=f"photo {number}.jpg", Body=b"x" * 1000)
             uploaded.append(f"photo {number}.jpg")
 
@@ -282,7 +284,7 @@ def test_kills_during_the_work_lose_no_photo(home: Path) -> None:
     until(lambda: all(stored().get(key) == 3 for key in uploaded), 60)
 
 
-def test_a_killed_engine_leaves_no_worker_and_its_messages_come_back_at_once(home: Path) -> None:
+def test_a_killed_engine_leaves_no_worker_and_messages_return_immediately(home: Path) -> None:
     cloud = engine.start(home=home)
     make_pipeline(cloud, pause="3")
     s3, rows = client(cloud, "s3"), client(cloud, "dynamodb")
@@ -299,13 +301,13 @@ def test_a_killed_engine_leaves_no_worker_and_its_messages_come_back_at_once(hom
     workers = until(lambda: processes.ours(home) - {cloud.pid, cloud.recogniser_pid})
     cloud = killed_and_started(cloud)
     assert not [pid for pid in workers if processes.alive(pid)]
-    # Its visibility time-out is 300 seconds, but the worker that had it is dead.
+    # Its visibility timeout is 300 seconds, but its worker is dead.
     until(lambda: rows.scan(TableName="labels")["Count"] == 3, 30)
     killed_and_started(cloud)
-    assert rows.scan(TableName="labels")["Count"] == 3  # what was seen stays
+    assert rows.scan(TableName="labels")["Count"] == 3  # items that were shown are kept
 
 
-def test_a_damaged_state_falls_back_and_says_so(home: Path) -> None:
+def test_a_damaged_state_is_reported_and_the_previous_one_restored(home: Path) -> None:
     cloud = engine.start(home=home)
     queues = client(cloud, "sqs")
     queues.create_queue(QueueName="first")

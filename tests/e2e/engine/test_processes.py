@@ -1,4 +1,4 @@
-"""The local cloud's processes: started once, kept apart from others, replaced when they are gone."""
+"""The local cloud's processes: started once, isolated, and replaced if they end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def status_of(url: str, method: str = "GET", **headers: str) -> int:
             return refused.code
 
 
-def test_starts_once_stays_and_keeps_its_ports(home: Path) -> None:
+def test_start_is_idempotent_and_ports_are_kept(home: Path) -> None:
     assert engine.status(home) is None
     cloud = engine.start(home=home)
     assert engine.start(home=home) == cloud == engine.status(home)
@@ -83,7 +83,7 @@ def test_ctrl_c_during_the_start_leaves_nothing_running(home: Path) -> None:
     assert processes.ours(home) == set()
 
 
-def test_either_dead_process_is_replaced_alone(home: Path) -> None:
+def test_only_the_dead_process_is_replaced(home: Path) -> None:
     cloud = engine.start(home=home)
     os.kill(cloud.recogniser_pid, signal.SIGKILL)
     until(lambda: not processes.alive(cloud.recogniser_pid))
@@ -113,7 +113,7 @@ def test_listens_on_loopback_only(home: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_the_users_credentials_do_not_reach_the_children(
+def test_the_users_credentials_are_not_passed_to_the_processes(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-users-secret")
@@ -137,10 +137,10 @@ def test_the_admin_interface_is_closed(home: Path) -> None:
     assert status_of(f"{cloud.endpoint}/_aws/execute-api/a/b", **upgrade, **key) == 403
 
 
-def test_a_start_that_fails_ends_even_what_it_started_that_moment(
+def test_a_failed_start_ends_even_a_process_it_has_just_started(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that has just been made shows no environment to be recognised by."""
+    """A process that has just been started may not show its environment yet."""
 
     def fail(home: Path, record: object) -> None:
         raise LocalCloudError("The recogniser cannot be started.")
@@ -153,7 +153,7 @@ def test_a_start_that_fails_ends_even_what_it_started_that_moment(
     assert processes.ours(home) == set()
 
 
-def test_a_model_that_is_none_changes_nothing(home: Path, tmp_path: Path) -> None:
+def test_an_unusable_model_changes_nothing(home: Path, tmp_path: Path) -> None:
     cloud = engine.start(home=home)
     broken = tmp_path / "broken.onnx"
     broken.write_text("not a model")
@@ -164,12 +164,12 @@ def test_a_model_that_is_none_changes_nothing(home: Path, tmp_path: Path) -> Non
     assert engine.start(home=home).model is None
 
 
-def test_a_model_that_has_gone_bad_can_be_left_out(home: Path, tmp_path: Path) -> None:
+def test_a_model_that_became_unusable_can_be_removed(home: Path, tmp_path: Path) -> None:
     model = toy_model(tmp_path / "toy.onnx")
     engine.start(home=home, model=model)
     engine.stop(home)
     model.write_text("not a model any more")
-    with pytest.raises(LocalCloudError, match="recogniser ended at once") as failure:
+    with pytest.raises(LocalCloudError, match="recogniser ended during startup") as failure:
         engine.start(home=home)
     assert "is not an ONNX model" in failure.value.hint
     assert "--no-model" in failure.value.hint
@@ -177,7 +177,7 @@ def test_a_model_that_has_gone_bad_can_be_left_out(home: Path, tmp_path: Path) -
     assert engine.start(home=home, forget_model=True).model is None
 
 
-def test_another_model_restarts_the_recogniser_alone(home: Path, tmp_path: Path) -> None:
+def test_another_model_restarts_only_the_recogniser(home: Path, tmp_path: Path) -> None:
     cloud = engine.start(home=home)
     model = toy_model(tmp_path / "toy.onnx")
     with_model = engine.start(home=home, model=model)
@@ -192,7 +192,7 @@ def test_another_model_restarts_the_recogniser_alone(home: Path, tmp_path: Path)
 
 
 def toy_model(path: Path) -> Path:
-    """An ONNX classifier of two labels, in the convention of Ultralytics."""
+    """Write an ONNX classifier with two classes, in the format of Ultralytics."""
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper
 
@@ -207,13 +207,13 @@ def toy_model(path: Path) -> Path:
     graph = helper.make_graph(nodes, "toy", [image], [scores], fixed)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8
-    told = {"names": "{0: 'cat', 1: 'dog'}", "task": "classify", "imgsz": "[32, 32]"}
-    helper.set_model_props(model, told)
+    metadata = {"names": "{0: 'cat', 1: 'dog'}", "task": "classify", "imgsz": "[32, 32]"}
+    helper.set_model_props(model, metadata)
     onnx.save(model, path)
     return path
 
 
-def test_policies_are_enforced_and_can_be_asked_for(home: Path) -> None:
+def test_policies_are_enforced(home: Path) -> None:
     from botocore.exceptions import ClientError
 
     cloud = engine.start(home=home)
@@ -228,7 +228,7 @@ def test_policies_are_enforced_and_can_be_asked_for(home: Path) -> None:
     keys = {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
     with pytest.raises(ClientError, match="AccessDenied"):
         client(cloud, "s3", **keys).list_buckets()
-    # Who may detect labels is asked of the gateway by the recogniser; here, the picture is refused.
+    # The permission is granted, so the request fails only because of the picture.
     picture = {"Bytes": b"no picture"}
     with pytest.raises(ClientError, match="InvalidImageFormat"):
         client(cloud, "rekognition", **keys).detect_labels(Image=picture)

@@ -1,4 +1,4 @@
-"""Who is let into the local cloud: requests signed with a key of its own, and nobody else."""
+"""The local cloud only accepts requests signed with one of its own keys."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "logs": lambda logs: logs.describe_log_groups(limit=7),
     "cloudwatch": lambda metrics: metrics.list_metrics(),
     "sns": lambda topics: topics.create_topic(Name="alarms"),
-    "rekognition": lambda eyes: eyes.detect_labels(Image={"Bytes": b"no picture"}),
+    "rekognition": lambda client: client.detect_labels(Image={"Bytes": b"no picture"}),
 }
-"""A call with a body, where there is one, to each service that labelctl or its function uses."""
+"""A call, with a body if possible, to each service that labelctl or its function uses."""
 
 each_service = pytest.mark.parametrize("service", CALLS)
 
@@ -52,7 +52,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
 
 
 def status(called: Callable[[], Any]) -> tuple[int, str]:
-    """The HTTP status and the error code with which a call ends."""
+    """The HTTP status and the error code of a call."""
     try:
         return called()["ResponseMetadata"]["HTTPStatusCode"], ""
     except ClientError as error:
@@ -63,21 +63,21 @@ def status(called: Callable[[], Any]) -> tuple[int, str]:
 def sent_with(
     cloud: engine.Cloud, service: str, change: Callable[[AWSPreparedRequest], None]
 ) -> tuple[int, str]:
-    """Make the service's call, with its signed request changed on the way."""
+    """Make the service's call, and change its request after it is signed."""
     changed = client(cloud, service)
     changed.meta.events.register("before-send", lambda request, **_: change(request))
     return status(lambda: CALLS[service](changed))
 
 
 @each_service
-def test_what_its_owner_signs_is_let_in(cloud: engine.Cloud, service: str) -> None:
+def test_a_request_signed_by_root_is_accepted(cloud: engine.Cloud, service: str) -> None:
     code, error = status(lambda: CALLS[service](client(cloud, service)))
-    # The service itself may object to the call, which shows that it was asked.
+    # The service may return an error, which shows that the request was accepted.
     assert code != 403, error
 
 
 @each_service
-def test_what_is_not_signed_is_refused(cloud: engine.Cloud, service: str) -> None:
+def test_an_unsigned_request_is_refused(cloud: engine.Cloud, service: str) -> None:
     def unsign(request: AWSPreparedRequest) -> None:
         del request.headers["Authorization"]
 
@@ -86,14 +86,14 @@ def test_what_is_not_signed_is_refused(cloud: engine.Cloud, service: str) -> Non
 
 @each_service
 @pytest.mark.parametrize("key", ["test", "123456789012", "AKIANOBODYHASTHISKEY", "the owner's"])
-def test_another_secret_is_refused(cloud: engine.Cloud, service: str, key: str) -> None:
+def test_a_wrong_secret_is_refused(cloud: engine.Cloud, service: str, key: str) -> None:
     key = cloud.credentials.access_key_id if key == "the owner's" else key
-    stranger = client(cloud, service, key=key, secret="test")
-    assert status(lambda: CALLS[service](stranger))[0] == 403
+    other = client(cloud, service, key=key, secret="test")
+    assert status(lambda: CALLS[service](other))[0] == 403
 
 
 @each_service
-def test_what_was_signed_long_ago_is_refused(
+def test_an_old_signature_is_refused(
     cloud: engine.Cloud, service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     then = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=16)
@@ -120,11 +120,11 @@ def test_a_changed_path_is_refused(cloud: engine.Cloud, service: str) -> None:
     assert sent_with(cloud, service, change)[1] not in ("", "NoSuchBucket")
 
 
-# -- keys that the emulator issues
+# -- keys issued by the emulator
 
 
 def user(cloud: engine.Cloud, name: str) -> dict[str, str]:
-    """The key of a new IAM user who may do everything."""
+    """The access key of a new IAM user who may do everything."""
     people = client(cloud, "iam")
     people.create_user(UserName=name)
     people.put_user_policy(
@@ -144,8 +144,8 @@ def test_a_users_key_needs_the_users_secret(cloud: engine.Cloud, service: str) -
     call = CALLS[service]
     assert status(lambda: call(client(cloud, service, **ann)))[0] != 403
     for secret in ("test", "", cloud.credentials.secret_access_key):
-        stranger = ann | {"secret": secret or "-"}
-        assert status(lambda who=stranger: call(client(cloud, service, **who)))[0] == 403
+        other = ann | {"secret": secret or "-"}
+        assert status(lambda who=other: call(client(cloud, service, **who)))[0] == 403
     people = client(cloud, "iam")
     people.update_access_key(UserName=f"ann-{service}", AccessKeyId=ann["key"], Status="Inactive")
     assert status(lambda: call(client(cloud, service, **ann)))[0] == 403
@@ -161,12 +161,14 @@ def test_a_session_needs_its_token(cloud: engine.Cloud) -> None:
     call = CALLS["dynamodb"]
     assert status(lambda: call(client(cloud, "dynamodb", **session)))[0] == 200
     for token in ("", "another"):
-        stranger = session | {"token": token}
-        assert status(lambda who=stranger: call(client(cloud, "dynamodb", **who)))[0] == 403
+        other = session | {"token": token}
+        assert status(lambda who=other: call(client(cloud, "dynamodb", **who)))[0] == 403
 
 
-def test_a_functions_key_cannot_be_derived_from_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator makes a function's key, secret and token of its ARN and its role's."""
+def test_a_functions_secret_cannot_be_derived_from_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The emulator derives a function's key, secret and token from its ARN and its role's."""
     from ministack import app
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
@@ -218,7 +220,7 @@ def link(cloud: engine.Cloud) -> str:
     return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=60))
 
 
-def test_a_browser_opens_objects_by_presigned_urls_alone(cloud: engine.Cloud, link: str) -> None:
+def test_a_browser_can_only_open_objects_by_presigned_urls(cloud: engine.Cloud, link: str) -> None:
     page = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
     assert fetch(link, **page) == (200, b"a photo")
     assert fetch(link.partition("?")[0], **page)[0] == 403
@@ -228,7 +230,7 @@ def test_a_browser_opens_objects_by_presigned_urls_alone(cloud: engine.Cloud, li
     assert fetch(f"{cloud.endpoint}/?Action=DescribeStacks", **page)[0] == 403
 
 
-def test_a_presigned_url_that_was_changed_is_refused(link: str) -> None:
+def test_a_modified_presigned_url_is_refused(link: str) -> None:
     assert fetch(link)[0] == 200
     assert fetch(link.replace("X-Amz-Expires=60", "X-Amz-Expires=61"))[0] == 403
     assert fetch(link, "DELETE")[0] == 403
@@ -246,7 +248,7 @@ def test_a_presigned_url_that_was_changed_is_refused(link: str) -> None:
         "GET {path} HTTP/1.0\r\nX-Forwarded-Host: 127.0.0.1",
     ],
 )
-def test_other_names_of_this_machine_are_refused(link: str, head: str) -> None:
+def test_other_host_names_are_refused(link: str, head: str) -> None:
     import socket
 
     parts = urlsplit(link)
@@ -260,7 +262,7 @@ def test_other_names_of_this_machine_are_refused(link: str, head: str) -> None:
     assert b"a photo" not in answer
 
 
-def test_an_error_is_written_as_its_service_writes_it(cloud: engine.Cloud) -> None:
+def test_an_error_has_the_format_of_its_service(cloud: engine.Cloud) -> None:
     def code(service: str) -> str:
         return status(lambda: CALLS[service](client(cloud, service, key="AKIANOBODY")))[1]
 
@@ -273,7 +275,7 @@ def test_an_error_is_written_as_its_service_writes_it(cloud: engine.Cloud) -> No
     assert status(lambda: head.head_object(Bucket="photos", Key="a"))[0] == 403
 
 
-# -- what the gateway itself tells
+# -- the gateway's own routes
 
 
 def test_health_and_admin_pages_disclose_nothing(cloud: engine.Cloud) -> None:
@@ -284,7 +286,7 @@ def test_health_and_admin_pages_disclose_nothing(cloud: engine.Cloud) -> None:
             assert secret.encode() not in body
 
 
-def test_cloudformation_hears_only_what_it_waits_for(cloud: engine.Cloud) -> None:
+def test_cloudformation_only_accepts_expected_callbacks(cloud: engine.Cloud) -> None:
     def put(url: str, body: bytes) -> int:
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.netloc, timeout=10)
@@ -307,7 +309,7 @@ def test_cloudformation_hears_only_what_it_waits_for(cloud: engine.Cloud) -> Non
     assert put(url, json.dumps(signal | {"Data": "x" * 99_999}).encode()) >= 400
 
 
-def test_only_root_asks_for_others_rights(cloud: engine.Cloud) -> None:
+def test_only_root_may_check_permissions_of_others(cloud: engine.Cloud) -> None:
     def ask(key: str, secret: str) -> int:
         question = {"method": "POST", "path": "/", "headers": {}, "body_sha256": "", "needs": []}
         url = f"{cloud.endpoint}/_labelctl/authorize"

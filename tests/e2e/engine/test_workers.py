@@ -1,4 +1,4 @@
-"""Lambda workers end with their stack, and like all child processes import nothing by accident."""
+"""Lambda workers end with their stack; no process imports code from the current directory."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def answer(cloud: engine.Cloud, expression: str) -> Any:
-    """What a function of a new stack answers: the value of a Python expression, there."""
+def evaluate(cloud: engine.Cloud, expression: str) -> Any:
+    """The value of a Python expression, evaluated in the function of a new stack."""
     code = f"import sys\ndef handler(event, context):\n    return {expression}"
     template = copy.deepcopy(TEMPLATE)
     template["Resources"]["Function"]["Properties"]["Code"] = {"ZipFile": code}
@@ -58,7 +58,7 @@ def answer(cloud: engine.Cloud, expression: str) -> Any:
 def test_the_worker_of_a_destroyed_stack_ends_within_two_seconds(home: Path) -> None:
     cloud = engine.start(home=home)
     cloudformation, functions = client(cloud, "cloudformation"), client(cloud, "lambda")
-    assert answer(cloud, "'hello'") == "hello"
+    assert evaluate(cloud, "'hello'") == "hello"
 
     def workers() -> set[int]:
         return processes.ours(home) - {cloud.pid, cloud.recogniser_pid}
@@ -66,9 +66,9 @@ def test_the_worker_of_a_destroyed_stack_ends_within_two_seconds(home: Path) -> 
     [_] = workers()
     cloudformation.delete_stack(StackName="hello")
     until(lambda: not functions.list_functions()["Functions"])
-    gone = time.monotonic()
+    deleted = time.monotonic()
     until(lambda: not workers(), seconds=30)
-    assert time.monotonic() - gone < 5  # a second to notice it, and a slow machine
+    assert time.monotonic() - deleted < 5  # checked every second; allow for slow machines
 
 
 PLANTED = """
@@ -83,20 +83,22 @@ raise SystemExit("planted code ran")
 def test_no_process_imports_from_the_current_directory(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search_path: str
 ) -> None:
-    """The user stands in a folder that they unpacked: a child that starts there must not run it."""
+    """In a folder with untrusted files, labelctl's processes must not import them."""
     model = toy_model(tmp_path / "toy.onnx")
-    here = tmp_path / "unpacked"
-    for folder in (here, here / "planted"):
+    untrusted = tmp_path / "unpacked"
+    for folder in (untrusted, untrusted / "planted"):
         folder.mkdir()
         for name in ("labelctl", "numpy", "onnxruntime", "PIL", "ministack", "json"):
             (folder / f"{name}.py").write_text(PLANTED)
-    monkeypatch.chdir(here)
+    monkeypatch.chdir(untrusted)
     monkeypatch.setenv("PYTHONPATH", search_path)
-    cloud = engine.start(home=home, model=model)  # a check of the model, and two servers
+    cloud = engine.start(home=home, model=model)  # starts a model check and two servers
     assert cloud.model == str(model)
-    paths = answer(cloud, "sys.path")
+    paths = evaluate(cloud, "sys.path")
     own = Path(paths[0])
     assert own.name == "code"
     assert all(Path(path).is_absolute() for path in paths)
-    assert not {str(here), str(here / "planted"), str(own.parent), str(home)} & set(paths[1:])
+    assert not {str(untrusted), str(untrusted / "planted"), str(own.parent), str(home)} & set(
+        paths[1:]
+    )
     assert not [*tmp_path.rglob("imported")]

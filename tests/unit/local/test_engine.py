@@ -1,4 +1,4 @@
-"""The local cloud's data folder and what `status` believes, without starting anything."""
+"""The data folder, health checks and error messages of the local cloud, without starting it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from labelctl.local.credentials import Credentials
 
 
 class Server:
-    """Answers any GET with `answer`: a stranger on the port, or one of ours, which proves it."""
+    """Responds to any GET with `answer`; with `root`, also with the proof of one of our processes."""
 
     def __init__(self, role: str) -> None:
         self.answer: Any = {}
@@ -70,7 +70,7 @@ def recogniser() -> Iterator[Server]:
 
 @pytest.fixture
 def running(tmp_path: Path, gateway: Server, recogniser: Server) -> folder.Record:
-    """A record as a start leaves it, with something on both ports that answers rightly."""
+    """A record of a running cloud, with servers on both ports that respond correctly."""
     pid = os.getpid()
     record = folder.Record(gateway.port, recogniser.port, pid=pid, recogniser_pid=pid)
     folder.prepare(tmp_path)
@@ -81,7 +81,7 @@ def running(tmp_path: Path, gateway: Server, recogniser: Server) -> folder.Recor
 
 
 @pytest.mark.usefixtures("running")
-def test_status_reads_and_asks_and_is_quick(tmp_path: Path, gateway: Server) -> None:
+def test_status_is_fast(tmp_path: Path, gateway: Server) -> None:
     started = time.process_time()
     cloud = engine.status(tmp_path)
     assert time.process_time() - started < 0.05
@@ -92,7 +92,7 @@ def test_status_reads_and_asks_and_is_quick(tmp_path: Path, gateway: Server) -> 
 
 @pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("answer", [{"proof": "0" * 64}, {}, [], "hello", {"proof": None}])
-def test_a_stranger_on_the_gateways_port_is_not_the_cloud(
+def test_another_program_on_the_gateways_port_is_not_the_cloud(
     tmp_path: Path, gateway: Server, answer: object
 ) -> None:
     gateway.root, gateway.answer = None, answer
@@ -100,7 +100,7 @@ def test_a_stranger_on_the_gateways_port_is_not_the_cloud(
 
 
 @pytest.mark.usefixtures("running")
-def test_a_stranger_on_the_recognisers_port_is_not_the_cloud(
+def test_another_program_on_the_recognisers_port_is_not_the_cloud(
     tmp_path: Path, recogniser: Server
 ) -> None:
     recogniser.root = Credentials("LCTL", "another folder's secret")
@@ -108,7 +108,7 @@ def test_a_stranger_on_the_recognisers_port_is_not_the_cloud(
 
 
 @pytest.mark.usefixtures("running")
-def test_the_engine_does_not_pass_for_the_recogniser(tmp_path: Path, gateway: Server) -> None:
+def test_the_engine_is_not_accepted_as_the_recogniser(tmp_path: Path, gateway: Server) -> None:
     record = folder.read(tmp_path)
     assert record
     record.recogniser_port = gateway.port
@@ -116,7 +116,7 @@ def test_the_engine_does_not_pass_for_the_recogniser(tmp_path: Path, gateway: Se
     assert engine.status(tmp_path) is None
 
 
-def test_the_access_key_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_access_key(tmp_path: Path) -> None:
     home = tmp_path / "local"
     folder.prepare(home)
     root = credentials.load_or_create(home)
@@ -126,7 +126,7 @@ def test_the_access_key_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     assert root.secret_access_key not in repr(root)
 
 
-def test_an_access_key_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+def test_an_access_key_readable_by_others_is_made_private(tmp_path: Path) -> None:
     root = credentials.load_or_create(tmp_path)
     (tmp_path / credentials.FILE).chmod(0o644)
     assert credentials.load_or_create(tmp_path) == root
@@ -147,7 +147,7 @@ def test_a_damaged_access_key_is_replaced(tmp_path: Path, text: str) -> None:
     assert credentials.load_or_create(tmp_path) == credentials.load(tmp_path)
 
 
-def test_a_new_access_key_is_announced_where_there_was_one(tmp_path: Path) -> None:
+def test_a_replaced_access_key_is_reported(tmp_path: Path) -> None:
     assert repair.access_key(tmp_path) == ""  # the first start
     (tmp_path / "state").mkdir()
     known = credentials.load(tmp_path)
@@ -158,7 +158,7 @@ def test_a_new_access_key_is_announced_where_there_was_one(tmp_path: Path) -> No
     assert credentials.load(tmp_path) not in (None, known)
 
 
-def test_a_missing_state_is_announced_where_there_are_photos(tmp_path: Path) -> None:
+def test_a_missing_state_is_reported_if_there_are_photos(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "objects").mkdir()
     assert repair.saved_state(tmp_path) == ""
@@ -166,17 +166,17 @@ def test_a_missing_state_is_announced_where_there_are_photos(tmp_path: Path) -> 
     assert str(tmp_path / "objects") in repair.saved_state(tmp_path)
 
 
-def test_the_process_that_had_to_move_is_named(gateway: Server) -> None:
+def test_the_process_with_a_new_port_is_reported(gateway: Server) -> None:
     for taken, what in (("port", "local cloud is"), ("recogniser_port", "recogniser is")):
         record = folder.Record(*processes.choose_ports(2))
         setattr(record, taken, gateway.port)
-        moved, notice = repair.settle_ports(record, set())
+        moved, notice = repair.ports(record, set())
         assert moved
         assert f"port {gateway.port}, so the" in notice
         assert f"{what} now at http://127.0.0.1:{getattr(record, taken)}." in notice
 
 
-def test_no_link_is_followed_to_write_the_access_key(tmp_path: Path) -> None:
+def test_writing_the_access_key_follows_no_symlink(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     home = tmp_path / "local"
@@ -187,23 +187,23 @@ def test_no_link_is_followed_to_write_the_access_key(tmp_path: Path) -> None:
     assert elsewhere.read_text() == "precious"
 
 
-def test_a_recycled_process_id_is_neither_believed_nor_ended(tmp_path: Path) -> None:
+def test_a_reused_process_id_is_neither_trusted_nor_ended(tmp_path: Path) -> None:
     folder.prepare(tmp_path)
     port, recogniser_port = processes.choose_ports(2)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        record = folder.Record(port, recogniser_port, pid=stranger.pid, recogniser_pid=stranger.pid)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        record = folder.Record(port, recogniser_port, pid=other.pid, recogniser_pid=other.pid)
         credentials.load_or_create(tmp_path)
         folder.write(tmp_path, record)
         assert engine.status(tmp_path) is None
         assert engine.stop(tmp_path) is None
         engine.reset(tmp_path)
-        assert stranger.poll() is None
-        stranger.communicate(b"\n")
-        assert stranger.returncode == 0
+        assert other.poll() is None
+        other.communicate(b"\n")
+        assert other.returncode == 0
     assert not tmp_path.exists()
 
 
-def test_nothing_there_is_not_running_and_stays_nothing(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     home = tmp_path / "none"
     assert engine.status(home) is None
     assert engine.stop(home) is None
@@ -215,14 +215,14 @@ def test_a_foreign_folder_is_neither_used_nor_deleted(tmp_path: Path) -> None:
     precious = tmp_path / "state"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
-    for deed in (lambda: engine.reset(tmp_path), lambda: engine.start(home=tmp_path)):
+    for call in (lambda: engine.reset(tmp_path), lambda: engine.start(home=tmp_path)):
         with pytest.raises(LocalCloudError, match="not labelctl's") as failure:
-            deed()
+            call()
         assert str(tmp_path) in failure.value.message
     assert [path.name for path in tmp_path.rglob("*")] == ["state", "thesis.txt"]
 
 
-def test_reset_leaves_what_the_user_has_put_there(tmp_path: Path) -> None:
+def test_reset_keeps_the_users_files(tmp_path: Path) -> None:
     folder.prepare(tmp_path)
     (tmp_path / "state").mkdir()
     (tmp_path / "engine.json").write_text("damaged")
@@ -232,35 +232,35 @@ def test_reset_leaves_what_the_user_has_put_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("running")
-def test_silence_is_reported_with_the_way_out(
+def test_a_process_that_does_not_answer_is_reported_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever runs but says nothing may be at work: it is not replaced behind its user's back."""
+    """A process that does not answer may have unfinished work, so it is not replaced."""
 
     def silent(*_: object) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr(processes, "ask", silent)
-    for deed in (engine.status, lambda home: engine.start(home=home)):
+    monkeypatch.setattr(processes, "get_json", silent)
+    for call in (engine.status, lambda home: engine.start(home=home)):
         with pytest.raises(LocalCloudError, match="does not answer") as failure:
-            deed(tmp_path)
+            call(tmp_path)
         assert "labelctl local stop" in failure.value.hint
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalCloudError, match="cannot be used") as failure:
         engine.start(home=tmp_path / "file" / "home")
     assert "LABELCTL_HOME" in failure.value.hint
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_model_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=r"missing\.onnx") as failure:
         engine.start(home=tmp_path / "home", model=tmp_path / "missing.onnx")
     assert "--model" in failure.value.hint
 
 
-def test_without_the_emulator_the_install_command_is_told(
+def test_without_the_emulator_the_hint_is_the_install_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import importlib.metadata
@@ -274,7 +274,7 @@ def test_without_the_emulator_the_install_command_is_told(
     assert "pip install 'labelctl[local]'" in failure.value.hint
 
 
-def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_windows_the_hint_is_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(LocalCloudError) as failure:
         engine.start()
@@ -288,15 +288,15 @@ def test_the_data_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert engine.data_home().parts[-2:] == ("labelctl", "local")
 
 
-def test_importing_the_engine_is_light() -> None:
+def test_importing_the_engine_imports_no_heavy_modules() -> None:
     program = "import sys, labelctl.local.engine; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     heavy = {"boto3", "botocore", "ministack", "rich", "asyncio", "http.client", "subprocess"}
     assert not heavy & set(found.stdout.split())
 
 
-def test_search_paths_of_children_do_not_hold_the_current_directory() -> None:
-    """An empty entry, as `PYTHONPATH=$PYTHONPATH:/mine` makes one, stands for it."""
+def test_search_paths_of_children_do_not_contain_the_current_directory() -> None:
+    """An empty entry, as in `PYTHONPATH=$PYTHONPATH:/mine`, means the current directory."""
     before = {"PATH": "/bin:.:/usr/bin:", "PYTHONPATH": ":lib:../x:/mine", "LANG": "C"}
     assert processes.without_current_directory({**before, "LD_LIBRARY_PATH": ":"}) == {
         "PATH": "/bin:/usr/bin",

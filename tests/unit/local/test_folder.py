@@ -1,4 +1,4 @@
-"""The local cloud's data folder: what is read of a damaged record, and whose folder is used."""
+"""The local cloud's data folder: damaged records, and which folders are accepted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def saved(home: Path, content: str | bytes) -> folder.Record:
     ["", "{", "[]", "null", "1e999", "[" * 100_000, '{"port": ' + "9" * 5000 + "}", b"\xff\xfe{}"],
     ids=["empty", "half", "list", "null", "infinite", "nested", "huge", "bytes"],
 )
-def test_a_record_that_is_not_one_is_all_lost(tmp_path: Path, content: str | bytes) -> None:
+def test_an_unreadable_record_loses_all_fields(tmp_path: Path, content: str | bytes) -> None:
     record = saved(tmp_path, content)
     assert set(record.lost) >= {"port", "recogniser_port", "model", "pid"}
     assert (record.port, record.pid, record.model) == (0, 0, None)
@@ -55,7 +55,7 @@ def test_a_record_that_is_not_one_is_all_lost(tmp_path: Path, content: str | byt
         *[("format", bad) for bad in ("1", -1, None)],
     ],
 )
-def test_a_wrong_value_costs_that_field_alone(tmp_path: Path, name: str, value: object) -> None:
+def test_an_invalid_value_loses_only_that_field(tmp_path: Path, name: str, value: object) -> None:
     record = saved(tmp_path, json.dumps(GOOD | {name: value}))
     assert record.lost == (name,)
     kept = {key: getattr(record, key) for key in GOOD if key != name}
@@ -68,7 +68,7 @@ def test_two_processes_cannot_share_a_port(tmp_path: Path) -> None:
     assert (record.port, record.recogniser_port) == (GOOD["port"], 0)
 
 
-def test_what_a_newer_labelctl_has_written_is_kept(tmp_path: Path) -> None:
+def test_fields_of_a_newer_labelctl_are_kept(tmp_path: Path) -> None:
     newer = GOOD | {"format": 7, "workers": [1, 2]}
     record = saved(tmp_path, json.dumps(newer))
     assert record.lost == ()
@@ -85,12 +85,12 @@ def test_an_older_record_without_all_fields_is_not_damaged(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "engine.json.new").symlink_to("/dev/full")
     with pytest.raises(LocalCloudError, match="is full") as failure, folder.locked(tmp_path):
         folder.write(tmp_path, folder.Record())
     assert str(tmp_path) in failure.value.message
-    assert "Make room" in failure.value.hint
+    assert "Free some space" in failure.value.hint
 
 
 def damaged(home: Path) -> None:
@@ -99,7 +99,7 @@ def damaged(home: Path) -> None:
 
 
 @pytest.mark.parametrize("left", ["engine.json", "state/000003/manifest.json"])
-def test_a_folder_of_ours_that_lost_its_marker_is_used_again(tmp_path: Path, left: str) -> None:
+def test_a_folder_without_its_marker_is_recognised(tmp_path: Path, left: str) -> None:
     damaged(tmp_path)
     path = tmp_path / left
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,24 +118,24 @@ def test_a_folder_of_ours_that_lost_its_marker_is_used_again(tmp_path: Path, lef
         ("notes.txt", "mine"),
     ],
 )
-def test_a_folder_that_only_looks_like_ours_is_refused(
+def test_a_folder_that_only_resembles_labelctls_is_refused(
     tmp_path: Path, name: str, content: str
 ) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
-    for deed in (lambda: folder.prepare(tmp_path), lambda: engine.reset(tmp_path)):
+    for call in (lambda: folder.prepare(tmp_path), lambda: engine.reset(tmp_path)):
         with pytest.raises(LocalCloudError, match="not labelctl's"):
-            deed()
+            call()
     assert path.read_text() == content
 
 
-DEEDS: list[Any] = [engine.status, engine.stop, engine.reset, lambda home: engine.start(home=home)]
+CALLS: list[Any] = [engine.status, engine.stop, engine.reset, lambda home: engine.start(home=home)]
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("call", CALLS)
 def test_another_users_folder_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Any
 ) -> None:
     home = tmp_path / "local"
     folder.prepare(home)
@@ -143,32 +143,32 @@ def test_another_users_folder_is_refused(
     me = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     with pytest.raises(LocalCloudError, match="belongs to another user") as failure:
-        deed(home)
+        call(home)
     assert str(home) in failure.value.message
     assert "LABELCTL_HOME" in failure.value.hint
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, deed: Any) -> None:
+@pytest.mark.parametrize("call", CALLS)
+def test_a_folder_that_others_could_replace_is_refused(tmp_path: Path, call: Any) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(LocalCloudError, match="can be changed by every user"):
-        deed(tmp_path / "local")
+    with pytest.raises(LocalCloudError, match="is writable by every user"):
+        call(tmp_path / "local")
     assert list(tmp_path.iterdir()) == []
-    tmp_path.chmod(0o1777)  # as /tmp: only the owner may replace what is in it
-    folder.refuse_others(tmp_path / "local")
+    tmp_path.chmod(0o1777)  # like /tmp: only owners can replace their files
+    folder.check_owner(tmp_path / "local")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
-@pytest.mark.parametrize("deed", DEEDS)
-def test_a_folder_that_others_could_fill_is_refused(tmp_path: Path, deed: Any, mode: int) -> None:
+@pytest.mark.parametrize("call", CALLS)
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, call: Any, mode: int) -> None:
     home = tmp_path / "local"
     folder.prepare(home)
     home.chmod(mode)
-    with pytest.raises(LocalCloudError, match="can be changed by every user"):
-        deed(home)
+    with pytest.raises(LocalCloudError, match="is writable by every user"):
+        call(home)
 
 
-def test_the_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
+def test_the_folder_is_private_whatever_the_umask(tmp_path: Path) -> None:
     home = tmp_path / "labelctl" / "local"
     usual = os.umask(0)
     try:
@@ -178,19 +178,19 @@ def test_the_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> No
     assert [path.stat().st_mode & 0o777 for path in (home, home.parent)] == [0o700, 0o700]
 
 
-def test_a_link_to_a_folder_of_ones_own_is_followed(tmp_path: Path) -> None:
+def test_a_symlink_to_ones_own_folder_is_followed(tmp_path: Path) -> None:
     disk = tmp_path / "large-disk"
     disk.mkdir()
     (tmp_path / "local").symlink_to(disk)
-    folder.refuse_others(tmp_path / "local")
+    folder.check_owner(tmp_path / "local")
     folder.prepare(tmp_path / "local")
     assert (disk.stat().st_mode & 0o777) == 0o700
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
-def test_another_users_link_is_refused(tmp_path: Path) -> None:
+def test_another_users_symlink_is_refused(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "local").symlink_to(tmp_path / "disk")
     os.lchown(tmp_path / "local", 65534, 65534)
     with pytest.raises(LocalCloudError, match="belongs to another user"):
-        folder.refuse_others(tmp_path / "local")
+        folder.check_owner(tmp_path / "local")

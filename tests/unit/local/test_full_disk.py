@@ -1,4 +1,4 @@
-"""The disk is full while the engine runs: every client understands why it is refused."""
+"""A full disk while the engine runs: every client gets a clear error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labelctl.local.emulator import error_answers
 from labelctl.local.emulator.admission import Request
 from labelctl.local.emulator.asgi import Message, Receive, Send
 from labelctl.local.emulator.gateway import Gateway
-from labelctl.local.persistence.snapshots import Generations
+from labelctl.local.persistence.snapshots import SnapshotStore
 from tests.signing import KEY, SECRET, sign
 
 MiB = 1024 * 1024
@@ -37,7 +37,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
         ("rest-json", "lambda", {}),
     ],
 )
-def test_each_protocol_has_errors_of_its_own(
+def test_errors_have_the_format_of_each_protocol(
     protocol: str, service: str, headers: dict[str, str]
 ) -> None:
     request = sign(SigV4Auth, service, "POST", "/", headers=headers)
@@ -49,7 +49,7 @@ def test_each_protocol_has_errors_of_its_own(
     assert parsed["Error"]["Code"] == "InternalFailure"
 
 
-class FullDisk(Generations):
+class FullDisk(SnapshotStore):
     def write(self, captured: Mapping[str, bytes]) -> bool:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -59,20 +59,20 @@ class Usage(NamedTuple):
 
 
 async def answer_of(gateway: Gateway, request: Request, body: bytes = b"") -> tuple[int, bytes]:
-    """What a gateway whose emulator is up answers."""
+    """The status and body of a response of a running gateway."""
     starting: asyncio.Queue[Message] = asyncio.Queue()
     up = asyncio.Event()
     starting.put_nowait({"type": "lifespan.startup"})
 
-    async def hear(message: Message) -> None:
+    async def on_started(message: Message) -> None:
         up.set()
 
-    life = asyncio.create_task(gateway({"type": "lifespan"}, starting.get, hear))
+    life = asyncio.create_task(gateway({"type": "lifespan"}, starting.get, on_started))
     await up.wait()
-    said: list[Any] = []
+    messages: list[Any] = []
 
     async def send(message: Message) -> None:
-        said.append(message)
+        messages.append(message)
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -87,7 +87,7 @@ async def answer_of(gateway: Gateway, request: Request, body: bytes = b"") -> tu
     }
     await gateway(scope, receive, send)
     life.cancel()
-    return said[0]["status"], b"".join(each.get("body", b"") for each in said)
+    return messages[0]["status"], b"".join(each.get("body", b"") for each in messages)
 
 
 async def emulator(scope: Message, receive: Receive, send: Send) -> None:
@@ -100,8 +100,8 @@ async def emulator(scope: Message, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"done"})
 
 
-def gateway(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> Gateway:
-    made = Gateway(emulator, generations, Credentials(KEY, SECRET))
+def gateway(snapshots: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    made = Gateway(emulator, snapshots, Credentials(KEY, SECRET))
     monkeypatch.setattr(made, "_captured", lambda everything: {})
     return made
 
@@ -121,15 +121,15 @@ def test_a_change_that_cannot_be_saved_is_refused(
     [
         (17 * MiB, "PUT", 200),
         (15 * MiB, "PUT", 500),
-        (15 * MiB, "DELETE", 200),  # which is how to make room
+        (15 * MiB, "DELETE", 200),  # deleting must stay possible
         (15 * MiB, "GET", 200),
     ],
 )
-def test_photos_leave_room_for_the_state(
+def test_photos_leave_disk_space_for_the_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, method: str, status: int
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free))
-    nearly = gateway(Generations(tmp_path / "state"), monkeypatch)
+    nearly = gateway(SnapshotStore(tmp_path / "state"), monkeypatch)
     photo = bytes(1000) if method == "PUT" else b""
     request = sign(S3SigV4Auth, "s3", method, "/photos/a.jpg", photo)
     found, body = asyncio.run(answer_of(nearly, request, photo))

@@ -1,4 +1,4 @@
-"""A command at work hears once of each time that the local cloud falls silent."""
+"""A running command reports each outage of the local cloud once."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from labelctl.local import engine
 from labelctl.local.watch import Watch
 
 
-def test_each_silence_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_outage_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter((True, False, False, True, False))
 
     def status(home: Path) -> None:
         assert home == tmp_path
         if not next(answers):
-            raise LocalCloudError("It is paused.", "Let it go on.")
+            raise LocalCloudError("It is paused.", "Resume it.")
 
     monkeypatch.setattr(engine, "status", status)
-    said: list[tuple[str, str]] = []
-    watch = Watch(tmp_path, lambda message, hint: said.append((message, hint)))
+    messages: list[tuple[str, str]] = []
+    watch = Watch(tmp_path, lambda message, hint: messages.append((message, hint)))
     for _ in range(5):
-        watch.look()
-    assert said == [("It is paused.", "Let it go on.")] * 2
+        watch.check()
+    assert messages == [("It is paused.", "Resume it.")] * 2

@@ -1,4 +1,4 @@
-"""Who is let into the local cloud, and which answers wait until a change is saved."""
+"""Which requests the local cloud refuses, and which may change something."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def get(path: str, headers: dict[str, str], query: str = "") -> Request:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:20001", "localhost", "LOCALHOST:1", "[::1]:20001"])
-def test_lets_in_this_machine_by_any_of_its_names(host: str) -> None:
+def test_allows_every_name_of_this_machine(host: str) -> None:
     assert admission.refusal(get("/photos/a.jpg", {"host": host})) is None
 
 
@@ -31,23 +31,23 @@ def test_lets_in_this_machine_by_any_of_its_names(host: str) -> None:
         "127.0.0.1:", "127.0.0.1 ", "127.1", "0.0.0.0", "2130706433",
     ],
 )  # fmt: skip
-def test_refuses_names_that_somebody_else_may_point_here(host: str) -> None:
+def test_refuses_host_names_that_may_be_rebound(host: str) -> None:
     assert admission.refusal(get("/photos/a.jpg", {"host": host})) is not None
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1/", "http://evil.example/", "*", ""])
-def test_refuses_targets_that_are_no_path(target: str) -> None:
+def test_refuses_targets_that_are_not_paths(target: str) -> None:
     assert admission.refusal(get(target, HOST)) is not None
 
 
 @pytest.mark.parametrize(
     "path", ["/photos/a.jpg#b", "/#", "/a\tb", "/a\nb", "/a b", "/a\x7f", "/é"]
 )
-def test_refuses_paths_that_a_parser_would_shorten(path: str) -> None:
+def test_refuses_paths_that_a_url_parser_would_shorten(path: str) -> None:
     assert admission.refusal(get(path, HOST)) is not None
 
 
-def test_lets_in_paths_as_clients_encode_them() -> None:
+def test_allows_paths_as_clients_encode_them() -> None:
     assert (
         admission.refusal(get("/photos/%C3%A9%23/a%20b!\"$&'()*+,;=:@[]{}|^`~.jpg", HOST)) is None
     )
@@ -75,11 +75,11 @@ def test_refuses_web_pages(path: str, headers: dict[str, str]) -> None:
     assert admission.refusal(get(path, HOST | headers)) is not None
 
 
-def test_an_address_typed_into_a_browser_is_judged_by_its_signature() -> None:
+def test_an_address_typed_into_a_browser_needs_a_signature() -> None:
     assert admission.refusal(get("/photos/a.jpg", HOST | {"sec-fetch-site": "none"})) is None
 
 
-def test_lets_a_page_open_objects_by_presigned_urls() -> None:
+def test_allows_a_page_to_open_objects_by_presigned_urls() -> None:
     page = HOST | {"sec-fetch-site": "cross-site"}
     assert admission.refusal(get("/photos/a.jpg", page, PRESIGNED)) is None
     assert admission.refusal(Request("HEAD", "/photos/a.jpg", PRESIGNED, page)) is None
@@ -97,7 +97,7 @@ def test_lets_a_page_open_objects_by_presigned_urls() -> None:
         ("GET", "/photos/a.jpg", PRESIGNED, {"host": "evil.example"}),
     ],
 )
-def test_a_page_does_nothing_else_by_presigned_urls(
+def test_a_page_can_do_nothing_else_with_presigned_urls(
     method: str, path: str, query: str, more: dict[str, str]
 ) -> None:
     page = HOST | {"sec-fetch-site": "cross-site"} | more
@@ -120,7 +120,7 @@ def test_closes_the_emulators_admin_interface(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/_ministack/cfn-response/token", "/_ministack/cfn-signal/token"])
-def test_leaves_cloudformation_its_callbacks(path: str) -> None:
+def test_allows_cloudformations_callbacks(path: str) -> None:
     assert admission.refusal(Request("PUT", path, "", HOST)) is None
     assert admission.refusal(Request("POST", path, "", HOST)) is not None
     assert admission.refusal(Request("PUT", path, "", HOST | {"origin": "null"})) is not None
@@ -149,7 +149,7 @@ def signed(service: str, **headers: str) -> dict[str, str]:
         ("DELETE", "/photos", "", Effect.DATA),
     ],
 )
-def test_s3_objects_are_safe_at_once_but_buckets_are_not(
+def test_s3_objects_are_on_disk_immediately_but_buckets_are_not(
     method: str, path: str, query: str, expected: Effect
 ) -> None:
     assert admission.effect(Request(method, path, query, signed("s3"))) is expected
@@ -174,7 +174,9 @@ def test_a_presigned_upload_changes_an_object() -> None:
         ("logs", "Logs_20140328.CreateLogGroup", Effect.REST),
     ],
 )
-def test_json_services_are_told_by_their_verbs(service: str, target: str, expected: Effect) -> None:
+def test_json_requests_are_classified_by_their_verb(
+    service: str, target: str, expected: Effect
+) -> None:
     headers = signed(service, x_amz_target=target)
     assert admission.effect(Request("POST", "/", "", headers)) is expected
 
@@ -187,19 +189,19 @@ def test_json_services_are_told_by_their_verbs(service: str, target: str, expect
         ("iam", b"RoleName=Action=GetRole&Action=DeleteRole", Effect.REST),
         ("sts", b"Action=GetCallerIdentity", Effect.READ),
         ("sts", b"", Effect.REST),
-        # Stacks change behind one's back, so what is told of them is saved first.
+        # Stacks change in the background, so even reads wait until the state is saved.
         ("cloudformation", b"Action=DescribeStacks", Effect.REST),
         ("cloudformation", b"Action=ExecuteChangeSet", Effect.REST),
     ],
 )
-def test_form_services_are_told_by_their_action(
+def test_form_requests_are_classified_by_their_action(
     service: str, body: bytes, expected: Effect
 ) -> None:
     headers = signed(service, content_type="application/x-www-form-urlencoded; charset=utf-8")
     assert admission.effect(Request("POST", "/", "", headers), body) is expected
 
 
-def test_lambda_is_told_by_its_methods() -> None:
+def test_lambda_requests_are_classified_by_their_method() -> None:
     path = "/2015-03-31/functions/worker"
     invoke = Request("POST", f"{path}/invocations", "", signed("lambda"))
     assert admission.effect(get(path, signed("lambda"))) is Effect.READ

@@ -1,4 +1,4 @@
-"""How much of requests that are not known to be signed yet the gateway keeps in memory."""
+"""The memory limit for request bodies whose signature is not verified yet."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from labelctl.local.emulator import asgi
-from labelctl.local.emulator.asgi import Message, Receive, Room
+from labelctl.local.emulator.asgi import BodyBudget, Message, Receive
 
 
 class Body:
-    """A body that arrives in pieces of one byte, and ends when `whole` is set."""
+    """A body that arrives one byte at a time and ends when `whole` is set."""
 
     def __init__(self, size: int) -> None:
         self.left, self.whole = size, asyncio.Event()
@@ -29,52 +29,52 @@ def play(scene: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(scene(), 10))  # type: ignore[arg-type]
 
 
-async def begun(room: Room, receive: Receive) -> asyncio.Task[bytes]:
-    task = asyncio.create_task(room.read(receive, 100))
+async def begun(budget: BodyBudget, receive: Receive) -> asyncio.Task[bytes]:
+    task = asyncio.create_task(budget.read(receive, 100))
     for _ in range(20):
         await asyncio.sleep(0)
     return task
 
 
-def test_large_bodies_share_the_room_and_small_ones_do_not_need_it() -> None:
+def test_large_bodies_share_a_budget_and_small_ones_are_free() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4, seconds=10)
+        budget = BodyBudget(total=10, free=4, seconds=10)
         first, second, third, small = Body(10), Body(9), Body(5), Body(4)
-        reading = await begun(room, first.receive)
-        with pytest.raises(asgi.RoomError):
-            await room.read(second.receive, 100)
-        assert room.taken == 6
+        reading = await begun(budget, first.receive)
+        with pytest.raises(asgi.BudgetError):
+            await budget.read(second.receive, 100)
+        assert budget.used == 6
         small.whole.set()
-        assert await room.read(small.receive, 100) == b"xxxx"
+        assert await budget.read(small.receive, 100) == b"xxxx"
         first.whole.set()
         assert await reading == b"x" * 10
         third.whole.set()
-        assert await room.read(third.receive, 100) == b"x" * 5
-        assert room.taken == 0
+        assert await budget.read(third.receive, 100) == b"x" * 5
+        assert budget.used == 0
 
     play(scene)
 
 
-def test_a_body_that_is_given_up_makes_room() -> None:
+def test_an_aborted_body_frees_its_memory() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4, seconds=10)
-        reading = await begun(room, Body(12).receive)
-        assert room.taken == 8
+        budget = BodyBudget(total=10, free=4, seconds=10)
+        reading = await begun(budget, Body(12).receive)
+        assert budget.used == 8
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        assert room.taken == 0
+        assert budget.used == 0
         with pytest.raises(asgi.IncompleteBodyError):
-            await room.read(Body(101).receive, 8)
-        assert room.taken == 0
+            await budget.read(Body(101).receive, 8)
+        assert budget.used == 0
 
     play(scene)
 
 
-def test_a_body_that_does_not_come_to_an_end_is_given_up() -> None:
+def test_a_body_that_never_ends_times_out() -> None:
     async def scene() -> None:
-        room = Room(total=10, free=4, seconds=0.01)
+        budget = BodyBudget(total=10, free=4, seconds=0.01)
         with pytest.raises(asgi.IncompleteBodyError):
-            await room.read(Body(8).receive, 100)
-        assert room.taken == 0
+            await budget.read(Body(8).receive, 100)
+        assert budget.used == 0
 
     play(scene)

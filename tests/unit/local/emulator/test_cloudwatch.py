@@ -1,4 +1,4 @@
-"""The queues' numbers in the local cloud's CloudWatch, and alarms on them."""
+"""The metrics of the queues in the local cloud's CloudWatch, and alarms on them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def message(age: float, receives: int = 0, hidden: float = 0) -> dict[str, float
     return {"sent_at": NOW - age, "receive_count": receives, "visible_at": NOW + hidden}
 
 
-def told(*messages: dict[str, float]) -> dict[str, float]:
-    answer = cloudwatch.numbers({"messages": list(messages)}, NOW)
+def values(*messages: dict[str, float]) -> dict[str, float]:
+    answer = cloudwatch.metrics({"messages": list(messages)}, NOW)
     return {name.removeprefix("Approximate"): value for name, (value, _) in answer.items()}
 
 
 def test_an_empty_queue_is_all_zeros() -> None:
-    assert set(told().values()) == {0.0}
+    assert set(values().values()) == {0.0}
 
 
-def test_messages_are_counted_by_what_becomes_of_them() -> None:
-    answer = told(
+def test_messages_are_counted_by_state() -> None:
+    answer = values(
         message(5), message(5, receives=1), message(5, receives=1, hidden=9), message(5, hidden=9)
     )
     assert answer["NumberOfMessagesVisible"] == 2
@@ -36,19 +36,19 @@ def test_messages_are_counted_by_what_becomes_of_them() -> None:
     assert answer["NumberOfMessagesDelayed"] == 1
 
 
-def test_the_oldest_is_any_that_is_not_deleted() -> None:
-    assert told(message(5), message(70.9, receives=2, hidden=9))["AgeOfOldestMessage"] == 70
+def test_the_oldest_message_may_be_in_flight() -> None:
+    assert values(message(5), message(70.9, receives=2, hidden=9))["AgeOfOldestMessage"] == 70
 
 
-def test_what_was_received_again_and_again_does_not_count_as_the_oldest() -> None:
-    assert told(message(5), message(70, receives=3))["AgeOfOldestMessage"] == 5
-    assert told(message(70, receives=3))["AgeOfOldestMessage"] == 0
+def test_a_message_received_too_often_does_not_count_as_the_oldest() -> None:
+    assert values(message(5), message(70, receives=3))["AgeOfOldestMessage"] == 5
+    assert values(message(70, receives=3))["AgeOfOldestMessage"] == 0
 
 
 PROGRAM = """
 import asyncio, json, time
 from ministack.services import cloudwatch, sqs
-from labelctl.local.emulator import cloudwatch
+from labelctl.local.emulator import cloudwatch as queue_metrics
 
 def call(service, target, **body):
     headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.0"}
@@ -80,7 +80,7 @@ alarm_of("none")
 alarm("errors", "AWS/Lambda", "Errors", "FunctionName", "mine", "Sum", 12, 3, "missing")
 
 metrics_before = ask("ListMetrics")["Metrics"]
-metrics.publish()
+queue_metrics.publish()
 assert metrics_before == []
 assert {m["Namespace"] for m in ask("ListMetrics")["Metrics"]} == {"AWS/SQS"}
 assert states() == {"work": "OK", "dead": "OK", "none": "OK", "errors": "INSUFFICIENT_DATA"}
@@ -88,7 +88,7 @@ assert states() == {"work": "OK", "dead": "OK", "none": "OK", "errors": "INSUFFI
 url = "http://localhost:4566/000000000000/dead"
 call(sqs, "AmazonSQS.SendMessage", QueueUrl=url, MessageBody="x")
 assert states()["dead"] == "ALARM"
-assert states()["work"] == "OK"  # each by its own queue
+assert states()["work"] == "OK"  # each alarm only depends on its own queue
 call(sqs, "AmazonSQS.PurgeQueue", QueueUrl=url)
 assert states()["dead"] == "OK"
 history = ask("DescribeAlarmHistory", AlarmName="dead")["AlarmHistoryItems"]
@@ -108,15 +108,15 @@ crash(1200)
 assert states()["errors"] == "ALARM"
 
 kept = {key[0] for key, _ in cloudwatch._metrics.items()}
-assert kept == {"AWS/Lambda"}, kept  # nothing of the queues stays behind
-print("well")
+assert kept == {"AWS/Lambda"}, kept  # the queues' metrics are not kept
+print("done")
 """
 
 
-def test_cloudwatch_knows_the_queues_and_judges_alarms(tmp_path: Path) -> None:
+def test_cloudwatch_has_queue_metrics_and_evaluates_alarms(tmp_path: Path) -> None:
     pytest.importorskip("ministack")
     clean = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
     clean |= {"STATE_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}
     program = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     done = subprocess.run(program, env=clean, capture_output=True, text=True, check=False)
-    assert done.stdout == "well\n", done.stderr
+    assert done.stdout == "done\n", done.stderr

@@ -1,4 +1,4 @@
-"""The gateway's connections: how many are held, who waits, and what becomes of half a request."""
+"""The gateway's connections: their limit, waiting connections, and incomplete requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HALF = b"PUT /photo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nhalf
 
 
 class Server:
-    """Answers "hello"; /slow only when `go_on` is set."""
+    """Responds with "hello"; for /slow, only after `go_on` is set."""
 
     def __init__(self, port: int) -> None:
         self.port, self.go_on, self.busy = port, asyncio.Event(), 0
@@ -47,12 +47,12 @@ class Server:
         await send({"type": "http.response.body", "body": b"hello"})
 
     async def ask(self, path: bytes = b"") -> tuple[bytes, asyncio.StreamReader]:
-        """The status of an answer, and the connection, which stays open."""
+        """The status of the response, and the connection, which stays open."""
         reader = await self.send(REQUEST % path)
         return (await status_of(reader)), reader
 
     async def send(self, content: bytes) -> asyncio.StreamReader:
-        """What comes back on a connection of its own."""
+        """Send `content` on a new connection; returns the reader of its response."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writers.append(writer)
         writer.write(content)
@@ -91,7 +91,7 @@ async def serving(wrap: Callable[[App], App] = lambda app: app) -> AsyncIterator
 
 
 @pytest.fixture
-def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def at_most_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "TCPServer", Connection)
     monkeypatch.setattr(Connection, "most", 2)
     monkeypatch.setattr(Connection, "_open", set())
@@ -99,14 +99,14 @@ def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def play(scene: Callable[[], Awaitable[None]]) -> None:
-    async def in_time() -> None:
+    async def run() -> None:
         await asyncio.wait_for(scene(), 20)
 
-    asyncio.run(in_time())
+    asyncio.run(run())
 
 
-@pytest.mark.usefixtures("two_at_most")
-def test_the_longest_idle_connection_makes_room() -> None:
+@pytest.mark.usefixtures("at_most_two")
+def test_the_longest_idle_connection_is_closed_for_a_new_one() -> None:
     async def scene() -> None:
         async with serving() as server:
             _, first = await server.ask()
@@ -119,8 +119,8 @@ def test_the_longest_idle_connection_makes_room() -> None:
     play(scene)
 
 
-@pytest.mark.usefixtures("two_at_most")
-def test_while_all_are_busy_a_new_one_waits_for_its_turn() -> None:
+@pytest.mark.usefixtures("at_most_two")
+def test_a_new_connection_waits_while_all_are_busy() -> None:
     async def scene() -> None:
         async with serving() as server:
             busy = [asyncio.create_task(server.ask(b"slow")) for _ in range(2)]
@@ -135,8 +135,8 @@ def test_while_all_are_busy_a_new_one_waits_for_its_turn() -> None:
     play(scene)
 
 
-@pytest.mark.usefixtures("two_at_most")
-def test_who_cannot_wait_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("at_most_two")
+def test_a_connection_that_cannot_wait_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_WAIT", 0.01)
 
     async def scene() -> None:
@@ -152,9 +152,9 @@ def test_who_cannot_wait_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch)
     play(scene)
 
 
-def test_half_a_request_is_dropped() -> None:
+def test_an_incomplete_request_is_dropped() -> None:
     async def scene() -> None:
-        async with serving(lambda app: connections.in_time(app, patience=0.05)) as server:
+        async with serving(lambda app: connections.with_body_timeout(app, timeout=0.05)) as server:
             reader = await server.send(HALF)
             answer = await reader.read()  # until it is closed
             assert answer.startswith(b"HTTP/1.1 400")
@@ -163,24 +163,24 @@ def test_half_a_request_is_dropped() -> None:
     play(scene)
 
 
-def test_a_whole_request_may_take_its_time() -> None:
-    """Whoever listens whether the client hangs up hears nothing for as long as it waits."""
-    heard: list[str] = []
+def test_a_complete_request_has_no_timeout() -> None:
+    """Waiting for the client's disconnect must not time out."""
+    received: list[str] = []
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        heard.append((await receive())["type"])
-        heard.append((await receive())["type"])
+        received.append((await receive())["type"])
+        received.append((await receive())["type"])
 
     async def scene() -> None:
         messages: asyncio.Queue[Message] = asyncio.Queue()
         messages.put_nowait({"type": "http.request", "body": b"all of it"})
         later = {"type": "http.disconnect"}
         asyncio.get_running_loop().call_later(0.05, messages.put_nowait, later)
-        in_time = connections.in_time(app, patience=0.01)
-        await in_time({"type": "http"}, messages.get, messages.put)
+        limited = connections.with_body_timeout(app, timeout=0.01)
+        await limited({"type": "http"}, messages.get, messages.put)
 
     play(scene)
-    assert heard == ["http.request", "http.disconnect"]
+    assert received == ["http.request", "http.disconnect"]
 
 
 LIMITS = """
@@ -198,7 +198,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 
-def test_as_many_files_as_the_system_allows() -> None:
+def test_the_number_of_connections_follows_the_file_limit() -> None:
     command = [sys.executable, "-c", LIMITS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["100", "100", "90"]
@@ -213,7 +213,7 @@ def test_as_many_files_as_the_system_allows() -> None:
     ],
     ids=["prior knowledge", "upgrade"],
 )
-def test_no_http_2_is_spoken(request_: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_2_is_not_supported(request_: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "TCPServer", run.TCPServer)
     monkeypatch.setattr(Connection, "most", Connection.most)
     monkeypatch.setattr(H11Protocol, "_check_protocol", H11Protocol._check_protocol)

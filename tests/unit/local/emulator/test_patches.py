@@ -1,6 +1,6 @@
-"""Each correction mends something: without it the emulator differs from AWS, with it it does not.
+"""Each patch fixes a difference between the emulator and AWS.
 
-If an assertion of "before" fails, the emulator has learnt it: then the correction can go.
+If an assertion before `patches.apply` fails, the emulator has fixed it, and the patch can be removed.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ for module, name in (
     (lambda_svc, "execution_credentials"),
 ):
     assert hasattr(module, name), name
-corrections.apply(Credentials('LCTL', 'secret'))
+patches.apply(Credentials('LCTL', 'secret'))
 assert presigned_for_s3() == "s3"
 assert app.detect_service("POST", "/", FORM, {"Action": ["CreateStack"]}) == "cloudformation"
 assert trailers() == {"x-amz-checksum-crc32"}
@@ -112,7 +112,7 @@ page = listed(encoding_type="url", key_marker="a", prefix="", delimiter="\\x0b",
 assert page["Prefix"][-1] == "h/\\x0b", page
 assert page["NextKeyMarker"] == ["h/\\x0b"], page
 assert (page["KeyMarker"], page["Delimiter"]) == (["a"], ["\\x0b"]), page
-assert listed() == "unreadable"  # as of S3, which names `encoding-type` as the way out
+assert listed() == "unreadable"  # as on S3, which provides `encoding-type` for this
 assert line_break()
 assert any_word()
 assert cloudwatch_logs._compile_filter_pattern("retrying")("it is retrying")
@@ -125,14 +125,14 @@ assert read_units(write=True, new_item={"image": {"S": "a.jpg"}}) == 1
 assert tls()
 app.pin_request_origin("127.0.0.1", False)
 assert tls()
-print("corrected")
+print("patched")
 """
 
 
-def test_what_differs_from_aws_is_put_right(tmp_path: Path) -> None:
+def test_every_patch_fixes_a_difference_from_aws(tmp_path: Path) -> None:
     pytest.importorskip("ministack")
     clean = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
     clean |= {"STATE_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}
     program = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     done = subprocess.run(program, env=clean, capture_output=True, text=True, check=False)
-    assert done.stdout == "corrected\n", done.stderr
+    assert done.stdout == "patched\n", done.stderr

@@ -1,4 +1,4 @@
-"""Signatures as a service checks them: what botocore signs passes, and no change since does."""
+"""Requests signed by botocore are valid; any change makes the signature invalid."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ signed = pytest.mark.parametrize("signed", SIGNED.values(), ids=SIGNED)
 
 
 @signed
-def test_what_botocore_signs_passes(signed: Callable[[], tuple[Request, bytes]]) -> None:
+def test_requests_signed_by_botocore_are_valid(signed: Callable[[], tuple[Request, bytes]]) -> None:
     verify(*signed())
 
 
 @signed
-def test_another_secret_is_refused(signed: Callable[[], tuple[Request, bytes]]) -> None:
+def test_a_wrong_secret_is_refused(signed: Callable[[], tuple[Request, bytes]]) -> None:
     assert refused(*signed(), secret="another") is Problem.MISMATCH
 
 
@@ -104,21 +104,21 @@ def test_a_changed_body_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dynamodb", "s3 put"])
-def test_a_signature_holds_for_a_quarter_of_an_hour(name: str) -> None:
+def test_a_signature_is_valid_for_a_quarter_of_an_hour(name: str) -> None:
     verify(*SIGNED[name](), later=timedelta(minutes=14))
     for minutes in (16, -16):
         later = timedelta(minutes=minutes)
         assert refused(*SIGNED[name](), later=later) is Problem.SKEWED
 
 
-def test_a_presigned_url_holds_until_it_expires() -> None:
+def test_a_presigned_url_is_valid_until_it_expires() -> None:
     verify(*SIGNED["presigned s3"](), later=timedelta(seconds=58))
     later = timedelta(seconds=62)
     assert refused(*SIGNED["presigned s3"](), later=later) is Problem.EXPIRED_URL
 
 
 @pytest.mark.parametrize("expires", ["0", "604801", "-1", "1e3", "", "٣", "9" * 400])
-def test_a_presigned_url_holds_for_a_week_at_most(expires: str) -> None:
+def test_a_presigned_url_is_valid_for_at_most_a_week(expires: str) -> None:
     request, _ = SIGNED["presigned s3"]()
     query = request.query.replace("X-Amz-Expires=60", f"X-Amz-Expires={expires}")
     assert refused(replace(request, query=query)) is Problem.MALFORMED
@@ -150,7 +150,7 @@ def authorization(text: str) -> Request:
                        "SignedHeaders=host, Signature=0"), Problem.MISMATCH),
     ],
 )  # fmt: skip
-def test_what_is_no_signature_is_refused(request_: Request, problem: Problem) -> None:
+def test_a_malformed_signature_is_refused(request_: Request, problem: Problem) -> None:
     assert refused(request_, BODY) is problem
 
 
@@ -201,7 +201,7 @@ def test_a_signature_for_another_day_is_refused() -> None:
     assert refused(changed, body) is Problem.MALFORMED
 
 
-def test_an_unsigned_body_is_s3s_alone() -> None:
+def test_only_s3_accepts_an_unsigned_body() -> None:
     headers = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
     request = sign(SigV4Auth, "dynamodb", "POST", "/", BODY, DYNAMODB | headers)
     assert refused(request, BODY) is Problem.MISMATCH
@@ -263,7 +263,7 @@ PAYLOADS = [
 
 
 @pytest.mark.parametrize(("claim", "body"), PAYLOADS, ids=["plain", "trailer"])
-def test_signed_chunks_pass_as_aws_signs_them(claim: signature.Claim, body: bytes) -> None:
+def test_chunks_signed_as_in_awss_examples_are_valid(claim: signature.Claim, body: bytes) -> None:
     signature.check_body(claim, SECRET, body)
 
 

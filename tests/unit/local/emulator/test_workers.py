@@ -1,4 +1,4 @@
-"""Lambda workers of the local cloud end when their function is gone, or nobody uses them."""
+"""Lambda workers of the local cloud end when their function is deleted or they are idle."""
 
 from __future__ import annotations
 

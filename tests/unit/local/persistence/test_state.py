@@ -1,4 +1,4 @@
-"""What is saved of the local cloud: whole generations, a journal, and one save for many changes."""
+"""Persistence of the local cloud: snapshots, the journal, and group commit."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from labelctl.errors import LocalCloudError
 from labelctl.local.persistence import group_commit
 from labelctl.local.persistence.group_commit import GroupCommit
 from labelctl.local.persistence.journal import Journal
-from labelctl.local.persistence.snapshots import Generations
+from labelctl.local.persistence.snapshots import SnapshotStore
 
 
 @pytest.fixture
-def generations(tmp_path: Path) -> Generations:
-    return Generations(tmp_path / "state")
+def snapshots(tmp_path: Path) -> SnapshotStore:
+    return SnapshotStore(tmp_path / "state")
 
 
-def test_nothing_saved_is_a_fresh_start(generations: Generations) -> None:
-    assert generations.choose() == (None, "")
+def test_without_snapshots_there_is_nothing_to_recover(snapshots: SnapshotStore) -> None:
+    assert snapshots.recover() == (None, "")
 
 
-def test_unchanged_files_come_along_and_two_generations_stay(generations: Generations) -> None:
+def test_unchanged_files_are_carried_over_and_two_snapshots_are_kept(
+    snapshots: SnapshotStore,
+) -> None:
     large = b"x" * 300_000
-    assert generations.write({"sqs.json": b"1", "dynamodb.json": large})
-    assert generations.write({"sqs.json": b"2"})
-    assert generations.write({"sqs.json": b"3"})
-    assert not generations.write({"sqs.json": b"3"})
-    chosen, notice = generations.choose()
+    assert snapshots.write({"sqs.json": b"1", "dynamodb.json": large})
+    assert snapshots.write({"sqs.json": b"2"})
+    assert snapshots.write({"sqs.json": b"3"})
+    assert not snapshots.write({"sqs.json": b"3"})
+    chosen, notice = snapshots.recover()
     assert chosen is not None
     assert (chosen.name, notice) == ("000003", "")
     assert (chosen / "sqs.json").read_bytes() == b"3"
     assert (chosen / "dynamodb.json").read_bytes() == large
-    kept = {path.name for path in generations.folder.iterdir()}
+    kept = {path.name for path in snapshots.folder.iterdir()}
     assert kept == {"000002", "000003", "current"}
 
 
@@ -51,23 +53,23 @@ def test_unchanged_files_come_along_and_two_generations_stay(generations: Genera
         lambda newest: (newest / "sqs.json").unlink(),
         lambda newest: (newest / "manifest.json").write_bytes(b""),
         lambda newest: (newest / "manifest.json").write_bytes(b"[]"),
-        lambda newest: (newest / "iam.json").write_bytes(b""),  # the same in both generations
+        lambda newest: (newest / "iam.json").write_bytes(b""),  # identical in both snapshots
     ],
 )
-def test_a_damaged_newest_generation_is_kept_aside(
-    generations: Generations, damage: object
+def test_a_damaged_newest_snapshot_is_renamed_and_kept(
+    snapshots: SnapshotStore, damage: object
 ) -> None:
-    generations.write({"sqs.json": b"1", "iam.json": b"same"})
-    generations.write({"sqs.json": b"2"})
-    damage(generations.folder / "000002")  # type: ignore[operator]
-    chosen, notice = generations.choose()
-    assert chosen == generations.folder / "000001"
+    snapshots.write({"sqs.json": b"1", "iam.json": b"same"})
+    snapshots.write({"sqs.json": b"2"})
+    damage(snapshots.folder / "000002")  # type: ignore[operator]
+    chosen, notice = snapshots.recover()
+    assert chosen == snapshots.folder / "000001"
     assert "damaged-" in notice
-    assert (generations.folder / "current").resolve() == chosen.resolve()
-    assert len(list(generations.folder.glob("damaged-*"))) == 1
-    assert generations.choose() == (chosen, "")
-    generations.write({"sqs.json": b"3"})
-    assert (generations.folder / "current/sqs.json").read_bytes() == b"3"
+    assert (snapshots.folder / "current").resolve() == chosen.resolve()
+    assert len(list(snapshots.folder.glob("damaged-*"))) == 1
+    assert snapshots.recover() == (chosen, "")
+    snapshots.write({"sqs.json": b"3"})
+    assert (snapshots.folder / "current/sqs.json").read_bytes() == b"3"
 
 
 @pytest.mark.parametrize(
@@ -80,75 +82,75 @@ def test_a_damaged_newest_generation_is_kept_aside(
     ],
     ids=["gone", "file", "garbled", "folder"],
 )
-def test_a_lost_link_is_mended(generations: Generations, damage: object) -> None:
-    generations.write({"sqs.json": b"1"})
-    (generations.folder / "current").unlink()
-    damage(generations.folder / "current")  # type: ignore[operator]
-    assert generations.choose() == (generations.folder / "000001", "")
-    assert (generations.folder / "current/sqs.json").read_bytes() == b"1"
+def test_a_lost_link_is_restored(snapshots: SnapshotStore, damage: object) -> None:
+    snapshots.write({"sqs.json": b"1"})
+    (snapshots.folder / "current").unlink()
+    damage(snapshots.folder / "current")  # type: ignore[operator]
+    assert snapshots.recover() == (snapshots.folder / "000001", "")
+    assert (snapshots.folder / "current/sqs.json").read_bytes() == b"1"
 
 
-def test_a_newest_generation_that_is_gone_is_named(generations: Generations) -> None:
-    generations.write({"sqs.json": b"1"})
-    generations.write({"sqs.json": b"2"})
-    shutil.rmtree(generations.folder / "000002")
-    chosen, notice = generations.choose()
-    assert chosen == generations.folder / "000001"
-    assert "went back" in notice
+def test_a_missing_newest_snapshot_is_reported(snapshots: SnapshotStore) -> None:
+    snapshots.write({"sqs.json": b"1"})
+    snapshots.write({"sqs.json": b"2"})
+    shutil.rmtree(snapshots.folder / "000002")
+    chosen, notice = snapshots.recover()
+    assert chosen == snapshots.folder / "000001"
+    assert "restored to" in notice
     assert "kept" not in notice
 
 
-def test_when_none_is_whole_nothing_is_touched(generations: Generations) -> None:
-    generations.write({"sqs.json": b"1"})
-    generations.write({"sqs.json": b"2"})
-    for path in generations.folder.glob("0*/sqs.json"):
+def test_if_all_snapshots_are_damaged_nothing_is_changed(snapshots: SnapshotStore) -> None:
+    snapshots.write({"sqs.json": b"1"})
+    snapshots.write({"sqs.json": b"2"})
+    for path in snapshots.folder.glob("0*/sqs.json"):
         path.write_bytes(b"")
-    before = sorted(generations.folder.rglob("*"))
+    before = sorted(snapshots.folder.rglob("*"))
     with pytest.raises(LocalCloudError, match="damaged") as failure:
-        generations.choose()
-    assert str(generations.folder) in failure.value.message
+        snapshots.recover()
+    assert str(snapshots.folder) in failure.value.message
     assert "labelctl local reset" in failure.value.hint
-    assert sorted(generations.folder.rglob("*")) == before
+    assert sorted(snapshots.folder.rglob("*")) == before
 
 
-def test_being_killed_while_writing_leaves_the_older_one(
-    generations: Generations, monkeypatch: pytest.MonkeyPatch
+def test_a_kill_during_a_write_leaves_the_older_snapshot(
+    snapshots: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generations.write({"sqs.json": b"1"})
+    snapshots.write({"sqs.json": b"1"})
 
-    def killed(self: Generations, target: Path) -> None:
+    def killed(self: SnapshotStore, target: Path) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Generations, "_flip", killed)
+        patched.setattr(SnapshotStore, "_set_current", killed)
         with pytest.raises(KeyboardInterrupt):
-            generations.write({"sqs.json": b"2"})
-    chosen, notice = generations.choose()
-    assert (chosen, notice) == (generations.folder / "000001", "")
-    generations.write({"sqs.json": b"3"})
-    assert (generations.folder / "current/sqs.json").read_bytes() == b"3"
+            snapshots.write({"sqs.json": b"2"})
+    chosen, notice = snapshots.recover()
+    assert (chosen, notice) == (snapshots.folder / "000001", "")
+    snapshots.write({"sqs.json": b"3"})
+    assert (snapshots.folder / "current/sqs.json").read_bytes() == b"3"
 
 
-def test_lambda_code_stays_as_long_as_a_kept_generation_needs_it(
-    generations: Generations,
+def test_lambda_code_is_kept_while_a_snapshot_refers_to_it(
+    snapshots: SnapshotStore,
 ) -> None:
     old, new = "a" * 64, "b" * 64
-    generations.blobs.mkdir(parents=True)
+    snapshots.blobs.mkdir(parents=True)
     for name in (old, new):
-        (generations.blobs / f"{name}.zip").write_bytes(b"code")
+        (snapshots.blobs / f"{name}.zip").write_bytes(b"code")
 
     def save(name: str, n: int) -> set[str]:
         text = json.dumps({"n": n, "code_zip": {"code_blob_ref": name}})
-        generations.write({"lambda.json": text.encode()})
-        generations.prune_blobs()
-        return {path.stem for path in generations.blobs.iterdir()}
+        snapshots.write({"lambda.json": text.encode()})
+        snapshots.prune_blobs()
+        return {path.stem for path in snapshots.blobs.iterdir()}
 
-    generations.write({"lambda.json": json.dumps({"code_blob_ref": old}).encode()})
+    snapshots.write({"lambda.json": json.dumps({"code_blob_ref": old}).encode()})
     assert save(new, 1) == {old, new}
     assert save(new, 2) == {new}
 
 
-def test_the_journal_tells_what_came_after_a_snapshot(tmp_path: Path) -> None:
+def test_the_journal_returns_events_since_a_snapshot(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     delivered, on_its_way = journal.begin({"n": 1}), journal.begin({"n": 2})
     journal.end(delivered)
@@ -164,7 +166,7 @@ def test_the_journal_tells_what_came_after_a_snapshot(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_torn_line_of_the_journal_was_never_promised(tmp_path: Path) -> None:
+def test_a_partial_journal_line_was_never_confirmed(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.begin({"n": 1})
     journal.begin({"n": 2})
@@ -177,7 +179,7 @@ def test_a_torn_line_of_the_journal_was_never_promised(tmp_path: Path) -> None:
     assert Journal(tmp_path).since(0) == [{"n": 1}, {"n": 3}]
 
 
-def test_a_damaged_line_of_the_journal_costs_that_line_alone(tmp_path: Path) -> None:
+def test_a_damaged_journal_line_loses_only_that_line(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for number in (1, 2, 3):
         journal.begin({"n": number})
@@ -192,7 +194,7 @@ def test_a_damaged_line_of_the_journal_costs_that_line_alone(tmp_path: Path) -> 
 
 
 class Disk:
-    """Counts what is saved; `value` is what there is to save."""
+    """Records what is saved; `value` is the state to save."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -225,24 +227,24 @@ async def commits(disk: Disk, count: int) -> GroupCommit:
     return group
 
 
-def test_many_changes_share_a_save_and_each_is_in_it() -> None:
+def test_many_changes_share_a_snapshot_that_contains_each() -> None:
     disk = Disk()
     group = asyncio.run(commits(disk, 50))
     assert len(disk.saved) <= 2
     assert not group.unsaved
 
 
-def test_what_cannot_be_saved_is_not_promised() -> None:
+def test_a_change_that_cannot_be_saved_is_not_confirmed() -> None:
     disk = Disk()
     disk.fails = True
     with pytest.raises(OSError, match="disk full"):
         asyncio.run(commits(disk, 1))
 
 
-def test_changes_that_nobody_waits_for_are_saved_soon_and_seldom(
+def test_changes_that_no_client_waits_for_are_saved_at_intervals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(group_commit, "QUICKEST", 0.05)
+    monkeypatch.setattr(group_commit, "MIN_INTERVAL", 0.05)
     disk = Disk()
 
     async def work() -> float:
@@ -260,9 +262,9 @@ def test_changes_that_nobody_waits_for_are_saved_soon_and_seldom(
 
     took = asyncio.run(work())
     assert len(disk.saved) == 3
-    assert took >= 0.1  # at once, then at that distance
-    assert disk.saved[0][1] is True  # the first has everything, such as the logs
-    assert disk.saved[1][1] is False  # which then wait
+    assert took >= 0.1  # the first immediately, the others at that interval
+    assert disk.saved[0][1] is True  # the first contains everything, such as the logs
+    assert disk.saved[1][1] is False  # the logs wait for later
 
 
 LIVE_STATE = """
@@ -317,7 +319,7 @@ print("the same")
 """
 
 
-def test_what_is_captured_is_what_the_emulator_would_save(tmp_path: Path) -> None:
+def test_the_captured_state_equals_the_emulators_own(tmp_path: Path) -> None:
     pytest.importorskip("ministack")
     program = [sys.executable, "-W", "ignore", "-c", LIVE_STATE]
     clean = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}

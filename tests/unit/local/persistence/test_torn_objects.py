@@ -1,4 +1,4 @@
-"""The engine, killed between the two files of an object: in processes of its own, as it keeps state."""
+"""The engine is killed between the two files of an object. Runs in subprocesses, as it has state."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ WRITE = """
     s3._bucket_versioning["photos"] = "Enabled"
     if before:
         put(before)
-    told = []
-    s3._fire_s3_event_async = lambda *about, **options: told.append((about, options))
+    lines = []
+    s3._fire_s3_event_async = lambda *about, **options: lines.append((about, options))
     write = s3._atomic_write
     left = [writes]
     def killed(path, data, **more):
         if s3._VERSIONS_DIR not in path:
             if not left[0]:
-                (about, options) = told[-1]
+                (about, options) = lines[-1]
                 about = [*about, options["size"], options["etag"], None]
                 print(json.dumps({"account": "000000000000", "region": "us-east-1", "about": about,
                                   "options": {"version_id": options["version_id"]}}), flush=True)
@@ -48,13 +48,13 @@ WRITE = """
 
 READ = """
     s3._bucket_versioning["photos"] = "Enabled"
-    halves.mend([event])
+    torn_objects.repair([event])
     for again in range(2):
         version = event["options"]["version_id"]
         found = s3._head_object("photos", "a b.jpg", {}, {"versionId": version})
         plain = s3._head_object("photos", "a b.jpg", {}, {})
         print(json.dumps([found[0], plain[0], plain[1].get("x-amz-version-id") == version]))
-        halves.mend([event])
+        torn_objects.repair([event])
     print(s3._get_object("photos", "a b.jpg", {}, {})[2].decode().partition("\\n")[0])
     versions = s3._object_versions.get(("photos", "a b.jpg")) or []
     print(*(each["is_latest"] for each in versions))
@@ -67,7 +67,7 @@ LOOK = """
 
 WITHOUT_A_BUCKET = """
     s3._buckets.pop("photos")
-    halves.mend([event])
+    torn_objects.repair([event])
 """
 
 
@@ -90,25 +90,25 @@ def run(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("before", [b"", b"old"])
-def test_an_object_whose_version_was_not_written_any_more_gets_it(run, before):
+def test_a_missing_object_version_is_added(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=1)
-    told = run(READ, event=json.loads(line))
-    assert [json.loads(each) for each in told[:2]] == [[200, 200, True]] * 2
-    assert told[2:] == ["new", "False True" if before else "True"]
+    lines = run(READ, event=json.loads(line))
+    assert [json.loads(each) for each in lines[:2]] == [[200, 200, True]] * 2
+    assert lines[2:] == ["new", "False True" if before else "True"]
     [kept] = run(LOOK)
     assert kept.split()[-1] == json.loads(line)["options"]["version_id"]
 
 
 @pytest.mark.parametrize("before", [b"", b"old"])
-def test_an_object_that_was_not_written_at_all_stays_as_it_was(run, before):
+def test_an_object_that_was_not_written_stays_unchanged(run, before):
     [line] = run(WRITE, before=before, content=b"new", writes=0)
-    told = run(READ, event=json.loads(line))
-    assert {json.loads(each)[0] for each in told[:2]} <= {400, 404}
-    assert told[2:] == (
+    lines = run(READ, event=json.loads(line))
+    assert {json.loads(each)[0] for each in lines[:2]} <= {400, 404}
+    assert lines[2:] == (
         ["old", "True"] if before else ['<?xml version="1.0" encoding="UTF-8"?>', ""]
     )
 
 
-def test_an_object_of_a_bucket_that_is_gone_is_no_obstacle(run):
+def test_an_object_of_a_deleted_bucket_is_ignored(run):
     [line] = run(WRITE, before=b"", content=b"new", writes=1)
     assert run(WITHOUT_A_BUCKET, event=json.loads(line)) == []

@@ -1,4 +1,4 @@
-"""Models made to do harm: each is refused with one sentence, in a process with limits."""
+"""Harmful models: each is refused with one sentence, in a process with limits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_graph(
     sides: tuple[Any, Any] = (64, 64),
     constants: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A model whose nodes make "output", from "images" if it has an input."""
+    """A model whose nodes produce "output", from "images" if it has an input."""
     feed = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *sides])
     graph = helper.make_graph(
         nodes,
@@ -72,7 +72,7 @@ def nan_scores(path: Path) -> Path:
 
 
 def endless(path: Path) -> Path:
-    """A loop whose condition stays true."""
+    """An endless loop."""
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3])
     body = helper.make_graph(
         [
@@ -114,8 +114,8 @@ def with_metadata(sides: tuple[Any, Any] = (64, 64), **metadata: str) -> Any:
 
 MODELS = {
     "no input": (no_input, "has no input"),
-    "scores that are not numbers": (nan_scores, "answers scores that are not numbers"),
-    "endless loop": (endless, "takes too much computing time to load and run once"),
+    "scores that are not numbers": (nan_scores, "returns scores that are not numbers"),
+    "endless loop": (endless, "takes too much CPU time to load and test"),
     "a terabyte": (greedy, "does not run"),
     "infinite size": (with_metadata(("h", "w"), imgsz="[1e999, 1e999]"), UNUSABLE),
     "nested minus signs": (with_metadata(names="-" * 200_000 + "1"), UNUSABLE),
@@ -124,12 +124,12 @@ MODELS = {
     "a name of 300 letters": (with_metadata(names=repr(["x" * 300, "b", "c"])), UNUSABLE),
     "lone surrogate": (with_metadata(names="['a', 'b', '\\ud800']"), UNUSABLE),
     "escape sequence": (with_metadata(names="['a', 'b', '\\x1b[2J']"), UNUSABLE),
-    "long task": (with_metadata(task="t" * 5_000_000), "is made for the task 'ttt"),
+    "long task": (with_metadata(task="t" * 5_000_000), "has the unsupported task 'ttt"),
 }
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_bad_model_is_refused_with_one_sentence(tmp_path, name):
+def test_a_harmful_model_is_refused_with_one_sentence(tmp_path, name):
     write, reason = MODELS[name]
     model = write(tmp_path / "bad.onnx")
 
@@ -146,7 +146,7 @@ def test_a_bad_model_is_refused_with_one_sentence(tmp_path, name):
     assert "\n" not in message
 
 
-def test_the_check_says_so_and_so_does_the_start(tmp_path):
+def test_the_check_and_the_start_report_a_harmful_model(tmp_path):
     model = no_input(tmp_path / "bad.onnx")
 
     for mode in (["--check"], ["--port", "0"]):
@@ -169,8 +169,8 @@ def test_the_check_imports_nothing_from_the_current_directory(tmp_path, monkeypa
     assert not (tmp_path / "trapped").exists()
 
 
-def test_boxes_that_are_not_numbers_are_left_out(tmp_path):
-    """A model may be fit on the picture it is tried with, and not on all others."""
+def test_boxes_that_are_not_numbers_are_ignored(tmp_path):
+    """A model may work in the test run but not on other pictures."""
     nodes = [
         helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0),
         helper.make_node("Sub", ["half", "means"], ["below half"]),
@@ -182,6 +182,6 @@ def test_boxes_that_are_not_numbers_are_left_out(tmp_path):
     metadata = GOOD | {"task": "detect"}
     model = write_graph(tmp_path / "picky.onnx", nodes, metadata, constants=AXES | half)
 
-    seen = Recogniser(model).look(plain("blue", (200, 200)))
+    seen = Recogniser(model).detect(plain("blue", (200, 200)))
 
-    assert {finding.meaning.name for finding in seen.findings} == {"Blue"}
+    assert {finding.label.name for finding in seen.findings} == {"Blue"}

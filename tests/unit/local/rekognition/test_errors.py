@@ -1,4 +1,4 @@
-"""What the local recogniser refuses, with the real service's errors, and whom it refuses."""
+"""Requests that the local recogniser refuses with the real service's errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.unit.recogniser_world import (
     workers,
 )
 
-PLACE = {"Bucket": "photos", "Name": "holiday photo+1.jpg"}
+LOCATION = {"Bucket": "photos", "Name": "holiday photo+1.jpg"}
 ARN = "arn:aws:s3:::photos/holiday photo+1.jpg"
 
 
@@ -46,7 +46,7 @@ def url(pool):
 
 @pytest.fixture(scope="module")
 def refusal(url) -> Callable[..., tuple[str, str]]:
-    """The code and text of the error that a request brings."""
+    """A function that returns the code and message of a request's error."""
     client = client_of(url, parameter_validation=False)
 
     def refused(image: Any, **parameters: Any) -> tuple[str, str]:
@@ -67,7 +67,7 @@ TOO_LARGE = ("ImageTooLargeException", "Image size is too large")
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says it is so large, and holds next to nothing."""
+    """A PNG whose header states this size, with almost no data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -137,23 +137,23 @@ def test_a_parameter_that_the_service_refuses_is_refused(refusal, parameters):
     "image",
     [
         {},
-        {"Bytes": b"x", "S3Object": PLACE},
+        {"Bytes": b"x", "S3Object": LOCATION},
         {"Bytes": b""},
         {"S3Object": {"Bucket": "photos"}},
         {"S3Object": {"Bucket": "b", "Name": "x"}},
     ],
     ids=str,
 )
-def test_an_image_that_is_not_one_picture_is_refused(refusal, image):
+def test_an_image_parameter_without_exactly_one_picture_is_refused(refusal, image):
     assert refusal(image) == BAD_PARAMETERS
 
 
-# -- S3, and the rights of the caller
+# -- S3, and the caller's permissions
 
 
 @pytest.fixture
 def ask(pool, monkeypatch):
-    """Ask for an object of a fake emulator: `ask(objects, allowed)`; the answer or the error."""
+    """`ask(objects, allowed)`: the labels of an object in a fake emulator, or the error."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -161,16 +161,16 @@ def ask(pool, monkeypatch):
     def asked(
         objects: dict[str, bytes],
         allowed: set[tuple[str, str, str]] | Exception | None,
-        place: dict[str, str] = PLACE,
+        location: dict[str, str] = LOCATION,
         access_key: str = "ASIAWORKER",
     ) -> Any:
         emulator = FakeEmulator(objects, allowed)
         with serving(emulator) as endpoint:
             cloud = Cloud(endpoint, ROOT)
-            doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
-            with rekognition(pool, **doors, access_key=access_key) as client:
+            functions = {"fetch": cloud.fetch, "authorize": cloud.authorize}
+            with rekognition(pool, **functions, access_key=access_key) as client:
                 try:
-                    answer = client.detect_labels(Image={"S3Object": place})
+                    answer = client.detect_labels(Image={"S3Object": location})
                     return [label["Name"] for label in answer["Labels"]]
                 except ClientError as error:
                     return error.response["Error"]
@@ -183,11 +183,11 @@ MAY_DETECT = ("ASIAWORKER", "rekognition:DetectLabels", "*")
 MAY_READ = ("ASIAWORKER", "s3:GetObject", ARN)
 
 
-def test_an_object_is_read_for_a_caller_who_may(ask):
+def test_an_object_is_read_for_a_caller_with_permission(ask):
     assert ask(OBJECTS, {MAY_DETECT, MAY_READ}) == ["Red"]
 
 
-def test_a_caller_who_may_not_detect_labels_is_denied_by_name(ask):
+def test_a_caller_without_permission_to_detect_labels_is_denied(ask):
     error = ask(OBJECTS, {MAY_READ})
 
     assert error["Code"] == "AccessDeniedException"
@@ -198,31 +198,31 @@ def test_a_caller_who_may_not_detect_labels_is_denied_by_name(ask):
     )
 
 
-def test_a_caller_who_may_not_read_the_object_gets_no_labels(ask):
+def test_a_caller_without_permission_to_read_the_object_gets_no_labels(ask):
     error = ask(OBJECTS, {MAY_DETECT})
 
     assert error["Code"] == "InvalidS3ObjectException"
     assert error["Message"].startswith("Unable to get object metadata from S3.")
 
 
-def test_a_version_needs_the_right_to_versions(ask):
-    place = PLACE | {"Version": "v1"}
+def test_a_version_needs_permission_to_read_versions(ask):
+    location = LOCATION | {"Version": "v1"}
 
-    assert ask(OBJECTS, {MAY_DETECT, MAY_READ}, place)["Code"] == "InvalidS3ObjectException"
+    assert ask(OBJECTS, {MAY_DETECT, MAY_READ}, location)["Code"] == "InvalidS3ObjectException"
     may_read_versions = ("ASIAWORKER", "s3:GetObjectVersion", ARN)
-    assert ask(OBJECTS, {MAY_DETECT, may_read_versions}, place) == ["Red"]
+    assert ask(OBJECTS, {MAY_DETECT, may_read_versions}, location) == ["Red"]
 
 
 @pytest.mark.parametrize("gateway", [RuntimeError(), None], ids=["fails", "is missing"])
-def test_where_the_gateway_gives_no_answer_nobody_gets_one(ask, gateway):
+def test_without_the_gateway_every_request_fails(ask, gateway):
     assert ask(OBJECTS, gateway)["Code"] == "InternalServerError"
 
 
-def test_an_object_that_is_not_there_is_refused(ask):
+def test_a_missing_object_is_refused(ask):
     assert ask({}, {MAY_DETECT, MAY_READ})["Code"] == "InvalidS3ObjectException"
 
 
-def test_an_object_is_judged_by_its_content_not_its_name(ask):
+def test_an_objects_format_is_detected_by_content_not_by_name(ask):
     gif = encode(Image.new("RGB", (200, 200)), "GIF")
 
     error = ask({"/photos/holiday photo+1.jpg": gif}, {MAY_DETECT, MAY_READ})
@@ -234,25 +234,25 @@ def test_an_object_over_15_mb_is_refused_before_it_is_read(pool, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     emulator = FakeEmulator({"/photos/large.jpg": bytes(64 * 1024 * 1024)}, set())
-    place = {"Bucket": "photos", "Name": "large.jpg"}
+    location = {"Bucket": "photos", "Name": "large.jpg"}
     with serving(emulator) as endpoint:
-        doors = {"fetch": Cloud(endpoint, ROOT).fetch, "authorize": allow}
-        with rekognition(pool, **doors) as client, pytest.raises(ClientError) as caught:
-            client.detect_labels(Image={"S3Object": place})
+        functions = {"fetch": Cloud(endpoint, ROOT).fetch, "authorize": allow}
+        with rekognition(pool, **functions) as client, pytest.raises(ClientError) as caught:
+            client.detect_labels(Image={"S3Object": location})
     assert caught.value.response["Error"]["Code"] == TOO_LARGE[0]
     assert emulator.read_bytes < 16 * 1024 * 1024
 
 
-def test_an_emulator_that_is_gone_is_an_outage_that_clients_retry(pool):
+def test_an_unreachable_emulator_is_an_error_that_clients_retry(pool):
     cloud = Cloud("http://127.0.0.1:9", ROOT)
-    doors = {"fetch": cloud.fetch, "authorize": cloud.authorize}
-    asking = rekognition(pool, **doors, access_key="ASIAWORKER")
+    functions = {"fetch": cloud.fetch, "authorize": cloud.authorize}
+    asking = rekognition(pool, **functions, access_key="ASIAWORKER")
     with asking as client, pytest.raises(ClientError) as caught:
-        client.detect_labels(Image={"S3Object": PLACE})
+        client.detect_labels(Image={"S3Object": LOCATION})
     assert caught.value.response["Error"]["Code"] == "InternalServerError"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
 
 
-def test_a_cloud_that_is_not_on_this_machine_is_refused():
+def test_an_endpoint_on_another_machine_is_refused():
     with pytest.raises(UsageError, match="not on this machine"):
         Cloud("https://s3.amazonaws.com", ROOT)

@@ -1,4 +1,4 @@
-"""What the pretrained networks see in photographs, and how their findings become one answer."""
+"""The findings of the pretrained networks in photographs, and how they are merged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labelctl.local.rekognition.models import Box, Finding
 from labelctl.local.rekognition.pretrained import Pretrained, prepare
 from labelctl.local.rekognition.protocol import to_labels
 from labelctl.local.rekognition.recogniser import Recogniser, model_version
-from labelctl.local.rekognition.taxonomy import FACE, HEAD, PERSON, meaning_of
+from labelctl.local.rekognition.taxonomy import FACE, HEAD, PERSON, label_info
 from tests.unit.recogniser_world import encode, photo
 
 Labels = Callable[..., dict[str, dict[str, Any]]]
@@ -32,24 +32,24 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
 @pytest.fixture(scope="module")
 def classifier(networks: Pretrained) -> Labels:
     """An installation without the extra `detector`."""
-    return looking_with(Pretrained(networks.classifier))
+    return detect_labels_with(Pretrained(networks.classifier))
 
 
 @pytest.fixture(scope="module")
 def both(networks: Pretrained) -> Labels:
     """An installation with the extra `detector`."""
-    return looking_with(networks)
+    return detect_labels_with(networks)
 
 
-def looking_with(networks: Pretrained) -> Labels:
-    """What DetectLabels answers with these networks: the labels by name, in their order."""
+def detect_labels_with(networks: Pretrained) -> Labels:
+    """A function that returns the labels of DetectLabels with these networks, by name, in order."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in networks.variables().items():
             patch.setenv(name, value)
         recogniser = Recogniser()
 
     def labels(picture: bytes, min_confidence: float = 55) -> dict[str, dict[str, Any]]:
-        found = to_labels(recogniser.look(picture).findings, min_confidence)
+        found = to_labels(recogniser.detect(picture).findings, min_confidence)
         confidences = [each["Confidence"] for each in found]
         assert confidences == sorted(confidences, reverse=True)
         return {label["Name"]: label for label in found}
@@ -65,32 +65,30 @@ def looking_with(networks: Pretrained) -> Labels:
         ("astronaut.png", {"Person", "Head", "Face"}),
     ],
 )
-def test_the_demos_photographs_are_recognised(
-    classifier: Labels, name: str, expected: set[str]
-) -> None:
+def test_the_demos_photos_are_recognised(classifier: Labels, name: str, expected: set[str]) -> None:
     found = classifier(photo(name))
     assert expected <= set(list(found)[:5])
 
 
-def test_the_network_is_built_as_it_was_trained(classifier: Labels) -> None:
-    """With its odd pixels padded on the other side it is nearly as good, and gives other figures."""
+def test_the_network_is_built_correctly(classifier: Labels) -> None:
+    """With the padding on the other side, the results would be similar but not equal."""
     assert classifier(photo("chelsea.png"))["Cat"]["Confidence"] == pytest.approx(93.1, abs=0.7)
 
 
 @pytest.mark.parametrize("name", ["brick.png", "moon.png", "page.png", "gravel.png", "color.png"])
-def test_of_textures_and_texts_only_the_colours_are_named(classifier: Labels, name: str) -> None:
+def test_textures_and_texts_only_get_colour_labels(classifier: Labels, name: str) -> None:
     categories = [label["Categories"] for label in classifier(photo(name)).values()]
     assert all(each == [{"Name": "Colors and Visual Composition"}] for each in categories)
 
 
-def test_a_kind_is_named_only_where_it_is_certain(classifier: Labels) -> None:
-    """Three kinds of cat share this one; all of them together make a certain cat."""
+def test_a_breed_is_only_reported_with_high_confidence(classifier: Labels) -> None:
+    """The probability is shared by three breeds, but their sum for Cat is high."""
     found = classifier(photo("chelsea.png"), min_confidence=0)
     assert found["Cat"]["Confidence"] > 90
     assert not {"Siamese Cat", "Persian Cat"} & set(found)
 
 
-def test_colours_rank_after_what_is_shown(classifier: Labels) -> None:
+def test_colours_rank_after_objects(classifier: Labels) -> None:
     found = list(classifier(photo("coffee.png")).values())
     is_color = [{"Name": "Colors and Visual Composition"} in label["Categories"] for label in found]
     assert any(is_color)
@@ -100,7 +98,7 @@ def test_colours_rank_after_what_is_shown(classifier: Labels) -> None:
     )
 
 
-def test_the_detectors_boxes_and_the_classifiers_labels_make_one_answer(both: Labels) -> None:
+def test_boxes_and_labels_of_both_networks_are_merged(both: Labels) -> None:
     found = both(photo("chelsea.png"))
     assert [label for label in found if label == "Cat"] == ["Cat"]
     [cat] = found["Cat"]["Instances"]
@@ -110,7 +108,7 @@ def test_the_detectors_boxes_and_the_classifiers_labels_make_one_answer(both: La
     assert "Coffee" in coffee
 
 
-def test_a_wide_picture_has_its_boxes_where_the_things_are(both: Labels) -> None:
+def test_boxes_of_a_wide_picture_match_its_objects(both: Labels) -> None:
     cat = Image.open(io.BytesIO(photo("chelsea.png"))).resize((450, 300))
     wide = Image.new("RGB", (900, 300), "white")
     wide.paste(cat, (450, 0))
@@ -118,16 +116,16 @@ def test_a_wide_picture_has_its_boxes_where_the_things_are(both: Labels) -> None
     assert found["BoundingBox"]["Left"] > 0.4
 
 
-def test_without_the_networks_it_sees_faces_and_colours_only() -> None:
-    assert "Cat" not in looking_with(Pretrained())(photo("chelsea.png"))
+def test_without_networks_only_faces_and_colours_are_found() -> None:
+    assert "Cat" not in detect_labels_with(Pretrained())(photo("chelsea.png"))
 
 
-def test_a_classifier_that_was_deleted_is_named(tmp_path: Path) -> None:
+def test_a_deleted_classifier_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=r"gone\.onnx.* cannot be loaded"):
-        looking_with(Pretrained(tmp_path / "gone.onnx"))
+        detect_labels_with(Pretrained(tmp_path / "gone.onnx"))
 
 
-def test_the_version_names_what_was_used(
+def test_the_version_contains_the_networks_names(
     networks: Pretrained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = tmp_path / "yolo.onnx"
@@ -143,34 +141,34 @@ def test_the_version_names_what_was_used(
     assert alone.startswith("labelctl-local/efficientnet-lite0@")
     assert both.startswith("labelctl-local/efficientnet-lite0+ssd-mobilenet-v2@")
     assert len({version.rpartition("@")[2] for version in (bare, alone, both)}) == 3
-    assert model_version(model) == users  # a model of the user's own replaces both
+    assert model_version(model) == users  # the user's model replaces both
 
 
-# ---- findings of several become one answer
+# ---- merging findings
 
 
-def test_a_head_within_a_persons_box_is_that_person() -> None:
-    seen = [Finding(PERSON, 90, LEFT)]
+def test_a_head_within_a_persons_box_belongs_to_that_person() -> None:
+    findings = [Finding(PERSON, 90, LEFT)]
     faces = [Finding(PERSON, 80, HEAD_IN_LEFT), Finding(HEAD, 80, HEAD_IN_LEFT)]
-    found = merge(seen, faces)
-    assert [each.box for each in found if each.meaning == PERSON] == [LEFT, None]
-    assert [each.box for each in found if each.meaning == HEAD] == [HEAD_IN_LEFT]
+    found = merge(findings, faces)
+    assert [each.box for each in found if each.label == PERSON] == [LEFT, None]
+    assert [each.box for each in found if each.label == HEAD] == [HEAD_IN_LEFT]
 
 
 def test_a_head_elsewhere_is_another_person() -> None:
-    seen = [Finding(PERSON, 90, LEFT)]
+    findings = [Finding(PERSON, 90, LEFT)]
     faces = [
-        Finding(meaning, 80, head)
+        Finding(label, 80, head)
         for head in (HEAD_IN_LEFT, HEAD_IN_RIGHT)
-        for meaning in (PERSON, HEAD, FACE)
+        for label in (PERSON, HEAD, FACE)
     ]
-    [person] = [each for each in to_labels(merge(seen, faces), 0) if each["Name"] == "Person"]
+    [person] = [each for each in to_labels(merge(findings, faces), 0) if each["Name"] == "Person"]
     assert len(person["Instances"]) == 2
 
 
-def test_an_animal_that_the_detector_does_not_know_has_a_box_but_no_wrong_name() -> None:
-    cheetah = Finding(meaning_of("big cat"), 98)
-    found = merge([cheetah, Finding(meaning_of("bird"), 99, LEFT)], [])
+def test_an_animal_unknown_to_the_detector_has_a_box_but_no_wrong_label() -> None:
+    cheetah = Finding(label_info("big cat"), 98)
+    found = merge([cheetah, Finding(label_info("bird"), 99, LEFT)], [])
     answer = {label["Name"]: label for label in to_labels(found, 0)}
     assert "Bird" not in answer
     assert len(answer["Animal"]["Instances"]) == 1
@@ -180,18 +178,18 @@ def test_an_animal_that_the_detector_does_not_know_has_a_box_but_no_wrong_name()
 @pytest.mark.parametrize(
     ("classified", "confidence", "detected"),
     [
-        ("mammal", 99, "dog"),  # less exact, not different
+        ("mammal", 99, "dog"),  # an ancestor
         ("parrot", 99, "bird"),
-        ("big cat", 60, "bird"),  # not sure
-        ("coffee", 99, "bird"),  # no animal
+        ("big cat", 60, "bird"),  # low confidence
+        ("coffee", 99, "bird"),  # not an animal
     ],
 )
-def test_an_animal_that_the_classifier_does_not_contradict_keeps_its_name(
+def test_an_animal_that_the_classifier_does_not_contradict_keeps_its_label(
     classified: str, confidence: float, detected: str
 ) -> None:
-    seen = [
-        Finding(meaning_of(classified), confidence),
-        Finding(meaning_of(detected), 90, LEFT),
+    findings = [
+        Finding(label_info(classified), confidence),
+        Finding(label_info(detected), 90, LEFT),
         Finding(PERSON, 90, RIGHT),
     ]
-    assert merge(seen, []) == seen
+    assert merge(findings, []) == findings

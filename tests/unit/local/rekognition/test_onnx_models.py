@@ -1,4 +1,4 @@
-"""A model of the user's own: what it knows becomes labels, and what can't be used is refused."""
+"""The user's own model: its classes become labels, and unusable models are refused."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from tests.unit.recogniser_world import (
 NAMES = {0: "dog", 1: "cell phone", 2: "lava_lamp"}
 
 
-def look(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
-    """What a server with this model answers, by name."""
+def detect(model: Path, data: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
+    """The labels of a server with this model, by name."""
     with rekognition(InProcess(model), fetch=None, authorize=allow) as client:
         labels = client.detect_labels(Image={"Bytes": data}, **parameters)["Labels"]
     return {label["Name"]: label for label in labels}
 
 
-# Letterboxed to a square, these fill its middle half one way, and the toy's box is the middle.
+# Letterboxed, these pictures fill the middle half of the square in one direction, as does the box.
 WIDE = ((400, 200), {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1})
 HIGH = ((200, 400), {"Left": 0, "Top": 0.25, "Width": 1, "Height": 0.5})
 
 
 @pytest.mark.parametrize(("size", "box"), [WIDE, HIGH], ids=["wide", "high"])
 @pytest.mark.parametrize("kind", ["detect", "end to end"])
-def test_a_detector_finds_things_with_boxes_in_the_picture(tmp_path, kind, size, box):
+def test_a_detector_finds_objects_with_boxes(tmp_path, kind, size, box):
     model = write_model(tmp_path / "toy.onnx", NAMES, kind)
 
-    seen = look(model, plain("red", size))
+    seen = detect(model, plain("red", size))
 
     assert seen.keys() == {"Animal", "Canine", "Dog", "Mammal", "Pet", "Red"}
     (instance,) = seen["Dog"]["Instances"]
@@ -57,32 +57,32 @@ def test_a_detector_finds_things_with_boxes_in_the_picture(tmp_path, kind, size,
     ]  # fmt: skip
 
 
-def test_names_become_those_of_rekognition(tmp_path):
+def test_names_are_mapped_to_rekognitions_labels(tmp_path):
     detector = write_model(tmp_path / "toy.onnx", NAMES, "detect")
     classifier = write_model(tmp_path / "sorter.onnx", NAMES, "classify")
 
-    phone = look(detector, plain("lime", (400, 200)))["Mobile Phone"]
+    phone = detect(detector, plain("lime", (400, 200)))["Mobile Phone"]
     assert phone["Aliases"] == [{"Name": "Cell Phone"}]
-    lamp = look(classifier, plain("blue"))["Lava Lamp"]
+    lamp = detect(classifier, plain("blue"))["Lava Lamp"]
     assert (lamp["Parents"], lamp["Categories"]) == ([], [])
 
 
-def test_a_classifier_names_the_whole_picture_without_boxes(tmp_path):
+def test_a_classifier_labels_the_whole_picture_without_boxes(tmp_path):
     model = write_model(tmp_path / "sorter.onnx", list(NAMES.values()), "classify")
 
-    seen = look(model, plain("red", (300, 100)))
+    seen = detect(model, plain("red", (300, 100)))
 
     assert seen["Dog"]["Confidence"] == 100
     assert seen["Dog"]["Instances"] == []
     assert "Mobile Phone" not in seen
 
 
-def test_a_face_within_a_persons_box_is_no_second_person(tmp_path):
+def test_a_face_within_a_persons_box_is_not_a_second_person(tmp_path):
     model = write_model(tmp_path / "toy.onnx", ["person", "dog", "cat"], "detect")
     lower = Image.new("RGB", (512, 512))
     lower.paste(Image.open(io.BytesIO(photo("astronaut.png"))), (40, 140))
 
-    seen = look(model, encode(lower), MinConfidence=0)
+    seen = detect(model, encode(lower), MinConfidence=0)
 
     assert len(seen["Person"]["Instances"]) == 1
     assert len(seen["Face"]["Instances"]) == 1
@@ -92,7 +92,7 @@ def test_a_face_within_a_persons_box_is_no_second_person(tmp_path):
 def test_a_face_elsewhere_is_another_person(tmp_path):
     model = write_model(tmp_path / "toy.onnx", ["person", "dog", "cat"], "detect")
 
-    seen = look(model, photo("astronaut.png"), MinConfidence=0)
+    seen = detect(model, photo("astronaut.png"), MinConfidence=0)
 
     assert len(seen["Person"]["Instances"]) == 2
     assert len(seen["Face"]["Instances"]) == 1
@@ -101,11 +101,11 @@ def test_a_face_elsewhere_is_another_person(tmp_path):
 def test_the_fruit_orange_is_not_the_colour(tmp_path):
     model = write_model(tmp_path / "toy.onnx", ["orange", "dog", "cat"], "classify")
 
-    assert look(model, plain("red"))["Orange"]["Parents"][0]["Name"] == "Citrus Fruit"
-    assert look(model, plain("orange"))["Orange"]["Confidence"] == 100
+    assert detect(model, plain("red"))["Orange"]["Parents"][0]["Name"] == "Citrus Fruit"
+    assert detect(model, plain("orange"))["Orange"]["Confidence"] == 100
 
 
-def test_another_model_is_another_version(tmp_path):
+def test_another_model_has_another_version(tmp_path):
     one = write_model(tmp_path / "yolo 8.onnx", NAMES, "detect")
     other = write_model(tmp_path / "other.onnx", NAMES, "classify")
 
@@ -115,12 +115,12 @@ def test_another_model_is_another_version(tmp_path):
     assert len(hashes) == 3
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path):
+def test_a_missing_model_file_is_reported(tmp_path):
     with pytest.raises(LocalCloudError, match=r"no model file .*missing\.onnx"):
         model_version(tmp_path / "missing.onnx")
 
 
-def test_a_damaged_model_is_named(tmp_path):
+def test_a_damaged_model_is_reported(tmp_path):
     model = write_model(tmp_path / "toy.onnx", NAMES, "detect")
     model.write_bytes(model.read_bytes()[:100])
 
@@ -136,13 +136,13 @@ def test_a_damaged_model_is_named(tmp_path):
         ({"imgsz": ""}, "no usable names, task and imgsz"),
         ({"names": "__import__('os').abort()"}, "no usable names"),
         ({"names": "{1: 'dog', 2: 'cat'}"}, "no usable names"),
-        ({"names": "{0: 'dog'}"}, r"answers \[1, 7, 2\], which does not fit its 1 names"),
+        ({"names": "{0: 'dog'}"}, r"returns \[1, 7, 2\], which does not match its 1 names"),
         ({"imgsz": "'large'"}, "no usable names"),
-        ({"task": "segment"}, "made for the task 'segment'"),
+        ({"task": "segment"}, "the unsupported task 'segment'"),
     ],
     ids=str,
 )
-def test_a_model_that_does_not_say_what_it_needs_is_refused(tmp_path, metadata, reason):
+def test_a_model_without_metadata_is_refused(tmp_path, metadata, reason):
     model = write_model(tmp_path / "toy.onnx", NAMES, "detect", metadata)
 
     with pytest.raises(LocalCloudError, match=reason) as caught:
@@ -150,7 +150,7 @@ def test_a_model_that_does_not_say_what_it_needs_is_refused(tmp_path, metadata, 
     assert "Ultralytics" in caught.value.hint
 
 
-def test_the_program_says_what_is_wrong_with_a_model_and_does_not_start(tmp_path):
+def test_the_program_reports_an_unusable_model_and_does_not_start(tmp_path):
     command = [sys.executable, "-m", MODULE, "--port", "0", "--model", str(tmp_path / "no.onnx")]
 
     done = subprocess.run(command, capture_output=True, text=True, env={}, check=False)

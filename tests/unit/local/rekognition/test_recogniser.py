@@ -1,4 +1,4 @@
-"""What the local recogniser sees, as a client of DetectLabels finds it: labels, boxes, properties."""
+"""The local recogniser's results for a client of DetectLabels: labels, boxes, properties."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ASTRONAUT = "astronaut.png"
 
 
 @pytest.fixture(scope="module")
-def look():
-    """See one picture: `look(data, **parameters)` is the response, its labels also by name."""
+def detect():
+    """`detect(data, **parameters)` returns the response, with its labels also by name."""
 
     def refuse(place: Any) -> bytes:
-        raise AssertionError(f"nobody asked for {place}")
+        raise AssertionError(f"unexpected fetch of {place}")
 
     with rekognition(InProcess(), fetch=refuse, authorize=allow) as client:
 
@@ -36,18 +36,18 @@ def names(answer: dict[str, Any]) -> list[str]:
 
 
 def overlaps(box: dict[str, float], left: float, top: float, right: float, bottom: float) -> float:
-    """The share of `box` that lies within the given corners."""
+    """The share of `box` that is inside the given corners."""
     width = min(box["Left"] + box["Width"], right) - max(box["Left"], left)
     height = min(box["Top"] + box["Height"], bottom) - max(box["Top"], top)
     return max(width, 0) * max(height, 0) / (box["Width"] * box["Height"])
 
 
-# The face in astronaut.png, measured by eye: ratios of the picture.
+# The face in astronaut.png, measured manually, as ratios of the picture.
 FACE = (0.33, 0.10, 0.55, 0.40)
 
 
-def test_a_photo_of_a_person_shows_person_head_and_face_with_a_box_on_the_face(look):
-    seen = look(photo(ASTRONAUT))["named"]
+def test_a_photo_of_a_person_shows_person_head_and_face_with_a_box_on_the_face(detect):
+    seen = detect(photo(ASTRONAUT))["named"]
 
     assert {"Person", "Head", "Face"} <= seen.keys()
     (face,) = seen["Face"]["Instances"]
@@ -64,8 +64,8 @@ def test_a_photo_of_a_person_shows_person_head_and_face_with_a_box_on_the_face(l
     assert seen["Person"]["Instances"] == [head], "as much of the person as was seen"
 
 
-def test_a_label_says_its_ancestors_categories_and_aliases(look):
-    seen = look(photo(ASTRONAUT))["named"]
+def test_a_label_has_its_ancestors_categories_and_aliases(detect):
+    seen = detect(photo(ASTRONAUT))["named"]
 
     assert seen["Face"]["Parents"] == [{"Name": "Head"}, {"Name": "Person"}]
     assert seen["Person"]["Parents"] == []
@@ -79,8 +79,8 @@ def test_a_label_says_its_ancestors_categories_and_aliases(look):
 
 
 @pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "rocket.jpg"])
-def test_a_photo_without_a_face_shows_none_but_has_a_colour(look, name):
-    seen = look(photo(name))["named"]
+def test_a_photo_without_a_face_shows_none_but_has_a_colour(detect, name):
+    seen = detect(photo(name))["named"]
 
     assert not {"Person", "Head", "Face"} & seen.keys()
     assert seen
@@ -90,7 +90,7 @@ def test_a_photo_without_a_face_shows_none_but_has_a_colour(look, name):
     )
 
 
-def test_a_qr_code_is_seen_where_it_is(look):
+def test_a_qr_code_is_found_with_its_box(detect):
     import cv2
 
     payload = "https://example.com/photos"
@@ -100,7 +100,7 @@ def test_a_qr_code_is_seen_where_it_is(look):
     picture = Image.new("L", (800, 400), 255)
     picture.paste(Image.fromarray(code), (500, 100))
 
-    seen = look(encode(picture))["named"]
+    seen = detect(encode(picture))["named"]
 
     (instance,) = seen["QR Code"]["Instances"]
     assert overlaps(instance["BoundingBox"], 500 / 800, 100 / 400, 700 / 800, 300 / 400) > 0.95
@@ -109,29 +109,29 @@ def test_a_qr_code_is_seen_where_it_is(look):
 
 
 @pytest.mark.parametrize("color", ["black", "teal", "gold", "orange", "white"])
-def test_a_plain_picture_is_named_by_its_colour(look, color):
-    answer = look(plain(color))
+def test_a_plain_picture_is_labelled_with_its_colour(detect, color):
+    answer = detect(plain(color))
 
     assert names(answer) == [color.title()]
-    assert answer["Labels"][0]["Confidence"] == 56  # colours rank after what a photo shows
+    assert answer["Labels"][0]["Confidence"] == 56  # colours rank after objects
 
 
-def test_labels_come_surest_first_and_ties_by_name(look):
+def test_labels_are_sorted_by_confidence_then_by_name(detect):
     halves = Image.new("RGB", (200, 100), "red")
     halves.paste("blue", (0, 0, 100, 100))
 
-    assert names(look(encode(halves))) == ["Blue", "Red"]
-    found = look(photo(ASTRONAUT))["Labels"]
+    assert names(detect(encode(halves))) == ["Blue", "Red"]
+    found = detect(photo(ASTRONAUT))["Labels"]
     assert found == sorted(found, key=lambda label: (-label["Confidence"], label["Name"]))
 
 
-def test_min_confidence_and_max_labels_hold(look):
-    everything = look(photo(ASTRONAUT))["Labels"]
-    sure = everything[0]["Confidence"]
+def test_min_confidence_and_max_labels_are_applied(detect):
+    everything = detect(photo(ASTRONAUT))["Labels"]
+    confidence = everything[0]["Confidence"]
 
-    assert names(look(photo(ASTRONAUT), MinConfidence=sure)) == ["Face", "Head", "Person"]
-    assert names(look(photo(ASTRONAUT), MinConfidence=sure + 1)) == []
-    assert look(photo(ASTRONAUT), MaxLabels=2)["Labels"] == everything[:2]
+    assert names(detect(photo(ASTRONAUT), MinConfidence=confidence)) == ["Face", "Head", "Person"]
+    assert names(detect(photo(ASTRONAUT), MinConfidence=confidence + 1)) == []
+    assert detect(photo(ASTRONAUT), MaxLabels=2)["Labels"] == everything[:2]
 
 
 @pytest.mark.parametrize(
@@ -152,17 +152,17 @@ def test_min_confidence_and_max_labels_hold(look):
         ({"LabelInclusionFilters": ["face"]}, set()),
     ],
 )
-def test_filters_filter(look, filters, expected):
-    seen = look(photo(ASTRONAUT), Settings={"GeneralLabels": filters})["named"].keys()
+def test_filters_select_labels(detect, filters, expected):
+    seen = detect(photo(ASTRONAUT), Settings={"GeneralLabels": filters})["named"].keys()
 
     assert seen == expected
 
 
-def test_image_properties_snap_to_css_colours(look):
+def test_image_properties_use_css_colours(detect):
     picture = Image.new("RGB", (400, 300), (50, 80, 76))
     picture.paste((250, 5, 3), (0, 0, 100, 300))
 
-    answer = look(encode(picture), Features=["IMAGE_PROPERTIES"])
+    answer = detect(encode(picture), Features=["IMAGE_PROPERTIES"])
 
     assert answer["Labels"] == []
     first, second = answer["ImageProperties"]["DominantColors"]
@@ -174,9 +174,9 @@ def test_image_properties_snap_to_css_colours(look):
     assert "Foreground" not in answer["ImageProperties"]
 
 
-def test_quality_tells_sharp_from_blurred_and_bright_from_dark(look):
+def test_quality_distinguishes_sharp_from_blurred_and_bright_from_dark(detect):
     def quality(picture: Image.Image) -> dict[str, float]:
-        answer = look(encode(picture), Features=["IMAGE_PROPERTIES"])
+        answer = detect(encode(picture), Features=["IMAGE_PROPERTIES"])
         values = answer["ImageProperties"]["Quality"]
         assert values.keys() == {"Brightness", "Sharpness", "Contrast"}
         assert all(0 <= value <= 100 for value in values.values())
@@ -192,17 +192,17 @@ def test_quality_tells_sharp_from_blurred_and_bright_from_dark(look):
     assert quality(Image.new("L", (100, 100), 0))["Brightness"] == 0
 
 
-def test_foreground_is_what_was_found_and_background_the_rest(look):
+def test_foreground_is_inside_the_boxes_and_background_outside(detect):
     both = ["GENERAL_LABELS", "IMAGE_PROPERTIES"]
-    properties = look(photo(ASTRONAUT), Features=both)["ImageProperties"]
+    properties = detect(photo(ASTRONAUT), Features=both)["ImageProperties"]
 
     assert properties["Foreground"]["DominantColors"] != properties["Background"]["DominantColors"]
     assert properties["Foreground"]["Quality"].keys() == {"Brightness", "Sharpness"}
 
 
-def test_max_dominant_colors_holds(look):
+def test_max_dominant_colors_is_applied(detect):
     def colors(most: int) -> int:
-        answer = look(
+        answer = detect(
             photo("coffee.png"),
             Features=["IMAGE_PROPERTIES"],
             Settings={"ImageProperties": {"MaxDominantColors": most}},
@@ -218,26 +218,26 @@ def face_center(answer: dict[str, Any]) -> tuple[float, float]:
     return box["Left"] + box["Width"] / 2, box["Top"] + box["Height"] / 2
 
 
-def test_boxes_are_those_of_the_upright_picture(look):
+def test_boxes_refer_to_the_upright_picture(detect):
     with Image.open(BytesIO(photo(ASTRONAUT))) as image:
         upright = image.convert("RGB").crop((0, 0, 512, 400))
-    expected = face_center(look(encode(upright, "JPEG", quality=95)))
+    expected = face_center(detect(encode(upright, "JPEG", quality=95)))
     lying = upright.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn clockwise to see it upright"
 
-    turned = look(encode(lying, "JPEG", quality=95, exif=exif))
+    turned = detect(encode(lying, "JPEG", quality=95, exif=exif))
 
     assert face_center(turned) == pytest.approx(expected, abs=0.02)
-    assert "Face" not in look(encode(lying, "JPEG", quality=95))["named"]
+    assert "Face" not in detect(encode(lying, "JPEG", quality=95))["named"]
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow says so, and goes on
-def test_a_damaged_exif_block_does_not_matter(look):
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # a warning of Pillow
+def test_a_damaged_exif_block_does_not_matter(detect):
     with Image.open(BytesIO(photo(ASTRONAUT))) as image:
         data = encode(image.convert("RGB"), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xffbroken")
 
-    assert "Face" in look(data)["named"]
+    assert "Face" in detect(data)["named"]
 
 
 def gray_ramp(bits: int, width: int) -> Image.Image:
@@ -246,10 +246,10 @@ def gray_ramp(bits: int, width: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("width", [300, 9000])
-def test_a_16_bit_grey_png_looks_like_its_8_bit_self(look, width):
+def test_a_16_bit_grey_png_gives_the_same_result_as_8_bit(detect, width):
     ask = ["IMAGE_PROPERTIES"]
-    deep = look(encode(gray_ramp(16, width)), Features=ask)["ImageProperties"]
-    flat = look(encode(gray_ramp(8, width)), Features=ask)["ImageProperties"]
+    deep = detect(encode(gray_ramp(16, width)), Features=ask)["ImageProperties"]
+    flat = detect(encode(gray_ramp(8, width)), Features=ask)["ImageProperties"]
 
     assert deep["Quality"]["Brightness"] == pytest.approx(flat["Quality"]["Brightness"], abs=1)
     assert deep["Quality"]["Contrast"] == pytest.approx(flat["Quality"]["Contrast"], abs=1)
@@ -270,20 +270,20 @@ def as_modes() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("mode", as_modes())
-def test_every_mode_of_jpeg_and_png_keeps_its_colours(look, mode):
-    answer = look(as_modes()[mode])
+def test_every_mode_of_jpeg_and_png_keeps_its_colours(detect, mode):
+    answer = detect(as_modes()[mode])
 
     assert "Red" in names(answer)
     assert "Black" not in names(answer), "what is transparent has no colour"
 
 
-def test_a_grey_png_with_alpha_and_a_two_colour_png_can_be_read(look):
+def test_a_grey_png_with_alpha_and_a_two_colour_png_can_be_read(detect):
     gray = Image.new("LA", (100, 100), (128, 255))
     dots = Image.fromarray(np.indices((2560, 2560)).sum(axis=0) % 2 == 0)
 
-    assert names(look(encode(gray))) == ["Gray"]
-    assert names(look(encode(dots))) == ["Gray"], "shrunk by averaging, not by dropping pixels"
+    assert names(detect(encode(gray))) == ["Gray"]
+    assert names(detect(encode(dots))) == ["Gray"], "shrunk by averaging, not by dropping pixels"
 
 
-def test_a_very_long_picture_can_be_read(look):
-    assert names(look(plain("green", (10_000, 80)))) == ["Green"]
+def test_a_very_long_picture_can_be_read(detect):
+    assert names(detect(plain("green", (10_000, 80)))) == ["Green"]

@@ -1,4 +1,4 @@
-"""The file of labels: every class of ImageNet, by index, in the place where it belongs."""
+"""labels.txt: every ImageNet class is assigned to the right labels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import Counter
 import pytest
 
 from labelctl.local.rekognition import taxonomy
-from labelctl.local.rekognition.taxonomy import Meaning, imagenet_labels, meaning_of
+from labelctl.local.rekognition.taxonomy import LabelInfo, imagenet_labels, label_info
 
-BY_NAME = {meaning.name: (meaning, classes) for meaning, classes in imagenet_labels().items()}
+BY_NAME = {label.name: (label, classes) for label, classes in imagenet_labels().items()}
 
 
-def test_each_class_has_its_place() -> None:
+def test_every_class_is_listed() -> None:
     assert {index for entry in taxonomy._ENTRIES for index in entry.classes} == set(range(1000))
 
 
@@ -30,37 +30,39 @@ def test_a_label_counts_all_classes_below_it() -> None:
     assert BY_NAME["Cat"][1] == set(range(281, 286))
     assert BY_NAME["Dog"][1] == set(range(151, 269))
     assert BY_NAME["Bird"][1] == {*range(7, 25), *range(80, 101), *range(127, 147)}
-    for meaning, classes in imagenet_labels().items():
-        for parent in meaning.parents:
-            assert classes <= BY_NAME.get(parent, (None, frozenset()))[1], (meaning.name, parent)
+    for label, classes in imagenet_labels().items():
+        for parent in label.parents:
+            assert classes <= BY_NAME.get(parent, (None, frozenset()))[1], (label.name, parent)
 
 
 def test_a_class_is_a_label_with_the_parents_of_its_group() -> None:
-    meaning, classes = BY_NAME["Siamese Cat"]
+    label, classes = BY_NAME["Siamese Cat"]
     assert classes == {284}
-    assert meaning == Meaning(
+    assert label == LabelInfo(
         "Siamese Cat", ("Animal", "Cat", "Mammal", "Pet"), ("Animals and Pets",)
     )
 
 
-def test_a_class_in_brackets_is_no_label_of_its_own() -> None:
-    """A network that knows thirteen fish calls every fish one of them."""
+def test_a_class_in_brackets_is_not_a_label() -> None:
+    """A network that knows thirteen fish labels every fish as one of them."""
     assert 0 in BY_NAME["Fish"][1]
     assert "Tench" not in BY_NAME
 
 
-def test_a_class_may_count_twice() -> None:
-    """A picture of an espresso is one of a cup."""
+def test_a_class_may_belong_to_two_labels() -> None:
+    """An espresso is also a cup."""
     assert 967 in BY_NAME["Espresso"][1] & BY_NAME["Coffee"][1] & BY_NAME["Cup"][1]
 
 
-def test_what_the_network_says_of_textures_is_no_label() -> None:
+def test_classes_for_textures_are_not_labels() -> None:
     assert not {111, 916, 971} & set().union(*imagenet_labels().values())
 
 
 @pytest.mark.parametrize(("name", "parents"), [("kite", ("Toy",)), ("mouse", ...), ("crane", ())])
-def test_a_detectors_names_mean_things_not_classes(name: str, parents: object) -> None:
+def test_a_detectors_names_are_not_confused_with_imagenets_classes(
+    name: str, parents: object
+) -> None:
     """COCO's kite is a toy, and its mouse belongs to a computer; ImageNet's kite is a bird."""
-    found = meaning_of(name)
+    found = label_info(name)
     assert "Animal" not in found.parents
     assert parents is ... or found.parents == parents

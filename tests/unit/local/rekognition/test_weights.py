@@ -1,4 +1,4 @@
-"""The classifier's weights are read without PyTorch, and nothing in such a file is ever run."""
+"""The classifier's weights are read without PyTorch and without running code in the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAGIC, VERSION, SYSTEM = (
 
 
 class Hostile:
-    """Unpickled by the book, it makes a file."""
+    """With the standard unpickler, it creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,7 +35,7 @@ def package_file() -> Path:
     return path
 
 
-def test_the_weights_of_the_package_are_read(package_file: Path) -> None:
+def test_the_packages_weights_can_be_read(package_file: Path) -> None:
     weights = read_weights(package_file)
     assert len(weights) == 247
     assert weights["_conv_stem.weight"].shape == (32, 3, 3, 3)
@@ -44,7 +44,7 @@ def test_the_weights_of_the_package_are_read(package_file: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 10, 30, 20_000, 1_000_000])
-def test_a_file_that_was_cut_is_refused(package_file: Path, tmp_path: Path, length: int) -> None:
+def test_a_truncated_file_is_refused(package_file: Path, tmp_path: Path, length: int) -> None:
     cut = tmp_path / "cut.pth"
     cut.write_bytes(package_file.read_bytes()[:length])
     with pytest.raises(ValueError, match=r"cut|no PyTorch weights"):
@@ -52,14 +52,14 @@ def test_a_file_that_was_cut_is_refused(package_file: Path, tmp_path: Path, leng
 
 
 @pytest.mark.parametrize("before", [b"", MAGIC + VERSION, MAGIC + VERSION + SYSTEM])
-def test_a_hostile_pickle_is_refused_and_not_run(tmp_path: Path, before: bytes) -> None:
+def test_a_malicious_pickle_is_refused_and_not_run(tmp_path: Path, before: bytes) -> None:
     made, hostile = tmp_path / "made", tmp_path / "hostile.pth"
     hostile.write_bytes(before + pickle.dumps(Hostile(made), protocol=2))
     with pytest.raises(ValueError, match="it asks for"):
         read_weights(hostile)
     assert not made.exists()
     pickle.loads(pickle.dumps(Hostile(made)))
-    assert made.exists()  # so that the test above can fail
+    assert made.exists()  # proves that the test above can fail
 
 
 def tensor_file(path: Path, shape: bytes, strides: bytes, values: list[float]) -> Path:
@@ -85,8 +85,8 @@ def test_strides_are_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [b"K\x64\x85", b"J\xff\xff\xff\xff\x85"])
-def test_a_tensor_beyond_its_storage_is_refused(tmp_path: Path, shape: bytes) -> None:
-    """Read, it would show memory that is none of its business."""
+def test_a_tensor_that_exceeds_its_storage_is_refused(tmp_path: Path, shape: bytes) -> None:
+    """Otherwise it would read memory outside its storage."""
     file = tensor_file(tmp_path / "a.pth", shape, b"K\x01\x85", [0, 0])
     with pytest.raises(ValueError, match="beyond its storage"):
         read_weights(file)

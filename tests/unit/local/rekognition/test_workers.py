@@ -1,4 +1,4 @@
-"""The recogniser's workers: pictures that take for ever, and workers that die."""
+"""The recogniser's workers: endless pictures, and workers that die."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ from tests.unit.recogniser_world import (
     workers,
 )
 
-QUICK = Limits(look_seconds=0.5)
+QUICK = Limits(detect_seconds=0.5)
 
 
 def names(pool: Pool, data: bytes) -> list[str]:
-    return [finding.meaning.name for finding in pool.look(data).findings]
+    return [finding.label.name for finding in pool.detect(data).findings]
 
 
 def children(pid: int) -> set[int]:
-    """The processes that a process started and that run."""
+    """The ids of the running child processes of the recogniser `pid`."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
     )
     found = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
-    return {int(one) for one, of, command in found if int(of) == pid and "recogniser" in command}
+    return {int(one) for one, of, command in found if int(of) == pid and "rekognition" in command}
 
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    """Two workers that give up on a picture soon."""
+    """Two workers with a short time limit for pictures."""
     with workers(workers=2, limits=QUICK) as pool:
         yield pool
 
@@ -59,10 +59,10 @@ def pool() -> Iterator[Pool]:
 # -- pictures
 
 
-def test_a_picture_that_takes_for_ever_is_refused_and_others_are_answered_meanwhile(pool):
+def test_an_endless_picture_is_refused_while_others_are_answered(pool):
     pool.warm_up()
-    with ThreadPoolExecutor(1) as aside:
-        endless = aside.submit(pool.look, endless_jpeg())
+    with ThreadPoolExecutor(1) as threads:
+        endless = threads.submit(pool.detect, endless_jpeg())
         answered = 0
         while not endless.done():
             assert names(pool, plain("red")) == ["Red"]
@@ -77,20 +77,20 @@ def test_a_picture_that_takes_for_ever_is_refused_and_others_are_answered_meanwh
     assert names(pool, plain("blue")) == ["Blue"]
 
 
-def test_it_costs_its_time_only_once(pool):
+def test_a_refused_picture_is_not_tried_again(pool):
     begun: list[bool] = []
     for _ in range(2):
         with pytest.raises(RefusalError, match="invalid image format"):
-            pool.look(endless_jpeg(), None, lambda: begun.append(True) is None)
+            pool.detect(endless_jpeg(), None, lambda: begun.append(True) is None)
 
     assert len(begun) == 1
 
 
-def test_as_many_scans_as_a_camera_writes_are_fine(pool):
+def test_a_normal_number_of_scans_is_accepted(pool):
     assert names(pool, endless_jpeg(scans=10, side=1000)) == ["Red"]
 
 
-def test_the_largest_picture_that_is_allowed_keeps_the_limits():
+def test_the_largest_allowed_picture_stays_within_the_limits():
     clear = Image.new("RGBA", (10_000, 10_000), (255, 0, 0, 200))
     with workers(workers=1) as pool:
         assert "Red" in names(pool, encode(clear, compress_level=1))
@@ -99,39 +99,39 @@ def test_the_largest_picture_that_is_allowed_keeps_the_limits():
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit on memory")
 def test_a_picture_that_needs_too_much_memory_is_refused():
     large = encode(Image.new("RGB", (9000, 9000)), compress_level=1)
-    with workers(workers=1, limits=Limits(look_memory=100 * 1024**2)) as pool:
+    with workers(workers=1, limits=Limits(detect_memory=100 * 1024**2)) as pool:
         with pytest.raises(RefusalError, match="invalid image format"):
-            pool.look(large)
+            pool.detect(large)
 
         assert names(pool, plain("red")) == ["Red"]
 
 
-def test_every_core_works():
+def test_every_core_is_used():
     with workers(workers=3) as pool:
         together = threading.Barrier(3, timeout=60)
-        with ThreadPoolExecutor(3) as asking:
-            looks = [
-                asking.submit(pool.look, plain("red"), None, lambda: together.wait() >= 0)
+        with ThreadPoolExecutor(3) as threads:
+            calls = [
+                threads.submit(pool.detect, plain("red"), None, lambda: together.wait() >= 0)
                 for _ in range(3)
             ]
-        assert all(look.result().findings for look in looks)
+        assert all(call.result().findings for call in calls)
 
 
 # -- workers that die
 
 
-def test_a_picture_whose_worker_is_killed_is_looked_at_by_another():
+def test_a_picture_whose_worker_is_killed_is_tried_again():
     with workers(workers=1) as pool:
         pool.warm_up()
         (worker,) = children(os.getpid())
         os.kill(worker, signal.SIGSTOP)
         begun = threading.Event()
-        with ThreadPoolExecutor(1) as aside:
-            look = aside.submit(pool.look, photo("coffee.png"), None, lambda: not begun.set())
+        with ThreadPoolExecutor(1) as threads:
+            call = threads.submit(pool.detect, photo("coffee.png"), None, lambda: not begun.set())
             assert begun.wait(60)
             os.kill(worker, signal.SIGKILL)
 
-            assert look.result().findings
+            assert call.result().findings
         assert worker not in children(os.getpid())
 
 
@@ -144,17 +144,17 @@ def test_an_idle_worker_that_was_killed_is_replaced():
         assert names(pool, plain("red")) == ["Red"]
 
 
-def test_a_worker_that_does_not_answer_is_replaced(monkeypatch):
+def test_a_worker_that_does_not_respond_is_replaced(monkeypatch):
     with workers(workers=1) as pool:
         pool.warm_up()
         (worker,) = children(os.getpid())
         os.kill(worker, signal.SIGSTOP)
-        monkeypatch.setattr(process, "_PATIENCE", 0.2)
+        monkeypatch.setattr(process, "_TIMEOUT", 0.2)
         with pytest.raises(RefusalError) as caught:
-            pool.look(plain("red"))
+            pool.detect(plain("red"))
         monkeypatch.undo()
 
-        assert caught.value.code == "InternalServerError", "the picture may be looked at later"
+        assert caught.value.code == "InternalServerError", "the picture may be tried again"
         assert names(pool, plain("red")) == ["Red"]
 
 
@@ -175,9 +175,9 @@ def test_workers_end_with_their_server_even_when_one_is_busy(tmp_path, number):
     ):
         url = server.stdout.readline().removeprefix("listening on ").strip()
         (worker,) = soon(lambda: children(server.pid))
-        with ThreadPoolExecutor(1) as aside:
+        with ThreadPoolExecutor(1) as threads:
             client = client_of(url, "LCTLROOT")
-            aside.submit(client.detect_labels, Image={"Bytes": endless_jpeg()})
+            threads.submit(client.detect_labels, Image={"Bytes": endless_jpeg()})
             soon(lambda: len(children(server.pid)) == 1)
             server.send_signal(number)
             server.wait(30)
