@@ -233,9 +233,7 @@ def _explain(error: Exception) -> LabelctlError | None:
     if isinstance(error, boto.ProfileNotFound):
         return UsageError(f"{error}.", "Run `aws configure list-profiles` to list your profiles.")
     if isinstance(error, boto.NoRegionError):
-        return UsageError(
-            "No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}"
-        )
+        return UsageError("No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}")
     if isinstance(error, boto.NoCredentialsError):
         return CredentialsError(
             "No AWS credentials were found.",
@@ -296,4 +294,6 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
 
 
 def _explain_other(error: BotoCoreError) -> LabelctlError:
-    return RefusedError(f"The call to AWS failed: {error}", "Try again, with --verbose to see each request.")
+    return RefusedError(
+        f"The call to AWS failed: {error}", "Try again, with --verbose to see each request."
+    )

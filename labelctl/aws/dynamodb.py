@@ -122,7 +122,9 @@ class TableReader:
         )
         return heapq.merge(*items, key=itemgetter(by), reverse=descending)
 
-    def _growing_pages(self, table: str, query: Mapping[str, Any], size: int) -> Iterator[list[Item]]:
+    def _growing_pages(
+        self, table: str, query: Mapping[str, Any], size: int
+    ) -> Iterator[list[Item]]:
         """Yield the pages of a query: first `size` items, then four times as many each time."""
         start: Any = {}
         while start is not None:

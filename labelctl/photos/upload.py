@@ -150,9 +150,7 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
     path, key = candidate.path, candidate.key
     try:
         if candidate.clash:
-            raise validation.PhotoRefusedError(
-                f"It has the same key as {candidate.clash}: {key}."
-            )
+            raise validation.PhotoRefusedError(f"It has the same key as {candidate.clash}: {key}.")
         _check_key(key)
         photo = validation.read(path)
     except validation.PhotoRefusedError as error:
@@ -190,9 +188,7 @@ def _check_key(key: str) -> None:
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
-        raise validation.PhotoRefusedError(
-            "Its name is not valid UTF-8. Rename it."
-        ) from None
+        raise validation.PhotoRefusedError("Its name is not valid UTF-8. Rename it.") from None
     if invalid := _UNLISTABLE.search(key):
         raise validation.PhotoRefusedError(
             f"Its name contains {invalid[0]!r}, which S3 cannot list. Rename it."
