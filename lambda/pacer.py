@@ -16,8 +16,8 @@ START = 12.0
 """Initial rate in calls per second. It doubles each second until the first throttled call."""
 
 WASTE = 0.03
-"""Share of calls that are throttled in the steady state, at 5 calls per second. It decreases slowly with
-the rate: 2 % at 25 calls per second."""
+"""Share of throttled calls in the steady state, at 5 calls per second. It decreases slowly with the rate:
+2 % at 25 calls per second."""
 
 LEAST = 0.2
 """Minimum rate in calls per second, to notice when an outage is over."""
@@ -29,7 +29,7 @@ _OUTAGE = 10  # seconds without a successful call that count as an outage
 
 
 class Pace:
-    """The rate (calls per second) and the time (seconds, of any clock) at which the next call may start."""
+    """The rate (calls per second) and the start time of the next call (seconds, of any clock)."""
 
     def __init__(self) -> None:
         self.rate = START

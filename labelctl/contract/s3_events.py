@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import quote_plus, unquote_plus
 
 MAX_BYTES = 15 * 1024 * 1024
-"""Maximum size of an image that Rekognition reads from S3, in bytes. [Rekognition, Guidelines and quotas]"""
+"""Maximum size of an image in S3, in bytes. [Rekognition, Guidelines and quotas]"""
 
 MAX_KEY = 1024
 """Maximum length of a key, in bytes of UTF-8. [S3 User Guide, Naming objects]"""
@@ -59,7 +59,7 @@ class PhotoEvent:
 
 
 def pad_sequencer(sequencer: str) -> str:
-    """Return a sequencer that can be compared as text: upper case, left-padded with zeros to 32 characters.
+    """Return a sequencer that can be compared as text: upper case, zero-padded to 32 characters.
 
     Source: S3 User Guide, "Event message structure". The suffix added by `next_sequencer` is kept.
     Raises ValueError for text that is not a sequencer.

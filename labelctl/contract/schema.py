@@ -69,7 +69,7 @@ def decimals(value: Any) -> Any:
 
 
 def new_attempt(now: float) -> str:
-    """Return a unique id for an attempt to label a photo: its start time (seconds since 1970) and random digits.
+    """Return a unique id for an attempt to label a photo, from its start in seconds since 1970.
 
     The time distinguishes orphaned index items from those of an attempt that is still running.
     """
@@ -142,7 +142,7 @@ def _names(values: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def _fit(item: dict[str, Any]) -> None:
-    """Drop boxes, then labels, the least confident first, until the item fits into DynamoDB's limit."""
+    """Drop boxes, then labels, the least confident first, until the item is small enough."""
     size, labels, boxes = size_of(item), 0, 0
     for name in reversed(item["labels"]):
         if size <= _MAX_ITEM:

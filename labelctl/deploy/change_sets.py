@@ -1,4 +1,4 @@
-"""Changing a CloudFormation stack: create a change set, execute it, follow its events, delete the stack.
+"""Changing a CloudFormation stack: plan (a change set), execute, follow the events, delete.
 
 This module does not depend on labelctl's template. A plan (a change set) can be shown, executed or
 discarded, so a dry run uses the same code. Progress is a stream of stack events; the first failed

@@ -77,7 +77,7 @@ def _parameter(value: float | str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as described by CloudFormation. `outputs` and `parameters` have the template's names."""
+    """A stack as described by CloudFormation, with the template's names of outputs and parameters."""
 
     name: str
     id: str

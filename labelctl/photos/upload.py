@@ -32,7 +32,7 @@ WORKERS = 8
 """Number of concurrent uploads. More would gain little, because Python signs them on one core."""
 
 _UNLISTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
-"""Characters that the XML of S3's listings cannot represent or, like carriage returns, does not preserve.
+"""Characters that XML, and so S3's listings, cannot represent or (carriage return) do not preserve.
 [XML 1.0, 2.2 and 2.11; S3 User Guide, Naming objects, Characters to avoid]"""
 
 Outcome = Literal["uploaded", "replaced", "unchanged", "refused", "failed"]

@@ -21,7 +21,7 @@ PNG = "image/png"
 
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .gif .webp .heic .heif .avif .bmp .tif .tiff .jxl .jp2"
 PICTURE_SUFFIXES = frozenset(_SUFFIXES.split())
-"""Suffixes of images. A file in a folder with one of these is uploaded or reported, never skipped silently."""
+"""Image suffixes. A file in a folder with one of these is never skipped silently."""
 
 _UNSUPPORTED = {  # regular expressions for the first bytes of a file
     "GIF": rb"GIF8",
@@ -131,7 +131,7 @@ def _png_size(content: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(content: bytes) -> tuple[int, int]:
-    """Read the size from the frame header (SOFn), and check that the scan is complete. [ITU-T T.81, B.2]"""
+    """Read the size from the frame header (SOFn); check that the scan is complete. [ITU-T T.81, B.2]"""
     size: tuple[int, int] | None = None
     at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:

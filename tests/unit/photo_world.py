@@ -215,7 +215,7 @@ class World:
         }
 
         def job() -> None:
-            assert self._function._work(message, until=float("inf")), "given back to the queue"
+            assert self._function._process(message, deadline=float("inf")), "given back to the queue"
 
         self._workers.append((Worker(job), body, receives))
 

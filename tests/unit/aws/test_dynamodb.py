@@ -32,7 +32,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_items_are_what_boto3_makes_of_them(value: Any) -> None:
     item = {"it": TypeSerializer().serialize(value)}
-    assert dynamodb._plain(item) == {"it": TypeDeserializer().deserialize(item["it"])}
+    assert dynamodb._deserialize(item) == {"it": TypeDeserializer().deserialize(item["it"])}
 
 
 @pytest.fixture

@@ -251,7 +251,7 @@ def test_a_worker_that_comes_too_late_leaves_its_message_alone(
     """It was given back meanwhile: another worker may have labelled the photo by now."""
     rekognition.answers["a.jpg"] = "AccessDeniedException"
     [message] = sqs_event(photos.put("a.jpg"), receives=[100])["Records"]
-    assert function._work(message, until=time.monotonic() - 1) is False
+    assert function._process(message, deadline=time.monotonic() - 1) is False
     assert (delays, queues.set_aside()) == ([], [])
 
 
