@@ -34,7 +34,7 @@ SPARE_SECONDS = 10
 """Seconds before the function's timeout at which it returns, even if photos are unfinished."""
 
 TOMBSTONE_SECONDS = 30 * 24 * 3600
-"""Seconds that the item of a removed photo is kept: more than an event waits in both queues (2 x 14 days)."""
+"""Seconds to keep the item of a removed photo: longer than an event waits in both queues (28 days)."""
 
 _store_failing = Event()  # set while results cannot be stored
 _bucket = Bucket(clients.s3)

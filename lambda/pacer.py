@@ -16,8 +16,8 @@ START = 12.0
 """Initial rate in calls per second. It doubles each second until the first throttled call."""
 
 WASTE = 0.03
-"""Share of throttled calls in the steady state, at 5 calls per second. It decreases slowly with the rate:
-2 % at 25 calls per second."""
+"""Share of throttled calls in the steady state, at 5 calls per second. It decreases slowly with the
+rate: 2 % at 25 calls per second."""
 
 LEAST = 0.2
 """Minimum rate in calls per second, to notice when an outage is over."""

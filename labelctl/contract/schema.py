@@ -142,7 +142,7 @@ def _names(values: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def _fit(item: dict[str, Any]) -> None:
-    """Drop boxes, then labels, the least confident first, until the item is small enough."""
+    """Drop boxes, then labels, the least confident first, until the item fits."""
     size, labels, boxes = size_of(item), 0, 0
     for name in reversed(item["labels"]):
         if size <= _MAX_ITEM:

@@ -77,7 +77,7 @@ def _parameter(value: float | str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as described by CloudFormation, with the template's names of outputs and parameters."""
+    """A stack as described by CloudFormation; `outputs` and `parameters` have the template's names."""
 
     name: str
     id: str
