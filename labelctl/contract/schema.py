@@ -164,7 +164,7 @@ def _fit(item: dict[str, Any]) -> None:
 
 
 def size_of(item: Mapping[str, Any]) -> int:
-    """Return the size of an item in bytes. [DynamoDB Developer Guide, "DynamoDB item sizes and formats"]"""
+    """Return the size of an item in bytes. [Developer Guide, "DynamoDB item sizes and formats"]"""
     return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
 

@@ -77,7 +77,7 @@ def _parameter(value: float | str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as described by CloudFormation; `outputs` and `parameters` have the template's names."""
+    """A stack, as CloudFormation describes it; `outputs` and `parameters` use the template's names."""
 
     name: str
     id: str

@@ -91,7 +91,7 @@ def test_credentials_that_are_no_good(code):
 def test_a_missing_right_is_named(error, action):
     told = explain(error)
     assert type(told) is AccessDeniedError
-    assert told.message == f"Your AWS identity may not do {action}."
+    assert told.message == f"Your AWS identity is not allowed to perform {action}."
     assert told.exit_code == 4
     assert "--profile" in told.hint
     said = error.response["Error"]["Message"]
@@ -101,9 +101,9 @@ def test_a_missing_right_is_named(error, action):
 def test_any_other_refusal_says_what_aws_says():
     told = explain(refusal("ValidationError", "Template error: no such thing", "CreateChangeSet"))
     assert type(told) is RefusedError
-    assert told.message == "AWS refused CreateChangeSet: Template error: no such thing"
+    assert told.message == "AWS rejected CreateChangeSet: Template error: no such thing"
     silent = explain(refusal("Odd", operation="GetThing"))
-    assert silent.message == "AWS refused GetThing: Odd"
+    assert silent.message == "AWS rejected GetThing: Odd"
     assert "--verbose" in silent.hint
 
 
@@ -170,7 +170,7 @@ def test_an_answer_that_is_none_of_awss():
         parser.parse(page, None)
     error = explain(unreadable.value)
     assert type(error) is RefusedError
-    assert error.message.startswith("The answer cannot be read: Unable to parse response")
+    assert error.message.startswith("Invalid response: Unable to parse response")
     assert "\n" not in error.message
     assert "AWS_ENDPOINT_URL" in error.hint
 

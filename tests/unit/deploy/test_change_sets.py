@@ -212,7 +212,7 @@ def test_a_first_plan_that_somebody_else_has_carried_out_leaves_the_stack(cloudf
 def test_a_plan_that_somebody_else_overtook_says_so(cloudformation, naps, code):
     cloudformation.look()
     cloudformation.refuses("execute_change_set", code, "gone")
-    with pytest.raises(RefusedError, match="Somebody else is changing"):
+    with pytest.raises(RefusedError, match="is being changed by another process"):
         list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
 

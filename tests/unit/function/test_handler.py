@@ -119,7 +119,7 @@ def test_what_no_repetition_mends_costs_one_call_and_leaves_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("size", "reason"), [(0, "It is empty."), (15 * 1024**2 + 1, "It is too large: at most 15 MB.")]
+    ("size", "reason"), [(0, "It is empty."), (15 * 1024**2 + 1, "It is too large (maximum 15 MB).")]
 )
 def test_what_is_known_to_be_refused_costs_no_call(size, reason, work, photos, rekognition, look):
     record = photos.put("a.jpg")

@@ -123,16 +123,16 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_format_is_named(refusal, name):
-    assert refusal(OTHERS[name]) == f"It is a {name}; only JPEG and PNG can be labelled."
+    assert refusal(OTHERS[name]) == f"{name} is not supported. Convert it to JPEG or PNG."
 
 
 def test_a_tiff_of_the_other_byte_order(refusal):
-    assert refusal(b"MM\0*\0\0\0\x08 and so on").startswith("It is a TIFF;")
+    assert refusal(b"MM\0*\0\0\0\x08 and so on").startswith("TIFF is not supported.")
 
 
-NO_PICTURE = "It is not a JPEG or PNG picture."
-CUT_JPEG = "It is cut off or damaged: a JPEG without its end."
-CUT_PNG = "It is cut off: a PNG without its end."
+NO_PICTURE = "It is not a JPEG or PNG image."
+CUT_JPEG = "It is incomplete or damaged: the end of the JPEG is missing."
+CUT_PNG = "It is incomplete: the end of the PNG is missing."
 
 
 @pytest.mark.parametrize(
@@ -167,13 +167,13 @@ def test_a_jpeg_without_a_frame(refusal):
 @pytest.mark.parametrize("size", [(79, 500), (500, 79)])
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_too_few_pixels(refusal, format, size):
-    told = f"It is too small: {size[0]} x {size[1]} pixels, at least 80 a side."
+    told = f"It is too small: {size[0]} x {size[1]} pixels (minimum 80 per side)."
     assert refusal(picture(format, size)) == told
 
 
 @pytest.mark.parametrize("size", [(10_001, 80), (80, 10_001)])
 def test_too_many_pixels(refusal, size):
-    told = f"It is too large: {size[0]} x {size[1]} pixels, at most 10,000 a side."
+    told = f"It is too large: {size[0]} x {size[1]} pixels (maximum 10,000 per side)."
     assert refusal(png_header(*size)) == told
 
 
@@ -183,7 +183,7 @@ def test_too_many_pixels_in_a_jpeg(refusal):
 
 def test_too_many_bytes(refusal):
     content = picture().ljust(16 * MEGABYTE, b"\0")
-    assert refusal(content) == "It is too large: 16.0 MB, at most 15 MB."
+    assert refusal(content) == "It is too large: 16.0 MB (maximum 15 MB)."
 
 
 def test_one_byte_too_many(refusal):
@@ -193,7 +193,7 @@ def test_one_byte_too_many(refusal):
 def test_a_file_that_grows_while_it_is_read(refusal, monkeypatch):
     monkeypatch.setattr(validation.os, "fstat", lambda _: os.stat_result((0o100644, *[0] * 9)))
     told = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
-    assert told == "It is too large: it grew past 15 MB while it was read."
+    assert told == "It is too large: it grew beyond 15 MB while being read."
 
 
 # ---- what is no file
@@ -206,12 +206,12 @@ def why(path: Path) -> str:
 
 
 def test_no_file_at_all(tmp_path):
-    assert why(tmp_path / "none.jpg") == "There is no such file or folder."
+    assert why(tmp_path / "none.jpg") == "No such file or folder."
 
 
 def test_a_link_to_nothing(tmp_path):
     (tmp_path / "a.jpg").symlink_to("gone.jpg")
-    assert why(tmp_path / "a.jpg") == "There is no such file or folder."
+    assert why(tmp_path / "a.jpg") == "No such file or folder."
 
 
 def test_a_link_to_itself(tmp_path):
@@ -237,7 +237,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(validation.os, "open", refuse)  # the tests may run as root
-    assert why(tmp_path / "a.jpg") == "You may not read it."
+    assert why(tmp_path / "a.jpg") == "You do not have permission to read it."
 
 
 def test_a_name_that_is_too_long(tmp_path):
