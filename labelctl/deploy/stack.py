@@ -77,7 +77,7 @@ def _parameter(value: float | str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack, as CloudFormation describes it; `outputs` and `parameters` use the template's names."""
+    """A stack in CloudFormation; the keys of `outputs` and `parameters` are the template's names."""
 
     name: str
     id: str

@@ -54,7 +54,7 @@ class ObjectVersion:
 
 
 def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
-    """Return the photo for `image`: a key, or a path whose longest trailing part is a key.
+    """Return the photo for `image`: a key, or a path that ends with a key.
 
     Raises PhotoNotFoundError.
     """

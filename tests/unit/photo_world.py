@@ -215,7 +215,9 @@ class World:
         }
 
         def job() -> None:
-            assert self._function._process(message, deadline=float("inf")), "given back to the queue"
+            assert self._function._process(message, deadline=float("inf")), (
+                "given back to the queue"
+            )
 
         self._workers.append((Worker(job), body, receives))
 

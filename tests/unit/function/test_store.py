@@ -140,7 +140,7 @@ def lead(world: World, happenings: list[tuple[Any, ...]]) -> None:
 @example(True, [("put", 3), TAKE, INDEXED, ("kill", 0, False)])
 # The object is replaced while Rekognition reads it.
 @example(False, [("put", 1), TAKE, STEP, STEP, ("put", 2)])
-def test_one_version_shows_and_the_newest_stays(worker, versioned, happenings):
+def test_only_the_newest_version_is_shown(worker, versioned, happenings):
     lead(World(worker, versioned), happenings)
 
 
@@ -152,6 +152,6 @@ def test_one_version_shows_and_the_newest_stays(worker, versioned, happenings):
 @example(True, [("put", 1), ("lose", 0)])
 @example(True, [("put", 1), TAKE, DONE, ("remove",), ("lose", 0)])
 @example(True, [("put", 3), TAKE, INDEXED, KILL, ("lose", 0)])
-def test_what_was_lost_is_found_again_by_asking(worker, versioned, happenings):
+def test_request_recovers_a_lost_message(worker, versioned, happenings):
     """A lost message is against all promises of S3 and SQS; a request makes up even for that."""
     lead(World(worker, versioned), happenings)

@@ -56,7 +56,7 @@ def items_in(dynamodb: Any, table: str) -> list[Any]:
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(deeds, min_size=1, max_size=6))
 @example([("label", "2", 27), ("label", "1", 1), ("try",), ("confirm", "3"), ("remove", "f")])
-def test_the_store_does_the_same_with_moto_and_in_memory(dynamodb, store_class, deeds):
+def test_store_behaves_the_same_with_moto_and_in_memory(dynamodb, store_class, deeds):
     for table, names in ((PHOTOS, ["image"]), (LABELS, ["label", "rank"])):
         for item in dynamodb.scan(TableName=table)["Items"]:
             dynamodb.delete_item(TableName=table, Key={name: item[name] for name in names})

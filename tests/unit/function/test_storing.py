@@ -24,7 +24,7 @@ def crowd(**_):
     return {"Labels": found, "LabelModelVersion": "3.0"}
 
 
-def test_an_answer_that_is_too_large_is_stored_in_part_and_says_so(
+def test_too_large_response_is_stored_partly_and_logged(
     function, work, photos, look, tables, capsys, monkeypatch
 ):
     """As if items were smaller: moto takes half a minute for 400 KB."""
@@ -43,7 +43,7 @@ def test_an_answer_that_is_too_large_is_stored_in_part_and_says_so(
     tables.assert_indexed()
 
 
-def test_an_answer_that_fits_says_nothing_of_it(work, photos, look, capsys):
+def test_complete_response_logs_nothing_left_out(work, photos, look, capsys):
     record = photos.put("a.jpg")
     work(record)
     assert look(record).left_out is None
@@ -57,7 +57,7 @@ def killed(**_):
     raise KeyboardInterrupt
 
 
-def test_an_attempt_that_was_killed_before_its_result_leaves_index_items_at_most(
+def test_killed_attempt_leaves_only_index_items(
     function, work, photos, rekognition, look, tables, monkeypatch
 ):
     record = photos.put("a.jpg")
@@ -74,7 +74,7 @@ def test_an_attempt_that_was_killed_before_its_result_leaves_index_items_at_most
     assert sorted(item["label"] for item in tables.index()) == ["cat", "dog", "pet"]
 
 
-def test_a_photo_whose_old_index_items_could_not_be_deleted_is_done_with_the_next_receive(
+def test_failed_deletion_of_index_items_is_completed_by_a_retry(
     function, work, photos, rekognition, look, tables, monkeypatch
 ):
     work(photos.put("a.jpg"))
@@ -99,7 +99,7 @@ def test_a_photo_whose_old_index_items_could_not_be_deleted_is_done_with_the_nex
 # Tables that do not answer
 
 
-def test_an_answer_of_the_table_that_is_none_is_not_believed(
+def test_empty_response_of_the_table_is_rejected(
     function, work, photos, rekognition, look, monkeypatch
 ):
     """A success without content, from whatever stands in between; the item may be stored or not."""
@@ -115,7 +115,7 @@ def test_an_answer_of_the_table_that_is_none_is_not_believed(
     assert len(rekognition.requests) == 2
 
 
-def test_a_table_that_hands_everything_back_is_left_for_later(
+def test_persistently_throttled_table_returns_the_photo_to_the_queue(
     function, work, photos, rekognition, look, tables, naps, monkeypatch
 ):
     client = function._store._client

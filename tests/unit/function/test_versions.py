@@ -14,7 +14,7 @@ from tests.unit.function_world import names, printed, version_id
 # Twice, late, replaced
 
 
-def test_the_same_event_twice_is_paid_for_once(work, photos, rekognition, tables):
+def test_duplicate_event_is_billed_once(work, photos, rekognition, tables):
     record = photos.put("a.jpg")
     work(record)
     before = tables.all()
@@ -24,7 +24,7 @@ def test_the_same_event_twice_is_paid_for_once(work, photos, rekognition, tables
     assert tables.all() == before
 
 
-def test_a_new_version_replaces_the_labels_of_the_old_one(work, photos, rekognition, look, tables):
+def test_new_version_replaces_the_old_labels(work, photos, rekognition, look, tables):
     answers = iter([["Dog", "Pet"], ["Cat"]])
     rekognition.answers["a.jpg"] = lambda _: next(answers)
     work(photos.put("a.jpg"))
@@ -34,7 +34,7 @@ def test_a_new_version_replaces_the_labels_of_the_old_one(work, photos, rekognit
     tables.assert_indexed()
 
 
-def test_a_late_event_of_an_older_version_changes_nothing(work, photos, rekognition, look, tables):
+def test_late_event_of_an_older_version_changes_nothing(work, photos, rekognition, look, tables):
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
     work(new)
     before = tables.all()
@@ -44,7 +44,7 @@ def test_a_late_event_of_an_older_version_changes_nothing(work, photos, rekognit
     assert len(rekognition.requests) == 1
 
 
-def test_a_newer_version_that_finishes_first_stays(work, photos, rekognition, look, tables):
+def test_newer_version_that_finishes_first_is_kept(work, photos, rekognition, look, tables):
     """The old one is with Rekognition while the new one is labelled and stored."""
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
 
@@ -63,7 +63,7 @@ def test_a_newer_version_that_finishes_first_stays(work, photos, rekognition, lo
 # Removed
 
 
-def test_a_removed_photo_leaves_a_tombstone_for_thirty_days(work, photos, rekognition, tables):
+def test_removed_photo_leaves_a_tombstone_for_30_days(work, photos, rekognition, tables):
     work(photos.put("a.jpg"))
     before = int(time.time())
     assert work(photos.remove("a.jpg")) == []
@@ -74,7 +74,7 @@ def test_a_removed_photo_leaves_a_tombstone_for_thirty_days(work, photos, rekogn
     assert len(rekognition.requests) == 1
 
 
-def test_a_late_event_does_not_bring_a_removed_photo_back(work, photos, rekognition, tables):
+def test_late_event_does_not_restore_a_removed_photo(work, photos, rekognition, tables):
     born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
     work(gone)
     work(born)
@@ -82,7 +82,7 @@ def test_a_late_event_does_not_bring_a_removed_photo_back(work, photos, rekognit
     assert rekognition.requests == []
 
 
-def test_a_photo_that_comes_again_is_labelled_and_never_expires(work, photos, look, tables):
+def test_photo_uploaded_again_is_labelled_and_does_not_expire(work, photos, look, tables):
     work(photos.put("a.jpg"))
     work(photos.remove("a.jpg"))
     again = photos.put("a.jpg")
@@ -91,7 +91,7 @@ def test_a_photo_that_comes_again_is_labelled_and_never_expires(work, photos, lo
     assert "expires" not in tables.photos()[0]
 
 
-def test_removing_an_old_version_for_good_changes_nothing(work, photos, rekognition, tables):
+def test_deleting_an_old_version_changes_nothing(work, photos, rekognition, tables):
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
     work(old)
     work(new)
@@ -103,7 +103,7 @@ def test_removing_an_old_version_for_good_changes_nothing(work, photos, rekognit
     assert len(rekognition.requests) == 2
 
 
-def test_removing_the_newest_version_for_good_labels_the_one_before_it(
+def test_deleting_the_newest_version_labels_the_previous_one(
     work, photos, rekognition, look, tables
 ):
     rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
@@ -115,7 +115,7 @@ def test_removing_the_newest_version_for_good_labels_the_one_before_it(
     tables.assert_indexed()
 
 
-def test_removing_a_delete_marker_labels_what_it_hid(work, photos, look):
+def test_deleting_a_delete_marker_labels_the_photo(work, photos, look):
     born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
     work(born)
     work(gone)
@@ -124,7 +124,7 @@ def test_removing_a_delete_marker_labels_what_it_hid(work, photos, look):
     assert look(born).status == "labelled"
 
 
-def test_removing_the_only_version_for_good_removes_the_labels(work, photos, tables):
+def test_deleting_the_only_version_removes_the_labels(work, photos, tables):
     record = photos.put("a.jpg")
     work(record)
     work(photos.remove_version("a.jpg", version_id(record)))
@@ -132,7 +132,7 @@ def test_removing_the_only_version_for_good_removes_the_labels(work, photos, tab
 
 
 @pytest.mark.parametrize("versioned", [True, False])
-def test_a_photo_that_goes_before_it_is_looked_at_is_no_failure(
+def test_photo_removed_before_processing_is_not_a_failure(
     versioned, work, photos, rekognition, tables, capsys
 ):
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
@@ -145,7 +145,7 @@ def test_a_photo_that_goes_before_it_is_looked_at_is_no_failure(
     assert [line["status"] for line in printed(capsys)] == ["superseded"]
 
 
-def test_a_photo_that_is_replaced_while_it_is_read_waits_for_its_own_event(
+def test_photo_replaced_during_processing_waits_for_its_own_event(
     s3, work, photos, rekognition, tables, look, capsys
 ):
     """In a bucket without versions Rekognition reads whatever lies there."""
@@ -163,7 +163,7 @@ def test_a_photo_that_is_replaced_while_it_is_read_waits_for_its_own_event(
     assert [line["status"] for line in printed(capsys)] == ["superseded"]
 
 
-def test_a_photo_that_stays_while_it_is_read_is_labelled(work, photos, look):
+def test_unchanged_photo_in_an_unversioned_bucket_is_labelled(work, photos, look):
     record = photos.put("a.jpg")
     del record["s3"]["object"]["versionId"]
     assert work(record) == []
@@ -171,7 +171,7 @@ def test_a_photo_that_stays_while_it_is_read_is_labelled(work, photos, look):
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 503])
-def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rekognition, tables):
+def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, rekognition, tables):
     """S3 that refuses or does not answer is no proof."""
 
     def refuse(**_):
@@ -186,9 +186,7 @@ def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rek
     assert tables.all() == []
 
 
-def test_a_version_that_is_gone_is_not_mixed_up_with_the_one_in_its_place(
-    work, photos, rekognition, tables
-):
+def test_removed_version_is_not_confused_with_its_successor(work, photos, rekognition, tables):
     old = photos.put("a.jpg", b"old")
     photos.put("a.jpg", b"new")
     photos.remove_version("a.jpg", version_id(old))
@@ -198,7 +196,7 @@ def test_a_version_that_is_gone_is_not_mixed_up_with_the_one_in_its_place(
 
 
 @pytest.mark.parametrize(("minutes", "left"), [(-1, ["m0"]), (14, ["m0"]), (21, [])])
-def test_a_young_bucket_may_deny_a_photo_that_is_there(
+def test_new_bucket_may_return_404_for_an_existing_photo(
     minutes, left, work, photos, rekognition, tables
 ):
     """A photo that it denies is taken for removed only when the bucket's youth is over."""
@@ -213,14 +211,14 @@ def test_a_young_bucket_may_deny_a_photo_that_is_there(
 # A folder of the S3 console
 
 
-def test_a_folder_costs_nothing_and_leaves_nothing(work, photos, rekognition, tables, capsys):
+def test_folder_is_ignored(work, photos, rekognition, tables, capsys):
     assert work(photos.put("x/", b""), photos.put("x/a.jpg")) == []
     assert [item["image"] for item in tables.photos()] == ["x/a.jpg"]
     assert [photo["Name"] for photo in rekognition.photos] == ["x/a.jpg"]
     assert [line["image"] for line in printed(capsys)] == ["x/a.jpg"]
 
 
-def test_a_photo_may_be_called_like_a_folder(work, photos, look):
+def test_photo_with_a_key_like_a_folder_is_labelled(work, photos, look):
     record = photos.put("x/")
     assert work(record) == []
     assert look(record).status == "labelled"
@@ -237,7 +235,7 @@ def an_old_version_removed(photos, old):
 
 
 @pytest.mark.parametrize("happens", [asked_about, an_old_version_removed])
-def test_a_folder_in_the_place_of_a_photo_takes_its_labels(
+def test_folder_that_replaces_a_photo_removes_its_labels(
     happens, work, photos, rekognition, tables
 ):
     first, second = photos.put("x/", b"old"), photos.put("x/")
@@ -248,7 +246,7 @@ def test_a_folder_in_the_place_of_a_photo_takes_its_labels(
     assert len(rekognition.requests) == 1
 
 
-def test_a_photo_shows_again_when_the_folder_over_it_goes(work, photos, look, tables):
+def test_photo_is_labelled_again_when_the_folder_is_removed(work, photos, look, tables):
     photo, folder = photos.put("x/"), photos.put("x/", b"")
     work(photo)
     work(asked_about(photos, photo))
