@@ -93,7 +93,7 @@ class Stack:
 
     @property
     def ours(self) -> bool:
-        """Whether it was created from labelctl's templates, or is empty (planned but never deployed)."""
+        """Whether labelctl's templates created it, or it is empty (planned but never deployed)."""
         return (
             self.tags.get("application") == "labelctl"
             or self.description.startswith("labelctl ")

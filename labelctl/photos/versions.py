@@ -73,7 +73,7 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
 
 
 def candidates(image: str) -> Iterator[str]:
-    """Yield possible keys for `image`: the text itself, then ever shorter trailing parts of the path."""
+    """Yield possible keys for `image`: the text itself, then shorter and shorter ends of the path."""
     seen = set()
     parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
     for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):

@@ -1,4 +1,4 @@
-"""boto3's errors in words, and clients that are made where the user said and tell what they ask."""
+"""User-facing messages for boto3 errors; configuration and tracing of the clients."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def refusal(code, message="", operation="PutItem"):
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-# ---- what a refusal means
+# ---- errors
 
 
 @pytest.mark.parametrize(
     "code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"]
 )
 def test_expired_credentials(code):
-    told = explain(refusal(code))
-    assert type(told) is CredentialsError
-    assert (told.message, told.exit_code) == ("Your AWS credentials have expired.", 4)
-    assert "aws sso login" in told.hint
+    explained = explain(refusal(code))
+    assert type(explained) is CredentialsError
+    assert (explained.message, explained.exit_code) == ("Your AWS credentials have expired.", 4)
+    assert "aws sso login" in explained.hint
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_expired_credentials(code):
     ],
 )
 def test_rejected_credentials(code):
-    told = explain(refusal(code, "The security token AKIAIOSFODNN7EXAMPLE is invalid"))
-    assert type(told) is CredentialsError
-    assert told.message == f"AWS does not accept your credentials ({code})."
-    assert "aws configure list" in told.hint
-    assert "--local" in told.hint
-    assert "AKIA" not in told.message + told.hint
+    explained = explain(refusal(code, "The security token AKIAIOSFODNN7EXAMPLE is invalid"))
+    assert type(explained) is CredentialsError
+    assert explained.message == f"AWS does not accept your credentials ({code})."
+    assert "aws configure list" in explained.hint
+    assert "--local" in explained.hint
+    assert "AKIA" not in explained.message + explained.hint
 
 
 @pytest.mark.parametrize(
@@ -89,19 +89,21 @@ def test_rejected_credentials(code):
     ],
 )
 def test_missing_permission_is_named(error, action):
-    told = explain(error)
-    assert type(told) is AccessDeniedError
-    assert told.message == f"Your AWS identity is not allowed to perform {action}."
-    assert told.exit_code == 4
-    assert "--profile" in told.hint
+    explained = explain(error)
+    assert type(explained) is AccessDeniedError
+    assert explained.message == f"Your AWS identity is not allowed to perform {action}."
+    assert explained.exit_code == 4
+    assert "--profile" in explained.hint
     said = error.response["Error"]["Message"]
-    assert (f"AWS says: {said}" in told.hint) == ("perform" in said)
+    assert (f"AWS says: {said}" in explained.hint) == ("perform" in said)
 
 
 def test_other_errors_contain_the_message_of_aws():
-    told = explain(refusal("ValidationError", "Template error: no such thing", "CreateChangeSet"))
-    assert type(told) is RefusedError
-    assert told.message == "AWS rejected CreateChangeSet: Template error: no such thing"
+    explained = explain(
+        refusal("ValidationError", "Template error: no such thing", "CreateChangeSet")
+    )
+    assert type(explained) is RefusedError
+    assert explained.message == "AWS rejected CreateChangeSet: Template error: no such thing"
     silent = explain(refusal("Odd", operation="GetThing"))
     assert silent.message == "AWS rejected GetThing: Odd"
     assert "--verbose" in silent.hint
@@ -156,11 +158,11 @@ def test_other_errors_contain_the_message_of_aws():
     ],
 )
 def test_errors_raised_by_boto3(error, kind, words, hint):
-    told = explain(error)
-    assert type(told) is kind
-    assert words in told.message
-    assert hint in told.hint
-    assert not told.message.endswith("..")
+    explained = explain(error)
+    assert type(explained) is kind
+    assert words in explained.message
+    assert hint in explained.hint
+    assert not explained.message.endswith("..")
 
 
 def test_response_that_is_not_from_aws():
@@ -203,9 +205,9 @@ def test_is_missing_recognizes_missing_resources():
     ],
 )
 def test_passwords_in_urls_are_never_printed(kind, password):
-    told = explain(kind(endpoint_url=f"http://user:{password}@example.com:4566/"))
-    assert "cret" not in told.message + told.hint + str(told)
-    assert "http://***@example.com:4566/" in told.message
+    explained = explain(kind(endpoint_url=f"http://user:{password}@example.com:4566/"))
+    assert "cret" not in explained.message + explained.hint + str(explained)
+    assert "http://***@example.com:4566/" in explained.message
 
 
 # ---- clients

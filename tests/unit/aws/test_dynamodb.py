@@ -1,4 +1,4 @@
-"""Reading DynamoDB: pages and batches, with the bill, whatever it leaves out."""
+"""Reading DynamoDB tables: pages, batches, retries and consumed capacity."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_items_are_deserialized_like_boto3_does(value: Any) -> None:
 
 @pytest.fixture
 def table() -> PhotoTables:
-    """150 photos, each with a dog."""
+    """A table of 150 photos, each labelled "Dog"."""
     table = PhotoTables()
     for number in range(150):
         table.put_photo(f"{number}.jpg", {"Dog": 90})
@@ -71,7 +71,7 @@ READ: dict[str, Callable[[TableReader], int]] = {
 def test_units_are_unknown_if_one_response_lacks_them(
     table: PhotoTables, monkeypatch: pytest.MonkeyPatch, silent: str
 ) -> None:
-    """Such as an emulator's."""
+    """Emulators may omit them."""
     asked = table._count
 
     def ask(operation: str, *about: Any) -> Any:
@@ -120,7 +120,7 @@ def test_pages_grow_while_more_is_needed(table: PhotoTables) -> None:
     assert limits == [37, 148, 592, 1000, 1000, 1000, 1000]
 
 
-# ---- when DynamoDB is busy
+# ---- throttling
 
 
 def test_unprocessed_keys_are_requested_again(
@@ -137,7 +137,7 @@ def test_unprocessed_keys_are_requested_again(
 def test_items_beyond_the_response_limit_are_requested_again(
     monkeypatch: pytest.MonkeyPatch, naps: Any
 ) -> None:
-    """An answer has 16 MB at most."""
+    """A response contains at most 16 MB."""
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     table = PhotoTables()
     for number in range(60):
@@ -170,7 +170,7 @@ def test_throttled_requests_are_retried(
     assert READ[operation](reader) == 1
     assert len(naps) == times
     assert max(naps) <= 5
-    assert reader.spent.requests == table.calls.total()  # those that failed cost nothing
+    assert reader.spent.requests == table.calls.total()  # throttled requests are not counted
 
 
 def test_retries_end_if_throttling_persists(

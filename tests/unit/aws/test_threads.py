@@ -1,4 +1,4 @@
-"""Threads end with their block; an interrupt waits for nothing."""
+"""A thread pool ends with its block; Ctrl-C does not wait for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_pending_work_is_cancelled(end):
         with pool(1, "x") as threads:
             waiting.extend([threads.submit(work), threads.submit(work)])
             assert begun.wait(10)
-            if end is not KeyboardInterrupt:  # which must not wait for it
+            if end is not KeyboardInterrupt:  # Ctrl-C must not wait
                 go.set()
             raise end
 

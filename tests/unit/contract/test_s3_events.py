@@ -1,4 +1,4 @@
-"""The contract: whatever S3 may send is read right or refused, and what is stored keeps its order."""
+"""Parsing S3 events, requests by labelctl, and the order of sequencers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ json_values = st.recursive(
 )
 
 
-# What S3 tells
+# Events of S3
 
 
 def test_new_photo():
@@ -92,7 +92,7 @@ def test_console_folder_is_not_a_photo(key, size, folder):
 
 @pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "LifecycleExpiration:Delete"])
 def test_removal_counts_whatever_the_key(name):
-    """It tells no size, so that a photo may have been there."""
+    """Its event has no size, so it may have been a photo."""
     assert only(s3_record("holiday/", "1", name)).kind == "removed"
     assert only(s3_record("holiday/", "1", name, versionId="v", size=0)).kind == "version_removed"
 
@@ -206,13 +206,13 @@ def test_any_value_in_a_record_gives_events_or_value_error(path, value):
 
 
 def test_null_version_is_identified_by_its_etag():
-    """S3 calls its one version "null", whatever lies there."""
+    """S3 gives every object without versioning the version id "null"."""
     read = only(s3_record("a.jpg", "1", eTag="e1", versionId="null"))
     assert (read.version_id, read.etag) == (None, "e1")
     assert s3_events.known_version("v1") == "v1"
 
 
-# The order of versions
+# The order of sequencers
 
 
 @given(sequencers, sequencers)
@@ -225,7 +225,7 @@ def test_sequencers_order_as_hexadecimal_numbers(one, other):
     assert (first == second) == (int(one, 16) == int(other, 16))
 
 
-# Asked for by labelctl itself
+# Requests by labelctl
 
 
 @given(keys, sequencers)

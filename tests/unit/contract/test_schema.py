@@ -1,4 +1,4 @@
-"""The items of both tables: what they hold, in which order they sort, and that they fit."""
+"""The items of both tables: content, sort order and size."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_items_of_failed_and_removed_photos():
     gone = event(kind="removed", version_id=None, etag=None, size=None)
     removed = schema.removed_item(gone, ATTEMPT, NOW, 1_800_000_000)
     assert (removed["status"], removed["expires"]) == ("removed", 1_800_000_000)
-    # Absent, not null; and without a key of the index by state it is in none of its lists.
+    # Absent, not null. Without state_shard it is not in the index by state.
     assert not {"version_id", "etag", "size", "state_shard"} & removed.keys()
     assert schema.index_items(failed) == schema.index_items(removed) == []
 
@@ -274,7 +274,7 @@ def test_no_label_equals_the_vocabulary_partition(name):
     assert schema.label_of(schema.VOCABULARY) != schema.VOCABULARY
 
 
-# An answer that does not fit into an item
+# A response that does not fit into an item
 
 
 @given(st.dictionaries(st.text(max_size=9), plain))
@@ -283,7 +283,7 @@ def test_item_size_is_computed_as_documented(item):
 
 
 def crowd(labels: int, each: int) -> list[Any]:
-    """So many labels, ever less sure, with so many boxes of 70 bytes each."""
+    """Return labels with decreasing confidence, and `each` boxes of 70 bytes per label."""
     box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.123456789012)
     return [
         {

@@ -1,4 +1,4 @@
-"""CloudFormation's odd ways, one by one. Answers are written down; no emulator has all of them."""
+"""Change sets and stack events, with recorded responses: no emulator covers all these cases."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_omitted_settings_and_existing_tags_are_kept(cloudformation, naps):
         ],
     )
     cloudformation.answers("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
-    # A setting that the deployed template does not have yet has no previous value to keep.
+    # A parameter that is new in the template has no previous value to keep.
     keep = ["MaxLabels", "Concurrency", "NewSetting"]
     made = plan(cloudformation, naps, {"Concurrency": "9"}, {"team": "b", "new": "1"}, keep)
     assert not made.creates
@@ -167,8 +167,8 @@ def test_changes_are_read_from_all_pages(cloudformation, naps):
 def test_changes_that_lose_data_are_recognized(cloudformation, naps, change, action, loses):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.change_set("CREATE_COMPLETE", changes=[change])
-    (told,) = plan(cloudformation, naps).changes
-    assert (told.action, told.loses_data) == (action, loses)
+    (planned_change,) = plan(cloudformation, naps).changes
+    assert (planned_change.action, planned_change.loses_data) == (action, loses)
 
 
 def test_change_lists_the_properties_that_cause_it(cloudformation, naps):
@@ -238,18 +238,18 @@ def test_events_come_once_and_oldest_first(cloudformation, naps):
     end = [event("labelctl", "UPDATE_COMPLETE")]
     cloudformation.look(*old, pages=2)
     cloudformation.answers("execute_change_set", {}, ChangeSetName="arn:change-set/1")
-    cloudformation.look(*old)  # nothing yet
+    cloudformation.look(*old)  # no new event yet
     cloudformation.look(*old, *new)
     cloudformation.look(*old, *new, *newer)
     cloudformation.look(*old, *new, *newer, *end)
 
-    told = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+    followed = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
-    assert [(each.name, each.status) for each in told] == [
+    assert [(each.name, each.status) for each in followed] == [
         ("labelctl", "UPDATE_IN_PROGRESS"),
         ("Queue", "UPDATE_IN_PROGRESS"),
         ("Queue", "UPDATE_COMPLETE"),
-        ("labelctl", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),  # which is not the end
+        ("labelctl", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),  # not final
         ("labelctl", "UPDATE_COMPLETE"),
     ]
     assert naps == [0.3, 0.5, 1.0]
@@ -263,8 +263,8 @@ def test_new_events_are_read_from_all_pages(cloudformation, naps):
     cloudformation.look()
     cloudformation.answers("execute_change_set", {})
     cloudformation.look(*events, pages=3)
-    told = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
-    assert [each.id for each in told] == [each["EventId"] for each in events]
+    followed = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+    assert [each.id for each in followed] == [each["EventId"] for each in events]
 
 
 def test_requests_become_less_frequent(cloudformation, naps):
@@ -318,7 +318,7 @@ def test_queue_policy_not_yet_in_effect_has_a_hint(cloudformation, naps):
     )
     with pytest.raises(DeployError) as caught:
         list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
-    assert "which passes: deploy again" in caught.value.hint
+    assert "not yet in effect. Deploy again." in caught.value.hint
 
 
 def test_stack_failure_without_a_failed_resource_has_the_stack_reason(cloudformation, naps):
@@ -351,7 +351,7 @@ def test_no_root_cause(cloudformation):
     assert change_sets.first_cause(cloudformation.client, STACK_ID) is None
 
 
-# ---- removing
+# ---- deleting
 
 
 def test_stack_is_deleted_by_its_id(cloudformation, naps):
@@ -360,8 +360,8 @@ def test_stack_is_deleted_by_its_id(cloudformation, naps):
     cloudformation.answers("describe_stack_events", {"StackEvents": [old]}, StackName=STACK_ID)
     cloudformation.answers("delete_stack", {}, StackName=STACK_ID)
     cloudformation.answers("describe_stack_events", {"StackEvents": [end, old]}, StackName=STACK_ID)
-    told = list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
-    assert [each.status for each in told] == ["DELETE_COMPLETE"]
+    followed = list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
+    assert [each.status for each in followed] == ["DELETE_COMPLETE"]
 
 
 def test_deleted_stack_ends_the_wait(cloudformation, naps):
@@ -382,7 +382,7 @@ def test_failed_deletion_reports_its_root_cause(cloudformation, naps):
         list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
     assert '"labelctl" failed at Photos' in caught.value.message
     assert "not empty" in caught.value.message
-    assert "rolled back" not in caught.value.hint  # a deletion is not
+    assert "rolled back" not in caught.value.hint  # deletions are not rolled back
 
 
 @pytest.mark.parametrize(

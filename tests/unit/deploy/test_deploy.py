@@ -1,4 +1,4 @@
-"""A deploy, step by step: leftovers, the artifact bucket, the zip, the plan, the protection."""
+"""The steps of a deploy: failed first deploys, artifact bucket, zip, plan, protection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def artifacts(cloudformation, bucket="zips", **more):
     cloudformation.stack("CREATE_COMPLETE", Outputs=outputs, **more)
 
 
-# ---- what an earlier deploy left
+# ---- failed first deploys
 
 
 def test_missing_stack_is_not_a_leftover(aws, cloudformation):
@@ -62,8 +62,8 @@ def test_failed_first_deploy_is_found_with_its_root_cause(aws, cloudformation, s
 
 
 def test_planned_stack_is_not_a_leftover(aws, cloudformation):
-    """Somebody else may be about to carry it out: it is not rubbish."""
-    cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet to know it by
+    """Another user may be about to execute the plan."""
+    cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet
     assert deploy.leftover(aws, "labelctl") is None
 
 
@@ -72,7 +72,7 @@ def test_planned_stack_is_not_a_leftover(aws, cloudformation):
     [
         ("UPDATE_IN_PROGRESS", "right now"),
         ("DELETE_IN_PROGRESS", "right now"),
-        ("DELETE_FAILED", "being destroyed"),
+        ("DELETE_FAILED", 'Destroying the stack "labelctl" failed'),
         ("UPDATE_ROLLBACK_FAILED", "could not be rolled back: no such role"),
     ],
 )
@@ -110,7 +110,7 @@ def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation, know
 
 @pytest.fixture
 def notified(aws):
-    """A bucket that notifies a queue, as a deployed one does."""
+    """A bucket that notifies a queue, like that of a deployed stack."""
     queue = boto3.client("sqs").create_queue(QueueName="waiting")["QueueUrl"]
     arn = f"arn:aws:sqs:us-east-1:123456789012:{queue.rpartition('/')[2]}"
     aws.s3.create_bucket(Bucket="photos-x")
@@ -122,7 +122,7 @@ def notified(aws):
 
 @pytest.mark.parametrize("there", [True, False])
 def test_interrupted_destroy_must_be_finished_first(aws, cloudformation, there):
-    """`destroy` stops the intake before all else: deployed over, no photo would ever be labelled."""
+    """`destroy` first turns off the notifications. After a deploy, no photo would be labelled."""
     if there:
         aws.s3.create_bucket(Bucket="photos-x")
     outputs = [{"OutputKey": "PhotosBucket", "OutputValue": "photos-x"}]
@@ -156,8 +156,8 @@ def test_artifact_bucket_is_created(aws, cloudformation, naps):
     events.register(
         "provide-client-params.*.CreateChangeSet", lambda params, **_: asked.append(params)
     )
-    told = deploy.ensure_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
-    assert [event.name for event in told] == ["Bucket", "labelctl"]
+    followed = deploy.ensure_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
+    assert [event.name for event in followed] == ["Bucket", "labelctl"]
     tags = {tag["Key"]: tag["Value"] for tag in asked[0]["Tags"]}
     assert tags == {"application": "labelctl", "team": "photos"}
 
@@ -178,15 +178,15 @@ def test_failed_artifact_bucket_is_recreated(aws, cloudformation, naps):
     add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
     cloudformation.change_set("CREATE_COMPLETE", changes=[{"ResourceChange": add}])
     cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    told = deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)
-    assert [event.status for event in told] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
+    followed = deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)
+    assert [event.status for event in followed] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
 
 
 # ---- the plan
 
 
 def expect_plan(cloudformation, bucket, **given):
-    """The main stack is there, with settings, and its change set is asked for as it should be."""
+    """Expect the change set of an existing main stack with settings."""
     parameters = [
         {"ParameterKey": "CodeBucket", "ParameterValue": bucket},
         {"ParameterKey": "CodeKey", "ParameterValue": package.build().name},
@@ -266,12 +266,13 @@ def test_only_given_settings_become_parameters(settings, parameters):
 
 
 def test_settings_are_read_from_a_stack(cloudformation):
-    told = Settings(12.5, 3, 4, True, 7, "me@example.com", 600, {"application": "labelctl"})
+    settings = Settings(12.5, 3, 4, True, 7, "me@example.com", 600, {"application": "labelctl"})
     parameters = [
-        {"ParameterKey": key, "ParameterValue": value} for key, value in told.parameters().items()
+        {"ParameterKey": key, "ParameterValue": value}
+        for key, value in settings.parameters().items()
     ]
     cloudformation.stack("CREATE_COMPLETE", Parameters=parameters)
-    assert find(cloudformation.client, "labelctl").settings == told
+    assert find(cloudformation.client, "labelctl").settings == settings
 
 
 def test_stack_of_an_older_version_has_no_alarms(cloudformation):
@@ -283,7 +284,7 @@ def test_stack_of_an_older_version_has_no_alarms(cloudformation):
     assert settings.as_json()["alarm_email"] is None
 
 
-# ---- carrying out
+# ---- executing the plan
 
 
 def change_of(*changes):
@@ -299,8 +300,8 @@ def test_deployed_stack_is_protected(aws, cloudformation, naps):
         StackName="labelctl",
         EnableTerminationProtection=True,
     )
-    told = list(deploy.carry_out(aws, change_of("one"), sleep=naps))
-    assert [event.status for event in told] == ["CREATE_COMPLETE"]
+    followed = list(deploy.carry_out(aws, change_of("one"), sleep=naps))
+    assert [event.status for event in followed] == ["CREATE_COMPLETE"]
 
 
 def test_deploy_without_changes_restores_protection(aws, cloudformation, naps):

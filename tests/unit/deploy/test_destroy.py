@@ -1,4 +1,4 @@
-"""Destroying: everything goes, half-way runs go on, and nothing of anybody else is touched."""
+"""Destroying a stack: all its data is deleted, interrupted runs resume, nothing else is touched."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def aws(cloudformation, s3, dynamodb):
 
 
 def calls_of(client):
-    """The operations that the client is asked for from now on."""
+    """A list that collects the names of the client's later calls."""
     calls: list[str] = []
     client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     return calls
@@ -48,7 +48,7 @@ def emptied(s3, bucket):
 def test_versions_delete_markers_and_multipart_uploads_are_deleted(s3, bucket):
     for body in (b"1", b"2"):
         s3.put_object(Bucket=bucket, Key="a.jpg", Body=body)
-    s3.delete_object(Bucket=bucket, Key="a.jpg")  # leaves a marker
+    s3.delete_object(Bucket=bucket, Key="a.jpg")  # adds a delete marker
     s3.put_object(Bucket=bucket, Key="b.jpg", Body=b"")
     s3.create_multipart_upload(Bucket=bucket, Key="c.jpg")
 
@@ -56,7 +56,7 @@ def test_versions_delete_markers_and_multipart_uploads_are_deleted(s3, bucket):
 
     assert versions(s3, bucket) == []
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
-    s3.delete_bucket(Bucket=bucket)  # S3 refuses one that is not empty
+    s3.delete_bucket(Bucket=bucket)  # fails unless it is empty
 
 
 def test_objects_with_unusual_names_are_deleted(s3, bucket):
@@ -67,7 +67,7 @@ def test_objects_with_unusual_names_are_deleted(s3, bucket):
 
 
 def test_keys_invalid_in_xml_are_deleted_by_url(s3):
-    """moto cannot list them, S3 can."""
+    """moto cannot list such keys, S3 can."""
     odd = ["a\rb.jpg", "bell\x07.jpg", "\x1f.jpg", "\ufffe.jpg", "\uffff.jpg"]
     keys = [*odd, "plain.jpg"]
     found = [
@@ -92,9 +92,9 @@ def test_more_than_one_page_of_versions_is_deleted(s3, bucket):
     backend = s3_backends["123456789012"]["aws"]
     for number in range(2001):
         backend.put_object(bucket, f"{number}.jpg", b"")
-    told = list(destroy.empty(s3, bucket))
-    assert sum(told) == 2001
-    assert len(told) == 3
+    counts = list(destroy.empty(s3, bucket))
+    assert sum(counts) == 2001
+    assert len(counts) == 3
     assert versions(s3, bucket) == []
 
 
@@ -149,14 +149,14 @@ def test_objects_that_cannot_be_deleted_are_reported(s3, bucket, monkeypatch):
     monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
     with pytest.raises(RefusedError, match=r"held\.jpg: legal hold") as caught:
         emptied(s3, bucket)
-    assert "goes on" in caught.value.hint
+    assert "resume" in caught.value.hint
 
 
 # ---- a stack
 
 
 def resources(cloudformation, *held):
-    """What CloudFormation lists as the stack's: (type, physical id, status)."""
+    """Set the stack's resources: (type, physical id, status)."""
     cloudformation.answers(
         "list_stack_resources",
         {
@@ -211,10 +211,10 @@ def test_protections_are_removed_and_everything_is_deleted(
     resources(cloudformation, BUCKET, *TABLES, ("AWS::SQS::Queue", "queue", "CREATE_COMPLETE"))
     deletes(cloudformation, gone(cloudformation))
 
-    told = list(destroy.destroy(aws, stack, sleep=naps))
+    progress = list(destroy.destroy(aws, stack, sleep=naps))
 
-    assert told[0] == 1
-    assert told[-1].status == "DELETE_COMPLETE"
+    assert progress[0] == 1
+    assert progress[-1].status == "DELETE_COMPLETE"
     assert versions(aws.s3, bucket) == []
     for table in (PHOTOS, LABELS):
         described = aws.dynamodb.describe_table(TableName=table)["Table"]
@@ -225,9 +225,11 @@ def test_protections_are_removed_and_everything_is_deleted(
 
 
 def test_interrupted_destroy_is_resumed(aws, cloudformation, bucket, naps):
-    """The table is gone, one bucket's deletion failed, another never was made."""
+    """The table is deleted, deleting one bucket failed, another was never created."""
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
-    aws.s3.create_bucket(Bucket="reused")  # a name of what is gone may be somebody else's by now
+    aws.s3.create_bucket(
+        Bucket="reused"
+    )  # the name of a deleted bucket may be reused by another account
     aws.s3.put_object(Bucket="reused", Key="a.jpg", Body=b"")
     stack = stack_of(cloudformation, "DELETE_FAILED")
     resources(
@@ -255,10 +257,10 @@ def test_bucket_with_new_objects_is_emptied_again(aws, cloudformation, bucket, n
         )
     deletes(cloudformation, gone(cloudformation))
     counts = []
-    for told in destroy.destroy(aws, stack, sleep=naps):
-        if isinstance(told, int):
-            counts.append(told)
-        elif told.status == "DELETE_FAILED":  # one that was on its way arrives
+    for progress in destroy.destroy(aws, stack, sleep=naps):
+        if isinstance(progress, int):
+            counts.append(progress)
+        elif progress.status == "DELETE_FAILED":  # a delayed object arrives
             aws.s3.put_object(Bucket=bucket, Key="late.jpg", Body=b"")
     assert counts[0] == 1
     assert sum(counts) == 5

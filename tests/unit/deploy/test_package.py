@@ -1,4 +1,4 @@
-"""The function's zip: the same bytes wherever it is built, and in it what Lambda needs, no more."""
+"""The function's zip: reproducible, and with exactly the files that Lambda needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SOURCES = [
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the zip is built from, as another checkout has it."""
+    """A copy of the sources of the zip, like another checkout."""
     for name in SOURCES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -38,14 +38,14 @@ def tree(tmp_path: Path) -> Path:
 
 
 def build_in(folder: Path, **environment: str) -> bytes:
-    """The zip that another process builds from the package in that folder."""
+    """Return the zip that another process builds from the package in a folder."""
     script = (
         "import sys; from labelctl.deploy import package;"
         " sys.stdout.buffer.write(package.build().content)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=folder,  # which Python looks in first, before any labelctl that is installed
+        cwd=folder,  # Python searches it before an installed labelctl
         env={**os.environ, **environment},
         capture_output=True,
         check=True,
@@ -85,7 +85,7 @@ def test_sources_are_unchanged():
 
 def test_files_are_readable_by_everyone():
     for entry in entries(package.build().content):
-        assert entry.create_system == 3  # else the mode below means nothing
+        assert entry.create_system == 3  # otherwise the mode is ignored
         assert entry.external_attr >> 16 == 0o100644
 
 

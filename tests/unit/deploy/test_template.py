@@ -1,4 +1,4 @@
-"""The template: what it promises about safety and operation, and that it fits the code beside it."""
+"""The template: security, operation, and consistency with the code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def resources(template: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def properties(resources: dict[str, Any]) -> dict[str, Any]:
-    """The properties of each resource by its name."""
+    """The properties of each resource, by its logical name."""
     return {name: resource["Properties"] for name, resource in resources.items()}
 
 
@@ -37,7 +37,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def allowed(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The statements that allow something, of the role and of the policies of queue and bucket."""
+    """The Allow statements of the role and of the queue and bucket policies."""
     documents = [policy["PolicyDocument"] for policy in properties["Role"]["Policies"]]
     documents += [properties[name]["PolicyDocument"] for name in ("QueuePolicy", "PhotosPolicy")]
     for document in documents:
@@ -67,7 +67,7 @@ def test_every_taggable_resource_is_tagged(resources):
 
 
 def test_no_resource_has_an_explicit_name(properties):
-    # Names would forbid a second stack, and ask for CAPABILITY_NAMED_IAM.
+    # Names would prevent a second stack and require CAPABILITY_NAMED_IAM.
     own = re.compile("(Bucket|Queue|Table|Function|Role|LogGroup)Name$")
     named = {
         (resource, name)
@@ -107,7 +107,9 @@ def test_no_permission_uses_a_wildcard(properties):
     actions = [action for one in allowed(properties) for action in listed(one["Action"])]
     assert len(actions) >= 10
     assert not [action for action in actions if "*" in action]
-    assert "logs:CreateLogGroup" not in actions  # else the group comes back when the stack is gone
+    assert (
+        "logs:CreateLogGroup" not in actions
+    )  # otherwise the group is recreated after the stack was deleted
 
 
 def test_only_buckets_of_this_account_may_send_to_the_queue(properties):
@@ -155,7 +157,7 @@ def test_visibility_timeout_exceeds_the_processing_time(properties):
 
 
 def test_calls_time_out_before_the_function(template, function):
-    """Otherwise one that hangs takes the nine others of its batch along."""
+    """Otherwise an unresponsive call would return the whole batch to the queue."""
     attempt = function.clients.CONNECT_SECONDS + function.clients.READ_SECONDS
     longest = function.clients.ATTEMPTS * attempt * 2  # Rekognition, then the table
     assert longest < template["Resources"]["Function"]["Properties"]["Timeout"]
@@ -169,14 +171,14 @@ def test_failing_messages_are_dead_lettered_and_kept(properties):
 
 
 def test_outage_of_several_days_is_tolerated(properties, function):
-    """Before SQS sets a photo aside that is put off and put off; and it does, before it deletes it."""
+    """SQS dead-letters a message after days of retries, but before the message expires."""
     redelivery = sys.modules["redelivery"]
     receives = properties["Queue"]["RedrivePolicy"]["maxReceiveCount"]
     longest = sum(
         min(redelivery.FIRST_DELAY * 2**number, redelivery.LONGEST_DELAY)
         for number in range(receives)
     )
-    assert longest // 2 > 2 * 24 * 3600  # each delay is at least the half of it
+    assert longest // 2 > 2 * 24 * 3600  # each delay is at least half the maximum
     assert longest < properties["Queue"]["MessageRetentionPeriod"]
 
 
@@ -296,7 +298,7 @@ def test_alarm_notifies_the_topic_and_names_a_command(name, properties):
     assert "--stack ${AWS::StackName}" in alarm["AlarmDescription"]["Fn::Sub"]
     assert properties["AlarmSubscription"]["TopicArn"] == {"Ref": "AlarmTopic"}
     assert properties["AlarmSubscription"]["Endpoint"] == {"Ref": "AlarmEmail"}
-    # CloudWatch may not use the key that AWS keeps for SNS: its mails would get lost.
+    # CloudWatch cannot use the AWS managed key for SNS: alarms would be lost.
     assert "KmsMasterKeyId" not in properties["AlarmTopic"]
 
 
@@ -307,7 +309,7 @@ def test_retries_alarm_counts_log_lines_of_the_function(properties):
         alarm["Namespace"],
         alarm["MetricName"],
     )
-    assert counted["FilterPattern"] == '{ $.status = "retrying" }'  # lambda/redelivery.py says so
+    assert counted["FilterPattern"] == '{ $.status = "retrying" }'  # see lambda/redelivery.py
     assert counted["LogGroupName"] == {"Ref": "LogGroup"}
     assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
 
@@ -344,7 +346,7 @@ def test_alarm_watches_the_intended_metric(name, metric, dimension, of, properti
 
 
 def test_photo_that_crashes_the_function_repeatedly_raises_an_alarm(properties):
-    """It comes back when its message is visible again, so not in every period."""
+    """It returns when its message becomes visible again, so not in every period."""
     alarm = properties["FunctionErrorsAlarm"]
     watched = alarm["Period"] * alarm["EvaluationPeriods"]
     crashes = watched // properties["Queue"]["VisibilityTimeout"]
@@ -357,5 +359,5 @@ def test_default_of_alarm_age_matches_the_command_line(template, properties):
     assert (age["MinValue"], age["MaxValue"]) == deploy.AGES
     assert properties["WaitingAlarm"]["Threshold"] == {"Ref": "AlarmAge"}
     assert age["MaxValue"] < properties["Queue"]["MessageRetentionPeriod"]
-    # A million photos at once, at the default quota of 50 a second, are no alarm.
+    # A million photos at the default quota of 50 per second raise no alarm.
     assert age["Default"] > 1_000_000 / 50

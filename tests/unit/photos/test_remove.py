@@ -1,4 +1,4 @@
-"""Removing photos: exactly those that were meant, and in a bucket that moto keeps."""
+"""Removing photos from a bucket of moto, and the dead letters of removed photos."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def put(s3, bucket):
 
 @pytest.fixture
 def left(s3, bucket):
-    """The keys that show, and those of which anything is kept."""
+    """Return the keys of current objects, and the keys of all versions."""
 
     def look():
         shown = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
@@ -73,11 +73,11 @@ def test_prefix_removes_matching_photos_only(for_good, s3, bucket, put, left):
 
 def test_each_key_is_yielded_once_after_it_is_gone(s3, bucket, put, left):
     put("a.jpg", "a.jpg", "b.jpg")
-    told = []
+    removed = []
     for key in remove.under(s3, bucket, "", for_good=True):
-        told.append(key)
+        removed.append(key)
         assert key not in left()[1]
-    assert told == ["a.jpg", "b.jpg"]
+    assert removed == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.parametrize("key", ["a\tb.jpg", "ä & <b>.jpg", "a+b c.jpg"])
@@ -92,9 +92,9 @@ def test_exact_key_is_required(s3, bucket, put):
     remove.check(s3, bucket, "holiday/b.jpg")
     with pytest.raises(PhotoNotFoundError, match=r'there is "a\.jpg"'):
         remove.check(s3, bucket, "photos/a.jpg")
-    with pytest.raises(PhotoNotFoundError) as told:
+    with pytest.raises(PhotoNotFoundError) as caught:
         remove.check(s3, bucket, "b.jpg")
-    assert "verify --repair" in told.value.hint
+    assert "verify --repair" in caught.value.hint
 
 
 def test_console_folder_is_removed_with_its_content(s3, bucket, put, left):
@@ -122,7 +122,7 @@ def test_removed_photos_can_be_deleted_permanently(s3, bucket, put, left):
 def test_interrupted_permanent_removal_never_restores_a_photo(
     page, s3, bucket, put, left, monkeypatch
 ):
-    """Cut off after any request: the newest of each key, which hides the others, goes last."""
+    """The newest version of each key, which hides the others, is deleted last."""
     monkeypatch.setattr("labelctl.aws.objects._PAGE", page)
     for key in ("a", "b", "c"):
         put(key, key, key)
@@ -154,10 +154,10 @@ def test_removed_photos_are_yielded_before_an_error(s3, bucket, put, monkeypatch
     put("a.jpg", "b.jpg")
     refused = {"Errors": [{"Key": "b.jpg", "Code": "AccessDenied", "Message": "held"}]}
     monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
-    told = remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False)
-    assert next(told) == "a.jpg"
+    removed = remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False)
+    assert next(removed) == "a.jpg"
     with pytest.raises(RefusedError, match=r"b\.jpg: held"):
-        next(told)
+        next(removed)
 
 
 def test_refusal_of_s3_is_reported(s3, bucket, put, left):
@@ -182,7 +182,7 @@ def test_removal_ends_if_s3_deletes_nothing(s3, bucket, put, monkeypatch):
 
 
 def test_keys_invalid_in_xml_are_removed_by_url(s3, bucket, put):
-    """S3 would refuse the whole request."""
+    """S3 would reject the whole DeleteObjects request."""
     keys = ["a\x01.jpg", "b.jpg"]
     put(*keys)
     written = []
@@ -195,7 +195,7 @@ def test_keys_invalid_in_xml_are_removed_by_url(s3, bucket, put):
 
 
 def fails(s3: Any, code: str, times: int) -> None:
-    """S3 deletes b.jpg only after it has failed some times; its answers are successes all the same."""
+    """Make S3 fail to delete b.jpg several times, in responses with status 200."""
     left = [{"Key": "b.jpg", "Code": code, "Message": "Try again."}] * times
 
     def answer(parsed: Any, **_: Any) -> None:
@@ -210,8 +210,8 @@ def test_temporary_errors_are_retried(code, s3, bucket, put, naps, monkeypatch):
     monkeypatch.setattr("labelctl.aws.objects.time.sleep", naps)
     put("a.jpg", "b.jpg", "c.jpg")
     fails(s3, code, 3)
-    told = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], for_good=False))
-    assert sorted(told) == ["a.jpg", "b.jpg", "c.jpg"]
+    removed = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], for_good=False))
+    assert sorted(removed) == ["a.jpg", "b.jpg", "c.jpg"]
     assert len(naps) == 3
 
 
@@ -227,7 +227,7 @@ def test_retries_are_limited(code, most, s3, bucket, put, naps, monkeypatch):
 
 @pytest.fixture
 def stack(moto, bucket):
-    """A stack's names, and its queues with four dead letters."""
+    """The names of a stack's resources, and its queues with four dead letters."""
     sqs = boto3.client("sqs", region_name=REGION)
     queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "dead"))
     for text in (
@@ -242,8 +242,10 @@ def stack(moto, bucket):
 
 
 def depth(sqs, url):
-    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(told["Attributes"]["ApproximateNumberOfMessages"])
+    response = sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
 
 @pytest.mark.parametrize(
@@ -252,12 +254,12 @@ def depth(sqs, url):
         (lambda key: key.startswith("day 1/"), (), 1, 1),
         (lambda key: key == "day 1/a.jpg", (), 1, 0),
         (lambda key: True, (), 3, 1),
-        (lambda key: True, ("day 1/a.jpg",), 1, 1),  # it has come again meanwhile
+        (lambda key: True, ("day 1/a.jpg",), 1, 1),  # uploaded again meanwhile
         (lambda key: False, (), 0, 0),
     ],
 )
 def test_dead_letters_of_removed_photos_are_deleted(chosen, there, over, moved, s3, stack, put):
-    """But one of a removal is worked off: its photo's labels may still be stored."""
+    """Dead letters of removals are requeued: their photos' labels may still be stored."""
     put(*there)
     aws = SimpleNamespace(s3=s3, sqs=stack.sqs)
     *_, last = cleanup.drop_dead_letters(aws, stack, chosen)
@@ -284,7 +286,7 @@ def test_only_dead_letters_of_removals_are_requeued(s3, sqs, bucket, queue, dead
 
 @pytest.fixture
 def many(s3, sqs, bucket, queue, dead):
-    """A stack with 50 dead letters of photos that are gone."""
+    """A stack with 50 dead letters of removed photos."""
     for number in range(50):
         send(sqs, dead, body(f"{number}.jpg"))
     stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
@@ -296,22 +298,22 @@ def every(key):
 
 
 def test_dead_letters_are_deleted_as_they_are_checked(many, sqs, dead, monkeypatch):
-    """So a run that is cut off has done something, and the next one has less to do."""
-    monkeypatch.setattr(remove, "_WINDOW", 10)
+    """An interrupted run has made progress, and the next one resumes."""
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
     with closing(many(every)) as progress:
         first = next(progress)
     assert (first.looked_at, first.total, first.cleared) == (10, 50, 10)
     assert visible(sqs, dead) == 40
-    told = [(each.looked_at, each.total, each.cleared) for each in many(every)]
-    assert told == [(number, 40, number) for number in (10, 20, 30, 40, 40)]
+    progress = [(each.looked_at, each.total, each.cleared) for each in many(every)]
+    assert progress == [(number, 40, number) for number in (10, 20, 30, 40, 40)]
     assert visible(sqs, dead) == 0
     assert list(many(every)) == []
 
 
 @pytest.mark.parametrize("calls", [0, 1, 7, 25, 49])
 def test_cleanup_can_be_interrupted_and_repeated(many, s3, sqs, dead, monkeypatch, calls):
-    monkeypatch.setattr(remove, "_WINDOW", 10)
-    monkeypatch.setattr(remove, "_WORKERS", 1)
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
+    monkeypatch.setattr(cleanup, "_WORKERS", 1)
     left = iter(range(calls))
 
     def cut(**_):
@@ -329,7 +331,7 @@ def test_cleanup_can_be_interrupted_and_repeated(many, s3, sqs, dead, monkeypatc
 
 
 def test_photos_are_looked_up_in_parallel_and_once_each(many, s3, sqs, dead):
-    """One after the other, a hundred thousand would take an hour."""
+    """Looking up 100,000 photos sequentially would take an hour."""
     send(sqs, dead, body("7.jpg", number=2))
     together = threading.Barrier(2)
     asked = []
@@ -353,8 +355,8 @@ def test_only_selected_photos_are_looked_up(many, s3):
 
 
 def test_dead_letters_beyond_the_lease_limit(many, sqs, dead, monkeypatch):
-    monkeypatch.setattr(remove, "held", partial(held, limit=20))
-    monkeypatch.setattr(remove, "_WINDOW", 10)
+    monkeypatch.setattr(cleanup, "held", partial(held, limit=20))
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
     assert [*many(lambda key: False)][-1].unseen == Unseen(cut_off=True)
     last = [*many(every)][-1]
     assert (last.cleared, last.unseen) == (50, Unseen())

@@ -1,4 +1,4 @@
-"""Files in, keys and results out: what is sent, what is not, in which order, and how lazily."""
+"""Uploading: finding files, their keys, and the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def jpeg(shade: int = 0, size: int = 80) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working folder, to make photos in by their names."""
+    """Create photos with given names in the working folder."""
     monkeypatch.chdir(tmp_path)
 
     def make(*names: str) -> Path:
@@ -175,7 +175,7 @@ def test_pipe_in_a_folder_does_not_block(folder):
     assert keys(".") == ["a.jpg"]
 
 
-# ---- sending
+# ---- uploading
 
 
 def test_photo_is_stored_with_type_and_checksum(folder, s3, bucket):
@@ -205,7 +205,7 @@ def test_unchanged_photo_is_not_sent_again(folder, s3, bucket):
     folder("a.jpg")
     (first,) = send(s3, bucket, "a.jpg")
     puts = puts_of(s3)
-    os.utime("a.jpg", (1, 1))  # its time is of no interest
+    os.utime("a.jpg", (1, 1))  # its time does not matter
     (second,) = send(s3, bucket, "a.jpg")
     assert (second.outcome, puts) == ("unchanged", [])
     assert (second.version_id, second.etag) == (first.version_id, first.etag)
@@ -216,11 +216,11 @@ def sha256(content):
 
 
 def head_says(s3, content, **says):
-    """One look at what is stored, which moto cannot tell: it forgets checksums."""
+    """Stub one HeadObject response, because moto does not store checksums."""
     stub = Stubber(s3)
-    told = {"ContentLength": len(content), "ETag": '"not-an-md5"', "VersionId": "v1", **says}
+    head = {"ContentLength": len(content), "ETag": '"not-an-md5"', "VersionId": "v1", **says}
     expected = {"Bucket": "photos", "Key": "a.jpg", "ChecksumMode": "ENABLED"}
-    stub.add_response("head_object", told, expected)
+    stub.add_response("head_object", head, expected)
     return stub
 
 
@@ -235,17 +235,17 @@ def test_existing_photo_is_recognized_by_its_sha256(folder, s3, kind):
 @pytest.mark.parametrize(
     ("kind", "digest", "etag"),
     [
-        ("FULL_OBJECT", sha256(b"other"), hashlib.md5),  # the better sum counts
-        ("COMPOSITE", None, None),  # the sum of the parts' sums
+        ("FULL_OBJECT", sha256(b"other"), hashlib.md5),  # SHA-256 takes precedence
+        ("COMPOSITE", None, None),  # a checksum of the parts' checksums
     ],
 )
 def test_different_checksum_causes_an_upload(folder, s3, kind, digest, etag):
     folder("a.jpg")
     content = Path("a.jpg").read_bytes()
-    told = {"ChecksumSHA256": digest or sha256(content), "ChecksumType": kind}
+    head = {"ChecksumSHA256": digest or sha256(content), "ChecksumType": kind}
     if etag:
-        told["ETag"] = f'"{etag(content).hexdigest()}"'
-    with head_says(s3, content, **told) as stub:
+        head["ETag"] = f'"{etag(content).hexdigest()}"'
+    with head_says(s3, content, **head) as stub:
         stub.add_response("put_object", {"ETag": '"new"', "VersionId": "v2"})
         assert outcomes(send(s3, "photos", "a.jpg")) == [("a.jpg", "replaced")]
 
@@ -386,7 +386,7 @@ def test_rejected_credentials_stop_the_upload(folder, s3, code):
 
 
 def test_expired_credentials_stop_the_upload(folder, s3):
-    """The answer to a HEAD has no body: its code is the status alone."""
+    """The response to a HEAD request has no body: its code is only the status."""
     folder("a.jpg", "b.jpg")
     with Stubber(s3) as stub:
         for _ in range(2):
@@ -403,7 +403,7 @@ def test_bugs_are_not_reported_as_failed_photos(folder, s3, bucket, monkeypatch)
 
 
 def test_only_a_few_files_are_read_ahead(tmp_path, s3, bucket):
-    """A folder of a million files is never held in memory."""
+    """The files of a large folder are not all held in memory."""
     (tmp_path / "a.jpg").write_bytes(b"")
     taken = 0
 
@@ -414,7 +414,7 @@ def test_only_a_few_files_are_read_ahead(tmp_path, s3, bucket):
             yield Candidate(tmp_path / "a.jpg", f"{number}.jpg")
 
     results = upload.upload(s3, bucket, candidates())
-    furthest = max(taken - told for told, _ in enumerate(results))
+    furthest = max(taken - received for received, _ in enumerate(results))
     assert taken == 1000
     assert furthest <= 3 * upload.WORKERS
 

@@ -1,4 +1,4 @@
-"""Is it a picture that Rekognition takes? Every refusal is a sentence that a user understands."""
+"""Validating files: which images are accepted, and the reasons for all others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def picture(format="JPEG", size=(120, 90), **options) -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says its size and has next to nothing in it."""
+    """A PNG with a header of this size and almost no content."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n\0\0\0\x0d"
@@ -40,14 +40,14 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def with_thumbnail(picture: bytes, thumbnail: bytes) -> bytes:
-    """The JPEG with a whole JPEG, end and all, in its APP1 segment."""
+    """The JPEG with a complete second JPEG in its APP1 segment."""
     segment = b"Exif\0\0" + thumbnail
     return picture[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + picture[2:]
 
 
 @pytest.fixture
 def refusal(tmp_path):
-    """Why a file with this content is refused."""
+    """Return the reason why a file with this content is refused."""
 
     def refused(content: bytes, name: str = "photo.jpg") -> str:
         path = tmp_path / name
@@ -69,7 +69,7 @@ def read(tmp_path):
     return passed
 
 
-# ---- what passes
+# ---- valid files
 
 GOOD = {
     "plain": picture(),
@@ -107,7 +107,7 @@ def test_largest_file_is_valid(read):
     assert len(read(picture().ljust(15 * MEGABYTE, b"\0")).content) == 15 * MEGABYTE
 
 
-# ---- what does not
+# ---- invalid files
 
 OTHERS = {
     "GIF": picture("GIF"),
@@ -167,14 +167,14 @@ def test_jpeg_without_a_frame_header(refusal):
 @pytest.mark.parametrize("size", [(79, 500), (500, 79)])
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_too_few_pixels(refusal, format, size):
-    told = f"It is too small: {size[0]} x {size[1]} pixels (minimum 80 per side)."
-    assert refusal(picture(format, size)) == told
+    expected = f"It is too small: {size[0]} x {size[1]} pixels (minimum 80 per side)."
+    assert refusal(picture(format, size)) == expected
 
 
 @pytest.mark.parametrize("size", [(10_001, 80), (80, 10_001)])
 def test_too_many_pixels(refusal, size):
-    told = f"It is too large: {size[0]} x {size[1]} pixels (maximum 10,000 per side)."
-    assert refusal(png_header(*size)) == told
+    expected = f"It is too large: {size[0]} x {size[1]} pixels (maximum 10,000 per side)."
+    assert refusal(png_header(*size)) == expected
 
 
 def test_too_many_pixels_in_a_jpeg(refusal):
@@ -192,11 +192,11 @@ def test_one_byte_too_many(refusal):
 
 def test_file_that_grows_while_being_read(refusal, monkeypatch):
     monkeypatch.setattr(validation.os, "fstat", lambda _: os.stat_result((0o100644, *[0] * 9)))
-    told = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
-    assert told == "It is too large: it grew beyond 15 MB while being read."
+    reason = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
+    assert reason == "It is too large: it grew beyond 15 MB while being read."
 
 
-# ---- what is no file
+# ---- paths that cannot be read
 
 
 def why(path: Path) -> str:
@@ -244,7 +244,7 @@ def test_too_long_file_name(tmp_path):
     assert why(tmp_path / ("a" * 300)) == "It cannot be read: File name too long."
 
 
-# ---- in a folder
+# ---- files in a folder
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_pipe_does_not_block(tmp_path):
 
 @pytest.fixture
 def busy_pipe(tmp_path):
-    """Makes a pipe that somebody has open and writes nothing to."""
+    """Create a pipe with an open but idle writer."""
     with contextlib.ExitStack() as writers:
 
         def made(name):
@@ -297,7 +297,7 @@ def test_unreadable_file_is_an_image_only_by_its_suffix(tmp_path):
     assert validation.looks_like_a_picture(tmp_path / "link.png")
 
 
-# ---- whatever comes
+# ---- arbitrary content
 
 SOI = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -347,4 +347,6 @@ def test_any_content_is_accepted_or_refused(tmp_path_factory, content):
 def test_parsing_a_malicious_jpeg_takes_linear_time(refusal, content):
     begin = time.process_time()
     refusal(content)
-    assert time.process_time() - begin < 2  # a few tenths; a square of it would take an hour
+    assert (
+        time.process_time() - begin < 2
+    )  # takes tenths of a second; quadratic time would take an hour
