@@ -1,7 +1,7 @@
-"""The function, photo by photo: labelled, failed for good, or given back to the queue.
+"""The handler: labelled and failed photos, retries, and the log.
 
-A test puts photos into the bucket, hands the function the messages that S3 would send, and looks at
-the tables as `labelctl labels` does, at the answer to the queue, and at what was paid for.
+The tests put photos into a bucket, pass the messages that S3 would send to the function, and check
+the tables (as `labelctl labels` reads them), the response to the queue, and the billed calls.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def test_photos_of_a_batch_are_processed_in_parallel(function, work, photos, rek
     assert function.clients.BATCH == 10
 
 
-# Failed for good
+# Permanent failures
 
 
 @pytest.mark.parametrize("code", PERMANENT)
@@ -147,7 +147,7 @@ def test_replaced_failed_photo_is_labelled(work, photos, rekognition, look, tabl
     assert "reason" not in tables.photos()[0]
 
 
-# To be tried again
+# Retries
 
 
 @pytest.mark.usefixtures("patience")
@@ -246,7 +246,7 @@ def test_keys_cannot_break_log_lines(key, work, photos, capsys):
 
 
 def test_log_line_is_written_at_once(work, photos, monkeypatch):
-    """Threads that print at once would get into each other's lines."""
+    """The lines of several threads must not mix."""
     pieces = []
     out = SimpleNamespace(write=pieces.append, flush=lambda: pieces.append("flushed"))
     monkeypatch.setattr("handler.sys.stdout", out)

@@ -1,6 +1,6 @@
-"""The pace of the calls: a simulated service and copies of the function that share its quota.
+"""The pacer: several instances of the function share the quota of a simulated service.
 
-Time is simulated, so that minutes take no time and come out the same each time.
+Time is simulated, so that the tests are fast and deterministic.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def pacer() -> ModuleType:
 
 
 class Service:
-    """Allows `quota` calls a second, as a bucket of that many tokens, which is empty at first."""
+    """Allows `quota` calls per second: a token bucket of that size, which is empty at first."""
 
     def __init__(self, quota: float) -> None:
         self.quota = quota
@@ -55,7 +55,7 @@ class Service:
 
 
 class Simulation:
-    """Copies of the function, each with ten photos in hand at any time."""
+    """Instances of the function, each of which always processes ten photos."""
 
     def __init__(self, pace: Callable[[], Any], service: Service, copies: int, seed: int = 0):
         self.service = service
@@ -107,7 +107,7 @@ def between(moments: list[float], begin: float, end: float) -> int:
     ("quota", "copies"), [*product([5, 20, 50], [1, 2, 4]), (50, 10), (500, 40)]
 )
 def test_quota_is_nearly_used_up_with_few_throttled_calls(pacer, quota, copies):
-    most = copies * 10 / (LATENCY * 1.05 + 0.06)  # calls that there is room for
+    most = copies * 10 / (LATENCY * 1.05 + 0.06)  # maximum number of calls
     service = Service(quota)
     Simulation(pacer.Pace, service, copies).run(until=180)
     passed, refused = between(service.passed, 60, 180), between(service.refused, 60, 180)
@@ -148,7 +148,7 @@ def test_outage_costs_few_calls_and_ends_quickly(pacer):
     simulation.run(until=60)
     service.quota, service._tokens = 1e-9, 0.0
     simulation.run(until=60 + 3600)
-    assert between(service.refused, 60, 70) <= 4 * 15  # until it is known
+    assert between(service.refused, 60, 70) <= 4 * 15  # until the outage is detected
     during = between(service.refused, 70, 3660)
     assert during <= 4 * 3590 * pacer.LEAST * 1.1
     service.quota = 50
@@ -157,7 +157,7 @@ def test_outage_costs_few_calls_and_ends_quickly(pacer):
 
 
 def test_single_photos_do_not_change_the_rate(pacer):
-    """A call that did not have to wait for its turn says nothing of the quota."""
+    """A call that did not have to wait gives no information about the quota."""
     pace = pacer.Pace()
     for second in range(3600):
         pace.start(asked=second, now=second + 1e-6)
@@ -171,7 +171,7 @@ def test_idle_time_after_throttling_is_not_an_outage(pacer):
     for _ in range(5):
         pace.throttled(0.1)
     slower = pace.rate
-    assert slower < pacer.START / 2  # to which the speed comes back after an outage
+    assert slower < pacer.START / 2  # the minimum rate after an outage
     pace.start(asked=600, now=600)
     pace.passed(600.3)
     assert pace.rate == slower

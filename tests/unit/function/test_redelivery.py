@@ -1,4 +1,4 @@
-"""The function and what did not go well: put off for a while, or set aside for a person to see."""
+"""Messages that fail: backing off, dead-lettering, deadlines and costs."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def redelivery(function: ModuleType) -> ModuleType:
 
 @pytest.fixture
 def delays(function: ModuleType) -> list[int]:
-    """For how many seconds the function put each message off."""
+    """The visibility timeouts that the function sets, in seconds."""
     delays: list[int] = []
 
-    def hear(params: dict[str, Any], **_: Any) -> None:
+    def record(params: dict[str, Any], **_: Any) -> None:
         delays.append(params["VisibilityTimeout"])
 
     events = function.clients.sqs().meta.events
-    events.register("before-parameter-build.sqs.ChangeMessageVisibility", hear)
+    events.register("before-parameter-build.sqs.ChangeMessageVisibility", record)
     return delays
 
 
-# Put off
+# Backing off
 
 
 def test_delay_doubles_with_each_receive_up_to_15_minutes(redelivery):
@@ -145,7 +145,7 @@ def test_unreachable_queue_does_not_affect_other_photos(function, work, photos, 
     assert look(other).status == "labelled"
 
 
-# Set aside
+# Dead-lettering
 
 
 @pytest.mark.parametrize("code", LASTING)
@@ -158,10 +158,10 @@ def test_permanent_error_is_dead_lettered_with_a_reason(
         assert work(record, receives=[receives]) == ["m0"]
     assert queues.set_aside() == []
     assert work(record, receives=[redelivery.PATIENCE]) == []
-    [letter] = queues.set_aside()
-    assert letter["body"] == message_body(record)
-    assert letter["error"] == code
-    assert "said Rekognition" in letter["reason"]
+    [message] = queues.set_aside()
+    assert message["body"] == message_body(record)
+    assert message["error"] == code
+    assert "said Rekognition" in message["reason"]
     assert tables.all() == []
     assert sum(redelivery.delay(number) for number in range(1, redelivery.PATIENCE)) < 3600
     logged = printed(capsys)
@@ -180,9 +180,9 @@ def test_invalid_message_is_dead_lettered_immediately(
     record = photos.put("a.jpg")
     assert work(body, record) == []
     assert look(record).status == "labelled"
-    [letter] = queues.set_aside()
-    assert (letter["body"], letter["error"]) == (body, "NotAnEvent")
-    assert letter["reason"]
+    [message] = queues.set_aside()
+    assert (message["body"], message["error"]) == (body, "NotAnEvent")
+    assert message["reason"]
     assert delays == []
     [logged] = [line for line in printed(capsys) if line["image"] is None]
     assert (logged["status"], logged["message_id"]) == ("set_aside", "m0")
@@ -194,10 +194,10 @@ def test_reason_with_control_characters(redelivery, work, photos, rekognition, q
 
     rekognition.answers["a.jpg"] = crash
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == []
-    [letter] = queues.set_aside()
-    assert letter["error"] == "Runtime"
-    assert letter["reason"].isascii()
-    assert len(letter["reason"]) < 2000
+    [message] = queues.set_aside()
+    assert message["error"] == "Runtime"
+    assert message["reason"].isascii()
+    assert len(message["reason"]) < 2000
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_reason_with_control_characters(redelivery, work, photos, rekognition, q
     [(ClientError({}, "DetectLabels"), "ClientError"), (binascii.Error(), "Error")],
 )
 def test_error_without_a_code_gets_one(redelivery, error, code):
-    """SQS takes no attribute that is empty."""
+    """SQS rejects empty message attributes."""
     assert redelivery.code(error) == code
 
 
@@ -217,7 +217,7 @@ def test_message_that_cannot_be_dead_lettered_is_kept(
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
 
 
-# Left behind
+# Deadlines
 
 
 def test_slow_photo_does_not_delay_the_batch(
@@ -228,11 +228,11 @@ def test_slow_photo_does_not_delay_the_batch(
     slow, quick = photos.put("slow.jpg"), photos.put("quick.jpg")
     waited = []
 
-    def time_is_over(working: list[Future[bool]], timeout: float) -> None:
+    def stop_waiting(working: list[Future[bool]], timeout: float) -> None:
         waited.append(timeout)
         working[1].result()
 
-    monkeypatch.setattr(function, "wait", time_is_over)
+    monkeypatch.setattr(function, "wait", stop_waiting)
     assert work(slow, quick, seconds=60) == ["m0"]
     assert waited == [60 - function.SPARE_SECONDS]
     assert look(quick).status == "labelled"
@@ -240,7 +240,7 @@ def test_slow_photo_does_not_delay_the_batch(
     assert printed(capsys)[-1]["reason"] == "It took too long."
     answered.set()
     deadline = time.monotonic() + 60
-    while look(slow).status != "labelled":  # what goes on by itself does no harm
+    while look(slow).status != "labelled":  # the slow call finishes in the background
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -248,14 +248,14 @@ def test_slow_photo_does_not_delay_the_batch(
 def test_late_worker_does_not_touch_its_message(
     function, work, photos, rekognition, queues, delays
 ):
-    """It was given back meanwhile: another worker may have labelled the photo by now."""
+    """The message is back in the queue, and another worker may have received it."""
     rekognition.answers["a.jpg"] = "AccessDeniedException"
     [message] = sqs_event(photos.put("a.jpg"), receives=[100])["Records"]
     assert function._process(message, deadline=time.monotonic() - 1) is False
     assert (delays, queues.set_aside()) == ([], [])
 
 
-# What is paid for
+# Costs
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])

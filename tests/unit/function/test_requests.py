@@ -1,4 +1,4 @@
-"""The function and what labelctl itself asks for: that it looks at a photo again."""
+"""Requests by labelctl to process a photo again."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_request_before_the_event_is_billed_once(work, photos, rekognition, look
 
 @pytest.mark.parametrize("status", [403, 503])
 def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, tables):
-    """A bucket that refuses, or does not answer, must not cost the photo its labels."""
+    """If the bucket returns an error, the photo keeps its labels."""
     work(photos.put("a.jpg"))
     before = tables.all()
 

@@ -1,4 +1,4 @@
-"""Storing one result: which calls are made, in which order, and what they leave in the tables."""
+"""Storing one result: the calls, their order, and the resulting items."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tables() -> PhotoTables:
 
 @pytest.fixture
 def calls(tables: PhotoTables) -> list[tuple[str, Any]]:
-    """What the tables were asked, in that order."""
+    """The calls to DynamoDB, in order."""
     made: list[tuple[str, Any]] = []
     tables.before = lambda operation, request: made.append((operation, request))
     return made
@@ -33,27 +33,27 @@ def store(function: Any, tables: PhotoTables) -> Any:
 
 
 def result(number: int, *names: str, attempt: int = 1, key: str = "a.jpg") -> Any:
-    """A photo's item, of the event with this number."""
+    """The item of a photo, for the event with this number."""
     happened = event(sequencer=s3_events.pad_sequencer(f"{number:x}"), key=key)
     labels = detected(dict.fromkeys(names, 90.5), {}, {})
     return schema.labelled_item(happened, f"6a1f9c0d{attempt:08x}", labels, "2026-01-02T03:04:06Z")
 
 
 def assert_indexed(tables: PhotoTables) -> None:
-    """The index has the items of the stored results, and no others."""
+    """Check that the index contains exactly the items of the stored results."""
     wanted = [each for photo in tables.items(PHOTOS) for each in schema.index_items(photo)]
     index = [item for item in tables.items(LABELS) if item["label"] != schema.VOCABULARY]
     assert index == sorted(wanted, key=lambda each: (each["label"], each["rank"]))
 
 
 def written(request: Any) -> list[tuple[str, str]]:
-    """The keys that a BatchWriteItem wrote."""
+    """The keys that a BatchWriteItem request wrote."""
     items = [each["PutRequest"]["Item"] for each in request["RequestItems"][LABELS]]
     return [(item["label"]["S"], item["rank"]["S"]) for item in items]
 
 
 def deleted(request: Any) -> list[str]:
-    """The labels whose items a BatchWriteItem deleted."""
+    """The labels whose items a BatchWriteItem request deleted."""
     keys = [each["DeleteRequest"]["Key"] for each in request["RequestItems"][LABELS]]
     return [key["label"]["S"] for key in keys]
 
@@ -137,7 +137,7 @@ def test_thousand_labels_are_written_and_deleted_in_batches(store, tables, calls
 
 
 def test_too_large_response_is_stored_partly(store, tables):
-    """The table in memory refuses what DynamoDB would."""
+    """The in-memory table enforces the limits of DynamoDB."""
     box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.123456789012)
     found = [
         {
@@ -154,7 +154,7 @@ def test_too_large_response_is_stored_partly(store, tables):
     assert_indexed(tables)
 
 
-# What may go wrong
+# Errors
 
 
 def test_failing_index_leaves_the_photo_unchanged(store, tables, naps, monkeypatch):
@@ -182,7 +182,7 @@ def test_unprocessed_items_are_retried(store, tables, naps, monkeypatch):
 
 @pytest.mark.parametrize("is_stored", [True, False])
 def test_empty_response_to_putitem_is_rejected(is_stored, store, tables, monkeypatch):
-    """A success without content, from whatever stands in between."""
+    """A success response without content, such as from a proxy."""
     old, new = result(1, "Dog"), result(2, "Cat", attempt=2)
     store.publish(old, None)
     put = tables.put_item
@@ -227,7 +227,7 @@ def test_later_confirmation_is_kept(store, tables):
     assert tables.items(PHOTOS)[0]["sequencer"] == s3_events.pad_sequencer("9")
 
 
-# Whether the tables take anything at all
+# Test writes
 
 
 @pytest.mark.parametrize("is_there", [True, False])

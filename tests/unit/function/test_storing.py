@@ -1,4 +1,4 @@
-"""The function when a result is hard to store: it is too large, or the tables do not take it."""
+"""Results that are hard to store: too large, interrupted, or rejected by the tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from labelctl.contract import schema
 from tests.fakes import capacity
 from tests.unit.function_world import names, printed
 
-# An answer that does not fit into an item
+# A response that does not fit into an item
 
 
 def crowd(**_):
-    """An answer of 20 labels with 5 boxes each."""
+    """A response with 20 labels of 5 boxes each."""
     box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.123456789012)
     instances = [{"BoundingBox": box, "Confidence": 90.123456}] * 5
     found = [
@@ -27,7 +27,7 @@ def crowd(**_):
 def test_too_large_response_is_stored_partly_and_logged(
     function, work, photos, look, tables, capsys, monkeypatch
 ):
-    """As if items were smaller: moto takes half a minute for 400 KB."""
+    """With a smaller limit, because moto needs half a minute for 400 KB."""
     monkeypatch.setattr(schema, "_MAX_ITEM", 5000)
     function._recognition._client = SimpleNamespace(detect_labels=crowd)
     record = photos.put("a.jpg")
@@ -93,16 +93,16 @@ def test_failed_deletion_of_index_items_is_completed_by_a_retry(
     assert look(new).status == "labelled"
     assert work(new, receives=[2]) == []
     assert len(rekognition.requests) == 2
-    assert len(tables.index()) == 2  # one leads nowhere
+    assert len(tables.index()) == 2  # one is orphaned
 
 
-# Tables that do not answer
+# Tables that do not respond
 
 
 def test_empty_response_of_the_table_is_rejected(
     function, work, photos, rekognition, look, monkeypatch
 ):
-    """A success without content, from whatever stands in between; the item may be stored or not."""
+    """A success response without content, such as from a proxy, whether or not the item was stored."""
     work(photos.put("a.jpg"))
     new = photos.put("a.jpg", b"new")
     client = function._store._client

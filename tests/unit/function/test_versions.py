@@ -1,4 +1,4 @@
-"""The function and the versions of a photo: events twice and late, photos replaced and removed."""
+"""Versions of a photo: duplicate and late events, replaced and removed photos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from labelctl.contract import s3_events
 from tests.unit.function_world import names, printed, version_id
 
-# Twice, late, replaced
+# Duplicate and late events, replaced photos
 
 
 def test_duplicate_event_is_billed_once(work, photos, rekognition, tables):
@@ -45,7 +45,7 @@ def test_late_event_of_an_older_version_changes_nothing(work, photos, rekognitio
 
 
 def test_newer_version_that_finishes_first_is_kept(work, photos, rekognition, look, tables):
-    """The old one is with Rekognition while the new one is labelled and stored."""
+    """Rekognition processes the old version while the new one is labelled and stored."""
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
 
     def answer(request):
@@ -67,17 +67,17 @@ def test_removed_photo_leaves_a_tombstone_for_30_days(work, photos, rekognition,
     work(photos.put("a.jpg"))
     before = int(time.time())
     assert work(photos.remove("a.jpg")) == []
-    [stone] = tables.photos()
-    assert stone["status"] == "removed"
+    [tombstone] = tables.photos()
+    assert tombstone["status"] == "removed"
     assert tables.index() == []
-    assert 0 <= stone["expires"] - before - 30 * 24 * 3600 <= 60
+    assert 0 <= tombstone["expires"] - before - 30 * 24 * 3600 <= 60
     assert len(rekognition.requests) == 1
 
 
 def test_late_event_does_not_restore_a_removed_photo(work, photos, rekognition, tables):
-    born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
+    created, gone = photos.put("a.jpg"), photos.remove("a.jpg")
     work(gone)
-    work(born)
+    work(created)
     assert tables.statuses() == ["removed"]
     assert rekognition.requests == []
 
@@ -116,12 +116,12 @@ def test_deleting_the_newest_version_labels_the_previous_one(
 
 
 def test_deleting_a_delete_marker_labels_the_photo(work, photos, look):
-    born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
-    work(born)
+    created, gone = photos.put("a.jpg"), photos.remove("a.jpg")
+    work(created)
     work(gone)
-    assert look(born).status == "pending"
+    assert look(created).status == "pending"
     work(photos.remove_version("a.jpg", version_id(gone)))
-    assert look(born).status == "labelled"
+    assert look(created).status == "labelled"
 
 
 def test_deleting_the_only_version_removes_the_labels(work, photos, tables):
@@ -148,10 +148,10 @@ def test_photo_removed_before_processing_is_not_a_failure(
 def test_photo_replaced_during_processing_waits_for_its_own_event(
     s3, work, photos, rekognition, tables, look, capsys
 ):
-    """In a bucket without versions Rekognition reads whatever lies there."""
+    """In an unversioned bucket, Rekognition reads the current object."""
     old = photos.put("a.jpg", b"old")
     del old["s3"]["object"]["versionId"]
-    old["eventTime"] = datetime.now(UTC).isoformat()  # S3's 412 is a proof in a young bucket, too
+    old["eventTime"] = datetime.now(UTC).isoformat()  # 412 is reliable in a new bucket, too
 
     def replace(_):
         photos.put("a.jpg", b"new")
@@ -172,7 +172,7 @@ def test_unchanged_photo_in_an_unversioned_bucket_is_labelled(work, photos, look
 
 @pytest.mark.parametrize("status", [400, 403, 405, 503])
 def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, rekognition, tables):
-    """S3 that refuses or does not answer is no proof."""
+    """An error of S3 does not prove that the photo was removed."""
 
     def refuse(**_):
         return SimpleNamespace(status_code=status), {
@@ -199,9 +199,9 @@ def test_removed_version_is_not_confused_with_its_successor(work, photos, rekogn
 def test_new_bucket_may_return_404_for_an_existing_photo(
     minutes, left, work, photos, rekognition, tables
 ):
-    """A photo that it denies is taken for removed only when the bucket's youth is over."""
+    """A 404 only counts as removal when the photo is older than SETTLING."""
     record = photos.put("a.jpg")
-    photos.remove_version("a.jpg", version_id(record))  # now S3 answers 404
+    photos.remove_version("a.jpg", version_id(record))  # now S3 returns 404
     record["eventTime"] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
     assert work(record) == left
@@ -224,17 +224,17 @@ def test_photo_with_a_key_like_a_folder_is_labelled(work, photos, look):
     assert look(record).status == "labelled"
 
 
-def asked_about(photos, old):
+def request_photo(photos, old):
     return s3_events.request(
         "photos", "x/", s3_events.next_sequencer("F" * 24), "2026-01-02T03:04:05Z"
     )
 
 
-def an_old_version_removed(photos, old):
+def remove_old_version(photos, old):
     return photos.remove_version("x/", version_id(old))
 
 
-@pytest.mark.parametrize("happens", [asked_about, an_old_version_removed])
+@pytest.mark.parametrize("happens", [request_photo, remove_old_version])
 def test_folder_that_replaces_a_photo_removes_its_labels(
     happens, work, photos, rekognition, tables
 ):
@@ -249,7 +249,7 @@ def test_folder_that_replaces_a_photo_removes_its_labels(
 def test_photo_is_labelled_again_when_the_folder_is_removed(work, photos, look, tables):
     photo, folder = photos.put("x/"), photos.put("x/", b"")
     work(photo)
-    work(asked_about(photos, photo))
+    work(request_photo(photos, photo))
     assert tables.statuses() == ["removed"]
     gone = photos.remove_version("x/", version_id(folder))
     gone["s3"]["object"]["sequencer"] = "F" * 25

@@ -1,4 +1,4 @@
-"""The vocabulary: the function writes down each label that it meets, before a photo shows it."""
+"""The vocabulary: the function stores each new label before it publishes the photo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def words(tables):
 
 @pytest.fixture
 def written(function, monkeypatch):
-    """The keys (label, rank) of all that the function wrote into the index."""
+    """The keys (label, rank) of all items written to the index."""
     client, keys = function._store._client, []
     write = client.batch_write_item
 
@@ -32,7 +32,7 @@ def written(function, monkeypatch):
 
 
 def new(written):
-    """The labels that were written into the vocabulary."""
+    """The labels written to the vocabulary."""
     return [rank for label, rank in written if label == schema.VOCABULARY]
 
 
@@ -85,7 +85,7 @@ def test_label_named_like_the_vocabulary_partition(work, photos, rekognition, lo
 def test_new_process_writes_only_missing_items(work, photos, function, written, rekognition):
     rekognition.answers["b.jpg"] = ["Dog", "Cat"]
     work(photos.put("a.jpg"))
-    function._store._vocabulary = None  # as a new process has it
+    function._store._vocabulary = None  # as in a new process
     written.clear()
     work(photos.put("b.jpg"))
     assert new(written) == ["cat"]
@@ -94,7 +94,7 @@ def test_new_process_writes_only_missing_items(work, photos, function, written, 
 def test_vocabulary_of_many_pages_is_read_completely(
     work, photos, rekognition, function, written, words
 ):
-    names = [f"Label {number:04} {'x' * 900}" for number in range(700)]  # 1.4 MB; a page has 1
+    names = [f"Label {number:04} {'x' * 900}" for number in range(700)]  # 1.4 MB; a page has 1 MB
     rekognition.answers["a.jpg"] = names[:300]
     rekognition.answers["b.jpg"] = names[300:]
     work(photos.put("a.jpg"))
@@ -108,7 +108,7 @@ def test_vocabulary_of_many_pages_is_read_completely(
 
 
 def test_relations_of_labels_are_updated(work, photos, tables, dynamodb):
-    """As it is after Rekognition has learnt more."""
+    """They change when Rekognition's model is updated."""
     place = {"label": {"S": schema.VOCABULARY}, "rank": {"S": "dog"}}
     dynamodb.put_item(TableName=LABELS, Item={**place, "name": {"S": "DOG"}})
     work(photos.put("a.jpg"))
