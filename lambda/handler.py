@@ -109,6 +109,7 @@ def _handle_failure(message: dict[str, Any], error: Exception, image: str | None
 
 
 def _apply(event: PhotoEvent, deadline: float) -> tuple[str, dict[str, Any]]:
+    """Process an event; returns the status and details to log."""
     stored = _store.photo(event.key)
     if stored and stored["sequencer"] >= event.sequencer:
         return "superseded", {}  # a duplicate or late event

@@ -19,7 +19,7 @@ WASTE = 0.03
 """Share of throttled calls in the steady state, at 5 calls per second. It decreases slowly with the
 rate: 2 % at 25 calls per second."""
 
-LEAST = 0.2
+MIN_RATE = 0.2
 """Minimum rate in calls per second, to notice when an outage is over."""
 
 _CUT = 0.1
@@ -34,7 +34,7 @@ class Pace:
     def __init__(self) -> None:
         self.rate = START
         self.next = 0.0
-        self._searching = True  # no call was throttled yet
+        self._searching = True  # whether the quota is still unknown
         self._limiting = False  # whether the last call had to wait
         self._in_a_row = 0  # throttled calls since the last successful one
         self._since = self._until = 0.0  # times of the first and the last of them
@@ -63,7 +63,7 @@ class Pace:
         self._until = now
         cut = 0.5 if self._in_a_row > _HALVE_AFTER else _FIRST_CUT if self._searching else _CUT
         self._searching = False
-        self.rate = max(LEAST, self.rate * (1 - cut))
+        self.rate = max(MIN_RATE, self.rate * (1 - cut))
         self.next = now + 1 / self.rate
 
 

@@ -30,7 +30,8 @@ _POLICY_NOT_YET_VISIBLE = "Unable to validate the following destination"
 """S3's error while a new queue policy is not yet in effect, which takes SQS up to 60 seconds.
 [SQS API, SetQueueAttributes]"""
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-_PAUSES = (*(0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0), 5.0)  # CloudFormation throttles frequent requests
+# Seconds; the last one is repeated. CloudFormation throttles frequent requests.
+_PAUSES = (0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
 _IDLE = 4  # requests without a new event, about 3 s
 
 Sleep = Callable[[float], None]

@@ -150,7 +150,7 @@ def test_outage_costs_few_calls_and_ends_quickly(pacer):
     simulation.run(until=60 + 3600)
     assert between(service.refused, 60, 70) <= 4 * 15  # until the outage is detected
     during = between(service.refused, 70, 3660)
-    assert during <= 4 * 3590 * pacer.LEAST * 1.1
+    assert during <= 4 * 3590 * pacer.MIN_RATE * 1.1
     service.quota = 50
     simulation.run(until=3760)
     assert between(service.passed, 3670, 3760) >= 0.85 * 90 * 50
