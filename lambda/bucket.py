@@ -1,4 +1,4 @@
-"""How a photo lies in the bucket now, where an event alone does not tell."""
+"""Looking up photos in the bucket, where the event is not enough."""
 
 from __future__ import annotations
 
@@ -17,50 +17,49 @@ if TYPE_CHECKING:
 
 
 SETTLING = timedelta(minutes=20)
-"""How old a photo must be for S3's 404 to prove that it is gone.
+"""Age of a photo from which S3's 404 proves that it was removed.
 
-For up to 15 minutes after versions were turned on for a bucket, S3 may deny photos that are there
-[S3 User Guide, "Enabling versioning on buckets"; S3 API, PutBucketVersioning]; and no photo of ours is
-older than its bucket's versions.
+For up to 15 minutes after versioning was enabled for a bucket, S3 may return 404 for existing photos
+[S3 User Guide, "Enabling versioning on buckets"; S3 API, PutBucketVersioning]. The template enables
+versioning when it creates the bucket, so that affects only young photos.
 """
 
 
 class Bucket:
-    """The bucket that an event names. `client` makes the client when it is first needed."""
+    """Access to the bucket named in an event. `client` creates the S3 client on first use."""
 
     def __init__(self, client: Callable[[], S3Client]) -> None:
         self._client = client
 
     def has(self, event: PhotoEvent) -> bool:
-        """Whether the version (in a bucket without versions: the object) is still there.
+        """Return whether the version (in an unversioned bucket: the object) still exists.
 
-        Raises TimeoutError for a young photo that S3 denies: if it was removed since, its own event
-        tells so within seconds.
+        Raises TimeoutError if S3 does not find a young photo. If it was removed, the event of its
+        removal arrives within seconds.
         """
         if event.version_id:
-            which = {"VersionId": event.version_id}
+            condition = {"VersionId": event.version_id}
         else:
-            which = {"IfMatch": f'"{event.etag}"'} if event.etag else {}
+            condition = {"IfMatch": f'"{event.etag}"'} if event.etag else {}
         try:
-            self._client().head_object(Bucket=event.bucket, Key=event.key, **which)  # type: ignore[arg-type]
+            self._client().head_object(Bucket=event.bucket, Key=event.key, **condition)  # type: ignore[arg-type]
         except ClientError as error:
-            # 412: another object lies in its place. Anything else is no proof that it is gone.
+            # 412: it was replaced by another object. Other errors do not prove that it was removed.
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 404 and datetime.now(UTC) - datetime.fromisoformat(event.at) < SETTLING:
-                raise TimeoutError("S3 does not show the photo yet, or no more.") from error
+                raise TimeoutError(
+                    "S3 cannot find the photo: it is not visible yet, or was removed."
+                ) from error
             if status in (404, 412):
                 return False
             raise
         return True
 
     def current(self, event: PhotoEvent) -> PhotoEvent | None:
-        """The photo as it lies there now, under the event's sequencer; None if it is gone.
+        """Return an event for the current version of the photo, with the event's sequencer.
 
-        It is, too, if a folder lies in its place.
-
-        In a bucket with versions, removing one that is not the newest changes nothing, and removing
-        the newest (or a delete marker) shows the one before it, for which S3 sends no event of its
-        own.
+        Returns None if the photo is gone or replaced by a folder. Removing the newest version (or a
+        delete marker) makes the previous version current, for which S3 sends no event.
         """
         try:
             head = self._client().head_object(Bucket=event.bucket, Key=event.key)

@@ -1,7 +1,7 @@
-"""The function's boto3 clients, and how long a call may take.
+"""The function's boto3 clients and their timeouts.
 
-Rekognition's and DynamoDB's are made while Lambda starts the process, before the first photo and
-outside any thread; the others are needed for few photos, so each is made for the first of them.
+The clients for Rekognition and DynamoDB are created while Lambda initializes the process. Few photos
+need the others, which are created on first use.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 BATCH = 10
-"""The photos that are worked on at once: the event source mapping's batch size."""
+"""Number of photos processed in parallel: the batch size of the event source mapping."""
 
-# A call to a service that hangs gives up after ATTEMPTS x (2 + 10) s, well within the function's
-# timeout: so the photos that it holds up go back to the queue one by one, and not their whole batch.
+# A call to an unresponsive service fails after ATTEMPTS x (2 + 10) s, well within the function's
+# timeout, so that only the affected photos return to the queue and not the whole batch.
 ATTEMPTS = 3
 CONNECT_SECONDS = 2
 READ_SECONDS = 10
@@ -34,17 +34,17 @@ _config = Config(
     read_timeout=READ_SECONDS,
     max_pool_connections=BATCH,
 )
-# Rekognition's quota is what bounds the whole: `recognition` paces and repeats its calls itself.
-_once = _config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-_one_at_a_time = Lock()  # boto3's default session is not made for threads
+# `recognition` paces and retries calls to Rekognition itself, because its quota is the bottleneck.
+_no_retries = _config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+_session_lock = Lock()  # boto3's default session is not thread-safe
 
 
 def _make(service: str, config: Config = _config) -> Any:
-    with _one_at_a_time:
+    with _session_lock:
         return boto3.client(service, config=config)  # type: ignore[call-overload]
 
 
-rekognition: RekognitionClient = _make("rekognition", _once)
+rekognition: RekognitionClient = _make("rekognition", _no_retries)
 dynamodb: DynamoDBClient = _make("dynamodb")
 
 

@@ -1,12 +1,12 @@
-"""The function: takes photos from the queue, asks Rekognition for their labels, stores them.
+"""The Lambda function: labels the photos in the queue with Rekognition and stores the results.
 
-A batch's photos are worked on side by side, since each waits about half a second for Rekognition.
-What went well is acknowledged; what may go well later is handed back to the queue (see
-`redelivery`); what never can, ends as *failed* with a reason that a person understands. It writes
-one JSON line a photo, which `labelctl tail` reads.
+The photos of a batch are processed in parallel, because each call to Rekognition takes about half a
+second. Messages that may succeed later return to the queue (see `redelivery`). Photos that can never
+be labelled are stored as failed, with a reason. The function logs one JSON line per photo, which
+`labelctl tail` reads.
 
-The environment, set by the template: LABELCTL_PHOTOS_TABLE, LABELCTL_LABELS_TABLE, LABELCTL_QUEUE,
-LABELCTL_DEAD_LETTERS, and what `recognition` reads.
+Environment variables, set by the template: LABELCTL_PHOTOS_TABLE, LABELCTL_LABELS_TABLE,
+LABELCTL_QUEUE, LABELCTL_DEAD_LETTERS, and those of `recognition`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from labelctl.contract import s3_events, schema
 from labelctl.contract.s3_events import PhotoEvent
 
 SPARE_SECONDS = 10
-"""How long before the function's timeout it answers for the photos that are done."""
+"""Seconds before the function's timeout at which it returns, even if photos are unfinished."""
 
 TOMBSTONE_SECONDS = 30 * 24 * 3600
-"""How long a removed photo is remembered: longer than an event waits in both queues (14 days each)."""
+"""Seconds to keep the item of a removed photo: longer than an event waits in both queues (28 days)."""
 
-_failing = Event()  # the last result could not be stored
+_store_failing = Event()  # set while results cannot be stored
 _bucket = Bucket(clients.s3)
 _recognition = Recognition(clients.rekognition, _bucket)
 _store = Store(
@@ -48,60 +48,59 @@ _redelivery = Redelivery(
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda's entry: `event` holds up to 10 SQS messages; those to be tried again are returned."""
+    """Process up to 10 SQS messages; returns those to retry as partial batch failures."""
     messages = event["Records"]
-    left = context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
-    until = time.monotonic() + left
+    seconds = context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
+    deadline = time.monotonic() + seconds
     pool = ThreadPoolExecutor(max_workers=clients.BATCH)
-    working = [pool.submit(_work, message, until) for message in messages]
-    # A photo that some service holds up is left behind in time: it comes back alone, and not with
-    # its whole batch, as it would after the function's timeout.
-    wait(working, timeout=left)
+    results = [pool.submit(_process, message, deadline) for message in messages]
+    # Return before the function's timeout, after which the whole batch would be retried.
+    wait(results, timeout=seconds)
     pool.shutdown(wait=False, cancel_futures=True)
     return {
         "batchItemFailures": [
             {"itemIdentifier": message["messageId"]}
-            for message, work in zip(messages, working, strict=True)
-            if not _is_done(message, work)
+            for message, result in zip(messages, results, strict=True)
+            if not _is_done(message, result)
         ]
     }
 
 
-def _is_done(message: dict[str, Any], work: Future[bool]) -> bool:
-    if work.done() and not work.cancelled():
-        return work.result()
+def _is_done(message: dict[str, Any], result: Future[bool]) -> bool:
+    if result.done() and not result.cancelled():
+        return result.result()
     images = [event.key for event in s3_events.parse_message(message["body"])]
     late = {"reason": "It took too long.", "message_id": message["messageId"]}
     _log(images[0] if images else None, "retrying", **late)
     return False
 
 
-def _work(message: dict[str, Any], until: float) -> bool:
-    """Whether the message is done with: worked off, or set aside.
+def _process(message: dict[str, Any], deadline: float) -> bool:
+    """Process a message; returns whether it can be deleted from the queue.
 
-    At `until` (by time.monotonic()) the function has answered for all of its batch.
+    At `deadline` (time.monotonic()) the handler has returned.
     """
     try:
         events = s3_events.parse_message(message["body"])
     except ValueError as error:
-        return _hand_back(message, NotAnEventError(str(error)))
-    trouble: tuple[Exception, str] | None = None
+        return _handle_failure(message, NotAnEventError(str(error)))
+    failure: tuple[Exception, str] | None = None
     for event in events:
         started = time.monotonic()
         try:
-            status, details = _apply(event, until)
-        except Exception as error:  # also a bug: the other photos are not to suffer for it
-            trouble = (error, event.key)
+            status, details = _apply(event, deadline)
+        except Exception as error:  # also a bug, which must not affect the other photos
+            failure = (error, event.key)
         else:
             _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
-    if trouble and time.monotonic() > until:
-        return False  # it was given back meanwhile, and may be in other hands by now
-    return _hand_back(message, *trouble) if trouble else True
+    if failure and time.monotonic() > deadline:
+        return False  # the message is back in the queue, and another worker may have received it
+    return _handle_failure(message, *failure) if failure else True
 
 
-def _hand_back(message: dict[str, Any], error: Exception, image: str | None = None) -> bool:
-    """Put the message off or set it aside; whether it is done with."""
-    status, details = _redelivery.hand_back(message, error)
+def _handle_failure(message: dict[str, Any], error: Exception, image: str | None = None) -> bool:
+    """Back off or dead-letter the message; returns whether it can be deleted from the queue."""
+    status, details = _redelivery.handle_failure(message, error)
     details |= {"error": code(error), "reason": reason(error)}
     if is_bug(error):
         details["trace"] = "".join(traceback.format_exception(error))
@@ -109,34 +108,35 @@ def _hand_back(message: dict[str, Any], error: Exception, image: str | None = No
     return status == "set_aside"
 
 
-def _apply(event: PhotoEvent, until: float) -> tuple[str, dict[str, Any]]:
+def _apply(event: PhotoEvent, deadline: float) -> tuple[str, dict[str, Any]]:
+    """Process an event; returns the status and details to log."""
     stored = _store.photo(event.key)
     if stored and stored["sequencer"] >= event.sequencer:
-        return "superseded", {}  # the same event twice, or late: nothing to pay for
+        return "superseded", {}  # a duplicate or late event
     requested = event.kind == "requested"
     if (requested or event.kind == "version_removed") and (current := _bucket.current(event)):
-        # Somebody asked; or the newest was removed, so that the one before it shows again.
+        # A removed version may make the previous version current.
         event = current
     if not requested and stored and _is_result_of(stored, event):
-        # Only an old version was removed, or a delete marker whose event has not arrived yet; or a
-        # request was quicker than S3.
+        # An old version was removed, or a delete marker whose event has not arrived yet; or a request
+        # overtook S3's event.
         confirmed = _store.confirm(stored, event.sequencer)
-        return ("superseded", {}) if confirmed else _apply(event, until)
+        return ("superseded", {}) if confirmed else _apply(event, deadline)
     attempt = schema.new_attempt(time.time())
     if event.kind != "created":
         expires = int(time.time()) + TOMBSTONE_SECONDS
         return _publish(schema.removed_item(event, attempt, _now(), expires), stored), {}
-    if _failing.is_set():
+    if _store_failing.is_set():
         _store.try_writing(event.key)
-        _failing.clear()
+        _store_failing.clear()
     try:
-        answer = _recognition.detect(event, until)
+        response = _recognition.detect(event, deadline)
     except PhotoGoneError:
-        return "superseded", {}  # replaced or removed since: that is another event's
+        return "superseded", {}  # replaced or removed since, for which there is another event
     except UnlabellableError as error:
         item = schema.failed_item(event, attempt, error.error, str(error), _now())
         return _publish(item, stored), {"error": error.error, "reason": str(error)}
-    item = schema.labelled_item(event, attempt, answer, _now())
+    item = schema.labelled_item(event, attempt, response, _now())
     details = {"labels": len(item["labels"]), "top": _top(item)}
     if "left_out" in item:
         details["left_out"] = item["left_out"]
@@ -144,9 +144,11 @@ def _apply(event: PhotoEvent, until: float) -> tuple[str, dict[str, Any]]:
 
 
 def _is_result_of(stored: dict[str, Any], event: PhotoEvent) -> bool:
-    """Whether the stored result is of the very version that the event is about."""
-    shows = event.kind == "created" and stored["status"] != schema.REMOVED
-    return shows and event.version_id is not None and stored.get("version_id") == event.version_id
+    """Return whether the stored result belongs to the version in the event."""
+    has_result = event.kind == "created" and stored["status"] != schema.REMOVED
+    return (
+        has_result and event.version_id is not None and stored.get("version_id") == event.version_id
+    )
 
 
 def _top(item: dict[str, Any]) -> list[tuple[str, float]]:
@@ -157,15 +159,15 @@ def _publish(item: dict[str, Any], previous: dict[str, Any] | None) -> str:
     try:
         stored = _store.publish(item, previous)
     except Exception:
-        _failing.set()
+        _store_failing.set()
         raise
     status: str = item["status"]
     return status if stored else "superseded"
 
 
 def _log(image: str | None, status: str, **details: Any) -> None:
-    # ASCII JSON: a key with a line break or a control character stays one harmless line. In one
-    # piece: threads that print would get into each other's lines.
+    # ASCII JSON: line breaks and control characters in a key are escaped. A single write: the lines
+    # of several threads do not mix.
     sys.stdout.write(json.dumps({"image": image, "status": status, **details}) + "\n")
     sys.stdout.flush()
 

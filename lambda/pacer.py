@@ -1,10 +1,10 @@
-"""How fast to call a service that allows so many calls a second, when nobody knows how many.
+"""Rate limiting for a service whose quota (calls per second) is unknown.
 
-The copies of the function share one quota with whoever else uses the account, and know neither it nor
-each other. Each paces its own calls: evenly, ever faster while they pass, slower when one is refused.
-A refusal costs a tenth of the speed, and each call that passes brings back so little that the two
-balance when about WASTE of all calls are refused, whatever the quota. The slower of two copies gains
-more by a call than the faster one, so that in time they have equal shares.
+All instances of the function share one quota with every other user of the account, and know neither
+the quota nor each other. Each instance spaces its calls evenly, speeds up while calls succeed, and
+slows down when one is throttled. A throttled call reduces the rate by a tenth; the increase per
+successful call is chosen so that about WASTE of all calls are throttled, whatever the quota. A slow
+instance speeds up more per call than a fast one, so that their rates converge.
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ import time
 from threading import Condition
 
 START = 12.0
-"""Calls a second to begin with; it doubles with each second until the first refusal."""
+"""Initial rate in calls per second. It doubles each second until the first throttled call."""
 
 WASTE = 0.03
-"""The share of calls that are refused when the speed is right, at 5 calls a second. It falls slowly
-with the speed: 2 % at 25."""
+"""Share of throttled calls in the steady state, at 5 calls per second. It decreases slowly with the
+rate: 2 % at 25 calls per second."""
 
-LEAST = 0.2
-"""Calls a second while nothing passes at all: enough to notice when that is over."""
+MIN_RATE = 0.2
+"""Minimum rate in calls per second, to notice when an outage is over."""
 
 _CUT = 0.1
 _FIRST_CUT = 0.3
-_MANY = 3  # refusals in a row, after which the speed is halved
-_OUTAGE = 10  # seconds without a call that passes, after which the quota is taken to have been gone
+_HALVE_AFTER = 3  # throttled calls in a row, after which each halves the rate
+_OUTAGE = 10  # seconds without a successful call that count as an outage
 
 
 class Pace:
-    """The speed and the moment (seconds, of any clock) at which the next call may start."""
+    """The rate (calls per second) and the start time of the next call (seconds, of any clock)."""
 
     def __init__(self) -> None:
         self.rate = START
         self.next = 0.0
-        self._searching = True  # how much is allowed is not known yet
-        self._limiting = False  # whether the last call had to wait for its turn
-        self._in_a_row = 0  # refusals
-        self._since = self._until = 0.0  # when the first and the last of them were
-        self._before = START  # and the speed then
+        self._searching = True  # whether the quota is still unknown
+        self._limiting = False  # whether the last call had to wait
+        self._in_a_row = 0  # throttled calls since the last successful one
+        self._since = self._until = 0.0  # times of the first and the last of them
+        self._before = START  # the rate before them
 
     def start(self, asked: float, now: float) -> None:
-        """A call that asked for its turn at `asked` has it now."""
+        """Record that a call starts now, which was requested at `asked`."""
         self._limiting = self.next > asked
         self.next = now + 1 / self.rate
 
     def passed(self, now: float) -> None:
-        """A call was let through, whatever came of it."""
+        """Record that a call was not throttled, whether or not it succeeded."""
         if self._in_a_row and self._until - self._since > _OUTAGE:
             self.rate = max(self.rate, self._before / 2)
             self.next = now
@@ -56,28 +56,28 @@ class Pace:
         self._in_a_row = 0
 
     def throttled(self, now: float) -> None:
-        """A call was refused because there are too many."""
+        """Record that a call was throttled."""
         if not self._in_a_row:
             self._before, self._since = self.rate, now
         self._in_a_row += 1
         self._until = now
-        cut = 0.5 if self._in_a_row > _MANY else _FIRST_CUT if self._searching else _CUT
+        cut = 0.5 if self._in_a_row > _HALVE_AFTER else _FIRST_CUT if self._searching else _CUT
         self._searching = False
-        self.rate = max(LEAST, self.rate * (1 - cut))
+        self.rate = max(MIN_RATE, self.rate * (1 - cut))
         self.next = now + 1 / self.rate
 
 
 class Pacer:
-    """A pace that threads keep together."""
+    """A pace shared by threads."""
 
     def __init__(self) -> None:
         self._pace = Pace()
         self._changed = Condition()
 
     def turn(self, until: float) -> bool:
-        """Wait for a call's turn; False, and at once, if it would not come before `until`.
+        """Wait until a call may start. Returns False immediately if that is later than `until`.
 
-        `until` is by time.monotonic().
+        `until` is a time of time.monotonic().
         """
         asked = time.monotonic()
         with self._changed:

@@ -1,6 +1,6 @@
-"""Asking Rekognition for a photo's labels: which photo, at what pace, and what a refusal means.
+"""Calling Rekognition to detect the labels of a photo.
 
-The environment, set by the template: LABELCTL_MIN_CONFIDENCE, LABELCTL_MAX_LABELS,
+Environment variables, set by the template: LABELCTL_MIN_CONFIDENCE, LABELCTL_MAX_LABELS,
 LABELCTL_IMAGE_PROPERTIES.
 """
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
 
 REASONS = {
-    "InvalidImageFormatException": "It is not a JPEG or PNG picture, or it is damaged.",
-    "ImageTooLargeException": "It is too large: at most 15 MB and 10,000 pixels a side.",
-    "InvalidParameterException": "Its size is not allowed: at least 80 pixels a side.",
+    "InvalidImageFormatException": "It is not a JPEG or PNG image, or it is damaged.",
+    "ImageTooLargeException": "It is too large (maximum 15 MB and 10,000 pixels per side).",
+    "InvalidParameterException": "Its size is not allowed (minimum 80 pixels per side).",
     "InvalidS3ObjectException": "Rekognition cannot read it, although it is in the bucket.",
-    "TooLarge": "It is too large: at most 15 MB.",
+    "TooLarge": "It is too large (maximum 15 MB).",
     "Empty": "It is empty.",
 }
-"""Errors that no repetition mends, in words. [Rekognition, DetectLabels, Errors] A right that is
-missing is not among them: it is mended by whoever owns the stack, and the photo waits for that."""
+"""Reasons for permanent errors. [Rekognition, DetectLabels, Errors] Missing permissions are not
+permanent: photos wait until the stack's owner grants them."""
 
 
 class PhotoGoneError(Exception):
-    """The version that an event tells of is no longer there."""
+    """The version in the event no longer exists."""
 
 
 class UnlabellableError(Exception):
-    """This photo can never be labelled: `error` is the code, the message a sentence."""
+    """The photo can never be labelled. `error` is a code; the message is a sentence."""
 
     def __init__(self, error: str, detail: str = "") -> None:
         super().__init__(REASONS[error] + (f" ({detail})" if detail else ""))
@@ -46,7 +46,7 @@ class UnlabellableError(Exception):
 
 
 class Recognition:
-    """Rekognition, as all threads of this process ask it."""
+    """Calls Rekognition for all threads of the process."""
 
     def __init__(self, client: RekognitionClient, bucket: Bucket) -> None:
         self._client = client
@@ -54,38 +54,39 @@ class Recognition:
         self._pacer = Pacer()
 
     def detect(self, event: PhotoEvent, until: float) -> Any:
-        """The answer about exactly the version that the event tells of.
+        """Return the DetectLabels response for exactly the version in the event.
 
-        Raises UnlabellableError, PhotoGoneError, and TimeoutError when Rekognition allows no call
-        early enough before `until` (by time.monotonic()).
+        Raises UnlabellableError, PhotoGoneError, and TimeoutError if Rekognition's quota allows no
+        call early enough before `until` (time.monotonic()).
         """
         if event.size is not None and event.size > s3_events.MAX_BYTES:
             raise UnlabellableError("TooLarge")
         if event.size == 0:
             raise UnlabellableError("Empty")
         try:
-            answer = self._ask(_request(event), until - CONNECT_SECONDS - READ_SECONDS)
+            response = self._detect_labels(_request(event), until - CONNECT_SECONDS - READ_SECONDS)
         except ClientError as error:
-            wrong = code(error)
-            if wrong == "InvalidS3ObjectException" and not self._bucket.has(event):
+            error_code = code(error)
+            if error_code == "InvalidS3ObjectException" and not self._bucket.has(event):
                 raise PhotoGoneError from error
-            if wrong in REASONS:
-                raise UnlabellableError(wrong, error.response["Error"]["Message"]) from error
+            if error_code in REASONS:
+                detail = error.response["Error"]["Message"]
+                raise UnlabellableError(error_code, detail) from error
             raise
         if not event.version_id and not self._bucket.has(event):
-            raise PhotoGoneError  # what was read may have been another object
-        return answer
+            raise PhotoGoneError  # Rekognition may have read another object
+        return response
 
-    def _ask(self, request: dict[str, Any], until: float) -> Any:
-        """Ask at the pace that Rekognition allows, and again after an error of its own."""
+    def _detect_labels(self, request: dict[str, Any], until: float) -> Any:
+        """Call DetectLabels at the pace that Rekognition allows; retry temporary errors."""
         errors = 0
         while True:
             if not self._pacer.turn(until):
-                raise TimeoutError("Rekognition allows no more calls for now.")
+                raise TimeoutError("Rekognition's quota is used up for now.")
             try:
-                answer = self._client.detect_labels(**request)
-                if "Labels" not in answer:
-                    raise TimeoutError("Rekognition gave no answer.")
+                response = self._client.detect_labels(**request)
+                if "Labels" not in response:
+                    raise TimeoutError("Rekognition returned an empty response.")
             except Exception as error:
                 if is_throttling(error):
                     self._pacer.throttled()
@@ -98,7 +99,7 @@ class Recognition:
                     raise
             else:
                 self._pacer.passed()
-                return answer
+                return response
 
 
 def _request(event: PhotoEvent) -> dict[str, Any]:

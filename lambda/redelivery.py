@@ -1,8 +1,8 @@
-"""What becomes of a message that was not worked off: put off for a while, or set aside for a person.
+"""Handling messages that failed: back off and retry, or move them to the dead-letter queue.
 
-SQS counts how often a message is received, and sets it aside by itself after the template's
-maxReceiveCount. That is far away (days), so that an outage costs time and never a photo; what no
-waiting mends is set aside from here, and with a reason.
+SQS moves a message to the dead-letter queue after the template's maxReceiveCount. That takes days,
+so that no photo is lost in an outage. Messages that fail permanently are moved by this module, much
+earlier and with a reason.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 FIRST_DELAY = 15
 LONGEST_DELAY = 15 * 60
-"""Seconds before a message is received again: doubled with each receive, up to a quarter of an hour.
-So a blip costs seconds, and an outage of hours five looks an hour and photo."""
+"""Seconds before a message is received again: doubled with each receive, up to 15 minutes. A short
+disturbance costs seconds; a long outage costs about five receives per photo and hour."""
 
 PATIENCE = 10
-"""The receives after which a failure that is not temporary is set aside: up to an hour of them."""
+"""Number of receives after which a message with a permanent error is dead-lettered: within an hour."""
 
 _THROTTLED = {
     "ThrottlingException",
@@ -34,18 +34,18 @@ _THROTTLED = {
     "Throttling",
     "SlowDown",
 }
-_LONGEST_REASON = 1000
-_CONNECTION = (HTTPClientError, ConnectionError, ResponseParserError, TimeoutError)
+_MAX_REASON = 1000
+_CONNECTION_ERRORS = (HTTPClientError, ConnectionError, ResponseParserError, TimeoutError)
 
 
 class NotAnEventError(Exception):
-    """A message that is no S3 notification."""
+    """The message is not an S3 notification."""
 
 
 class Redelivery:
-    """The work queue and the dead letters, by their URLs. Safe to share between threads.
+    """Backs off or dead-letters messages. Thread-safe.
 
-    `client` makes the client when it is first needed.
+    `queue` and `dead_letters` are queue URLs; `client` creates the SQS client on first use.
     """
 
     def __init__(self, client: Callable[[], SQSClient], queue: str, dead_letters: str) -> None:
@@ -53,18 +53,21 @@ class Redelivery:
         self._queue = queue
         self._dead_letters = dead_letters
 
-    def hand_back(self, message: dict[str, Any], error: Exception) -> tuple[str, dict[str, Any]]:
-        """Put off or set aside a message that met this error: what became of it, and details.
+    def handle_failure(
+        self, message: dict[str, Any], error: Exception
+    ) -> tuple[str, dict[str, Any]]:
+        """Back off or dead-letter a message that failed with `error`; returns a status and details.
 
-        "set_aside": it is done with. "retrying": SQS must keep it; it comes again in `again_in`
-        seconds, or where that is missing after the queue's visibility timeout, as `trouble` tells.
+        "set_aside": the message was dead-lettered and can be deleted. "retrying": SQS must keep it.
+        It is received again after `again_in` seconds; if that could not be set, for the reason in
+        `trouble`, after the queue's visibility timeout.
         """
         receives = int(message["attributes"]["ApproximateReceiveCount"])
-        hopeless = isinstance(error, NotAnEventError)
+        is_invalid = isinstance(error, NotAnEventError)
         seconds = delay(receives)
         try:
-            if hopeless or (receives >= PATIENCE and not is_temporary(error)):
-                self._set_aside(message, error)
+            if is_invalid or (receives >= PATIENCE and not is_temporary(error)):
+                self._dead_letter(message, error)
                 return "set_aside", {}
             self._client().change_message_visibility(
                 QueueUrl=self._queue,
@@ -75,8 +78,8 @@ class Redelivery:
             return "retrying", {"trouble": str(trouble)}
         return "retrying", {"again_in": seconds}
 
-    def _set_aside(self, message: dict[str, Any], error: Exception) -> None:
-        # Sent before it is acknowledged: cut off in between it is there twice, which does no harm.
+    def _dead_letter(self, message: dict[str, Any], error: Exception) -> None:
+        # If interrupted before the message is deleted, it is in both queues, which is harmless.
         self._client().send_message(
             QueueUrl=self._dead_letters,
             MessageBody=message["body"],
@@ -88,24 +91,24 @@ class Redelivery:
 
 
 def delay(receives: int) -> int:
-    """Seconds until a message is received again, after so many receives.
+    """Return the seconds until a message is received again, after a number of receives.
 
-    A random part of it keeps those that failed together from coming back together.
+    Randomized, so that messages that failed together do not return together.
     """
     longest: int = min(FIRST_DELAY * 2 ** min(receives - 1, 10), LONGEST_DELAY)
     return random.randint(longest // 2, longest)
 
 
 def is_temporary(error: Exception) -> bool:
-    """Whether an error goes away by itself: throttling, an outage, a connection that broke."""
+    """Return whether an error is temporary: throttling, an outage, a broken connection."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or is_throttling(error)
-    return isinstance(error, _CONNECTION)
+    return isinstance(error, _CONNECTION_ERRORS)
 
 
 def is_throttling(error: Exception) -> bool:
-    """Whether an error says that there are too many calls."""
+    """Return whether an error means that a call was throttled."""
     if not isinstance(error, ClientError):
         return False
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -113,23 +116,23 @@ def is_throttling(error: Exception) -> bool:
 
 
 def code(error: Exception) -> str:
-    """AWS's code of an error, or the name of its class."""
+    """Return the AWS code of an error, or the name of its class."""
     if isinstance(error, ClientError):
         return error.response.get("Error", {}).get("Code") or "ClientError"
     return type(error).__name__.removesuffix("Error") or "Error"
 
 
 def is_bug(error: Exception) -> bool:
-    """Whether an error is none that is reckoned with."""
-    return not isinstance(error, (ClientError, BotoCoreError, NotAnEventError, *_CONNECTION))
+    """Return whether an error is unexpected."""
+    return not isinstance(error, (ClientError, BotoCoreError, NotAnEventError, *_CONNECTION_ERRORS))
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in AWS's words or Python's."""
+    """Return the message of an error."""
     return repr(error) if is_bug(error) else str(error)
 
 
 def _attribute(text: str) -> Any:
-    # An attribute's text must not be empty and may hold no control characters. [SQS, SendMessage]
-    plain = "".join(each if each.isprintable() else " " for each in text[:_LONGEST_REASON])
+    # An attribute must not be empty and must not contain control characters. [SQS, SendMessage]
+    plain = "".join(each if each.isprintable() else " " for each in text[:_MAX_REASON])
     return {"DataType": "String", "StringValue": plain.encode("ascii", "backslashreplace").decode()}

@@ -1,5 +1,5 @@
-"""AWS: clients, errors in words, and reading and writing that goes on where a single call ends.
+"""AWS access: clients, error messages, pagination, batches, and retries when throttled.
 
-It is the only package that imports boto3. It knows services, pages, batches and throttling. It must not
-know photos or labels, a stack of labelctl's, or whether AWS is the local cloud.
+Only this package imports boto3. It must not depend on photos, labels or labelctl's stacks, nor on
+whether it talks to AWS or to the local cloud.
 """

@@ -1,7 +1,7 @@
-"""The one door to AWS: clients, made when first used, and what AWS's refusals mean in words.
+"""boto3 clients, created on first use, and user-facing messages for boto3's errors.
 
-Everything about where AWS is (profile, region, endpoint, credentials) is boto3's own configuration;
-the local cloud is one more set of those variables. Nothing here or above asks which it is.
+Profile, region, endpoint and credentials come from boto3's own configuration. The local cloud sets
+the same variables, so no code here depends on which of the two it talks to.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 CONNECTIONS = 16
-"""How many requests a client sends at once at the most."""
+"""Maximum number of concurrent requests per client."""
 
 
 class Aws:
-    """boto3 clients of one account and region; `trace` hears of each call that was made.
+    """boto3 clients for one account and region. `trace` is called with a line about each request.
 
-    Clients may be shared between threads, but the first use of each is the main thread's: boto3's
-    sessions are not made for threads.
+    Clients may be shared between threads, but the main thread must use each one first, because
+    boto3 sessions are not thread-safe.
     """
 
     def __init__(
@@ -58,22 +58,22 @@ class Aws:
     def _session(self) -> Any:
         import boto3
 
-        # boto3 itself reads AWS_DEFAULT_REGION only; every other SDK and the AWS CLI this one first.
+        # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.
         region = self._region or os.environ.get("AWS_REGION")
         session = boto3.Session(profile_name=self._profile, region_name=region)
         if self._trace:
-            self._listen(session.events, self._trace)
+            self._trace_calls(session.events, self._trace)
         return session
 
     @staticmethod
-    def _listen(events: Any, trace: Callable[[str], None]) -> None:
+    def _trace_calls(events: Any, trace: Callable[[str], None]) -> None:
         def before(context: dict[str, Any], **_: Any) -> None:
             context["labelctl_started"] = time.monotonic()
 
         def after(http_response: Any, model: Any, context: dict[str, Any], **_: Any) -> None:
-            spent = (time.monotonic() - context["labelctl_started"]) * 1000
+            elapsed_ms = (time.monotonic() - context["labelctl_started"]) * 1000
             service = model.service_model.service_name
-            trace(f"{service} {model.name}: {http_response.status_code}, {spent:.0f} ms")
+            trace(f"{service} {model.name}: {http_response.status_code}, {elapsed_ms:.0f} ms")
 
         events.register("before-call", before)
         events.register("after-call", after)
@@ -92,9 +92,9 @@ class Aws:
         )
         try:
             client = self._session.client(service, config=config)
-            urlsplit(client.meta.endpoint_url).port  # noqa: B018 - else only the first call checks it
+            urlsplit(client.meta.endpoint_url).port  # noqa: B018 - raises ValueError for an invalid port
             return client
-        except ValueError as error:  # whose text may hold a part of the endpoint's password
+        except ValueError as error:  # its text may contain part of a password in the URL
             if isinstance(error, BotoCoreError):
                 raise
             raise UsageError(
@@ -104,14 +104,14 @@ class Aws:
 
     @property
     def region(self) -> str | None:
-        """The region that the clients talk to, once there is one."""
+        """The region that the clients use, or None if none is configured."""
         region: str | None = self._session.region_name
         return region
 
     def has_rekognition(self) -> bool:
-        """Whether botocore's list of regions, which lags behind AWS, knows Rekognition in this one."""
+        """Return whether botocore lists Rekognition in this region. The list may lag behind AWS."""
         if self.region is None:
-            return True  # the first call says so, and better
+            return True  # the first request reports the missing region
         partition = self._session.get_partition_for_region(self.region)
         known: list[str] = self._session.get_available_regions("rekognition", partition)
         return self.region in known
@@ -128,10 +128,10 @@ class Aws:
 
     @cached_property
     def signer(self) -> S3Client:
-        """S3 for links that others open: it signs them as all regions and all buckets take them.
+        """The S3 client for presigned URLs, which must work for all regions and buckets.
 
-        boto3's own choice here is SigV2, which newer buckets refuse, and the endpoint of us-east-1,
-        which redirects (and so breaks the signature) while a bucket elsewhere is new.
+        By default boto3 signs URLs with SigV2, which newer buckets reject, for the endpoint of
+        us-east-1, which redirects requests for a new bucket elsewhere and so breaks the signature.
         """
         more = {"signature_version": "s3v4", "s3": {"addressing_style": "virtual"}}
         client: S3Client = self._client("s3", **more)
@@ -139,7 +139,7 @@ class Aws:
 
     @property
     def credentials_end(self) -> bool:
-        """Whether the credentials are temporary, and what they signed ends with them."""
+        """Whether the credentials are temporary. URLs signed with them expire when they do."""
         credentials = self._session.get_credentials()
         return bool(credentials and credentials.get_frozen_credentials().token)
 
@@ -170,12 +170,12 @@ class Aws:
 
 
 def code_of(error: ClientError) -> str:
-    """The error's code, such as NoSuchKey; a HEAD request's is its HTTP status, such as 404."""
+    """Return the error's code, such as NoSuchKey; for a HEAD request the HTTP status, such as 404."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether S3, DynamoDB, SQS, SNS or CloudWatch says that the thing is not there."""
+    """Return whether S3, DynamoDB, SQS, SNS or CloudWatch reports that a resource does not exist."""
     return code_of(error) in (
         "404",
         "NoSuchKey",
@@ -189,7 +189,7 @@ def is_missing(error: ClientError) -> bool:
     )
 
 
-_LOCAL = "Or try it without an account: add --local."
+_LOCAL = "To try labelctl without an AWS account, add --local."
 _INVALID = {
     "InvalidClientTokenId",
     "InvalidAccessKeyId",
@@ -214,14 +214,14 @@ _HTTP_ACTIONS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
 
 
 def explain(error: Exception) -> LabelctlError | None:
-    """What a boto3 error means to a user, or None for an error that is not boto3's.
+    """Return a user-facing error for a boto3 error, or None for any other error.
 
-    Passwords in URLs are left out.
+    Passwords in URLs are removed.
     """
-    found = _explain(error)
-    if found is None:
+    explained = _explain(error)
+    if explained is None:
         return None
-    return type(found)(without_passwords(found.message), without_passwords(found.hint))
+    return type(explained)(without_passwords(explained.message), without_passwords(explained.hint))
 
 
 def _explain(error: Exception) -> LabelctlError | None:
@@ -231,34 +231,32 @@ def _explain(error: Exception) -> LabelctlError | None:
     if isinstance(error, boto.ClientError):
         return _explain_refusal(error)
     if isinstance(error, boto.ProfileNotFound):
-        return UsageError(f"{error}.", "`aws configure list-profiles` lists those there are.")
+        return UsageError(f"{error}.", "Run `aws configure list-profiles` to list your profiles.")
     if isinstance(error, boto.NoRegionError):
-        return UsageError(
-            "No AWS region is set.", f"Give one with --region, or set AWS_REGION. {_LOCAL}"
-        )
+        return UsageError("No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}")
     if isinstance(error, boto.NoCredentialsError):
         return CredentialsError(
             "No AWS credentials were found.",
-            f"Give a profile (--profile), or run `aws configure` or `aws sso login`.\n{_LOCAL}",
+            f"Use --profile, or run `aws configure` or `aws sso login`.\n{_LOCAL}",
         )
     expired = (boto.SSOTokenLoadError, boto.UnauthorizedSSOTokenError, boto.TokenRetrievalError)
     if isinstance(error, expired):
         return CredentialsError("Your AWS login has expired.", "Log in again: aws sso login")
     credentials = (boto.PartialCredentialsError, boto.CredentialRetrievalError)
     if isinstance(error, credentials):
-        return CredentialsError(f"{error}.", "Mend your AWS configuration: aws configure")
+        return CredentialsError(f"{error}.", "Fix your AWS configuration: aws configure")
     if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
         return RefusedError(
             f"{error}.".replace("..", "."),
-            "Check the network, the region and AWS_ENDPOINT_URL. With --local: the same command starts"
-            " the local cloud, and goes on.",
+            "Check the network, the region and AWS_ENDPOINT_URL. With --local, run the same command"
+            " again: it restarts the local cloud.",
         )
     if isinstance(error, boto.BotoCoreError):
         return _explain_other(error)
     if isinstance(error, ResponseParserError):
         return RefusedError(
-            f"The answer cannot be read: {str(error).splitlines()[0]}",
-            "Check that AWS_ENDPOINT_URL, if it is set, leads to AWS or a service like it.",
+            f"Invalid response: {str(error).splitlines()[0]}",
+            "Check that AWS_ENDPOINT_URL, if set, points to AWS or a compatible service.",
         )
     return None
 
@@ -268,32 +266,34 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
     message = error.response.get("Error", {}).get("Message", "")
     if code in _EXPIRED:
         return CredentialsError(
-            "Your AWS credentials have expired.", "Get new ones, for example: aws sso login"
+            "Your AWS credentials have expired.", "Renew them, for example: aws sso login"
         )
     if code == "400" and operation.startswith("Head"):
-        # The answer to a HEAD has no body, so that it cannot say why.
+        # The response to a HEAD request has no body, and so no reason.
         return CredentialsError(
-            f"AWS refused {operation} without a reason, as it does when credentials have expired.",
-            "Get new ones, for example: aws sso login",
+            f"AWS rejected {operation} without giving a reason. Your credentials may have expired.",
+            "Renew them, for example: aws sso login",
         )
     if code in _INVALID:
         return CredentialsError(
             f"AWS does not accept your credentials ({code}).",
-            f"Check which are used: aws configure list\n{_LOCAL}",
+            f"Check which ones are used: aws configure list\n{_LOCAL}",
         )
     if code in _DENIED:
-        found = _ACTION.search(message)
-        action = found[1] if found else _HTTP_ACTIONS.get(operation, operation)
+        match = _ACTION.search(message)
+        action = match[1] if match else _HTTP_ACTIONS.get(operation, operation)
         return AccessDeniedError(
-            f"Your AWS identity may not do {action}.",
-            "Ask for that right, or use another identity (--profile)."
-            + (f"\nAWS says: {message}" if found else ""),
+            f"Your AWS identity is not allowed to perform {action}.",
+            "Ask for this permission, or use another identity (--profile)."
+            + (f"\nAWS says: {message}" if match else ""),
         )
     return RefusedError(
-        f"AWS refused {operation}: {message or code or 'it gave no reason'}",
-        "" if message else "Run the command again with --verbose to see each call.",
+        f"AWS rejected {operation}: {message or code or 'no reason given'}",
+        "" if message else "Run the command again with --verbose to see each request.",
     )
 
 
 def _explain_other(error: BotoCoreError) -> LabelctlError:
-    return RefusedError(f"The call to AWS failed: {error}", "Try again; --verbose shows each call.")
+    return RefusedError(
+        f"The call to AWS failed: {error}", "Try again, with --verbose to see each request."
+    )

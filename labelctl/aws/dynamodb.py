@@ -1,7 +1,7 @@
-"""Reading DynamoDB by pages, batches, segments and several queries at once, with the bill; writing it.
+"""Reading and writing DynamoDB tables: pages, batches, parallel scans and queries, consumed capacity.
 
-Everything is read eventually consistent, at half the price, unless it says otherwise: what is returned
-may be a moment old. Nothing here knows what the tables hold.
+Reads are eventually consistent, at half the price, unless stated otherwise, so results may be
+slightly out of date. This module does not depend on what the tables contain.
 """
 
 from __future__ import annotations
@@ -25,27 +25,24 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
-"""An item as plain values, with Decimal for numbers."""
+"""An item as Python values, with Decimal for numbers."""
 
 BATCH = 100
-"""BatchGetItem's limit."""
+"""Maximum number of keys in a BatchGetItem request."""
 
-_WRITES = 25  # BatchWriteItem's limit
-
-_SEGMENTS = 4  # pages of a table that are scanned at once: most of the time goes by waiting for AWS
-_QUERIES = 8  # queries whose first pages are asked for at once
-_SMALLEST_PAGE, _LARGEST_PAGE = (
-    32,
-    1000,
-)  # index items; so many of the smallest are billed as one unit
+_MAX_WRITES = 25  # items in a BatchWriteItem request
+_SEGMENTS = 4  # segments of a table that are scanned in parallel
+_QUERIES = 8  # queries whose first pages are requested in parallel
+_MIN_PAGE = 32  # index items: about what one read unit pays for
+_MAX_PAGE = 1000
 _USAGE: Any = {"ReturnConsumedCapacity": "TOTAL"}
 
 
 @dataclass
 class Spent:
-    """What was read so far: requests, and read units, which AWS charges for.
+    """Number of read requests so far, and the read units that AWS charges for them.
 
-    `is_known`: whether each answer stated its units. An emulator's may not.
+    `is_known` is false if a response did not state its units, as an emulator's may not.
     """
 
     requests: int = 0
@@ -58,7 +55,7 @@ class Spent:
 
 
 class TableReader:
-    """DynamoDB's tables, read by any number of threads, and the bill."""
+    """Reads tables and counts the consumed capacity. Thread-safe."""
 
     def __init__(self, client: DynamoDBClient) -> None:
         self.spent = Spent()
@@ -66,37 +63,40 @@ class TableReader:
         self._lock = Lock()
 
     def get(self, table: str, key: Item) -> Item | None:
-        """The item of this key as it is now, or None."""
-        answer = self._ask(
-            self._client.get_item, TableName=table, Key=_typed(key), ConsistentRead=True
+        """Return the current item with this key (strongly consistent), or None."""
+        response = self._call(
+            self._client.get_item, TableName=table, Key=_serialize_key(key), ConsistentRead=True
         )
-        return _plain(answer["Item"]) if "Item" in answer else None
+        return _deserialize(response["Item"]) if "Item" in response else None
 
     def batch_get(
         self, table: str, keys: Sequence[Item], attributes: Sequence[str] = (), *, consistent: bool
     ) -> Iterator[Item]:
-        """The items of these keys, or these attributes of each, in no order; others are left out."""
+        """Yield the items with these keys, in any order; missing items are skipped.
+
+        `attributes` selects attributes; by default items are complete.
+        """
         request = {**_projection(attributes), "ConsistentRead": consistent}
-        for batch in batches(map(_typed, keys), BATCH):
+        for batch in batches(map(_serialize_key, keys), BATCH):
             left, pause = batch, PAUSE
             while left:
-                answer = self._ask(
+                response = self._call(
                     self._client.batch_get_item, RequestItems={table: {"Keys": left, **request}}
                 )
-                yield from map(_plain, answer["Responses"].get(table, ()))
-                left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-                if left:  # it is throttled, or the items are very large
+                yield from map(_deserialize, response["Responses"].get(table, ()))
+                left = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+                if left:  # throttled, or the response reached its 16 MB limit
                     time.sleep(pause)
                     pause = next_pause(pause)
 
     def query(self, table: str, **request: Any) -> Iterator[Any]:
-        """The answers to a query, a page each, each asked for when it is wanted."""
+        """Yield the responses to a query, one per page, each requested when needed."""
         start: Any = {}
         while start is not None:
-            answer = self._ask(self._client.query, TableName=table, **request, **start)
-            last = answer.get("LastEvaluatedKey")
+            response = self._call(self._client.query, TableName=table, **request, **start)
+            last = response.get("LastEvaluatedKey")
             start = {"ExclusiveStartKey": last} if last else None
-            yield answer
+            yield response
 
     def merged(
         self,
@@ -107,80 +107,83 @@ class TableReader:
         descending: bool,
         first: int,
     ) -> Iterator[Item]:
-        """The items of queries that are each in the order of the attribute `by`, in that order.
+        """Merge the items of several queries, each of which returns them ordered by the attribute `by`.
 
-        `first` is how many are likely to be wanted.
+        `first` is the number of items likely to be needed; it determines the page size.
         """
-        size = max(_SMALLEST_PAGE, min(first * 5 // 4 // len(queries), _LARGEST_PAGE))
-        walks = [self._growing(table, query, size) for query in queries]
-        # All begin at once, since nothing is known to come first before each has its first page.
-        with pool(min(_QUERIES, len(walks)), "query") as threads:
-            begun: list[list[Item]] = [*threads.map(lambda walk: next(walk, []), walks)]
-        whole = (
-            chain(page, chain.from_iterable(rest)) for page, rest in zip(begun, walks, strict=True)
+        size = max(_MIN_PAGE, min(first * 5 // 4 // len(queries), _MAX_PAGE))
+        paged = [self._growing_pages(table, query, size) for query in queries]
+        # The merge needs the first page of every query, so they are requested in parallel.
+        with pool(min(_QUERIES, len(paged)), "query") as threads:
+            first_pages: list[list[Item]] = [*threads.map(lambda pages: next(pages, []), paged)]
+        items = (
+            chain(page, chain.from_iterable(rest))
+            for page, rest in zip(first_pages, paged, strict=True)
         )
-        return heapq.merge(*whole, key=itemgetter(by), reverse=descending)
+        return heapq.merge(*items, key=itemgetter(by), reverse=descending)
 
-    def _growing(self, table: str, query: Mapping[str, Any], size: int) -> Iterator[list[Item]]:
-        """The pages of a query, of `size` items and then each four times the one before."""
+    def _growing_pages(
+        self, table: str, query: Mapping[str, Any], size: int
+    ) -> Iterator[list[Item]]:
+        """Yield the pages of a query: first `size` items, then four times as many each time."""
         start: Any = {}
         while start is not None:
-            answer = next(self.query(table, **query, **start, Limit=size))
-            last = answer.get("LastEvaluatedKey")
+            response = next(self.query(table, **query, **start, Limit=size))
+            last = response.get("LastEvaluatedKey")
             start = {"ExclusiveStartKey": last} if last else None
-            size = min(size * 4, _LARGEST_PAGE)
-            yield [_plain(item) for item in answer["Items"]]
+            size = min(size * 4, _MAX_PAGE)
+            yield [_deserialize(item) for item in response["Items"]]
 
     def scan(self, table: str, attributes: Sequence[str]) -> Iterator[list[Item]]:
-        """These attributes of all items, a page at a time in no order, some segments at once.
+        """Yield these attributes of all items, one page at a time, in any order.
 
-        DynamoDB bills all of each item.
+        Several segments are scanned in parallel. DynamoDB bills complete items.
         """
 
         def read(segment: int, start: Any) -> Any:
-            begin = {"ExclusiveStartKey": start} if start else {}
+            position = {"ExclusiveStartKey": start} if start else {}
             part = {"Segment": segment, "TotalSegments": _SEGMENTS, **_projection(attributes)}
-            return self._ask(self._client.scan, TableName=table, **begin, **part)
+            return self._call(self._client.scan, TableName=table, **position, **part)
 
         with pool(_SEGMENTS, "scan") as threads:
             reading = {threads.submit(read, segment, None): segment for segment in range(_SEGMENTS)}
             while reading:
                 for done in wait(reading, return_when=FIRST_COMPLETED).done:
-                    segment, answer = reading.pop(done), done.result()
-                    if last := answer.get("LastEvaluatedKey"):
-                        # The next page is on its way while this one is taken in.
+                    segment, response = reading.pop(done), done.result()
+                    if last := response.get("LastEvaluatedKey"):
+                        # Request the next page while the caller processes this one.
                         reading[threads.submit(read, segment, last)] = segment
-                    yield [_plain(item) for item in answer["Items"]]
+                    yield [_deserialize(item) for item in response["Items"]]
 
-    def _ask(self, operation: Callable[..., Any], **request: Any) -> Any:
-        answer = patiently(operation, **request, **_USAGE)
-        usage = answer.get("ConsumedCapacity")
+    def _call(self, operation: Callable[..., Any], **request: Any) -> Any:
+        response = patiently(operation, **request, **_USAGE)
+        usage = response.get("ConsumedCapacity")
         parts = usage if isinstance(usage, list) else [usage]
         with self._lock:
             self.spent.requests += 1
             self.spent.units += sum(part["CapacityUnits"] for part in parts if part)
             self.spent.is_known &= all(parts)
-        return answer
+        return response
 
 
 def write(
     client: DynamoDBClient, table: str, *, put: Iterable[Item] = (), delete: Iterable[Item] = ()
 ) -> None:
-    """Put items into a table, and delete those of some keys; while it is throttled it waits."""
+    """Put items into a table and delete items by key. Backs off while DynamoDB throttles."""
     from boto3.dynamodb.types import TypeSerializer
 
-    def typed(item: Item) -> Item:
+    def serialize(item: Item) -> Item:
         return {name: TypeSerializer().serialize(value) for name, value in item.items()}
 
     writes: list[Any] = [
-        *({"PutRequest": {"Item": typed(item)}} for item in put),
-        *({"DeleteRequest": {"Key": typed(key)}} for key in delete),
+        *({"PutRequest": {"Item": serialize(item)}} for item in put),
+        *({"DeleteRequest": {"Key": serialize(key)}} for key in delete),
     ]
-    for batch in batches(writes, _WRITES):
+    for batch in batches(writes, _MAX_WRITES):
         left, pause = batch, PAUSE
         while left:
-            answer = patiently(client.batch_write_item, RequestItems={table: left})
-            left = answer["UnprocessedItems"].get(table, [])
+            response = patiently(client.batch_write_item, RequestItems={table: left})
+            left = response["UnprocessedItems"].get(table, [])
             if left:
                 time.sleep(pause)
                 pause = next_pause(pause)
@@ -193,20 +196,19 @@ def _projection(attributes: Sequence[str]) -> dict[str, Any]:
     return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
 
 
-def _typed(key: Item) -> Item:
+def _serialize_key(key: Item) -> Item:
     return {name: {"S": value} for name, value in key.items()}
 
 
-def _plain(item: Mapping[str, Any]) -> Item:
-    """An item's values, from what DynamoDB writes."""
-    return {name: _value(*each.items()) for name, each in item.items()}
+def _deserialize(item: Mapping[str, Any]) -> Item:
+    return {name: _deserialize_value(*each.items()) for name, each in item.items()}
 
 
-def _value(typed: tuple[str, Any]) -> Any:
-    """One value, from its type and its text.
+def _deserialize_value(typed: tuple[str, Any]) -> Any:
+    """Convert a value from its DynamoDB type and representation, such as ("N", "1").
 
-    boto3's TypeDeserializer takes more than twice as long, most of an export's time; it is left what
-    the function never writes.
+    boto3's TypeDeserializer takes more than twice as long, which would be most of the time of an
+    export. It is only used for types that the function does not write.
     """
     kind, value = typed
     match kind:
@@ -215,9 +217,9 @@ def _value(typed: tuple[str, Any]) -> Any:
         case "N":
             return Decimal(value)
         case "M":
-            return {name: _value(*each.items()) for name, each in value.items()}
+            return {name: _deserialize_value(*each.items()) for name, each in value.items()}
         case "L":
-            return [_value(*each.items()) for each in value]
+            return [_deserialize_value(*each.items()) for each in value]
     from boto3.dynamodb.types import TypeDeserializer
 
     other: Any = {kind: value}

@@ -1,7 +1,4 @@
-"""Messages in an SQS queue: how many there are, and how some are sent so that none gets lost.
-
-It knows nothing of what the messages say.
-"""
+"""Counting the messages in an SQS queue, and sending messages with retries."""
 
 from __future__ import annotations
 
@@ -16,14 +13,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 BATCH = 10
-"""The most messages that one call receives, sends, deletes or gives back."""
+"""Maximum number of messages in one SQS request."""
 
 _ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class Queue:
-    """How many messages wait, are being worked on, and are put off. SQS counts approximately."""
+    """Approximate numbers of messages that are waiting, being processed, and delayed."""
 
     waiting: int
     in_flight: int
@@ -35,14 +32,14 @@ class Queue:
 
 
 def depth(sqs: SQSClient, url: str) -> Queue:
-    """The messages in a queue, by its URL."""
+    """Return the number of messages in the queue with this URL."""
     names = ("", "NotVisible", "Delayed")
-    answer = sqs.get_queue_attributes(
+    response = sqs.get_queue_attributes(
         QueueUrl=url,
         AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],  # type: ignore[misc]
     )
     counts = [
-        int(answer["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0))  # type: ignore[call-overload]
+        int(response["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0))  # type: ignore[call-overload]
         for name in names
     ]
     return Queue(*counts)
@@ -51,29 +48,30 @@ def depth(sqs: SQSClient, url: str) -> Queue:
 def send(
     sqs: SQSClient, url: str, bodies: Sequence[str], *, sleep: Callable[[float], None]
 ) -> Iterator[list[int]]:
-    """Send up to BATCH messages; tells which of them SQS took, by their places, as it takes them.
+    """Send up to BATCH messages; yields the positions of those that SQS accepted.
 
-    What SQS hands back because it is busy is sent again, for about 3 seconds. Raises RefusedError for
-    what it will not take.
+    Retries messages that SQS rejects temporarily, for about 3 seconds. Raises RefusedError for
+    messages that SQS does not accept.
     """
     left = list(range(len(bodies)))
     for attempt in range(_ATTEMPTS):
         entries: Any = [
-            {"Id": str(number), "MessageBody": bodies[place]} for number, place in enumerate(left)
+            {"Id": str(number), "MessageBody": bodies[position]}
+            for number, position in enumerate(left)
         ]
-        answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
-        failed = {int(each["Id"]): each for each in answer.get("Failed", ())}
-        if taken := [place for number, place in enumerate(left) if number not in failed]:
-            yield taken
+        response = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        failed = {int(each["Id"]): each for each in response.get("Failed", ())}
+        if accepted := [each for number, each in enumerate(left) if number not in failed]:
+            yield accepted
         left = [left[number] for number in sorted(failed)]
         if not left:
             return
-        wrong = next((each for each in failed.values() if each["SenderFault"]), None)
-        if wrong or attempt == _ATTEMPTS - 1:
-            told = wrong or next(iter(failed.values()))
+        permanent = next((each for each in failed.values() if each["SenderFault"]), None)
+        if permanent or attempt == _ATTEMPTS - 1:
+            error = permanent or next(iter(failed.values()))
             raise RefusedError(
-                f"SQS did not take {counted(len(left), 'message')}: "
-                f"{told.get('Message') or told['Code']}",
-                "The same command goes on with the rest.",
+                f"SQS did not accept {counted(len(left), 'message')}: "
+                f"{error.get('Message') or error['Code']}",
+                "Run the same command to resume.",
             )
         sleep(0.2 * 2**attempt)

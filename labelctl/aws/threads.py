@@ -1,4 +1,4 @@
-"""Asking AWS side by side, and a batch at a time."""
+"""Thread pools, ordered parallel work, and batches."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ Out = TypeVar("Out")
 
 @contextmanager
 def pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """So many threads for the block. What has not begun when it ends early is not begun any more.
+    """Provide a thread pool for the block. An exception cancels the work that has not started.
 
-    Nor does an interrupt wait for what has: an answer that does not come would hold it up for minutes.
+    Ctrl-C does not wait for running work either, because a missing response could take minutes.
     """
-    made = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
     try:
-        yield made
+        yield executor
     except BaseException as error:
-        made.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+        executor.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
         raise
-    made.shutdown()
+    executor.shutdown()
 
 
 def in_order(
     threads: Executor, work: Callable[[In], Out], items: Iterable[In], ahead: int
 ) -> Iterator[Out]:
-    """What `work` makes of each item, in their order; `ahead` items are in progress at once."""
-    coming: deque[Future[Out]] = deque()
+    """Yield `work(item)` for each item, in order, with up to `ahead` items in progress."""
+    pending: deque[Future[Out]] = deque()
     for item in items:
-        coming.append(threads.submit(work, item))
-        if len(coming) == ahead:
-            yield coming.popleft().result()
-    while coming:
-        yield coming.popleft().result()
+        pending.append(threads.submit(work, item))
+        if len(pending) == ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 def batches(items: Iterable[In], size: int) -> Iterator[list[In]]:
-    """The items, so many at a time."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
+    """Yield the items in lists of up to `size`."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
         yield batch

@@ -1,4 +1,4 @@
-"""Asking AWS again while it is too busy, for longer than a client does by itself."""
+"""Retrying throttled AWS requests for longer than a boto3 client does."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ from collections.abc import Callable
 from typing import Any
 
 PAUSE = 0.05
-"""Seconds before AWS is asked again for the first time."""
+"""Seconds before the first retry."""
 
-_LONGEST_PAUSE = 5.0
-_PATIENCE = 20  # times in a row, a minute and a half, beside what the client itself tries
+_MAX_PAUSE = 5.0
+_RETRIES = 20  # about a minute and a half, in addition to the retries of the client
 _THROTTLED = (
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
     "RequestLimitExceeded",
-    "SlowDown",  # S3's words for it
+    "SlowDown",  # S3
     "ServiceUnavailable",
 )
 
 
 def next_pause(pause: float) -> float:
-    """The pause after this one, in seconds: twice as long, up to 5 s."""
-    return min(pause * 2, _LONGEST_PAUSE)
+    """Return the pause that follows this one: twice as long, up to 5 seconds."""
+    return min(pause * 2, _MAX_PAUSE)
 
 
 def patiently(operation: Callable[..., Any], **request: Any) -> Any:
-    """The answer of DynamoDB or S3; while they are too busy they are asked again, for some time."""
+    """Call a client's operation; retry with growing pauses while it is throttled.
+
+    Raises botocore's ClientError: any other error at once, throttling after the last retry.
+    """
     from botocore.exceptions import ClientError
 
     pause = PAUSE
-    for _ in range(_PATIENCE):
+    for _ in range(_RETRIES):
         try:
             return operation(**request)
         except ClientError as error:

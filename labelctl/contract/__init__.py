@@ -1,5 +1,5 @@
-"""What the function and the command line share: S3's events, and how results are stored.
+"""Code shared by the function and the command line: S3 events and the schema of the tables.
 
-It is part of the function's zip. So it imports the standard library only, makes no calls, and knows
-neither the function nor the command line.
+The function's zip includes this package, so it imports only the standard library, makes no calls,
+and depends on neither the function nor the command line.
 """

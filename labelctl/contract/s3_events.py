@@ -1,8 +1,4 @@
-"""The messages in the queue: what S3 says of photos, and what labelctl itself asks for.
-
-The function and the command line both use it, so it imports the standard library only, makes no
-calls, and is part of the function's zip, as is `schema`.
-"""
+"""Messages in the queue: S3 event notifications, and labelctl's own requests to process a photo."""
 
 from __future__ import annotations
 
@@ -16,18 +12,18 @@ from typing import Any, Literal
 from urllib.parse import quote_plus, unquote_plus
 
 MAX_BYTES = 15 * 1024 * 1024
-"""The largest image that Rekognition reads from S3, in bytes [Rekognition, Guidelines and quotas]."""
+"""Maximum size of an image in S3, in bytes. [Rekognition, Guidelines and quotas]"""
 
 MAX_KEY = 1024
-"""The longest key, in bytes of UTF-8. [S3 User Guide, Naming objects]"""
+"""Maximum length of a key, in bytes of UTF-8. [S3 User Guide, Naming objects]"""
 
 MIN_SIDE = 80
 MAX_SIDE = 10_000
-"""The least and the greatest width and height, in pixels [the same page]."""
+"""Minimum and maximum width and height, in pixels. [Rekognition, Guidelines and quotas]"""
 
 ERROR_ATTRIBUTE = "error"
 REASON_ATTRIBUTE = "reason"
-"""The message attributes of a dead letter that tell why the function gave it up: a code, a sentence."""
+"""Message attributes of a dead letter: an error code, and a sentence saying why it failed."""
 
 _REQUESTED = "labelctl:Requested"
 _SEQUENCER_LENGTH = 32
@@ -39,13 +35,17 @@ Kind = Literal["created", "removed", "version_removed", "requested"]
 
 @dataclass(frozen=True)
 class PhotoEvent:
-    """One thing that happened to one photo, as S3 tells it.
+    """An event of one photo.
 
-    `version_removed`: one version was removed for good, which may or may not have been the newest.
-    `requested`: nothing happened, but somebody wants the photo worked on as it lies in the bucket now
-    (see `request`). `sequencer` is padded, so that comparing two of the same photo as text orders
-    them. `version_id` and `etag` are None where S3 leaves them out (a bucket without versions; a
-    removal).
+    `kind` is one of:
+    - `created`: a new version was uploaded;
+    - `removed`: the photo was deleted;
+    - `version_removed`: one version, not necessarily the newest, was deleted permanently;
+    - `requested`: labelctl asked to process the photo as it is now (see `request`).
+
+    `sequencer` is padded: comparing two sequencers of the same photo as text gives their order.
+    `version_id` and `etag` are None where S3 omits them (unversioned bucket, removal). `size` is in
+    bytes. `at` is ISO 8601 in UTC.
     """
 
     bucket: str
@@ -59,33 +59,32 @@ class PhotoEvent:
 
 
 def pad_sequencer(sequencer: str) -> str:
-    """A sequencer that can be compared as text: upper case, zeros to the left up to 32 characters.
+    """Return a sequencer that can be compared as text: upper case, zero-padded to 32 characters.
 
-    Source: S3 User Guide, "Event message structure": right of equal length, else pad to the left.
-    A request's keeps the part that `next_sequencer` put behind. Raises ValueError for one that cannot
-    be ordered so.
+    Source: S3 User Guide, "Event message structure". The suffix added by `next_sequencer` is kept.
+    Raises ValueError for text that is not a sequencer.
     """
-    found = _SEQUENCER.fullmatch(sequencer)
-    if not found:
+    match = _SEQUENCER.fullmatch(sequencer)
+    if not match:
         raise ValueError(f"not a sequencer: {sequencer!r}")
-    return found[1].upper().rjust(_SEQUENCER_LENGTH, "0") + (found[2] or "")
+    return match[1].upper().rjust(_SEQUENCER_LENGTH, "0") + (match[2] or "")
 
 
 def next_sequencer(last: str) -> str:
-    """The sequencer of a request: right after `last`, and before whatever S3 tells later.
+    """Return the sequencer of a request: it follows `last` and precedes every later S3 event.
 
-    `last` is the greatest (padded) sequencer that the table knows of the photo, "" for none. Asking
-    twice before the first request is worked off gives the same one, and so costs nothing more.
+    `last` is the padded sequencer stored for the photo, or "" if there is none. Two requests made
+    before the first is processed get the same sequencer, so the second costs nothing.
     """
     base, _, count = last.partition(":")
     return f"{pad_sequencer(base or '0')}:{int(count or '0', 16) + 1:08X}"
 
 
 def request(bucket: str, key: str, sequencer: str, at: str) -> str:
-    """The body of a message that has the function look at one photo again.
+    """Return the body of a message that makes the function process one photo again.
 
-    It labels the photo that lies in the bucket under `key` by then, or removes what is stored of one
-    that is gone. `sequencer` is from `next_sequencer`, `at` ISO 8601 in UTC.
+    The function labels the object stored under `key` at that time, or removes the result if the
+    object is gone. `sequencer` comes from `next_sequencer`; `at` is ISO 8601 in UTC.
     """
     record = {
         "eventVersion": "2.1",
@@ -101,22 +100,23 @@ def request(bucket: str, key: str, sequencer: str, at: str) -> str:
 
 
 def parse_message(body: str) -> list[PhotoEvent]:
-    """The photo events in one queue message; none for the test event S3 sends at configuration.
+    """Return the photo events in one queue message.
 
-    Keys arrive URL-encoded with `+` for a space. Of `eventVersion` only the major number is checked:
-    within it S3 promises compatibility. Events other than created and removed are passed over, and so
-    is a folder that was created.
+    Events other than creation and removal are ignored, and so are new folders and the test event
+    that S3 sends when notifications are configured. Keys arrive URL-encoded, with `+` for a space.
+    Only the major number of `eventVersion` is checked, because S3 keeps minor versions compatible.
+    [S3 User Guide, "Event message structure"]
 
     Raises ValueError for a body that is not an S3 notification.
     """
     try:
         message = json.loads(body)
     except ValueError as error:
-        raise ValueError(f"not an S3 notification: no JSON ({error})") from error
+        raise ValueError(f"not an S3 notification: not JSON ({error})") from error
     except RecursionError as error:
         raise ValueError("not an S3 notification: nested too deeply") from error
     if not isinstance(message, dict):
-        raise ValueError("not an S3 notification: no object")
+        raise ValueError("not an S3 notification: not an object")
     if message.get("Event") == "s3:TestEvent":
         return []
     records = message.get("Records")
@@ -131,7 +131,7 @@ def parse_message(body: str) -> list[PhotoEvent]:
 
 def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
     if record["eventVersion"].split(".")[0] != "2":
-        raise ValueError(f"eventVersion {record['eventVersion']} is not known")
+        raise ValueError(f"unknown eventVersion {record['eventVersion']}")
     photo = record["s3"]["object"]
     family, _, event = record["eventName"].removeprefix("s3:").partition(":")
     kind: Kind
@@ -145,7 +145,7 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         kind = "version_removed"
     else:
         kind = "removed"
-    told = PhotoEvent(
+    parsed = PhotoEvent(
         bucket=_checked(record["s3"]["bucket"]["name"], str),
         key=_key(unquote_plus(photo["key"])),
         kind=kind,
@@ -155,13 +155,13 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         size=_checked(photo.get("size"), int, NoneType),
         at=_checked(record["eventTime"], str),
     )
-    return None if kind == "created" and is_folder(told.key, told.size) else told
+    return None if kind == "created" and is_folder(parsed.key, parsed.size) else parsed
 
 
 def _key(key: str) -> str:
-    # What cannot be encoded raises a ValueError, too.
+    # encode() raises UnicodeEncodeError, a ValueError, for an invalid key.
     if not 0 < len(key.encode()) <= MAX_KEY:
-        raise ValueError(f"not an S3 notification: no key of 1 to {MAX_KEY:,} bytes")
+        raise ValueError(f"not an S3 notification: the key is not 1 to {MAX_KEY:,} bytes long")
     return key
 
 
@@ -172,22 +172,22 @@ def _checked(value: Any, *kinds: type) -> Any:
 
 
 def known_version(version_id: str | None) -> str | None:
-    """A version's id, and None for "null": what S3 calls the one version of a key without versions.
+    """Return a version id, or None for "null", which S3 uses for objects without versioning.
 
-    What lies under "null" changes, so that it is the ETag which tells one from another.
+    Uploads replace the "null" version, so such objects are distinguished by their ETag.
     """
     return None if version_id == "null" else version_id
 
 
 def is_folder(key: str, size: int | None) -> bool:
-    """Whether an object of so many bytes is a folder of the S3 console, and so no photo.
+    """Return whether an object is a folder created in the S3 console, and so not a photo.
 
-    "Create folder" makes an object of 0 bytes whose key ends with a slash. [S3 User Guide, "Organizing
-    objects in the Amazon S3 console by using folders"] Where no size is told, it is none.
+    "Create folder" makes an empty object whose key ends with a slash. [S3 User Guide, "Organizing
+    objects in the Amazon S3 console by using folders"] An object of unknown size is not a folder.
     """
     return size == 0 and key.endswith("/")
 
 
 def iso(moment: datetime) -> str:
-    """A moment as S3 writes it in events: ISO 8601 in UTC, to the millisecond."""
+    """Format a time as S3 does in events: ISO 8601 in UTC, with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

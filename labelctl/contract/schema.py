@@ -1,28 +1,25 @@
-"""How results are stored: the items of the tables `Photos` and `Labels`.
+"""The items of the tables `Photos` and `Labels`: the function writes them, the command line reads them.
 
-The function writes them and the command line reads them. The standard library is all it imports, it
-makes no calls, and it is part of the function's zip, as is `contract`.
-
-`Photos` has one item per photo (partition key `image`, the S3 key) with its whole result, so that one
-conditional PutItem publishes it and one GetItem reads it:
+`Photos` has one item per photo (partition key `image`, the S3 key) with its complete result, so that
+one conditional PutItem publishes it and one GetItem reads it:
 
     image         holiday/beach.jpg
     status        labelled, failed or removed
     labels        {"Beach": 99.2, "Dog": 98.1}
     details       {"Dog": {"parents": ["Animal"], "boxes": [...]}}, for labels that have any
-    sequencer     the event that it answers
-    attempt       who answered it, and when
+    sequencer     the event that led to this result
+    attempt       the attempt that produced it (see `new_attempt`)
 
-`Labels` is an index of them, one small item per label of a photo, which can be rebuilt from `Photos`:
+`Labels` is an index with one small item per label of a photo. It can be rebuilt from `Photos`:
 
     label         dog (partition key)
-    rank          001.900 holiday/beach.jpg 6a1f9c0d2e4b7788 (sort key: surest first, then by photo)
+    rank          001.900 holiday/beach.jpg 6a1f9c0d2e4b7788 (sort key: by confidence, then by photo)
     image         holiday/beach.jpg
     uploaded_at   2030-01-01T12:00:00.000Z (sort key of the index `by-date`)
 
-Index items are hints: a search reads the photo's item before it shows anything. They belong to one
-attempt and are written before its photo's item, so a photo that shows a label can be found by it;
-those of the result that it replaces are deleted afterwards.
+Index items are only hints: a search reads the photo's item before it shows a photo. The index items
+of an attempt are written before the photo's item, so every published label can be found. The index
+items of the replaced result are deleted afterwards.
 """
 
 from __future__ import annotations
@@ -37,22 +34,22 @@ from typing import Any
 from labelctl.contract.s3_events import PhotoEvent
 
 STATE_INDEX = "by-state"
-"""The index of `Photos` by state: partition key `state_shard`, sort key `done_at`."""
+"""Index of `Photos` by state: partition key `state_shard`, sort key `done_at`."""
 
 DATE_INDEX = "by-date"
-"""The index of `Labels` by time: partition key `label`, sort key `uploaded_at`."""
+"""Index of `Labels` by upload time: partition key `label`, sort key `uploaded_at`."""
 
 SHARDS = 4
-"""The keys that the photos of one state are spread over in `STATE_INDEX`.
+"""The number of partition keys that the photos of one state are spread over in `STATE_INDEX`.
 
-One key takes 1,000 writes a second, a photo labelled again takes two. [DynamoDB Developer Guide,
+One key accepts 1,000 writes a second, and relabelling a photo takes two. [DynamoDB Developer Guide,
 "Understanding GSI write throttling and back pressure"]
 """
 
 VOCABULARY = "VOCABULARY"
-"""The partition of `Labels` with one item per label that some photo has or had (sort key: the label).
+"""The partition of `Labels` with one item for each label ever found (sort key: the label).
 
-No label is written like this: see `label_of`.
+It cannot be confused with a label, because labels are stored in lower case (see `label_of`).
 """
 
 LABELLED = "labelled"
@@ -62,53 +59,54 @@ REMOVED = "removed"
 
 _TOP = 3
 _MAX_ITEM = 400_000
-"""Bytes of an item. DynamoDB takes 400 KB. [Developer Guide, "Constraints"]"""
-_LONGEST_RANK = 900  # bytes of a photo's key in a sort key, which takes 1,024
+"""Maximum size of an item, in bytes. [DynamoDB Developer Guide, "Constraints": 400 KB]"""
+_MAX_RANK_KEY = 900  # bytes of a photo's key in a sort key, which may have 1,024
 
 
 def decimals(value: Any) -> Any:
-    """The same JSON-like value with Decimal for float: DynamoDB takes no floats."""
+    """Return a JSON-like value with each float replaced by a Decimal, as DynamoDB requires."""
     return json.loads(json.dumps(value), parse_float=Decimal)
 
 
 def new_attempt(now: float) -> str:
-    """The name of one attempt at labelling a photo: when it began (seconds since 1970), and at random.
+    """Return a unique id for an attempt to label a photo, from its start in seconds since 1970.
 
-    So index items that belong to no photo can be told from those of an attempt that still runs.
+    The time distinguishes orphaned index items from those of an attempt that is still running.
     """
     return f"{int(now):08x}{secrets.token_hex(4)}"
 
 
 def attempt_time(attempt: str) -> int:
-    """When an attempt began, in seconds since 1970."""
+    """Return the start time of an attempt, in seconds since 1970."""
     return int(attempt[:8], 16)
 
 
 def label_of(name: str) -> str:
-    """A label's name as it is stored and searched for: case and surplus spaces do not matter."""
+    """Return the form of a label's name that is stored and searched: lower case, single spaces."""
     return " ".join(name.split()).casefold()
 
 
 def labelled_item(
-    event: PhotoEvent, attempt: str, answer: Mapping[str, Any], now: str
+    event: PhotoEvent, attempt: str, response: Mapping[str, Any], now: str
 ) -> dict[str, Any]:
-    """The item of a photo with the labels of a DetectLabels answer. `now` is ISO 8601 in UTC.
+    """Return the item of a labelled photo, from a DetectLabels response. `now` is ISO 8601 in UTC.
 
-    Confidence is 0 to 100; boxes are ratios (0 to 1) of the upright picture. Of two labels with one
-    name the surer stays. Lists that are empty are left out. What does not fit into an item is left
-    out too, the boxes of the least sure labels first, and `left_out` counts it.
+    Confidence is 0 to 100; boxes are ratios (0 to 1) of the upright image. If two labels have the
+    same name, the more confident one is kept. Empty lists are omitted. If the item would exceed
+    DynamoDB's limit, boxes and then labels are dropped, the least confident first; `left_out`
+    counts them.
     """
-    found = {label_of(each["Name"]): each for each in sorted(answer["Labels"], key=_confidence)}
+    found = {label_of(each["Name"]): each for each in sorted(response["Labels"], key=_confidence)}
     labels = sorted(found.values(), key=lambda each: (-each["Confidence"], each["Name"]))
     item = {
         **_item(event, attempt, LABELLED, now),
-        "model_version": answer.get("LabelModelVersion", ""),
+        "model_version": response.get("LabelModelVersion", ""),
         "label_count": len(labels),
         "top": [each["Name"] for each in labels[:_TOP]],
         "labels": {each["Name"]: each["Confidence"] for each in labels},
         "details": {each["Name"]: details for each in labels if (details := _details(each))},
     }
-    if properties := answer.get("ImageProperties"):
+    if properties := response.get("ImageProperties"):
         item["properties"] = properties
     stored: dict[str, Any] = decimals(item)
     _fit(stored)
@@ -144,14 +142,14 @@ def _names(values: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def _fit(item: dict[str, Any]) -> None:
-    """Leave out what an item has no room for: boxes of the least sure labels, then those labels."""
+    """Drop boxes, then labels, the least confident first, until the item fits."""
     size, labels, boxes = size_of(item), 0, 0
     for name in reversed(item["labels"]):
         if size <= _MAX_ITEM:
             break
-        if some := item["details"].get(name, {}).pop("boxes", ()):
-            size -= size_of({"boxes": some}) + 1
-            boxes += len(some)
+        if dropped := item["details"].get(name, {}).pop("boxes", ()):
+            size -= size_of({"boxes": dropped}) + 1
+            boxes += len(dropped)
     for name in reversed([*item["labels"]]):
         if size <= _MAX_ITEM:
             break
@@ -166,7 +164,7 @@ def _fit(item: dict[str, Any]) -> None:
 
 
 def size_of(item: Mapping[str, Any]) -> int:
-    """An item's size in bytes. [DynamoDB Developer Guide, "DynamoDB item sizes and formats"]"""
+    """Return the size of an item in bytes. [Developer Guide, "DynamoDB item sizes and formats"]"""
     return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
 
@@ -185,14 +183,14 @@ def _size(value: Any) -> int:
 def failed_item(
     event: PhotoEvent, attempt: str, error: str, reason: str, now: str
 ) -> dict[str, Any]:
-    """The item of a photo that cannot be labelled: `error` is a code, `reason` a sentence."""
+    """Return the item of a photo that cannot be labelled: `error` is a code, `reason` a sentence."""
     return {**_item(event, attempt, FAILED, now), "error": error, "reason": reason}
 
 
 def removed_item(event: PhotoEvent, attempt: str, now: str, expires: int) -> dict[str, Any]:
-    """The item of a photo that is gone, kept so that a late event does not bring it back.
+    """Return the item of a removed photo, kept so that a late event does not restore its result.
 
-    DynamoDB may delete it at `expires`, in seconds since 1970.
+    DynamoDB deletes it after `expires`, in seconds since 1970.
     """
     return {**_item(event, attempt, REMOVED, now), "expires": expires}
 
@@ -214,17 +212,17 @@ def _item(event: PhotoEvent, attempt: str, status: str, now: str) -> dict[str, A
 
 
 def state_shards(status: str) -> list[str]:
-    """The keys of `STATE_INDEX` under which the photos of a state are."""
+    """Return the partition keys of `STATE_INDEX` for all photos in a state."""
     return [f"{status}#{number}" for number in range(SHARDS)]
 
 
 def state_shard(status: str, image: str) -> str:
-    """The key of `STATE_INDEX` for one photo."""
+    """Return the partition key of `STATE_INDEX` for one photo."""
     return state_shards(status)[zlib.crc32(image.encode()) % SHARDS]
 
 
 def index_items(photo: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The items of `Labels` that lead to a photo, from its own item; none unless it is labelled."""
+    """Return the items of `Labels` for a photo's item; none unless it is labelled."""
     return [
         {
             "label": label_of(name),
@@ -237,40 +235,40 @@ def index_items(photo: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def rank(confidence: Decimal, image: str, attempt: str) -> str:
-    """The sort key of an index item: the surest first, of equals in the order of their keys.
+    """Return the sort key of an index item: most confident first, then by the photo's key.
 
-    It begins with how much the confidence lacks to 100, rounded down, so that `confidence_of` is
-    never less than the label's. A long key is cut.
+    It starts with 100 minus the confidence, rounded down so that `confidence_of` is never less than
+    the label's confidence. A long key is truncated.
     """
-    shown = image.encode()[:_LONGEST_RANK].decode(errors="ignore")
-    return f"{_lacking(confidence)} {shown} {attempt}"
+    key = image.encode()[:_MAX_RANK_KEY].decode(errors="ignore")
+    return f"{_inverted(confidence)} {key} {attempt}"
 
 
 def rank_limit(confidence: Decimal) -> str:
-    """What no rank of a label of at least this confidence exceeds."""
-    return f"{_lacking(confidence)}~"
+    """Return an upper bound for the ranks of labels with at least this confidence."""
+    return f"{_inverted(confidence)}~"
 
 
 def confidence_of(rank: str) -> Decimal:
-    """The most confidence that a label of this rank can have."""
+    """Return the maximum confidence of a label with this rank."""
     return 100 - Decimal(rank[:7])
 
 
 def attempt_of(rank: str) -> str:
-    """The attempt that an index item belongs to."""
+    """Return the attempt that wrote the index item with this rank."""
     return rank.rpartition(" ")[2]
 
 
-def _lacking(confidence: Decimal) -> str:
-    lacking = (Decimal(100) - confidence).quantize(Decimal("0.001"), rounding=ROUND_FLOOR)
-    return f"{max(lacking, Decimal(0)):07.3f}"
+def _inverted(confidence: Decimal) -> str:
+    inverted = (Decimal(100) - confidence).quantize(Decimal("0.001"), rounding=ROUND_FLOOR)
+    return f"{max(inverted, Decimal(0)):07.3f}"
 
 
 def vocabulary_items(photo: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The items of the vocabulary for a photo's labels: how each is written, and its relations.
+    """Return the vocabulary items of a photo's labels: the spelling and relations of each.
 
-    By them a search finds a label by its aliases, and labels that are spelt alike, or in a category,
-    without looking at photos. An item stays when the last photo with the label goes.
+    A search uses them to find labels by alias, category or similar spelling without reading photos.
+    An item remains when the last photo with the label is removed.
     """
     return [
         {

@@ -1,4 +1,4 @@
-"""The pipeline's stacks: what is deployed, how it is changed and deleted, and the function's zip.
+"""Deploying, changing and destroying the CloudFormation stacks, and building the function's zip.
 
-It must not know what the pipeline is used for: no photos, no labels, no messages.
+It must not depend on what the pipeline processes: photos, labels, messages.
 """

@@ -1,4 +1,4 @@
-"""Where the function's sources and the templates lie: in an installed package, or in a checkout."""
+"""Locating the function's sources and the templates, in an installed package or in a checkout."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def folder(name: str) -> Path:
-    """The folder `lambda` or `cloudformation`."""
+    """Return the path of the folder `lambda` or `cloudformation`."""
     installed = _PACKAGE / "_assets" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
 
 
 def template(name: str) -> str:
-    """The text of a CloudFormation template, by its file's name."""
+    """Return the text of a CloudFormation template, by its file name."""
     return (folder("cloudformation") / name).read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Changing a stack through CloudFormation: plan (a change set), carry out, follow, delete.
+"""Changing a CloudFormation stack: plan (a change set), execute, follow the events, delete.
 
-It knows nothing of labelctl's own template. A plan is a value that can be shown, carried out or
-discarded, so that a dry run is not another way through the code. What CloudFormation does is told
-as a stream of events; the first failed one is the cause, the rest is fall-out.
+This module does not depend on labelctl's template. A plan (a change set) can be shown, executed or
+discarded, so a dry run uses the same code. Progress is a stream of stack events; the first failed
+event is the root cause of a failure.
 """
 
 from __future__ import annotations
@@ -23,34 +23,26 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
-"""The types of resources that lose something when they are replaced or removed."""
+"""Resource types that lose data when they are replaced or removed."""
 
-_FALL_OUT = ("creation cancelled", "creation Cancelled", "update cancelled", "update Cancelled")
-_PASSING = "Unable to validate the following destination"
-"""S3's words while a new queue's policy is not known to it: SQS needs up to 60 seconds to spread one
-[SQS API, SetQueueAttributes]."""
+_CONSEQUENCES = ("creation cancelled", "creation Cancelled", "update cancelled", "update Cancelled")
+_POLICY_NOT_YET_VISIBLE = "Unable to validate the following destination"
+"""S3's error while a new queue policy is not yet in effect, which takes SQS up to 60 seconds.
+[SQS API, SetQueueAttributes]"""
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-_PAUSES = (
-    0.3,
-    0.5,
-    1.0,
-    1.0,
-    2.0,
-    2.0,
-    3.0,
-    5.0,
-)  # then 5 s: CloudFormation throttles who asks often
-
-_IDLE = 4  # looks without an event, about 3 s
+# Seconds; the last one is repeated. CloudFormation throttles frequent requests.
+_PAUSES = (0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
+_IDLE = 4  # requests without a new event, about 3 s
 
 Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One resource that a plan adds, modifies, replaces, may replace, or removes.
+    """The planned change of one resource.
 
-    `action` is Add, Modify, Replace, "May replace", Remove or Import; `why` names the properties.
+    `action` is Add, Modify, Replace, "May replace", Remove or Import. `why` lists the properties
+    that cause the change.
     """
 
     action: str
@@ -60,13 +52,13 @@ class Change:
 
     @property
     def loses_data(self) -> bool:
-        """Whether carrying it out may lose photos, labels or waiting messages."""
+        """Whether the change may delete photos, labels or waiting messages."""
         return self.type in HOLDS_DATA and self.action in ("Replace", "May replace", "Remove")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A change set that waits to be carried out; with no changes there is nothing left of it."""
+    """A change set that can be executed. Without changes, the change set no longer exists."""
 
     stack: str
     stack_id: str
@@ -74,12 +66,12 @@ class Plan:
     creates: bool
     changes: Sequence[Change]
     parameters: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """The parameters that change: their values before and after."""
+    """The parameters that change: (old value, new value)."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One event of a stack: a resource (or the stack itself, `is_stack`) reached a status."""
+    """A stack event: a resource, or the stack itself (`is_stack`), reached a status."""
 
     id: str
     at: datetime
@@ -95,12 +87,12 @@ class Progress:
 
     @property
     def may_be_cause(self) -> bool:
-        """Whether it failed by itself, and not because something else had failed."""
-        return self.failed and not self.is_stack and not self.reason.endswith(_FALL_OUT)
+        """Whether this may be a root cause, and not a consequence of another failure."""
+        return self.failed and not self.is_stack and not self.reason.endswith(_CONSEQUENCES)
 
 
 def pauses() -> Iterator[float]:
-    """Seconds to wait between two looks: short at first, then 5."""
+    """Yield the pauses between two requests, in seconds: short at first, then 5."""
     return chain(_PAUSES, repeat(_PAUSES[-1]))
 
 
@@ -114,38 +106,38 @@ def plan(
     keep: Collection[str] = (),
     sleep: Sleep = time.sleep,
 ) -> Plan:
-    """Make a change set. Parameters in `keep` that are not given keep their deployed value; tags
-    are added to those there are.
+    """Create a change set for a stack that may not exist yet.
 
-    Raises RefusedError when CloudFormation will not have the template or the stack is busy.
+    Parameters in `keep` that are not in `parameters` keep their deployed values. Existing tags are
+    kept, too. Raises DeployError if CloudFormation cannot create the change set.
     """
     stack = stacks.find(cloudformation, name)
     creates = stack is None or stack.status == "REVIEW_IN_PROGRESS"
     before = {} if stack is None or creates else stack.parameters
     kept = [key for key in keep if key in before and key not in parameters]
-    given: list[Any] = [
+    parameter_list: list[Any] = [
         {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
     ]
-    given += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
-    every_tag = {**(stack.tags if stack else {}), **tags}
-    made = cloudformation.create_change_set(
+    parameter_list += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
+    all_tags = {**(stack.tags if stack else {}), **tags}
+    created = cloudformation.create_change_set(
         StackName=name,
         ChangeSetName=f"labelctl-{time.time_ns()}",
         ChangeSetType="CREATE" if creates else "UPDATE",
         TemplateBody=template,
-        Parameters=given,
+        Parameters=parameter_list,
         Capabilities=["CAPABILITY_IAM"],
-        Tags=[{"Key": key, "Value": value} for key, value in every_tag.items()],
+        Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()],
     )
     changed = {
         key: (before[key], value)
         for key, value in parameters.items()
         if key in before and before[key] != value
     }
-    planned = Plan(name, made["StackId"], made["Id"], creates, (), changed)
+    planned = Plan(name, created["StackId"], created["Id"], creates, (), changed)
     try:
-        status, reason, changes = _await_change_set(cloudformation, made["Id"], sleep)
-    except BaseException:  # Ctrl-C too
+        status, reason, changes = _await_change_set(cloudformation, created["Id"], sleep)
+    except BaseException:  # including Ctrl-C
         discard(cloudformation, planned, sleep=sleep)
         raise
     planned = replace(planned, changes=changes)
@@ -153,7 +145,7 @@ def plan(
         discard(cloudformation, planned, sleep=sleep)
         if not any(words in reason for words in _NO_CHANGES):
             raise DeployError(f"CloudFormation cannot plan the change: {reason}")
-        return Plan(name, made["StackId"], made["Id"], creates, ())
+        return replace(planned, changes=(), parameters={})
     return planned
 
 
@@ -199,16 +191,16 @@ def _parse_change(change: Any) -> Change:
 def discard(
     cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
 ) -> None:
-    """Leave nothing of a plan: its change set, and the empty stack that a first plan makes."""
+    """Delete a plan's change set, and the empty stack that the first plan of a stack creates."""
     from botocore.exceptions import ClientError
 
-    # One that is still being made cannot be deleted; it goes with its empty stack.
+    # A change set that is still being created cannot be deleted; it is deleted with its empty stack.
     with contextlib.suppress(ClientError):
         cloudformation.delete_change_set(ChangeSetName=planned.change_set)
     if not planned.creates:
         return
     stack = stacks.find(cloudformation, planned.stack_id)
-    if stack and stack.status == "REVIEW_IN_PROGRESS":  # and not somebody else's deploy by now
+    if stack and stack.status == "REVIEW_IN_PROGRESS":  # not deployed by another user meanwhile
         for _ in remove(cloudformation, planned.stack_id, sleep=sleep):
             pass
 
@@ -216,9 +208,9 @@ def discard(
 def carry_out(
     cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
 ) -> Iterator[Progress]:
-    """Execute a plan and tell what happens, until it is over.
+    """Execute a plan; yields stack events until it has finished.
 
-    Raises DeployError with the first cause when it fails; CloudFormation has rolled back by then.
+    Raises DeployError with the root cause if it fails, after CloudFormation has rolled back.
     """
     seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
     _execute(cloudformation, planned)
@@ -239,20 +231,20 @@ def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
     except ClientError as error:
         if code_of(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
             raise
-        # Executing one change set of a stack deletes the others.
+        # Executing a change set deletes all others of the stack.
         raise RefusedError(
-            f'Somebody else is changing the stack "{planned.stack}" right now.',
-            "Try again when that has ended; `labelctl status` tells.",
+            f'The stack "{planned.stack}" is being changed by another process.',
+            "Try again when `labelctl status` shows that the change has finished.",
         ) from error
 
 
 def remove(
     cloudformation: CloudFormationClient, stack_id: str, *, sleep: Sleep = time.sleep
 ) -> Iterator[Progress]:
-    """Delete a stack and tell what happens. Raises DeployError with the first cause."""
+    """Delete a stack; yields stack events. Raises DeployError with the root cause if it fails."""
     before = _events(cloudformation, stack_id, set())
     if before and before[-1].is_stack and before[-1].status == "DELETE_COMPLETE":
-        return  # an earlier deletion has just ended: there will be no more events
+        return  # an earlier deletion has just finished: no more events will come
     cloudformation.delete_stack(StackName=stack_id)
     gone = False
 
@@ -270,34 +262,34 @@ def remove(
         yield last
     if not gone and (last is None or last.status != "DELETE_COMPLETE"):
         name = stack_id.split("/")[-2] if "/" in stack_id else stack_id
-        raise failure(name, cause or last, "Mend the cause and run the command again; it goes on.")
+        raise failure(name, cause or last, "Fix the cause, then run the same command to resume.")
 
 
 def failure(
     name: str,
     cause: Progress | None,
-    hint: str = "Mend the cause and deploy again.",
+    hint: str = "Fix the cause and deploy again.",
 ) -> DeployError:
-    """The error that tells of a failed change by its first cause."""
+    """Return the error for a failed change, given its root cause."""
     if cause is None:
         return DeployError(
-            f'The change of the stack "{name}" failed.', "Look at `labelctl status`."
+            f'Changing the stack "{name}" failed.', "Run `labelctl status` for details."
         )
-    if _PASSING in cause.reason:
-        hint = "S3 did not know the new queue's policy yet, which passes: deploy again."
+    if _POLICY_NOT_YET_VISIBLE in cause.reason:
+        hint = "The new queue policy was not yet in effect. Deploy again."
     return DeployError(
-        f'The change of the stack "{name}" failed at {cause.name} ({cause.type}): '
+        f'Changing the stack "{name}" failed at {cause.name} ({cause.type}): '
         f"{cause.reason or cause.status}",
         hint,
     )
 
 
 def first_cause(cloudformation: CloudFormationClient, stack_id: str) -> Progress | None:
-    """The event that a failed stack's last change failed by, if it is still told."""
+    """Return the event that made the last change of a stack fail, if it is still available."""
     cause: Progress | None = None
     for event in _events(cloudformation, stack_id, set()):
         if event.is_stack and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
-            cause = None  # a new attempt begins
+            cause = None  # a new change begins
         elif cause is None and event.may_be_cause:
             cause = event
     return cause
@@ -311,10 +303,10 @@ def follow(
     is_over: Callable[[], bool] = lambda: False,
     sleep: Sleep = time.sleep,
 ) -> Iterator[Progress]:
-    """A stack's events that are not in `seen`, oldest first, until the stack is at rest.
+    """Yield the events of a stack that are not in `seen`, oldest first, until it has settled.
 
-    `is_over` is asked when no event has come for a while: a stack that was only ever planned may go
-    without one.
+    `is_over` is called after a while without events, because a stack that was never deployed may be
+    deleted without an event.
     """
     idle = 0
     for pause in pauses():
@@ -331,10 +323,10 @@ def follow(
 
 
 def _events(cloudformation: CloudFormationClient, stack_id: str, seen: set[str]) -> list[Progress]:
-    """The events before the first one that was seen (they come newest first), oldest first."""
+    """Return the events that are newer than those in `seen`, oldest first."""
     fresh: list[Progress] = []
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-    for event in chain.from_iterable(page["StackEvents"] for page in pages):
+    for event in chain.from_iterable(page["StackEvents"] for page in pages):  # newest first
         if event["EventId"] in seen:
             break
         fresh.append(
@@ -352,9 +344,9 @@ def _events(cloudformation: CloudFormationClient, stack_id: str, seen: set[str])
 
 
 def refuse_if_busy(stack: stacks.Stack) -> None:
-    """Raise RefusedError when somebody else's change of the stack is under way."""
+    """Raise RefusedError if the stack is being changed."""
     if stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
         raise RefusedError(
             f'The stack "{stack.name}" is being changed right now ({stack.status}).',
-            "Try again when that has ended; `labelctl status` tells.",
+            "Try again when `labelctl status` shows that the change has finished.",
         )

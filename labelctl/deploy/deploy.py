@@ -1,12 +1,11 @@
-"""Deploying: the zip into the artifact bucket, then labelctl's template, in steps one can show.
+"""Deploying labelctl's stacks, in steps:
 
-    leftover          what an earlier failed first deploy left, to be cleaned up
-    ensure_artifacts  make the artifact bucket
-    plan              put the zip there under its hash, make the change set
-    carry_out         execute it and protect the stack against deletion
+    leftover          find a stack whose first deploy failed, to be removed
+    ensure_artifacts  create the artifact bucket
+    plan              upload the zip to it under its hash, create the change set
+    carry_out         execute the change set, protect the stack against deletion
 
-It prints nothing and asks nothing: what happens is told as `changes.Progress` events, and what is
-to be asked is the caller's to see in the plan.
+Nothing here prints or prompts: the steps yield stack events, and the caller confirms the plan.
 """
 
 from __future__ import annotations
@@ -28,24 +27,25 @@ if TYPE_CHECKING:
 
 TAGS = {"application": "labelctl"}
 NO_BUCKET_YET = "not-made-yet"
-"""Stands for the artifact bucket's name in a dry run before the first deploy."""
+"""Placeholder for the artifact bucket's name in a dry run before the first deploy."""
 
 _FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
-"""A stack whose first deploy failed: it cannot be updated, only deleted and made anew."""
+"""Statuses of a stack whose first deploy failed. It cannot be updated, only deleted and recreated."""
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A stack that cannot be deployed over, and the cause that its last deploy failed by."""
+    """A stack whose first deploy failed, and the root cause of that."""
 
     stack: Stack
     cause: Progress | None
 
 
 def leftover(aws: Aws, name: str) -> Leftover | None:
-    """What an earlier failed first deploy left, if anything.
+    """Return the stack if its first deploy failed, else None.
 
-    Raises RefusedError for a stack that is busy, stuck, or not labelctl's.
+    Raises RefusedError if the stack is being changed or destroyed, cannot be updated, or does not
+    belong to labelctl.
     """
     stack = stacks.find(aws.cloudformation, name)
     if stack is None:
@@ -54,20 +54,20 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
     change_sets.refuse_if_busy(stack)
     if stack.status == "DELETE_FAILED":
         raise RefusedError(
-            f'The stack "{name}" was being destroyed, and that did not end.',
-            "Finish it first: labelctl destroy",
+            f'Destroying the stack "{name}" failed.',
+            "Run `labelctl destroy` to finish it, then deploy again.",
         )
     if stack.status == "UPDATE_ROLLBACK_FAILED":
         raise RefusedError(
             f'The stack "{name}" could not be rolled back: {stack.reason}',
-            f"Mend the cause, then: aws cloudformation continue-update-rollback --stack-name {name}",
+            f"Fix the cause, then run: aws cloudformation continue-update-rollback --stack-name {name}",
         )
     if stack.status in _FAILED_FIRST:
         return Leftover(stack, change_sets.first_cause(aws.cloudformation, stack.id))
     if "PhotosBucket" in stack.outputs and not stacks.takes_photos(aws.s3, stack.bucket):
         raise RefusedError(
-            f'The stack "{name}" was being destroyed, and that was cut off.',
-            "Finish it first: labelctl destroy",
+            f'Destroying the stack "{name}" was interrupted.',
+            "Run `labelctl destroy` to finish it, then deploy again.",
         )
     return None
 
@@ -75,11 +75,11 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
 def ensure_artifacts(
     aws: Aws, name: str, tags: Mapping[str, str], *, sleep: Sleep = time.sleep
 ) -> Iterator[Progress]:
-    """Make (or bring up to date) the small stack that holds this stack's zips."""
+    """Create or update the small stack with the bucket for the function's zips; yields its events."""
     artifacts = artifacts_name(name)
-    left = leftover(aws, artifacts)
-    if left:
-        yield from change_sets.remove(aws.cloudformation, left.stack.id, sleep=sleep)
+    failed = leftover(aws, artifacts)
+    if failed:
+        yield from change_sets.remove(aws.cloudformation, failed.stack.id, sleep=sleep)
     planned = change_sets.plan(
         aws.cloudformation,
         artifacts,
@@ -95,13 +95,13 @@ def ensure_artifacts(
 def plan(
     aws: Aws, name: str, settings: Settings, *, dry: bool = False, sleep: Sleep = time.sleep
 ) -> Plan:
-    """What a deploy would change. Puts the zip into the artifact bucket first, unless `dry`."""
+    """Return what a deploy would change. Uploads the function's zip first, unless `dry`."""
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
     bucket = artifacts.outputs.get("Bucket", NO_BUCKET_YET) if artifacts else NO_BUCKET_YET
-    zipped = package.build()
+    bundle = package.build()
     if not dry:
-        _put_once(aws.s3, bucket, zipped)
-    parameters = {"CodeBucket": bucket, "CodeKey": zipped.name, **settings.parameters()}
+        _put_once(aws.s3, bucket, bundle)
+    parameters = {"CodeBucket": bucket, "CodeKey": bundle.name, **settings.parameters()}
     return change_sets.plan(
         aws.cloudformation,
         name,
@@ -113,19 +113,19 @@ def plan(
     )
 
 
-def _put_once(s3: S3Client, bucket: str, zipped: package.Bundle) -> None:
+def _put_once(s3: S3Client, bucket: str, bundle: package.Bundle) -> None:
     from botocore.exceptions import ClientError
 
     try:
-        s3.head_object(Bucket=bucket, Key=zipped.name)
+        s3.head_object(Bucket=bucket, Key=bundle.name)
     except ClientError as error:
         if not is_missing(error):
             raise
-        s3.put_object(Bucket=bucket, Key=zipped.name, Body=zipped.content)
+        s3.put_object(Bucket=bucket, Key=bundle.name, Body=bundle.content)
 
 
 def carry_out(aws: Aws, planned: Plan, *, sleep: Sleep = time.sleep) -> Iterator[Progress]:
-    """Execute the plan, tell what happens, and protect the stack. Raises DeployError."""
+    """Execute the plan, then protect the stack; yields stack events. Raises DeployError."""
     if planned.changes:
         yield from change_sets.carry_out(aws.cloudformation, planned, sleep=sleep)
     deployed = stacks.find(aws.cloudformation, planned.stack)

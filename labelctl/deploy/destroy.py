@@ -1,7 +1,7 @@
-"""Taking everything down again: photos, labels, queues, function, log, zips.
+"""Deleting a stack with everything in it: photos, labels, queues, function, log, zips.
 
-Each step may be cut off and done again, and what is already gone is passed over: the names of what
-is still there come from CloudFormation's list of the stack's resources, not from its outputs.
+Each step can be interrupted and repeated. Names come from CloudFormation's list of the stack's
+resources, not from its outputs, so a partly deleted stack can be destroyed, too.
 """
 
 from __future__ import annotations
@@ -23,74 +23,75 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import MultipartUploadTypeDef
 
 _TRIES = 5
-"""How often a bucket is emptied again because somebody put something into it meanwhile."""
+"""How often a bucket is emptied if new objects keep arriving."""
 
 
 def doomed(aws: Aws, name: str) -> list[Stack]:
-    """The stacks that there are to delete.
+    """Return the existing stacks that `labelctl destroy` would delete.
 
-    Raises NotDeployedError when there is none, RefusedError for one that is not labelctl's or busy.
+    Raises NotDeployedError if there are none, and RefusedError for a stack that does not belong to
+    labelctl or is being changed.
     """
     main = stacks.find(aws.cloudformation, name)
     if main:
         stacks.refuse_if_foreign(main)
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
-    there = [stack for stack in (main, artifacts) if stack and stack.ours]
-    if not there:
+    existing = [stack for stack in (main, artifacts) if stack and stack.ours]
+    if not existing:
         raise NotDeployedError(
-            f'There is no stack "{name}", and nothing is left of one.',
-            "--stack and --region choose another.",
+            f'There is no stack "{name}".',
+            "Use --stack and --region to choose another one.",
         )
-    for stack in there:
+    for stack in existing:
         if stack.status != "DELETE_IN_PROGRESS":
             change_sets.refuse_if_busy(stack)
-    return there
+    return existing
 
 
 def destroy(aws: Aws, stack: Stack, *, sleep: Sleep = time.sleep) -> Iterator[int | Progress]:
-    """Delete one stack and all that it holds.
+    """Delete a stack and all its data.
 
-    Yields the number of object versions deleted since the last number, and the stack's events.
-    Raises DeployError when CloudFormation cannot delete it; it can be run again then.
+    Yields the number of object versions deleted by each request, and stack events. Raises
+    DeployError if CloudFormation cannot delete the stack; the call can then be repeated.
     """
     if stack.protected:
         aws.cloudformation.update_termination_protection(
             StackName=stack.name, EnableTerminationProtection=False
         )
-    held = _resources(aws, stack)
-    for table in held.get("AWS::DynamoDB::Table", ()):
+    resources = _resources(aws, stack)
+    for table in resources.get("AWS::DynamoDB::Table", ()):
         _unprotect(aws, table)
     for attempt in range(_TRIES):
-        for bucket in held.get("AWS::S3::Bucket", ()):
+        for bucket in resources.get("AWS::S3::Bucket", ()):
             yield from empty(aws.s3, bucket)
         try:
             yield from change_sets.remove(aws.cloudformation, stack.id, sleep=sleep)
         except DeployError as error:
-            full = "not empty" in error.message or "BucketNotEmpty" in error.message
-            if not full or attempt == _TRIES - 1:
+            is_not_empty = "not empty" in error.message or "BucketNotEmpty" in error.message
+            if not is_not_empty or attempt == _TRIES - 1:
                 raise
         else:
             return
 
 
 def _resources(aws: Aws, stack: Stack) -> dict[str, list[str]]:
-    """The physical ids of what is still there, by type."""
-    held: dict[str, list[str]] = {}
+    """Return the physical ids of the stack's remaining resources, by type."""
+    resources: dict[str, list[str]] = {}
     pages = aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.id)
     for page in pages:
         for resource in page["StackResourceSummaries"]:
             physical = resource.get("PhysicalResourceId")
             if physical and resource["ResourceStatus"] != "DELETE_COMPLETE":
-                held.setdefault(resource["ResourceType"], []).append(physical)
-    return held
+                resources.setdefault(resource["ResourceType"], []).append(physical)
+    return resources
 
 
 def _unprotect(aws: Aws, table: str) -> None:
-    """Let a table be deleted, and no backup of it be kept."""
+    """Turn off a table's deletion protection and backups."""
     from botocore.exceptions import ClientError
 
     try:
-        # Otherwise a backup of the table stays for 35 days. [DynamoDB, Point-in-time recovery]
+        # Otherwise AWS keeps a backup of the table for 35 days. [DynamoDB, Point-in-time recovery]
         aws.dynamodb.update_continuous_backups(
             TableName=table,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
@@ -98,7 +99,7 @@ def _unprotect(aws: Aws, table: str) -> None:
         described = aws.dynamodb.describe_table(TableName=table)["Table"]
         if described.get("DeletionProtectionEnabled"):
             aws.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-            # While it is being updated it cannot be deleted.
+            # A table cannot be deleted while it is being updated.
             until_active = aws.dynamodb.get_waiter("table_exists")
             until_active.wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
     except ClientError as error:
@@ -107,9 +108,9 @@ def _unprotect(aws: Aws, table: str) -> None:
 
 
 def empty(s3: S3Client, bucket: str) -> Iterator[int]:
-    """Delete every version, marker and unfinished upload; yields how many went with each request.
+    """Delete all versions, delete markers and multipart uploads; yields the number per request.
 
-    The intake is stopped first, or each deletion would send a message and run the function.
+    Turns off the event notifications first: otherwise each deletion would invoke the function.
     """
     from botocore.exceptions import ClientError
 
@@ -131,5 +132,5 @@ def _abort(s3: S3Client, bucket: str, upload: MultipartUploadTypeDef) -> None:
     try:
         s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     except ClientError as error:
-        if code_of(error) != "NoSuchUpload":  # it was ended since the listing
+        if code_of(error) != "NoSuchUpload":  # finished since it was listed
             raise

@@ -1,8 +1,8 @@
-"""The function's zip: the same sources give the same bytes, on any machine.
+"""Building the function's zip reproducibly: the same sources give the same bytes on any machine.
 
-CloudFormation updates a function's code only when the zip's key changes, so the key carries the
-zip's hash; and so the zip must not change by itself. Hence fixed times, order and modes, and no
-compression: zlib's output differs between its builds, and the few kilobytes are not worth it.
+CloudFormation updates a function only if the key of its zip changes, so the key contains the zip's
+hash. File times, order and modes are therefore fixed, and nothing is compressed: the output of zlib
+differs between builds.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from pathlib import Path
 
 from labelctl.deploy import assets
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can tell
-_MODE = 0o100644 << 16  # a plain file that everybody may read: Lambda runs as another user
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
+_MODE = 0o100644 << 16  # readable by everyone, because Lambda runs the function as another user
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """The zip's bytes and the SHA-256 of them, in hexadecimal."""
+    """The bytes of the zip, and their SHA-256 in hexadecimal."""
 
     content: bytes
     digest: str
 
     @property
     def name(self) -> str:
-        """A file name that changes when, and only when, the content does."""
+        """A file name that changes if and only if the content does."""
         return f"labelctl-{self.digest[:32]}.zip"
 
 
 def build() -> Bundle:
-    """The zip of `lambda/` and the modules that it shares with the command line."""
+    """Return the zip of `lambda/` and `labelctl/contract/`."""
     package = Path(__file__).parents[1]
     files = {path.name: path for path in assets.folder("lambda").glob("*.py")}
     for path in (package / "__init__.py", *(package / "contract").glob("*.py")):
@@ -43,8 +43,8 @@ def build() -> Bundle:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = _MODE
-            entry.create_system = 3  # Unix, whatever this machine is: else the mode is not read
-            # A checkout on Windows may have other line ends.
+            entry.create_system = 3  # Unix on every platform: otherwise the mode is ignored
+            # A checkout on Windows may have other line endings.
             archive.writestr(entry, files[name].read_bytes().replace(b"\r\n", b"\n"))
     content = buffer.getvalue()
     return Bundle(content, hashlib.sha256(content).hexdigest())

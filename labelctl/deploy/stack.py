@@ -1,4 +1,4 @@
-"""The deployed stack, as one value: its state, its settings, and the names of what it made."""
+"""The deployed stack: its status, its settings, and the names of its resources."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SETTINGS = (
     *("MinConfidence", "MaxLabels", "Concurrency", "ImageProperties", "LogRetention"),
     *("AlarmEmail", "AlarmAge"),
 )
-"""The template's parameters that `Settings` stand for."""
+"""The template parameters that correspond to the fields of `Settings`, in the same order."""
 
 ALARM_AGE = 12 * 3600
-"""The template's default of AlarmAge, in seconds."""
+"""The template's default for AlarmAge, in seconds."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be chosen at a deploy; None keeps what is deployed (at first: the template's default).
+    """The settings of a deploy. None keeps the deployed value, or the template's default.
 
-    `min_confidence` is 0 to 100; `concurrency` is the event source mapping's, 2 to 1,000;
-    `log_retention` is in days. `alarm_email` "" means no alarms; `alarm_age` is how many seconds a
-    photo may wait, 300 to 1,123,200. `tags` are added to those there are.
+    `min_confidence` is 0 to 100; `concurrency` is that of the event source mapping, 2 to 1,000;
+    `log_retention` is in days. An empty `alarm_email` turns alarms off; `alarm_age` is the seconds a
+    photo may wait, 300 to 1,123,200. `tags` are added to existing tags.
     """
 
     min_confidence: float | None = None
@@ -44,8 +44,8 @@ class Settings:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self) -> dict[str, str]:
-        """The template's parameters for the settings that were given."""
-        given = (
+        """Return the template parameters for the settings that are not None."""
+        values = (
             self.min_confidence,
             self.max_labels,
             self.concurrency,
@@ -56,12 +56,12 @@ class Settings:
         )
         return {
             name: _parameter(value)
-            for name, value in zip(SETTINGS, given, strict=True)
+            for name, value in zip(SETTINGS, values, strict=True)
             if value is not None
         }
 
     def as_json(self) -> dict[str, Any]:
-        """The settings under the names of the options."""
+        """Return the settings as JSON, named like the options of `labelctl deploy`."""
         return {
             **asdict(self),
             "alarm_email": self.alarm_email or None,
@@ -77,7 +77,7 @@ def _parameter(value: float | str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as CloudFormation describes it, `outputs` and `parameters` by the template's names."""
+    """A stack in CloudFormation; the keys of `outputs` and `parameters` are the template's names."""
 
     name: str
     id: str
@@ -93,7 +93,7 @@ class Stack:
 
     @property
     def ours(self) -> bool:
-        """Whether labelctl's templates made it. One that was only planned holds nothing of anyone."""
+        """Whether labelctl's templates created it, or it is empty (planned but never deployed)."""
         return (
             self.tags.get("application") == "labelctl"
             or self.description.startswith("labelctl ")
@@ -127,12 +127,12 @@ class Stack:
 
     @property
     def alarm_email(self) -> str:
-        """Who is mailed when something is amiss; "" is nobody."""
+        """The address that alarms are mailed to, or ""."""
         return self.parameters.get("AlarmEmail", "")
 
     @property
     def alarm_topic(self) -> str | None:
-        """The ARN of the topic that alarms are sent to; None without alarms."""
+        """The ARN of the topic that alarms are sent to, or None."""
         return self.outputs.get("AlarmTopic")
 
     @property
@@ -141,8 +141,8 @@ class Stack:
 
     @property
     def alarm_age(self) -> int:
-        """How many seconds a photo may wait before that is worth a warning."""
-        return int(self.parameters.get("AlarmAge", ALARM_AGE))  # an older labelctl knew of none
+        """The seconds that a photo may wait before an alarm or warning."""
+        return int(self.parameters.get("AlarmAge", ALARM_AGE))  # older templates lack it
 
     @property
     def settings(self) -> Settings:
@@ -160,40 +160,43 @@ class Stack:
 
 
 def artifacts_name(name: str) -> str:
-    """The name of the small stack that holds this stack's zips."""
+    """Return the name of the stack that holds the function's zips of a stack."""
     return f"{name}-artifacts"
 
 
 def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
-    """The stack of that name or id, or None. A deleted stack is found by its id only."""
+    """Return the stack with this name or id, or None. A deleted stack is found only by its id.
+
+    Raises UsageError if the name is invalid.
+    """
     from botocore.exceptions import ClientError
 
     try:
-        answer = cloudformation.describe_stacks(StackName=name)
+        response = cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
         message = error.response.get("Error", {}).get("Message", "")
         if code_of(error) == "ValidationError" and "does not exist" in message:
             return None
         if code_of(error) == "ValidationError" and "stackName" in message:
             raise UsageError(
-                f'"{name}" cannot be a stack\'s name.',
-                "Letters, digits and hyphens, a letter first, at most 128.",
+                f'"{name}" is not a valid stack name.',
+                "Use up to 128 letters, digits and hyphens, starting with a letter.",
             ) from error
         raise
-    return _parse(answer["Stacks"][0])
+    return _parse(response["Stacks"][0])
 
 
 def refuse_if_foreign(stack: Stack) -> None:
-    """Raise RefusedError for a stack of somebody else's, which is not to be changed or deleted."""
+    """Raise RefusedError for a stack that does not belong to labelctl."""
     if not stack.ours:
         raise RefusedError(
-            f'The stack "{stack.name}" is not one of labelctl\'s.',
+            f'The stack "{stack.name}" was not created by labelctl.',
             "Choose another name with --stack.",
         )
 
 
 def require(cloudformation: CloudFormationClient, name: str, local: bool = False) -> Stack:
-    """The stack, complete with its outputs. Raises NotDeployedError for anything less."""
+    """Return a stack that has all its outputs. Raises NotDeployedError if it does not."""
     stack = find(cloudformation, name)
     place = "in the local cloud" if local else f"in {cloudformation.meta.region_name}"
     if stack is None:
@@ -203,28 +206,28 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
     if "PhotosBucket" not in stack.outputs or "Table" not in stack.outputs:
         if stack.status.endswith("_COMPLETE") and not stack.status.startswith(("ROLLBACK", "DEL")):
             raise NotDeployedError(
-                f'The stack "{name}" {place} is not one of labelctl\'s.',
+                f'The stack "{name}" {place} was not created by labelctl.',
                 "Choose another name with --stack.",
             )
-        wait = "Wait until that has ended." if stack.status.endswith("_IN_PROGRESS") else ""
+        wait = "Wait until it has finished." if stack.status.endswith("_IN_PROGRESS") else ""
         raise NotDeployedError(
-            f'The stack "{name}" {place} is not ready: it is in {stack.status}.',
-            wait or "Deploy it again, which says why it failed: labelctl deploy",
+            f'The stack "{name}" {place} is not ready (status: {stack.status}).',
+            wait or "Run `labelctl deploy`: it shows why the last deploy failed.",
         )
     return stack
 
 
 def takes_photos(s3: S3Client, bucket: str) -> bool:
-    """Whether the bucket is there and notifies the queue: what `destroy` undoes before all else."""
+    """Return whether the bucket exists and notifies the queue. `destroy` turns this off first."""
     from botocore.exceptions import ClientError
 
     try:
-        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+        configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
     except ClientError as error:
         if is_missing(error):
             return False
         raise
-    return bool(told.get("QueueConfigurations"))
+    return bool(configuration.get("QueueConfigurations"))
 
 
 def _parse(described: Any) -> Stack:

@@ -1,4 +1,4 @@
-"""Photos: files that are checked and uploaded, the objects they become, and removing those.
+"""Photos as files and as objects in the bucket: validating, uploading and removing them.
 
-It knows files and the bucket. It must not know results: whoever needs both is in `labels` or above.
+It must not depend on results; code that needs both belongs to `labels` or a package after it.
 """

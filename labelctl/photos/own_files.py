@@ -1,4 +1,4 @@
-"""Files that labelctl itself made, which `upload` of a folder passes over."""
+"""Files created by labelctl itself, which are skipped when a folder is uploaded."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from labelctl.photos.validation import open_at_once
 
 GALLERY_MARKER = ".labelctl-gallery"
-"""The file that marks the folder of a gallery."""
+"""The file that marks a folder as a gallery."""
 
 DRAWING_MARK = "Drawn by labelctl show"
-"""What `labelctl show` writes into its drawings, near their beginning."""
+"""The text that `labelctl show` writes near the beginning of its drawings."""
 
-_BEGINNING = 4096
+_HEAD = 4096
 
 
 def is_drawing(path: Path) -> bool:
-    """Whether `labelctl show` drew it: no photo to find labels for."""
+    """Return whether a file was drawn by `labelctl show`."""
     try:
         with open(path, "rb", opener=open_at_once) as file:
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            return is_file and DRAWING_MARK.encode() in file.read(_BEGINNING)
+            return is_file and DRAWING_MARK.encode() in file.read(_HEAD)
     except OSError:
         return False

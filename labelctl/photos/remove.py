@@ -1,7 +1,7 @@
-"""Removing photos: the object, and with it labels, failure record and dead letters.
+"""Removing photos from the bucket.
 
-The object's removal is told to the queue like any other, and the function takes the labels away. So
-nothing but the bucket and the dead letters is touched from here, and it may be cut off and repeated.
+S3 notifies the queue of each removal, and the function then removes the photo's result. Removing
+photos can therefore be interrupted and repeated.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def check(s3: S3Client, bucket: str, image: str, *, for_good: bool = False) -> None:
-    """Raise PhotoNotFoundError unless this is the key of a photo, exactly.
+    """Raise PhotoNotFoundError unless `image` is exactly the key of a photo.
 
-    `for_good`: one of which nothing but earlier versions is left will do.
+    With `for_good`, a photo of which only earlier versions exist is accepted, too.
     """
     if versions.is_key(image):
         if for_good and not objects.is_gone(s3, bucket, image):
@@ -28,22 +28,22 @@ def check(s3: S3Client, bucket: str, image: str, *, for_good: bool = False) -> N
         if versions.current(s3, bucket, image):
             return
     try:
-        meant = versions.resolve(s3, bucket, image).key
+        key = versions.resolve(s3, bucket, image).key
     except PhotoNotFoundError:
         raise PhotoNotFoundError(
             f'There is no photo "{image}" in the bucket.',
-            "What is stored of one that is gone is removed by `labelctl verify --repair`.",
+            "To clean up records of deleted photos, run `labelctl verify --repair`.",
         ) from None
     raise PhotoNotFoundError(
-        f'There is no photo "{image}" in the bucket; there is "{meant}".',
-        "To remove a photo, give its key exactly.",
+        f'There is no photo "{image}" in the bucket; there is "{key}".',
+        "To remove a photo, give its exact key.",
     )
 
 
 def find(s3: S3Client, bucket: str, prefix: str, *, for_good: bool = False) -> Iterator[str]:
-    """The keys of the photos whose keys begin with the prefix, in their order.
+    """Yield the keys of the photos whose keys start with the prefix, in order.
 
-    `for_good`: those of which nothing but earlier versions is left, too.
+    With `for_good`, photos of which only earlier versions exist are included.
     """
     if not for_good:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -51,18 +51,18 @@ def find(s3: S3Client, bucket: str, prefix: str, *, for_good: bool = False) -> I
         return
     last = None
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        both = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-        for key in sorted({each["Key"] for each in both}, key=str.encode):
+        entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        for key in sorted({each["Key"] for each in entries}, key=str.encode):
             if key != last:
                 yield key
             last = key
 
 
 def remove(s3: S3Client, bucket: str, keys: Iterable[str], *, for_good: bool) -> Iterator[str]:
-    """Remove photos by their keys; yields each that is gone.
+    """Remove photos by key; yields the key of each removed photo.
 
-    S3 keeps what is removed as an earlier version, as long as the template says, unless `for_good`.
-    Raises RefusedError where S3 will not.
+    S3 keeps a removed photo as an earlier version, for as long as the template specifies. With
+    `for_good` all versions are deleted. Raises RefusedError if S3 does not delete an object.
     """
     if not for_good:
         yield from objects.hide(s3, bucket, keys)
@@ -74,9 +74,9 @@ def remove(s3: S3Client, bucket: str, keys: Iterable[str], *, for_good: bool) ->
 
 
 def under(s3: S3Client, bucket: str, prefix: str, *, for_good: bool) -> Iterator[str]:
-    """Remove all photos whose keys begin with the prefix, as `remove` does.
+    """Remove all photos whose keys start with the prefix, as `remove` does.
 
-    `for_good` takes along the versions of those that were removed before.
+    With `for_good`, the versions of photos that were removed earlier are deleted, too.
     """
     if not for_good:
         yield from objects.hide(s3, bucket, find(s3, bucket, prefix))

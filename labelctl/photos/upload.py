@@ -1,9 +1,9 @@
-"""Sending photos: paths in, a stream of results out.
+"""Uploading photos: takes paths, yields a result per file.
 
-Files are found, read, checked and sent a few at a time: of a folder only the names are held (265
-bytes each), and with several paths the keys (207 bytes each). What is refused or fails does not stop
-the rest. A photo whose very content is already there under its key is not sent, and so not labelled
-and paid for, again.
+Files are found, read, validated and uploaded a few at a time, so memory holds only file names (265
+bytes each) and, with several paths, keys (207 bytes each). Files that are skipped or fail do not
+stop the others. A photo that is already in the bucket with the same content is not sent again, so
+it is not labelled and billed again.
 """
 
 from __future__ import annotations
@@ -29,21 +29,18 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WORKERS = 8
-"""Photos in flight at once: boto3 gains little from more, as one interpreter signs for all."""
+"""Number of concurrent uploads. More would gain little, because Python signs them on one core."""
 
 _UNLISTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
-"""Characters that XML, in which S3 lists and deletes, has no form for, or (the carriage return) does
-not keep. [XML 1.0, 2.2 and 2.11; S3 User Guide, Naming objects, Characters to avoid]"""
+"""Characters that XML, and so S3's listings, cannot represent or (carriage return) do not preserve.
+[XML 1.0, 2.2 and 2.11; S3 User Guide, Naming objects, Characters to avoid]"""
 
 Outcome = Literal["uploaded", "replaced", "unchanged", "refused", "failed"]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be sent, and the key it would get.
-
-    `clash` is another file that was found before and gets the same key.
-    """
+    """A file to upload, and its key. `clash` is an earlier file with the same key."""
 
     path: Path
     key: str
@@ -52,13 +49,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one file.
+    """The outcome of uploading one file.
 
-    `replaced`: sent, in place of another photo under that key; `refused`: not fit to be sent;
-    `failed`: sending went wrong.
+    `unchanged`: the same content was already there; `replaced`: uploaded over another photo with
+    this key; `refused`: skipped as unsuitable; `failed`: the upload failed. `reason` is a sentence.
 
-    `version_id` and `etag` are the object's, as S3 told them; `size` is in bytes, None of a file that
-    was refused.
+    `version_id` and `etag` identify the object; `size` is in bytes, None for a skipped file.
     """
 
     path: Path
@@ -76,34 +72,34 @@ class Result:
 
 
 def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
-    """The files that the paths stand for: a file by its name, a folder's by their way within it.
+    """Yield the files to upload, for paths of files and folders.
 
-    Folders are walked in the order of their names, links to folders are not followed, and files
-    that neither are nor claim to be pictures are passed over, as are hidden ones and what labelctl
-    itself made of photos (galleries, drawings). A folder that cannot be read is told as a file that
-    cannot.
+    The key of a file is its name; that of a file in a folder is its path relative to the folder.
+    Folders are walked in alphabetical order, without following links to folders. Skipped are hidden
+    files, files that are not images by name or content, and galleries and drawings made by labelctl.
+    A folder that cannot be read is yielded as a file, so that uploading it reports the error.
     """
-    taken: dict[str, Path] = {}  # one path alone has no two files with one key
+    seen: dict[str, Path] = {}  # only needed for several paths: keys within one path are unique
     for path in paths:
         folder = _is_folder(path)
         base = path if folder else path.parent
         for file in _walk(path) if folder else (path,):
             key = prefix + file.relative_to(base).as_posix()
-            other = taken.get(key) if len(paths) > 1 else None
+            other = seen.get(key) if len(paths) > 1 else None
             if other == file:
-                continue  # named twice
+                continue  # given twice
             if len(paths) > 1:
-                taken.setdefault(key, file)
+                seen.setdefault(key, file)
             yield Candidate(file, key, clash=other)
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something under that name, be it a link that leads nowhere."""
+    """Return whether a path exists, even as a broken link."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (OSError, ValueError):  # no right to look, or no name that can be: reading it will tell
+    except (OSError, ValueError):  # no permission, or an invalid name: reading it reports the error
         return True
     return True
 
@@ -111,7 +107,7 @@ def is_there(path: Path) -> bool:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # no right to look, or a name too long: reading it will tell
+    except OSError:  # no permission, or a name too long: reading it reports the error
         return False
 
 
@@ -135,28 +131,26 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def upload(s3: S3Client, bucket: str, candidates: Iterable[Candidate]) -> Iterator[Result]:
-    """Send the photos, a few at a time; results come in the order of the candidates.
+    """Upload files a few at a time; yields results in the order of the candidates.
 
-    Raises CredentialsError or AccessDeniedError when AWS will take none of them; other failures are
-    results.
+    Raises CredentialsError or AccessDeniedError, which would affect every photo. Other errors are
+    reported as results.
     """
-    waiting: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     with pool(WORKERS, "upload") as threads:
         for candidate in candidates:
-            waiting.append(threads.submit(_send, s3, bucket, candidate))
-            while len(waiting) > 2 * WORKERS or (waiting and waiting[0].done()):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(threads.submit(_send, s3, bucket, candidate))
+            while len(pending) > 2 * WORKERS or (pending and pending[0].done()):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
     path, key = candidate.path, candidate.key
     try:
         if candidate.clash:
-            raise validation.PhotoRefusedError(
-                f"It would replace {candidate.clash}: both get the key {key}."
-            )
+            raise validation.PhotoRefusedError(f"It has the same key as {candidate.clash}: {key}.")
         _check_key(key)
         photo = validation.read(path)
     except validation.PhotoRefusedError as error:
@@ -164,23 +158,23 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
     digest = base64.b64encode(hashlib.sha256(photo.content).digest()).decode()
     size = len(photo.content)
     try:
-        there = _head(s3, bucket, key)
-        if there and _is_same(there, photo.content, digest):
-            version, etag = known_version(there.get("VersionId")), there["ETag"]
+        existing = _head(s3, bucket, key)
+        if existing and _is_same(existing, photo.content, digest):
+            version, etag = known_version(existing.get("VersionId")), existing["ETag"]
             return Result(path, key, "unchanged", "", size, version, etag.strip('"'))
         put = s3.put_object(
             Bucket=bucket,
             Key=key,
             Body=photo.content,
             ContentType=photo.media_type,
-            ChecksumSHA256=digest,  # S3 refuses what arrives otherwise than it was sent
+            ChecksumSHA256=digest,  # S3 rejects content that was corrupted on the way
         )
     except Exception as error:
-        told = explain(error)
-        if told is None or isinstance(told, CredentialsError | AccessDeniedError):
-            raise (told or error) from error  # the other photos would not fare better
-        return Result(path, key, "failed", _sentence(told), size)
-    outcome: Outcome = "replaced" if there else "uploaded"
+        explained = explain(error)
+        if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
+            raise (explained or error) from error
+        return Result(path, key, "failed", _sentence(explained), size)
+    outcome: Outcome = "replaced" if existing else "uploaded"
     return Result(
         path, key, outcome, "", size, known_version(put.get("VersionId")), put["ETag"].strip('"')
     )
@@ -194,16 +188,14 @@ def _check_key(key: str) -> None:
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
+        raise validation.PhotoRefusedError("Its name is not valid UTF-8. Rename it.") from None
+    if invalid := _UNLISTABLE.search(key):
         raise validation.PhotoRefusedError(
-            "Its name is not valid UTF-8, which S3 needs; rename it."
-        ) from None
-    if odd := _UNLISTABLE.search(key):
-        raise validation.PhotoRefusedError(
-            f"Its name holds the character {odd[0]!r}, with which S3's tools cannot list it; rename it."
+            f"Its name contains {invalid[0]!r}, which S3 cannot list. Rename it."
         )
     if length > MAX_KEY:
         raise validation.PhotoRefusedError(
-            f"Its key would be {length:,} bytes long; S3 takes at most {MAX_KEY:,}."
+            f"Its key would be {length:,} bytes long; the maximum is {MAX_KEY:,}."
         )
 
 
@@ -219,12 +211,12 @@ def _head(s3: S3Client, bucket: str, key: str) -> Any | None:
 
 
 def _is_same(head: Any, content: bytes, digest: str) -> bool:
-    """Whether the object holds this very content, by its SHA-256 or else its MD5."""
+    """Return whether the object has this content, by its SHA-256 or its MD5."""
     if head["ContentLength"] != len(content):
         return False
     if "ChecksumSHA256" in head and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
         return bool(head["ChecksumSHA256"] == digest)
-    # Sent by another tool. An ETag is the MD5 of what was sent in one part; it never is for one
-    # that was sent in several, and then the photo is just sent again.
+    # Uploaded by another tool. The ETag of a single-part upload is the MD5 of its content. That of a
+    # multipart upload never is, so such a photo is sent again.
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return bool(head["ETag"].strip('"') == md5)

@@ -1,4 +1,4 @@
-"""Which object lies in the bucket under a photo's key, and whether a stored result is of it."""
+"""Looking up photos in the bucket, and checking whether a stored result belongs to a version."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from labelctl.contract.s3_events import PhotoEvent
 
 ANSWERING = ("status", "sequencer", "version_id", "etag")
-"""The attributes of a photo's item that `answers` looks at."""
+"""The attributes of a photo's item that `answers` needs."""
 
 
 @dataclass(frozen=True)
 class Awaited:
-    """A photo that was sent, as S3 named the version.
+    """A version of a photo whose result is expected.
 
-    With a `sequencer` only a result that is not older than this one counts: that of a request.
+    With `sequencer` (of a request), only a result with this sequencer or a later one counts.
     """
 
     key: str
@@ -37,11 +37,11 @@ class Awaited:
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """A key as it stands in the bucket.
+    """The newest version of a key in the bucket.
 
-    `etag` is None where there is no photo. `version_id` is None in a bucket without versions. `since`
-    (seconds since 1970) is when it came to be so, None where it is not known: an object that was
-    removed together with all its versions.
+    `etag` is None if there is no photo. `version_id` is None in an unversioned bucket. `since` is
+    when this version was created or removed, in seconds since 1970; None if unknown, because all
+    versions were deleted.
     """
 
     version_id: str | None = None
@@ -54,7 +54,7 @@ class ObjectVersion:
 
 
 def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
-    """The photo that the user means: a key, or the longest trailing part of a path that is one.
+    """Return the photo for `image`: a key, or a path that ends with a key.
 
     Raises PhotoNotFoundError.
     """
@@ -64,15 +64,16 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
     raise PhotoNotFoundError(
         f'There is no photo "{image}" in the bucket.',
         f"Upload it first: labelctl upload {quoted(image)}\n"
-        "After an upload with --prefix its key begins with that: `labelctl images` shows the keys."
+        "If you uploaded it with --prefix, its key starts with that prefix. Run `labelctl images` to"
+        " list the keys."
         if Path(image).is_file()
         else "IMAGE is the photo's key, such as holiday/beach.jpg, or the path that was uploaded."
-        "\n`labelctl images` shows the keys.",
+        "\nRun `labelctl images` to list the keys.",
     )
 
 
 def candidates(image: str) -> Iterator[str]:
-    """Keys that the user may mean: the text itself, then ever shorter trailing parts of the path."""
+    """Yield possible keys for `image`: the text itself, then shorter and shorter ends of the path."""
     seen = set()
     parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
     for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):
@@ -82,15 +83,15 @@ def candidates(image: str) -> Iterator[str]:
 
 
 def is_key(key: str) -> bool:
-    """Whether S3 takes the text as a key at all."""
+    """Return whether S3 accepts the text as a key."""
     try:
         return 0 < len(key.encode()) <= s3_events.MAX_KEY
-    except UnicodeEncodeError:  # the name of a file that is not UTF-8
+    except UnicodeEncodeError:  # a file name that is not UTF-8
         return False
 
 
 def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
-    """The photo as it lies in the bucket now, or None; a folder is none."""
+    """Return the current version of a photo, or None if there is none (or only a folder)."""
     from botocore.exceptions import ClientError
 
     try:
@@ -106,7 +107,7 @@ def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
 
 
 def answers(item: Any, sent: Awaited) -> bool:
-    """Whether a photo's item is the result of this version of the photo."""
+    """Return whether a photo's item is the result of this version of the photo."""
     if item["status"] == schema.REMOVED or item["sequencer"] < sent.sequencer:
         return False
     if sent.version_id and item.get("version_id"):
@@ -115,9 +116,9 @@ def answers(item: Any, sent: Awaited) -> bool:
 
 
 def newest(page: Any) -> Iterator[tuple[str, ObjectVersion]]:
-    """The newest version of each key in a page of ListObjectVersions, delete markers included.
+    """Yield the newest version of each key in a page of ListObjectVersions, including delete markers.
 
-    A folder counts as such a marker: under that key there is no photo, whatever was there before.
+    A folder counts as a delete marker: there is no photo with that key.
     """
     for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
         if each["IsLatest"]:
@@ -128,21 +129,21 @@ def newest(page: Any) -> Iterator[tuple[str, ObjectVersion]]:
 
 
 def look(s3: S3Client, bucket: str, key: str) -> ObjectVersion:
-    """How a key stands in the bucket now, as the listing would have it.
+    """Return the newest version of a key, by ListObjectVersions.
 
-    It costs as much as a page of the listing: 0.005 USD a thousand. HeadObject would cost a twelfth,
-    but takes the right to read photos, and says nothing of one that is gone. [S3 pricing, us-east-1]
+    A thousand calls cost 0.005 USD. HeadObject costs a twelfth of that, but needs permission to read
+    photos and has no details of a removed one. [S3 pricing, us-east-1]
     """
-    # The key itself comes before all others that begin so, and its newest version first.
+    # The key itself is listed before all longer keys, with its newest version first.
     page = patiently(s3.list_object_versions, Bucket=bucket, Prefix=key, MaxKeys=1)
-    return next((there for name, there in newest(page) if name == key), ObjectVersion())
+    return next((version for name, version in newest(page) if name == key), ObjectVersion())
 
 
 def would_resolve(event: PhotoEvent, there: ObjectVersion) -> bool:
-    """Whether the function, handling the event, would store the result of what is in the bucket.
+    """Return whether the function, processing the event, would store the result of version `there`.
 
-    It looks at how the photo lies in the bucket only if the event is a request, or says that a version
-    was removed: the one before it may show again. Otherwise it goes by what the event says.
+    The function looks up the current version only for a request or a removed version, which may
+    make the previous version current again. Otherwise it processes the version in the event.
     """
     if event.kind in ("requested", "version_removed"):
         return True

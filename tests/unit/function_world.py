@@ -1,4 +1,4 @@
-"""What the function's tests need around it: the template, a bucket, Rekognition's answers."""
+"""The environment of the function in tests: tables, Rekognition, a bucket and queues."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.lambda_runtime import s3_record
 
 
 def make_tables(dynamodb: Any) -> None:
-    """Make both tables as the template describes them."""
+    """Create both tables as defined in the template."""
     for name, resource in ((PHOTOS, "PhotosTable"), (LABELS, "LabelsTable")):
         properties = table_properties(resource)
         for later in ("PointInTimeRecoverySpecification", "TimeToLiveSpecification"):
-            properties.pop(later, None)  # calls of their own
+            properties.pop(later, None)  # set by separate calls
         dynamodb.create_table(TableName=name, **properties)
 
 
 class Tables:
-    """moto's tables as they are now, in plain values."""
+    """The current items of moto's tables, as Python values."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -52,7 +52,7 @@ class Tables:
         return [item["status"] for item in self.photos()]
 
     def assert_indexed(self) -> None:
-        """The index has the items of the stored results, and no others."""
+        """Check that the index contains exactly the items of the stored results."""
         wanted = [each for photo in self.photos() for each in schema.index_items(photo)]
         assert sorted(self.index(), key=_place) == sorted(wanted, key=_place)
 
@@ -70,10 +70,10 @@ def label(name: str, confidence: float = 90.5) -> dict[str, Any]:
 
 
 class Rekognition:
-    """The service behind the function's own client: botocore checks the requests, makes the errors.
+    """A fake Rekognition behind the function's client: botocore validates requests and raises errors.
 
-    `answers` has for a key the labels' names, the code of an error, or a function of the request
-    that returns either; any other photo shows a dog.
+    `answers` maps a key to label names, an error code, or a function of the request that returns
+    either. All other photos get the label "Dog".
     """
 
     def __init__(self, client: Any) -> None:
@@ -101,12 +101,12 @@ class Rekognition:
 
     @property
     def photos(self) -> list[dict[str, str]]:
-        """What it was asked about, in that order."""
+        """The requested photos, in order."""
         return [request["Image"]["S3Object"] for request in self.requests]
 
 
 class Bucket:
-    """The bucket: each change gives the record that S3 would send of it."""
+    """The bucket. Each change returns the event record that S3 would send."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
@@ -136,7 +136,7 @@ class Bucket:
 
 
 class Queues:
-    """The work queue and the dead letters; what became of the messages that the function took."""
+    """The work queue and the dead-letter queue."""
 
     def __init__(self, sqs: Any) -> None:
         self._sqs = sqs
@@ -144,14 +144,14 @@ class Queues:
         self.dead: str = sqs.create_queue(QueueName="dead")["QueueUrl"]
 
     def take(self, body: str) -> str:
-        """Put a message into the work queue and take it out; the receipt."""
+        """Send a message to the work queue, receive it, and return its receipt handle."""
         self._sqs.send_message(QueueUrl=self.work, MessageBody=body)
         [message] = self._sqs.receive_message(QueueUrl=self.work)["Messages"]
         receipt: str = message["ReceiptHandle"]
         return receipt
 
     def set_aside(self) -> list[dict[str, Any]]:
-        """The dead letters: body, error and reason of each."""
+        """Return the body, error and reason of each dead letter."""
         answer = self._sqs.receive_message(
             QueueUrl=self.dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )

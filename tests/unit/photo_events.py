@@ -1,4 +1,4 @@
-"""S3's events, as messages tell of them and as the contract reads them; and keys and sequencers."""
+"""S3 events as messages and as `PhotoEvent`, and strategies for keys and sequencers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labelctl.contract import s3_events
 from labelctl.contract.s3_events import PhotoEvent, parse_message
 
-# Text that UTF-8 can carry, as S3's keys are, at most 1,024 bytes of it.
+# Valid S3 keys: text of at most 1,024 bytes in UTF-8.
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1024).filter(
     lambda key: len(key.encode()) <= 1024
 )

@@ -1,6 +1,6 @@
-"""Photos' items whose version, sequencer and times a test chooses, and tables that hold them.
+"""Items of photos with a given version, sequencer and time, and tables to store them in.
 
-For tests that only want some photos, `PhotoTables.put_photo` and its like are shorter.
+Tests that just need some photos can use `PhotoTables.put_photo` and similar methods instead.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ANSWER: dict[str, Any] = {
     ],
     "ImageProperties": {"Quality": {"Brightness": 61.5}},
 }
-"""Of DetectLabels."""
+"""A DetectLabels response."""
 
 NOW = "2030-01-01T12:00:01Z"
 ATTEMPT = "7094b301c0ffee00"
@@ -48,7 +48,7 @@ def event(
     etag: str | None = "e1",
     kind: s3_events.Kind = "created",
 ) -> s3_events.PhotoEvent:
-    """What happened to a photo; of two events the one with the greater number is the later one."""
+    """Return an event of a photo. A greater number means a later event."""
     return s3_events.PhotoEvent(
         bucket="photos",
         key=key,
@@ -64,7 +64,7 @@ def event(
 def labelled(
     event: s3_events.PhotoEvent, answer: Mapping[str, Any] = ANSWER, now: str = NOW
 ) -> Item:
-    """The item of a photo that is labelled."""
+    """Return the item of a labelled photo."""
     return schema.labelled_item(event, ATTEMPT, answer, now)
 
 
@@ -74,17 +74,17 @@ def failed(
     reason: str = "It is too large.",
     now: str = NOW,
 ) -> Item:
-    """The item of a photo that cannot be labelled."""
+    """Return the item of a failed photo."""
     return schema.failed_item(event, ATTEMPT, error, reason, now)
 
 
 def removed(event: s3_events.PhotoEvent, now: str = NOW) -> Item:
-    """The item of a photo that is gone."""
+    """Return the item of a removed photo."""
     return schema.removed_item(event, ATTEMPT, now, 1)
 
 
 def store(tables: PhotoTables, *photos: Item) -> None:
-    """Put photos' items into the table, with the index items that lead to them."""
+    """Store items of photos together with their index items."""
     for photo in photos:
         tables.put(PHOTOS, photo)
         for item in schema.index_items(photo):
@@ -92,5 +92,5 @@ def store(tables: PhotoTables, *photos: Item) -> None:
 
 
 def reader_of(client: Any) -> Reader:
-    """A new reader, whose bill is empty."""
+    """Return a new reader without consumed capacity."""
     return Reader(client, PHOTOS, LABELS)

@@ -1,7 +1,7 @@
-"""One photo's world in memory: both tables, a bucket, Rekognition, a queue, and workers in between.
+"""An in-memory simulation for one photo: tables, bucket, Rekognition, queue and workers.
 
-Each worker runs the function's own code in a thread that stops before every call it makes, until the
-test lets it go on, or kills it. So a test chooses every possible order of events.
+Each worker runs the function's code in a thread that stops before every call, until the test lets it
+continue or kills it. This allows tests to choose any order of events.
 """
 
 from __future__ import annotations
@@ -29,21 +29,18 @@ from tests.lambda_runtime import message_body, s3_record
 
 KEY = "a.jpg"
 LONG_AFTER = 2.0**32
-"""When no worker can still run, in seconds since 1970."""
+"""A time when no worker can still be running, in seconds since 1970."""
 
 Item = dict[str, Any]
 _TABLES = {PHOTOS: table_properties("PhotosTable"), LABELS: table_properties("LabelsTable")}
 
 
 class KilledError(BaseException):
-    """The worker's process is gone: nothing of it runs any more, not even an `except`."""
+    """The worker's process was killed. A BaseException, so that no `except` handles it."""
 
 
 class Worker:
-    """A thread that runs `job` from one call to the next, when it may.
-
-    `at` is the call that it stands before.
-    """
+    """A thread that runs `job` step by step, from one call to the next. `at` is the next call."""
 
     here = local()
 
@@ -71,13 +68,13 @@ class Worker:
 
     @staticmethod
     def pause(operation: str, _: Any = None) -> int | None:
-        """Called before each call to a service; it stops a worker's thread, and no other.
+        """Stop a worker's thread before a call to a service. Other threads are not stopped.
 
         Returns what the fake does with the call: see `FakeDynamoDB.before`.
         """
         self = getattr(Worker.here, "worker", None)
         if self is None:
-            return None  # the test itself reads
+            return None  # called by the test itself
         self.at = operation
         self._stopped.release()
         self._go.acquire()
@@ -86,7 +83,7 @@ class Worker:
         return self._taken
 
     def step(self, taken: int | None = None) -> None:
-        """Make the one call before which it stands, and go on up to the next, or the end."""
+        """Make the next call, and continue up to the following one or the end."""
         self._taken = taken
         self._go.release()
         self._stopped.acquire()
@@ -102,9 +99,9 @@ class Worker:
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the photo: how many labels it has, None for one that cannot be labelled.
+    """A version of the photo, or a delete marker (`marker`).
 
-    A delete marker is one, too.
+    `labels` is its number of labels; None if it cannot be labelled.
     """
 
     id: str
@@ -117,21 +114,21 @@ class Version:
 
 
 class World:
-    """A bucket with or without versions, in which one photo comes, changes and goes."""
+    """A versioned or unversioned bucket in which one photo is created, changed and removed."""
 
     def __init__(self, function: ModuleType, versioned: bool) -> None:
         self.tables = FakeDynamoDB(_TABLES)
         self.tables.before = Worker.pause
         self._reader: Any = Reader(self.tables, PHOTOS, LABELS)  # type: ignore[arg-type]
         self.versioned = versioned
-        self._versions: list[Version] = []  # those that there are, oldest first
+        self._versions: list[Version] = []  # existing versions, oldest first
         self._known: dict[str, Version] = {}
-        self._sequencer = 7  # so that sequencers of one and of two digits meet
+        self._sequencer = 7  # so that sequencers have one and two digits
         self._waiting: list[tuple[str, int]] = []
         self._workers: list[tuple[Worker, str, int]] = []
         self._last = ""
         self._lost = False
-        self._is_littered = False  # a worker was killed, or did not hear what became of its result
+        self._may_have_orphans = False  # a worker was killed, or its response was lost
         self._function = function
         self.restart()
         function._bucket._client = lambda: SimpleNamespace(head_object=self._head_object)
@@ -140,7 +137,7 @@ class World:
         )
         function._recognition._pacer = _Unpaced()
 
-    # What happens in the bucket; a message follows each
+    # Changes in the bucket, each followed by a message
 
     def put(self, labels: int | None) -> None:
         version = self._add(labels)
@@ -155,8 +152,8 @@ class World:
         marker = self._add(None, marker=True)
         self._send("ObjectRemoved:DeleteMarkerCreated", versionId=marker.id)
 
-    def erase(self, which: int) -> None:
-        """Remove one version, or a delete marker, for good."""
+    def delete_version(self, which: int) -> None:
+        """Permanently delete one version or delete marker."""
         if self.versioned and self._versions:
             version = self._versions.pop(which % len(self._versions))
             self._send("ObjectRemoved:Delete", versionId=version.id)
@@ -177,34 +174,34 @@ class World:
         body = message_body(s3_record(KEY, f"{self._sequencer:x}", event, **photo))
         self._waiting.append((body, 1))
 
-    def ask(self) -> None:
-        """Somebody wants the photo worked on again, by what the table knows of it."""
+    def request(self) -> None:
+        """Request that the photo is processed again."""
         item = self._item
         sequencer = s3_events.next_sequencer(item["sequencer"] if item else "")
         self._waiting.append((s3_events.request("photos", KEY, sequencer, "2026"), 1))
 
-    # What happens to messages and workers
+    # Messages and workers
 
-    def twice(self, which: int) -> None:
-        """S3, or SQS, delivers a message again."""
+    def redeliver(self, which: int) -> None:
+        """S3 or SQS delivers a message again."""
         if self._waiting:
             self._waiting.append(self._waiting[which % len(self._waiting)])
 
     def lose(self, which: int) -> None:
-        """What must not happen: a message is lost for good."""
+        """A message is lost, which S3 and SQS should prevent."""
         if self._waiting:
             del self._waiting[which % len(self._waiting)]
             self._lost = True
 
     def take(self, which: int, hurried: bool = False) -> None:
-        """A worker takes a message. `hurried`: a second one gets it too, before the first is done."""
+        """A worker receives a message. If `hurried`, a second one receives it at the same time."""
         if self._waiting:
             body, receives = self._waiting.pop(which % len(self._waiting))
             for more in range(1 + hurried):
                 self._start(body, receives + more)
 
     def restart(self) -> None:
-        """Whoever takes a message from now on is a new process, which knows no vocabulary yet."""
+        """Later workers are new processes, which have not read the vocabulary yet."""
         self._function._store = type(self._function._store)(self.tables, PHOTOS, LABELS)
 
     def _start(self, body: str, receives: int) -> None:
@@ -215,7 +212,7 @@ class World:
         }
 
         def job() -> None:
-            assert self._function._work(message, until=float("inf")), "given back to the queue"
+            assert self._function._process(message, deadline=float("inf")), "returned to the queue"
 
         self._workers.append((Worker(job), body, receives))
 
@@ -223,24 +220,24 @@ class World:
         if self._workers:
             place = which % len(self._workers)
             worker = self._workers[place][0]
-            self._is_littered |= taken == AGAIN and worker.at == "PutItem"
+            self._may_have_orphans |= taken == AGAIN and worker.at == "PutItem"
             worker.step(taken)
             if worker.done:
                 del self._workers[place]
-            self.look()
+            self.check()
 
     def until(self, which: int, operation: str) -> None:
-        """Let a worker go on until it stands before such a call, or is done."""
+        """Run a worker until it stops before this operation, or is done."""
         if self._workers:
             worker = self._workers[which % len(self._workers)][0]
             while not worker.done and worker.at != operation:
                 self.step(which)
 
     def kill(self, which: int, counted: bool = True) -> None:
-        """The worker is gone; its message comes again, as the first time if it was moved meanwhile."""
+        """Kill a worker. Its message is received again, for the first time unless `counted`."""
         if self._workers:
             worker, body, receives = self._workers.pop(which % len(self._workers))
-            self._is_littered |= worker.at in ("BatchWriteItem", "PutItem")
+            self._may_have_orphans |= worker.at in ("BatchWriteItem", "PutItem")
             worker.kill()
             self._waiting.append((body, receives + 1 if counted else 1))
 
@@ -287,15 +284,15 @@ class World:
         about = {"ContentLength": 9, "LastModified": datetime(2026, 1, 2, tzinfo=UTC)}
         return {"ETag": f'"{version.id}"', **about, **named}
 
-    # What somebody sees who reads
+    # The visible state
 
-    def look(self) -> None:
-        """Somebody reads, now: labels of one version, never older, and all of them can be searched."""
+    def check(self) -> None:
+        """Check the visible state: labels of one version, never an older one, and all searchable."""
         item = self._item
         if item is None:
-            assert self._last == "", "what was shown is gone"
+            assert self._last == "", "the result disappeared"
             return
-        assert item["sequencer"] >= self._last, "an older result is back"
+        assert item["sequencer"] >= self._last, "an older result reappeared"
         self._last = item["sequencer"]
         if item["status"] == schema.REMOVED:
             assert self._shown(item).status == "pending"
@@ -308,13 +305,15 @@ class World:
                 "another version's labels"
             )
         else:
-            # Without versions Rekognition reads what lies there by then, which has its own event.
+            # Without versions, Rekognition reads the current object, which has its own event.
             assert version.labels is None or not self.versioned
             assert photo.labels == ()
-        wanted = schema.index_items(item)
-        assert [self._label(each) for each in wanted] == wanted, "a search misses the photo"
-        words = schema.vocabulary_items(item) if photo.labels else []
-        assert [self._label(each) for each in words] == words, "a label that nobody can search for"
+        expected = schema.index_items(item)
+        assert [self._label(each) for each in expected] == expected, "a search misses the photo"
+        vocabulary = schema.vocabulary_items(item) if photo.labels else []
+        assert [self._label(each) for each in vocabulary] == vocabulary, (
+            "a label is missing in the vocabulary"
+        )
 
     @property
     def _item(self) -> Item | None:
@@ -324,39 +323,39 @@ class World:
         return self.tables.item(LABELS, item["label"], item["rank"])
 
     def _shown(self, item: Item) -> Photo:
-        """What `labelctl labels` shows of the version that the item is about."""
+        """What `labelctl labels` shows for the version of the item."""
         return read(self._reader, Awaited(KEY, item.get("version_id"), item.get("etag")))
 
     @property
     def _index(self) -> list[Item]:
-        """All index items, by their labels."""
+        """All index items, ordered by label."""
         return [item for item in self.tables.items(LABELS) if item["label"] != schema.VOCABULARY]
 
     # The end
 
     def finish(self) -> None:
-        """All messages are worked off, and nobody is killed any more: then all is as it should be."""
-        self._work_off()
+        """Process all messages without further kills, then check the final state."""
+        self._process_all()
         if self._lost:
-            self.ask()  # as `verify --repair` does
-            self._work_off()
-        self.look()
+            self.request()  # as `verify --repair` does
+            self._process_all()
+        self.check()
         item, current = self._item, self._current
         if current is None:
-            assert item is None or item["status"] == schema.REMOVED, "labels of no photo"
+            assert item is None or item["status"] == schema.REMOVED, "labels without a photo"
         else:
-            assert item is not None, "a photo is lost"
+            assert item is not None, "a photo has no item"
             sent = Awaited(KEY, current.id if self.versioned else None, current.id)
             assert answers(item, sent), "the newest version has no result"
             status = schema.FAILED if current.labels is None else schema.LABELLED
             assert item["status"] == status
-        if self._is_littered:
-            self._tidy()
-        wanted = sorted(schema.index_items(item or {}), key=lambda each: str(each["label"]))
-        assert self._index == wanted, "index items that lead nowhere"
+        if self._may_have_orphans:
+            self._repair_index()
+        expected = sorted(schema.index_items(item or {}), key=lambda each: str(each["label"]))
+        assert self._index == expected, "orphaned index items"
 
-    def _tidy(self) -> None:
-        """`labelctl verify --index --repair`, long after: it finds nothing but what is of no use."""
+    def _repair_index(self) -> None:
+        """Run `labelctl verify --index --repair` later: it must find only orphaned index items."""
         with open_inventory() as inventory:
             for page in self._reader.scan_photos():
                 inventory.add_results(page)
@@ -373,7 +372,7 @@ class World:
         assert {each.kind for each in findings} <= {"unused"}, findings
         assert all(each.repaired for each in findings)
 
-    def _work_off(self) -> None:
+    def _process_all(self) -> None:
         while self._waiting or self._workers:
             self.take(0)
             self.step(0)

@@ -1,4 +1,4 @@
-"""boto3's errors in words, and clients that are made where the user said and tell what they ask."""
+"""User-facing messages for boto3 errors; configuration and tracing of the clients."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def refusal(code, message="", operation="PutItem"):
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-# ---- what a refusal means
+# ---- errors
 
 
 @pytest.mark.parametrize(
     "code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"]
 )
 def test_expired_credentials(code):
-    told = explain(refusal(code))
-    assert type(told) is CredentialsError
-    assert (told.message, told.exit_code) == ("Your AWS credentials have expired.", 4)
-    assert "aws sso login" in told.hint
+    explained = explain(refusal(code))
+    assert type(explained) is CredentialsError
+    assert (explained.message, explained.exit_code) == ("Your AWS credentials have expired.", 4)
+    assert "aws sso login" in explained.hint
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_expired_credentials(code):
         "IncompleteSignature",
     ],
 )
-def test_credentials_that_are_no_good(code):
-    told = explain(refusal(code, "The security token AKIAIOSFODNN7EXAMPLE is invalid"))
-    assert type(told) is CredentialsError
-    assert told.message == f"AWS does not accept your credentials ({code})."
-    assert "aws configure list" in told.hint
-    assert "--local" in told.hint
-    assert "AKIA" not in told.message + told.hint
+def test_rejected_credentials(code):
+    explained = explain(refusal(code, "The security token AKIAIOSFODNN7EXAMPLE is invalid"))
+    assert type(explained) is CredentialsError
+    assert explained.message == f"AWS does not accept your credentials ({code})."
+    assert "aws configure list" in explained.hint
+    assert "--local" in explained.hint
+    assert "AKIA" not in explained.message + explained.hint
 
 
 @pytest.mark.parametrize(
@@ -88,22 +88,24 @@ def test_credentials_that_are_no_good(code):
         (refusal("UnauthorizedOperation", "", "Describe"), "Describe"),
     ],
 )
-def test_a_missing_right_is_named(error, action):
-    told = explain(error)
-    assert type(told) is AccessDeniedError
-    assert told.message == f"Your AWS identity may not do {action}."
-    assert told.exit_code == 4
-    assert "--profile" in told.hint
+def test_missing_permission_is_named(error, action):
+    explained = explain(error)
+    assert type(explained) is AccessDeniedError
+    assert explained.message == f"Your AWS identity is not allowed to perform {action}."
+    assert explained.exit_code == 4
+    assert "--profile" in explained.hint
     said = error.response["Error"]["Message"]
-    assert (f"AWS says: {said}" in told.hint) == ("perform" in said)
+    assert (f"AWS says: {said}" in explained.hint) == ("perform" in said)
 
 
-def test_any_other_refusal_says_what_aws_says():
-    told = explain(refusal("ValidationError", "Template error: no such thing", "CreateChangeSet"))
-    assert type(told) is RefusedError
-    assert told.message == "AWS refused CreateChangeSet: Template error: no such thing"
+def test_other_errors_contain_the_message_of_aws():
+    explained = explain(
+        refusal("ValidationError", "Template error: no such thing", "CreateChangeSet")
+    )
+    assert type(explained) is RefusedError
+    assert explained.message == "AWS rejected CreateChangeSet: Template error: no such thing"
     silent = explain(refusal("Odd", operation="GetThing"))
-    assert silent.message == "AWS refused GetThing: Odd"
+    assert silent.message == "AWS rejected GetThing: Odd"
     assert "--verbose" in silent.hint
 
 
@@ -155,32 +157,32 @@ def test_any_other_refusal_says_what_aws_says():
         (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "Try again"),
     ],
 )
-def test_what_boto3_itself_says(error, kind, words, hint):
-    told = explain(error)
-    assert type(told) is kind
-    assert words in told.message
-    assert hint in told.hint
-    assert not told.message.endswith("..")
+def test_errors_raised_by_boto3(error, kind, words, hint):
+    explained = explain(error)
+    assert type(explained) is kind
+    assert words in explained.message
+    assert hint in explained.hint
+    assert not explained.message.endswith("..")
 
 
-def test_an_answer_that_is_none_of_awss():
+def test_response_that_is_not_from_aws():
     parser = botocore.parsers.create_parser("query")
     page = {"status_code": 404, "headers": {}, "body": b"<p>Not found\nhere"}
     with pytest.raises(botocore.parsers.ResponseParserError) as unreadable:
         parser.parse(page, None)
     error = explain(unreadable.value)
     assert type(error) is RefusedError
-    assert error.message.startswith("The answer cannot be read: Unable to parse response")
+    assert error.message.startswith("Invalid response: Unable to parse response")
     assert "\n" not in error.message
     assert "AWS_ENDPOINT_URL" in error.hint
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError("x")])
-def test_a_bug_is_none_of_it(error):
+def test_bugs_are_not_explained(error):
     assert explain(error) is None
 
 
-def test_what_is_missing_is_told_apart():
+def test_is_missing_recognizes_missing_resources():
     for code in ("404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "ResourceNotFoundException"):
         assert is_missing(refusal(code))
     assert not is_missing(refusal("403"))
@@ -202,16 +204,16 @@ def test_what_is_missing_is_told_apart():
         lambda endpoint_url: boto.HTTPClientError(error=f"no route to {endpoint_url}"),
     ],
 )
-def test_a_password_in_a_url_is_never_printed(kind, password):
-    told = explain(kind(endpoint_url=f"http://user:{password}@example.com:4566/"))
-    assert "cret" not in told.message + told.hint + str(told)
-    assert "http://***@example.com:4566/" in told.message
+def test_passwords_in_urls_are_never_printed(kind, password):
+    explained = explain(kind(endpoint_url=f"http://user:{password}@example.com:4566/"))
+    assert "cret" not in explained.message + explained.hint + str(explained)
+    assert "http://***@example.com:4566/" in explained.message
 
 
 # ---- clients
 
 
-def test_the_region_is_the_options_or_the_environments(monkeypatch):
+def test_region_from_option_or_environment(monkeypatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert Aws().region is None
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -222,7 +224,7 @@ def test_the_region_is_the_options_or_the_environments(monkeypatch):
     assert Aws(region="ap-south-1").s3.meta.region_name == "ap-south-1"
 
 
-def test_the_region_of_a_profile(monkeypatch, tmp_path):
+def test_region_from_a_profile(monkeypatch, tmp_path):
     config = tmp_path / "config"
     config.write_text("[profile work]\nregion = sa-east-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
@@ -233,26 +235,26 @@ def test_the_region_of_a_profile(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "endpoint", ["user:s3cret@localhost:1", "http://user:s3/cret@localhost", "http://u:s3cret@a..b"]
 )
-def test_an_endpoint_that_is_no_url(monkeypatch, endpoint):
+def test_invalid_endpoint_url(monkeypatch, endpoint):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(UsageError, match="endpoint is not a valid URL") as caught:
         _ = Aws().s3
     assert "s3" not in caught.value.message + caught.value.hint
 
 
-def test_a_region_that_is_none_is_not_taken_for_an_endpoint():
+def test_invalid_region_is_not_reported_as_an_endpoint():
     with pytest.raises(boto.InvalidRegionError):
         _ = Aws(region="a b").s3
 
 
-def test_without_a_region_there_is_a_hint(monkeypatch):
+def test_missing_region_has_a_hint(monkeypatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(boto.NoRegionError) as caught:
         _ = Aws().cloudformation
     assert "--region" in explain(caught.value).hint
 
 
-def test_without_credentials_there_is_a_hint(monkeypatch):
+def test_missing_credentials_have_a_hint(monkeypatch):
     for name in FALSE_CREDENTIALS:
         monkeypatch.delenv(name)
     with pytest.raises(boto.NoCredentialsError) as caught:
@@ -260,13 +262,13 @@ def test_without_credentials_there_is_a_hint(monkeypatch):
     assert "aws configure" in explain(caught.value).hint
 
 
-def test_a_profile_that_is_not_there():
+def test_unknown_profile():
     with pytest.raises(boto.ProfileNotFound) as caught:
         _ = Aws(profile="nope").s3
     assert explain(caught.value).message == "The config profile (nope) could not be found."
 
 
-def test_a_client_is_made_once():
+def test_clients_are_created_once():
     cloud = Aws()
     assert cloud.s3 is cloud.s3
     services = [
@@ -276,7 +278,7 @@ def test_a_client_is_made_once():
     assert services == ["cloudformation", "s3", "dynamodb", "sqs", "logs"]
 
 
-def test_clients_wait_repeat_and_pool_as_the_workers_need():
+def test_timeouts_retries_and_pool_size():
     from labelctl.photos import upload
 
     config = Aws().s3.meta.config
@@ -285,13 +287,13 @@ def test_clients_wait_repeat_and_pool_as_the_workers_need():
     assert "labelctl" in config.user_agent_extra
 
 
-def test_endpoints_come_from_the_environment(monkeypatch):
+def test_endpoint_from_the_environment(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert Aws().sqs.meta.endpoint_url == "http://127.0.0.1:9"
 
 
 @mock_aws
-def test_the_trace_tells_each_call_and_no_secret():
+def test_trace_logs_each_call_without_secrets():
     heard: list[str] = []
     cloud = Aws(trace=heard.append)
     cloud.s3.create_bucket(Bucket="secret-bucket")
@@ -307,11 +309,11 @@ def test_the_trace_tells_each_call_and_no_secret():
 
 
 @mock_aws
-def test_without_a_trace_nothing_is_told(capfd):
+def test_nothing_is_logged_without_trace(capfd):
     boto3.client("s3")
     Aws().s3.list_buckets()
     assert capfd.readouterr() == ("", "")
 
 
-def test_there_is_one_door():
+def test_only_the_aws_package_imports_boto3():
     assert not hasattr(clients, "boto3")

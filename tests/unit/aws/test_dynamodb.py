@@ -1,4 +1,4 @@
-"""Reading DynamoDB: pages and batches, with the bill, whatever it leaves out."""
+"""Reading DynamoDB tables: pages, batches, retries and consumed capacity."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_items_are_what_boto3_makes_of_them(value: Any) -> None:
+def test_items_are_deserialized_like_boto3_does(value: Any) -> None:
     item = {"it": TypeSerializer().serialize(value)}
-    assert dynamodb._plain(item) == {"it": TypeDeserializer().deserialize(item["it"])}
+    assert dynamodb._deserialize(item) == {"it": TypeDeserializer().deserialize(item["it"])}
 
 
 @pytest.fixture
 def table() -> PhotoTables:
-    """150 photos, each with a dog."""
+    """A table of 150 photos, each labelled "Dog"."""
     table = PhotoTables()
     for number in range(150):
         table.put_photo(f"{number}.jpg", {"Dog": 90})
@@ -68,10 +68,10 @@ READ: dict[str, Callable[[TableReader], int]] = {
 
 
 @pytest.mark.parametrize("silent", ["BatchGetItem", "Query", "Scan", "GetItem"])
-def test_the_units_are_unknown_when_one_answer_does_not_state_them(
+def test_units_are_unknown_if_one_response_lacks_them(
     table: PhotoTables, monkeypatch: pytest.MonkeyPatch, silent: str
 ) -> None:
-    """Such as an emulator's."""
+    """Emulators may omit them."""
     asked = table._count
 
     def ask(operation: str, *about: Any) -> Any:
@@ -90,7 +90,7 @@ def test_the_units_are_unknown_when_one_answer_does_not_state_them(
     descending=st.booleans(),
     first=st.integers(1, 200),
 )
-def test_queries_are_merged_in_their_order(counts: list[int], descending: bool, first: int) -> None:
+def test_queries_are_merged_in_order(counts: list[int], descending: bool, first: int) -> None:
     table = PhotoTables()
     for number, count in enumerate(counts):
         for each in range(count):
@@ -106,7 +106,7 @@ def test_queries_are_merged_in_their_order(counts: list[int], descending: bool, 
     assert ranks == sorted(ranks, reverse=descending)
 
 
-def test_pages_grow_as_long_as_more_is_wanted(table: PhotoTables) -> None:
+def test_pages_grow_while_more_is_needed(table: PhotoTables) -> None:
     for number in range(4000):
         item = {"label": "dog", "rank": f"{number:04}", "image": "a.jpg", "uploaded_at": "2030"}
         table.put(LABELS, item)
@@ -120,10 +120,10 @@ def test_pages_grow_as_long_as_more_is_wanted(table: PhotoTables) -> None:
     assert limits == [37, 148, 592, 1000, 1000, 1000, 1000]
 
 
-# ---- when DynamoDB is busy
+# ---- throttling
 
 
-def test_what_was_left_out_is_asked_for_again(
+def test_unprocessed_keys_are_requested_again(
     table: PhotoTables, monkeypatch: pytest.MonkeyPatch, naps: Any
 ) -> None:
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
@@ -134,10 +134,10 @@ def test_what_was_left_out_is_asked_for_again(
     assert naps == [0.05, 0.1, 0.2]
 
 
-def test_what_does_not_fit_into_one_answer_is_asked_for_again(
+def test_items_beyond_the_response_limit_are_requested_again(
     monkeypatch: pytest.MonkeyPatch, naps: Any
 ) -> None:
-    """An answer has 16 MB at most."""
+    """A response contains at most 16 MB."""
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     table = PhotoTables()
     for number in range(60):
@@ -153,7 +153,7 @@ def throttled(operation: str) -> ClientError:
 
 @pytest.mark.parametrize("times", [1, 20])
 @pytest.mark.parametrize("operation", READ)
-def test_a_throttled_table_is_asked_again(
+def test_throttled_requests_are_retried(
     table: PhotoTables, monkeypatch: pytest.MonkeyPatch, naps: Any, operation: str, times: int
 ) -> None:
     left = [None] * times
@@ -170,10 +170,10 @@ def test_a_throttled_table_is_asked_again(
     assert READ[operation](reader) == 1
     assert len(naps) == times
     assert max(naps) <= 5
-    assert reader.spent.requests == table.calls.total()  # those that failed cost nothing
+    assert reader.spent.requests == table.calls.total()  # throttled requests are not counted
 
 
-def test_one_that_stays_throttled_is_given_up(
+def test_retries_end_if_throttling_persists(
     table: PhotoTables, monkeypatch: pytest.MonkeyPatch, naps: Any
 ) -> None:
     def busy(name: str, _: Any) -> None:
@@ -186,6 +186,6 @@ def test_one_that_stays_throttled_is_given_up(
     assert 60 < sum(naps) < 120
 
 
-def test_another_refusal_is_final(table: PhotoTables) -> None:
+def test_other_errors_are_not_retried(table: PhotoTables) -> None:
     with pytest.raises(ClientError, match="no table"):
         [*_] = reader_of(table).batch_get("others", keys(1), consistent=False)

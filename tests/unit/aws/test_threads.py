@@ -1,4 +1,4 @@
-"""Threads end with their block; an interrupt waits for nothing."""
+"""A thread pool ends with its block; Ctrl-C does not wait for it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from labelctl.aws.threads import pool
 
 
-def test_all_is_done_at_the_end_of_the_block():
+def test_all_work_is_done_at_the_end_of_the_block():
     with pool(2, "x") as threads:
         done = [threads.submit(str, number) for number in range(20)]
     assert [each.result() for each in done] == [str(number) for number in range(20)]
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, GeneratorExit, ValueError])
-def test_what_has_not_begun_is_not_begun_any_more(end):
+def test_pending_work_is_cancelled(end):
     go, begun = Event(), Event()
 
     def work():
@@ -27,7 +27,7 @@ def test_what_has_not_begun_is_not_begun_any_more(end):
         with pool(1, "x") as threads:
             waiting.extend([threads.submit(work), threads.submit(work)])
             assert begun.wait(10)
-            if end is not KeyboardInterrupt:  # which must not wait for it
+            if end is not KeyboardInterrupt:  # Ctrl-C must not wait
                 go.set()
             raise end
 

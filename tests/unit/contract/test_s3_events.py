@@ -1,4 +1,4 @@
-"""The contract: whatever S3 may send is read right or refused, and what is stored keeps its order."""
+"""Parsing S3 events, requests by labelctl, and the order of sequencers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ json_values = st.recursive(
 )
 
 
-# What S3 tells
+# Events of S3
 
 
-def test_a_new_photo():
+def test_new_photo():
     record = s3_record("holiday/at sea.jpg", "0a5F", size=12, eTag="e1", versionId="v1")
     assert only(record) == event(key="holiday/at sea.jpg", sequencer="0" * 28 + "0A5F")
 
@@ -35,7 +35,7 @@ def test_a_new_photo():
 @example("%2B+%20")
 @example("😀" * 256)
 @example("é" * 512)
-def test_every_key_comes_back_from_the_encoding_of_s3(key):
+def test_every_key_is_decoded(key):
     assert only(s3_record(key, "1")).key == key
 
 
@@ -53,17 +53,17 @@ def test_every_key_comes_back_from_the_encoding_of_s3(key):
         ("LifecycleExpiration:Delete", {"versionId": "v"}, "version_removed"),
     ],
 )
-def test_what_happened_to_the_photo(name, photo, kind):
+def test_kind_of_event(name, photo, kind):
     assert only(s3_record("a.jpg", "1", name, **photo)).kind == kind
 
 
-def test_a_removal_has_neither_size_nor_etag():
+def test_removal_has_no_size_or_etag():
     gone = only(s3_record("a.jpg", "1", "ObjectRemoved:Delete"))
     assert (gone.size, gone.etag, gone.version_id) == (None, None, None)
 
 
 @pytest.mark.parametrize("name", ["ObjectTagging:Put", "ObjectRestore:Post", "ReducedRedundancy"])
-def test_other_events_are_passed_over(name):
+def test_other_events_are_ignored(name):
     # Such events have no sequencer. [S3, Event message structure]
     other = s3_record("a.jpg", "1", name)
     del other["s3"]["object"]["sequencer"]
@@ -82,7 +82,7 @@ FOLDERS = [
 
 
 @pytest.mark.parametrize(("key", "size", "folder"), FOLDERS)
-def test_a_folder_of_the_console_is_no_photo(key, size, folder):
+def test_console_folder_is_not_a_photo(key, size, folder):
     assert s3_events.is_folder(key, size) is folder
     about = {} if size is None else {"size": size}
     made, photo = s3_record(key, "1", eTag="e1", **about), s3_record("b.jpg", "2")
@@ -91,24 +91,24 @@ def test_a_folder_of_the_console_is_no_photo(key, size, folder):
 
 
 @pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "LifecycleExpiration:Delete"])
-def test_a_removal_counts_whatever_the_key(name):
-    """It tells no size, so that a photo may have been there."""
+def test_removal_counts_whatever_the_key(name):
+    """Its event has no size, so it may have been a photo."""
     assert only(s3_record("holiday/", "1", name)).kind == "removed"
     assert only(s3_record("holiday/", "1", name, versionId="v", size=0)).kind == "version_removed"
 
 
-def test_the_test_event_of_a_new_notification_is_no_photo():
+def test_test_event_is_ignored():
     test = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"}
     assert parse_message(json.dumps(test)) == []
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1", "2.9", "2"])
-def test_minor_versions_of_the_event_are_compatible(version):
+def test_minor_event_versions_are_accepted(version):
     assert only({**s3_record("a.jpg", "1"), "eventVersion": version}).key == "a.jpg"
 
 
 @pytest.mark.parametrize("version", ["1.0", "3.0", "20.1", ""])
-def test_another_major_version_is_refused(version):
+def test_other_major_event_versions_are_rejected(version):
     with pytest.raises(ValueError, match="eventVersion"):
         parse_message(message({**s3_record("a.jpg", "1"), "eventVersion": version}))
 
@@ -117,12 +117,12 @@ def test_another_major_version_is_refused(version):
     "body",
     ["", "hello", "[]", "null", "7", '"Records"', "{}", '{"Records": {}}', '{"Records": [7]}'],
 )
-def test_what_is_no_notification_is_refused(body):
+def test_invalid_notifications_are_rejected(body):
     with pytest.raises(ValueError, match=r"."):
         parse_message(body)
 
 
-def test_a_message_nested_beyond_reason_is_refused():
+def test_deeply_nested_message_is_rejected():
     with pytest.raises(ValueError, match="nested"):
         parse_message("[" * 200_000)
 
@@ -173,7 +173,7 @@ def test_any_json_gives_events_or_a_refusal(value):
 
 
 @given(st.text())
-def test_any_text_gives_events_or_a_refusal(body):
+def test_any_text_gives_events_or_value_error(body):
     assert_events_or_refusal(body)
 
 
@@ -196,7 +196,7 @@ def test_any_text_gives_events_or_a_refusal(body):
     ),
     value=json_values,
 )
-def test_a_record_with_anything_in_one_place_gives_events_or_a_refusal(path, value):
+def test_any_value_in_a_record_gives_events_or_value_error(path, value):
     record = s3_record("a.jpg", "1", size=12, eTag="e", versionId="v")
     place = record
     for name in path[:-1]:
@@ -205,14 +205,14 @@ def test_a_record_with_anything_in_one_place_gives_events_or_a_refusal(path, val
     assert_events_or_refusal(message(record))
 
 
-def test_a_key_without_versions_is_told_apart_by_its_etag():
-    """S3 calls its one version "null", whatever lies there."""
+def test_null_version_is_identified_by_its_etag():
+    """S3 gives every object without versioning the version id "null"."""
     read = only(s3_record("a.jpg", "1", eTag="e1", versionId="null"))
     assert (read.version_id, read.etag) == (None, "e1")
     assert s3_events.known_version("v1") == "v1"
 
 
-# The order of versions
+# The order of sequencers
 
 
 @given(sequencers, sequencers)
@@ -225,11 +225,11 @@ def test_sequencers_order_as_hexadecimal_numbers(one, other):
     assert (first == second) == (int(one, 16) == int(other, 16))
 
 
-# Asked for by labelctl itself
+# Requests by labelctl
 
 
 @given(keys, sequencers)
-def test_a_request_names_its_photo_and_sorts_right_behind_what_is_known(key, last):
+def test_request_follows_the_last_known_sequencer(key, last):
     padded = s3_events.pad_sequencer(last)
     asked = s3_events.next_sequencer(padded)
     [read] = parse_message(s3_events.request("photos", key, asked, "2026-01-02T03:04:05Z"))
@@ -242,7 +242,7 @@ def test_a_request_names_its_photo_and_sorts_right_behind_what_is_known(key, las
         assert asked < s3_events.pad_sequencer(later)
 
 
-def test_requests_sort_in_their_order_however_many_there_are():
+def test_any_number_of_requests_sort_in_order():
     asked = [""]
     for _ in range(300):
         asked.append(s3_events.next_sequencer(asked[-1]))

@@ -1,4 +1,4 @@
-"""The items of both tables: what they hold, in which order they sort, and that they fit."""
+"""The items of both tables: content, sort order and size."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def floats_in(value: Any) -> list[float]:
 # A photo's item
 
 
-def test_the_item_of_a_labelled_photo():
+def test_item_of_a_labelled_photo():
     answer = {
         "Labels": [{"Name": "Sea", "Confidence": 60}, DOG],
         "LabelModelVersion": "3.0",
@@ -114,7 +114,7 @@ def test_the_item_of_a_labelled_photo():
     }
 
 
-def test_the_items_of_photos_that_failed_and_are_gone():
+def test_items_of_failed_and_removed_photos():
     failed = schema.failed_item(event(), ATTEMPT, "Empty", "It is empty.", NOW)
     assert (failed["status"], failed["error"], failed["reason"]) == (
         "failed",
@@ -125,12 +125,12 @@ def test_the_items_of_photos_that_failed_and_are_gone():
     gone = event(kind="removed", version_id=None, etag=None, size=None)
     removed = schema.removed_item(gone, ATTEMPT, NOW, 1_800_000_000)
     assert (removed["status"], removed["expires"]) == ("removed", 1_800_000_000)
-    # Absent, not null; and without a key of the index by state it is in none of its lists.
+    # Absent, not null. Without state_shard it is not in the index by state.
     assert not {"version_id", "etag", "size", "state_shard"} & removed.keys()
     assert schema.index_items(failed) == schema.index_items(removed) == []
 
 
-def test_of_two_labels_that_differ_in_case_or_spaces_the_surer_stands():
+def test_labels_differing_in_case_or_spaces_are_merged():
     found = [
         {"Name": "HOT DOG", "Confidence": 60.5},
         {"Name": "Hot  Dog", "Confidence": 70.5},
@@ -141,13 +141,13 @@ def test_of_two_labels_that_differ_in_case_or_spaces_the_surer_stands():
     assert (item["label_count"], item["top"]) == (1, ["Hot  Dog"])
 
 
-def test_an_instance_without_a_box_is_left_out():
+def test_instance_without_a_box_is_omitted():
     item = labelled({"Name": "Sea", "Confidence": 60.5, "Instances": [{"Confidence": 60.5}]})
     assert item["details"] == {}
 
 
 @given(labels)
-def test_dynamodb_takes_every_item_and_gives_it_back(found):
+def test_items_survive_serialization_by_dynamodb(found):
     answer = {"Labels": found, "ImageProperties": {"Quality": {"Sharpness": 12.5}}}
     photo = schema.labelled_item(event(), ATTEMPT, answer, NOW)
     items = [photo, *schema.index_items(photo), *schema.vocabulary_items(photo)]
@@ -158,7 +158,7 @@ def test_dynamodb_takes_every_item_and_gives_it_back(found):
 
 
 @given(labels)
-def test_the_surest_come_first_and_equals_by_name(found):
+def test_labels_are_ordered_by_confidence_then_name(found):
     item = labelled(*found)
     order = [(-confidence, name) for name, confidence in item["labels"].items()]
     assert order == sorted(order)
@@ -168,7 +168,7 @@ def test_the_surest_come_first_and_equals_by_name(found):
 # States
 
 
-def test_the_shards_of_a_state_share_its_photos():
+def test_photos_are_spread_over_the_shards_of_a_state():
     shards = [schema.state_shard("labelled", f"{number}.jpg") for number in range(1000)]
     assert set(shards) == set(schema.state_shards("labelled"))
     assert max(map(shards.count, set(shards))) < 300
@@ -176,7 +176,7 @@ def test_the_shards_of_a_state_share_its_photos():
 
 
 @given(keys)
-def test_a_photo_s_shard_is_one_of_its_state_and_stays(key):
+def test_shard_of_a_photo_is_stable(key):
     shard = schema.state_shard("failed", key)
     assert shard in schema.state_shards("failed")
     assert shard == schema.state_shard("failed", key)
@@ -185,7 +185,7 @@ def test_a_photo_s_shard_is_one_of_its_state_and_stays(key):
 # The index
 
 
-def test_an_index_item_leads_from_a_label_to_a_photo():
+def test_index_items_of_a_photo():
     assert schema.index_items(labelled(DOG, {"Name": "Hot  Dog", "Confidence": 60})) == [
         {
             "label": "dog",
@@ -203,7 +203,7 @@ def test_an_index_item_leads_from_a_label_to_a_photo():
 
 
 @given(decimals, keys)
-def test_a_rank_fits_and_shows_confidence_and_attempt(confidence, key):
+def test_rank_contains_confidence_and_attempt(confidence, key):
     rank = schema.rank(confidence, key, ATTEMPT)
     assert len(rank.encode()) <= 1024  # [DynamoDB Developer Guide, "Constraints"]
     assert confidence <= schema.confidence_of(rank) < confidence + Decimal("0.001")
@@ -225,7 +225,7 @@ def test_ranks_sort_by_confidence_to_three_decimals_and_then_by_key(photos):
 
 
 @given(decimals, decimals, keys)
-def test_a_limit_keeps_every_label_that_is_sure_enough(confidence, least, key):
+def test_rank_limit_includes_every_sufficient_confidence(confidence, least, key):
     rank = schema.rank(confidence, key, ATTEMPT).encode()
     is_kept = rank <= schema.rank_limit(least).encode()
     assert is_kept == (
@@ -238,13 +238,13 @@ def test_a_limit_keeps_every_label_that_is_sure_enough(confidence, least, key):
         assert not is_kept
 
 
-def test_no_rank_is_beyond_the_first_and_the_last():
+def test_ranks_of_extreme_confidences():
     assert schema.rank(Decimal(100), "a", ATTEMPT).startswith("000.000 ")
     assert schema.rank(Decimal("100.00001"), "a", ATTEMPT).startswith("000.000 ")
     assert schema.rank(Decimal(0), "a", ATTEMPT).startswith("100.000 ")
 
 
-def test_no_two_attempts_have_one_name_and_each_knows_when_it_began():
+def test_attempts_are_unique_and_contain_their_start_time():
     attempts = {schema.new_attempt(1_800_000_000.9) for _ in range(1000)}
     assert len(attempts) == 1000
     assert {schema.attempt_time(attempt) for attempt in attempts} == {1_800_000_000}
@@ -254,7 +254,7 @@ def test_no_two_attempts_have_one_name_and_each_knows_when_it_began():
 # The vocabulary
 
 
-def test_a_label_s_vocabulary_item_has_its_name_and_relations():
+def test_vocabulary_item_has_name_and_relations():
     [item] = schema.vocabulary_items(
         labelled({"Name": "Hot  Dog", "Confidence": 60.5, "Parents": [{"Name": "Food"}]})
     )
@@ -269,21 +269,21 @@ def test_a_label_s_vocabulary_item_has_its_name_and_relations():
 
 
 @given(names)
-def test_no_label_is_written_like_the_vocabulary_s_partition(name):
+def test_no_label_equals_the_vocabulary_partition(name):
     assert schema.label_of(name) != schema.VOCABULARY
     assert schema.label_of(schema.VOCABULARY) != schema.VOCABULARY
 
 
-# An answer that does not fit into an item
+# A response that does not fit into an item
 
 
 @given(st.dictionaries(st.text(max_size=9), plain))
-def test_a_size_is_counted_as_aws_documents_it(item):
+def test_item_size_is_computed_as_documented(item):
     assert schema.size_of(item) == capacity.size(item)
 
 
 def crowd(labels: int, each: int) -> list[Any]:
-    """So many labels, ever less sure, with so many boxes of 70 bytes each."""
+    """Return labels with decreasing confidence, and `each` boxes of 70 bytes per label."""
     box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.123456789012)
     return [
         {
@@ -296,14 +296,14 @@ def crowd(labels: int, each: int) -> list[Any]:
     ]
 
 
-def test_what_fits_is_whole():
+def test_fitting_item_is_complete():
     item = labelled(*crowd(20, 270))
     assert 350_000 < capacity.size(item) <= 400_000
     assert "left_out" not in item
     assert all(len(details["boxes"]) == 270 for details in item["details"].values())
 
 
-def test_boxes_of_the_least_sure_labels_are_left_out_first():
+def test_boxes_of_the_least_confident_labels_are_dropped_first():
     item = labelled(*crowd(1000, 20))
     assert 390_000 < capacity.size(item) <= 400_000
     assert item["label_count"] == len(item["labels"]) == 1000
@@ -314,7 +314,7 @@ def test_boxes_of_the_least_sure_labels_are_left_out_first():
     assert item["details"]["Label 0999"] == {"parents": ["Thing"]}
 
 
-def test_labels_are_left_out_where_they_alone_are_too_many():
+def test_labels_are_dropped_if_they_alone_do_not_fit():
     names = [f"{number:04} {'x' * 495}" for number in range(1000)]
     item = labelled(
         *({"Name": name, "Confidence": 99 - place / 1000} for place, name in enumerate(names))
@@ -328,7 +328,7 @@ def test_labels_are_left_out_where_they_alone_are_too_many():
 
 
 @given(st.integers(1, 400), st.integers(0, 40), st.integers(1, 1024))
-def test_an_item_of_any_answer_is_within_dynamodb_s_limit(count, each, key):
+def test_items_never_exceed_the_size_limit(count, each, key):
     item = labelled(*crowd(count, each), key="k" * key)
     assert capacity.size(item) + len("left_out") <= 400 * 1024
     boxes = sum(len(details.get("boxes", ())) for details in item["details"].values())
@@ -337,6 +337,6 @@ def test_an_item_of_any_answer_is_within_dynamodb_s_limit(count, each, key):
     assert item["label_count"] + left_out["labels"] == count
 
 
-def test_the_longest_key_leaves_room_for_what_says_that_something_is_left_out():
+def test_longest_key_leaves_room_for_left_out():
     item = labelled(*crowd(1000, 20), key="k" * s3_events.MAX_KEY)
     assert capacity.size(item) <= 400 * 1024

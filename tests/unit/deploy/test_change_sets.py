@@ -1,4 +1,4 @@
-"""CloudFormation's odd ways, one by one. Answers are written down; no emulator has all of them."""
+"""Change sets and stack events, with recorded responses: no emulator covers all these cases."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_new_stack_is_created(cloudformation, naps):
     assert naps == [0.3, 0.5]
 
 
-def test_what_is_in_review_was_never_created(cloudformation, naps):
+def test_stack_in_review_is_created(cloudformation, naps):
     cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.answers(
         "create_change_set",
@@ -74,7 +74,7 @@ def test_what_is_in_review_was_never_created(cloudformation, naps):
     assert plan(cloudformation, naps, keep=["MaxLabels"]).creates
 
 
-def test_settings_that_are_not_given_and_tags_that_are_there_stay(cloudformation, naps):
+def test_omitted_settings_and_existing_tags_are_kept(cloudformation, naps):
     cloudformation.stack(
         "UPDATE_COMPLETE",
         Parameters=[
@@ -103,7 +103,7 @@ def test_settings_that_are_not_given_and_tags_that_are_there_stay(cloudformation
         ],
     )
     cloudformation.answers("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
-    # A setting that the deployed template does not have yet has no previous value to keep.
+    # A parameter that is new in the template has no previous value to keep.
     keep = ["MaxLabels", "Concurrency", "NewSetting"]
     made = plan(cloudformation, naps, {"Concurrency": "9"}, {"team": "b", "new": "1"}, keep)
     assert not made.creates
@@ -117,14 +117,14 @@ def test_settings_that_are_not_given_and_tags_that_are_there_stay(cloudformation
         "No updates are to be performed.",
     ],
 )
-def test_no_changes_are_no_failure(cloudformation, naps, reason):
+def test_plan_without_changes_is_not_a_failure(cloudformation, naps, reason):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.change_set("CREATE_PENDING", "FAILED", reason=reason)
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
     assert plan(cloudformation, naps).changes == ()
 
 
-def test_a_plan_that_fails_says_why_and_leaves_nothing(cloudformation, naps):
+def test_failed_plan_is_explained_and_discarded(cloudformation, naps):
     cloudformation.no_stack()
     cloudformation.change_set("FAILED", reason="Transform failed")
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
@@ -134,7 +134,7 @@ def test_a_plan_that_fails_says_why_and_leaves_nothing(cloudformation, naps):
         plan(cloudformation, naps)
 
 
-def test_a_template_that_is_refused_leaves_the_refusal(cloudformation, naps):
+def test_rejected_template_raises_the_error(cloudformation, naps):
     cloudformation.no_stack()
     cloudformation.refuses("create_change_set", "InsufficientCapabilitiesException", "CAPABILITY_X")
     with pytest.raises(ClientError, match="CAPABILITY_X"):
@@ -164,14 +164,14 @@ def test_changes_are_read_from_all_pages(cloudformation, naps):
         (modify(type="AWS::Lambda::Function", replacement="True"), "Replace", False),
     ],
 )
-def test_what_loses_data_is_known(cloudformation, naps, change, action, loses):
+def test_changes_that_lose_data_are_recognized(cloudformation, naps, change, action, loses):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.change_set("CREATE_COMPLETE", changes=[change])
-    (told,) = plan(cloudformation, naps).changes
-    assert (told.action, told.loses_data) == (action, loses)
+    (planned_change,) = plan(cloudformation, naps).changes
+    assert (planned_change.action, planned_change.loses_data) == (action, loses)
 
 
-def test_a_change_names_the_properties_it_is_for(cloudformation, naps):
+def test_change_lists_the_properties_that_cause_it(cloudformation, naps):
     details = [
         {"Target": {"Attribute": "Properties", "Name": "Timeout"}},
         {"Target": {"Attribute": "Properties", "Name": "Timeout"}},
@@ -183,40 +183,40 @@ def test_a_change_names_the_properties_it_is_for(cloudformation, naps):
     assert plan(cloudformation, naps).changes[0].why == "Tags, Timeout"
 
 
-def test_a_discarded_update_leaves_the_stack(cloudformation):
+def test_discarding_an_update_keeps_the_stack(cloudformation):
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
     change_sets.discard(cloudformation.client, planned())
 
 
-def test_a_discarded_first_plan_takes_its_empty_stack_along(cloudformation):
+def test_discarding_the_first_plan_deletes_the_empty_stack(cloudformation):
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
     cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     change_sets.discard(cloudformation.client, planned(creates=True))
 
 
-def test_a_change_set_that_is_still_being_made_goes_with_its_empty_stack(cloudformation):
+def test_unfinished_change_set_is_deleted_with_its_empty_stack(cloudformation):
     cloudformation.refuses("delete_change_set", "InvalidChangeSetStatus", "CREATE_IN_PROGRESS")
     cloudformation.stack("REVIEW_IN_PROGRESS")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     change_sets.discard(cloudformation.client, planned(creates=True))
 
 
-def test_a_first_plan_that_somebody_else_has_carried_out_leaves_the_stack(cloudformation):
+def test_discarding_keeps_a_stack_deployed_by_another_user(cloudformation):
     cloudformation.refuses("delete_change_set", "ChangeSetNotFound", "gone")
     cloudformation.stack("CREATE_IN_PROGRESS")
     change_sets.discard(cloudformation.client, planned(creates=True))
 
 
 @pytest.mark.parametrize("code", ["ChangeSetNotFound", "InvalidChangeSetStatus"])
-def test_a_plan_that_somebody_else_overtook_says_so(cloudformation, naps, code):
+def test_executing_an_outdated_plan_is_refused(cloudformation, naps, code):
     cloudformation.look()
     cloudformation.refuses("execute_change_set", code, "gone")
-    with pytest.raises(RefusedError, match="Somebody else is changing"):
+    with pytest.raises(RefusedError, match="is being changed by another process"):
         list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
 
-def test_a_stack_that_goes_without_an_event_is_not_waited_for(cloudformation, naps):
+def test_stack_deleted_without_events_ends_the_wait(cloudformation, naps):
     cloudformation.runs(method="delete_stack")
     for _ in range(3):
         cloudformation.look()
@@ -227,7 +227,7 @@ def test_a_stack_that_goes_without_an_event_is_not_waited_for(cloudformation, na
 # ---- following
 
 
-def test_events_are_told_oldest_first_and_once(cloudformation, naps):
+def test_events_come_once_and_oldest_first(cloudformation, naps):
     event = cloudformation.event
     old = [event("labelctl", "CREATE_COMPLETE"), event("Photos", "CREATE_COMPLETE")]
     new = [event("labelctl", "UPDATE_IN_PROGRESS"), event("Queue", "UPDATE_IN_PROGRESS")]
@@ -238,24 +238,24 @@ def test_events_are_told_oldest_first_and_once(cloudformation, naps):
     end = [event("labelctl", "UPDATE_COMPLETE")]
     cloudformation.look(*old, pages=2)
     cloudformation.answers("execute_change_set", {}, ChangeSetName="arn:change-set/1")
-    cloudformation.look(*old)  # nothing yet
+    cloudformation.look(*old)  # no new event yet
     cloudformation.look(*old, *new)
     cloudformation.look(*old, *new, *newer)
     cloudformation.look(*old, *new, *newer, *end)
 
-    told = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+    followed = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
-    assert [(each.name, each.status) for each in told] == [
+    assert [(each.name, each.status) for each in followed] == [
         ("labelctl", "UPDATE_IN_PROGRESS"),
         ("Queue", "UPDATE_IN_PROGRESS"),
         ("Queue", "UPDATE_COMPLETE"),
-        ("labelctl", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),  # which is not the end
+        ("labelctl", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),  # not final
         ("labelctl", "UPDATE_COMPLETE"),
     ]
     assert naps == [0.3, 0.5, 1.0]
 
 
-def test_new_events_are_found_behind_the_first_page(cloudformation, naps):
+def test_new_events_are_read_from_all_pages(cloudformation, naps):
     event = cloudformation.event
     events = [event("labelctl", "CREATE_IN_PROGRESS")]
     events += [event(f"R{number}", "CREATE_COMPLETE") for number in range(7)]
@@ -263,11 +263,11 @@ def test_new_events_are_found_behind_the_first_page(cloudformation, naps):
     cloudformation.look()
     cloudformation.answers("execute_change_set", {})
     cloudformation.look(*events, pages=3)
-    told = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
-    assert [each.id for each in told] == [each["EventId"] for each in events]
+    followed = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+    assert [each.id for each in followed] == [each["EventId"] for each in events]
 
 
-def test_it_asks_less_and_less_often(cloudformation, naps):
+def test_requests_become_less_frequent(cloudformation, naps):
     cloudformation.look()
     cloudformation.answers("execute_change_set", {})
     for _ in range(10):
@@ -294,7 +294,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failed", FAILURES.values(), ids=FAILURES)
-def test_a_failed_deploy_tells_its_cause(cloudformation, naps, failed):
+def test_failed_deploy_reports_its_root_cause(cloudformation, naps, failed):
     event = cloudformation.event
     cloudformation.runs(
         event("labelctl", "CREATE_IN_PROGRESS"),
@@ -310,7 +310,7 @@ def test_a_failed_deploy_tells_its_cause(cloudformation, naps, failed):
     assert "deploy again" in caught.value.hint
 
 
-def test_a_queue_whose_policy_is_not_known_yet_passes(cloudformation, naps):
+def test_queue_policy_not_yet_in_effect_has_a_hint(cloudformation, naps):
     reason = "Unable to validate the following destination configurations (Service: S3)"
     cloudformation.runs(
         cloudformation.event("Photos", "CREATE_FAILED", reason),
@@ -318,10 +318,10 @@ def test_a_queue_whose_policy_is_not_known_yet_passes(cloudformation, naps):
     )
     with pytest.raises(DeployError) as caught:
         list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
-    assert "which passes: deploy again" in caught.value.hint
+    assert "not yet in effect. Deploy again." in caught.value.hint
 
 
-def test_a_stack_that_fails_by_itself_tells_its_own_reason(cloudformation, naps):
+def test_stack_failure_without_a_failed_resource_has_the_stack_reason(cloudformation, naps):
     cloudformation.runs(
         cloudformation.event("labelctl", "UPDATE_ROLLBACK_COMPLETE", "Somebody cancelled it")
     )
@@ -329,7 +329,7 @@ def test_a_stack_that_fails_by_itself_tells_its_own_reason(cloudformation, naps)
         list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
 
 
-def test_the_cause_of_the_last_attempt_is_found_later(cloudformation):
+def test_root_cause_of_the_last_change_is_found_later(cloudformation):
     event = cloudformation.event
     cloudformation.look(
         event("labelctl", "CREATE_IN_PROGRESS"),
@@ -346,31 +346,31 @@ def test_the_cause_of_the_last_attempt_is_found_later(cloudformation):
     assert (cause.name, cause.reason) == ("Role", "the cause")
 
 
-def test_there_may_be_no_cause(cloudformation):
+def test_no_root_cause(cloudformation):
     cloudformation.look(cloudformation.event("labelctl", "CREATE_COMPLETE"))
     assert change_sets.first_cause(cloudformation.client, STACK_ID) is None
 
 
-# ---- removing
+# ---- deleting
 
 
-def test_a_stack_is_removed_by_its_id(cloudformation, naps):
+def test_stack_is_deleted_by_its_id(cloudformation, naps):
     old = cloudformation.event("labelctl", "CREATE_COMPLETE")
     end = cloudformation.event("labelctl", "DELETE_COMPLETE")
     cloudformation.answers("describe_stack_events", {"StackEvents": [old]}, StackName=STACK_ID)
     cloudformation.answers("delete_stack", {}, StackName=STACK_ID)
     cloudformation.answers("describe_stack_events", {"StackEvents": [end, old]}, StackName=STACK_ID)
-    told = list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
-    assert [each.status for each in told] == ["DELETE_COMPLETE"]
+    followed = list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
+    assert [each.status for each in followed] == ["DELETE_COMPLETE"]
 
 
-def test_a_stack_that_is_gone_by_now_is_not_waited_for(cloudformation, naps):
+def test_deleted_stack_ends_the_wait(cloudformation, naps):
     event = cloudformation.event
     cloudformation.look(event("labelctl", "CREATE_COMPLETE"), event("labelctl", "DELETE_COMPLETE"))
     assert list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps)) == []
 
 
-def test_a_removal_that_fails_tells_its_cause_and_no_nonsense(cloudformation, naps):
+def test_failed_deletion_reports_its_root_cause(cloudformation, naps):
     event = cloudformation.event
     cloudformation.runs(
         event("labelctl", "DELETE_IN_PROGRESS"),
@@ -382,19 +382,19 @@ def test_a_removal_that_fails_tells_its_cause_and_no_nonsense(cloudformation, na
         list(change_sets.remove(cloudformation.client, STACK_ID, sleep=naps))
     assert '"labelctl" failed at Photos' in caught.value.message
     assert "not empty" in caught.value.message
-    assert "rolled back" not in caught.value.hint  # a deletion is not
+    assert "rolled back" not in caught.value.hint  # deletions are not rolled back
 
 
 @pytest.mark.parametrize(
     "status", ["UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"]
 )
-def test_a_stack_under_change_is_left_alone(cloudformation, status):
+def test_stack_being_changed_is_busy(cloudformation, status):
     cloudformation.stack(status)
     with pytest.raises(RefusedError, match=status):
         change_sets.refuse_if_busy(find(cloudformation.client, "labelctl"))
 
 
 @pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "UPDATE_COMPLETE", "ROLLBACK_FAILED"])
-def test_a_stack_at_rest_is_not_busy(cloudformation, status):
+def test_settled_stack_is_not_busy(cloudformation, status):
     cloudformation.stack(status)
     change_sets.refuse_if_busy(find(cloudformation.client, "labelctl"))

@@ -1,4 +1,4 @@
-"""A deploy, step by step: leftovers, the artifact bucket, the zip, the plan, the protection."""
+"""The steps of a deploy: failed first deploys, artifact bucket, zip, plan, protection."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def artifacts(cloudformation, bucket="zips", **more):
     cloudformation.stack("CREATE_COMPLETE", Outputs=outputs, **more)
 
 
-# ---- what an earlier deploy left
+# ---- failed first deploys
 
 
-def test_nothing_is_left_of_what_never_was(aws, cloudformation):
+def test_missing_stack_is_not_a_leftover(aws, cloudformation):
     cloudformation.no_stack()
     assert deploy.leftover(aws, "labelctl") is None
 
@@ -43,13 +43,13 @@ def test_nothing_is_left_of_what_never_was(aws, cloudformation):
 @pytest.mark.parametrize(
     "status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]
 )
-def test_a_stack_that_can_be_updated_is_no_leftover(aws, cloudformation, status):
+def test_updatable_stack_is_not_a_leftover(aws, cloudformation, status):
     cloudformation.stack(status)
     assert deploy.leftover(aws, "labelctl") is None
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])
-def test_a_failed_first_deploy_is_left_with_its_cause(aws, cloudformation, status):
+def test_failed_first_deploy_is_found_with_its_root_cause(aws, cloudformation, status):
     cloudformation.stack(status)
     cloudformation.look(
         cloudformation.event("labelctl", "CREATE_IN_PROGRESS"),
@@ -61,9 +61,9 @@ def test_a_failed_first_deploy_is_left_with_its_cause(aws, cloudformation, statu
     assert (left.stack.status, left.cause.name, left.cause.reason) == (status, "Role", "denied")
 
 
-def test_what_was_only_planned_is_planned_over(aws, cloudformation):
-    """Somebody else may be about to carry it out: it is not rubbish."""
-    cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet to know it by
+def test_planned_stack_is_not_a_leftover(aws, cloudformation):
+    """Another user may be about to execute the plan."""
+    cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet
     assert deploy.leftover(aws, "labelctl") is None
 
 
@@ -72,11 +72,11 @@ def test_what_was_only_planned_is_planned_over(aws, cloudformation):
     [
         ("UPDATE_IN_PROGRESS", "right now"),
         ("DELETE_IN_PROGRESS", "right now"),
-        ("DELETE_FAILED", "being destroyed"),
+        ("DELETE_FAILED", 'Destroying the stack "labelctl" failed'),
         ("UPDATE_ROLLBACK_FAILED", "could not be rolled back: no such role"),
     ],
 )
-def test_a_stack_in_an_odd_state_is_not_deployed_over(aws, cloudformation, status, words):
+def test_stack_in_an_unusable_state_is_refused(aws, cloudformation, status, words):
     cloudformation.stack(status, StackStatusReason="no such role")
     with pytest.raises(RefusedError, match=words) as caught:
         deploy.leftover(aws, "labelctl")
@@ -84,9 +84,9 @@ def test_a_stack_in_an_odd_state_is_not_deployed_over(aws, cloudformation, statu
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_FAILED"])
-def test_somebody_elses_stack_is_never_deployed_over(aws, cloudformation, status):
+def test_foreign_stack_is_never_deployed_over(aws, cloudformation, status):
     cloudformation.stack(status, **FOREIGN)
-    with pytest.raises(RefusedError, match=r"not one of labelctl's"):
+    with pytest.raises(RefusedError, match=r"not created by labelctl"):
         deploy.leftover(aws, "labelctl")
 
 
@@ -103,14 +103,14 @@ def test_somebody_elses_stack_is_never_deployed_over(aws, cloudformation, status
     ],
     ids=["description", "outputs"],
 )
-def test_a_stack_deployed_with_other_tools_is_known(aws, cloudformation, known, notified):
+def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation, known, notified):
     cloudformation.stack("CREATE_COMPLETE", Tags=[], **known)
     assert deploy.leftover(aws, "labelctl") is None
 
 
 @pytest.fixture
 def notified(aws):
-    """A bucket that notifies a queue, as a deployed one does."""
+    """A bucket that notifies a queue, like that of a deployed stack."""
     queue = boto3.client("sqs").create_queue(QueueName="waiting")["QueueUrl"]
     arn = f"arn:aws:sqs:us-east-1:123456789012:{queue.rpartition('/')[2]}"
     aws.s3.create_bucket(Bucket="photos-x")
@@ -121,18 +121,18 @@ def notified(aws):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_destroy_that_was_cut_off_is_to_be_finished_first(aws, cloudformation, there):
-    """`destroy` stops the intake before all else: deployed over, no photo would ever be labelled."""
+def test_interrupted_destroy_must_be_finished_first(aws, cloudformation, there):
+    """`destroy` first turns off the notifications. After a deploy, no photo would be labelled."""
     if there:
         aws.s3.create_bucket(Bucket="photos-x")
     outputs = [{"OutputKey": "PhotosBucket", "OutputValue": "photos-x"}]
     cloudformation.stack("CREATE_COMPLETE", Outputs=outputs)
-    with pytest.raises(RefusedError, match="was being destroyed"):
+    with pytest.raises(RefusedError, match="interrupted"):
         deploy.leftover(aws, "labelctl")
 
 
 @pytest.mark.parametrize("name", ["template.yaml", "artifacts.yaml"])
-def test_both_templates_begin_with_that_description(name):
+def test_both_templates_start_with_the_description(name):
     from labelctl.deploy import assets
 
     description = assets.template(name).partition("Description:")[2].removeprefix(" >-").split()
@@ -142,7 +142,7 @@ def test_both_templates_begin_with_that_description(name):
 # ---- the artifact bucket
 
 
-def test_the_artifact_bucket_is_made(aws, cloudformation, naps):
+def test_artifact_bucket_is_created(aws, cloudformation, naps):
     cloudformation.no_stack("labelctl-artifacts")
     cloudformation.no_stack("labelctl-artifacts")
     add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
@@ -156,13 +156,13 @@ def test_the_artifact_bucket_is_made(aws, cloudformation, naps):
     events.register(
         "provide-client-params.*.CreateChangeSet", lambda params, **_: asked.append(params)
     )
-    told = deploy.ensure_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
-    assert [event.name for event in told] == ["Bucket", "labelctl"]
+    followed = deploy.ensure_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
+    assert [event.name for event in followed] == ["Bucket", "labelctl"]
     tags = {tag["Key"]: tag["Value"] for tag in asked[0]["Tags"]}
     assert tags == {"application": "labelctl", "team": "photos"}
 
 
-def test_an_artifact_bucket_that_is_there_is_left(aws, cloudformation, naps):
+def test_existing_artifact_bucket_is_kept(aws, cloudformation, naps):
     artifacts(cloudformation)
     artifacts(cloudformation)
     cloudformation.change_set("FAILED", reason="No updates are to be performed.")
@@ -170,7 +170,7 @@ def test_an_artifact_bucket_that_is_there_is_left(aws, cloudformation, naps):
     assert list(deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)) == []
 
 
-def test_an_artifact_bucket_that_failed_is_made_anew(aws, cloudformation, naps):
+def test_failed_artifact_bucket_is_recreated(aws, cloudformation, naps):
     cloudformation.stack("ROLLBACK_COMPLETE")
     cloudformation.look()
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
@@ -178,15 +178,15 @@ def test_an_artifact_bucket_that_failed_is_made_anew(aws, cloudformation, naps):
     add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
     cloudformation.change_set("CREATE_COMPLETE", changes=[{"ResourceChange": add}])
     cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    told = deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)
-    assert [event.status for event in told] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
+    followed = deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)
+    assert [event.status for event in followed] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
 
 
 # ---- the plan
 
 
 def expect_plan(cloudformation, bucket, **given):
-    """The main stack is there, with settings, and its change set is asked for as it should be."""
+    """Expect the change set of an existing main stack with settings."""
     parameters = [
         {"ParameterKey": "CodeBucket", "ParameterValue": bucket},
         {"ParameterKey": "CodeKey", "ParameterValue": package.build().name},
@@ -211,7 +211,7 @@ def expect_plan(cloudformation, bucket, **given):
     cloudformation.answers("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
 
 
-def test_a_plan_puts_the_zip_once_and_keeps_settings(aws, cloudformation, s3, naps):
+def test_plan_uploads_the_zip_once_and_keeps_settings(aws, cloudformation, s3, naps):
     s3.create_bucket(Bucket="zips")
     s3.put_bucket_versioning(Bucket="zips", VersioningConfiguration={"Status": "Enabled"})
     settings = Settings(min_confidence=70.5, image_properties=True, tags={"team": "a"})
@@ -225,7 +225,7 @@ def test_a_plan_puts_the_zip_once_and_keeps_settings(aws, cloudformation, s3, na
     assert body == package.build().content
 
 
-def test_a_dry_run_puts_nothing(aws, cloudformation, s3, naps):
+def test_dry_run_uploads_nothing(aws, cloudformation, s3, naps):
     s3.create_bucket(Bucket="zips")
     artifacts(cloudformation)
     expect_plan(cloudformation, "zips")
@@ -233,13 +233,13 @@ def test_a_dry_run_puts_nothing(aws, cloudformation, s3, naps):
     assert "Contents" not in s3.list_objects_v2(Bucket="zips")
 
 
-def test_a_dry_run_needs_no_artifact_bucket(aws, cloudformation, naps):
+def test_dry_run_without_artifact_bucket(aws, cloudformation, naps):
     cloudformation.no_stack("labelctl-artifacts")
     expect_plan(cloudformation, deploy.NO_BUCKET_YET)
     deploy.plan(aws, "labelctl", Settings(tags={"team": "a"}), dry=True, sleep=naps)
 
 
-def test_a_bucket_that_may_not_be_read_is_not_taken_for_empty(aws, cloudformation, naps):
+def test_unreadable_bucket_is_not_treated_as_empty(aws, cloudformation, naps):
     from botocore.stub import Stubber
 
     artifacts(cloudformation)
@@ -261,20 +261,21 @@ def test_a_bucket_that_may_not_be_read_is_not_taken_for_empty(aws, cloudformatio
         (Settings(alarm_email="", alarm_age=1000000), {"AlarmEmail": "", "AlarmAge": "1000000"}),
     ],
 )
-def test_only_settings_that_were_given_are_set(settings, parameters):
+def test_only_given_settings_become_parameters(settings, parameters):
     assert settings.parameters() == parameters
 
 
-def test_settings_are_read_back_from_a_stack(cloudformation):
-    told = Settings(12.5, 3, 4, True, 7, "me@example.com", 600, {"application": "labelctl"})
+def test_settings_are_read_from_a_stack(cloudformation):
+    settings = Settings(12.5, 3, 4, True, 7, "me@example.com", 600, {"application": "labelctl"})
     parameters = [
-        {"ParameterKey": key, "ParameterValue": value} for key, value in told.parameters().items()
+        {"ParameterKey": key, "ParameterValue": value}
+        for key, value in settings.parameters().items()
     ]
     cloudformation.stack("CREATE_COMPLETE", Parameters=parameters)
-    assert find(cloudformation.client, "labelctl").settings == told
+    assert find(cloudformation.client, "labelctl").settings == settings
 
 
-def test_a_stack_of_an_older_labelctl_has_no_alarms(cloudformation):
+def test_stack_of_an_older_version_has_no_alarms(cloudformation):
     older = Settings(55.0, 100, 2, False, 30).parameters()
     parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in older.items()]
     cloudformation.stack("CREATE_COMPLETE", Parameters=parameters)
@@ -283,14 +284,14 @@ def test_a_stack_of_an_older_labelctl_has_no_alarms(cloudformation):
     assert settings.as_json()["alarm_email"] is None
 
 
-# ---- carrying out
+# ---- executing the plan
 
 
 def change_of(*changes):
     return Plan("labelctl", STACK_ID, "arn:change-set/1", True, changes)
 
 
-def test_a_deployed_stack_is_protected(aws, cloudformation, naps):
+def test_deployed_stack_is_protected(aws, cloudformation, naps):
     cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
     cloudformation.answers(
@@ -299,17 +300,17 @@ def test_a_deployed_stack_is_protected(aws, cloudformation, naps):
         StackName="labelctl",
         EnableTerminationProtection=True,
     )
-    told = list(deploy.carry_out(aws, change_of("one"), sleep=naps))
-    assert [event.status for event in told] == ["CREATE_COMPLETE"]
+    followed = list(deploy.carry_out(aws, change_of("one"), sleep=naps))
+    assert [event.status for event in followed] == ["CREATE_COMPLETE"]
 
 
-def test_without_changes_nothing_is_executed_and_protection_comes_back(aws, cloudformation, naps):
+def test_deploy_without_changes_restores_protection(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
     cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
     assert list(deploy.carry_out(aws, change_of(), sleep=naps)) == []
 
 
-def test_a_protected_stack_is_not_protected_again(aws, cloudformation, naps):
+def test_protected_stack_is_not_protected_again(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=True)
     assert list(deploy.carry_out(aws, change_of(), sleep=naps)) == []
 
@@ -317,7 +318,7 @@ def test_a_protected_stack_is_not_protected_again(aws, cloudformation, naps):
 # ---- the stack that other commands need
 
 
-def test_the_stack_tells_what_it_made(cloudformation):
+def test_stack_has_the_names_of_its_resources(cloudformation):
     cloudformation.stack("UPDATE_COMPLETE", Outputs=OUTPUTS)
     stack = require(cloudformation.client, "labelctl")
     assert (stack.bucket, stack.table) == ("photos", "labels")
@@ -327,7 +328,7 @@ def test_the_stack_tells_what_it_made(cloudformation):
     ("local", "name", "place"),
     [(False, "labelctl", "in us-east-1"), (True, "other", "in the local cloud")],
 )
-def test_a_missing_stack_is_told_with_the_command_that_makes_it(cloudformation, local, name, place):
+def test_missing_stack_error_names_the_deploy_command(cloudformation, local, name, place):
     cloudformation.no_stack(name)
     with pytest.raises(NotDeployedError) as caught:
         require(cloudformation.client, name, local)
@@ -338,19 +339,19 @@ def test_a_missing_stack_is_told_with_the_command_that_makes_it(cloudformation, 
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("CREATE_COMPLETE", "not one of labelctl's"),
+        ("CREATE_COMPLETE", "not created by labelctl"),
         ("CREATE_IN_PROGRESS", "not ready"),
         ("ROLLBACK_COMPLETE", "not ready"),
         ("REVIEW_IN_PROGRESS", "not ready"),
     ],
 )
-def test_a_stack_without_outputs_is_told_apart(cloudformation, status, words):
+def test_stack_without_outputs_is_not_ready(cloudformation, status, words):
     cloudformation.stack(status, Outputs=OUTPUTS[:1])
     with pytest.raises(NotDeployedError, match=words):
         require(cloudformation.client, "labelctl")
 
 
-def test_a_name_that_no_stack_can_have(cloudformation):
+def test_invalid_stack_name(cloudformation):
     cloudformation.refuses(
         "describe_stacks",
         "ValidationError",
@@ -360,7 +361,7 @@ def test_a_name_that_no_stack_can_have(cloudformation):
         find(cloudformation.client, "a_b")
 
 
-def test_other_refusals_are_not_mistaken_for_a_missing_stack(cloudformation):
+def test_other_errors_are_not_treated_as_a_missing_stack(cloudformation):
     cloudformation.refuses("describe_stacks", "Throttling", "Rate exceeded")
     with pytest.raises(ClientError, match="Rate exceeded"):
         find(cloudformation.client, "labelctl")

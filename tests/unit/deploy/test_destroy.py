@@ -1,4 +1,4 @@
-"""Destroying: everything goes, half-way runs go on, and nothing of anybody else is touched."""
+"""Destroying a stack: all its data is deleted, interrupted runs resume, nothing else is touched."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def aws(cloudformation, s3, dynamodb):
 
 
 def calls_of(client):
-    """The operations that the client is asked for from now on."""
+    """A list that collects the names of the client's later calls."""
     calls: list[str] = []
     client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     return calls
@@ -45,10 +45,10 @@ def emptied(s3, bucket):
 # ---- a bucket
 
 
-def test_versions_markers_and_unfinished_uploads_go(s3, bucket):
+def test_versions_delete_markers_and_multipart_uploads_are_deleted(s3, bucket):
     for body in (b"1", b"2"):
         s3.put_object(Bucket=bucket, Key="a.jpg", Body=body)
-    s3.delete_object(Bucket=bucket, Key="a.jpg")  # leaves a marker
+    s3.delete_object(Bucket=bucket, Key="a.jpg")  # adds a delete marker
     s3.put_object(Bucket=bucket, Key="b.jpg", Body=b"")
     s3.create_multipart_upload(Bucket=bucket, Key="c.jpg")
 
@@ -56,18 +56,18 @@ def test_versions_markers_and_unfinished_uploads_go(s3, bucket):
 
     assert versions(s3, bucket) == []
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
-    s3.delete_bucket(Bucket=bucket)  # S3 refuses one that is not empty
+    s3.delete_bucket(Bucket=bucket)  # fails unless it is empty
 
 
-def test_odd_names_go_too(s3, bucket):
+def test_objects_with_unusual_names_are_deleted(s3, bucket):
     for key in (odd := ["a\nb.jpg", "tab\t.jpg", "a&<b>.jpg", "é 💚.jpg", "a+b%20.jpg", " .jpg"]):
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
     assert emptied(s3, bucket) == len(odd)
     assert versions(s3, bucket) == []
 
 
-def test_names_that_xml_cannot_say_are_deleted_by_their_address(s3):
-    """moto cannot list them, S3 can."""
+def test_keys_invalid_in_xml_are_deleted_by_url(s3):
+    """moto cannot list such keys, S3 can."""
     odd = ["a\rb.jpg", "bell\x07.jpg", "\x1f.jpg", "\ufffe.jpg", "\uffff.jpg"]
     keys = [*odd, "plain.jpg"]
     found = [
@@ -88,17 +88,17 @@ def test_names_that_xml_cannot_say_are_deleted_by_their_address(s3):
         stub.assert_no_pending_responses()
 
 
-def test_more_than_one_listing_of_versions_goes(s3, bucket):
+def test_more_than_one_page_of_versions_is_deleted(s3, bucket):
     backend = s3_backends["123456789012"]["aws"]
     for number in range(2001):
         backend.put_object(bucket, f"{number}.jpg", b"")
-    told = list(destroy.empty(s3, bucket))
-    assert sum(told) == 2001
-    assert len(told) == 3
+    counts = list(destroy.empty(s3, bucket))
+    assert sum(counts) == 2001
+    assert len(counts) == 3
     assert versions(s3, bucket) == []
 
 
-def test_the_intake_stops_first(s3, bucket):
+def test_notifications_are_turned_off_first(s3, bucket):
     queue = boto3.client("sqs", region_name=REGION).create_queue(QueueName="queue")
     arn = f"arn:aws:sqs:{REGION}:123456789012:queue"
     assert queue
@@ -115,15 +115,15 @@ def test_the_intake_stops_first(s3, bucket):
     assert "QueueConfigurations" not in s3.get_bucket_notification_configuration(Bucket=bucket)
 
 
-def test_a_bucket_that_is_gone_is_empty(s3):
+def test_missing_bucket_counts_as_empty(s3):
     assert emptied(s3, "no-such-bucket") == 0
 
 
-def test_an_empty_bucket_tells_of_nothing(s3, bucket):
+def test_empty_bucket_yields_nothing(s3, bucket):
     assert list(destroy.empty(s3, bucket)) == []
 
 
-def test_another_bucket_is_not_touched(s3, bucket):
+def test_other_buckets_are_not_touched(s3, bucket):
     s3.create_bucket(Bucket="photos-of-others")
     s3.put_object(Bucket="photos-of-others", Key="a.jpg", Body=b"")
     s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
@@ -131,7 +131,7 @@ def test_another_bucket_is_not_touched(s3, bucket):
     assert len(versions(s3, "photos-of-others")) == 1
 
 
-def test_an_upload_that_ended_meanwhile_is_passed_over(s3):
+def test_upload_that_finished_meanwhile_is_ignored(s3):
     with Stubber(s3) as stub:
         stub.add_response("put_bucket_notification_configuration", {})
         stub.add_response("list_object_versions", {})
@@ -143,20 +143,20 @@ def test_an_upload_that_ended_meanwhile_is_passed_over(s3):
         stub.assert_no_pending_responses()
 
 
-def test_objects_that_cannot_be_deleted_are_told(s3, bucket, monkeypatch):
+def test_objects_that_cannot_be_deleted_are_reported(s3, bucket, monkeypatch):
     s3.put_object(Bucket=bucket, Key="held.jpg", Body=b"")
     refused = {"Errors": [{"Key": "held.jpg", "Code": "AccessDenied", "Message": "legal hold"}]}
     monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
     with pytest.raises(RefusedError, match=r"held\.jpg: legal hold") as caught:
         emptied(s3, bucket)
-    assert "goes on" in caught.value.hint
+    assert "resume" in caught.value.hint
 
 
 # ---- a stack
 
 
 def resources(cloudformation, *held):
-    """What CloudFormation lists as the stack's: (type, physical id, status)."""
+    """Set the stack's resources: (type, physical id, status)."""
     cloudformation.answers(
         "list_stack_resources",
         {
@@ -192,7 +192,9 @@ BUCKET = ("AWS::S3::Bucket", "photos", "CREATE_COMPLETE")
 TABLES = [("AWS::DynamoDB::Table", name, "CREATE_COMPLETE") for name in (PHOTOS, LABELS)]
 
 
-def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, tables, naps):
+def test_protections_are_removed_and_everything_is_deleted(
+    aws, cloudformation, bucket, tables, naps
+):
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
     for table in (PHOTOS, LABELS):
         aws.dynamodb.update_continuous_backups(
@@ -209,10 +211,10 @@ def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, ta
     resources(cloudformation, BUCKET, *TABLES, ("AWS::SQS::Queue", "queue", "CREATE_COMPLETE"))
     deletes(cloudformation, gone(cloudformation))
 
-    told = list(destroy.destroy(aws, stack, sleep=naps))
+    progress = list(destroy.destroy(aws, stack, sleep=naps))
 
-    assert told[0] == 1
-    assert told[-1].status == "DELETE_COMPLETE"
+    assert progress[0] == 1
+    assert progress[-1].status == "DELETE_COMPLETE"
     assert versions(aws.s3, bucket) == []
     for table in (PHOTOS, LABELS):
         described = aws.dynamodb.describe_table(TableName=table)["Table"]
@@ -222,10 +224,12 @@ def test_the_protections_are_lifted_and_all_goes(aws, cloudformation, bucket, ta
         assert recovery["PointInTimeRecoveryStatus"] == "DISABLED", "a backup would be kept"
 
 
-def test_a_half_way_run_goes_on(aws, cloudformation, bucket, naps):
-    """The table is gone, one bucket's deletion failed, another never was made."""
+def test_interrupted_destroy_is_resumed(aws, cloudformation, bucket, naps):
+    """The table is deleted, deleting one bucket failed, another was never created."""
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
-    aws.s3.create_bucket(Bucket="reused")  # a name of what is gone may be somebody else's by now
+    aws.s3.create_bucket(
+        Bucket="reused"
+    )  # the name of a deleted bucket may be reused by another account
     aws.s3.put_object(Bucket="reused", Key="a.jpg", Body=b"")
     stack = stack_of(cloudformation, "DELETE_FAILED")
     resources(
@@ -241,9 +245,7 @@ def test_a_half_way_run_goes_on(aws, cloudformation, bucket, naps):
     assert len(versions(aws.s3, "reused")) == 1
 
 
-def test_a_bucket_that_filled_up_meanwhile_is_emptied_again(
-    aws, cloudformation, bucket, naps, monkeypatch
-):
+def test_bucket_with_new_objects_is_emptied_again(aws, cloudformation, bucket, naps, monkeypatch):
     aws.s3.put_object(Bucket=bucket, Key="first.jpg", Body=b"")
     stack = stack_of(cloudformation)
     resources(cloudformation, BUCKET)
@@ -255,17 +257,17 @@ def test_a_bucket_that_filled_up_meanwhile_is_emptied_again(
         )
     deletes(cloudformation, gone(cloudformation))
     counts = []
-    for told in destroy.destroy(aws, stack, sleep=naps):
-        if isinstance(told, int):
-            counts.append(told)
-        elif told.status == "DELETE_FAILED":  # one that was on its way arrives
+    for progress in destroy.destroy(aws, stack, sleep=naps):
+        if isinstance(progress, int):
+            counts.append(progress)
+        elif progress.status == "DELETE_FAILED":  # a delayed object arrives
             aws.s3.put_object(Bucket=bucket, Key="late.jpg", Body=b"")
     assert counts[0] == 1
     assert sum(counts) == 5
     assert versions(aws.s3, bucket) == []
 
 
-def test_it_does_not_try_for_ever(aws, cloudformation, bucket, naps):
+def test_emptying_is_repeated_a_limited_number_of_times(aws, cloudformation, bucket, naps):
     stack = stack_of(cloudformation)
     resources(cloudformation, BUCKET)
     for _ in range(5):
@@ -278,7 +280,7 @@ def test_it_does_not_try_for_ever(aws, cloudformation, bucket, naps):
         list(destroy.destroy(aws, stack, sleep=naps))
 
 
-def test_another_failure_is_not_tried_again(aws, cloudformation, bucket, naps):
+def test_other_failures_are_not_retried(aws, cloudformation, bucket, naps):
     stack = stack_of(cloudformation)
     resources(cloudformation, BUCKET)
     deletes(
@@ -290,7 +292,7 @@ def test_another_failure_is_not_tried_again(aws, cloudformation, bucket, naps):
         list(destroy.destroy(aws, stack, sleep=naps))
 
 
-def test_a_deletion_that_ends_while_we_look_is_done(aws, cloudformation, naps):
+def test_deletion_that_just_finished_counts_as_done(aws, cloudformation, naps):
     stack = stack_of(cloudformation, "DELETE_IN_PROGRESS")
     resources(cloudformation, ("AWS::S3::Bucket", "photos", "DELETE_COMPLETE"))
     cloudformation.look(gone(cloudformation))
@@ -300,7 +302,7 @@ def test_a_deletion_that_ends_while_we_look_is_done(aws, cloudformation, naps):
 # ---- which stacks
 
 
-def test_both_stacks_are_doomed_the_photos_first(aws, cloudformation):
+def test_both_stacks_are_selected_main_stack_first(aws, cloudformation):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
     assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == [
@@ -309,40 +311,40 @@ def test_both_stacks_are_doomed_the_photos_first(aws, cloudformation):
     ]
 
 
-def test_the_zips_go_even_when_the_rest_is_gone(aws, cloudformation):
+def test_artifact_stack_is_selected_without_the_main_stack(aws, cloudformation):
     cloudformation.no_stack()
     cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
     assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == ["labelctl-artifacts"]
 
 
-def test_there_may_be_nothing_to_destroy(aws, cloudformation):
+def test_nothing_to_destroy(aws, cloudformation):
     cloudformation.no_stack()
     cloudformation.no_stack("labelctl-artifacts")
-    with pytest.raises(NotDeployedError, match="nothing is left"):
+    with pytest.raises(NotDeployedError, match="There is no stack"):
         destroy.doomed(aws, "labelctl")
 
 
 @pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_COMPLETE"])
-def test_any_end_can_be_destroyed(aws, cloudformation, status):
+def test_stack_in_any_final_status_can_be_destroyed(aws, cloudformation, status):
     cloudformation.stack(status)
     cloudformation.no_stack("labelctl-artifacts")
     assert [stack.status for stack in destroy.doomed(aws, "labelctl")] == [status]
 
 
-def test_a_deploy_under_way_is_not_destroyed(aws, cloudformation):
+def test_stack_being_deployed_is_not_destroyed(aws, cloudformation):
     cloudformation.stack("UPDATE_IN_PROGRESS")
     cloudformation.no_stack("labelctl-artifacts")
-    with pytest.raises(RefusedError, match="right now"):
+    with pytest.raises(RefusedError, match="is being changed"):
         destroy.doomed(aws, "labelctl")
 
 
-def test_somebody_elses_stack_is_never_destroyed(aws, cloudformation):
+def test_foreign_stack_is_never_destroyed(aws, cloudformation):
     cloudformation.stack("CREATE_COMPLETE", **FOREIGN)
-    with pytest.raises(RefusedError, match="not one of labelctl's"):
+    with pytest.raises(RefusedError, match="not created by labelctl"):
         destroy.doomed(aws, "labelctl")
 
 
-def test_somebody_elses_artifacts_stay(aws, cloudformation):
+def test_foreign_artifact_stack_is_kept(aws, cloudformation):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts", **FOREIGN)
     assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == ["labelctl"]

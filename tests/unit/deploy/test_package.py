@@ -1,4 +1,4 @@
-"""The function's zip: the same bytes wherever it is built, and in it what Lambda needs, no more."""
+"""The function's zip: reproducible, and with exactly the files that Lambda needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SOURCES = [
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the zip is built from, as another checkout has it."""
+    """A copy of the sources of the zip, like another checkout."""
     for name in SOURCES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -38,14 +38,14 @@ def tree(tmp_path: Path) -> Path:
 
 
 def build_in(folder: Path, **environment: str) -> bytes:
-    """The zip that another process builds from the package in that folder."""
+    """Return the zip that another process builds from the package in a folder."""
     script = (
         "import sys; from labelctl.deploy import package;"
         " sys.stdout.buffer.write(package.build().content)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=folder,  # which Python looks in first, before any labelctl that is installed
+        cwd=folder,  # Python searches it before an installed labelctl
         env={**os.environ, **environment},
         capture_output=True,
         check=True,
@@ -60,7 +60,7 @@ def entries(content: bytes) -> list[zipfile.ZipInfo]:
         return archive.infolist()
 
 
-def test_it_holds_the_function_and_what_it_shares_with_the_command_line():
+def test_zip_contains_the_function_and_the_contract():
     assert [entry.filename for entry in entries(package.build().content)] == [
         "bucket.py",
         "clients.py",
@@ -76,37 +76,37 @@ def test_it_holds_the_function_and_what_it_shares_with_the_command_line():
     ]
 
 
-def test_it_holds_the_sources_as_they_are():
+def test_sources_are_unchanged():
     with zipfile.ZipFile(io.BytesIO(package.build().content)) as archive:
         for name in archive.namelist():
             source = ROOT / (name if "/" in name else f"lambda/{name}")
             assert archive.read(name) == source.read_bytes().replace(b"\r\n", b"\n")
 
 
-def test_everybody_may_read_what_is_in_it():
+def test_files_are_readable_by_everyone():
     for entry in entries(package.build().content):
-        assert entry.create_system == 3  # else the mode below means nothing
+        assert entry.create_system == 3  # otherwise the mode is ignored
         assert entry.external_attr >> 16 == 0o100644
 
 
-def test_twice_the_same_bytes():
+def test_building_twice_gives_the_same_bytes():
     assert package.build() == package.build()
 
 
-def test_the_name_tells_the_content():
+def test_name_depends_on_the_content():
     built = package.build()
     assert built.digest == hashlib.sha256(built.content).hexdigest()
     assert built.name == f"labelctl-{built.digest[:32]}.zip"
 
 
-def test_other_times_modes_and_time_zone_make_no_difference(tree):
+def test_times_modes_and_time_zone_do_not_matter(tree):
     for number, name in enumerate(SOURCES):
         os.utime(tree / name, (1_000_000_000 + number, 1_500_000_000 + number))
         (tree / name).chmod(0o600 if number % 2 else 0o755)
     assert build_in(tree, TZ="Pacific/Auckland") == package.build().content
 
 
-def test_a_checkout_with_windows_line_ends_makes_no_difference(tree):
+def test_windows_line_endings_do_not_matter(tree):
     for name in SOURCES:
         text = (tree / name).read_bytes().replace(b"\r\n", b"\n")
         (tree / name).write_bytes(text.replace(b"\n", b"\r\n"))
@@ -114,13 +114,13 @@ def test_a_checkout_with_windows_line_ends_makes_no_difference(tree):
     assert build_in(tree) == package.build().content
 
 
-def test_an_installed_package_makes_no_difference(tree):
+def test_installed_package_gives_the_same_zip(tree):
     (tree / "labelctl" / "_assets").mkdir()
     (tree / "lambda").rename(tree / "labelctl" / "_assets" / "lambda")
     assert build_in(tree) == package.build().content
 
 
-def test_what_else_lies_around_stays_out(tree):
+def test_other_files_are_excluded(tree):
     for name in ("handler.pyc", "notes.txt", ".DS_Store", "handler.py.orig"):
         (tree / "lambda" / name).write_text("rubbish")
     (tree / "lambda" / "__pycache__").mkdir()
@@ -129,6 +129,6 @@ def test_what_else_lies_around_stays_out(tree):
 
 
 @pytest.mark.parametrize("name", ["lambda/store.py", "labelctl/contract/schema.py"])
-def test_a_change_of_one_character_makes_another_zip(name, tree):
+def test_changing_one_character_changes_the_zip(name, tree):
     (tree / name).write_text((tree / name).read_text() + "#")
     assert build_in(tree) != package.build().content

@@ -1,7 +1,7 @@
-"""The function, photo by photo: labelled, failed for good, or given back to the queue.
+"""The handler: labelled and failed photos, retries, and the log.
 
-A test puts photos into the bucket, hands the function the messages that S3 would send, and looks at
-the tables as `labelctl labels` does, at the answer to the queue, and at what was paid for.
+The tests put photos into a bucket, pass the messages that S3 would send to the function, and check
+the tables (as `labelctl labels` reads them), the response to the queue, and the billed calls.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TEMPORARY = [
 # Labelled
 
 
-def test_a_new_photo_is_labelled(work, photos, rekognition, look, tables):
+def test_new_photo_is_labelled(work, photos, rekognition, look, tables):
     rekognition.answers["holiday/at sea.jpg"] = ["Sea", "Dog"]
     beach = photos.put("holiday/at sea.jpg")
     assert look(beach).status == "pending"
@@ -47,19 +47,19 @@ def test_a_new_photo_is_labelled(work, photos, rekognition, look, tables):
     tables.assert_indexed()
 
 
-def test_rekognition_is_asked_about_exactly_the_version_of_the_event(work, photos, rekognition):
+def test_rekognition_reads_the_version_in_the_event(work, photos, rekognition):
     old = photos.put("a.jpg", b"old")
     photos.put("a.jpg", b"new")
     work(old)
     assert rekognition.photos == [{"Bucket": "photos", "Name": "a.jpg", "Version": version_id(old)}]
 
 
-def test_in_a_bucket_without_versions_it_is_asked_about_the_object(work, rekognition):
+def test_rekognition_reads_the_object_in_an_unversioned_bucket(work, rekognition):
     work(s3_record("a.jpg", "1", size=3, eTag="e"))
     assert rekognition.photos == [{"Bucket": "photos", "Name": "a.jpg"}]
 
 
-def test_the_settings_go_to_rekognition(work, photos, rekognition, monkeypatch):
+def test_settings_are_sent_to_rekognition(work, photos, rekognition, monkeypatch):
     work(photos.put("a.jpg"))
     monkeypatch.setenv("LABELCTL_MIN_CONFIDENCE", "77.5")
     monkeypatch.setenv("LABELCTL_MAX_LABELS", "7")
@@ -77,7 +77,7 @@ def test_the_settings_go_to_rekognition(work, photos, rekognition, monkeypatch):
     ]
 
 
-def test_a_photo_that_shows_nothing_is_labelled_all_the_same(work, photos, rekognition, look):
+def test_photo_without_labels_is_labelled(work, photos, rekognition, look):
     rekognition.answers["fog.jpg"] = []
     fog = photos.put("fog.jpg")
     assert work(fog) == []
@@ -91,7 +91,7 @@ def test_a_thousand_labels_are_stored_and_found(work, photos, rekognition, look)
     assert len(look(record).labels) == 1000
 
 
-def test_the_photos_of_a_batch_are_worked_on_side_by_side(function, work, photos, rekognition):
+def test_photos_of_a_batch_are_processed_in_parallel(function, work, photos, rekognition):
     together = Barrier(10)
     records = [photos.put(f"{number}.jpg") for number in range(10)]
     for number in range(10):
@@ -100,11 +100,11 @@ def test_the_photos_of_a_batch_are_worked_on_side_by_side(function, work, photos
     assert function.clients.BATCH == 10
 
 
-# Failed for good
+# Permanent failures
 
 
 @pytest.mark.parametrize("code", PERMANENT)
-def test_what_no_repetition_mends_costs_one_call_and_leaves_a_reason(
+def test_permanent_error_costs_one_call_and_stores_a_reason(
     code, function, work, photos, rekognition, look, tables
 ):
     rekognition.answers["a.jpg"] = code
@@ -119,9 +119,10 @@ def test_what_no_repetition_mends_costs_one_call_and_leaves_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("size", "reason"), [(0, "It is empty."), (15 * 1024**2 + 1, "It is too large: at most 15 MB.")]
+    ("size", "reason"),
+    [(0, "It is empty."), (15 * 1024**2 + 1, "It is too large (maximum 15 MB).")],
 )
-def test_what_is_known_to_be_refused_costs_no_call(size, reason, work, photos, rekognition, look):
+def test_invalid_size_costs_no_call(size, reason, work, photos, rekognition, look):
     record = photos.put("a.jpg")
     record["s3"]["object"]["size"] = size
     assert work(record) == []
@@ -129,14 +130,14 @@ def test_what_is_known_to_be_refused_costs_no_call(size, reason, work, photos, r
     assert (look(record).status, look(record).reason) == ("failed", reason)
 
 
-def test_a_photo_of_just_the_largest_size_is_asked_about(work, photos, rekognition):
+def test_photo_of_the_maximum_size_is_sent_to_rekognition(work, photos, rekognition):
     record = photos.put("a.jpg")
     record["s3"]["object"]["size"] = 15 * 1024**2
     work(record)
     assert len(rekognition.requests) == 1
 
 
-def test_a_failed_photo_that_is_replaced_is_labelled(work, photos, rekognition, look, tables):
+def test_replaced_failed_photo_is_labelled(work, photos, rekognition, look, tables):
     answers = iter(["InvalidImageFormatException", ["Dog"]])
     rekognition.answers["a.jpg"] = lambda _: next(answers)
     work(photos.put("a.jpg"))
@@ -146,12 +147,12 @@ def test_a_failed_photo_that_is_replaced_is_labelled(work, photos, rekognition, 
     assert "reason" not in tables.photos()[0]
 
 
-# To be tried again
+# Retries
 
 
 @pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("code", TEMPORARY)
-def test_what_may_go_well_later_goes_back_to_the_queue_alone(
+def test_temporary_error_returns_only_this_photo_to_the_queue(
     code, work, photos, rekognition, look, tables
 ):
     rekognition.answers["b.jpg"] = code
@@ -161,7 +162,7 @@ def test_what_may_go_well_later_goes_back_to_the_queue_alone(
     assert not [item for item in tables.all() if item.get("image") == "b.jpg"]
 
 
-def test_throttling_costs_time_but_no_photo(work, photos, rekognition, look):
+def test_throttled_photo_is_labelled_in_the_end(work, photos, rekognition, look):
     answers = iter(["ThrottlingException", ["Dog"]])
     rekognition.answers["a.jpg"] = lambda _: next(answers)
     record = photos.put("a.jpg")
@@ -171,14 +172,14 @@ def test_throttling_costs_time_but_no_photo(work, photos, rekognition, look):
 
 
 @pytest.mark.parametrize("name", [PHOTOS, LABELS])
-def test_a_table_that_is_gone_sends_the_photo_back(name, work, photos, dynamodb):
+def test_missing_table_returns_the_photo_to_the_queue(name, work, photos, dynamodb):
     record = photos.put("a.jpg")
     dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
     dynamodb.delete_table(TableName=name)
     assert work(record) == ["m0"]
 
 
-def test_a_bug_that_one_photo_meets_harms_no_other(work, photos, rekognition, look, capsys):
+def test_bug_affects_only_one_photo(work, photos, rekognition, look, capsys):
     def crash(_):
         raise ZeroDivisionError("a bug")
 
@@ -192,12 +193,12 @@ def test_a_bug_that_one_photo_meets_harms_no_other(work, photos, rekognition, lo
     assert "in crash" in logged["trace"]
 
 
-def test_the_test_event_is_acknowledged_and_nothing_else(work, rekognition, tables, capsys):
+def test_test_event_is_only_acknowledged(work, rekognition, tables, capsys):
     assert work('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"}') == []
     assert (rekognition.requests, tables.all(), printed(capsys)) == ([], [], [])
 
 
-def test_a_message_of_several_records_goes_back_if_one_of_them_must(work, photos, rekognition):
+def test_message_returns_to_the_queue_if_one_record_fails(work, photos, rekognition):
     rekognition.answers["a.jpg"] = "AccessDeniedException"
     records = [photos.put("a.jpg"), photos.put("b.jpg")]
     assert work(json.dumps({"Records": records})) == ["m0"]
@@ -207,7 +208,7 @@ def test_a_message_of_several_records_goes_back_if_one_of_them_must(work, photos
 # The log
 
 
-def test_a_photo_has_one_line_of_json(work, photos, rekognition, capsys):
+def test_each_photo_logs_one_line_of_json(work, photos, rekognition, capsys):
     rekognition.answers["a.jpg"] = ["Dog", "Pet", "Sea", "Sky"]
     work(photos.put("a.jpg"))
     [logged] = printed(capsys)
@@ -221,9 +222,7 @@ def test_a_photo_has_one_line_of_json(work, photos, rekognition, capsys):
 
 
 @pytest.mark.usefixtures("patience")
-def test_every_photo_of_a_batch_has_its_line_whatever_became_of_it(
-    work, photos, rekognition, capsys
-):
+def test_every_photo_of_a_batch_is_logged(work, photos, rekognition, capsys):
     rekognition.answers["bad.jpg"] = "InvalidImageFormatException"
     rekognition.answers["busy.jpg"] = "ThrottlingException"
     work(*(photos.put(key) for key in ("good.jpg", "bad.jpg", "busy.jpg")))
@@ -237,7 +236,7 @@ def test_every_photo_of_a_batch_has_its_line_whatever_became_of_it(
 
 
 @pytest.mark.parametrize("key", ["line\nbreak.jpg", "\x1b[31mred\r.jpg", "ä\u2028ö😀.jpg"])
-def test_a_key_cannot_break_its_line(key, work, photos, capsys):
+def test_keys_cannot_break_log_lines(key, work, photos, capsys):
     work(photos.put(key))
     out = capsys.readouterr().out
     assert out.isascii()
@@ -246,8 +245,8 @@ def test_a_key_cannot_break_its_line(key, work, photos, capsys):
     assert json.loads(out)["image"] == key
 
 
-def test_a_line_is_written_in_one_piece(work, photos, monkeypatch):
-    """Threads that print at once would get into each other's lines."""
+def test_log_line_is_written_at_once(work, photos, monkeypatch):
+    """The lines of several threads must not mix."""
     pieces = []
     out = SimpleNamespace(write=pieces.append, flush=lambda: pieces.append("flushed"))
     monkeypatch.setattr("handler.sys.stdout", out)

@@ -1,6 +1,6 @@
-"""The pace of the calls: a simulated service and copies of the function that share its quota.
+"""The pacer: several instances of the function share the quota of a simulated service.
 
-Time is simulated, so that minutes take no time and come out the same each time.
+Time is simulated, so that the tests are fast and deterministic.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def pacer() -> ModuleType:
 
 
 class Service:
-    """Allows `quota` calls a second, as a bucket of that many tokens, which is empty at first."""
+    """Allows `quota` calls per second: a token bucket of that size, which is empty at first."""
 
     def __init__(self, quota: float) -> None:
         self.quota = quota
@@ -55,7 +55,7 @@ class Service:
 
 
 class Simulation:
-    """Copies of the function, each with ten photos in hand at any time."""
+    """Instances of the function, each of which always processes ten photos."""
 
     def __init__(self, pace: Callable[[], Any], service: Service, copies: int, seed: int = 0):
         self.service = service
@@ -106,8 +106,8 @@ def between(moments: list[float], begin: float, end: float) -> int:
 @pytest.mark.parametrize(
     ("quota", "copies"), [*product([5, 20, 50], [1, 2, 4]), (50, 10), (500, 40)]
 )
-def test_a_quota_is_used_nearly_whole_and_little_is_asked_in_vain(pacer, quota, copies):
-    most = copies * 10 / (LATENCY * 1.05 + 0.06)  # calls that there is room for
+def test_quota_is_nearly_used_up_with_few_throttled_calls(pacer, quota, copies):
+    most = copies * 10 / (LATENCY * 1.05 + 0.06)  # maximum number of calls
     service = Service(quota)
     Simulation(pacer.Pace, service, copies).run(until=180)
     passed, refused = between(service.passed, 60, 180), between(service.refused, 60, 180)
@@ -115,13 +115,13 @@ def test_a_quota_is_used_nearly_whole_and_little_is_asked_in_vain(pacer, quota, 
     assert refused <= 0.05 * (passed + refused)
 
 
-def test_without_a_quota_nothing_is_held_up(pacer):
+def test_nothing_is_delayed_without_a_quota(pacer):
     service = Service(1e9)
     Simulation(pacer.Pace, service, copies=4).run(until=10)
     assert between(service.passed, 5, 10) >= 0.95 * 5 * 40 / (LATENCY * 1.05 + 0.06)
 
 
-def test_copies_share_a_quota_fairly(pacer):
+def test_instances_share_a_quota_fairly(pacer):
     paces: list[Any] = []
 
     def make() -> Any:
@@ -133,7 +133,7 @@ def test_copies_share_a_quota_fairly(pacer):
     assert max(rates) < 4 * min(rates)
 
 
-def test_a_quota_that_grows_is_used_soon(pacer):
+def test_increased_quota_is_used_soon(pacer):
     service = Service(10)
     simulation = Simulation(pacer.Pace, service, copies=4)
     simulation.run(until=60)
@@ -142,22 +142,22 @@ def test_a_quota_that_grows_is_used_soon(pacer):
     assert between(service.passed, 140, 240) >= 0.95 * 100 * 40
 
 
-def test_hours_without_a_quota_cost_few_calls_and_end_at_once(pacer):
+def test_outage_costs_few_calls_and_ends_quickly(pacer):
     service = Service(50)
     simulation = Simulation(pacer.Pace, service, copies=4)
     simulation.run(until=60)
     service.quota, service._tokens = 1e-9, 0.0
     simulation.run(until=60 + 3600)
-    assert between(service.refused, 60, 70) <= 4 * 15  # until it is known
+    assert between(service.refused, 60, 70) <= 4 * 15  # until the outage is detected
     during = between(service.refused, 70, 3660)
-    assert during <= 4 * 3590 * pacer.LEAST * 1.1
+    assert during <= 4 * 3590 * pacer.MIN_RATE * 1.1
     service.quota = 50
     simulation.run(until=3760)
     assert between(service.passed, 3670, 3760) >= 0.85 * 90 * 50
 
 
-def test_photos_that_come_one_by_one_teach_nothing(pacer):
-    """A call that did not have to wait for its turn says nothing of the quota."""
+def test_single_photos_do_not_change_the_rate(pacer):
+    """A call that did not have to wait gives no information about the quota."""
     pace = pacer.Pace()
     for second in range(3600):
         pace.start(asked=second, now=second + 1e-6)
@@ -165,23 +165,23 @@ def test_photos_that_come_one_by_one_teach_nothing(pacer):
     assert pace.rate == pacer.START
 
 
-def test_idle_minutes_after_a_refusal_are_no_outage(pacer):
+def test_idle_time_after_throttling_is_not_an_outage(pacer):
     pace = pacer.Pace()
     pace.start(asked=0, now=0)
     for _ in range(5):
         pace.throttled(0.1)
     slower = pace.rate
-    assert slower < pacer.START / 2  # to which the speed comes back after an outage
+    assert slower < pacer.START / 2  # the minimum rate after an outage
     pace.start(asked=600, now=600)
     pace.passed(600.3)
     assert pace.rate == slower
 
 
-def test_after_the_end_there_are_no_turns(pacer):
+def test_no_turn_after_the_deadline(pacer):
     assert pacer.Pacer().turn(until=time.monotonic() - 1) is False
 
 
-def test_a_turn_that_comes_too_late_is_not_waited_for(pacer):
+def test_turn_after_the_deadline_is_not_awaited(pacer):
     keeper = pacer.Pacer()
     for _ in range(40):
         keeper.throttled()
@@ -190,7 +190,7 @@ def test_a_turn_that_comes_too_late_is_not_waited_for(pacer):
     assert time.monotonic() - began < 4
 
 
-def test_threads_keep_one_pace(pacer):
+def test_threads_share_one_pace(pacer):
     keeper = pacer.Pacer()
     starts: list[float] = []
 

@@ -1,4 +1,4 @@
-"""The function and what did not go well: put off for a while, or set aside for a person to see."""
+"""Messages that fail: backing off, dead-lettering, deadlines and costs."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def redelivery(function: ModuleType) -> ModuleType:
 
 @pytest.fixture
 def delays(function: ModuleType) -> list[int]:
-    """For how many seconds the function put each message off."""
+    """The visibility timeouts that the function sets, in seconds."""
     delays: list[int] = []
 
-    def hear(params: dict[str, Any], **_: Any) -> None:
+    def record(params: dict[str, Any], **_: Any) -> None:
         delays.append(params["VisibilityTimeout"])
 
     events = function.clients.sqs().meta.events
-    events.register("before-parameter-build.sqs.ChangeMessageVisibility", hear)
+    events.register("before-parameter-build.sqs.ChangeMessageVisibility", record)
     return delays
 
 
-# Put off
+# Backing off
 
 
-def test_a_delay_doubles_with_each_receive_up_to_a_quarter_of_an_hour(redelivery):
+def test_delay_doubles_with_each_receive_up_to_15_minutes(redelivery):
     longest = [15, 30, 60, 120, 240, 480, 900, 900]
     for receives, seconds in [*enumerate(longest, start=1), (100_000, 900)]:
         drawn = [redelivery.delay(receives) for _ in range(200)]
@@ -62,7 +62,7 @@ def test_a_delay_doubles_with_each_receive_up_to_a_quarter_of_an_hour(redelivery
 @pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("code", TEMPORARY)
 @pytest.mark.parametrize("receives", [1, 10, 399])
-def test_what_goes_away_by_itself_is_put_off_for_days(
+def test_temporary_errors_are_retried_for_days(
     code, receives, work, photos, rekognition, delays, queues
 ):
     rekognition.answers["a.jpg"] = code
@@ -83,7 +83,7 @@ def test_what_goes_away_by_itself_is_put_off_for_days(
         (ValueError("a bug"), False),
     ],
 )
-def test_a_connection_that_breaks_is_temporary(error, temporary, redelivery):
+def test_connection_errors_are_temporary(error, temporary, redelivery):
     assert redelivery.is_temporary(error) is temporary
 
 
@@ -94,7 +94,7 @@ def test_a_connection_that_breaks_is_temporary(error, temporary, redelivery):
         *("RequestLimitExceeded", "SlowDown"),
     ],
 )
-def test_every_service_has_its_word_for_throttling(code, redelivery):
+def test_throttling_codes_of_all_services(code, redelivery):
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     assert redelivery.is_throttling(ClientError(answer, "GetItem"))
     assert redelivery.is_temporary(ClientError(answer, "GetItem"))
@@ -103,12 +103,12 @@ def test_every_service_has_its_word_for_throttling(code, redelivery):
 @pytest.mark.parametrize(
     ("status", "temporary"), [(500, True), (503, True), (429, True), (400, False)]
 )
-def test_an_outage_is_known_by_its_http_status(status, temporary, redelivery):
+def test_http_status_5xx_is_temporary(status, temporary, redelivery):
     answer: Any = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     assert redelivery.is_temporary(ClientError(answer, "GetItem")) is temporary
 
 
-def test_throttling_is_over_some_day(work, photos, rekognition, look, delays, patience):
+def test_photo_is_labelled_after_long_throttling(work, photos, rekognition, look, delays, patience):
     rekognition.answers["a.jpg"] = "ThrottlingException"
     record = photos.put("a.jpg")
     for receives in (1, 2):
@@ -121,7 +121,7 @@ def test_throttling_is_over_some_day(work, photos, rekognition, look, delays, pa
 
 
 @pytest.mark.usefixtures("patience")
-def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
+def test_unresponsive_queue_costs_the_visibility_timeout(
     function, work, photos, rekognition, capsys
 ):
     rekognition.answers["a.jpg"] = "ThrottlingException"
@@ -133,9 +133,7 @@ def test_a_queue_that_does_not_answer_costs_its_visibility_timeout(
 
 
 @pytest.mark.usefixtures("patience")
-def test_a_queue_that_cannot_be_reached_costs_no_other_photo(
-    function, work, photos, rekognition, look
-):
+def test_unreachable_queue_does_not_affect_other_photos(function, work, photos, rekognition, look):
     def unreachable(**_):
         raise EndpointConnectionError(endpoint_url="https://queue")
 
@@ -147,11 +145,11 @@ def test_a_queue_that_cannot_be_reached_costs_no_other_photo(
     assert look(other).status == "labelled"
 
 
-# Set aside
+# Dead-lettering
 
 
 @pytest.mark.parametrize("code", LASTING)
-def test_what_waiting_does_not_mend_is_set_aside_with_its_reason(
+def test_permanent_error_is_dead_lettered_with_a_reason(
     code, redelivery, work, photos, rekognition, tables, queues, delays, capsys
 ):
     rekognition.answers["a.jpg"] = code
@@ -160,10 +158,10 @@ def test_what_waiting_does_not_mend_is_set_aside_with_its_reason(
         assert work(record, receives=[receives]) == ["m0"]
     assert queues.set_aside() == []
     assert work(record, receives=[redelivery.PATIENCE]) == []
-    [letter] = queues.set_aside()
-    assert letter["body"] == message_body(record)
-    assert letter["error"] == code
-    assert "said Rekognition" in letter["reason"]
+    [message] = queues.set_aside()
+    assert message["body"] == message_body(record)
+    assert message["error"] == code
+    assert "said Rekognition" in message["reason"]
     assert tables.all() == []
     assert sum(redelivery.delay(number) for number in range(1, redelivery.PATIENCE)) < 3600
     logged = printed(capsys)
@@ -176,51 +174,53 @@ def test_what_waiting_does_not_mend_is_set_aside_with_its_reason(
 
 
 @pytest.mark.parametrize("body", ["hello", "{}", "[" * 200_000, '{"Records": [{}]}'])
-def test_a_message_that_is_no_s3_event_is_set_aside_at_once_and_alone(
+def test_invalid_message_is_dead_lettered_immediately(
     body, work, photos, look, queues, delays, capsys
 ):
     record = photos.put("a.jpg")
     assert work(body, record) == []
     assert look(record).status == "labelled"
-    [letter] = queues.set_aside()
-    assert (letter["body"], letter["error"]) == (body, "NotAnEvent")
-    assert letter["reason"]
+    [message] = queues.set_aside()
+    assert (message["body"], message["error"]) == (body, "NotAnEvent")
+    assert message["reason"]
     assert delays == []
     [logged] = [line for line in printed(capsys) if line["image"] is None]
     assert (logged["status"], logged["message_id"]) == ("set_aside", "m0")
 
 
-def test_a_reason_with_odd_characters_is_no_obstacle(redelivery, work, photos, rekognition, queues):
+def test_reason_with_control_characters(redelivery, work, photos, rekognition, queues):
     def crash(_):
         raise RuntimeError("\x00 \x1b[31m \ud800 😀" + "x" * 5000)
 
     rekognition.answers["a.jpg"] = crash
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == []
-    [letter] = queues.set_aside()
-    assert letter["error"] == "Runtime"
-    assert letter["reason"].isascii()
-    assert len(letter["reason"]) < 2000
+    [message] = queues.set_aside()
+    assert message["error"] == "Runtime"
+    assert message["reason"].isascii()
+    assert len(message["reason"]) < 2000
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [(ClientError({}, "DetectLabels"), "ClientError"), (binascii.Error(), "Error")],
 )
-def test_an_error_without_a_name_gets_one(redelivery, error, code):
-    """SQS takes no attribute that is empty."""
+def test_error_without_a_code_gets_one(redelivery, error, code):
+    """SQS rejects empty message attributes."""
     assert redelivery.code(error) == code
 
 
-def test_a_photo_that_cannot_be_set_aside_is_kept(function, work, photos, rekognition, redelivery):
+def test_message_that_cannot_be_dead_lettered_is_kept(
+    function, work, photos, rekognition, redelivery
+):
     rekognition.answers["a.jpg"] = "AccessDeniedException"
     function._redelivery._dead_letters = "https://queue.amazonaws.com/1/nowhere"
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
 
 
-# Left behind
+# Deadlines
 
 
-def test_a_photo_that_takes_too_long_is_left_behind_and_no_other_with_it(
+def test_slow_photo_does_not_delay_the_batch(
     function, work, photos, rekognition, look, capsys, monkeypatch
 ):
     answered = Event()
@@ -228,11 +228,11 @@ def test_a_photo_that_takes_too_long_is_left_behind_and_no_other_with_it(
     slow, quick = photos.put("slow.jpg"), photos.put("quick.jpg")
     waited = []
 
-    def time_is_over(working: list[Future[bool]], timeout: float) -> None:
+    def stop_waiting(working: list[Future[bool]], timeout: float) -> None:
         waited.append(timeout)
         working[1].result()
 
-    monkeypatch.setattr(function, "wait", time_is_over)
+    monkeypatch.setattr(function, "wait", stop_waiting)
     assert work(slow, quick, seconds=60) == ["m0"]
     assert waited == [60 - function.SPARE_SECONDS]
     assert look(quick).status == "labelled"
@@ -240,27 +240,27 @@ def test_a_photo_that_takes_too_long_is_left_behind_and_no_other_with_it(
     assert printed(capsys)[-1]["reason"] == "It took too long."
     answered.set()
     deadline = time.monotonic() + 60
-    while look(slow).status != "labelled":  # what goes on by itself does no harm
+    while look(slow).status != "labelled":  # the slow call finishes in the background
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_a_worker_that_comes_too_late_leaves_its_message_alone(
+def test_late_worker_does_not_touch_its_message(
     function, work, photos, rekognition, queues, delays
 ):
-    """It was given back meanwhile: another worker may have labelled the photo by now."""
+    """The message is back in the queue, and another worker may have received it."""
     rekognition.answers["a.jpg"] = "AccessDeniedException"
     [message] = sqs_event(photos.put("a.jpg"), receives=[100])["Records"]
-    assert function._work(message, until=time.monotonic() - 1) is False
+    assert function._process(message, deadline=time.monotonic() - 1) is False
     assert (delays, queues.set_aside()) == ([], [])
 
 
-# What is paid for
+# Costs
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
 @pytest.mark.parametrize("operation", ["PutItem", "BatchWriteItem"])
-def test_a_table_that_takes_nothing_costs_one_call_and_not_one_each_time(
+def test_failing_table_costs_only_one_call_to_rekognition(
     operation, code, function, work, photos, rekognition, look
 ):
     refused = [True]
@@ -283,7 +283,7 @@ def test_a_table_that_takes_nothing_costs_one_call_and_not_one_each_time(
     assert look(first).status == "labelled"
 
 
-def test_an_error_of_rekognition_s_own_is_tried_three_times(work, photos, rekognition, look):
+def test_server_error_of_rekognition_is_tried_three_times(work, photos, rekognition, look):
     rekognition.answers["a.jpg"] = "InternalServerError"
     assert work(photos.put("a.jpg")) == ["m0"]
     assert len(rekognition.requests) == 3
@@ -294,9 +294,7 @@ def test_an_error_of_rekognition_s_own_is_tried_three_times(work, photos, rekogn
     assert names(look(record)) == ["Dog"]
 
 
-def test_an_answer_that_is_none_is_no_reason_to_give_up(
-    function, redelivery, work, photos, rekognition
-):
+def test_empty_response_of_rekognition_is_retried(function, redelivery, work, photos, rekognition):
     function._recognition._client = SimpleNamespace(detect_labels=lambda **_: {})
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
 
@@ -311,7 +309,7 @@ def test_an_answer_that_is_none_is_no_reason_to_give_up(
         (["InternalServerError", ["Dog"]], ["turn", "turn", "passed"]),
     ],
 )
-def test_the_pacer_hears_what_lets_it_learn(answer, expected, function, work, photos, rekognition):
+def test_pacer_is_notified_of_each_call(answer, expected, function, work, photos, rekognition):
     heard: list[str] = []
 
     class Listening:

@@ -1,4 +1,4 @@
-"""The function and what labelctl itself asks for: that it looks at a photo again."""
+"""Requests by labelctl to process a photo again."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ def sequencer(tables: Tables) -> str:
     return str(photo["sequencer"])
 
 
-def test_a_failed_photo_that_is_asked_for_again_is_labelled(
-    work, photos, rekognition, look, tables
-):
+def test_requested_failed_photo_is_labelled(work, photos, rekognition, look, tables):
     answers = iter(["InvalidImageFormatException", ["Dog"]])
     rekognition.answers["a.jpg"] = lambda _: next(answers)
     record = photos.put("a.jpg")
@@ -33,7 +31,7 @@ def test_a_failed_photo_that_is_asked_for_again_is_labelled(
     assert len(rekognition.requests) == 2
 
 
-def test_a_photo_is_labelled_as_it_lies_there_when_it_is_asked_for(work, photos, rekognition, look):
+def test_request_labels_the_current_version(work, photos, rekognition, look):
     rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
     photos.put("a.jpg")
     new = photos.put("a.jpg", b"new")
@@ -41,7 +39,7 @@ def test_a_photo_is_labelled_as_it_lies_there_when_it_is_asked_for(work, photos,
     assert names(look(new)) == [new["s3"]["object"]["versionId"]]
 
 
-def test_an_event_from_s3_is_newer_than_a_request(work, photos, rekognition, look, tables):
+def test_later_event_of_s3_replaces_a_request(work, photos, rekognition, look, tables):
     rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
     work(photos.put("a.jpg"))
     again = requested("a.jpg", sequencer(tables))
@@ -53,9 +51,7 @@ def test_an_event_from_s3_is_newer_than_a_request(work, photos, rekognition, loo
     assert names(look(new)) == [new["s3"]["object"]["versionId"]]
 
 
-def test_a_photo_that_was_asked_for_before_its_event_came_is_paid_for_once(
-    work, photos, rekognition, look, tables
-):
+def test_request_before_the_event_is_billed_once(work, photos, rekognition, look, tables):
     record = photos.put("a.jpg")
     work(requested("a.jpg", ""))
     assert work(record) == []
@@ -65,8 +61,8 @@ def test_a_photo_that_was_asked_for_before_its_event_came_is_paid_for_once(
 
 
 @pytest.mark.parametrize("status", [403, 503])
-def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, tables):
-    """A bucket that refuses, or does not answer, must not cost the photo its labels."""
+def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, tables):
+    """If the bucket returns an error, the photo keeps its labels."""
     work(photos.put("a.jpg"))
     before = tables.all()
 
@@ -80,9 +76,7 @@ def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, tab
     assert tables.all() == before
 
 
-def test_asking_for_a_photo_that_is_gone_removes_what_is_left_of_it(
-    work, photos, tables, rekognition
-):
+def test_requesting_a_removed_photo_removes_its_result(work, photos, tables, rekognition):
     work(photos.put("a.jpg"))
     last = sequencer(tables)
     photos.remove("a.jpg")

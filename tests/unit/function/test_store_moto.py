@@ -1,4 +1,4 @@
-"""The DynamoDB in memory is worth nothing unless the store does the same with moto's."""
+"""The in-memory DynamoDB behaves like moto's for the store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def store_class(function: Any) -> Any:
 
 
 sequencers = st.sampled_from("123f")
-deeds = st.one_of(
+operations = st.one_of(
     st.tuples(st.just("label"), sequencers, st.sampled_from([0, 1, 27])),
     st.tuples(st.just("fail"), sequencers),
     st.tuples(st.just("remove"), sequencers),
@@ -29,21 +29,23 @@ deeds = st.one_of(
 )
 
 
-def do(store: Any, number: int, deed: tuple[Any, ...]) -> Any:
-    """Do it to a photo in one of the two DynamoDBs; what the store answers."""
-    what, *how = deed
+def perform(store: Any, number: int, operation: tuple[Any, ...]) -> Any:
+    """Perform an operation on a photo in a store; returns the store's result."""
+    name, *arguments = operation
     known = store.photo("a.jpg")
-    if what == "try":
+    if name == "try":
         return store.try_writing("a.jpg")
-    sequencer = s3_events.pad_sequencer(how[0])
-    if what == "confirm":
+    sequencer = s3_events.pad_sequencer(arguments[0])
+    if name == "confirm":
         return known and store.confirm(known, sequencer)
     happened, attempt = event(sequencer=sequencer), f"6a1f9c0d{number:08x}"
-    if what == "fail":
+    if name == "fail":
         return store.publish(schema.failed_item(happened, attempt, "E", "Why.", "now"), known)
-    if what == "remove":
+    if name == "remove":
         return store.publish(schema.removed_item(happened, attempt, "now", 2**31), known)
-    found = [{"Name": f"{how[0]} {each}", "Confidence": 90.25} for each in range(how[1])]
+    found = [
+        {"Name": f"{arguments[0]} {each}", "Confidence": 90.25} for each in range(arguments[1])
+    ]
     item = schema.labelled_item(happened, attempt, {"Labels": found}, "now")
     return store.publish(item, known)
 
@@ -54,16 +56,16 @@ def items_in(dynamodb: Any, table: str) -> list[Any]:
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(deeds, min_size=1, max_size=6))
+@given(st.lists(operations, min_size=1, max_size=6))
 @example([("label", "2", 27), ("label", "1", 1), ("try",), ("confirm", "3"), ("remove", "f")])
-def test_the_store_does_the_same_with_moto_and_in_memory(dynamodb, store_class, deeds):
+def test_store_behaves_the_same_with_moto_and_in_memory(dynamodb, store_class, operations):
     for table, names in ((PHOTOS, ["image"]), (LABELS, ["label", "rank"])):
         for item in dynamodb.scan(TableName=table)["Items"]:
             dynamodb.delete_item(TableName=table, Key={name: item[name] for name in names})
     memory = PhotoTables()
     stores = [store_class(client, PHOTOS, LABELS) for client in (dynamodb, memory)]
-    for number, deed in enumerate(deeds):
-        with_moto, in_memory = (do(store, number, deed) for store in stores)
+    for number, operation in enumerate(operations):
+        with_moto, in_memory = (perform(store, number, operation) for store in stores)
         assert with_moto == in_memory
         for table in (PHOTOS, LABELS):
             assert items_in(dynamodb, table) == sorted(memory.items(table), key=repr)

@@ -1,4 +1,4 @@
-"""Storing one result: which calls are made, in which order, and what they leave in the tables."""
+"""Storing one result: the calls, their order, and the resulting items."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tables() -> PhotoTables:
 
 @pytest.fixture
 def calls(tables: PhotoTables) -> list[tuple[str, Any]]:
-    """What the tables were asked, in that order."""
+    """The calls to DynamoDB, in order."""
     made: list[tuple[str, Any]] = []
     tables.before = lambda operation, request: made.append((operation, request))
     return made
@@ -33,27 +33,27 @@ def store(function: Any, tables: PhotoTables) -> Any:
 
 
 def result(number: int, *names: str, attempt: int = 1, key: str = "a.jpg") -> Any:
-    """A photo's item, of the event with this number."""
+    """The item of a photo, for the event with this number."""
     happened = event(sequencer=s3_events.pad_sequencer(f"{number:x}"), key=key)
     labels = detected(dict.fromkeys(names, 90.5), {}, {})
     return schema.labelled_item(happened, f"6a1f9c0d{attempt:08x}", labels, "2026-01-02T03:04:06Z")
 
 
 def assert_indexed(tables: PhotoTables) -> None:
-    """The index has the items of the stored results, and no others."""
+    """Check that the index contains exactly the items of the stored results."""
     wanted = [each for photo in tables.items(PHOTOS) for each in schema.index_items(photo)]
     index = [item for item in tables.items(LABELS) if item["label"] != schema.VOCABULARY]
     assert index == sorted(wanted, key=lambda each: (each["label"], each["rank"]))
 
 
 def written(request: Any) -> list[tuple[str, str]]:
-    """The keys that a BatchWriteItem wrote."""
+    """The keys that a BatchWriteItem request wrote."""
     items = [each["PutRequest"]["Item"] for each in request["RequestItems"][LABELS]]
     return [(item["label"]["S"], item["rank"]["S"]) for item in items]
 
 
 def deleted(request: Any) -> list[str]:
-    """The labels whose items a BatchWriteItem deleted."""
+    """The labels whose items a BatchWriteItem request deleted."""
     keys = [each["DeleteRequest"]["Key"] for each in request["RequestItems"][LABELS]]
     return [key["label"]["S"] for key in keys]
 
@@ -61,7 +61,7 @@ def deleted(request: Any) -> list[str]:
 # The calls
 
 
-def test_the_index_is_written_before_the_photo_and_the_vocabulary_before_both(store, tables, calls):
+def test_vocabulary_index_and_photo_are_written_in_this_order(store, tables, calls):
     dog = result(1, "Dog")
     assert store.publish(dog, None)
     assert [operation for operation, _ in calls] == ["Query", "BatchWriteItem", "PutItem"]
@@ -73,7 +73,7 @@ def test_the_index_is_written_before_the_photo_and_the_vocabulary_before_both(st
     assert_indexed(tables)
 
 
-def test_the_index_items_of_the_old_result_go_last(store, tables, calls):
+def test_old_index_items_are_deleted_last(store, tables, calls):
     old, new = result(1, "Dog", "Pet"), result(2, "Cat", attempt=2)
     store.publish(old, None)
     calls.clear()
@@ -83,9 +83,7 @@ def test_the_index_items_of_the_old_result_go_last(store, tables, calls):
     assert_indexed(tables)
 
 
-def test_what_is_deleted_is_of_the_result_that_was_replaced_not_of_the_one_that_was_read(
-    store, tables
-):
+def test_index_items_of_the_replaced_result_are_deleted(store, tables):
     old, between, new = result(1, "Dog"), result(2, "Pet", attempt=2), result(3, "Cat", attempt=3)
     store.publish(old, None)
     store.publish(between, old)
@@ -93,7 +91,7 @@ def test_what_is_deleted_is_of_the_result_that_was_replaced_not_of_the_one_that_
     assert_indexed(tables)
 
 
-def test_a_result_without_labels_costs_one_call(store, tables, calls):
+def test_result_without_labels_costs_one_call(store, tables, calls):
     failed = schema.failed_item(event(), "6a1f9c0d00000001", "Empty", "It is empty.", "now")
     assert store.publish(failed, None)
     assert [operation for operation, _ in calls] == ["PutItem"]
@@ -101,7 +99,7 @@ def test_a_result_without_labels_costs_one_call(store, tables, calls):
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_result_that_is_not_newer_leaves_nothing(number, store, tables):
+def test_outdated_result_leaves_nothing(number, store, tables):
     stored = result(2, "Dog")
     store.publish(stored, None)
     assert not store.publish(result(number, "Dog", "Pet", attempt=2), None)
@@ -109,7 +107,7 @@ def test_a_result_that_is_not_newer_leaves_nothing(number, store, tables):
     assert_indexed(tables)
 
 
-def test_who_does_not_hear_that_its_result_is_stored_finishes_all_the_same(store, tables):
+def test_lost_response_does_not_prevent_cleanup(store, tables):
     old, new = result(1, "Dog"), result(2, "Dog", attempt=2)
     store.publish(old, None)
     tables.before = lambda operation, _: AGAIN if operation == "PutItem" else None
@@ -118,7 +116,7 @@ def test_who_does_not_hear_that_its_result_is_stored_finishes_all_the_same(store
     assert_indexed(tables)
 
 
-def test_the_longest_key_and_label_are_stored(store, tables):
+def test_longest_key_and_label_are_stored(store, tables):
     for number, end in enumerate("ab", start=1):
         key = LONGEST_KEY[:-1] + end * 2
         assert len(key.encode()) == s3_events.MAX_KEY
@@ -128,7 +126,7 @@ def test_the_longest_key_and_label_are_stored(store, tables):
     assert_indexed(tables)
 
 
-def test_a_thousand_labels_are_written_in_batches_and_deleted_in_batches(store, tables, calls):
+def test_thousand_labels_are_written_and_deleted_in_batches(store, tables, calls):
     old = result(1, *(f"Label {number}" for number in range(1000)))
     store.publish(old, None)
     assert tables.calls["BatchWriteItem"] == 80  # 1,000 items and 1,000 of the vocabulary
@@ -138,8 +136,8 @@ def test_a_thousand_labels_are_written_in_batches_and_deleted_in_batches(store, 
     assert_indexed(tables)
 
 
-def test_an_answer_that_is_too_large_for_an_item_is_stored_in_part(store, tables):
-    """The table in memory refuses what DynamoDB would."""
+def test_too_large_response_is_stored_partly(store, tables):
+    """The in-memory table enforces the limits of DynamoDB."""
     box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.123456789012)
     found = [
         {
@@ -156,10 +154,10 @@ def test_an_answer_that_is_too_large_for_an_item_is_stored_in_part(store, tables
     assert_indexed(tables)
 
 
-# What may go wrong
+# Errors
 
 
-def test_an_index_that_takes_nothing_leaves_the_photo_as_it_was(store, tables, naps, monkeypatch):
+def test_failing_index_leaves_the_photo_unchanged(store, tables, naps, monkeypatch):
     monkeypatch.setattr("store.time.sleep", naps)
     old = result(1, "Dog")
     store.publish(old, None)
@@ -172,7 +170,7 @@ def test_an_index_that_takes_nothing_leaves_the_photo_as_it_was(store, tables, n
     assert sum(naps) < 40
 
 
-def test_what_dynamodb_hands_back_is_written_again(store, tables, naps, monkeypatch):
+def test_unprocessed_items_are_retried(store, tables, naps, monkeypatch):
     monkeypatch.setattr("store.time.sleep", naps)
     tables.before = lambda operation, _: 10 if operation == "BatchWriteItem" else None
     store.publish(result(1, *(f"Label {number}" for number in range(60))), None)
@@ -183,8 +181,8 @@ def test_what_dynamodb_hands_back_is_written_again(store, tables, naps, monkeypa
 
 
 @pytest.mark.parametrize("is_stored", [True, False])
-def test_an_answer_to_putitem_that_is_none_is_not_believed(is_stored, store, tables, monkeypatch):
-    """A success without content, from whatever stands in between."""
+def test_empty_response_to_putitem_is_rejected(is_stored, store, tables, monkeypatch):
+    """A success response without content, such as from a proxy."""
     old, new = result(1, "Dog"), result(2, "Cat", attempt=2)
     store.publish(old, None)
     put = tables.put_item
@@ -204,7 +202,7 @@ def test_an_answer_to_putitem_that_is_none_is_not_believed(is_stored, store, tab
 # A later event that changes nothing
 
 
-def test_confirming_changes_the_sequencer_alone(store, tables):
+def test_confirming_changes_only_the_sequencer(store, tables):
     stored = result(1, "Dog")
     store.publish(stored, None)
     later = s3_events.pad_sequencer("5")
@@ -213,7 +211,7 @@ def test_confirming_changes_the_sequencer_alone(store, tables):
     assert_indexed(tables)
 
 
-def test_a_result_that_was_replaced_meanwhile_is_not_confirmed(store, tables):
+def test_replaced_result_is_not_confirmed(store, tables):
     old, new = result(1, "Dog"), result(2, "Cat", attempt=2)
     store.publish(old, None)
     store.publish(new, old)
@@ -221,7 +219,7 @@ def test_a_result_that_was_replaced_meanwhile_is_not_confirmed(store, tables):
     assert tables.items(PHOTOS) == [new]
 
 
-def test_a_later_confirmation_is_not_taken_back(store, tables):
+def test_later_confirmation_is_kept(store, tables):
     stored = result(1, "Dog")
     store.publish(stored, None)
     assert store.confirm(stored, s3_events.pad_sequencer("9"))
@@ -229,11 +227,11 @@ def test_a_later_confirmation_is_not_taken_back(store, tables):
     assert tables.items(PHOTOS)[0]["sequencer"] == s3_events.pad_sequencer("9")
 
 
-# Whether the tables take anything at all
+# Test writes
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_trying_to_write_changes_nothing_in_either_table(is_there, store, tables, calls):
+def test_test_write_changes_neither_table(is_there, store, tables, calls):
     if is_there:
         store.publish(result(1, "Dog"), None)
     before = tables.items(PHOTOS), tables.items(LABELS)
@@ -244,7 +242,7 @@ def test_trying_to_write_changes_nothing_in_either_table(is_there, store, tables
 
 
 @pytest.mark.parametrize("refused", ["BatchWriteItem", "PutItem"])
-def test_trying_to_write_meets_what_publishing_would(refused, store, tables):
+def test_test_write_fails_like_publishing(refused, store, tables):
     def refuse(operation, _):
         if operation == refused:
             raise ConnectionError

@@ -1,4 +1,4 @@
-"""The function when a result is hard to store: it is too large, or the tables do not take it."""
+"""Results that are hard to store: too large, interrupted, or rejected by the tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from labelctl.contract import schema
 from tests.fakes import capacity
 from tests.unit.function_world import names, printed
 
-# An answer that does not fit into an item
+# A response that does not fit into an item
 
 
 def crowd(**_):
-    """An answer of 20 labels with 5 boxes each."""
+    """A response with 20 labels of 5 boxes each."""
     box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.123456789012)
     instances = [{"BoundingBox": box, "Confidence": 90.123456}] * 5
     found = [
@@ -24,10 +24,10 @@ def crowd(**_):
     return {"Labels": found, "LabelModelVersion": "3.0"}
 
 
-def test_an_answer_that_is_too_large_is_stored_in_part_and_says_so(
+def test_too_large_response_is_stored_partly_and_logged(
     function, work, photos, look, tables, capsys, monkeypatch
 ):
-    """As if items were smaller: moto takes half a minute for 400 KB."""
+    """With a smaller limit, because moto needs half a minute for 400 KB."""
     monkeypatch.setattr(schema, "_MAX_ITEM", 5000)
     function._recognition._client = SimpleNamespace(detect_labels=crowd)
     record = photos.put("a.jpg")
@@ -43,7 +43,7 @@ def test_an_answer_that_is_too_large_is_stored_in_part_and_says_so(
     tables.assert_indexed()
 
 
-def test_an_answer_that_fits_says_nothing_of_it(work, photos, look, capsys):
+def test_complete_response_logs_nothing_left_out(work, photos, look, capsys):
     record = photos.put("a.jpg")
     work(record)
     assert look(record).left_out is None
@@ -57,7 +57,7 @@ def killed(**_):
     raise KeyboardInterrupt
 
 
-def test_an_attempt_that_was_killed_before_its_result_leaves_index_items_at_most(
+def test_killed_attempt_leaves_only_index_items(
     function, work, photos, rekognition, look, tables, monkeypatch
 ):
     record = photos.put("a.jpg")
@@ -74,7 +74,7 @@ def test_an_attempt_that_was_killed_before_its_result_leaves_index_items_at_most
     assert sorted(item["label"] for item in tables.index()) == ["cat", "dog", "pet"]
 
 
-def test_a_photo_whose_old_index_items_could_not_be_deleted_is_done_with_the_next_receive(
+def test_failed_deletion_of_index_items_is_completed_by_a_retry(
     function, work, photos, rekognition, look, tables, monkeypatch
 ):
     work(photos.put("a.jpg"))
@@ -93,16 +93,16 @@ def test_a_photo_whose_old_index_items_could_not_be_deleted_is_done_with_the_nex
     assert look(new).status == "labelled"
     assert work(new, receives=[2]) == []
     assert len(rekognition.requests) == 2
-    assert len(tables.index()) == 2  # one leads nowhere
+    assert len(tables.index()) == 2  # one is orphaned
 
 
-# Tables that do not answer
+# Tables that do not respond
 
 
-def test_an_answer_of_the_table_that_is_none_is_not_believed(
+def test_empty_response_of_the_table_is_rejected(
     function, work, photos, rekognition, look, monkeypatch
 ):
-    """A success without content, from whatever stands in between; the item may be stored or not."""
+    """A success response without content, such as from a proxy, whether or not the item was stored."""
     work(photos.put("a.jpg"))
     new = photos.put("a.jpg", b"new")
     client = function._store._client
@@ -115,7 +115,7 @@ def test_an_answer_of_the_table_that_is_none_is_not_believed(
     assert len(rekognition.requests) == 2
 
 
-def test_a_table_that_hands_everything_back_is_left_for_later(
+def test_persistently_throttled_table_returns_the_photo_to_the_queue(
     function, work, photos, rekognition, look, tables, naps, monkeypatch
 ):
     client = function._store._client

@@ -1,4 +1,4 @@
-"""The function and the versions of a photo: events twice and late, photos replaced and removed."""
+"""Versions of a photo: duplicate and late events, replaced and removed photos."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from labelctl.contract import s3_events
 from tests.unit.function_world import names, printed, version_id
 
-# Twice, late, replaced
+# Duplicate and late events, replaced photos
 
 
-def test_the_same_event_twice_is_paid_for_once(work, photos, rekognition, tables):
+def test_duplicate_event_is_billed_once(work, photos, rekognition, tables):
     record = photos.put("a.jpg")
     work(record)
     before = tables.all()
@@ -24,7 +24,7 @@ def test_the_same_event_twice_is_paid_for_once(work, photos, rekognition, tables
     assert tables.all() == before
 
 
-def test_a_new_version_replaces_the_labels_of_the_old_one(work, photos, rekognition, look, tables):
+def test_new_version_replaces_the_old_labels(work, photos, rekognition, look, tables):
     answers = iter([["Dog", "Pet"], ["Cat"]])
     rekognition.answers["a.jpg"] = lambda _: next(answers)
     work(photos.put("a.jpg"))
@@ -34,7 +34,7 @@ def test_a_new_version_replaces_the_labels_of_the_old_one(work, photos, rekognit
     tables.assert_indexed()
 
 
-def test_a_late_event_of_an_older_version_changes_nothing(work, photos, rekognition, look, tables):
+def test_late_event_of_an_older_version_changes_nothing(work, photos, rekognition, look, tables):
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
     work(new)
     before = tables.all()
@@ -44,8 +44,8 @@ def test_a_late_event_of_an_older_version_changes_nothing(work, photos, rekognit
     assert len(rekognition.requests) == 1
 
 
-def test_a_newer_version_that_finishes_first_stays(work, photos, rekognition, look, tables):
-    """The old one is with Rekognition while the new one is labelled and stored."""
+def test_newer_version_that_finishes_first_is_kept(work, photos, rekognition, look, tables):
+    """Rekognition processes the old version while the new one is labelled and stored."""
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
 
     def answer(request):
@@ -63,26 +63,26 @@ def test_a_newer_version_that_finishes_first_stays(work, photos, rekognition, lo
 # Removed
 
 
-def test_a_removed_photo_leaves_a_tombstone_for_thirty_days(work, photos, rekognition, tables):
+def test_removed_photo_leaves_a_tombstone_for_30_days(work, photos, rekognition, tables):
     work(photos.put("a.jpg"))
     before = int(time.time())
     assert work(photos.remove("a.jpg")) == []
-    [stone] = tables.photos()
-    assert stone["status"] == "removed"
+    [tombstone] = tables.photos()
+    assert tombstone["status"] == "removed"
     assert tables.index() == []
-    assert 0 <= stone["expires"] - before - 30 * 24 * 3600 <= 60
+    assert 0 <= tombstone["expires"] - before - 30 * 24 * 3600 <= 60
     assert len(rekognition.requests) == 1
 
 
-def test_a_late_event_does_not_bring_a_removed_photo_back(work, photos, rekognition, tables):
-    born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
+def test_late_event_does_not_restore_a_removed_photo(work, photos, rekognition, tables):
+    created, gone = photos.put("a.jpg"), photos.remove("a.jpg")
     work(gone)
-    work(born)
+    work(created)
     assert tables.statuses() == ["removed"]
     assert rekognition.requests == []
 
 
-def test_a_photo_that_comes_again_is_labelled_and_never_expires(work, photos, look, tables):
+def test_photo_uploaded_again_is_labelled_and_does_not_expire(work, photos, look, tables):
     work(photos.put("a.jpg"))
     work(photos.remove("a.jpg"))
     again = photos.put("a.jpg")
@@ -91,7 +91,7 @@ def test_a_photo_that_comes_again_is_labelled_and_never_expires(work, photos, lo
     assert "expires" not in tables.photos()[0]
 
 
-def test_removing_an_old_version_for_good_changes_nothing(work, photos, rekognition, tables):
+def test_deleting_an_old_version_changes_nothing(work, photos, rekognition, tables):
     old, new = photos.put("a.jpg"), photos.put("a.jpg", b"new")
     work(old)
     work(new)
@@ -103,7 +103,7 @@ def test_removing_an_old_version_for_good_changes_nothing(work, photos, rekognit
     assert len(rekognition.requests) == 2
 
 
-def test_removing_the_newest_version_for_good_labels_the_one_before_it(
+def test_deleting_the_newest_version_labels_the_previous_one(
     work, photos, rekognition, look, tables
 ):
     rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
@@ -115,16 +115,16 @@ def test_removing_the_newest_version_for_good_labels_the_one_before_it(
     tables.assert_indexed()
 
 
-def test_removing_a_delete_marker_labels_what_it_hid(work, photos, look):
-    born, gone = photos.put("a.jpg"), photos.remove("a.jpg")
-    work(born)
+def test_deleting_a_delete_marker_labels_the_photo(work, photos, look):
+    created, gone = photos.put("a.jpg"), photos.remove("a.jpg")
+    work(created)
     work(gone)
-    assert look(born).status == "pending"
+    assert look(created).status == "pending"
     work(photos.remove_version("a.jpg", version_id(gone)))
-    assert look(born).status == "labelled"
+    assert look(created).status == "labelled"
 
 
-def test_removing_the_only_version_for_good_removes_the_labels(work, photos, tables):
+def test_deleting_the_only_version_removes_the_labels(work, photos, tables):
     record = photos.put("a.jpg")
     work(record)
     work(photos.remove_version("a.jpg", version_id(record)))
@@ -132,7 +132,7 @@ def test_removing_the_only_version_for_good_removes_the_labels(work, photos, tab
 
 
 @pytest.mark.parametrize("versioned", [True, False])
-def test_a_photo_that_goes_before_it_is_looked_at_is_no_failure(
+def test_photo_removed_before_processing_is_not_a_failure(
     versioned, work, photos, rekognition, tables, capsys
 ):
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
@@ -145,13 +145,13 @@ def test_a_photo_that_goes_before_it_is_looked_at_is_no_failure(
     assert [line["status"] for line in printed(capsys)] == ["superseded"]
 
 
-def test_a_photo_that_is_replaced_while_it_is_read_waits_for_its_own_event(
+def test_photo_replaced_during_processing_waits_for_its_own_event(
     s3, work, photos, rekognition, tables, look, capsys
 ):
-    """In a bucket without versions Rekognition reads whatever lies there."""
+    """In an unversioned bucket, Rekognition reads the current object."""
     old = photos.put("a.jpg", b"old")
     del old["s3"]["object"]["versionId"]
-    old["eventTime"] = datetime.now(UTC).isoformat()  # S3's 412 is a proof in a young bucket, too
+    old["eventTime"] = datetime.now(UTC).isoformat()  # 412 is reliable in a new bucket, too
 
     def replace(_):
         photos.put("a.jpg", b"new")
@@ -163,7 +163,7 @@ def test_a_photo_that_is_replaced_while_it_is_read_waits_for_its_own_event(
     assert [line["status"] for line in printed(capsys)] == ["superseded"]
 
 
-def test_a_photo_that_stays_while_it_is_read_is_labelled(work, photos, look):
+def test_unchanged_photo_in_an_unversioned_bucket_is_labelled(work, photos, look):
     record = photos.put("a.jpg")
     del record["s3"]["object"]["versionId"]
     assert work(record) == []
@@ -171,8 +171,8 @@ def test_a_photo_that_stays_while_it_is_read_is_labelled(work, photos, look):
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 503])
-def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rekognition, tables):
-    """S3 that refuses or does not answer is no proof."""
+def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, rekognition, tables):
+    """An error of S3 does not prove that the photo was removed."""
 
     def refuse(**_):
         return SimpleNamespace(status_code=status), {
@@ -186,9 +186,7 @@ def test_that_a_photo_is_gone_is_not_guessed(status, function, work, photos, rek
     assert tables.all() == []
 
 
-def test_a_version_that_is_gone_is_not_mixed_up_with_the_one_in_its_place(
-    work, photos, rekognition, tables
-):
+def test_removed_version_is_not_confused_with_its_successor(work, photos, rekognition, tables):
     old = photos.put("a.jpg", b"old")
     photos.put("a.jpg", b"new")
     photos.remove_version("a.jpg", version_id(old))
@@ -198,12 +196,12 @@ def test_a_version_that_is_gone_is_not_mixed_up_with_the_one_in_its_place(
 
 
 @pytest.mark.parametrize(("minutes", "left"), [(-1, ["m0"]), (14, ["m0"]), (21, [])])
-def test_a_young_bucket_may_deny_a_photo_that_is_there(
+def test_new_bucket_may_return_404_for_an_existing_photo(
     minutes, left, work, photos, rekognition, tables
 ):
-    """A photo that it denies is taken for removed only when the bucket's youth is over."""
+    """A 404 only counts as removal when the photo is older than SETTLING."""
     record = photos.put("a.jpg")
-    photos.remove_version("a.jpg", version_id(record))  # now S3 answers 404
+    photos.remove_version("a.jpg", version_id(record))  # now S3 returns 404
     record["eventTime"] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
     assert work(record) == left
@@ -213,31 +211,31 @@ def test_a_young_bucket_may_deny_a_photo_that_is_there(
 # A folder of the S3 console
 
 
-def test_a_folder_costs_nothing_and_leaves_nothing(work, photos, rekognition, tables, capsys):
+def test_folder_is_ignored(work, photos, rekognition, tables, capsys):
     assert work(photos.put("x/", b""), photos.put("x/a.jpg")) == []
     assert [item["image"] for item in tables.photos()] == ["x/a.jpg"]
     assert [photo["Name"] for photo in rekognition.photos] == ["x/a.jpg"]
     assert [line["image"] for line in printed(capsys)] == ["x/a.jpg"]
 
 
-def test_a_photo_may_be_called_like_a_folder(work, photos, look):
+def test_photo_with_a_key_like_a_folder_is_labelled(work, photos, look):
     record = photos.put("x/")
     assert work(record) == []
     assert look(record).status == "labelled"
 
 
-def asked_about(photos, old):
+def request_photo(photos, old):
     return s3_events.request(
         "photos", "x/", s3_events.next_sequencer("F" * 24), "2026-01-02T03:04:05Z"
     )
 
 
-def an_old_version_removed(photos, old):
+def remove_old_version(photos, old):
     return photos.remove_version("x/", version_id(old))
 
 
-@pytest.mark.parametrize("happens", [asked_about, an_old_version_removed])
-def test_a_folder_in_the_place_of_a_photo_takes_its_labels(
+@pytest.mark.parametrize("happens", [request_photo, remove_old_version])
+def test_folder_that_replaces_a_photo_removes_its_labels(
     happens, work, photos, rekognition, tables
 ):
     first, second = photos.put("x/", b"old"), photos.put("x/")
@@ -248,10 +246,10 @@ def test_a_folder_in_the_place_of_a_photo_takes_its_labels(
     assert len(rekognition.requests) == 1
 
 
-def test_a_photo_shows_again_when_the_folder_over_it_goes(work, photos, look, tables):
+def test_photo_is_labelled_again_when_the_folder_is_removed(work, photos, look, tables):
     photo, folder = photos.put("x/"), photos.put("x/", b"")
     work(photo)
-    work(asked_about(photos, photo))
+    work(request_photo(photos, photo))
     assert tables.statuses() == ["removed"]
     gone = photos.remove_version("x/", version_id(folder))
     gone["s3"]["object"]["sequencer"] = "F" * 25

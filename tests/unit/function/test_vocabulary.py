@@ -1,4 +1,4 @@
-"""The vocabulary: the function writes down each label that it meets, before a photo shows it."""
+"""The vocabulary: the function stores each new label before it publishes the photo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def words(tables):
 
 @pytest.fixture
 def written(function, monkeypatch):
-    """The keys (label, rank) of all that the function wrote into the index."""
+    """The keys (label, rank) of all items written to the index."""
     client, keys = function._store._client, []
     write = client.batch_write_item
 
@@ -32,11 +32,11 @@ def written(function, monkeypatch):
 
 
 def new(written):
-    """The labels that were written into the vocabulary."""
+    """The labels written to the vocabulary."""
     return [rank for label, rank in written if label == schema.VOCABULARY]
 
 
-def test_every_label_is_in_it_once_and_stays(work, photos, rekognition, words, written):
+def test_each_label_is_added_once_and_kept(work, photos, rekognition, words, written):
     rekognition.answers["a.jpg"] = ["Dog", "Sea"]
     rekognition.answers["b.jpg"] = ["Dog", "Cat"]
     work(photos.put("a.jpg"))
@@ -47,9 +47,7 @@ def test_every_label_is_in_it_once_and_stays(work, photos, rekognition, words, w
     assert sorted(new(written)) == ["cat", "dog", "sea"]
 
 
-def test_what_was_not_written_is_written_with_the_next_attempt(
-    function, work, photos, words, monkeypatch
-):
+def test_missing_items_are_written_by_the_next_attempt(function, work, photos, words, monkeypatch):
     record = photos.put("a.jpg")
     with monkeypatch.context() as patch:
 
@@ -63,7 +61,7 @@ def test_what_was_not_written_is_written_with_the_next_attempt(
     assert words() == {"Dog"}
 
 
-def test_a_photo_that_has_the_vocabulary_s_name_is_a_photo(work, photos, look, tables, words):
+def test_photo_named_like_the_vocabulary_partition(work, photos, look, tables, words):
     record = photos.put(schema.VOCABULARY)
     work(record)
     assert [label.name for label in look(record).labels] == ["Dog"]
@@ -73,9 +71,7 @@ def test_a_photo_that_has_the_vocabulary_s_name_is_a_photo(work, photos, look, t
     assert words() == {"Dog"}
 
 
-def test_a_label_that_has_the_vocabulary_s_name_is_a_label(
-    work, photos, rekognition, look, tables, words
-):
+def test_label_named_like_the_vocabulary_partition(work, photos, rekognition, look, tables, words):
     rekognition.answers["a.jpg"] = [schema.VOCABULARY]
     record = photos.put("a.jpg")
     work(record)
@@ -86,19 +82,19 @@ def test_a_label_that_has_the_vocabulary_s_name_is_a_label(
     assert tables.index() == []
 
 
-def test_a_new_process_writes_only_what_is_not_there(work, photos, function, written, rekognition):
+def test_new_process_writes_only_missing_items(work, photos, function, written, rekognition):
     rekognition.answers["b.jpg"] = ["Dog", "Cat"]
     work(photos.put("a.jpg"))
-    function._store._vocabulary = None  # as a new process has it
+    function._store._vocabulary = None  # as in a new process
     written.clear()
     work(photos.put("b.jpg"))
     assert new(written) == ["cat"]
 
 
-def test_a_vocabulary_of_many_pages_is_read_to_its_end(
+def test_vocabulary_of_many_pages_is_read_completely(
     work, photos, rekognition, function, written, words
 ):
-    names = [f"Label {number:04} {'x' * 900}" for number in range(700)]  # 1.4 MB; a page has 1
+    names = [f"Label {number:04} {'x' * 900}" for number in range(700)]  # 1.4 MB; a page has 1 MB
     rekognition.answers["a.jpg"] = names[:300]
     rekognition.answers["b.jpg"] = names[300:]
     work(photos.put("a.jpg"))
@@ -111,8 +107,8 @@ def test_a_vocabulary_of_many_pages_is_read_to_its_end(
     assert new(written) == []
 
 
-def test_a_label_s_relations_are_kept_up_to_date(work, photos, tables, dynamodb):
-    """As it is after Rekognition has learnt more."""
+def test_relations_of_labels_are_updated(work, photos, tables, dynamodb):
+    """They change when Rekognition's model is updated."""
     place = {"label": {"S": schema.VOCABULARY}, "rank": {"S": "dog"}}
     dynamodb.put_item(TableName=LABELS, Item={**place, "name": {"S": "DOG"}})
     work(photos.put("a.jpg"))

@@ -1,4 +1,4 @@
-"""Removing photos: exactly those that were meant, and in a bucket that moto keeps."""
+"""Removing photos from a bucket of moto, and the dead letters of removed photos."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def put(s3, bucket):
 
 @pytest.fixture
 def left(s3, bucket):
-    """The keys that show, and those of which anything is kept."""
+    """Return the keys of current objects, and the keys of all versions."""
 
     def look():
         shown = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
@@ -47,13 +47,13 @@ def left(s3, bucket):
     return look
 
 
-def test_a_photo_is_hidden_and_its_versions_are_kept(s3, bucket, put, left):
+def test_removed_photo_keeps_its_versions(s3, bucket, put, left):
     put("a.jpg", "a.jpg", "a.jpg.jpg")
     assert list(remove.remove(s3, bucket, ["a.jpg"], for_good=False)) == ["a.jpg"]
     assert left() == (["a.jpg.jpg"], ["a.jpg", "a.jpg.jpg"])
 
 
-def test_for_good_nothing_of_it_is_kept_and_its_neighbours_stay(s3, bucket, put, left):
+def test_permanent_removal_deletes_all_versions_of_one_key(s3, bucket, put, left):
     put("a.jpg", "a.jpg", "a.jpg.jpg", "a.jpf")
     s3.delete_object(Bucket=bucket, Key="a.jpg")
     assert list(remove.remove(s3, bucket, ["a.jpg"], for_good=True)) == ["a.jpg"]
@@ -61,7 +61,7 @@ def test_for_good_nothing_of_it_is_kept_and_its_neighbours_stay(s3, bucket, put,
 
 
 @pytest.mark.parametrize("for_good", [False, True])
-def test_all_photos_with_a_prefix_go_and_no_other(for_good, s3, bucket, put, left):
+def test_prefix_removes_matching_photos_only(for_good, s3, bucket, put, left):
     keys = [f"day 1/{number:04}.jpg" for number in range(1050)]  # more than one page
     put("day", "day 1", *keys, "day 2/0.jpg")
     assert list(remove.under(s3, bucket, "day 1/", for_good=for_good)) == keys
@@ -71,33 +71,33 @@ def test_all_photos_with_a_prefix_go_and_no_other(for_good, s3, bucket, put, lef
         assert left()[1] == shown
 
 
-def test_each_is_told_once_and_not_before_nothing_of_it_shows(s3, bucket, put, left):
+def test_each_key_is_yielded_once_after_it_is_gone(s3, bucket, put, left):
     put("a.jpg", "a.jpg", "b.jpg")
-    told = []
+    removed = []
     for key in remove.under(s3, bucket, "", for_good=True):
-        told.append(key)
+        removed.append(key)
         assert key not in left()[1]
-    assert told == ["a.jpg", "b.jpg"]
+    assert removed == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.parametrize("key", ["a\tb.jpg", "ä & <b>.jpg", "a+b c.jpg"])
-def test_odd_names_are_no_obstacle(key, s3, bucket, put, left):
+def test_photos_with_unusual_names_are_removed(key, s3, bucket, put, left):
     put(key)
     assert list(remove.remove(s3, bucket, [key], for_good=True)) == [key]
     assert left() == ([], [])
 
 
-def test_a_key_must_be_given_exactly(s3, bucket, put):
+def test_exact_key_is_required(s3, bucket, put):
     put("a.jpg", "holiday/b.jpg")
     remove.check(s3, bucket, "holiday/b.jpg")
     with pytest.raises(PhotoNotFoundError, match=r'there is "a\.jpg"'):
         remove.check(s3, bucket, "photos/a.jpg")
-    with pytest.raises(PhotoNotFoundError) as told:
+    with pytest.raises(PhotoNotFoundError) as caught:
         remove.check(s3, bucket, "b.jpg")
-    assert "verify --repair" in told.value.hint
+    assert "verify --repair" in caught.value.hint
 
 
-def test_a_folder_of_the_console_goes_with_what_is_in_it(s3, bucket, put, left):
+def test_console_folder_is_removed_with_its_content(s3, bucket, put, left):
     s3.put_object(Bucket=bucket, Key="day 1/", Body=b"")
     put("day 1/a.jpg")
     with pytest.raises(PhotoNotFoundError, match='There is no photo "day 1/"'):
@@ -106,7 +106,7 @@ def test_a_folder_of_the_console_goes_with_what_is_in_it(s3, bucket, put, left):
     assert left()[0] == []
 
 
-def test_what_was_removed_before_can_still_go_for_good(s3, bucket, put, left):
+def test_removed_photos_can_be_deleted_permanently(s3, bucket, put, left):
     put("a.jpg", "a.jpg.jpg")
     list(remove.remove(s3, bucket, ["a.jpg"], for_good=False))
     with pytest.raises(PhotoNotFoundError):
@@ -119,10 +119,10 @@ def test_what_was_removed_before_can_still_go_for_good(s3, bucket, put, left):
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7])
-def test_no_removed_photo_shows_again_while_it_goes_for_good(
+def test_interrupted_permanent_removal_never_restores_a_photo(
     page, s3, bucket, put, left, monkeypatch
 ):
-    """Cut off after any request: the newest of each key, which hides the others, goes last."""
+    """The newest version of each key, which hides the others, is deleted last."""
     monkeypatch.setattr("labelctl.aws.objects._PAGE", page)
     for key in ("a", "b", "c"):
         put(key, key, key)
@@ -135,14 +135,14 @@ def test_no_removed_photo_shows_again_while_it_goes_for_good(
     assert left() == ([], [])
 
 
-def test_for_good_counts_those_that_were_removed_before(s3, bucket, put):
+def test_permanent_removal_finds_removed_photos(s3, bucket, put):
     put("m/1", "m/2", "m/2", "n")
     s3.delete_object(Bucket=bucket, Key="m/1")
     assert list(remove.find(s3, bucket, "m/")) == ["m/2"]
     assert list(remove.find(s3, bucket, "m/", for_good=True)) == ["m/1", "m/2"]
 
 
-def test_one_with_many_versions_is_one_photo(s3, bucket, put):
+def test_photo_with_many_versions_is_found_once(s3, bucket, put):
     put("a.jpg", "a.jpg", "a.jpg", "b.jpg")
     s3.meta.events.register(
         "before-parameter-build.s3.ListObjectVersions", lambda params, **_: params.update(MaxKeys=2)
@@ -150,17 +150,17 @@ def test_one_with_many_versions_is_one_photo(s3, bucket, put):
     assert list(remove.find(s3, bucket, "", for_good=True)) == ["a.jpg", "b.jpg"]
 
 
-def test_what_went_is_told_although_another_did_not(s3, bucket, put, monkeypatch):
+def test_removed_photos_are_yielded_before_an_error(s3, bucket, put, monkeypatch):
     put("a.jpg", "b.jpg")
     refused = {"Errors": [{"Key": "b.jpg", "Code": "AccessDenied", "Message": "held"}]}
     monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
-    told = remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False)
-    assert next(told) == "a.jpg"
+    removed = remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False)
+    assert next(removed) == "a.jpg"
     with pytest.raises(RefusedError, match=r"b\.jpg: held"):
-        next(told)
+        next(removed)
 
 
-def test_what_s3_will_not_remove_is_told(s3, bucket, put, left):
+def test_refusal_of_s3_is_reported(s3, bucket, put, left):
     put("a.jpg")
 
     def refuse(**_: Any) -> Any:
@@ -173,7 +173,7 @@ def test_what_s3_will_not_remove_is_told(s3, bucket, put, left):
     assert left()[0] == ["a.jpg"]
 
 
-def test_it_ends_where_nothing_goes_away(s3, bucket, put, monkeypatch):
+def test_removal_ends_if_s3_deletes_nothing(s3, bucket, put, monkeypatch):
     put("a.jpg")
     answers = iter([{}] * 3)
     monkeypatch.setattr(s3, "delete_objects", lambda **_: next(answers))
@@ -181,8 +181,8 @@ def test_it_ends_where_nothing_goes_away(s3, bucket, put, monkeypatch):
         list(remove.remove(s3, bucket, ["a.jpg"], for_good=True))
 
 
-def test_what_xml_has_no_form_for_goes_by_its_url(s3, bucket, put):
-    """S3 would refuse the whole request."""
+def test_keys_invalid_in_xml_are_removed_by_url(s3, bucket, put):
+    """S3 would reject the whole DeleteObjects request."""
     keys = ["a\x01.jpg", "b.jpg"]
     put(*keys)
     written = []
@@ -195,7 +195,7 @@ def test_what_xml_has_no_form_for_goes_by_its_url(s3, bucket, put):
 
 
 def fails(s3: Any, code: str, times: int) -> None:
-    """S3 deletes b.jpg only after it has failed some times; its answers are successes all the same."""
+    """Make S3 fail to delete b.jpg several times, in responses with status 200."""
     left = [{"Key": "b.jpg", "Code": code, "Message": "Try again."}] * times
 
     def answer(parsed: Any, **_: Any) -> None:
@@ -206,19 +206,17 @@ def fails(s3: Any, code: str, times: int) -> None:
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
-def test_what_s3_cannot_remove_just_now_is_asked_for_again(
-    code, s3, bucket, put, naps, monkeypatch
-):
+def test_temporary_errors_are_retried(code, s3, bucket, put, naps, monkeypatch):
     monkeypatch.setattr("labelctl.aws.objects.time.sleep", naps)
     put("a.jpg", "b.jpg", "c.jpg")
     fails(s3, code, 3)
-    told = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], for_good=False))
-    assert sorted(told) == ["a.jpg", "b.jpg", "c.jpg"]
+    removed = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], for_good=False))
+    assert sorted(removed) == ["a.jpg", "b.jpg", "c.jpg"]
     assert len(naps) == 3
 
 
 @pytest.mark.parametrize(("code", "most"), [("InternalError", 5), ("AccessDenied", 0)])
-def test_but_not_for_ever(code, most, s3, bucket, put, naps, monkeypatch):
+def test_retries_are_limited(code, most, s3, bucket, put, naps, monkeypatch):
     monkeypatch.setattr("labelctl.aws.objects.time.sleep", naps)
     put("a.jpg", "b.jpg")
     fails(s3, code, 100)
@@ -229,7 +227,7 @@ def test_but_not_for_ever(code, most, s3, bucket, put, naps, monkeypatch):
 
 @pytest.fixture
 def stack(moto, bucket):
-    """A stack's names, and its queues with four dead letters."""
+    """The names of a stack's resources, and its queues with four dead letters."""
     sqs = boto3.client("sqs", region_name=REGION)
     queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "dead"))
     for text in (
@@ -244,8 +242,10 @@ def stack(moto, bucket):
 
 
 def depth(sqs, url):
-    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(told["Attributes"]["ApproximateNumberOfMessages"])
+    response = sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
 
 @pytest.mark.parametrize(
@@ -254,12 +254,12 @@ def depth(sqs, url):
         (lambda key: key.startswith("day 1/"), (), 1, 1),
         (lambda key: key == "day 1/a.jpg", (), 1, 0),
         (lambda key: True, (), 3, 1),
-        (lambda key: True, ("day 1/a.jpg",), 1, 1),  # it has come again meanwhile
+        (lambda key: True, ("day 1/a.jpg",), 1, 1),  # uploaded again meanwhile
         (lambda key: False, (), 0, 0),
     ],
 )
-def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved, s3, stack, put):
-    """But one of a removal is worked off: its photo's labels may still be stored."""
+def test_dead_letters_of_removed_photos_are_deleted(chosen, there, over, moved, s3, stack, put):
+    """Dead letters of removals are requeued: their photos' labels may still be stored."""
     put(*there)
     aws = SimpleNamespace(s3=s3, sqs=stack.sqs)
     *_, last = cleanup.drop_dead_letters(aws, stack, chosen)
@@ -276,7 +276,7 @@ def test_dead_letters_of_removed_photos_go_with_them(chosen, there, over, moved,
         (s3_events.request("photos", "a.jpg", s3_events.next_sequencer(""), NOW), 0),
     ],
 )
-def test_only_what_tells_of_a_removal_goes_back_to_work(s3, sqs, bucket, queue, dead, text, moved):
+def test_only_dead_letters_of_removals_are_requeued(s3, sqs, bucket, queue, dead, text, moved):
     send(sqs, dead, text)
     stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
     *_, last = cleanup.drop_dead_letters(SimpleNamespace(s3=s3, sqs=sqs), stack, every)
@@ -286,7 +286,7 @@ def test_only_what_tells_of_a_removal_goes_back_to_work(s3, sqs, bucket, queue, 
 
 @pytest.fixture
 def many(s3, sqs, bucket, queue, dead):
-    """A stack with 50 dead letters of photos that are gone."""
+    """A stack with 50 dead letters of removed photos."""
     for number in range(50):
         send(sqs, dead, body(f"{number}.jpg"))
     stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
@@ -297,23 +297,23 @@ def every(key):
     return True
 
 
-def test_dead_letters_go_as_they_are_looked_at(many, sqs, dead, monkeypatch):
-    """So a run that is cut off has done something, and the next one has less to do."""
-    monkeypatch.setattr(remove, "_WINDOW", 10)
+def test_dead_letters_are_deleted_as_they_are_checked(many, sqs, dead, monkeypatch):
+    """An interrupted run has made progress, and the next one resumes."""
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
     with closing(many(every)) as progress:
         first = next(progress)
     assert (first.looked_at, first.total, first.cleared) == (10, 50, 10)
     assert visible(sqs, dead) == 40
-    told = [(each.looked_at, each.total, each.cleared) for each in many(every)]
-    assert told == [(number, 40, number) for number in (10, 20, 30, 40, 40)]
+    progress = [(each.looked_at, each.total, each.cleared) for each in many(every)]
+    assert progress == [(number, 40, number) for number in (10, 20, 30, 40, 40)]
     assert visible(sqs, dead) == 0
     assert list(many(every)) == []
 
 
 @pytest.mark.parametrize("calls", [0, 1, 7, 25, 49])
-def test_clearing_may_be_cut_off_anywhere_and_repeated(many, s3, sqs, dead, monkeypatch, calls):
-    monkeypatch.setattr(remove, "_WINDOW", 10)
-    monkeypatch.setattr(remove, "_WORKERS", 1)
+def test_cleanup_can_be_interrupted_and_repeated(many, s3, sqs, dead, monkeypatch, calls):
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
+    monkeypatch.setattr(cleanup, "_WORKERS", 1)
     left = iter(range(calls))
 
     def cut(**_):
@@ -330,8 +330,8 @@ def test_clearing_may_be_cut_off_anywhere_and_repeated(many, s3, sqs, dead, monk
     assert visible(sqs, dead) == 0
 
 
-def test_photos_are_looked_for_side_by_side_each_once(many, s3, sqs, dead):
-    """One after the other, a hundred thousand would take an hour."""
+def test_photos_are_looked_up_in_parallel_and_once_each(many, s3, sqs, dead):
+    """Looking up 100,000 photos sequentially would take an hour."""
     send(sqs, dead, body("7.jpg", number=2))
     together = threading.Barrier(2)
     asked = []
@@ -345,7 +345,7 @@ def test_photos_are_looked_for_side_by_side_each_once(many, s3, sqs, dead):
     assert len(asked) == len(set(asked)) == 50
 
 
-def test_only_those_that_are_meant_are_looked_for(many, s3):
+def test_only_selected_photos_are_looked_up(many, s3):
     asked = []
     s3.meta.events.register(
         "before-call.s3.HeadObject", lambda params, **_: asked.append(params["url_path"])
@@ -354,15 +354,15 @@ def test_only_those_that_are_meant_are_looked_for(many, s3):
     assert asked == ["/7.jpg"]
 
 
-def test_more_than_can_be_held_go_and_more_that_stay_are_told(many, sqs, dead, monkeypatch):
-    monkeypatch.setattr(remove, "held", partial(held, limit=20))
-    monkeypatch.setattr(remove, "_WINDOW", 10)
+def test_dead_letters_beyond_the_lease_limit(many, sqs, dead, monkeypatch):
+    monkeypatch.setattr(cleanup, "held", partial(held, limit=20))
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
     assert [*many(lambda key: False)][-1].unseen == Unseen(cut_off=True)
     last = [*many(every)][-1]
     assert (last.cleared, last.unseen) == (50, Unseen())
 
 
-def test_nothing_is_asked_of_an_empty_queue(many, sqs, dead):
+def test_empty_queue_needs_no_receives(many, sqs, dead):
     list(many(every))
     asked = []
     sqs.meta.events.register("before-call.sqs.ReceiveMessage", lambda **_: asked.append(1))

@@ -1,4 +1,4 @@
-"""Files in, keys and results out: what is sent, what is not, in which order, and how lazily."""
+"""Uploading: finding files, their keys, and the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def jpeg(shade: int = 0, size: int = 80) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working folder, to make photos in by their names."""
+    """Create photos with given names in the working folder."""
     monkeypatch.chdir(tmp_path)
 
     def make(*names: str) -> Path:
@@ -57,7 +57,7 @@ def outcomes(results):
 # ---- finding
 
 
-def test_a_file_goes_by_its_name_and_a_folders_by_their_way_within(folder):
+def test_keys_are_file_names_or_paths_relative_to_the_folder(folder):
     folder("summer/beach.jpg", "summer/sea/wave.jpg", "dog.jpg")
     assert keys("dog.jpg") == ["dog.jpg"]
     assert keys("summer/sea/wave.jpg") == ["wave.jpg"]
@@ -67,14 +67,14 @@ def test_a_file_goes_by_its_name_and_a_folders_by_their_way_within(folder):
     assert keys("summer", prefix="2030/") == ["2030/beach.jpg", "2030/sea/wave.jpg"]
 
 
-def test_absolute_paths_and_ways_back_leave_no_trace_in_keys(folder):
+def test_keys_do_not_contain_absolute_or_parent_paths(folder):
     here = folder("a/b/c.jpg")
     assert keys(here / "a") == ["b/c.jpg"]
     assert keys("a/../a/b") == ["c.jpg"]
     assert keys("./a/b/c.jpg") == ["c.jpg"]
 
 
-def test_hidden_files_and_what_is_no_picture_are_passed_over(folder):
+def test_hidden_files_and_non_images_are_skipped(folder):
     here = folder(".hidden.jpg", ".git/x.jpg", "a/.DS_Store", "a/seen.jpg")
     (here / "notes.txt").write_text("hello")
     (here / "broken.png").write_bytes(b"")
@@ -82,7 +82,7 @@ def test_hidden_files_and_what_is_no_picture_are_passed_over(folder):
     assert keys(".") == ["a/seen.jpg", "broken.png", "photo-without-a-suffix"]
 
 
-def test_what_labelctl_made_of_photos_is_passed_over(folder):
+def test_galleries_and_drawings_are_skipped(folder):
     here = folder("beach.jpg", "b-labels.jpg", "gallery/photos/1.jpg", "photos/2.jpg")
     (here / "gallery" / ".labelctl-gallery").touch()
     for name in ("c-labels.jpg", "photos/c-labels.png", "photos/boxes.png", "boxes.jpg"):
@@ -91,59 +91,59 @@ def test_what_labelctl_made_of_photos_is_passed_over(folder):
     assert keys("c-labels.jpg") == ["c-labels.jpg"]
 
 
-def test_what_is_named_is_taken_even_so(folder):
+def test_files_given_by_name_are_never_skipped(folder):
     folder(".hidden.jpg")
     Path("notes.txt").write_text("hello")
     assert keys(".hidden.jpg", "notes.txt") == [".hidden.jpg", "notes.txt"]
 
 
-def test_links_to_folders_are_not_followed_and_links_to_files_are(folder):
+def test_links_to_files_are_followed_but_not_links_to_folders(folder):
     here = folder("real/a.jpg")
     (here / "real/loop").symlink_to(here, target_is_directory=True)
     (here / "real/b.jpg").symlink_to(here / "real/a.jpg")
     assert keys("real") == ["a.jpg", "b.jpg"]
 
 
-def test_a_folder_named_by_a_link_is_searched(folder):
+def test_linked_folder_given_by_name_is_searched(folder):
     here = folder("real/a.jpg")
     (here / "link").symlink_to(here / "real", target_is_directory=True)
     assert keys("link") == ["a.jpg"]
 
 
-def test_odd_names_are_kept_as_they_are(folder):
+def test_unusual_names_are_kept(folder):
     names = ["[bold]x.jpg", "a b+c%20.jpg", "line\nbreak.jpg", "é 💚.jpg", "~.jpg"]
     folder(*names)
     assert keys(".") == sorted(names)
 
 
-def test_a_deep_folder(folder):
+def test_deeply_nested_folder(folder):
     deep = "d/" * 200 + "a.jpg"
     folder(deep)
     assert keys(".") == [deep]
 
 
-def test_two_files_with_one_key_clash_and_the_first_wins(folder):
+def test_second_file_with_the_same_key_clashes(folder):
     folder("a/x.jpg", "b/x.jpg")
     first, second = upload.find([Path("a"), Path("b")])
     assert (first.key, first.clash) == ("x.jpg", None)
     assert (second.key, second.clash) == ("x.jpg", Path("a/x.jpg"))
 
 
-def test_a_file_named_twice_is_taken_once(folder):
+def test_file_given_twice_is_found_once(folder):
     folder("a/x.jpg")
     assert keys("a/x.jpg", "a/x.jpg", "a", "./a") == ["x.jpg"]
 
 
-def test_a_path_that_cannot_be_looked_at_is_told_and_not_the_end(folder, s3, bucket):
+def test_inaccessible_path_is_reported_and_the_rest_continues(folder, s3, bucket):
     folder("good.jpg")
     results = send(s3, bucket, "n" * 300, "none.jpg", "good.jpg")
     assert [result.outcome for result in results] == ["refused", "refused", "uploaded"]
     assert results[0].reason == "It cannot be read: File name too long."
-    assert results[1].reason == "There is no such file or folder."
+    assert results[1].reason == "No such file or folder."
     assert results[1].size is None
 
 
-def test_a_folder_that_cannot_be_read_is_told_and_not_the_end(folder, s3, bucket, monkeypatch):
+def test_unreadable_folder_is_reported_and_the_rest_continues(folder, s3, bucket, monkeypatch):
     folder("a.jpg", "locked/b.jpg", "z.jpg")
     scandir = os.scandir
 
@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_read_is_told_and_not_the_end(folder, s3, bucket
     ]
 
 
-def test_a_folder_that_vanishes_is_told(folder):
+def test_vanished_folder_is_reported(folder):
     here = folder("a/x.jpg", "b/x.jpg")
     found = upload.find([here])
     assert next(found).key == "a/x.jpg"
@@ -169,16 +169,16 @@ def test_a_folder_that_vanishes_is_told(folder):
     assert [candidate.key for candidate in found] == ["b"]
 
 
-def test_a_pipe_in_a_folder_is_not_waited_for(folder):
+def test_pipe_in_a_folder_does_not_block(folder):
     here = folder("a.jpg")
     os.mkfifo(here / "pipe")
     assert keys(".") == ["a.jpg"]
 
 
-# ---- sending
+# ---- uploading
 
 
-def test_a_photo_arrives_with_its_type_and_checksum(folder, s3, bucket):
+def test_photo_is_stored_with_type_and_checksum(folder, s3, bucket):
     folder("holiday photo+1.jpg")
     sent = []
     s3.meta.events.register(
@@ -201,11 +201,11 @@ def puts_of(s3):
     return calls
 
 
-def test_what_is_there_already_is_not_sent_again(folder, s3, bucket):
+def test_unchanged_photo_is_not_sent_again(folder, s3, bucket):
     folder("a.jpg")
     (first,) = send(s3, bucket, "a.jpg")
     puts = puts_of(s3)
-    os.utime("a.jpg", (1, 1))  # its time is of no interest
+    os.utime("a.jpg", (1, 1))  # its time does not matter
     (second,) = send(s3, bucket, "a.jpg")
     assert (second.outcome, puts) == ("unchanged", [])
     assert (second.version_id, second.etag) == (first.version_id, first.etag)
@@ -216,16 +216,16 @@ def sha256(content):
 
 
 def head_says(s3, content, **says):
-    """One look at what is stored, which moto cannot tell: it forgets checksums."""
+    """Stub one HeadObject response, because moto does not store checksums."""
     stub = Stubber(s3)
-    told = {"ContentLength": len(content), "ETag": '"not-an-md5"', "VersionId": "v1", **says}
+    head = {"ContentLength": len(content), "ETag": '"not-an-md5"', "VersionId": "v1", **says}
     expected = {"Bucket": "photos", "Key": "a.jpg", "ChecksumMode": "ENABLED"}
-    stub.add_response("head_object", told, expected)
+    stub.add_response("head_object", head, expected)
     return stub
 
 
 @pytest.mark.parametrize("kind", [{}, {"ChecksumType": "FULL_OBJECT"}])
-def test_what_is_there_is_known_by_its_sha256(folder, s3, kind):
+def test_existing_photo_is_recognized_by_its_sha256(folder, s3, kind):
     folder("a.jpg")
     content = Path("a.jpg").read_bytes()
     with head_says(s3, content, ChecksumSHA256=sha256(content), **kind):
@@ -235,22 +235,22 @@ def test_what_is_there_is_known_by_its_sha256(folder, s3, kind):
 @pytest.mark.parametrize(
     ("kind", "digest", "etag"),
     [
-        ("FULL_OBJECT", sha256(b"other"), hashlib.md5),  # the better sum counts
-        ("COMPOSITE", None, None),  # the sum of the parts' sums
+        ("FULL_OBJECT", sha256(b"other"), hashlib.md5),  # SHA-256 takes precedence
+        ("COMPOSITE", None, None),  # a checksum of the parts' checksums
     ],
 )
-def test_a_sum_that_is_not_the_contents_has_it_sent(folder, s3, kind, digest, etag):
+def test_different_checksum_causes_an_upload(folder, s3, kind, digest, etag):
     folder("a.jpg")
     content = Path("a.jpg").read_bytes()
-    told = {"ChecksumSHA256": digest or sha256(content), "ChecksumType": kind}
+    head = {"ChecksumSHA256": digest or sha256(content), "ChecksumType": kind}
     if etag:
-        told["ETag"] = f'"{etag(content).hexdigest()}"'
-    with head_says(s3, content, **told) as stub:
+        head["ETag"] = f'"{etag(content).hexdigest()}"'
+    with head_says(s3, content, **head) as stub:
         stub.add_response("put_object", {"ETag": '"new"', "VersionId": "v2"})
         assert outcomes(send(s3, "photos", "a.jpg")) == [("a.jpg", "replaced")]
 
 
-def test_what_another_tool_sent_is_known_by_its_md5(folder, s3, bucket):
+def test_photo_of_another_tool_is_recognized_by_its_md5(folder, s3, bucket):
     folder("a.jpg")
     s3.put_object(Bucket=bucket, Key="a.jpg", Body=Path("a.jpg").read_bytes())
     assert "ChecksumSHA256" not in s3.head_object(
@@ -259,7 +259,7 @@ def test_what_another_tool_sent_is_known_by_its_md5(folder, s3, bucket):
     assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "unchanged")]
 
 
-def test_what_another_tool_sent_in_parts_is_sent_again(folder, s3, bucket):
+def test_multipart_upload_of_another_tool_is_sent_again(folder, s3, bucket):
     folder("a.jpg")
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="a.jpg")["UploadId"]
     part = {"Bucket": bucket, "Key": "a.jpg", "UploadId": upload_id}
@@ -271,7 +271,7 @@ def test_what_another_tool_sent_in_parts_is_sent_again(folder, s3, bucket):
 
 
 @pytest.mark.parametrize("by", ["labelctl", "another tool"])
-def test_other_content_of_the_same_size_is_sent(folder, s3, bucket, by):
+def test_different_content_of_the_same_size_is_sent(folder, s3, bucket, by):
     folder("a.jpg")
     content = Path("a.jpg").read_bytes()
     if by == "labelctl":
@@ -284,14 +284,14 @@ def test_other_content_of_the_same_size_is_sent(folder, s3, bucket, by):
     assert s3.get_object(Bucket=bucket, Key="a.jpg")["Body"].read() == changed
 
 
-def test_a_removed_photo_is_sent_again(folder, s3, bucket):
+def test_removed_photo_is_sent_again(folder, s3, bucket):
     folder("a.jpg")
     send(s3, bucket, "a.jpg")
     s3.delete_object(Bucket=bucket, Key="a.jpg")
     assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
 
 
-def test_refused_ones_do_not_stop_the_rest(folder, s3, bucket):
+def test_refused_files_do_not_stop_the_rest(folder, s3, bucket):
     here = folder("a.jpg", "c.jpg", "e.jpg")
     (here / "b.jpg").write_text("no picture")
     (here / "d.png").write_bytes(b"")
@@ -307,26 +307,26 @@ def test_refused_ones_do_not_stop_the_rest(folder, s3, bucket):
     assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == 3
 
 
-def test_a_clash_is_refused_and_the_first_stays(folder, s3, bucket):
+def test_clashing_file_is_refused_and_the_first_is_kept(folder, s3, bucket):
     folder("a/x.jpg", "b/x.jpg")
     first, second = send(s3, bucket, "a", "b")
     assert (first.outcome, second.outcome) == ("uploaded", "refused")
-    assert second.reason == "It would replace a/x.jpg: both get the key x.jpg."
+    assert second.reason == "It has the same key as a/x.jpg: x.jpg."
     body = s3.get_object(Bucket=bucket, Key="x.jpg")["Body"].read()
     assert body == Path("a/x.jpg").read_bytes()
 
 
-def test_a_key_that_is_too_long(folder, s3, bucket):
+def test_too_long_key(folder, s3, bucket):
     folder("ä.jpg")
     (result,) = send(s3, bucket, "ä.jpg", prefix="ö" * 510)
     assert result.outcome == "refused"
-    assert result.reason == "Its key would be 1,026 bytes long; S3 takes at most 1,024."
+    assert result.reason == "Its key would be 1,026 bytes long; the maximum is 1,024."
     assert outcomes(send(s3, bucket, "ä.jpg", prefix="ö" * 509)) == [
         ("ö" * 509 + "ä.jpg", "uploaded")
     ]
 
 
-def test_a_name_that_is_not_utf8(folder, s3, bucket):
+def test_name_that_is_not_utf8(folder, s3, bucket):
     name = os.fsdecode(b"\xff.jpg")
     folder(name)
     (result,) = send(s3, bucket, ".")
@@ -334,13 +334,13 @@ def test_a_name_that_is_not_utf8(folder, s3, bucket):
     assert "not valid UTF-8" in result.reason
 
 
-def test_results_come_in_the_order_of_the_files(folder, s3, bucket):
+def test_results_are_in_the_order_of_the_files(folder, s3, bucket):
     names = [f"{number:03}.jpg" for number in range(40)]
     folder(*names)
     assert [result.key for result in send(s3, bucket, ".")] == names
 
 
-def test_a_failure_of_one_photo_is_its_result(folder, s3, bucket):
+def test_failed_upload_is_a_result(folder, s3, bucket):
     folder("a.jpg", "b.jpg", "c.jpg")
 
     def fail(params, **_):
@@ -354,7 +354,7 @@ def test_a_failure_of_one_photo_is_its_result(folder, s3, bucket):
     assert not results[1].ok
 
 
-def test_a_refusal_of_s3_is_told_in_words(folder, s3):
+def test_error_of_s3_is_explained(folder, s3):
     folder("a.jpg")
     with Stubber(s3) as stub:
         stub.add_client_error("head_object", "404", http_status_code=404)
@@ -364,19 +364,19 @@ def test_a_refusal_of_s3_is_told_in_words(folder, s3):
     assert "PutObject: slow" in result.reason
 
 
-def test_a_missing_right_ends_it_and_is_named(folder, s3):
+def test_missing_permission_stops_the_upload(folder, s3):
     folder("a.jpg")
     with Stubber(s3) as stub:
         stub.add_client_error("head_object", "404", http_status_code=404)
         stub.add_client_error(
             "put_object", "AccessDenied", "not authorized to perform: s3:PutObject"
         )
-        with pytest.raises(AccessDeniedError, match="may not do s3:PutObject"):
+        with pytest.raises(AccessDeniedError, match="not allowed to perform s3:PutObject"):
             send(s3, "photos", "a.jpg")
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId"])
-def test_credentials_that_are_no_good_end_it(folder, s3, code):
+def test_rejected_credentials_stop_the_upload(folder, s3, code):
     folder("a.jpg", "b.jpg")
     with Stubber(s3) as stub:
         for _ in range(2):
@@ -385,25 +385,25 @@ def test_credentials_that_are_no_good_end_it(folder, s3, code):
             send(s3, "photos", ".")
 
 
-def test_credentials_that_end_meanwhile_end_it(folder, s3):
-    """The answer to a HEAD has no body: its code is the status alone."""
+def test_expired_credentials_stop_the_upload(folder, s3):
+    """The response to a HEAD request has no body: its code is only the status."""
     folder("a.jpg", "b.jpg")
     with Stubber(s3) as stub:
         for _ in range(2):
             stub.add_client_error("head_object", "400", "Bad Request", http_status_code=400)
-        with pytest.raises(CredentialsError, match="as it does when credentials have expired"):
+        with pytest.raises(CredentialsError, match="without giving a reason"):
             send(s3, "photos", ".")
 
 
-def test_a_bug_is_not_taken_for_a_failed_photo(folder, s3, bucket, monkeypatch):
+def test_bugs_are_not_reported_as_failed_photos(folder, s3, bucket, monkeypatch):
     folder("a.jpg")
     monkeypatch.setattr(s3, "put_object", lambda **_: {}["a bug"])
     with pytest.raises(KeyError, match="a bug"):
         send(s3, bucket, "a.jpg")
 
 
-def test_files_are_looked_at_only_a_little_ahead(tmp_path, s3, bucket):
-    """A folder of a million files is never held in memory."""
+def test_only_a_few_files_are_read_ahead(tmp_path, s3, bucket):
+    """The files of a large folder are not all held in memory."""
     (tmp_path / "a.jpg").write_bytes(b"")
     taken = 0
 
@@ -414,12 +414,12 @@ def test_files_are_looked_at_only_a_little_ahead(tmp_path, s3, bucket):
             yield Candidate(tmp_path / "a.jpg", f"{number}.jpg")
 
     results = upload.upload(s3, bucket, candidates())
-    furthest = max(taken - told for told, _ in enumerate(results))
+    furthest = max(taken - received for received, _ in enumerate(results))
     assert taken == 1000
     assert furthest <= 3 * upload.WORKERS
 
 
-def test_who_stops_listening_stops_the_sending(folder, s3, bucket):
+def test_closing_the_iterator_stops_the_upload(folder, s3, bucket):
     names = [f"{number:03}.jpg" for number in range(60)]
     folder(*names)
     results = upload.upload(s3, bucket, upload.find([Path()]))

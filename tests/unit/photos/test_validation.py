@@ -1,4 +1,4 @@
-"""Is it a picture that Rekognition takes? Every refusal is a sentence that a user understands."""
+"""Validating files: which images are accepted, and the reasons for all others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def picture(format="JPEG", size=(120, 90), **options) -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says its size and has next to nothing in it."""
+    """A PNG with a header of this size and almost no content."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n\0\0\0\x0d"
@@ -40,14 +40,14 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def with_thumbnail(picture: bytes, thumbnail: bytes) -> bytes:
-    """The JPEG with a whole JPEG, end and all, in its APP1 segment."""
+    """The JPEG with a complete second JPEG in its APP1 segment."""
     segment = b"Exif\0\0" + thumbnail
     return picture[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + picture[2:]
 
 
 @pytest.fixture
 def refusal(tmp_path):
-    """Why a file with this content is refused."""
+    """Return the reason why a file with this content is refused."""
 
     def refused(content: bytes, name: str = "photo.jpg") -> str:
         path = tmp_path / name
@@ -69,7 +69,7 @@ def read(tmp_path):
     return passed
 
 
-# ---- what passes
+# ---- valid files
 
 GOOD = {
     "plain": picture(),
@@ -83,14 +83,14 @@ GOOD = {
 
 
 @pytest.mark.parametrize("content", GOOD.values(), ids=GOOD)
-def test_a_jpeg_passes(read, content):
+def test_jpeg_is_valid(read, content):
     photo = read(content)
     assert (photo.media_type, photo.width, photo.height) == ("image/jpeg", 120, 90)
     assert photo.content == content
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "1", "P", "I;16"])
-def test_a_png_passes_whatever_its_name(read, mode):
+def test_png_is_valid_whatever_its_name(read, mode):
     file = io.BytesIO()
     Image.new(mode, (80, 81)).save(file, "PNG")
     photo = read(file.getvalue(), "really.jpg")
@@ -98,16 +98,16 @@ def test_a_png_passes_whatever_its_name(read, mode):
 
 
 @pytest.mark.parametrize("size", [(80, 80), (80, 10_000), (10_000, 80)])
-def test_the_limits_themselves_pass(read, size):
+def test_sizes_at_the_limits_are_valid(read, size):
     photo = read(png_header(*size))
     assert (photo.width, photo.height) == size
 
 
-def test_the_largest_file_passes(read):
+def test_largest_file_is_valid(read):
     assert len(read(picture().ljust(15 * MEGABYTE, b"\0")).content) == 15 * MEGABYTE
 
 
-# ---- what does not
+# ---- invalid files
 
 OTHERS = {
     "GIF": picture("GIF"),
@@ -122,59 +122,59 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_another_format_is_named(refusal, name):
-    assert refusal(OTHERS[name]) == f"It is a {name}; only JPEG and PNG can be labelled."
+def test_unsupported_format_is_named(refusal, name):
+    assert refusal(OTHERS[name]) == f"{name} is not supported. Convert it to JPEG or PNG."
 
 
-def test_a_tiff_of_the_other_byte_order(refusal):
-    assert refusal(b"MM\0*\0\0\0\x08 and so on").startswith("It is a TIFF;")
+def test_big_endian_tiff(refusal):
+    assert refusal(b"MM\0*\0\0\0\x08 and so on").startswith("TIFF is not supported.")
 
 
-NO_PICTURE = "It is not a JPEG or PNG picture."
-CUT_JPEG = "It is cut off or damaged: a JPEG without its end."
-CUT_PNG = "It is cut off: a PNG without its end."
+NO_PICTURE = "It is not a JPEG or PNG image."
+CUT_JPEG = "It is incomplete or damaged: the end of the JPEG is missing."
+CUT_PNG = "It is incomplete: the end of the PNG is missing."
 
 
 @pytest.mark.parametrize(
     "content", [b"Dear diary", b"BM is how this text begins", b"\xff\xd8", b"\0"]
 )
-def test_what_is_no_picture(refusal, content):
+def test_files_that_are_not_images(refusal, content):
     assert refusal(content) == NO_PICTURE
 
 
-def test_an_empty_file(refusal):
+def test_empty_file(refusal):
     assert refusal(b"") == "It is empty."
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.999])
 @pytest.mark.parametrize("name", ["plain", "progressive", "with an EXIF thumbnail"])
-def test_a_jpeg_that_is_cut_off(refusal, name, share):
+def test_truncated_jpeg(refusal, name, share):
     content = GOOD[name]
     cut = max(int((len(content) - 2) * share), 4)
     assert refusal(content[:cut]) == CUT_JPEG
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
-def test_a_png_that_is_cut_off(refusal, share):
+def test_truncated_png(refusal, share):
     content = picture("PNG")
     assert refusal(content[: int((len(content) - 8) * share)]) == CUT_PNG
 
 
-def test_a_jpeg_without_a_frame(refusal):
+def test_jpeg_without_a_frame_header(refusal):
     assert refusal(b"\xff\xd8\xff\xda\0\x02\xff\xd9") == CUT_JPEG
 
 
 @pytest.mark.parametrize("size", [(79, 500), (500, 79)])
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_too_few_pixels(refusal, format, size):
-    told = f"It is too small: {size[0]} x {size[1]} pixels, at least 80 a side."
-    assert refusal(picture(format, size)) == told
+    expected = f"It is too small: {size[0]} x {size[1]} pixels (minimum 80 per side)."
+    assert refusal(picture(format, size)) == expected
 
 
 @pytest.mark.parametrize("size", [(10_001, 80), (80, 10_001)])
 def test_too_many_pixels(refusal, size):
-    told = f"It is too large: {size[0]} x {size[1]} pixels, at most 10,000 a side."
-    assert refusal(png_header(*size)) == told
+    expected = f"It is too large: {size[0]} x {size[1]} pixels (maximum 10,000 per side)."
+    assert refusal(png_header(*size)) == expected
 
 
 def test_too_many_pixels_in_a_jpeg(refusal):
@@ -183,20 +183,20 @@ def test_too_many_pixels_in_a_jpeg(refusal):
 
 def test_too_many_bytes(refusal):
     content = picture().ljust(16 * MEGABYTE, b"\0")
-    assert refusal(content) == "It is too large: 16.0 MB, at most 15 MB."
+    assert refusal(content) == "It is too large: 16.0 MB (maximum 15 MB)."
 
 
 def test_one_byte_too_many(refusal):
     assert "too large" in refusal(picture().ljust(15 * MEGABYTE + 1, b"\0"))
 
 
-def test_a_file_that_grows_while_it_is_read(refusal, monkeypatch):
+def test_file_that_grows_while_being_read(refusal, monkeypatch):
     monkeypatch.setattr(validation.os, "fstat", lambda _: os.stat_result((0o100644, *[0] * 9)))
-    told = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
-    assert told == "It is too large: it grew past 15 MB while it was read."
+    reason = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
+    assert reason == "It is too large: it grew beyond 15 MB while being read."
 
 
-# ---- what is no file
+# ---- paths that cannot be read
 
 
 def why(path: Path) -> str:
@@ -205,16 +205,16 @@ def why(path: Path) -> str:
     return str(caught.value)
 
 
-def test_no_file_at_all(tmp_path):
-    assert why(tmp_path / "none.jpg") == "There is no such file or folder."
+def test_missing_file(tmp_path):
+    assert why(tmp_path / "none.jpg") == "No such file or folder."
 
 
-def test_a_link_to_nothing(tmp_path):
+def test_broken_link(tmp_path):
     (tmp_path / "a.jpg").symlink_to("gone.jpg")
-    assert why(tmp_path / "a.jpg") == "There is no such file or folder."
+    assert why(tmp_path / "a.jpg") == "No such file or folder."
 
 
-def test_a_link_to_itself(tmp_path):
+def test_link_to_itself(tmp_path):
     (tmp_path / "a.jpg").symlink_to("a.jpg")
     assert why(tmp_path / "a.jpg") == "It cannot be read: Too many levels of symbolic links."
 
@@ -223,7 +223,7 @@ def test_a_folder(tmp_path):
     assert why(tmp_path) == "It is a folder."
 
 
-def test_a_pipe_that_nobody_writes_to(tmp_path):
+def test_pipe_without_a_writer(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     assert why(tmp_path / "pipe.jpg") == "It is not a file."
 
@@ -232,19 +232,19 @@ def test_a_device():
     assert why(Path(os.devnull)) == "It is not a file."
 
 
-def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+def test_file_without_read_permission(tmp_path, monkeypatch):
     def refuse(path, flags):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(validation.os, "open", refuse)  # the tests may run as root
-    assert why(tmp_path / "a.jpg") == "You may not read it."
+    assert why(tmp_path / "a.jpg") == "You do not have permission to read it."
 
 
-def test_a_name_that_is_too_long(tmp_path):
+def test_too_long_file_name(tmp_path):
     assert why(tmp_path / ("a" * 300)) == "It cannot be read: File name too long."
 
 
-# ---- in a folder
+# ---- files in a folder
 
 
 @pytest.mark.parametrize(
@@ -261,19 +261,19 @@ def test_a_name_that_is_too_long(tmp_path):
         ("film.mp4", b"\0\0\0\x18ftypisom", False),
     ],
 )
-def test_what_is_meant_to_be_a_photo(tmp_path, name, content, meant):
+def test_which_files_in_a_folder_are_images(tmp_path, name, content, meant):
     (tmp_path / name).write_bytes(content)
     assert validation.looks_like_a_picture(tmp_path / name) is meant
 
 
-def test_a_pipe_is_not_waited_for(tmp_path):
+def test_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert not validation.looks_like_a_picture(tmp_path / "pipe")
 
 
 @pytest.fixture
 def busy_pipe(tmp_path):
-    """Makes a pipe that somebody has open and writes nothing to."""
+    """Create a pipe with an open but idle writer."""
     with contextlib.ExitStack() as writers:
 
         def made(name):
@@ -284,12 +284,12 @@ def busy_pipe(tmp_path):
         yield made
 
 
-def test_nor_is_a_pipe_that_somebody_may_write_to(busy_pipe):
+def test_pipe_with_an_idle_writer_does_not_block(busy_pipe):
     assert not validation.looks_like_a_picture(busy_pipe("pipe"))
     assert not own_files.is_drawing(busy_pipe("pipe-labels.png"))
 
 
-def test_what_cannot_be_read_is_no_photo_unless_it_says_so(tmp_path):
+def test_unreadable_file_is_an_image_only_by_its_suffix(tmp_path):
     for name in ("link", "link.png", "link-labels.png"):
         (tmp_path / name).symlink_to("nowhere")
     assert not own_files.is_drawing(tmp_path / "link-labels.png")
@@ -297,7 +297,7 @@ def test_what_cannot_be_read_is_no_photo_unless_it_says_so(tmp_path):
     assert validation.looks_like_a_picture(tmp_path / "link.png")
 
 
-# ---- whatever comes
+# ---- arbitrary content
 
 SOI = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -325,7 +325,7 @@ contents = st.one_of(
 @given(contents)
 @example(b"\xff\xd8\xff\xc0\x00\x02")
 @example(b"\xff\xd8\xff\xc0\x00\x00\xff\xda\x00\x00\xff\xd9")
-def test_any_bytes_are_a_photo_or_are_refused(tmp_path_factory, content):
+def test_any_content_is_accepted_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.jpg"
     path.write_bytes(content)
     with contextlib.suppress(PhotoRefusedError):
@@ -344,7 +344,9 @@ def test_any_bytes_are_a_photo_or_are_refused(tmp_path_factory, content):
     ],
     ids=["fill bytes", "no length", "short segments"],
 )
-def test_a_hostile_jpeg_takes_no_longer_than_its_length(refusal, content):
+def test_parsing_a_malicious_jpeg_takes_linear_time(refusal, content):
     begin = time.process_time()
     refusal(content)
-    assert time.process_time() - begin < 2  # a few tenths; a square of it would take an hour
+    assert (
+        time.process_time() - begin < 2
+    )  # takes tenths of a second; quadratic time would take an hour
