@@ -202,7 +202,7 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
     notice = repair.saved_state(home)
     for scratch in ("tmp", "empty-home"):
         shutil.rmtree(home / scratch, ignore_errors=True)
-        (home / scratch).mkdir(mode=0o700)
+        (home / scratch).mkdir(mode=0o700, exist_ok=True)  # somebody may still write into it
     record.started_at = _now()
     child = _child_environment(home, record) | {
         "GATEWAY_PORT": str(record.port),

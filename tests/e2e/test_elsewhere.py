@@ -147,7 +147,7 @@ def test_a_profile_says_where_and_who(abroad: User, endpoint: str) -> None:
     assert "nobody" in nobody.err
     assert "list-profiles" in nobody.err
     both = abroad("status", "--profile", "lab", "--local", code=2)
-    assert "--profile does not go with the local cloud" in both.err
+    assert "--profile cannot be used with the local cloud" in both.err
     abroad("destroy", "--stack", "of-profile", "--yes", "--quiet", AWS_PROFILE="lab")
 
 

@@ -19,7 +19,7 @@ from tests.lambda_runtime import s3_record
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]
 
-NOT_A_PICTURE = "It is not a JPEG or PNG picture, or it is damaged."
+NOT_A_PICTURE = "It is not a JPEG or PNG image, or it is damaged."
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def test_what_cannot_be_read_is_deleted_on_demand_only(stack: User, pipeline: Pi
     (kept,) = failures(stack)["dead_letters"]
     assert kept["images"] == ["gone.jpg"]
     assert stack("failures", "--discard", "--yes").err == (
-        "There are no dead letters that cannot be read.\n"
+        "There are no unreadable dead letters.\n"
     )
 
 
@@ -311,7 +311,7 @@ def test_an_interrupt_gives_the_dead_letters_back(
     out, err = command.communicate(timeout=60)
 
     assert command.returncode == 130
-    assert err == b"Interrupted. The same command goes on with the rest.\n"
+    assert err == b"Interrupted. Run the same command to resume.\n"
     now = stack("status", "-o", "json").json
     assert now["dead_letters"]["in_flight"] == 0
     assert now["dead_letters"]["waiting"] + now["queue"]["waiting"] == 400

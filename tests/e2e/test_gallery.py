@@ -21,7 +21,7 @@ from tests.e2e.test_session import assert_soon, stop_the_function
 Client = Callable[[str], Any]
 
 HOSTILE = "../../x <script>alert(1)</script>.jpg"
-NOT_A_PICTURE = "It is not a JPEG or PNG picture, or it is damaged."
+NOT_A_PICTURE = "It is not a JPEG or PNG image, or it is damaged."
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_gallery_is_made_and_made_again(visitor: User) -> None:
     told = visitor("gallery")
 
     assert told.out == "labelctl-gallery/index.html\n"
-    assert told.err.startswith("Fetching 3 photos from S3, ")
+    assert told.err.startswith("Downloading 3 photos from S3 (")
     assert f'No picture of "broken.jpg": {NOT_A_PICTURE}' in told.err
     folder = visitor.folder / "labelctl-gallery"
     shown = data_of(folder / "index.html")
@@ -117,7 +117,7 @@ def test_only_some_photos_are_shown(visitor: User) -> None:
     assert "labelctl stats" in visitor("gallery", "--search", "unicorn", code=3).err
     before = files(visitor.folder)
     nothing = visitor("gallery", "-o", "g", "--prefix", "nothing/")
-    told = 'There is no photo whose key begins with "nothing/".\n'
+    told = 'No photo has a key starting with "nothing/".\n'
     assert (nothing.out, nothing.err) == ("", told)
     assert files(visitor.folder) == before
 
@@ -181,7 +181,7 @@ def test_links_that_end_with_the_credentials_are_warned_of(visitor: User, client
 
     told = visitor("gallery", "--presign", "1h", "--prefix", "broken", "--quiet", **temporary)
 
-    assert told.err == "Your credentials are temporary: when they end, so do the links.\n"
+    assert told.err == "Your credentials are temporary. When they expire, the links do too.\n"
 
 
 def test_it_is_opened_in_the_browser(visitor: User) -> None:
@@ -224,7 +224,7 @@ def test_a_run_that_is_cut_off_goes_on(stack: User, client: Client, end: signal.
     assert not (folder / "index.html").exists()
     if end is signal.SIGINT:
         assert cut_off.returncode == 130
-        assert b"The same command goes on with the rest." in err
+        assert b"Run the same command to resume." in err
 
     told = stack("gallery", "-o", "g", "--output", "json").json
 

@@ -25,7 +25,7 @@ from tests.e2e.test_session import assert_soon, stop_the_function
 
 Client = Callable[[str], Any]
 
-NOT_A_PICTURE = "It is not a JPEG or PNG picture, or it is damaged."
+NOT_A_PICTURE = "It is not a JPEG or PNG image, or it is damaged."
 
 
 @pytest.fixture(scope="module")

@@ -50,9 +50,7 @@ def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
     gone = stack("rm", "a.jpg", "--yes")
 
     assert gone.rows == [["removed", "a.jpg"]]
-    assert gone.err == (
-        "1 photo removed, and with it what is stored of it. S3 keeps it for 7 days.\n"
-    )
+    assert gone.err == ("1 photo removed with its labels. S3 keeps the photo for 7 days.\n")
     soon(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", schema.REMOVED)})
     stack("labels", "a.jpg", code=3)
     stack("labels", "b.jpg")
@@ -96,8 +94,8 @@ def test_it_asks_and_takes_no_silence_for_a_yes(stack: User, photo: Photo) -> No
 
     assert unanswered.err.splitlines() == [
         "a.jpg",
-        "Error: This needs an answer, and there is no terminal to ask on.",
-        "Add --yes if you are sure.",
+        "Error: This needs a confirmation, but there is no terminal.",
+        "Add --yes to confirm.",
     ]
     stack("labels", "a.jpg")
 
@@ -109,7 +107,7 @@ def test_what_is_meant_must_be_clear(stack: User, photo: Photo) -> None:
     assert "--prefix" in stack("rm", code=2).err
     assert "--prefix" in stack("rm", "a.jpg", "--prefix", "a", code=2).err
     assert 'there is "a.jpg"' in stack("rm", "photos/a.jpg", "--yes", code=3).err
-    assert 'begins with "zzz"' in stack("rm", "--prefix", "zzz", "--yes").err
+    assert 'starting with "zzz"' in stack("rm", "--prefix", "zzz", "--yes").err
     assert "--prefix" in stack("rm", "--prefix", "", "--yes", code=2).err
     assert "UTF-8" in stack("rm", "--prefix", os.fsdecode(b"\xff"), "--yes", code=2).err
     assert 'no photo ""' in stack("rm", "", "--yes", code=3).err
@@ -128,7 +126,7 @@ def test_what_was_cut_off_can_be_repeated(stack: User, photo: Photo, client: Cli
 
     assert again.rows == [["removed", "b.jpg"]]
     assert 'There is no photo "a.jpg" in the bucket.' in again.err
-    assert "The other photos are removed." in again.err
+    assert "The other photos were removed." in again.err
     assert stack("failures", "-o", "json").json["dead_letters"] == []
     assert stack("rm", "a.jpg", "--for-good", "--yes").rows == [["removed", "a.jpg"]]
     stack("rm", "a.jpg", "--for-good", "--yes", code=3)

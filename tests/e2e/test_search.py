@@ -79,7 +79,7 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
 
     # what makes no sense is said
     refused = stack("search", "person", "--not", "PERSON", code=2)
-    assert refused.err.startswith("Error: Person is both asked for and excluded.")
+    assert refused.err.startswith("Error: Person is both required and excluded.")
 
     # all of some, any of some, none of some
     assert stack("search", "person", "gray").rows == []
@@ -103,7 +103,7 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
     assert newest == sorted(newest, reverse=True)
     one = stack("search", "person", "--limit", "1", "--verbose")
     assert len(one.rows) == 1
-    assert "… and more: --limit COUNT shows them." in one.err
+    assert "More results: raise --limit." in one.err
     assert "Read: 3 requests, read units unknown." in one.err
 
     # as people and programs see it

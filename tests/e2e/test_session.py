@@ -132,16 +132,16 @@ def test_what_is_no_photo_is_refused_and_the_rest_goes_on(
     assert "GIF" in reasons["loop.gif"]
     assert "79 x 200" in reasons["small.png"]
     assert "15 MB" in reasons["huge.jpg"]
-    assert reasons["missing.jpg"] == "There is no such file or folder."
+    assert reasons["missing.jpg"] == "No such file or folder."
     assert "7 of 8 photos could not be uploaded." in told.err
 
 
 def test_a_folder_without_photos_says_so(stack: User) -> None:
     (stack.folder / "empty").mkdir()
 
-    assert "There are no photos in empty." in stack("upload", "empty", code=3).err
+    assert 'There are no photos in "empty".' in stack("upload", "empty", code=3).err
     gone = stack("upload", "emtpy", "nor/this", code=3).err
-    assert gone.startswith('Error: There is no file or folder "emtpy", "nor/this".')
+    assert gone.startswith('Error: No such file or folder: "emtpy", "nor/this".')
 
 
 def test_failed_pending_and_unknown_are_told_apart(

@@ -28,9 +28,9 @@ def test_a_stall_explains_itself(
     waited = stack("upload", "a.jpg", "--wait", "--timeout", "13", code=6)
 
     lines = waited.err.splitlines()
-    [stall] = [line for line in lines if "nothing done for" in line]
+    [stall] = [line for line in lines if "no progress for" in line]
     assert re.fullmatch(
-        r"1 photo waiting, nothing done for 1\d seconds\. Latest trouble \([\d:]{8}\): .+", stall
+        r"1 photo waiting, no progress for 1\d seconds\. Latest error \([\d:]{8}\): .+", stall
     )
     assert "AccessDenied" in stall
     assert "1 photo still waiting after 13 s" in lines[-2]

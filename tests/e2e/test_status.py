@@ -114,7 +114,7 @@ def test_who_may_not_see_metrics_is_told_the_rest(stack: User, client: Client) -
     told = user("status", "--verbose")
 
     assert int(dict(row[:2] for row in told.rows)["waiting"]) >= 1  # S3's test events may wait too
-    unknown = [line for line in told.err.splitlines() if line.startswith("Not known: ")]
+    unknown = [line for line in told.err.splitlines() if line.startswith("Unknown: ")]
     assert len(unknown) == 2
     assert "cloudwatch:GetMetricStatistics" in unknown[0]
     assert user("status").err == ""
@@ -188,14 +188,14 @@ def test_on_aws_a_link_is_to_be_clicked(abroad: User, endpoint: str) -> None:  #
 
     told = user("deploy", "--alarm-email", "ops@example.com")
 
-    assert "AWS sends a mail to ops@example.com: click its link" in told.err
+    assert "AWS sends an email to ops@example.com. Click its link" in told.err
     assert "labelctl verify --repair --stack alarmed" in told.err
     assert any(row[0] == "AlarmTopic" for row in told.rows)
     again = user("deploy").err
     assert "click" not in again
     assert "verify" not in again
     anew = user("deploy", "--alarm-email", "ops@example.com").err
-    assert "the link in AWS's mail: labelctl status --stack alarmed" in anew
+    assert "is confirmed: labelctl status --stack alarmed" in anew
     warnings = user("status", "-o", "json").json["warnings"]  # a bare emulator takes any address
     assert "no_alarms" not in [warning["kind"] for warning in warnings]
     user("deploy", "--no-alarm", "--quiet")

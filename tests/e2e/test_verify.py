@@ -119,7 +119,7 @@ def test_problems_are_found_and_repaired(stack: User, photo: Photo, client: Clie
     assert "Check again when the queue is empty" in repaired.err
 
     nobody = stack("verify", "--prefix", "typo/")
-    assert nobody.err == 'There is no photo whose key begins with "typo/".\n'
+    assert nobody.err == 'No photo has a key starting with "typo/".\n'
     summary = settled(stack)
     assert (summary["photos"], summary["labelled"], summary["problems"]) == (4, 4, {})
     said = stack("verify", *AT_ONCE)
@@ -215,4 +215,4 @@ def test_an_interrupted_verify_leaves_nothing_behind(
 @pytest.mark.parametrize("words", [["--overdue", "-1"], ["a.jpg"]])
 def test_usage(user: User, words: list[str]) -> None:
     assert "labelctl verify --help" in user("verify", *words, code=2).err
-    assert "nan is no number." in user("verify", "--overdue", "nan", code=2).err
+    assert "nan is not a number." in user("verify", "--overdue", "nan", code=2).err

@@ -152,17 +152,17 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
     [
         (
             ["-o", "labels.txt"],
-            'The name "labels.txt" tells no format.\nAdd --format csv, jsonl or',
+            'Cannot tell the format from "labels.txt".\nAdd --format csv, jsonl or',
         ),
-        (["-o", "labels"], 'The name "labels" tells no format.'),
-        (["-o", ""], "-o is empty.\nName a file."),
+        (["-o", "labels"], 'Cannot tell the format from "labels".'),
+        (["-o", ""], "-o is empty.\nGive a file name."),
         (["-o", "."], '"." is a folder.'),
         (["-o", "no/labels.csv"], 'There is no folder "no".\nMake it first'),
         (["-o", "/dev/null", "--format", "csv"], '"/dev/null" is no file.'),
-        (["--format", "parquet"], "Parquet goes into a file.\nName one: -o labels.parquet"),
-        (["--format", "parquet", "-o", "-"], "Parquet goes into a file."),
+        (["--format", "parquet"], "Parquet can only be written to a file.\nAdd -o labels.parquet"),
+        (["--format", "parquet", "-o", "-"], "Parquet can only be written to a file."),
         (["--format", "xml"], "'xml' is not one of csv, jsonl, parquet."),
-        (["-o", "json"], "Write it out: --output json"),
+        (["-o", "json"], "Use the long option: --output json"),
         (["--min-confidence", "101"], "101"),
     ],
 )
@@ -262,11 +262,11 @@ def test_a_table_without_labels(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--prefix", "none"], 'No photo whose key begins with "none" has a label.'),
-        (["--min-confidence", "99.5"], "No label is as sure as 99.5 %."),
+        (["--prefix", "none"], 'No photo under "none" has a label.'),
+        (["--min-confidence", "99.5"], "No label has at least 99.5 % confidence."),
         (
             ["--prefix", "a.", "--min-confidence", "99"],
-            'No label of a photo whose key begins with "a." is as sure as 99 %.',
+            'No label under "a." has at least 99 % confidence.',
         ),
     ],
 )
@@ -275,12 +275,12 @@ def test_where_there_is_nothing_it_says_why(run: Run, words: list[str], why: str
     run("export", "-o", "labels.jsonl")
     for form in ("plain", "table", "json"):
         said = run("export", "-o", "labels.jsonl", *words, "--output", form, "--quiet")
-        assert (said.code, said.err) == (0, f'"labels.jsonl" has no labels in it now. {why}\n')
+        assert (said.code, said.err) == (0, f'"labels.jsonl" contains no labels. {why}\n')
     assert Path("labels.jsonl").read_text() == ""
 
 
 def test_a_prefix_that_is_mistyped_empties_no_file(run: Run) -> None:
-    why = 'There is no photo whose key begins with "nope".'
+    why = 'No photo has a key starting with "nope".'
     assert run("export", "--prefix", "nope").err == f"{why}\n"
     run("export", "-o", "labels.jsonl")
     before = Path("labels.jsonl").read_text()

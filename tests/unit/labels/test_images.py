@@ -69,7 +69,7 @@ def test_json_has_all_that_is_known(run: Run) -> None:
 def test_a_table_on_a_terminal(run: Run) -> None:
     lines = [line.rstrip() for line in run("images", "-o", "table").out.splitlines()]
     assert [line for line in lines if line] == [
-        " Photo              State      Labels   Surest",
+        " Photo              State      Labels   Top labels",
         " ────────────────────────────────────────────────────",
         " album/[bold].jpg   labelled        0",
         " album/bad.jpg      failed              It is empty.",
@@ -114,9 +114,9 @@ def test_a_folder_of_the_console_is_no_photo(table: PhotoTables, run: Run) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--prefix none/", 'There is no photo whose key begins with "none/".\n'),
-        ("--status failed --prefix b", 'No photo has failed under "b".\n'),
-        ("--status pending --prefix b", 'No photo is waiting under "b".\n'),
+        ("--prefix none/", 'No photo has a key starting with "none/".\n'),
+        ("--status failed --prefix b", 'No photo under "b" has failed.\n'),
+        ("--status pending --prefix b", 'No photo under "b" is waiting.\n'),
     ],
 )
 def test_that_there_is_none_is_said(run: Run, words: str, said: str) -> None:
@@ -136,7 +136,7 @@ def test_an_empty_bucket(
 def test_a_limit(run: Run) -> None:
     some = run("images", "--limit", "2")
     assert names(some) == ["album/[bold].jpg", "album/bad.jpg"]
-    assert some.err == "… and more: --limit COUNT shows them.\n"
+    assert some.err == "More results: raise --limit.\n"
     assert run("images", "--limit", "1", "--status", "labelled", "-o", "json").json["more"]
     assert run("images", "--limit", "5").err == ""
 

@@ -113,12 +113,12 @@ def test_a_report_on_a_terminal(run: Run) -> None:
         f" Pet                1    33.3 %   {half}",
         f" Sea                1    33.3 %   {half}",
         "",
-        "How sure 5 labels are",
+        "Confidence of 5 labels",
         "",
     ]
     assert lines[15] == f" 50 to 60 %         1    20.0 %   {third}"
     assert " 2   It is a GIF." in lines
-    assert "Labelled each day (UTC)" in lines
+    assert "Labelled per day (UTC)" in lines
     assert max(map(len, lines)) < 80
     assert lines[16] == " 60 to 70 %         0     0.0 %"
 
@@ -129,7 +129,7 @@ def test_no_photo_at_all(
     run = runner(PhotoTables(), monkeypatch, capsys)
     said = run("stats", "-o", "table")
     assert (said.code, said.out, said.err) == (0, "", "There are no photos.\n")
-    assert run("stats", "--prefix", "x").err == 'There are no photos whose keys begin with "x".\n'
+    assert run("stats", "--prefix", "x").err == 'No photo has a key starting with "x".\n'
     assert run("stats", "-o", "json").json["photos"]["all"] == 0
 
 
@@ -206,8 +206,8 @@ def test_a_long_list_is_cut_on_a_terminal_and_nowhere_else(
     labels = sum(row[0] == "label" for row in plain.rows)
     assert labels > 100
     table = run("stats", "-o", "table").out
-    assert f"Labels, the commonest 15 of {labels}" in table
-    assert "Labelled each day (UTC), the latest 15 of 84" in table
+    assert f"Labels, top 15 of {labels}" in table
+    assert "Labelled per day (UTC), latest 15 of 84" in table
     assert table.count("Thing") == 15
 
 

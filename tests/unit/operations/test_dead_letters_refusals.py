@@ -187,7 +187,7 @@ def test_what_sqs_will_not_take_stays(
         with held(stub.client, "dead", sleep=naps) as letters:
             letters.move(list(letters), "work")
 
-    with pytest.raises(RefusedError, match="SQS did not take 1 message: no"):
+    with pytest.raises(RefusedError, match="SQS did not accept 1 message: no"):
         move()
 
 

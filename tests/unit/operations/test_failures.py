@@ -353,9 +353,9 @@ def test_nothing_is_deleted_without_a_yes(sqs: Any, dead: str) -> None:
 
 def test_nobody_is_asked_about_nothing(sqs: Any, dead: str) -> None:
     told = discard_asking(sqs, dead, pytest.fail)
-    assert told == ["There are no dead letters that cannot be read."]
+    assert told == ["There are no unreadable dead letters."]
     put(sqs, dead, "hello")
     sqs.receive_message(QueueUrl=dead)
     held, none = discard_asking(sqs, dead, pytest.fail)
     assert held.startswith("1 dead letter is being looked at")
-    assert none == "No dead letter was found that cannot be read."
+    assert none == "No unreadable dead letter was found."

@@ -97,7 +97,7 @@ def test_a_queue_that_stays_busy_is_given_up(naps):
     sqs = Queue(*[{0: BUSY}] * 9)
     with pytest.raises(RefusedError) as caught:
         send(sqs, wanted("a", "b"), naps)
-    assert caught.value.message == "SQS did not take 1 message: ServiceUnavailable"
+    assert caught.value.message == "SQS did not accept 1 message: ServiceUnavailable"
     assert len(sqs.calls) == 5
     assert sum(naps) == pytest.approx(3)
 
@@ -108,7 +108,7 @@ def test_what_sqs_will_never_take_is_refused_at_once(naps):
     assert next(sent).key == "c"
     with pytest.raises(RefusedError) as caught:
         next(sent)
-    assert caught.value.message == "SQS did not take 2 messages: Bad text."
+    assert caught.value.message == "SQS did not accept 2 messages: Bad text."
     assert naps == []
 
 

@@ -256,7 +256,7 @@ def test_times_on_a_terminal_are_those_of_the_place(command):
 
 def test_a_pipe_gets_the_exact_time_of_a_trouble(command):
     told = command("plain", troubles=(ASIDE,)).splitlines()[-1]
-    assert told.split("\t") == ["trouble 2030-01-01T23:30:15.058Z", "", "set aside: no JSON"]
+    assert told.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "set aside: no JSON"]
 
 
 def test_times_in_json_are_utc(command):
@@ -326,8 +326,8 @@ def test_who_may_not_ask_cloudwatch_or_the_bucket_is_told_the_rest(aws, stack, s
         queue=Queue(1, 0, 0),
         takes_photos=None,
         unknown=(
-            "Your AWS identity may not do cloudwatch:GetMetricStatistics.",
-            "Your AWS identity may not do GetBucketNotificationConfiguration.",
+            "Your AWS identity is not allowed to perform cloudwatch:GetMetricStatistics.",
+            "Your AWS identity is not allowed to perform GetBucketNotificationConfiguration.",
         ),
     )
 
@@ -375,5 +375,5 @@ def test_who_may_not_ask_sns_is_told_the_rest(aws, stack):
     with Stubber(aws.sns) as topic:
         topic.add_client_error("list_subscriptions_by_topic", "AuthorizationError", refused)
         now = read(aws, stack)
-    told = ("Your AWS identity may not do SNS:ListSubscriptionsByTopic.",)
+    told = ("Your AWS identity is not allowed to perform SNS:ListSubscriptionsByTopic.",)
     assert now == replace(FINE, mails_alarms=None, unknown=told)

@@ -65,12 +65,12 @@ def test_each_photo_has_two_pictures_and_its_labels(gallery: Gallery) -> None:
 
 
 def test_photos_that_failed_or_wait_are_shown_as_such(gallery: Gallery) -> None:
-    gallery.put("failed.jpg", b"GIF89a", reason="It is not a JPEG or PNG picture.")
+    gallery.put("failed.jpg", b"GIF89a", reason="It is not a JPEG or PNG image.")
     gallery.put("waiting.jpg")
 
     failed, waiting = build.data(gallery.make(), {})["photos"]
 
-    assert (failed["status"], failed["reason"]) == ("failed", "It is not a JPEG or PNG picture.")
+    assert (failed["status"], failed["reason"]) == ("failed", "It is not a JPEG or PNG image.")
     assert (failed["thumb"], failed["full"], failed["width"]) == (None, None, None)
     assert (waiting["status"], waiting["labels"]) == ("pending", [])
     assert waiting["thumb"]
