@@ -54,5 +54,5 @@ def key_of(text: str) -> str:
 
 def peek(sqs: Any, queue: str) -> list[str]:
     """The messages of a queue, which stay in it."""
-    with dead_letters.held(sqs, queue) as letters:
+    with dead_letters.lease(sqs, queue) as letters:
         return [letter.body for letter in letters]

@@ -18,7 +18,7 @@ from labelctl.aws import queues
 from labelctl.contract import s3_events
 from labelctl.errors import RefusedError
 from labelctl.operations import dead_letters
-from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.dead_letters import Unseen, lease
 from tests.lambda_runtime import s3_record
 from tests.unit.queue_world import bodies, body, put, visible
 
@@ -26,7 +26,7 @@ from tests.unit.queue_world import bodies, body, put, visible
 
 
 def test_an_empty_queue(sqs: Any, dead: str) -> None:
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         assert list(letters) == []
     assert not letters.more
 
@@ -34,7 +34,7 @@ def test_an_empty_queue(sqs: Any, dead: str) -> None:
 def test_what_a_dead_letter_tells(sqs: Any, dead: str) -> None:
     sent = body("a b.jpg")
     message_id = put(sqs, dead, sent, error="AccessDenied", reason="The function may not.")
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         (letter,) = letters
     assert letter.message_id == message_id
     assert letter.images == ("a b.jpg",)
@@ -48,7 +48,7 @@ def test_what_a_dead_letter_tells(sqs: Any, dead: str) -> None:
 
 def test_one_that_sqs_itself_set_aside_has_no_code_but_a_sentence(sqs: Any, dead: str) -> None:
     put(sqs, dead, body("a.jpg"))
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         (letter,) = letters
     assert (letter.error, letter.reason) == ("", dead_letters.NO_REASON)
 
@@ -70,7 +70,7 @@ def test_one_that_sqs_itself_set_aside_has_no_code_but_a_sentence(sqs: Any, dead
 )
 def test_one_that_tells_of_no_photo(sqs: Any, dead: str, text: str) -> None:
     put(sqs, dead, text)
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         (letter,) = letters
     assert letter.images == letter.events == ()
     assert letter.body == text
@@ -79,7 +79,7 @@ def test_one_that_tells_of_no_photo(sqs: Any, dead: str, text: str) -> None:
 def test_each_is_told_once_and_given_back(sqs: Any, dead: str) -> None:
     ids = {put(sqs, dead, body(f"{number}.jpg")) for number in range(57)}
     for _ in range(2):
-        with held(sqs, dead) as letters:
+        with lease(sqs, dead) as letters:
             found = [letter.message_id for letter in letters]
             assert visible(sqs, dead) == 0
         assert len(found) == len(ids)
@@ -91,7 +91,7 @@ def test_each_is_told_once_and_given_back(sqs: Any, dead: str) -> None:
 def test_a_reason_that_thousands_share_is_kept_once(sqs: Any, dead: str) -> None:
     for number in range(3):
         put(sqs, dead, body(f"{number}.jpg"), error="AccessDenied", reason="The function may not.")
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         found = list(letters)
     assert len({id(letter.error) for letter in found}) == 1
     assert len({id(letter.reason) for letter in found}) == 1
@@ -101,7 +101,7 @@ def test_few_requests_are_made_for_few_letters(sqs: Any, dead: str) -> None:
     put(sqs, dead, body("a.jpg"))
     made: list[str] = []
     sqs.meta.events.register("before-call.sqs", lambda model, **_: made.append(model.name))
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         list(letters)
     assert len(made) <= 4
     assert made.count("ChangeMessageVisibilityBatch") == 1
@@ -111,7 +111,7 @@ def test_few_requests_are_made_for_few_letters(sqs: Any, dead: str) -> None:
 def test_no_more_are_held_than_the_limit(sqs: Any, dead: str, limit: int) -> None:
     for number in range(26):
         put(sqs, dead, body(f"{number}.jpg"))
-    with held(sqs, dead, limit) as letters:
+    with lease(sqs, dead, limit) as letters:
         assert len(list(letters)) == limit
         assert letters.more
         assert visible(sqs, dead) == 26 - limit
@@ -122,9 +122,9 @@ def test_the_limit_is_of_those_held_at_once(sqs: Any, dead: str, queue: str) -> 
     """So a queue of any length can be emptied in little memory."""
     for number in range(50):
         put(sqs, dead, body(f"{number}.jpg"))
-    with held(sqs, dead, limit=10) as letters:
+    with lease(sqs, dead, limit=10) as letters:
         for letter in letters:
-            letters.move([letter], queue)
+            letters.redrive([letter], queue)
     assert not letters.more
     assert (visible(sqs, dead), visible(sqs, queue)) == (0, 50)
 
@@ -139,11 +139,11 @@ def test_those_that_are_held_for_long_are_held_anew(
 
     def look(params: Any, **_: Any) -> None:
         told = json.loads(params["body"])["Entries"]
-        assert {each["VisibilityTimeout"] for each in told} <= {0, dead_letters.HOLD}
+        assert {each["VisibilityTimeout"] for each in told} <= {0, dead_letters.LEASE}
         held_anew.update(each["ReceiptHandle"] for each in told if each["VisibilityTimeout"])
 
     sqs.meta.events.register("before-call.sqs.ChangeMessageVisibilityBatch", look)
-    with held(sqs, dead, clock=lambda: 2000 * time.monotonic()) as letters:
+    with lease(sqs, dead, clock=lambda: 2000 * time.monotonic()) as letters:
         found = list(letters)
         letters.delete(found[:2])
         kept = {letter.receipt for letter in found[2:]}
@@ -171,9 +171,9 @@ def test_what_somebody_else_holds_is_counted(sqs: Any, dead: str) -> None:
         put(sqs, dead, body(f"{number}.jpg"))
     sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=4)  # and killed
     before = queues.depth(sqs, dead)
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         assert len(list(letters)) == 11
-        assert letters.unseen(before) == Unseen(hidden=4)
+        assert letters.unread(before) == Unseen(hidden=4)
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,10 @@ def test_counts_that_are_a_little_wrong_raise_no_alarm(
 ) -> None:
     for number in range(2):
         put(sqs, dead, body(f"{number}.jpg"))
-    with held(sqs, dead, limit) as letters:
+    with lease(sqs, dead, limit) as letters:
         list(letters)
-        assert letters.unseen(queues.Queue(waiting, in_flight, 0)).hidden == hidden
-        assert letters.more is letters.unseen(queues.Queue(0, 0, 0)).cut_off is (limit == 2)
+        assert letters.unread(queues.Queue(waiting, in_flight, 0)).hidden == hidden
+        assert letters.more is letters.unread(queues.Queue(0, 0, 0)).cut_off is (limit == 2)
 
 
 def test_how_it_is_told() -> None:
@@ -213,9 +213,9 @@ def test_how_it_is_told() -> None:
     [several] = Unseen(2).sentences()
     assert several.startswith("2 dead letters are being")
     assert several.endswith("; they are back within a minute.")
-    [many] = Unseen(dead_letters.FEW + 1).sentences()
+    [many] = Unseen(dead_letters.SHORT_LEASE_LIMIT + 1).sentences()
     assert many.endswith("; they are back within 10 minutes.")
-    assert (dead_letters.HOLD, dead_letters.LONG_HOLD) == (60, 600)
+    assert (dead_letters.LEASE, dead_letters.LONG_LEASE) == (60, 600)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
@@ -226,7 +226,7 @@ def test_all_are_given_back_when_something_goes_wrong(
         put(sqs, dead, body(f"{number}.jpg"))
 
     def read() -> None:
-        with held(sqs, dead) as letters:
+        with lease(sqs, dead) as letters:
             for _ in letters:
                 raise error
 
@@ -253,7 +253,7 @@ def test_what_is_being_received_as_it_goes_wrong_is_given_back_too(sqs: Any, dea
     )
 
     def read() -> None:
-        with held(sqs, dead) as letters:
+        with lease(sqs, dead) as letters:
             list(letters)
 
     with pytest.raises(KeyboardInterrupt):
@@ -265,7 +265,7 @@ def test_what_went_wrong_first_is_told(sqs: Any, dead: str) -> None:
     put(sqs, dead, body("a.jpg"))
 
     def read() -> None:
-        with held(sqs, dead) as letters:
+        with lease(sqs, dead) as letters:
             list(letters)
             sqs.delete_queue(QueueUrl=dead)
             raise ValueError("first")
@@ -283,8 +283,8 @@ def test_a_move_sends_the_bodies_as_they_are_and_no_attributes(
     sent = sorted(body(f"{number}.jpg") for number in range(23))
     for text in sent:
         put(sqs, dead, text, error="E", reason="why")
-    with held(sqs, dead) as letters:
-        letters.move(letters, queue)
+    with lease(sqs, dead) as letters:
+        letters.redrive(letters, queue)
     assert visible(sqs, dead) == 0
     answer = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], VisibilityTimeout=0)
     assert "MessageAttributes" not in answer["Messages"][0]
@@ -294,9 +294,9 @@ def test_a_move_sends_the_bodies_as_they_are_and_no_attributes(
 def test_those_that_are_not_chosen_stay(sqs: Any, dead: str, queue: str) -> None:
     for number in range(12):
         put(sqs, dead, body(f"{number}.jpg"))
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         found = list(letters)
-        letters.move(found[:5], queue)
+        letters.redrive(found[:5], queue)
         letters.delete(found[5:7])
     assert (visible(sqs, dead), visible(sqs, queue)) == (5, 5)
     kept = {letter.body for letter in found[7:]}
@@ -315,7 +315,7 @@ def test_those_that_sqs_will_not_remove_stop_no_others(sqs: Any, dead: str) -> N
         return never.wait(0.1) or None  # the others take longer
 
     sqs.meta.events.register("before-call.sqs.DeleteMessageBatch", refuse)
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         found = list(letters)
         with pytest.raises(RefusedError, match="SQS did not remove 10 dead letters: No"):
             letters.delete(found)
@@ -329,11 +329,11 @@ def test_those_that_are_not_held_any_more_are_passed_over(
     """One that tells of several photos may well be moved for each of them."""
     for number in range(15):
         put(sqs, dead, body(f"{number}.jpg"))
-    with held(sqs, dead) as letters:
+    with lease(sqs, dead) as letters:
         found = list(letters)
 
         def act(some: list[Any]) -> None:
-            letters.move(some, queue) if what == "move" else letters.delete(some)
+            letters.redrive(some, queue) if what == "move" else letters.delete(some)
 
         act(found[:3])
         act(found[2:5] + found[2:12])
@@ -352,8 +352,8 @@ def test_a_message_is_never_in_neither_queue(sqs: Any, dead: str, queue: str) ->
     sqs.meta.events.register("before-call.sqs.DeleteMessageBatch", interrupt)
 
     def move() -> None:
-        with held(sqs, dead) as letters:
-            letters.move(letters, queue)
+        with lease(sqs, dead) as letters:
+            letters.redrive(letters, queue)
 
     with pytest.raises(KeyboardInterrupt):
         move()

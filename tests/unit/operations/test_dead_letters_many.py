@@ -13,7 +13,7 @@ import pytest
 
 from labelctl.aws.queues import Queue
 from labelctl.operations import dead_letters
-from labelctl.operations.dead_letters import FEW, HOLD, LONG_HOLD, WORKERS, held
+from labelctl.operations.dead_letters import SHORT_LEASE_LIMIT, LEASE, LONG_LEASE, WORKERS, lease
 
 
 class SlowQueue:
@@ -105,24 +105,27 @@ def test_many_are_read_once_and_stay_held() -> None:
     """However long the reading takes, and the work that comes after it."""
     many = 50_000
     queue: Any = SlowQueue(many, seconds=0.2)
-    with held(queue, "dead", clock=queue.clock) as letters:
+    with lease(queue, "dead", clock=queue.clock) as letters:
         told = [letter.message_id for letter in letters]
-        assert queue.now > HOLD
-        queue.goes_by(LONG_HOLD + 100)
+        assert queue.now > LEASE
+        queue.goes_by(LONG_LEASE + 100)
         assert not queue.waiting
-        assert not letters.unseen(Queue(many, 0, 0))
+        assert not letters.unread(Queue(many, 0, 0))
     assert len(told) == len(set(told)) == many
     assert set(queue.handed_out.values()) == {1}
     assert len(queue.waiting) == many  # given back
 
 
-@pytest.mark.parametrize(("many", "holds"), [(FEW - 80, {HOLD}), (FEW + 80, {HOLD, LONG_HOLD})])
+@pytest.mark.parametrize(
+    ("many", "holds"),
+    [(SHORT_LEASE_LIMIT - 80, {LEASE}), (SHORT_LEASE_LIMIT + 80, {LEASE, LONG_LEASE})],
+)
 def test_few_are_soon_back_if_the_holder_is_killed(many: int, holds: set[int]) -> None:
     """It gives nothing back then: only of many nobody else sees anything for long."""
     queue: Any = SlowQueue(many, seconds=0.2)
-    with held(queue, "dead", clock=queue.clock) as letters:
+    with lease(queue, "dead", clock=queue.clock) as letters:
         assert len(list(letters)) == many
-        queue.goes_by(2 * HOLD)
+        queue.goes_by(2 * LEASE)
         assert queue.holds == holds
         assert not queue.waiting
 
@@ -131,10 +134,10 @@ def test_it_ends_although_they_cannot_be_held_anew_in_time() -> None:
     """And does not say that all were looked at, since nobody knows."""
     many = 12_000
     queue: Any = SlowQueue(many, seconds=10)
-    with held(queue, "dead", clock=queue.clock) as letters:
+    with lease(queue, "dead", clock=queue.clock) as letters:
         told = [letter.message_id for letter in letters]
         assert letters.more
-        assert letters.unseen(Queue(many, 0, 0)).cut_off
+        assert letters.unread(Queue(many, 0, 0)).cut_off
     assert len(told) == len(set(told))
     assert max(queue.handed_out.values()) > 1
 
@@ -151,7 +154,7 @@ def test_all_that_are_due_are_held_anew_without_a_pause(monkeypatch: pytest.Monk
         return change(**asked)
 
     queue.change_message_visibility_batch = renew
-    with held(queue, "dead", clock=queue.clock) as letters:
+    with lease(queue, "dead", clock=queue.clock) as letters:
         many = len(list(letters))
-        queue.now += LONG_HOLD / 3
+        queue.now += LONG_LEASE / 3
         wait_until(lambda: len(renewed) == many)

@@ -12,7 +12,7 @@ from botocore.stub import ANY, Stubber
 
 from labelctl.errors import RefusedError
 from labelctl.operations import dead_letters
-from labelctl.operations.dead_letters import held
+from labelctl.operations.dead_letters import lease
 from tests.unit.conftest import REGION
 from tests.unit.queue_world import body
 
@@ -41,7 +41,7 @@ def stub(no_account: None) -> Any:
 RECEIVED = {
     "QueueUrl": "dead",
     "MaxNumberOfMessages": 10,
-    "VisibilityTimeout": dead_letters.HOLD,
+    "VisibilityTimeout": dead_letters.LEASE,
     "WaitTimeSeconds": dead_letters.LONG_POLL,
     "AttributeNames": ANY,
     "MessageAttributeNames": ["error", "reason"],
@@ -72,7 +72,7 @@ def test_the_queue_is_asked_until_a_long_poll_finds_nothing(stub: Any, one_at_a_
         {"Successful": [{"Id": "1"}], "Failed": [expired]},
         {"QueueUrl": "dead", "Entries": back},
     )
-    with held(stub.client, "dead") as letters:
+    with lease(stub.client, "dead") as letters:
         assert [letter.message_id for letter in letters] == ["m1", "m2"]
 
 
@@ -84,7 +84,7 @@ def test_it_ends_where_the_same_come_over_and_over(stub: Any, one_at_a_time: Non
         answer = {"Messages": messages, "ResponseMetadata": SERVED}
         stub.answers("receive_message", answer, RECEIVED)
     stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
-    with held(stub.client, "dead") as letters:
+    with lease(stub.client, "dead") as letters:
         assert [letter.message_id for letter in letters] == ["m1", "m2"]
         assert letters.more
 
@@ -96,19 +96,19 @@ def test_one_that_could_not_be_held_anew_is_tried_again_before_it_lapses(
     seconds = [0.0]
     given_letters(stub, 1)
     stub.error("change_message_visibility_batch", "InternalError")
-    for hold in (dead_letters.HOLD, 0):
+    for hold in (dead_letters.LEASE, 0):
         entries = [{**entry(0, "r0"), "VisibilityTimeout": hold}]
         told = {"QueueUrl": "dead", "Entries": entries}
         stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []}, told)
-    with held(stub.client, "dead", clock=lambda: seconds[0]) as letters:
+    with lease(stub.client, "dead", clock=lambda: seconds[0]) as letters:
         list(letters)
         for left in (2, 1):
-            seconds[0] += dead_letters.HOLD / 3
+            seconds[0] += dead_letters.LEASE / 3
             deadline = time.monotonic() + 30
             while stub.left() > left:
                 assert time.monotonic() < deadline
                 time.sleep(0.001)
-        assert seconds[0] < dead_letters.HOLD
+        assert seconds[0] < dead_letters.LEASE
 
 
 def test_what_comes_straight_back_is_not_told_again(stub: Any, one_at_a_time: None) -> None:
@@ -119,7 +119,7 @@ def test_what_comes_straight_back_is_not_told_again(stub: Any, one_at_a_time: No
         answer = {"Messages": messages, "ResponseMetadata": SERVED}
         stub.answers("receive_message", answer, RECEIVED)
     stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
-    with held(stub.client, "dead") as letters:
+    with lease(stub.client, "dead") as letters:
         assert [letter.message_id for letter in letters] == ["m1"]
 
 
@@ -133,7 +133,7 @@ def test_those_that_come_back_meanwhile_do_not_count_against_the_limit(
         answer = {"Messages": messages, "ResponseMetadata": SERVED}
         stub.answers("receive_message", answer, {**RECEIVED, "MaxNumberOfMessages": most})
     stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
-    with held(stub.client, "dead", 2) as letters:
+    with lease(stub.client, "dead", 2) as letters:
         assert [letter.message_id for letter in letters] == ["m1", "m2"]
 
 
@@ -164,8 +164,8 @@ def test_what_sqs_hands_back_is_sent_again(
     stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r1")]})
     stub.answers("send_message_batch", {"Successful": [{**taken, "Id": "0"}], "Failed": []})
     stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r0")]})
-    with held(stub.client, "dead", sleep=naps) as letters:
-        letters.move(list(letters), "work")
+    with lease(stub.client, "dead", sleep=naps) as letters:
+        letters.redrive(list(letters), "work")
     assert len(naps) == 1
 
 
@@ -184,8 +184,8 @@ def test_what_sqs_will_not_take_stays(
     )
 
     def move() -> None:
-        with held(stub.client, "dead", sleep=naps) as letters:
-            letters.move(list(letters), "work")
+        with lease(stub.client, "dead", sleep=naps) as letters:
+            letters.redrive(list(letters), "work")
 
     with pytest.raises(RefusedError, match="SQS did not take 1 message: no"):
         move()
@@ -201,7 +201,7 @@ def test_what_sqs_will_not_remove_is_told(stub: Any, one_at_a_time: None) -> Non
     )
 
     def delete() -> None:
-        with held(stub.client, "dead") as letters:
+        with lease(stub.client, "dead") as letters:
             letters.delete(list(letters))
 
     with pytest.raises(RefusedError, match="SQS did not remove 1 dead letter: no"):

@@ -20,7 +20,7 @@ from labelctl.contract.schema import STATE_INDEX
 from labelctl.errors import RefusedError
 from labelctl.labels.tables import Reader
 from labelctl.operations import failures
-from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.dead_letters import Unseen, lease
 from labelctl.operations.failures import Choice, Failure, SetAside
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
@@ -248,7 +248,7 @@ def test_one_is_told_of_that_somebody_else_holds(sqs: Any, dead: str, reader: Re
 def test_a_choice_among_more_than_can_be_held_is_not_whole(
     sqs: Any, dead: str, reader: Reader, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(failures, "MOST", 5)
+    monkeypatch.setattr(failures, "MAX_LEASED", 5)
     for number in range(8):
         put(sqs, dead, body(f"{number}.jpg"))
     told = failures.set_aside(sqs, dead, reader, Choice(prefix="none/"), limit)
@@ -282,7 +282,7 @@ def test_it_deletes_more_than_it_may_hold_at_once(
     sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failures, "_WINDOW", 1)
-    monkeypatch.setattr(failures, "held", partial(held, limit=10))
+    monkeypatch.setattr(failures, "lease", partial(lease, limit=10))
     for number in range(35):
         put(sqs, dead, f"hello {number}")
     assert failures.unreadable(sqs, dead)[1] == Unseen(cut_off=True)

@@ -102,8 +102,8 @@ def test_it_does_not_read_everything_anew_each_time():
 def test_what_was_told_is_not_remembered_for_ever():
     seen = {}
     events = [{"eventId": str(at), "timestamp": at, "message": ""} for at in range(10)]
-    assert len(function_log._unseen(events, seen, function_log.Counter())) == 10
-    assert function_log._unseen(events, seen, function_log.Counter()) == []
+    assert len(function_log._new_events(events, seen, function_log.Counter())) == 10
+    assert function_log._new_events(events, seen, function_log.Counter()) == []
     logs = Logs([(str(at), at * function_log.OVERLAP, line("a.jpg")) for at in range(1000)])
     assert len(follow(logs, 3)) == 1000
 

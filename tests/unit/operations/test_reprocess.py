@@ -11,7 +11,7 @@ import pytest
 from labelctl.contract import s3_events
 from labelctl.errors import RefusedError
 from labelctl.operations import reprocess
-from labelctl.operations.reprocess import Wanted
+from labelctl.operations.reprocess import ReprocessRequest
 from tests.unit.conftest import REGION
 
 AT = "2030-01-01T12:00:00.000Z"
@@ -44,8 +44,8 @@ def key_of(body: str) -> str:
     return event.key
 
 
-def wanted(*keys: str) -> list[Wanted]:
-    return [Wanted(key, FIRST) for key in keys]
+def wanted(*keys: str) -> list[ReprocessRequest]:
+    return [ReprocessRequest(key, FIRST) for key in keys]
 
 
 def send(sqs, photos, naps=lambda _: None):
@@ -72,7 +72,7 @@ def test_the_function_understands_what_arrives(moto):
 
 def test_ten_go_with_each_call_and_no_more_are_asked_for_than_are_sent():
     sqs = Queue()
-    endless = (Wanted(f"{number}.jpg", FIRST) for number in count())
+    endless = (ReprocessRequest(f"{number}.jpg", FIRST) for number in count())
     sent = reprocess.send(sqs, "url", "photos", endless, AT)
     assert [each.key for each in islice(sent, 15)] == [f"{number}.jpg" for number in range(15)]
     assert [len(call) for call in sqs.calls] == [10, 10]

@@ -360,8 +360,8 @@ def test_too_many_that_stay_are_an_error(
     """What lies behind them cannot be reached, and nobody is to think that all is done."""
     for _ in range(15):
         put(sqs, dead, "hello")
-    real = retry.held
-    monkeypatch.setattr(retry, "held", lambda sqs, url: real(sqs, url, 10))
+    real = retry.lease
+    monkeypatch.setattr(retry, "lease", lambda sqs, url: real(sqs, url, 10))
     with pytest.raises(RefusedError, match="not all were looked at"):
         every()
     assert visible(sqs, dead) == 15

@@ -16,7 +16,7 @@ from labelctl.aws import objects
 from labelctl.contract import s3_events
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.operations import cleanup
-from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.dead_letters import Unseen, lease
 from labelctl.photos import remove
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
@@ -355,7 +355,7 @@ def test_only_those_that_are_meant_are_looked_for(many, s3):
 
 
 def test_more_than_can_be_held_go_and_more_that_stay_are_told(many, sqs, dead, monkeypatch):
-    monkeypatch.setattr(remove, "held", partial(held, limit=20))
+    monkeypatch.setattr(remove, "lease", partial(lease, limit=20))
     monkeypatch.setattr(remove, "_WINDOW", 10)
     assert [*many(lambda key: False)][-1].unseen == Unseen(cut_off=True)
     last = [*many(every)][-1]

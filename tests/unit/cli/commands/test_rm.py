@@ -13,7 +13,7 @@ from labelctl.cli import app
 from labelctl.cli.options import options_of
 from labelctl.cli.output import View
 from labelctl.cli.session import Session
-from labelctl.operations.dead_letters import held
+from labelctl.operations.dead_letters import lease
 from labelctl.photos import remove
 from tests.unit.command_world import Said
 from tests.unit.queue_world import body, put, visible
@@ -194,7 +194,7 @@ def test_what_could_not_be_looked_at_is_told(
     gone = rm("a.jpg", "--yes")
     assert gone.code == 0
     assert gone.err.startswith("1 dead letter is being looked at by another command")
-    monkeypatch.setattr(remove, "held", partial(held, limit=3))
+    monkeypatch.setattr(remove, "lease", partial(lease, limit=3))
     gone = rm("b.jpg", "--yes")
-    assert gone.err.startswith("There are more dead letters than can be held at once")
+    assert gone.err.startswith("There are more dead letters than can be read at once")
     assert gone.err.endswith("S3 keeps it for 7 days.\n")

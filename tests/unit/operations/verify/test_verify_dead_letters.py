@@ -137,7 +137,7 @@ def test_a_dead_letter_is_hidden_from_others_until_it_was_moved_back(world):
 
 
 def test_more_dead_letters_than_can_be_held_are_reported_as_unseen(world, monkeypatch):
-    monkeypatch.setattr(verify, "held", partial(dead_letters.held, limit=2))
+    monkeypatch.setattr(verify, "lease", partial(dead_letters.lease, limit=2))
     for number in range(4):
         world.give_up(world.put(f"{number}.jpg"))
     findings, summary = world.check()
