@@ -140,7 +140,7 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
     if dead := status.dead_letters.depth:
         yield Concern(
             "dead_letters",
-            f"{counted(dead, 'dead letter')} in the queue: processing them kept failing.",
+            f"{counted(dead, 'dead letter')} in the queue, after repeated errors.",
             "labelctl failures",
         )
     if status.waiting_since:

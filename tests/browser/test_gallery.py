@@ -172,7 +172,7 @@ def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, A
     gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
     assert gallery.number("labels", "Sea") == len(has(painted, "Boat", "Sea", least=85))
     assert 0 < len(has(painted, "Boat", least=85)) < len(has(painted, "Boat"))
-    assert gallery.page.locator("#least-told").inner_text() == "at least 85 %"
+    assert gallery.page.locator("#min-confidence-value").inner_text() == "at least 85 %"
     # A word that is a label's name counts no less sure.
     gallery.option("labels", "Boat").click()
     gallery.page.get_by_role("searchbox").fill("boat")
@@ -182,7 +182,7 @@ def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, A
 def test_a_tile_names_the_surest_labels_that_count(show: Show) -> None:
     labels = [("Sea", 99.0, []), ("Boat", 90.0, []), ("Moon", 70.0, []), ("Tree", 60.0, [])]
     opened = show(album([photo("a.jpg", labels)]))
-    told = opened.page.locator("#grid .told")
+    told = opened.page.locator("#grid .summary")
     assert told.inner_text() == "Sea, Boat, Moon"
     opened.page.get_by_label("Confidence").fill("85")
     assert told.inner_text() == "Sea, Boat"
@@ -201,17 +201,17 @@ def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     assert gallery.number("states", "Waiting") == 3
     gallery.option("states", "Waiting").click()
     gallery.settles("7 of 200 photos")
-    assert gallery.page.get_by_text("Its labels are not there yet.").count() == 3
+    assert gallery.page.get_by_text("Waiting for its labels.").count() == 3
 
 
 def test_sorting(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     dated = [each for each in painted if each["at"]]
     newest = [each["image"] for each in sorted(dated, key=lambda each: each["at"], reverse=True)]
     assert gallery.names()[:40] == newest[:40]
-    gallery.page.get_by_label("Sort").select_option("By name")
+    gallery.page.get_by_label("Sort").select_option("Name")
     assert gallery.names()[:40] == sorted(each["image"] for each in painted)[:40]
     gallery.option("labels", "Boat").click()
-    gallery.page.get_by_label("Sort").select_option("Surest first")
+    gallery.page.get_by_label("Sort").select_option("Most confident first")
     sure = {
         each["image"]: score
         for each in painted
@@ -292,7 +292,7 @@ def test_a_view_can_be_bookmarked(
     gallery.page.get_by_role("searchbox").fill("hills")
     gallery.option("labels", "Balloon").click()
     gallery.page.get_by_label("Confidence").fill("80")
-    gallery.page.get_by_label("Sort").select_option("By name")
+    gallery.page.get_by_label("Sort").select_option("Name")
     gallery.tiles.nth(2).click()
     name = gallery.page.locator("#viewer-name").inner_text()
     gallery.until("location.hash.includes('photo=')")

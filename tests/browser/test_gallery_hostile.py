@@ -142,9 +142,9 @@ def test_pictures_inside_the_page(show: Show) -> None:
         each["thumb"], each["full"] = {"block": f"t{number}"}, {"block": f"p{number}"}
     blocks = [(f"{kind}{number}", DOT) for number in (0, 1) for kind in "tp"]
     opened = show("".join(gallery_page.pieces(told, blocks=blocks)))
-    opened.until("document.querySelectorAll('.tile.arrived').length === 2")
+    opened.until("document.querySelectorAll('.tile.loaded').length === 2")
     opened.tiles.first.click()
-    opened.page.locator(".frame.arrived").wait_for()
+    opened.page.locator(".frame.loaded").wait_for()
     assert [url for url in opened.requests if url.startswith("file:")] == [
         opened.page.url.split("#")[0]
     ]

@@ -151,6 +151,6 @@ def test_names_keep_apart_when_the_picture_has_another_shape(show: Show, tmp_pat
     opened.page.mouse.move(1, 1)
     assert seen(opened) == ["Woman", "Man"]
     opened.page.keyboard.press("ArrowLeft")
-    opened.page.locator(".frame.arrived").wait_for()
+    opened.page.locator(".frame.loaded").wait_for()
     assert opened.page.locator(".picture").evaluate("each => each.clientWidth") <= 300
     assert len(seen(opened)) >= 4

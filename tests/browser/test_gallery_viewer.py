@@ -68,7 +68,7 @@ def test_the_dialog_by_keyboard(gallery: Opened) -> None:
     press("ArrowRight")
     press("ArrowRight")
     assert heading.inner_text() == names[3]
-    assert gallery.page.locator(".place").inner_text().endswith("4 of 200")
+    assert gallery.page.locator(".position").inner_text().endswith("4 of 200")
     press("ArrowLeft")
     assert heading.inner_text() == names[2]
     press("End")
@@ -152,7 +152,7 @@ def test_a_finger_goes_through_the_photos(show: Show) -> None:
 
 def test_the_dialog_shows_the_large_picture(gallery: Opened) -> None:
     gallery.tiles.first.click()
-    gallery.page.locator(".frame.arrived").wait_for()
+    gallery.page.locator(".frame.loaded").wait_for()
     assert [url for url in gallery.requests if "/photos/" in url]
     picture = gallery.page.locator(".picture")
     assert picture.evaluate("image => image.naturalWidth") >= 600
@@ -182,7 +182,7 @@ def test_boxes_lie_where_the_data_says(
     opened = show(album(photos), folder=folder, size=size)
     for each in photos:
         opened.tiles.filter(has_text=each["image"]).click()
-        opened.page.locator(".frame.arrived").wait_for()
+        opened.page.locator(".frame.loaded").wait_for()
         picture = opened.page.locator(".picture").bounding_box()
         # The picture is shown whole, in its own shape, inside the window.
         assert picture["width"] / picture["height"] == pytest.approx(
@@ -287,11 +287,11 @@ def test_a_picture_that_does_not_load_is_said_to_be_missing(show: Show) -> None:
     gone = photo("gone.jpg", labels, thumb="thumbs/none.jpg", full="photos/none.jpg")
     never = photo("never.jpg", labels, reason="It is not a picture.")
     opened = show(album([gone, never]))
-    opened.until("document.querySelectorAll('.tile.bare').length === 2")
+    opened.until("document.querySelectorAll('.tile.no-picture').length === 2")
     opened.tiles.filter(has_text="gone.jpg").click()
     opened.page.get_by_text("could not be loaded").wait_for()
     opened.page.keyboard.press("ArrowRight")
-    assert opened.page.get_by_text("There is no picture to show.").is_visible()
+    assert opened.page.get_by_text("No picture available.").is_visible()
     assert opened.page.locator(".picture").get_attribute("src") is None  # not the one before
     assert opened.page.locator(".state").inner_text().endswith("It is not a picture.")
     assert opened.page.locator(".found").inner_text().startswith("Dog")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _PARTS = Path(__file__).parent / "static"
-_SCRIPTS = ("parts.js", "album.js", "grid.js", "tags.js", "viewer.js", "gallery.js")
+_SCRIPTS = ("dom.js", "photo-index.js", "grid.js", "tags.js", "viewer.js", "gallery.js")
 """In the order in which they build on each other; the last one starts the page."""
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")

@@ -160,7 +160,7 @@ def test_those_that_are_held_for_long_are_held_anew(
         assert all(held_anew[receipt] <= count + 1 for receipt, count in gone.items())
     assert len(ids) == 12
     assert visible(sqs, dead) == 10
-    assert not any(thread.name == "dead-letters-keeper" for thread in threading.enumerate())
+    assert not any(thread.name == "dead-letters-renewer" for thread in threading.enumerate())
 
 
 # ---- those that others hold
@@ -203,18 +203,17 @@ def test_how_it_is_told() -> None:
     assert not Unseen()
     [one, limit] = Unseen(1, cut_off=True).sentences()
     assert one == (
-        "1 dead letter is being looked at by another command, or by one that was killed; "
-        "it is back within a minute."
+        "1 dead letter is in use by another command, or by one that was killed. "
+        "It will be available again within a minute."
     )
     assert limit == (
-        "There are more dead letters than can be held at once (100,000 at the most): "
-        "not all were looked at."
+        "There are more dead letters than can be read at once (limit: 100,000). Some were not read."
     )
     [several] = Unseen(2).sentences()
-    assert several.startswith("2 dead letters are being")
-    assert several.endswith("; they are back within a minute.")
+    assert several.startswith("2 dead letters are in use")
+    assert several.endswith(" They will be available again within a minute.")
     [many] = Unseen(dead_letters.SHORT_LEASE_LIMIT + 1).sentences()
-    assert many.endswith("; they are back within 10 minutes.")
+    assert many.endswith(" They will be available again within 10 minutes.")
     assert (dead_letters.LEASE, dead_letters.LONG_LEASE) == (60, 600)
 
 
@@ -317,7 +316,7 @@ def test_those_that_sqs_will_not_remove_stop_no_others(sqs: Any, dead: str) -> N
     sqs.meta.events.register("before-call.sqs.DeleteMessageBatch", refuse)
     with lease(sqs, dead) as letters:
         found = list(letters)
-        with pytest.raises(RefusedError, match="SQS did not remove 10 dead letters: No"):
+        with pytest.raises(RefusedError, match="SQS did not delete 10 dead letters: No"):
             letters.delete(found)
         assert queues.depth(sqs, dead).depth == 10
 

@@ -13,7 +13,7 @@ import pytest
 
 from labelctl.aws.queues import Queue
 from labelctl.operations import dead_letters
-from labelctl.operations.dead_letters import SHORT_LEASE_LIMIT, LEASE, LONG_LEASE, WORKERS, lease
+from labelctl.operations.dead_letters import LEASE, LONG_LEASE, SHORT_LEASE_LIMIT, WORKERS, lease
 
 
 class SlowQueue:
@@ -34,7 +34,7 @@ class SlowQueue:
         self._lock = threading.Lock()
 
     def clock(self) -> float:
-        if threading.current_thread().name == "dead-letters-keeper":
+        if threading.current_thread().name == "dead-letters-renewer":
             self._seen, self._looks = self.now, self._looks + 1
         return self.now
 
@@ -47,7 +47,7 @@ class SlowQueue:
                 self._take(5.0)
 
     def receive_message(self, **asked: Any) -> Any:
-        self._wait_for_the_keeper()
+        self._wait_for_the_renewer()
         with self._lock:
             self._take(self._share)
             count = min(asked["MaxNumberOfMessages"], len(self.waiting))
@@ -68,7 +68,7 @@ class SlowQueue:
                 self._hide([int(entry["ReceiptHandle"])], entry["VisibilityTimeout"])
         return {}
 
-    def _wait_for_the_keeper(self) -> None:
+    def _wait_for_the_renewer(self) -> None:
         wait_until(lambda: self.now - self._seen <= max(1.0, WORKERS * self._share))
 
     def _take(self, seconds: float) -> None:

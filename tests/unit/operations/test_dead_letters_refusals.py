@@ -204,5 +204,5 @@ def test_what_sqs_will_not_remove_is_told(stub: Any, one_at_a_time: None) -> Non
         with lease(stub.client, "dead") as letters:
             letters.delete(list(letters))
 
-    with pytest.raises(RefusedError, match="SQS did not remove 1 dead letter: no"):
+    with pytest.raises(RefusedError, match="SQS did not delete 1 dead letter: no"):
         delete()

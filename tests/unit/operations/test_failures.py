@@ -356,6 +356,6 @@ def test_nobody_is_asked_about_nothing(sqs: Any, dead: str) -> None:
     assert told == ["There are no dead letters that cannot be read."]
     put(sqs, dead, "hello")
     sqs.receive_message(QueueUrl=dead)
-    held, none = discard_asking(sqs, dead, pytest.fail)
-    assert held.startswith("1 dead letter is being looked at")
+    hidden, none = discard_asking(sqs, dead, pytest.fail)
+    assert hidden.startswith("1 dead letter is in use")
     assert none == "No dead letter was found that cannot be read."

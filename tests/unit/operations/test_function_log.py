@@ -210,18 +210,18 @@ def test_a_photos_line():
         top=(("Dog", 98.5), ("Pet", 97)),
         ms=412,
     )
-    assert not told.is_trouble
+    assert not told.is_error
 
 
 def test_a_failed_photo_is_the_photos_trouble_only():
     told = parse(image="a.jpg", status="failed", error="TooLarge", reason="It is too large.", ms=3)
-    assert (told.status, told.reason, told.is_trouble) == ("failed", "It is too large.", False)
+    assert (told.status, told.reason, told.is_error) == ("failed", "It is too large.", False)
 
 
 @pytest.mark.parametrize("status", ["retrying", "set_aside"])
 def test_trouble_with_a_message(status):
     told = parse(image=None, status=status, reason="Throttled")
-    assert (told.image, told.status, told.reason, told.is_trouble) == (
+    assert (told.image, told.status, told.reason, told.is_error) == (
         None,
         status,
         "Throttled",
@@ -254,7 +254,7 @@ def test_trouble_with_a_message(status):
 )
 def test_the_runtimes_trouble(message, reason):
     told = parse(**message)
-    assert (told.image, told.status, told.reason, told.is_trouble) == (None, "error", reason, True)
+    assert (told.image, told.status, told.reason, told.is_error) == (None, "error", reason, True)
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def test_one_whose_letter_somebody_else_holds_is_perhaps_not_unknown(
     sqs.receive_message(QueueUrl=dead)
     with pytest.raises(PhotoNotFoundError) as caught:
         meant("a.jpg")
-    assert "back within a minute" in caught.value.hint
+    assert "available again within a minute" in caught.value.hint
 
 
 # ---- all, or a choice
@@ -362,7 +362,7 @@ def test_too_many_that_stay_are_an_error(
         put(sqs, dead, "hello")
     real = retry.lease
     monkeypatch.setattr(retry, "lease", lambda sqs, url: real(sqs, url, 10))
-    with pytest.raises(RefusedError, match="not all were looked at"):
+    with pytest.raises(RefusedError, match="some dead letters were not read"):
         every()
     assert visible(sqs, dead) == 15
 

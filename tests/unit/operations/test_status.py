@@ -198,7 +198,7 @@ def test_in_an_outage_troubles_are_counted_no_further_than_helps(aws, stack):
     assert ages == [0, 0, 0]
     assert pages < 110  # of 360
     assert [concern.message for concern in now.concerns] == [
-        "The function had trouble more than 10,000 times in the last hour."
+        "More than 10,000 function errors in the last hour."
     ]
 
 

@@ -54,7 +54,7 @@ def heeded(stack=STACK, **what):
             {"dead_letters": Queue(1, 1, 1)},
             (
                 "dead_letters",
-                "There are dead letters: 3 messages that kept failing.",
+                "3 dead letters in the queue, after repeated errors.",
                 "labelctl failures",
             ),
         ),
@@ -62,7 +62,7 @@ def heeded(stack=STACK, **what):
             {"trouble_count": 1, "troubles": (TROUBLE,)},
             (
                 "trouble",
-                "The function had trouble 1 time in the last hour.",
+                "1 function error in the last hour.",
                 "labelctl tail --since 1h",
             ),
         ),
@@ -70,7 +70,7 @@ def heeded(stack=STACK, **what):
             {"waiting_since": since(hours=12, minutes=5)},
             (
                 "too_old",
-                "The oldest photo that waits has been waiting for 12 hours.",
+                "The oldest waiting photo has been waiting for 12 hours.",
                 "labelctl tail --since 1h",
             ),
         ),
@@ -78,7 +78,7 @@ def heeded(stack=STACK, **what):
             {"takes_photos": False},
             (
                 "not_told",
-                "The bucket does not tell of new photos any more, as after a destroy that was cut off.",
+                "The bucket no longer reports new photos, for example after an interrupted destroy.",
                 "labelctl destroy",
             ),
         ),
@@ -86,8 +86,8 @@ def heeded(stack=STACK, **what):
             {"mails_alarms": False},
             (
                 "no_alarms",
-                "No alarm will arrive: the link in AWS's mail to Ops@example.com was not clicked. It is"
-                " good for two days; for another mail, begin anew.",
+                "Alarms will not be sent: Ops@example.com has not confirmed the link in AWS's email. The"
+                " link is valid for two days. To get a new one:",
                 "labelctl deploy --no-alarm && labelctl deploy --alarm-email Ops@example.com",
             ),
         ),

@@ -299,7 +299,7 @@ def every(key):
 
 def test_dead_letters_go_as_they_are_looked_at(many, sqs, dead, monkeypatch):
     """So a run that is cut off has done something, and the next one has less to do."""
-    monkeypatch.setattr(remove, "_WINDOW", 10)
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
     with closing(many(every)) as progress:
         first = next(progress)
     assert (first.looked_at, first.total, first.cleared) == (10, 50, 10)
@@ -312,8 +312,8 @@ def test_dead_letters_go_as_they_are_looked_at(many, sqs, dead, monkeypatch):
 
 @pytest.mark.parametrize("calls", [0, 1, 7, 25, 49])
 def test_clearing_may_be_cut_off_anywhere_and_repeated(many, s3, sqs, dead, monkeypatch, calls):
-    monkeypatch.setattr(remove, "_WINDOW", 10)
-    monkeypatch.setattr(remove, "_WORKERS", 1)
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
+    monkeypatch.setattr(cleanup, "_WORKERS", 1)
     left = iter(range(calls))
 
     def cut(**_):
@@ -355,8 +355,8 @@ def test_only_those_that_are_meant_are_looked_for(many, s3):
 
 
 def test_more_than_can_be_held_go_and_more_that_stay_are_told(many, sqs, dead, monkeypatch):
-    monkeypatch.setattr(remove, "lease", partial(lease, limit=20))
-    monkeypatch.setattr(remove, "_WINDOW", 10)
+    monkeypatch.setattr(cleanup, "lease", partial(lease, limit=20))
+    monkeypatch.setattr(cleanup, "_WINDOW", 10)
     assert [*many(lambda key: False)][-1].unseen == Unseen(cut_off=True)
     last = [*many(every)][-1]
     assert (last.cleared, last.unseen) == (50, Unseen())

@@ -13,8 +13,8 @@ from labelctl.cli import app
 from labelctl.cli.options import options_of
 from labelctl.cli.output import View
 from labelctl.cli.session import Session
+from labelctl.operations import cleanup
 from labelctl.operations.dead_letters import lease
-from labelctl.photos import remove
 from tests.unit.command_world import Said
 from tests.unit.queue_world import body, put, visible
 
@@ -193,8 +193,8 @@ def test_what_could_not_be_looked_at_is_told(
     sqs.receive_message(QueueUrl=dead)
     gone = rm("a.jpg", "--yes")
     assert gone.code == 0
-    assert gone.err.startswith("1 dead letter is being looked at by another command")
-    monkeypatch.setattr(remove, "lease", partial(lease, limit=3))
+    assert gone.err.startswith("1 dead letter is in use by another command")
+    monkeypatch.setattr(cleanup, "lease", partial(lease, limit=3))
     gone = rm("b.jpg", "--yes")
     assert gone.err.startswith("There are more dead letters than can be read at once")
     assert gone.err.endswith("S3 keeps it for 7 days.\n")

@@ -69,7 +69,7 @@ def test_photos_with_fewer_index_items_than_labels():
         photos.add_results([item("failed", status="failed", label_count=None)])
         photos.count_indexed([("one", 1), ("two", 1), ("many", 3), ("unknown", 1)])
         photos.count_indexed([("two", 1)])
-        assert sorted(photos.not_indexed()) == ["none", "one"]
+        assert sorted(photos.incompletely_indexed()) == ["none", "one"]
 
 
 def test_the_attempts_of_labelled_photos():

@@ -110,7 +110,7 @@ def test_a_photo_that_a_search_would_miss_is_found_and_its_items_are_added(world
 
     [finding], summary = world.check(index=True)
     assert (finding.kind, finding.image, finding.repaired) == ("unindexed", "a.jpg", False)
-    assert finding.detail == "A search does not find it by 1 of its 2 labels."
+    assert finding.detail == "A search misses it for 1 of its 2 labels."
     assert summary.problems == {"unindexed": 1}
     assert everything(world) == damaged
 

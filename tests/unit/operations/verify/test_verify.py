@@ -154,7 +154,7 @@ def test_a_finding_says_what_is_wrong(world):
     details = {finding.image: finding.detail for finding in world.check()[0]}
     assert details == {
         "m.jpg": "It has had no result for 2 days.",
-        "o.jpg": "It is gone, but its result is still stored.",
+        "o.jpg": "The photo was removed, but its result is still stored.",
         "s.jpg": "Its result is of another version than the one in the bucket.",
     }
 

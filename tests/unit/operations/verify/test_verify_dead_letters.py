@@ -30,7 +30,7 @@ def test_a_dead_letter_is_found_with_its_reason_and_moved_back(world):
     [finding], summary = world.check()
     assert (finding.kind, finding.image) == ("dead_letter", "x.jpg")
     assert finding.detail == (
-        "Given up. AccessDeniedException: Rekognition may not read the photo."
+        "Dead letter. AccessDeniedException: Rekognition may not read the photo."
     )
     assert (summary.photos, summary.labelled) == (2, 1)
     assert len(world.sqs.bodies("dead")) == 1
@@ -69,7 +69,7 @@ def test_of_several_dead_letters_only_the_one_that_helps_is_moved_back(world):
     event = world.put("x.jpg", "another picture")
     world.give_up(event, "Newer", "It is of the newer one.")
     [finding], _ = world.check(repair=True)
-    assert finding.detail == "Given up. Newer: It is of the newer one."
+    assert finding.detail == "Dead letter. Newer: It is of the newer one."
     assert world.requests() == [("created", "x.jpg", event.sequencer)]
     assert len(world.sqs.bodies("dead")) == 1
 

@@ -182,7 +182,7 @@ def test_a_dead_letter_has_its_reason_and_is_moved_back(
     work(photos.put("x.jpg"), photos.put("a.jpg"), receives=(10, 1))
     [finding], summary = check()
     assert (finding.kind, finding.image) == ("dead_letter", "x.jpg")
-    assert finding.detail.startswith("Given up. AccessDeniedException: ")
+    assert finding.detail.startswith("Dead letter. AccessDeniedException: ")
     assert (summary.photos, summary.labelled) == (2, 1)
 
     rekognition.answers.clear()
