@@ -86,8 +86,8 @@ def heeded(stack=STACK, **what):
             {"mails_alarms": False},
             (
                 "no_alarms",
-                "Alarms will not be sent: Ops@example.com has not confirmed the link in AWS's email. The"
-                " link is valid for two days. To get a new one:",
+                "Alarms will not be sent: Ops@example.com has not confirmed the link in AWS's email."
+                " The link is valid for two days. To get a new one:",
                 "labelctl deploy --no-alarm && labelctl deploy --alarm-email Ops@example.com",
             ),
         ),

@@ -206,7 +206,7 @@ def test_without_versions_the_etag_tells(s3):
 def test_what_is_no_photo_is_not_fetched(s3, bucket, monkeypatch):
     monkeypatch.setattr(pictures, "MAX_BYTES", 10)
     s3.put_object(Bucket=bucket, Key="film.mp4", Body=b"x" * 11)
-    with pytest.raises(PhotosFailedError, match="larger than a photo may be"):
+    with pytest.raises(PhotosFailedError, match="larger than the maximum of 15 MB"):
         pictures.get(s3, bucket, current(s3, bucket, "film.mp4"))
 
 

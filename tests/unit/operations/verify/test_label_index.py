@@ -286,7 +286,7 @@ def test_the_prefix_limits_all_of_it(world):
 
 
 def test_what_a_batch_did_not_take_is_written_again(world, monkeypatch, naps):
-    monkeypatch.setattr("labelctl.operations.verify.label_index.time.sleep", naps)
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     drop(world, "a.jpg", "dog")
     drop(world, "a.jpg", "beach")
     leave(world, "b/b.jpg", 60, "Cat", "Car", "Tree")

@@ -39,7 +39,7 @@ def test_a_dead_letter_is_found_with_its_reason_and_moved_back(world):
     world.sqs = type(world.sqs)()
     world.give_up(event)
     [finding], _ = world.check(repair=True)
-    assert re.fullmatch(r"Given up\. The function failed or was stopped .*\.", finding.detail)
+    assert re.fullmatch(r"Dead letter\. The function failed or was stopped .*\.", finding.detail)
     assert finding.repaired
     assert world.requests() == [("created", "x.jpg", event.sequencer)]
     assert world.sqs.bodies("dead") == []

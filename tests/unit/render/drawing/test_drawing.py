@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw
 from labelctl.labels.results import Box, Label
 from labelctl.render import pictures
 from labelctl.render.drawing import annotate, canvas
-from labelctl.render.drawing.canvas import Brush
+from labelctl.render.drawing.canvas import Canvas
 from labelctl.render.drawing.layout import Rect
 from tests.unit.picture_files import STORED, near, turned_file
 
@@ -26,8 +26,8 @@ def photo(width=800, height=600, color="white"):
     return Image.new("RGB", (width, height), color)
 
 
-class Watched(Brush):
-    """A brush that writes down what it draws, and where."""
+class Watched(Canvas):
+    """A canvas that records what it draws, and where."""
 
     def __init__(self, canvas):
         super().__init__(canvas)
@@ -49,8 +49,8 @@ class Watched(Brush):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """Draws, and gives the brush that did."""
-    monkeypatch.setattr(annotate, "Brush", Watched)
+    """Draw, and return the canvas."""
+    monkeypatch.setattr(annotate, "Canvas", Watched)
 
     def drawn(picture, labels, note=""):
         annotate.draw(picture, labels, note)
@@ -66,7 +66,7 @@ def texts(canvas):
 # ---- boxes
 
 
-@pytest.mark.parametrize("orientation", STORED)
+@pytest.annotation.parametrize("orientation", STORED)
 def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation):
     upright = photo(800, 600)
     ImageDraw.Draw(upright).rectangle((200, 120, 359, 419), fill="black")
@@ -74,9 +74,9 @@ def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation
 
     drawn = annotate.draw(picture, [label("Door", (0.25, 0.2, 0.2, 0.5))])
 
-    (mark,) = annotate.marks([label("Door", (0.25, 0.2, 0.2, 0.5))])
+    (annotation,) = annotate.merged_boxes([label("Door", (0.25, 0.2, 0.2, 0.5))])
     for x, y in ((200, 300), (359, 300), (280, 419)):  # above lies the name
-        assert near(drawn.getpixel((x, y)), mark.color, 3)
+        assert near(drawn.getpixel((x, y)), annotation.color, 3)
     assert near(drawn.getpixel((280, 270)), (0, 0, 0))
     for x, y in ((190, 300), (369, 300), (280, 429)):
         assert near(drawn.getpixel((x, y)), (255, 255, 255))
@@ -95,7 +95,7 @@ SIDE = st.floats(-0.2, 1.2)
 def test_every_box_is_within_the_picture_and_can_be_seen(left, top, width, height, least):
     whole = Rect(0, 0, 640, 480)
     found = annotate.frame(Box(left, top, width, height, 90), whole, least)
-    assert found.shared(whole) == found
+    assert found.intersection(whole) == found
     assert found.width >= least
     assert found.height >= least
     if left >= 0 and left + width <= 1 and width * 640 > least + 1:
@@ -147,16 +147,16 @@ LABELS = st.lists(
 @given(LABELS, st.integers(80, 700), st.integers(80, 700), st.text(max_size=80))
 def test_no_name_lies_over_another_and_all_within(labels, width, height, note):
     found = [label(name, *boxes) for name, boxes in labels]
-    annotate.Brush = Watched
+    annotate.Canvas = Watched
     try:
         drawn = annotate.draw(photo(width, height), found, note)
     finally:
-        annotate.Brush = Brush
+        annotate.Canvas = Canvas
     chips = [at for at, _, _ in Watched.last.chips]
     whole = Rect(0, 0, *drawn.size)
-    assert all(at.shared(whole) == at for at in chips)
-    assert not any(one.shared(other).area for one, other in combinations(chips, 2))
-    assert len(Watched.last.frames) == len(annotate.marks(found))
+    assert all(at.intersection(whole) == at for at in chips)
+    assert not any(one.intersection(other).area for one, other in combinations(chips, 2))
+    assert len(Watched.last.frames) == len(annotate.merged_boxes(found))
 
 
 def test_a_name_beside_which_there_is_no_room_has_a_line_to_its_box(watched):
@@ -164,7 +164,7 @@ def test_a_name_beside_which_there_is_no_room_has_a_line_to_its_box(watched):
     canvas = watched(photo(1600, 1200), crowded)
     tags = [at for at, _, _ in canvas.chips]
     boxes = [annotate.frame(each.boxes[0], Rect(0, 0, 1600, 1200)) for each in crowded]
-    apart = {tag for tag, box in zip(tags, boxes, strict=True) if tag.far(box)}
+    apart = {tag for tag, box in zip(tags, boxes, strict=True) if tag.distance(box)}
     assert apart
     assert {tag for tag, _ in canvas.leaders} == apart
 
@@ -180,10 +180,10 @@ def test_of_a_crowd_some_are_named_and_the_others_counted(watched):
 
 def test_of_what_has_no_name_on_the_picture_all_boxes_are_counted():
     boxes = label("Face", (0, 0, 0.1, 0.1), (0.5, 0, 0.1, 0.1))
-    one, two = annotate.marks([boxes])
-    assert [text for text, _ in annotate._together([one, two], set())] == [("Face:", "2 boxes")]
-    assert [text for text, _ in annotate._together([one], set())] == [("Face", "90 %")]
-    assert [text for text, _ in annotate._together([one], {("Face",)})] == [("Face:", "1 more box")]
+    one, two = annotate.merged_boxes([boxes])
+    assert [text for text, _ in annotate._grouped([one, two], set())] == [("Face:", "2 boxes")]
+    assert [text for text, _ in annotate._grouped([one], set())] == [("Face", "90 %")]
+    assert [text for text, _ in annotate._grouped([one], {("Face",)})] == [("Face:", "1 more box")]
 
 
 def test_labels_without_boxes_stand_below(watched):
@@ -210,7 +210,7 @@ def test_of_a_thousand_labels_as_many_are_told_as_there_is_room_for(watched):
     assert annotate.draw(photo(), [label(f"Thing {n}") for n in range(1000)]).height <= 1300
 
 
-@pytest.mark.parametrize(
+@pytest.annotation.parametrize(
     "name", ["x" * 300, "évil\n\x1b[31m", "Жук", "犬", "\u202e", "", "\U0001f600"]
 )
 def test_any_name_can_be_drawn_and_measured(watched, name):
@@ -233,29 +233,31 @@ def test_without_a_font_for_them_letters_lose_their_accents(monkeypatch):
 
 def test_a_label_has_the_same_color_in_every_photo():
     dog, cat = label("Dog", (0, 0, 0.4, 0.4)), label("Cat", (0.5, 0.5, 0.4, 0.4))
-    (alone,) = annotate.marks([dog])
-    assert [mark.color for mark in annotate.marks([cat, dog]) if mark.names == ("Dog",)] == [
-        alone.color
-    ]
-    (shouted,) = annotate.marks([label("DOG", (0, 0, 0.4, 0.4))])
+    (alone,) = annotate.merged_boxes([dog])
+    assert [
+        annotation.color
+        for annotation in annotate.merged_boxes([cat, dog])
+        if annotation.names == ("Dog",)
+    ] == [alone.color]
+    (shouted,) = annotate.merged_boxes([label("DOG", (0, 0, 0.4, 0.4))])
     assert shouted.color == alone.color
 
 
 def test_labels_of_a_photo_have_different_colors_as_long_as_there_are_any():
     labels = [label(f"Thing {n}", (n / 30, 0, 0.02, 0.4)) for n in range(24)]
-    colors = [mark.color for mark in annotate.marks(labels)]
+    colors = [annotation.color for annotation in annotate.merged_boxes(labels)]
     assert len(set(colors[:12])) == 12
     assert all(colors.count(color) == 2 for color in annotate.PALETTE)
 
 
-@pytest.mark.parametrize("fill", [*annotate.PALETTE, canvas.CHIP, (250, 250, 250), (0, 0, 0)])
+@pytest.annotation.parametrize("fill", [*annotate.PALETTE, canvas.CHIP, (250, 250, 250), (0, 0, 0)])
 def test_text_is_legible_on_every_color(fill):
     ink = canvas._readable_on(fill)
     assert canvas.contrast(ink, fill) >= 4.5
-    assert canvas.contrast(canvas._mixed(ink, fill, canvas._SOFT), fill) >= 4.5
+    assert canvas.contrast(canvas._mixed(ink, fill, canvas._SOFTNESS), fill) >= 4.5
 
 
-@pytest.mark.parametrize("ground", ["white", "black", *annotate.PALETTE])
+@pytest.annotation.parametrize("ground", ["white", "black", *annotate.PALETTE])
 def test_a_frame_is_seen_on_every_ground(ground):
     picture = photo(color=ground)
     box = (0.25, 0.25, 0.5, 0.5)
@@ -269,7 +271,7 @@ def test_a_frame_is_seen_on_every_ground(ground):
 # ---- sizes
 
 
-@pytest.mark.parametrize("size", [(80, 80), (10, 3), (80, 2000), (2048, 16), (300, 400)])
+@pytest.annotation.parametrize("size", [(80, 80), (10, 3), (80, 2000), (2048, 16), (300, 400)])
 def test_on_a_small_picture_names_can_be_read_as_well(watched, size):
     canvas = watched(photo(*size), [label("Person", (0.1, 0.1, 0.8, 0.8))])
     assert texts(canvas) == ["Person 90 %"]

@@ -173,7 +173,7 @@ def test_a_photo_that_is_gone_or_broken_stops_nothing(
 
     assert fine.pictures
     assert (missing.pictures, broken.pictures) == (None, None)
-    assert "removed meanwhile" in str(missing.reason)
+    assert "removed in the meantime" in str(missing.reason)
     assert "damaged" in str(broken.reason)
     assert broken.photo.labels  # what is known of it is shown all the same
 

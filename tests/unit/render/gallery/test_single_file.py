@@ -70,7 +70,7 @@ def test_a_file_that_is_not_ours_and_a_folder_are_no_place_for_one_file(tmp_path
 
 @pytest.mark.parametrize("name", ["g9", "gallery.jpg", ".html"])
 def test_a_name_that_no_browser_shows_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=f'The name "{name}" is no web page') as refused:
+    with pytest.raises(UsageError, match=f'--embed writes one file, not "{name}"') as refused:
         OneFile(tmp_path / name)
     assert refused.value.hint == "Give it .html at the end."
     OneFile(tmp_path / "old.HTM")
