@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelctl.cli.output import Bar, Column, Table, View
-from labelctl.labels.listing import Listed, Object
+from labelctl.labels.listing import Object, PhotoWithItem
 from labelctl.labels.stats import Tally
 from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
@@ -164,7 +164,7 @@ def test_it_counts_like_anybody(photos: list[Any]) -> None:
     """None is a photo that waits."""
     tally = Tally()
     there = Object("a.jpg", "e", "")
-    tally.add(Listed(there, None if labels is None else item(labels)) for labels in photos)
+    tally.add(PhotoWithItem(there, None if labels is None else item(labels)) for labels in photos)
     told = tally.stats()
 
     labelled = [labels for labels in photos if labels is not None]

@@ -307,7 +307,7 @@ def test_photos_that_are_stuck_do_not_hold_up_the_others(watch):
     busy, found = watch(due)
     assert len(numbers(found)) == 4998
     assert found[-1][0] < 25
-    assert busy.error.message == "252 photos still waiting after 600 s without news."
+    assert busy.error.message == "252 photos still waiting after 600 s without progress."
 
 
 def test_a_few_that_are_stuck_in_each_batch_are_asked_about_together(watch):
@@ -321,4 +321,4 @@ def test_before_it_gives_up_it_asks_about_all(watch):
     due[2900] = 0
     busy, found = watch(due, patience=3)
     assert numbers(found) == [2900]
-    assert busy.error.message == "2,999 photos still waiting after 3 s without news."
+    assert busy.error.message == "2,999 photos still waiting after 3 s without progress."

@@ -245,7 +245,7 @@ def test_a_label_counts_from_the_confidence_on_also_where_it_is_excluded(
         (
             SearchRequest(labels=["xyzzy"]),
             'No photo has the label "xyzzy".',
-            "`labelctl stats` shows the commonest labels.",
+            "`labelctl stats` shows the most common labels.",
         ),
     ],
 )

@@ -169,7 +169,7 @@ def test_a_photo_that_comes_again_is_shown_once(
     table: PhotoTables, known: list[Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where so many came in between that it is not remembered."""
-    monkeypatch.setattr("labelctl.labels.search.run._REMEMBERED", 0)
+    monkeypatch.setattr("labelctl.labels.search.run._MAX_SEEN", 0)
     request = SearchRequest(labels=["thing 0", "thing 1", "thing 2"], any_label=True)
     before = table.reads[PHOTOS, None]
     matches, _ = search(table, request)

@@ -66,7 +66,7 @@ def texts(canvas):
 # ---- boxes
 
 
-@pytest.annotation.parametrize("orientation", STORED)
+@pytest.mark.parametrize("orientation", STORED)
 def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation):
     upright = photo(800, 600)
     ImageDraw.Draw(upright).rectangle((200, 120, 359, 419), fill="black")
@@ -210,7 +210,7 @@ def test_of_a_thousand_labels_as_many_are_told_as_there_is_room_for(watched):
     assert annotate.draw(photo(), [label(f"Thing {n}") for n in range(1000)]).height <= 1300
 
 
-@pytest.annotation.parametrize(
+@pytest.mark.parametrize(
     "name", ["x" * 300, "évil\n\x1b[31m", "Жук", "犬", "\u202e", "", "\U0001f600"]
 )
 def test_any_name_can_be_drawn_and_measured(watched, name):
@@ -250,14 +250,14 @@ def test_labels_of_a_photo_have_different_colors_as_long_as_there_are_any():
     assert all(colors.count(color) == 2 for color in annotate.PALETTE)
 
 
-@pytest.annotation.parametrize("fill", [*annotate.PALETTE, canvas.CHIP, (250, 250, 250), (0, 0, 0)])
+@pytest.mark.parametrize("fill", [*annotate.PALETTE, canvas.CHIP, (250, 250, 250), (0, 0, 0)])
 def test_text_is_legible_on_every_color(fill):
     ink = canvas._readable_on(fill)
     assert canvas.contrast(ink, fill) >= 4.5
     assert canvas.contrast(canvas._mixed(ink, fill, canvas._SOFTNESS), fill) >= 4.5
 
 
-@pytest.annotation.parametrize("ground", ["white", "black", *annotate.PALETTE])
+@pytest.mark.parametrize("ground", ["white", "black", *annotate.PALETTE])
 def test_a_frame_is_seen_on_every_ground(ground):
     picture = photo(color=ground)
     box = (0.25, 0.25, 0.5, 0.5)
@@ -271,7 +271,7 @@ def test_a_frame_is_seen_on_every_ground(ground):
 # ---- sizes
 
 
-@pytest.annotation.parametrize("size", [(80, 80), (10, 3), (80, 2000), (2048, 16), (300, 400)])
+@pytest.mark.parametrize("size", [(80, 80), (10, 3), (80, 2000), (2048, 16), (300, 400)])
 def test_on_a_small_picture_names_can_be_read_as_well(watched, size):
     canvas = watched(photo(*size), [label("Person", (0.1, 0.1, 0.8, 0.8))])
     assert texts(canvas) == ["Person 90 %"]
