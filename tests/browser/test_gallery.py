@@ -179,13 +179,13 @@ def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, A
     gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
 
 
-def test_a_tile_names_the_surest_labels_that_count(show: Show) -> None:
+def test_a_tile_names_the_most_confident_labels(show: Show) -> None:
     labels = [("Sea", 99.0, []), ("Boat", 90.0, []), ("Moon", 70.0, []), ("Tree", 60.0, [])]
     opened = show(album([photo("a.jpg", labels)]))
-    told = opened.page.locator("#grid .summary")
-    assert told.inner_text() == "Sea, Boat, Moon"
+    result = opened.page.locator("#grid .summary")
+    assert result.inner_text() == "Sea, Boat, Moon"
     opened.page.get_by_label("Confidence").fill("85")
-    assert told.inner_text() == "Sea, Boat"
+    assert result.inner_text() == "Sea, Boat"
 
 
 def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
@@ -223,7 +223,7 @@ def test_sorting(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     assert gallery.tiles.first.locator(".score").inner_text() == f"{int(max(sure.values()))} %"
 
 
-def test_a_word_of_a_file_name_alone_says_nothing_of_how_sure(show: Show) -> None:
+def test_a_word_in_a_file_name_has_no_confidence(show: Show) -> None:
     hour = timedelta(hours=1)
     photos = [
         photo("mine/[bold]red.jpg", [("Sky", 99.0, [])], at=BEGUN + 3 * hour),
@@ -232,8 +232,8 @@ def test_a_word_of_a_file_name_alone_says_nothing_of_how_sure(show: Show) -> Non
         photo("bored.jpg", status="pending"),
         photo("c.jpg", [("Sky", 97.0, [])]),
     ]
-    told = {"kinds": {"Red": "Colors"}, "label_aliases": [[], ["Crimson"]]}
-    opened = show(album(photos, **told), hash="#sort=surest")
+    result = {"kinds": {"Red": "Colors"}, "label_aliases": [[], ["Crimson"]]}
+    opened = show(album(photos, **result), hash="#sort=surest")
     field = opened.page.get_by_role("searchbox")
 
     def scores() -> list[tuple[str, str]]:
@@ -274,9 +274,9 @@ def test_no_photos_at_all(show: Show) -> None:
     assert opened.count() == "0 photos"
 
 
-def test_what_the_page_is_of(show: Show) -> None:
-    told = {"query": "dog", "prefix": "holiday/", "stack": "pictures", "more": 1200}
-    opened = show(album([photo("a.jpg")], **told))
+def test_the_heading_describes_the_selection(show: Show) -> None:
+    result = {"query": "dog", "prefix": "holiday/", "stack": "pictures", "more": 1200}
+    opened = show(album([photo("a.jpg")], **result))
     assert opened.page.title() == "Photos with dog in holiday/ · labelctl"
     assert opened.page.get_by_role("heading", level=1).inner_text() == "Photos with dog in holiday/"
     assert "pictures" in opened.page.locator("#brand").inner_text()

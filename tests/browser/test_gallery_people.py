@@ -1,4 +1,4 @@
-"""The gallery for those who see little, use no mouse, or hold a small screen."""
+"""Accessibility: screen readers, keyboard, small screens."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_axe_can_find_something(show: Show) -> None:
 
 
 def violations(opened: Opened) -> list[tuple[str, list[str]]]:
-    """What axe-core holds to be serious or critical, with where it is."""
+    """Serious or critical problems found by axe-core, with their elements."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(opened.page).response["violations"]

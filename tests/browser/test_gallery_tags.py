@@ -1,4 +1,4 @@
-"""The names of boxes on the large picture: all can be read, none lies on another."""
+"""Name tags of boxes on the large picture: legible, without overlaps."""
 
 from __future__ import annotations
 

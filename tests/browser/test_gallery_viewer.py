@@ -1,4 +1,4 @@
-"""The gallery by keyboard, its large picture, and where boxes lie on it."""
+"""The viewer: keyboard, large picture and positions of boxes."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_back_closes_the_large_picture_and_forward_opens_it(gallery: Opened) -> 
     assert heading.inner_text() == names[1]
 
 
-def test_what_is_closed_by_hand_is_no_step_back(gallery: Opened) -> None:
+def test_closing_by_hand_is_not_a_step_back(gallery: Opened) -> None:
     gallery.page.evaluate("history.pushState('before', '', '#q=a')")
     names = gallery.names()
     for _ in range(3):
@@ -120,7 +120,7 @@ def test_what_is_closed_by_hand_is_no_step_back(gallery: Opened) -> None:
         assert not gallery.page.locator("#viewer").is_visible()
 
 
-def test_a_finger_goes_through_the_photos(show: Show) -> None:
+def test_swiping_through_the_photos(show: Show) -> None:
     photos = [photo(f"{name}.jpg") for name in "abc"]
     opened = show(album(photos), size=(400, 800), has_touch=True, is_mobile=True)
     heading = opened.page.locator("#viewer-name")
@@ -175,7 +175,7 @@ def portrait_and_landscape(painted: list[dict[str, Any]]) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("size", [(1600, 1000), (1000, 700), (400, 800)])
-def test_boxes_lie_where_the_data_says(
+def test_boxes_are_placed_as_in_the_data(
     show: Show, folder: Path, painted: list[dict[str, Any]], size: tuple[int, int]
 ) -> None:
     photos = portrait_and_landscape(painted)
@@ -256,7 +256,7 @@ def test_boxes_show_with_their_labels(show: Show) -> None:
     )
 
 
-def test_labels_that_are_not_sure_enough_are_not_shown_there_either(show: Show) -> None:
+def test_labels_below_the_confidence_are_hidden_in_the_viewer_too(show: Show) -> None:
     labels = [("Person", 99.0, [[0, 0, 0.5, 1]]), ("Hat", 70.0, [[0.1, 0.1, 0.2, 0.2]])]
     opened = show(album([photo("a.jpg", labels, thumb=DOT, full=DOT)]), hash="#least=86")
     opened.tiles.click()

@@ -1,4 +1,4 @@
-"""What a search reads: no more than its answer needs, however large the tables are."""
+"""What a search reads depends on its result, not on the size of the tables."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def test_the_first_photos_come_before_the_rest_is_read(table: PhotoTables) -> No
     assert reader.spent.units > 2000
 
 
-def test_few_that_are_wanted_cost_few_photos(table: PhotoTables) -> None:
+def test_a_small_limit_reads_few_photos(table: PhotoTables) -> None:
     _, reader = search(table, SearchRequest(labels=["thing 0"]), 5)
     assert reader.spent.units < 6
 
 
-def test_many_photos_as_sure_as_each_other_cost_no_more() -> None:
+def test_many_ties_cost_no_more() -> None:
     """They come by key, which is also the order of the index: not all have to be read first."""
     table = PhotoTables()
     for number in range(3000):
@@ -178,7 +178,7 @@ def test_a_photo_that_comes_again_is_shown_once(
 
 
 @pytest.mark.parametrize("limit", [10, 200])
-def test_memory_is_for_as_many_photos_as_are_wanted(table: PhotoTables, limit: int) -> None:
+def test_memory_is_proportional_to_the_limit(table: PhotoTables, limit: int) -> None:
     """Of the thousands that match, and are ordered by another label than the one that leads."""
     request = SearchRequest(labels=["thing 0", "thing 1"])
     searching, _ = search_of(table, request)
@@ -197,7 +197,7 @@ def _frame_of(matches: Any) -> dict[str, Any]:
     return variables
 
 
-def test_photos_that_dynamodb_leaves_out_are_asked_for_again(
+def test_unprocessed_photos_are_requested_again(
     table: PhotoTables, known: list[Known], naps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)

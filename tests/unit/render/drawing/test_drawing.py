@@ -1,4 +1,4 @@
-"""A photo with its labels drawn on it: what lies where, in which colours, and what is told below."""
+"""Drawing labels on a photo: positions, colours, and the strip below."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_every_box_is_within_the_picture_and_can_be_seen(left, top, width, heigh
         assert abs(found.right - (left + width) * 640) <= 0.5
 
 
-def test_boxes_that_are_the_same_are_told_once(watched):
+def test_equal_boxes_are_drawn_once(watched):
     same = (0.2, 0.2, 0.5, 0.6)
     nearly = (0.205, 0.2, 0.5, 0.6)
     people = [
@@ -145,7 +145,7 @@ LABELS = st.lists(
 
 @settings(max_examples=60)
 @given(LABELS, st.integers(80, 700), st.integers(80, 700), st.text(max_size=80))
-def test_no_name_lies_over_another_and_all_within(labels, width, height, note):
+def test_names_do_not_overlap_and_stay_inside(labels, width, height, note):
     found = [label(name, *boxes) for name, boxes in labels]
     annotate.Canvas = Watched
     try:
@@ -159,7 +159,7 @@ def test_no_name_lies_over_another_and_all_within(labels, width, height, note):
     assert len(Watched.last.frames) == len(annotate.merged_boxes(found))
 
 
-def test_a_name_beside_which_there_is_no_room_has_a_line_to_its_box(watched):
+def test_a_distant_name_has_a_line_to_its_box(watched):
     crowded = [label(f"Thing {n}", (0.4 + n * 0.012, 0.4, 0.01, 0.01)) for n in range(10)]
     canvas = watched(photo(1600, 1200), crowded)
     tags = [at for at, _, _ in canvas.chips]
@@ -178,7 +178,7 @@ def test_of_a_crowd_some_are_named_and_the_others_counted(watched):
     assert len(canvas.frames) == 108
 
 
-def test_of_what_has_no_name_on_the_picture_all_boxes_are_counted():
+def test_boxes_without_a_tag_are_counted_in_the_strip():
     boxes = label("Face", (0, 0, 0.1, 0.1), (0.5, 0, 0.1, 0.1))
     one, two = annotate.merged_boxes([boxes])
     assert [text for text, _ in annotate._grouped([one, two], set())] == [("Face:", "2 boxes")]
@@ -195,7 +195,7 @@ def test_labels_without_boxes_stand_below(watched):
     assert places["Dog 90 %"].bottom < 600
 
 
-def test_a_note_stands_below_and_a_picture_with_nothing_to_tell_stays_as_it_is():
+def test_a_note_goes_below_and_without_text_the_picture_is_unchanged():
     plain = photo()
     assert not ImageChops.difference(annotate.draw(plain, []), plain).getbbox()
     noted = annotate.draw(plain, [], "Could not be labelled: it is damaged. " * 9)
@@ -203,7 +203,7 @@ def test_a_note_stands_below_and_a_picture_with_nothing_to_tell_stays_as_it_is()
     assert ImageChops.difference(noted.crop((0, 0, 800, 600)), plain).getbbox() is None
 
 
-def test_of_a_thousand_labels_as_many_are_told_as_there_is_room_for(watched):
+def test_of_a_thousand_labels_only_some_are_shown(watched):
     canvas = watched(photo(), [label(f"Thing {n}") for n in range(1000)])
     *some, rest = texts(canvas)
     assert rest == f"and {1000 - len(some)} more"

@@ -1,4 +1,4 @@
-"""Where the names of boxes go: never one over another, within the picture, and beside their boxes."""
+"""Placing name tags: without overlaps, inside the picture, next to their boxes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def overlap(one, other, gap=0):
 
 
 def room(size, others, gap):
-    """Whether there is any place at all: all of them are tried."""
+    """Whether there is any free place, by trying all."""
     width, height = size
     spots = (
         Rect(x, y, x + width, y + height)

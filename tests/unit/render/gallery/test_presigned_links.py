@@ -1,4 +1,4 @@
-"""Links to originals: to the very version, for a while, and in addresses that browsers leave alone."""
+"""Links to originals: exact version, limited validity, and URLs that browsers do not change."""
 
 from __future__ import annotations
 
