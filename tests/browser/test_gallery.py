@@ -59,7 +59,7 @@ def test_five_thousand_photos_need_few_elements(show: Show) -> None:
     # 0499 and its ten below, and 10499 is not there: 00499, 04990 to 04999.
     opened.settles("11 of 5,000 photos")
     assert opened.tiles.count() == 11
-    assert took < 2000  # some 30 ms; this only tells a gross mistake from a busy machine
+    assert took < 2000  # about 30 ms; the limit only detects gross mistakes
 
 
 # ---- filters
@@ -150,7 +150,7 @@ def test_facets_are_sorted_by_how_often_and_show_more(gallery: Opened) -> None:
     more.click()
     assert gallery.page.locator("#labels .option").count() == 15
     assert not more.is_visible()
-    # whoever works by keyboard goes on with the first of those that came
+    # keyboard users continue with the first new option
     assert (
         gallery.page.locator("#labels input")
         .nth(12)
@@ -197,7 +197,7 @@ def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     tile = gallery.tiles.first.inner_text()
     assert "Failed" in tile
     assert "not an image that Rekognition can read" in tile
-    # The others' numbers tell what choosing them, too, would bring.
+    # The other numbers show the results of selecting them as well.
     assert gallery.number("states", "Waiting") == 3
     gallery.option("states", "Waiting").click()
     gallery.settles("7 of 200 photos")
@@ -255,7 +255,9 @@ def test_a_word_in_a_file_name_has_no_confidence(show: Show) -> None:
     field.fill("jpg")  # of no label at all: as they came
     opened.settles("5 photos")
     assert [name for name, _ in scores()][:3] == [each["image"] for each in photos[:3]]
-    field.fill("")  # nothing asked for: the surest label of each, and last what has none
+    field.fill(
+        ""
+    )  # no filter: the most confident label of each photo, and photos without labels last
     assert [name for name, _ in scores()] == [photos[at]["image"] for at in (0, 1, 4, 2, 3)]
 
 

@@ -104,7 +104,7 @@ def test_no_name_covers_another_one(show: Show, size: tuple[int, int]) -> None:
         assert len(resting) >= min(len(all_names), 3)
         for position, each in enumerate(all_names):
             point = boxes.nth(position).evaluate(POINT)
-            if point is None:  # nothing of it lies free
+            if point is None:  # no part of it is uncovered
                 continue
             opened.page.mouse.move(*point)
             assert each in seen(opened)

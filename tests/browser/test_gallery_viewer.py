@@ -241,7 +241,7 @@ def test_boxes_show_with_their_labels(show: Show) -> None:
     page.locator("#viewer-name").focus()
     assert lit.count() == 0
 
-    # The small one lies above the large one that holds it, and names all who share it.
+    # The small box lies above the large one around it, and has the names of all its labels.
     box = page.locator(".box", has_text="Head, Face")
     box.hover()
     assert lit.all_inner_texts() == ["Head, Face"]

@@ -69,7 +69,7 @@ def client(cloud: engine.Cloud, service: str) -> Any:
 
 
 def stack(name: str, mark: Path, access_key: str) -> str:
-    """The query that creates a stack whose custom resource runs code, signed by nobody."""
+    """An unsigned query that creates a stack whose custom resource runs code."""
     function = {
         "Runtime": "python3.13",
         "Handler": "index.handler",

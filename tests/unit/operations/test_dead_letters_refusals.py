@@ -96,8 +96,8 @@ def test_a_failed_renewal_is_retried_before_the_lease_expires(
     seconds = [0.0]
     given_messages(stub, 1)
     stub.error("change_message_visibility_batch", "InternalError")
-    for hold in (dead_letters.LEASE, 0):
-        entries = [{**entry(0, "r0"), "VisibilityTimeout": hold}]
+    for seconds_hidden in (dead_letters.LEASE, 0):
+        entries = [{**entry(0, "r0"), "VisibilityTimeout": seconds_hidden}]
         result = {"QueueUrl": "dead", "Entries": entries}
         stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []}, result)
     with lease(stub.client, "dead", clock=lambda: seconds[0]) as dead_messages:

@@ -49,7 +49,7 @@ def listed(reader: Reader) -> Any:
 
 
 @pytest.fixture
-def aside(sqs: Any, dead: str, reader: Reader) -> Any:
+def listed_dead(sqs: Any, dead: str, reader: Reader) -> Any:
     def read(choice: Choice = ALL, limit: int = 100) -> tuple[list[Any], bool]:
         answer = failures.set_aside(sqs, dead, reader, choice, limit)
         assert not answer.unseen
@@ -122,8 +122,8 @@ def test_more_is_reported(there: int, limit: int) -> None:
 # ---- dead letters
 
 
-def test_no_dead_letters(aside: Any) -> None:
-    assert aside() == ([], False)
+def test_no_dead_letters(listed_dead: Any) -> None:
+    assert listed_dead() == ([], False)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_dead_letter_has_the_current_state_of_its_photo(
     sqs: Any,
     dead: str,
     tables: PhotoTables,
-    aside: Any,
+    listed_dead: Any,
     number: int | None,
     status: str,
     state: str,
@@ -151,7 +151,7 @@ def test_a_dead_letter_has_the_current_state_of_its_photo(
     if number is not None:
         items = {"labelled": labelled, "failed": failed, "removed": removed}
         store(tables, items[status](event("a.jpg", number)))
-    ((found,), more) = aside()
+    ((found,), more) = listed_dead()
     assert (found.letter.message_id, found.state, more) == (message_id, state, False)
     assert visible(sqs, dead) == 1
     result = found.as_json()
@@ -163,30 +163,32 @@ def test_a_dead_letter_has_the_current_state_of_its_photo(
     )
 
 
-def test_an_unreadable_message_is_shown_with_its_body(sqs: Any, dead: str, aside: Any) -> None:
+def test_an_unreadable_message_is_shown_with_its_body(
+    sqs: Any, dead: str, listed_dead: Any
+) -> None:
     put(sqs, dead, "hello")
-    ((found,), _) = aside()
+    ((found,), _) = listed_dead()
     assert found.state == "unreadable"
     assert found.as_json()["body"] == "hello"
 
 
 def test_of_several_photos_the_most_urgent_state_counts(
-    sqs: Any, dead: str, tables: PhotoTables, aside: Any
+    sqs: Any, dead: str, tables: PhotoTables, listed_dead: Any
 ) -> None:
     put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5"), s3_record("b.jpg", "5")]}))
     store(tables, labelled(event("a.jpg", 5)))
-    ((found,), _) = aside()
+    ((found,), _) = listed_dead()
     assert (found.letter.images, found.state) == (("a.jpg", "b.jpg"), "waiting")
 
 
 def test_more_dead_letters_than_photos_in_one_request(
-    sqs: Any, dead: str, tables: PhotoTables, aside: Any
+    sqs: Any, dead: str, tables: PhotoTables, listed_dead: Any
 ) -> None:
     for number in range(120):
         put(sqs, dead, body(f"{number}.jpg", 5))
         if number % 2:
             store(tables, labelled(event(f"{number}.jpg", 5)))
-    found, more = aside(limit=200)
+    found, more = listed_dead(limit=200)
     assert not more
     states = {each.letter.images[0]: each.state for each in found}
     assert len(states) == 120
@@ -196,18 +198,18 @@ def test_more_dead_letters_than_photos_in_one_request(
     assert sent == sorted(sent, reverse=True)
 
 
-def test_without_a_filter_only_the_limit_is_read(sqs: Any, dead: str, aside: Any) -> None:
+def test_without_a_filter_only_the_limit_is_read(sqs: Any, dead: str, listed_dead: Any) -> None:
     for number in range(30):
         put(sqs, dead, body(f"{number}.jpg"))
     asked: list[int] = []
     sqs.meta.events.register("before-call.sqs.ReceiveMessage", lambda **_: asked.append(1))
-    found, more = aside(limit=5)
+    found, more = listed_dead(limit=5)
     assert (len(found), more) == (5, True)
     assert len(asked) == 1
     assert visible(sqs, dead) == 30
 
 
-def test_filtered_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
+def test_filtered_dead_letters(sqs: Any, dead: str, listed_dead: Any) -> None:
     put(sqs, dead, body("x/a.jpg"), error="AccessDeniedException", reason="User may not.")
     put(sqs, dead, body("b.jpg"), error="KeyError", reason="'x'")
     put(sqs, dead, "hello", error="NotAnEvent", reason="no object")
@@ -215,7 +217,7 @@ def test_filtered_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
         put(sqs, dead, body(f"y/{number}.jpg"))
 
     def images(choice: Choice, limit: int = 100) -> tuple[list[tuple[str, ...]], bool]:
-        found, more = aside(choice, limit)
+        found, more = listed_dead(choice, limit)
         return [each.letter.images for each in found], more
 
     assert images(Choice(reason="accessdenied")) == ([("x/a.jpg",)], False)
@@ -228,11 +230,11 @@ def test_filtered_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
 @pytest.mark.parametrize(("there", "more"), [(1, False), (2, True)])
 @pytest.mark.parametrize("choice", [ALL, Choice(reason="kept")])
 def test_more_is_exact(
-    sqs: Any, dead: str, aside: Any, there: int, more: bool, choice: Choice
+    sqs: Any, dead: str, listed_dead: Any, there: int, more: bool, choice: Choice
 ) -> None:
     for number in range(there):
         put(sqs, dead, body(f"{number}.jpg"), reason="kept failing")
-    found, result = aside(choice, limit=1)
+    found, result = listed_dead(choice, limit=1)
     assert (len(found), result) == (1, more)
 
 
@@ -307,17 +309,17 @@ class Asked:
     result: list[Any] = field(default_factory=list)
 
     def ask(self, question: str, *, yes_means: str) -> str:
-        self.told.append(question)
+        self.shown.append(question)
         return self.happens()
 
     def meter(self, words: str) -> Any:
         return nullcontext(SimpleNamespace(update=lambda *_: None))
 
     def stream(self, value: Any, cells: Any) -> None:
-        self.told.append(value["body"])
+        self.shown.append(value["body"])
 
     def note(self, text: str) -> None:
-        self.told.append(text)
+        self.shown.append(text)
 
     warn = note
 
@@ -327,7 +329,7 @@ def discard_asking(sqs: Any, dead: str, happens: Callable[[], str]) -> list[Any]
     aws, stack = SimpleNamespace(sqs=sqs), SimpleNamespace(dead_letters=dead)
     session: Any = SimpleNamespace(view=view, aws=aws, stack=stack)
     command._discard(session, yes=False)
-    return view.told
+    return view.shown
 
 
 def test_nothing_is_leased_during_the_confirmation(sqs: Any, dead: str) -> None:
@@ -336,14 +338,14 @@ def test_nothing_is_leased_during_the_confirmation(sqs: Any, dead: str) -> None:
 
     def think() -> str:
         assert visible(sqs, dead) == 1
-        put(sqs, dead, "came meanwhile")
+        put(sqs, dead, "came in between")
         return "y"
 
     result = discard_asking(sqs, dead, think)
 
     question = "Delete 1 dead letter that cannot be read? [y/N]"
     assert result == [question, "hello", "1 dead letter deleted."]
-    assert bodies(sqs, dead) == ["came meanwhile"]
+    assert bodies(sqs, dead) == ["came in between"]
 
 
 def test_nothing_is_deleted_without_a_yes(sqs: Any, dead: str) -> None:

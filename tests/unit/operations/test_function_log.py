@@ -24,7 +24,7 @@ class EnoughError(Exception):
 class Logs:
     """A log group whose events show up when they do. `looks` holds what arrives before each look.
 
-    An event is (id or None, timestamp, text); they are told in pages of `page` events, with an
+    An event is (id or None, timestamp, text); they are returned in pages of `page` events, with an
     empty page that has a token before each, as CloudWatch does.
     """
 
@@ -162,7 +162,7 @@ def test_a_group_that_is_not_there_yet_is_empty(logs):
     assert list(function_log.read(logs, "none", 0, follow=False)) == []
 
 
-def test_a_group_that_comes_to_be_while_one_waits(logs):
+def test_a_log_group_created_while_following(logs):
     def sleep(_):
         if result:
             raise EnoughError

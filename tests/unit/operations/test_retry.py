@@ -86,11 +86,11 @@ def test_a_failed_photo_is_requested(sqs: Any, queue: str, stored: Any, these: A
 def test_only_a_newer_result_is_waited_for(aws: Any, stack: Any, stored: Any) -> None:
     """And not the existing failure."""
     stored(failed(event(number=7)))
-    [told] = retry.these(aws, stack, [SENT])
-    assert told.awaited == Awaited("a.jpg", "v1", "e1", after(7))
+    [result] = retry.these(aws, stack, [SENT])
+    assert result.awaited == Awaited("a.jpg", "v1", "e1", after(7))
     photo = aws.dynamodb.photo("a.jpg")
     assert versions.answers(photo, SENT)
-    assert not versions.answers(photo, told.awaited)
+    assert not versions.answers(photo, result.awaited)
 
 
 def test_asking_twice_asks_for_the_same(sqs: Any, queue: str, stored: Any, these: Any) -> None:
@@ -148,7 +148,7 @@ def test_only_dead_letters_of_the_photo_are_redriven(
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "queued"),
+    ("name", "details", "queued"),
     [
         ("ObjectCreated:Put", {"versionId": "v1", "eTag": "e1"}, 1),
         ("ObjectCreated:Put", {"versionId": "v0", "eTag": "e0"}, 2),
@@ -157,10 +157,10 @@ def test_only_dead_letters_of_the_photo_are_redriven(
     ],
 )
 def test_a_dead_letter_that_resolves_nothing_is_not_enough(
-    sqs: Any, queue: str, dead: str, these: Any, name: str, told: dict[str, str], queued: int
+    sqs: Any, queue: str, dead: str, these: Any, name: str, details: dict[str, str], queued: int
 ) -> None:
     """For example one of a previous version, or of an undone removal."""
-    put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5", name, **told)]}))
+    put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5", name, **details)]}))
     [(_, outcome, why)] = these(SENT)
     assert outcome == "queued"
     assert why == ("dead letter" if queued == 1 else "no result yet")
@@ -184,9 +184,9 @@ def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these
     stored(labelled(event(photos[110].key)))
     for photo in photos[120:]:
         put(sqs, dead, body(photo.key))
-    told = these(*photos, photos[0])
-    assert len(told) == len({image for image, _, _ in told}) == 130
-    outcomes = {int(image[:-4]): (outcome, why) for image, outcome, why in told}
+    result = these(*photos, photos[0])
+    assert len(result) == len({image for image, _, _ in result}) == 130
+    outcomes = {int(image[:-4]): (outcome, why) for image, outcome, why in result}
     assert outcomes[0] == ("queued", "failed")
     assert outcomes[110] == ("labelled", "It is labelled already.")
     assert outcomes[115] == ("queued", "no result yet")
@@ -235,8 +235,8 @@ def test_nothing_is_waited_for_of_one_that_is_gone(
 ) -> None:
     removal = s3_record("a.jpg", "7", "ObjectRemoved:DeleteMarkerCreated", versionId="m")
     put(sqs, dead, json.dumps({"Records": [removal]}))
-    [told] = retry.these(aws, stack, meant("a.jpg"))
-    assert (told.outcome, told.why, told.awaited) == ("queued", "dead letter", None)
+    [result] = retry.these(aws, stack, meant("a.jpg"))
+    assert (result.outcome, result.why, result.awaited) == ("queued", "dead letter", None)
 
 
 def test_an_unknown_photo_is_not_found(
@@ -271,8 +271,8 @@ def test_messages_leased_by_others_are_reported_last(
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
     put(sqs, dead, body("b.jpg"))
-    told = list(retry.every(aws, stack, Choice()))
-    assert [getattr(each, "image", each) for each in told] == ["b.jpg", Unseen(hidden=1)]
+    result = list(retry.every(aws, stack, Choice()))
+    assert [getattr(each, "image", each) for each in result] == ["b.jpg", Unseen(hidden=1)]
 
 
 def test_retry_all_failed_photos_and_dead_letters(
@@ -283,10 +283,10 @@ def test_retry_all_failed_photos_and_dead_letters(
     for number in range(100):
         put(sqs, dead, body(f"d{number}.jpg"))
     lost = put(sqs, dead, "hello")
-    told = every()
-    assert len(told) == 221
-    assert (lost, "left") in told
-    assert {image for image, outcome in told if outcome == "queued"} == {
+    result = every()
+    assert len(result) == 221
+    assert (lost, "left") in result
+    assert {image for image, outcome in result if outcome == "queued"} == {
         *(f"f{number}.jpg" for number in range(120)),
         *(f"d{number}.jpg" for number in range(100)),
     }
@@ -322,9 +322,9 @@ def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
     tables.lag()
     stored(labelled(event("b.jpg", 2)))
     tables.drop(PHOTOS, "gone.jpg")
-    [told] = retry.every(aws, stack, Choice())
-    assert told.image == "a.jpg"
-    assert told.awaited == Awaited("a.jpg", "v1", "e1", after(1))
+    [result] = retry.every(aws, stack, Choice())
+    assert result.image == "a.jpg"
+    assert result.awaited == Awaited("a.jpg", "v1", "e1", after(1))
     assert requests_in(sqs, queue) == [("a.jpg", after(1))]
 
 
@@ -341,17 +341,17 @@ def test_what_to_wait_for_after_a_redrive(
 ) -> None:
     record = s3_record("a.jpg", "5", name, versionId="v1", eTag="e1")
     put(sqs, dead, json.dumps({"Records": [record]}))
-    [told] = retry.every(aws, stack, Choice())
-    assert told.awaited == awaited
+    [result] = retry.every(aws, stack, Choice())
+    assert result.awaited == awaited
 
 
 def test_waiting_for_a_redriven_request(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
     put(sqs, dead, s3_events.request("photos", "a.jpg", after(5), NOW))
-    [told] = retry.every(aws, stack, Choice())
-    assert told.awaited == Awaited("a.jpg", None, None, after(5))
-    assert retry.known(aws.s3, "photos", told.awaited) is None
+    [result] = retry.every(aws, stack, Choice())
+    assert result.awaited == Awaited("a.jpg", None, None, after(5))
+    assert retry.known(aws.s3, "photos", result.awaited) is None
     there = aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"x")
-    known = retry.known(aws.s3, "photos", told.awaited)
+    known = retry.known(aws.s3, "photos", result.awaited)
     assert known == Awaited("a.jpg", there["VersionId"], there["ETag"].strip('"'), after(5))
     assert retry.known(aws.s3, "photos", known) is known
 

@@ -140,7 +140,7 @@ def test_the_log_is_read_from_where_the_last_look_ended(log: Log) -> None:
     assert log.asked == [10_000 - 900 + 10, 10_010 - 60]
 
 
-def test_a_user_who_may_not_read_the_log_waits_all_the_same(log: Log) -> None:
+def test_without_permission_for_the_log_the_stall_is_reported(log: Log) -> None:
     now = [10_000.0]
     troubles = latest(log, now)
     log.refused = True

@@ -294,7 +294,7 @@ def waits(stack, sqs, cloudwatch, *ages):
     measure(cloudwatch, *ages)
 
 
-def test_the_oldest_waits_since_what_the_last_figure_says(aws, stack, sqs, cloudwatch):
+def test_the_oldest_message_age_is_the_latest_datapoint(aws, stack, sqs, cloudwatch):
     measure(cloudwatch, (60, 99999), queue="dead")
     waits(stack, sqs, cloudwatch, (400, 70), (120, 3600), (300, 80))
     since = read(aws, stack).waiting_since

@@ -162,7 +162,7 @@ def test_a_picture_too_large_is_refused_by_its_header():
 @pytest.fixture
 def megabytes() -> Iterator[Callable[[], int]]:
     """The memory Pillow allocated for pictures since `reset_stats`."""
-    before = Image.core.get_block_size()  # a process's: whoever makes a gallery sets it, too
+    before = Image.core.get_block_size()  # global: building a gallery changes it as well
     Image.core.clear_cache()
     Image.core.set_block_size(2**20)
     yield lambda: Image.core.get_stats()["allocated_blocks"]

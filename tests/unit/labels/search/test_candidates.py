@@ -66,7 +66,7 @@ def test_the_smallest_is_chosen_and_nothing_is_counted_beyond_it(
     [
         (["000.100 ", "012.000 ", "003.000 "], 1),
         (["012.000 ", "000.100 "], 0),
-        (["", "000.000 a"], 1),  # of what cannot tell, such as a prefix, nothing is known
+        (["", "000.000 a"], 1),  # sets without a reach, such as a prefix, count as large
         (["000.000 a", ""], 0),
         (["", ""], 0),
     ],
@@ -137,7 +137,7 @@ def test_the_size_of_a_prefix_takes_one_listing(limit: int, count: int | None) -
     [(["few", "some"], ""), (["some", "few"], ""), (["few"], "some/"), (["some"], "few/")],
 )
 def test_of_several_small_sets_the_smallest_leads(labels: list[str], prefix: str) -> None:
-    """Of 20 photos with the one and 90 with the other 20 are read, whichever stands first."""
+    """With 20 photos of one label and 90 of the other, 20 are read, in any order of labels."""
     table = PhotoTables()
     for number in range(110):
         name = "few" if number % 11 < 2 else "some"

@@ -120,7 +120,7 @@ def test_ties_are_sorted_by_key(order: str, labels: list[str], most: int) -> Non
 
 
 @pytest.mark.parametrize("most", [1, 7, 150, 290])
-def test_a_photo_that_is_found_early_waits_for_equal_ones_with_smaller_keys(most: int) -> None:
+def test_an_early_match_is_held_back_for_ties_with_smaller_keys(most: int) -> None:
     """What leads says 99 of it and 80 of the others; what else is asked for says 80 of all."""
     table = PhotoTables()
     for number in range(300):

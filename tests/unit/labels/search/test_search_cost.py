@@ -120,7 +120,7 @@ def test_an_end_on_the_way_does_not_wait_for_requests_that_hang(table: PhotoTabl
 
     def hang(operation: str, _: Any) -> None:
         number = next(batches) if operation == "BatchGetItem" else 0
-        if number == 2:  # while the one that is asked for beside it is under way
+        if number == 2:  # while a concurrent request is in progress
             assert begun.wait(10)
             raise KeyboardInterrupt
         if number == 3:

@@ -137,7 +137,7 @@ def test_each_problem(kind, photo, stored):
 
 
 @each_problem
-def test_a_problem_younger_than_the_grace_period_waits_whatever_the_queue_says(kind, photo, stored):
+def test_within_the_grace_period_a_problem_is_waiting_in_any_case(kind, photo, stored):
     for empty in (True, False):
         young = replace(photo, since=NOW - GRACE_PERIOD + 0.001)
         assert classify(young, stored, empty=empty) == "waiting"
@@ -145,7 +145,7 @@ def test_a_problem_younger_than_the_grace_period_waits_whatever_the_queue_says(k
 
 
 @each_problem
-def test_while_the_queue_is_not_empty_a_problem_waits_until_it_is_overdue(kind, photo, stored):
+def test_with_a_busy_queue_a_problem_is_waiting_until_overdue(kind, photo, stored):
     waits = replace(photo, since=NOW - OVERDUE + 0.001)
     assert classify(waits, stored, empty=False) == "waiting"
     assert classify(waits, stored, empty=True) == kind

@@ -218,7 +218,7 @@ def test_only_the_keys_with_the_prefix_are_checked(world):
 
 
 @pytest.mark.parametrize("messages", [0, 1])
-def test_a_young_photo_waits_and_an_old_one_only_for_the_queue(world, messages):
+def test_a_recent_photo_is_waiting_and_an_old_one_only_with_a_busy_queue(world, messages):
     world.put("young.jpg", at=NOW - timedelta(minutes=4, seconds=55))
     world.put("older.jpg", at=NOW - timedelta(minutes=5))
     world.put("overdue.jpg", at=NOW - timedelta(hours=12))

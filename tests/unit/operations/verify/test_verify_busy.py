@@ -34,7 +34,7 @@ during = pytest.mark.parametrize("when", [*EVERYWHERE, "look"])
 
 
 @during
-def test_a_photo_that_is_labelled_meanwhile_is_ok(world, when):
+def test_a_photo_that_is_labelled_during_the_check_is_ok(world, when):
     event = world.put("x.jpg")
     world.queue(event)
     message = world.sqs.take("work")
@@ -53,7 +53,7 @@ def test_a_photo_that_is_labelled_meanwhile_is_ok(world, when):
 
 @during
 @pytest.mark.parametrize("number", [0, 5])
-def test_a_photo_that_is_replaced_and_labelled_meanwhile_is_ok(world, when, number):
+def test_a_photo_that_is_replaced_and_labelled_during_the_check_is_ok(world, when, number):
     world.put("missing.jpg")  # makes the check run all calls
 
     def replaced():
@@ -67,7 +67,7 @@ def test_a_photo_that_is_replaced_and_labelled_meanwhile_is_ok(world, when, numb
 
 
 @during
-def test_a_photo_that_is_removed_meanwhile_is_ok(world, when):
+def test_a_photo_that_is_removed_during_the_check_is_ok(world, when):
     world.put("missing.jpg")
 
     def removed():
@@ -82,7 +82,7 @@ def test_a_photo_that_is_removed_meanwhile_is_ok(world, when):
 
 @during
 @pytest.mark.parametrize("waiting", [False, True])
-def test_a_photo_that_is_uploaded_and_labelled_meanwhile_is_ok(world, when, waiting):
+def test_a_photo_that_is_uploaded_and_labelled_during_the_check_is_ok(world, when, waiting):
     world.put("x.jpg")
     if waiting:
         world.sqs.send("work", "something else")
@@ -96,7 +96,7 @@ def test_a_photo_that_is_uploaded_and_labelled_meanwhile_is_ok(world, when, wait
 
 
 @during
-def test_a_photo_that_is_replaced_meanwhile_waits(world, when):
+def test_a_photo_that_is_replaced_during_the_check_waits(world, when):
     world.put("x.jpg")
 
     def replaced():
@@ -108,7 +108,7 @@ def test_a_photo_that_is_replaced_meanwhile_waits(world, when):
 
 
 @during
-def test_a_missing_photo_that_is_removed_meanwhile_is_not_missing(world, when):
+def test_a_missing_photo_that_is_removed_during_the_check_is_not_missing(world, when):
     world.put("x.jpg")
     world.once(when, lambda: world.remove("x.jpg", at=NOW))
     findings, summary = world.check()
@@ -116,7 +116,7 @@ def test_a_missing_photo_that_is_removed_meanwhile_is_not_missing(world, when):
 
 
 @pytest.mark.parametrize("when", ["BatchGetItem", "look"])
-def test_a_photo_that_is_removed_with_all_its_versions_meanwhile_waits(world, when):
+def test_a_photo_that_is_removed_with_all_its_versions_during_the_check_waits(world, when):
     """The bucket has no time of its removal, but it existed when it was listed."""
     world.put("5.jpg", "another picture")
     world.once(when, lambda: world.queue(world.purge("5.jpg")))

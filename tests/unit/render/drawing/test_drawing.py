@@ -67,7 +67,7 @@ def texts(canvas):
 
 
 @pytest.mark.parametrize("orientation", STORED)
-def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation):
+def test_boxes_match_the_ratios_in_every_orientation(orientation):
     upright = photo(800, 600)
     ImageDraw.Draw(upright).rectangle((200, 120, 359, 419), fill="black")
     picture = pictures.upright(turned_file(upright, orientation), 800)
@@ -75,7 +75,7 @@ def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation
     drawn = annotate.draw(picture, [label("Door", (0.25, 0.2, 0.2, 0.5))])
 
     (annotation,) = annotate.merged_boxes([label("Door", (0.25, 0.2, 0.2, 0.5))])
-    for x, y in ((200, 300), (359, 300), (280, 419)):  # above lies the name
+    for x, y in ((200, 300), (359, 300), (280, 419)):  # the name is above
         assert near(drawn.getpixel((x, y)), annotation.color, 3)
     assert near(drawn.getpixel((280, 270)), (0, 0, 0))
     for x, y in ((190, 300), (369, 300), (280, 429)):

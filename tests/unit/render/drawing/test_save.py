@@ -73,7 +73,7 @@ def test_the_format_follows_the_name_and_drawings_can_be_overwritten(picture, na
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_a_file_of_the_users_is_never_written_over(picture, name):
+def test_a_users_file_is_never_overwritten(picture, name):
     picture.save(name)
     before = Path(name).read_bytes()
     with pytest.raises(RefusedError, match="was not created by labelctl"):

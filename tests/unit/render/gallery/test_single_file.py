@@ -44,12 +44,10 @@ def test_one_file_holds_all_pictures(tmp_path: Path) -> None:
             with Image.open(io.BytesIO(base64.b64decode(blocks[place["block"]]))) as picture:
                 sizes.append(picture.size[0])
     assert sizes == [400, 450, 400, 500]
-    OneFile(one.path)  # may be made anew
+    OneFile(one.path)  # may be overwritten
 
 
-def test_one_file_that_would_be_too_large_is_refused_before_all_is_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_too_large_is_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(single_file, "LARGEST", 100_000)
     one = OneFile(tmp_path / "gallery.html")
     with open_folder(one.workshop) as folder:
@@ -59,7 +57,7 @@ def test_one_file_that_would_be_too_large_is_refused_before_all_is_fetched(
             one.weigh(folder, tile(folder, size=900).pictures, 3, 5000)
 
 
-def test_a_file_that_is_not_ours_and_a_folder_are_no_place_for_one_file(tmp_path: Path) -> None:
+def test_folders_and_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a folder"):
         OneFile(tmp_path)
     file = tmp_path / "mine.html"
@@ -69,7 +67,7 @@ def test_a_file_that_is_not_ours_and_a_folder_are_no_place_for_one_file(tmp_path
 
 
 @pytest.mark.parametrize("name", ["g9", "gallery.jpg", ".html"])
-def test_a_name_that_no_browser_shows_is_refused(tmp_path: Path, name: str) -> None:
+def test_names_that_are_not_web_pages_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=f'--embed writes one file, not "{name}"') as refused:
         OneFile(tmp_path / name)
     assert refused.value.hint == "Give -o a name ending in .html."

@@ -19,7 +19,7 @@ from tests.unit.gallery_world import Gallery, files, jpeg, tile
 
 
 @pytest.mark.parametrize("content", [{"a.txt": "mine"}, {"index.html": "<h1>mine</h1>"}])
-def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, content: dict[str, str]) -> None:
+def test_other_folders_are_refused(tmp_path: Path, content: dict[str, str]) -> None:
     for name, text in content.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(RefusedError, match="not a gallery"), open_folder(tmp_path):
@@ -131,7 +131,7 @@ def test_a_linked_picture_is_replaced_and_never_shown(tmp_path: Path) -> None:
     assert not reason.is_symlink()
 
 
-def test_a_marker_that_is_a_link_marks_nothing(tmp_path: Path) -> None:
+def test_a_marker_that_is_a_link_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("mine")
     (tmp_path / "gallery").mkdir()
     (tmp_path / "gallery" / ".labelctl-gallery").symlink_to(tmp_path / "diary.txt")
