@@ -306,7 +306,7 @@ class Asked:
 
     happens: Callable[[], str]
     mode: str = "json"
-    result: list[Any] = field(default_factory=list)
+    shown: list[Any] = field(default_factory=list)
 
     def ask(self, question: str, *, yes_means: str) -> str:
         self.shown.append(question)
