@@ -160,5 +160,5 @@ def test_pictures_inside_the_page(show: Show) -> None:
     ],
 )
 def test_a_block_is_a_picture(block: tuple[str, str]) -> None:
-    with pytest.raises(ValueError, match="is not a picture's"):
+    with pytest.raises(ValueError, match="is not the data: URL of a picture"):
         "".join(gallery_page.pieces(album([]), blocks=[block]))
