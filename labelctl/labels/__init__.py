@@ -1,5 +1,5 @@
-"""What is stored of photos: reading, waiting for, listing, counting and exporting results.
+"""Reading results: show, wait, list, search, count and export.
 
-It knows the tables and the objects that results belong to. It must not know queues, or how anything is
-printed.
+It knows the tables and the objects the results belong to. It must not know the queues, or how results
+are printed.
 """

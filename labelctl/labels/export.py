@@ -1,8 +1,7 @@
-"""All labels of all photos, or of those under a prefix, as records: a label of a photo each.
+"""All labels of all photos, or of photos under a prefix, as records: one per label of a photo.
 
-Everything is read by one scan of the photos' items, which is the cheapest way there is. Photos under a
-prefix are listed in the bucket and read by their keys: that costs as much as they hold, and not as
-much as the table does.
+All photos are read by scanning the table, which is the cheapest way. Photos under a prefix are listed
+in the bucket and read by key, so that the cost depends on their number, not on the size of the table.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
 
     from labelctl.labels.tables import Item, Reader
 
-_AHEAD = 4  # batches of photos that are read at once
+_AHEAD = 4  # batches of photos read concurrently
 _ATTRIBUTES = ("status", "labels", "details", "uploaded_at", "done_at", "model_version")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One label of one photo, with all that is stored of it.
+    """One label of one photo.
 
     `confidence` is 0 to 100; boxes have left, top, width and height as ratios (0 to 1) of the upright
-    picture, and their own confidence. Times are ISO 8601, in UTC.
+    picture, and their own confidence. Times are ISO 8601 in UTC.
     """
 
     image: str
@@ -48,14 +47,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Part:
-    """The labels of some photos, and of how many (with those that have none)."""
+    """The labels of a batch of photos, and the number of photos, including those without labels."""
 
     records: Sequence[Record]
     photos: int
 
 
 def size(dynamodb: DynamoDBClient, table: str) -> int | None:
-    """How many photos the table has, as DynamoDB counted some hours ago; None where it is not known."""
+    """DynamoDB's item count of the table, updated every few hours; None if unknown."""
     from botocore.exceptions import ClientError
 
     try:
@@ -65,14 +64,14 @@ def size(dynamodb: DynamoDBClient, table: str) -> int | None:
 
 
 def everything(reader: Reader, min_confidence: float = 0) -> Iterator[Part]:
-    """The labels of all photos, those of one together and surest first."""
+    """The labels of all photos, grouped by photo, most confident first."""
     return (_part(page, min_confidence) for page in reader.scan_photos(*_ATTRIBUTES))
 
 
 def under(
     reader: Reader, s3: S3Client, bucket: str, prefix: str, min_confidence: float = 0
 ) -> Iterator[Part]:
-    """The same of the photos whose keys begin so, in the order of the keys."""
+    """The labels of photos whose keys start with `prefix`, in key order."""
     keys = (each.key for each in listing.objects(s3, bucket, prefix))
 
     def read(batch: list[str]) -> Part:

@@ -1,7 +1,7 @@
-"""Records as files of other programs: CSV, JSON lines, Parquet.
+"""Writing records as CSV, JSON lines or Parquet.
 
-The text formats are UTF-8. In CSV a list's names are joined by "; " and boxes are JSON; the first
-line has the columns' names. In Parquet lists are lists, and times are times.
+The text formats are UTF-8. CSV has a header line; names in lists are joined by "; ", and boxes are
+JSON. Parquet has list and timestamp columns.
 """
 
 from __future__ import annotations
@@ -21,66 +21,70 @@ from labelctl.errors import UsageError
 from labelctl.labels.export import Record
 
 FORMATS = {"csv": (".csv",), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
-"""The formats, and the names of files that tell them."""
+"""The formats and their file name suffixes."""
 
 _FIELDS = tuple(field.name for field in fields(Record))
 _LISTS = ("categories", "parents", "aliases")
 _TIMES = ("uploaded_at", "labelled_at")
 _BOX = ("left", "top", "width", "height", "confidence")
-_ROW_GROUP = 50_000  # records that a Parquet file keeps together, in memory meanwhile: some 20 MB
-_BREAKS = re.compile("[\x85\u2028\u2029]")  # what some readers of lines take for the end of one
+_ROW_GROUP = 50_000  # records per Parquet row group, kept in memory until written: about 20 MB
+_BREAKS = re.compile("[\x85\u2028\u2029]")  # some programs treat these as line ends
 
 
 class Sink(Protocol):
-    """Where a text format goes."""
+    """The destination of a text format."""
 
     def write(self, data: bytes, /) -> object: ...
 
 
 class Writer(Protocol):
-    """Takes records, some at a time."""
+    """Writes records in batches."""
 
     def write(self, records: Sequence[Record]) -> None: ...
 
 
 def format_of(path: Path) -> str | None:
-    """The format that a file's name tells."""
+    """The format for a file name, by its suffix; None if unknown."""
     suffix = path.suffix.lower()
-    return next((name for name, known in FORMATS.items() if suffix in known), None)
+    return next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
 
 
 @contextmanager
 def writer(name: str, sink: Any) -> Iterator[Writer]:
-    """What writes in the format of this name: to a `Sink`, and Parquet to a binary file.
+    """A writer for the named format: CSV and JSON lines to a `Sink`, Parquet to a binary file.
 
-    Raises UsageError for Parquet where pyarrow is not installed.
+    Call `check` first: Parquet needs pyarrow.
     """
-    made: _Csv | _JsonLines | _Parquet
-    made = _Csv(sink) if name == "csv" else _JsonLines(sink) if name == "jsonl" else _Parquet(sink)
+    opened: _Csv | _JsonLines | _Parquet
+    opened = (
+        _Csv(sink) if name == "csv" else _JsonLines(sink) if name == "jsonl" else _Parquet(sink)
+    )
     try:
-        yield made
+        yield opened
     except BaseException:
-        with suppress(Exception):  # else pyarrow would do it later, and complain
-            made.close()
+        with suppress(Exception):  # otherwise pyarrow closes it later, and prints errors
+            opened.close()
         raise
-    made.close()
+    opened.close()
 
 
 def check(name: str, path: Path | None) -> None:
-    """Raise UsageError for a format, or a place, that cannot be written to."""
+    """Raise UsageError if the format or the path cannot be written."""
     if path and path.is_absolute() and path.parts[1:2] == ("dev",) and path.is_symlink():
         raise UsageError(f'"{path}" would be replaced.', "Leave -o out to write to stdout.")
     if path and path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no file"
+        kind = "a folder" if path.is_dir() else "not a regular file"
         raise UsageError(f'"{path}" is {kind}.', "Name a file, or leave -o out to write to stdout.")
     if path and not path.parent.exists():
-        raise UsageError(f'There is no folder "{path.parent}".', "Make it first, or name another.")
+        raise UsageError(
+            f'There is no folder "{path.parent}".', "Create it first, or name another."
+        )
     if name == "parquet":
         try:
             import pyarrow.parquet  # noqa: F401
         except ImportError:
             raise UsageError(
-                "Parquet is written by pyarrow, which is not installed.",
+                "Parquet needs pyarrow, which is not installed.",
                 "Install it: pip install 'labelctl[parquet]'",
             ) from None
 
@@ -109,10 +113,10 @@ class _Csv:
 
     def _write(self, rows: Sequence[Sequence[Any]]) -> None:
         lines: list[str] = []
-        # Only a terminator with both has the writer quote names with either of them in it.
+        # With this terminator, csv quotes names that contain \r or \n.
         end = "\r\n"
-        each = SimpleNamespace(write=lambda line: lines.append(line.removesuffix(end) + "\n"))
-        csv.writer(each, lineterminator=end).writerows(rows)
+        target = SimpleNamespace(write=lambda line: lines.append(line.removesuffix(end) + "\n"))
+        csv.writer(target, lineterminator=end).writerows(rows)
         self._sink.write("".join(lines).encode())
 
     def close(self) -> None:
@@ -158,7 +162,7 @@ class _Parquet:
 
 
 def _time(text: str) -> datetime | None:
-    """A moment as S3 and the function write it; None for what is none."""
+    """Parse an ISO 8601 time; None if it is malformed."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""The photos and how each stands: labelled, failed or pending.
+"""Listing photos with their state: labelled, failed or waiting.
 
-Those of one state that the table knows come by its index, the latest first: the cost grows with the
-answer. All others come from the bucket, in the order of their keys (see `labelctl.labels.listing`).
+Labelled or failed photos come from the table's index, latest first, at a cost proportional to the
+result. Other lists come from the bucket, in key order (see `labelctl.labels.listing`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl.contract import schema
 from labelctl.labels import listing
-from labelctl.labels.listing import Listed
+from labelctl.labels.listing import PhotoWithItem
 from labelctl.labels.tables import Item, Reader
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 STATES = ("labelled", "failed", "pending")
 INDEXED = (schema.LABELLED, schema.FAILED)
-"""The states that the table's index knows."""
+"""The states in the table's index."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """A photo and how it stands.
+    """A photo and its state.
 
-    `label_count` and `top`, the names of its surest three labels, are of a labelled one, `reason` is
-    of a failed one. `at` is when it was labelled or failed, and of a pending one when it was uploaded
-    (ISO 8601, UTC).
+    Labelled photos have `label_count` and `top`, the names of the three most confident labels; failed
+    photos have `reason`. `at` is when the photo was labelled or failed, or, if it is waiting, when it
+    was uploaded (ISO 8601 in UTC).
     """
 
     image: str
@@ -48,33 +48,33 @@ class Image:
 def by_key(
     s3: S3Client, bucket: str, reader: Reader, prefix: str, status: str | None, limit: int
 ) -> Iterator[Image]:
-    """The bucket's photos under a prefix, in the order of their keys; of one state, or of any.
+    """The photos in the bucket whose keys start with `prefix`, in key order; optionally of one state.
 
-    `limit` is how many will be taken: without a state no more are looked at than that.
+    The caller takes at most `limit`. Without a state, no more than that are read.
     """
-    there = listing.objects(s3, bucket, prefix, 1000 if status else limit)
-    some = there if status else islice(there, limit)
-    pages = listing.photos(reader, some, "label_count", "top", "reason", "done_at")
+    objects = listing.objects(s3, bucket, prefix, 1000 if status else limit)
+    selected = objects if status else islice(objects, limit)
+    pages = listing.photos(reader, selected, "label_count", "top", "reason", "done_at")
     found = chain.from_iterable(pages)
-    return (_listed(each) for each in found if status in (None, each.status))
+    return (_to_image(each) for each in found if status in (None, each.status))
 
 
 def by_status(reader: Reader, status: str, limit: int) -> Iterator[Image]:
-    """The photos that are labelled, or have failed, the latest first, read as far as they are taken.
+    """The labelled or failed photos, latest first, read lazily.
 
-    By the index, which is a moment behind the table; a photo that was replaced since is listed as the
-    function left it.
+    Reads an index, which lags slightly behind the table. A photo replaced since then is listed with its
+    previous result.
     """
-    return map(_image, reader.photos_by_state(status, limit))
+    return map(_from_item, reader.photos_by_state(status, limit))
 
 
-def _listed(photo: Listed) -> Image:
+def _to_image(photo: PhotoWithItem) -> Image:
     if photo.item is None:
         return Image(photo.object.key, photo.status, None, (), None, photo.object.since)
-    return _image(photo.item)
+    return _from_item(photo.item)
 
 
-def _image(item: Item) -> Image:
+def _from_item(item: Item) -> Image:
     labelled = item["status"] == schema.LABELLED
     return Image(
         image=item["image"],

@@ -1,9 +1,8 @@
-"""The photos of the bucket in the order of their keys, each with the item that holds its result.
+"""The photos in the bucket in key order, each with the item that holds its result.
 
-The bucket says which photos there are, the table how each stands; so photos that wait are included.
-It costs a listing for 1,000 photos, and for 100 a BatchGetItem of half a read unit each (more for an
-item beyond 4 KB). Some batches are read ahead, since most of the time goes by waiting for AWS; memory
-is for those.
+Keys come from the bucket and states from the table, so waiting photos are included. The cost is one
+listing request per 1,000 photos and one BatchGetItem per 100, at half a read unit per photo (more for
+items over 4 KB). Several batches are read ahead to hide latency; memory use is limited to those.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from labelctl.photos.versions import Awaited
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_LISTING = 1000  # the most objects in a page [S3 API, ListObjectsV2]
-_AHEAD = 8  # batches of items that are read at once
+_MAX_PAGE = 1000  # objects [S3 API, ListObjectsV2]
+_AHEAD = 8  # batches of items read concurrently
 
 
 @dataclass(frozen=True)
 class Object:
-    """An object of the bucket: its key, its ETag, and since when it is there (ISO 8601, UTC)."""
+    """An object in the bucket: its key, its ETag, and its upload time (ISO 8601 in UTC)."""
 
     key: str
     etag: str
@@ -36,8 +35,8 @@ class Object:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A photo as it lies in the bucket, and its item; None while it waits for its result."""
+class PhotoWithItem:
+    """A photo in the bucket and its item; the item is None while the photo is waiting."""
 
     object: Object
     item: Item | None
@@ -48,34 +47,36 @@ class Listed:
         return str(self.item["status"]) if self.item else results.PENDING
 
 
-def objects(s3: S3Client, bucket: str, prefix: str, page: int = _LISTING) -> Iterator[Object]:
-    """What lies in the bucket under a prefix, in the order of the keys, listed as far as it is taken.
+def objects(s3: S3Client, bucket: str, prefix: str, page: int = _MAX_PAGE) -> Iterator[Object]:
+    """The objects whose keys start with `prefix`, in key order, listed lazily, without folders.
 
-    Folders are passed over. `page` is how many are listed at once, for whoever wants only a few.
+    `page` is the number of objects per request: use a small one if only a few are needed.
     """
     pages: Any = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": min(page, _LISTING)}
+        Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": min(page, _MAX_PAGE)}
     )
-    for answer in pages:
-        for each in answer.get("Contents", ()):
+    for response in pages:
+        for each in response.get("Contents", ()):
             if s3_events.is_folder(each["Key"], each["Size"]):
                 continue
             since = f"{each['LastModified']:%Y-%m-%dT%H:%M:%SZ}"
             yield Object(each["Key"], each["ETag"].strip('"'), since)
 
 
-def photos(reader: Reader, there: Iterator[Object], *attributes: str) -> Iterator[list[Listed]]:
-    """These photos with the attributes of their items, up to 100 at a time, in their order."""
-    wanted = dict.fromkeys((*versions.ANSWERING, *attributes))
+def photos(
+    reader: Reader, objects: Iterator[Object], *attributes: str
+) -> Iterator[list[PhotoWithItem]]:
+    """The photos with these attributes of their items, in the given order, in batches of up to 100."""
+    names = dict.fromkeys((*versions.ANSWERING, *attributes))
 
-    def read(batch: list[Object]) -> list[Listed]:
-        items = reader.photos((each.key for each in batch), *wanted)
-        return [Listed(each, _result(each, items.get(each.key))) for each in batch]
+    def read(batch: list[Object]) -> list[PhotoWithItem]:
+        items = reader.photos((each.key for each in batch), *names)
+        return [PhotoWithItem(each, _result(each, items.get(each.key))) for each in batch]
 
     with pool(_AHEAD, "photos") as threads:
-        yield from in_order(threads, read, batches(there, BATCH), _AHEAD)
+        yield from in_order(threads, read, batches(objects, BATCH), _AHEAD)
 
 
-def _result(there: Object, item: Item | None) -> Item | None:
-    sent = Awaited(there.key, None, there.etag)
+def _result(stored: Object, item: Item | None) -> Item | None:
+    sent = Awaited(stored.key, None, stored.etag)
     return item if item and versions.answers(item, sent) else None

@@ -1,7 +1,7 @@
-"""Reading what is stored of photos: their labels, or why there are none, or that they still wait.
+"""Reading results of photos, and waiting for them: labels, a failure, or waiting.
 
-A photo's item holds its whole result. One that names another object than the one in the bucket is not
-this photo's result yet.
+A photo's item holds its complete result. An item for another version of the object is not a result of
+the photo: it is still waiting.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from labelctl.labels.tables import Item, Reader
 
 PENDING = "pending"
-_AHEAD = 4  # batches of photos that are read at once, or wait to be taken: labels can be large
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks
-_HURRIED = 1000  # photos of which a look a second is enough; for fewer it looks more often
-_ASKED = 20  # photos whose object is looked at, once nothing has moved for that long
+_AHEAD = 4  # batches of photos read ahead: labels can be large
+_MIN_PAUSE, _MAX_PAUSE = 0.1, 2.0  # seconds between two reads
+_PER_SECOND = 1000  # the pause grows by one second for this many remaining photos
+_CHECKED_OBJECTS = 20  # photos whose objects are checked at a time when there is no progress
 
 
 @dataclass(frozen=True)
 class Box:
-    """Where a label was seen: ratios (0 to 1) of the upright picture; confidence 0 to 100."""
+    """The location of a label, as ratios (0 to 1) of the upright picture; confidence 0 to 100."""
 
     left: float
     top: float
@@ -54,11 +54,11 @@ class Label:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo's state and labels, surest first.
+    """A photo's state and labels, most confident first.
 
-    `status` is labelled, failed (with `reason`) or pending. `labelled_at` is ISO 8601, in UTC, and
-    for a failed photo when it failed. `left_out` counts the labels and boxes that an item of the table
-    had no room for; None if there are none.
+    `status` is labelled, failed (with `reason`) or pending. `labelled_at` is when the photo was
+    labelled or failed, ISO 8601 in UTC. `left_out` counts labels and boxes dropped because the item
+    would have been too large; None if there are none.
     """
 
     image: str
@@ -82,19 +82,19 @@ class Photo:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the table found: the photos that are done, and how many still wait."""
+    """The result of one read while waiting: the photos that are done, and the number still waiting."""
 
     done: list[Awaited]
     waiting: int
 
 
 def read(reader: Reader, sent: Awaited) -> Photo:
-    """What is stored of one version of a photo: its labels, its failure, or that it is pending."""
+    """The result of one version of a photo: labels, a failure, or pending."""
     return _photo(reader.photo(sent.key), sent)
 
 
 def read_many(reader: Reader, sent: Iterable[Awaited]) -> Iterator[Photo]:
-    """What is stored of several photos, in their order; some are read ahead of who takes them."""
+    """The results of several photos, in the given order, with some read ahead."""
 
     def read_batch(batch: list[Awaited]) -> list[Photo]:
         items = reader.photos((each.key for each in batch), consistent=True)
@@ -123,7 +123,7 @@ def _photo(item: Item | None, sent: Awaited) -> Photo:
 
 
 def labels(item: Item) -> Iterator[Label]:
-    """The labels of a labelled photo's item, surest first, equals by name."""
+    """The labels in a labelled photo's item, most confident first, ties by name."""
     by_confidence = sorted(item["labels"].items(), key=lambda each: (-each[1], each[0]))
     for name, confidence in by_confidence:
         details = item["details"].get(name, {})
@@ -149,32 +149,33 @@ def wait(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Look]:
-    """Look for the photos that are labelled or have failed, until all are; each is found once.
+    """Wait until all photos are labelled or failed; yields a `Look` after each read of the table.
 
-    A look that finds none is yielded as well. The queue works roughly in the order of arrival, so the
-    first 100 in line are looked for. What is left of them once most are done goes to the end of the
-    line, and so do those that keep waiting. The more photos are left, the longer the pauses: up to 2 s.
+    The queue is processed roughly in order of arrival, so the first 100 photos in line are read. Once
+    most of them are done, or if there is no progress, the rest moves to the end of the line. Pauses are
+    longer when more photos are left, up to 2 s.
 
-    `now` says how a key stands in the bucket (see `current`). It is asked about photos that keep
-    waiting: of one that was replaced the new version is looked for, and one that was removed is not.
-    Raises WaitTimeoutError when none was found for `patience` seconds, nor in a last look for all.
+    `now` returns a key's current version in the bucket (see `versions.current`), and is called for
+    photos without progress: for a replaced photo the new version is awaited, and a removed photo is
+    dropped. Raises WaitTimeoutError if nothing is done within `patience` seconds, nor in a final read
+    of all.
     """
     line = deque(batches(sent, BATCH))
-    last, pause, vain = clock(), _SHORTEST_PAUSE, 0
+    last_progress, pause, final_reads = clock(), _MIN_PAUSE, 0
     while line:
         batch = line.popleft()
-        # As of now for the few who notice; for many it need not be, at half the price.
+        # Consistent reads for the last batch only: they cost twice as much.
         items = reader.photos((each.key for each in batch), *ANSWERING, consistent=not line)
         done = [each for each in batch if each.key in items and answers(items[each.key], each)]
         rest = [each for each in batch if each not in done]
-        over = not done and clock() - last > patience
-        vain = vain + 1 if over else 0  # looks in the last round, which makes no pauses
-        keep_waiting = not done and (vain == 1 or pause >= _LONGEST_PAUSE)
-        if keep_waiting:
-            asked = (_as_it_is(each, now(each.key)) for each in rest[:_ASKED])
-            rest = [*rest[_ASKED:], *filter(None, asked)]
+        timed_out = not done and clock() - last_progress > patience
+        final_reads = final_reads + 1 if timed_out else 0  # in the last round, without pauses
+        stalled = not done and (final_reads == 1 or pause >= _MAX_PAUSE)
+        if stalled:
+            checked = (_current(each, now(each.key)) for each in rest[:_CHECKED_OBJECTS])
+            rest = [*rest[_CHECKED_OBJECTS:], *filter(None, checked)]
         mostly_done = 2 * len(done) >= len(batch)
-        if not (mostly_done or keep_waiting or over):
+        if not (mostly_done or stalled or timed_out):
             line.appendleft(rest)
         elif rest and line and len(line[-1]) + len(rest) <= BATCH:
             line[-1].extend(rest)
@@ -182,18 +183,18 @@ def wait(
             line.append(rest)
         left = sum(map(len, line))
         yield Look(done, left)
-        if left and vain > len(line):
+        if left and final_reads > len(line):
             raise WaitTimeoutError(
-                f"{counted(left, 'photo')} still waiting after {patience:g} s without news.",
-                "`labelctl status` shows how things stand, `labelctl verify` whether any was missed.",
+                f"{counted(left, 'photo')} still waiting after {patience:g} s without progress.",
+                "`labelctl status` shows the pipeline's state, `labelctl verify` finds missed photos.",
             )
         if done:
-            last, pause = clock(), _SHORTEST_PAUSE
-        if left and not (mostly_done or over):
-            sleep(min(max(pause, left / _HURRIED), _LONGEST_PAUSE))
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            last_progress, pause = clock(), _MIN_PAUSE
+        if left and not (mostly_done or timed_out):
+            sleep(min(max(pause, left / _PER_SECOND), _MAX_PAUSE))
+            pause = min(pause * 1.5, _MAX_PAUSE)
 
 
-def _as_it_is(photo: Awaited, there: Awaited | None) -> Awaited | None:
-    same = there and (there.version_id, there.etag) == (photo.version_id, photo.etag)
-    return photo if same else there
+def _current(photo: Awaited, current: Awaited | None) -> Awaited | None:
+    same = current and (current.version_id, current.etag) == (photo.version_id, photo.etag)
+    return photo if same else current

@@ -1,7 +1,7 @@
-"""What the photos are like, counted: by state, label, sureness, category, reason and day.
+"""Counting photos by state, label, confidence, category, error and day.
 
-Counted from their items alone; photos are read as `photos.listing` reads them. Memory grows with the
-number of different labels, errors and days, not with that of photos.
+Uses only the photos' items, read by `labels.listing`. Memory grows with the number of different labels,
+errors and days, not with the number of photos.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from labelctl.contract import schema
-from labelctl.labels.listing import Listed
+from labelctl.labels.listing import PhotoWithItem
 from labelctl.labels.results import PENDING
 from labelctl.labels.tables import Item
 
 ATTRIBUTES = ("labels", "details", "error", "reason", "done_at")
-"""What is read of a photo's item to count it."""
+"""The attributes of a photo's item needed for counting."""
 
-_BINS = 10  # of confidence, each as wide
+_BINS = 10  # of equal width, for the confidence of labels
 
 
 @dataclass(frozen=True)
 class Failures:
-    """How many photos have failed with one error: its code, and the reason of the first one met."""
+    """The number of photos that failed with an error code, and the reason of the first of them."""
 
     error: str
     reason: str
@@ -33,12 +33,11 @@ class Failures:
 
 @dataclass(frozen=True)
 class Stats:
-    """The counts: of photos, except where it says labels.
+    """Counts of photos, except `confidence`, which counts labels.
 
-    `photos` is by state: labelled, failed, pending. `labels` and `categories` are the commonest first;
-    a photo counts once for each of its categories. `confidence` has ten numbers of labels: surer than
-    0 to 10 %, … and 90 to 100 %, the lower end included. `days` are those (UTC) on which any of the
-    labelled photos was labelled, the earliest first.
+    `photos` is by state: labelled, failed, pending. `labels` and `categories` are sorted by frequency;
+    a photo counts once for each of its categories. `confidence` has ten bins: 0 to below 10 %, ..., 90
+    to 100 %. `days` are days in UTC with the number of photos labelled, earliest first.
     """
 
     photos: Mapping[str, int]
@@ -53,23 +52,23 @@ class Stats:
         step = 100 // _BINS
         return {
             "photos": {"all": sum(self.photos.values()), **self.photos},
-            "labels": _listed("name", self.labels),
+            "labels": _rows("name", self.labels),
             "confidence": [
                 {"from": number * step, "to": (number + 1) * step, "labels": count}
                 for number, count in enumerate(self.confidence)
             ],
-            "categories": _listed("name", self.categories),
+            "categories": _rows("name", self.categories),
             "failures": [asdict(each) for each in self.failures],
-            "days": _listed("day", self.days),
+            "days": _rows("day", self.days),
         }
 
 
-def _listed(name: str, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+def _rows(name: str, counts: Mapping[str, int]) -> list[dict[str, Any]]:
     return [{name: each, "photos": count} for each, count in counts.items()]
 
 
 class Tally:
-    """Counts photos as they come."""
+    """Counts photos incrementally."""
 
     def __init__(self) -> None:
         self._photos = Counter({schema.LABELLED: 0, schema.FAILED: 0, PENDING: 0})
@@ -82,11 +81,11 @@ class Tally:
 
     @property
     def photos(self) -> int:
-        """How many were counted so far."""
+        """The number of photos counted so far."""
         return self._photos.total()
 
-    def add(self, photos: Iterable[Listed]) -> None:
-        """Count some more."""
+    def add(self, photos: Iterable[PhotoWithItem]) -> None:
+        """Count more photos."""
         for photo in photos:
             self._photos[photo.status] += 1
             if photo.item is None:
@@ -104,22 +103,22 @@ class Tally:
         for confidence in item["labels"].values():
             self._bins[min(int(confidence) * _BINS // 100, _BINS - 1)] += 1
         details = item["details"].values()
-        self._categories.update({each for one in details for each in one.get("categories", ())})
+        self._categories.update({each for label in details for each in label.get("categories", ())})
 
     def stats(self) -> Stats:
         """The counts so far."""
         return Stats(
             photos=dict(self._photos),
-            labels=_commonest(self._labels),
+            labels=_by_frequency(self._labels),
             confidence=tuple(self._bins),
-            categories=_commonest(self._categories),
+            categories=_by_frequency(self._categories),
             failures=tuple(
                 Failures(error, self._reasons[error], count)
-                for error, count in _commonest(self._failed).items()
+                for error, count in _by_frequency(self._failed).items()
             ),
             days=dict(sorted(self._days.items())),
         )
 
 
-def _commonest(counts: Mapping[str, int]) -> dict[str, int]:
+def _by_frequency(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))

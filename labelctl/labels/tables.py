@@ -1,4 +1,4 @@
-"""What labelctl reads of its tables, `Photos` and `Labels` (see `schema`)."""
+"""Reading the tables `Photos` and `Labels` (see `contract.schema`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["BATCH", "Item", "Reader"]
 
 
 class Reader:
-    """Both tables, read by any number of threads, and the bill: `spent`."""
+    """Reads both tables. Thread-safe. `spent` is the read capacity used."""
 
     def __init__(self, client: DynamoDBClient, photos_table: str, labels_table: str) -> None:
         self._tables = TableReader(client)
@@ -26,33 +26,34 @@ class Reader:
 
     @property
     def spent(self) -> Spent:
-        """What was read so far."""
+        """The read capacity used so far."""
         return self._tables.spent
 
     def photo(self, image: str) -> Item | None:
-        """The photo's item as it is now, or None."""
+        """The photo's item (consistent read), or None."""
         return self._tables.get(self._photos_table, {"image": image})
 
     def photos(
         self, images: Iterable[str], *attributes: str, consistent: bool = False
     ) -> dict[str, Item]:
-        """The items of any number of photos, by their keys; photos without one are left out.
+        """The items of any number of photos by key, without photos that have none.
 
-        With `attributes` only these of each, and its `image`. `consistent`: as they are now.
+        With `attributes`, the items contain only these and `image`. `consistent` makes consistent
+        reads.
         """
         keys = [{"image": image} for image in dict.fromkeys(images)]
-        wanted = ("image", *attributes) if attributes else ()
-        found = self._tables.batch_get(self._photos_table, keys, wanted, consistent=consistent)
+        names = ("image", *attributes) if attributes else ()
+        found = self._tables.batch_get(self._photos_table, keys, names, consistent=consistent)
         return {item["image"]: item for item in found}
 
     def scan_photos(self, *attributes: str) -> Iterator[list[Item]]:
-        """These attributes of all photos' items, and `image`, a page at a time in no order."""
+        """All photos' items with `image` and these attributes, in pages, in no particular order."""
         return self._tables.scan(self._photos_table, ("image", *attributes))
 
     def photos_by_state(self, status: str, limit: int = 1000) -> Iterator[Item]:
-        """The photos that are labelled, or have failed, the latest first: what the index has of each.
+        """The index items of the labelled or failed photos, latest first.
 
-        It is a moment behind the table. `limit` is how many are likely to be wanted.
+        The index lags slightly behind the table. `limit` is the expected number of items to be read.
         """
         queries = [
             {**_in_shard(shard), "ScanIndexForward": False} for shard in schema.state_shards(status)
@@ -62,11 +63,11 @@ class Reader:
         )
 
     def count_photos(self, status: str) -> int:
-        """How many photos are labelled, or have failed; reads their index items (about 150 bytes)."""
+        """The number of labelled or failed photos; reads their index items of about 150 bytes."""
 
         def count(shard: str) -> int:
-            answers = self._tables.query(self._photos_table, **_in_shard(shard), Select="COUNT")
-            return sum(answer["Count"] for answer in answers)
+            pages = self._tables.query(self._photos_table, **_in_shard(shard), Select="COUNT")
+            return sum(page["Count"] for page in pages)
 
         with pool(schema.SHARDS, "count") as threads:
             return sum(threads.map(count, schema.state_shards(status)))
@@ -74,9 +75,9 @@ class Reader:
     def labels_by_confidence(
         self, labels: Sequence[str], min_confidence: Decimal, first: int
     ) -> Iterator[Item]:
-        """The index items of any of these labels, from that confidence on, the surest first.
+        """The index items of these labels with at least `min_confidence`, most confident first.
 
-        `first` is how many are likely to be wanted.
+        `first` is the expected number of items to be read.
         """
         queries = [_from_confidence(label, min_confidence) for label in labels]
         return self._tables.merged(
@@ -84,7 +85,7 @@ class Reader:
         )
 
     def labels_by_date(self, labels: Sequence[str], first: int) -> Iterator[Item]:
-        """The index items of any of these labels, the photo that was uploaded last first."""
+        """The index items of these labels, latest upload first."""
         queries = [
             {**_with_label(label), "IndexName": schema.DATE_INDEX, "ScanIndexForward": False}
             for label in labels
@@ -96,21 +97,21 @@ class Reader:
     def count_labels(
         self, label: str, limit: int, min_confidence: Decimal = Decimal(0)
     ) -> tuple[int, str | None]:
-        """How many index items a label has from that confidence on, at most `limit` (up to 1,000).
+        """Count a label's index items with at least `min_confidence`, up to `limit` (at most 1,000).
 
-        And the rank of the last one that was counted, None where there are no more.
+        Returns the count, and the rank of the last counted item if there are more, otherwise None.
         """
         query = {**_from_confidence(label, min_confidence), "Select": "COUNT", "Limit": limit}
-        answer = next(self._tables.query(self._labels_table, **query))
-        last = answer.get("LastEvaluatedKey")
-        return answer["Count"], last and last["rank"]["S"]
+        page = next(self._tables.query(self._labels_table, **query))
+        last = page.get("LastEvaluatedKey")
+        return page["Count"], last and last["rank"]["S"]
 
     def words(self, labels: Iterable[str]) -> Iterator[Item]:
-        """The vocabulary's items for these labels, in no order; those without one are left out."""
+        """The vocabulary items of these labels, in no particular order, without unknown labels."""
         return self.index_items((schema.VOCABULARY, label) for label in labels)
 
     def vocabulary(self) -> Iterator[Item]:
-        """All items of the vocabulary, by their labels."""
+        """All vocabulary items, sorted by label."""
         return self._tables.merged(
             self._labels_table,
             [_with_label(schema.VOCABULARY)],
@@ -120,14 +121,14 @@ class Reader:
         )
 
     def index_items(
-        self, places: Iterable[tuple[str, str]], *, consistent: bool = False
+        self, index_keys: Iterable[tuple[str, str]], *, consistent: bool = False
     ) -> Iterator[Item]:
-        """The items of `Labels` with these keys (label, rank), in no order."""
-        keys = [{"label": label, "rank": rank} for label, rank in places]
+        """The items of `Labels` with these keys (label, rank), in no particular order."""
+        keys = [{"label": label, "rank": rank} for label, rank in index_keys]
         return self._tables.batch_get(self._labels_table, keys, consistent=consistent)
 
     def scan_index(self) -> Iterator[list[Item]]:
-        """All keys of `Labels` and the photo of each, a page at a time in no order."""
+        """Key and photo of all items of `Labels`, in pages, in no particular order."""
         return self._tables.scan(self._labels_table, ("label", "rank", "image"))
 
 

@@ -1,4 +1,4 @@
-"""Running the pipeline: its state and log, what failed, and putting photos back to work.
+"""Running the pipeline: status, logs and failures; retrying photos, and repairing inconsistencies.
 
-It knows the queues and their messages, the log and the alarms. It must not print or ask.
+It knows the queues and their messages, the log and the alarms. It must not print or prompt.
 """

@@ -1,4 +1,4 @@
-"""Clearing the dead letters about photos that were removed."""
+"""Removing the dead letters of photos that were removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws import queues
 from labelctl.aws.threads import pool
-from labelctl.operations.dead_letters import DeadLetter, Unseen, held
+from labelctl.operations.dead_letters import DeadLetter, Unseen, lease
 from labelctl.photos import versions
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from labelctl.aws.clients import Aws
     from labelctl.deploy.stack import Stack
 
-_WINDOW = 80  # dead letters that are cleared before it is reported
-_WORKERS = 16  # photos looked for at once: as many as a client has connections
+_WINDOW = 80  # dead letters handled before progress is reported
+_WORKERS = 16  # concurrent lookups: as many as a client has connections
 
 
 @dataclass(frozen=True)
 class Cleared:
-    """How far the dead letters are: so many of `total` (about) were looked at, so many cleared.
+    """Progress: how many dead letters were looked at, of about `total`, and how many were removed.
 
-    `unseen`: at the end, what was not looked at.
+    `unseen`: in the last report, the dead letters that could not be read.
     """
 
     looked_at: int
@@ -39,35 +39,35 @@ class Cleared:
 def drop_dead_letters(
     aws: Aws, stack: Stack, chosen: Callable[[str], bool]
 ) -> Generator[Cleared, None, None]:
-    """Clear the dead letters about chosen photos that are gone; tells how far it is, a few at a time.
+    """Remove dead letters whose photos all match `chosen` and are gone; yields progress.
 
-    One about a photo that is in the bucket stays. One that tells of a removal goes back to work: what
-    is stored of its photo may still have to go.
+    A dead letter of a photo still in the bucket stays. One about a removal is retried instead, because
+    the photo's result may still have to be removed.
     """
     before = queues.depth(aws.sqs, stack.dead_letters)
     if not before.depth:
         return
-    seen = cleared = 0
-    with held(aws.sqs, stack.dead_letters) as letters, pool(_WORKERS, "look") as threads:
-        rest = iter(letters)
-        while window := list(islice(rest, _WINDOW)):
-            about = [each for each in window if each.images and all(map(chosen, each.images))]
-            gone = _gone(threads, aws.s3, stack.bucket, about)
-            over = [each for each in about if gone.issuperset(each.images)]
-            letters.delete(each for each in over if not _tells_of_a_removal(each))
-            letters.move((each for each in over if _tells_of_a_removal(each)), stack.queue)
-            seen, cleared = seen + len(window), cleared + len(over)
-            yield Cleared(seen, before.depth, cleared)
-        unseen = letters.unseen(before)
-    yield Cleared(seen, before.depth, cleared, unseen)
+    looked_at = cleared = 0
+    with lease(aws.sqs, stack.dead_letters) as leased, pool(_WORKERS, "look") as threads:
+        unhandled = iter(leased)
+        while window := list(islice(unhandled, _WINDOW)):
+            selected = [each for each in window if each.images and all(map(chosen, each.images))]
+            gone = _gone(threads, aws.s3, stack.bucket, selected)
+            obsolete = [each for each in selected if gone.issuperset(each.images)]
+            leased.delete(each for each in obsolete if not _has_removal(each))
+            leased.redrive((each for each in obsolete if _has_removal(each)), stack.queue)
+            looked_at, cleared = looked_at + len(window), cleared + len(obsolete)
+            yield Cleared(looked_at, before.depth, cleared)
+        unseen = leased.unread(before)
+    yield Cleared(looked_at, before.depth, cleared, unseen)
 
 
-def _gone(threads: Executor, s3: S3Client, bucket: str, letters: Sequence[DeadLetter]) -> set[str]:
-    """The keys among the letters' that are no photo's in the bucket."""
-    keys = list(dict.fromkeys(image for letter in letters for image in letter.images))
+def _gone(threads: Executor, s3: S3Client, bucket: str, messages: Sequence[DeadLetter]) -> set[str]:
+    """The keys in the messages for which there is no photo in the bucket."""
+    keys = list(dict.fromkeys(image for message in messages for image in message.images))
     found = threads.map(lambda key: versions.current(s3, bucket, key), keys)
     return {key for key, photo in zip(keys, found, strict=True) if photo is None}
 
 
-def _tells_of_a_removal(letter: DeadLetter) -> bool:
-    return not {event.kind for event in letter.events} <= {"created", "requested"}
+def _has_removal(message: DeadLetter) -> bool:
+    return not {event.kind for event in message.events} <= {"created", "requested"}

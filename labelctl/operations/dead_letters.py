@@ -1,9 +1,9 @@
-"""The dead-letter queue: what the function gave up on, and what it was given up for.
+"""The dead-letter queue: the messages the function gave up on, and why.
 
-SQS cannot show a message without handing it out. So reading *holds* each dead letter for a while
-(others do not see it meanwhile), and then gives it back; if the reading is killed, SQS gives it back
-by itself, after HOLD seconds, or LONG_HOLD where it held many. A reading that takes longer holds it
-anew, and ends even where it cannot do so in time. Nothing leaves the queue but by `move` and `delete`.
+SQS cannot show a message without handing it out, so every read takes a *lease*: the dead letters it
+receives stay hidden from other readers until the lease is released. If the reader is killed, SQS makes
+them visible again after LEASE seconds (LONG_LEASE for a large lease). A lease is renewed while it is
+open, and reading stops if it cannot be renewed in time. Only `redrive` and `delete` remove messages.
 """
 
 from __future__ import annotations
@@ -31,45 +31,45 @@ from labelctl.text import counted
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-HOLD = 60
-"""Seconds for which a dead letter that was read stays hidden, if it is neither given back before nor
-held anew. It is held anew after a third of that, so a call that fails can be made up for."""
+LEASE = 60
+"""Seconds for which a message stays hidden unless it is released or its lease is renewed. Renewal is
+due after a third of this, which leaves time to retry a failed call."""
 
-LONG_HOLD = 600
-"""The same, where more than FEW are held. To hold MOST anew takes 50 s at 40 ms a call, and may take
-two thirds of it."""
+LONG_LEASE = 600
+"""The same for more than SHORT_LEASE_LIMIT messages. Renewing MAX_LEASED of them takes 50 s at 40 ms a
+call, and may take two thirds of this time."""
 
-FEW = 1000
-"""So many are held anew in time for HOLD even at a second a call."""
+SHORT_LEASE_LIMIT = 1000
+"""With up to this many messages, LEASE is long enough to renew all of them at one second a call."""
 
-MOST = 100_000
-"""Dead letters held at once: of each that is, its id and receipt are kept (some hundred bytes), and SQS
-hands out 120,000 at the most. [SQS Developer Guide, Quotas related to messages]"""
+MAX_LEASED = 100_000
+"""Maximum number of messages in one lease, which keeps a few hundred bytes for each. SQS hands out at
+most 120,000 at once. [SQS Developer Guide, Quotas related to messages]"""
 
 WORKERS = 8
-"""Requests at once, as soon as there is work for so many."""
+"""Maximum number of concurrent requests."""
 
 LONG_POLL = 1
-"""Seconds to wait for a message. Without waiting, SQS asks a part of its servers only, and an empty
-answer says nothing. [SQS Developer Guide, Short and long polling]"""
+"""Seconds to wait for a message. Without waiting, SQS queries only some of its servers, so an empty
+response does not mean an empty queue. [SQS Developer Guide, Short and long polling]"""
 
 TICK = 1.0
-"""Seconds between two looks at what is to be held anew."""
+"""Seconds between checks for leases due for renewal."""
 
-NO_REASON = "The function failed or was stopped each time, and could not say why."
+NO_REASON = "The function failed or was stopped each time without giving a reason."
 
-_BATCH_BYTES = 250_000  # of bodies in one request: less than any limit that SQS ever had
-_ROUNDS = 3  # of receives in a row that may bring nothing but what is held already
+_BATCH_BYTES = 250_000  # of message bodies per request: below every limit SQS has had
+_MAX_REPEATS = 3  # rounds in a row that return only messages already leased
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that was set aside.
+    """One message in the dead-letter queue.
 
-    `events` is what its body tells of the photos, nothing where it cannot be read (or tells of none).
-    `error` (a code) and `reason` (a sentence) are the function's; where SQS set the message aside by
-    itself, after too many receives, `error` is empty. `sent_at` is ISO 8601 in UTC: when the message
-    was sent, or the function set it aside. `receives` counts these looks as well.
+    `events` are the photo events in its body; empty if the body is unreadable or contains none.
+    `error` (a code) and `reason` (a sentence) come from the function; `error` is empty if SQS moved the
+    message itself after too many receives. `sent_at` is ISO 8601 in UTC: when the message was sent, or
+    when the function dead-lettered it. `receives` includes the receive by this lease.
     """
 
     message_id: str
@@ -83,15 +83,16 @@ class DeadLetter:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """The keys of the photos that it tells of, each once."""
+        """The keys of the photos in its events, without duplicates."""
         return tuple(dict.fromkeys(event.key for event in self.events))
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """The dead letters that a reading did not see: falsy where it saw all.
+    """The dead letters that could not be read; falsy if all were.
 
-    `hidden`: so many somebody else holds. `cut_off`: it ended early, and nobody knows (`Held.more`).
+    `hidden` is how many are leased by another reader. `cut_off` is True if reading stopped early, and
+    the number of unread messages is unknown (see `DeadLetterLease.more`).
     """
 
     hidden: int = 0
@@ -101,27 +102,27 @@ class Unseen:
         return bool(self.hidden or self.cut_off)
 
     def sentences(self) -> Iterator[str]:
-        """What is to be said of them."""
+        """What to tell the user, one sentence per problem."""
         if self.hidden:
             one = self.hidden == 1
-            span = "a minute" if self.hidden <= FEW else f"{LONG_HOLD // 60} minutes"
+            span = "a minute" if self.hidden <= SHORT_LEASE_LIMIT else f"{LONG_LEASE // 60} minutes"
             yield (
-                f"{counted(self.hidden, 'dead letter')} {'is' if one else 'are'} being looked at by "
-                "another command, or by one that was killed; "
-                f"{'it is' if one else 'they are'} back within {span}."
+                f"{counted(self.hidden, 'dead letter')} {'is' if one else 'are'} in use by another "
+                f"command, or by one that was killed. {'It' if one else 'They'} will be available "
+                f"again within {span}."
             )
         if self.cut_off:
             yield (
-                f"There are more dead letters than can be held at once ({MOST:,} at the most): "
-                "not all were looked at."
+                f"There are more dead letters than can be read at once (limit: {MAX_LEASED:,}). "
+                "Some were not read."
             )
 
 
-class Held:
-    """The dead letters while they are held. Made by `held`; for one thread.
+class DeadLetterLease:
+    """The dead letters leased by one reader. Created by `lease`; for use by a single thread.
 
-    `more` tells, after the iteration, that there may be more dead letters: it ended at the limit, or
-    as the same ones came over and over, which it could not hold anew in time.
+    After iteration, `more` is True if there may be further dead letters: reading stopped at the limit,
+    or SQS kept returning the same messages because their leases could not be renewed in time.
     """
 
     def __init__(
@@ -137,242 +138,240 @@ class Held:
         self._sqs = sqs
         self._url = url
         self._limit = limit
-        self._receipts: dict[str, str] = {}  # by message id, the newest
-        self._pages: PriorityQueue[tuple[float, list[str]]] = PriorityQueue()  # ids, by when due
+        self._receipts: dict[str, str] = {}  # message id -> latest receipt
+        self._renewals: PriorityQueue[tuple[float, list[str]]] = PriorityQueue()  # (due, ids)
         self._late: set[str] = set()
-        self._seen = 0
-        self._began: datetime | None = None
+        self._read_count = 0
+        self._started_at: datetime | None = None
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="dead-letters")
-        self._over = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="dead-letters-keeper", daemon=True)
-        self._keeper.start()
+        self._closing = threading.Event()
+        self._renewer = threading.Thread(
+            target=self._renew_until_closed, name="dead-letters-renewer", daemon=True
+        )
+        self._renewer.start()
 
     def __iter__(self) -> Iterator[DeadLetter]:
-        """Each dead letter once, as they come, which is in no order.
+        """Each dead letter once, in no particular order.
 
-        Those that were sent after it began are held, but not told of: one that was moved may come
-        straight back, and there would be no end. Nor do they count against the limit.
+        Messages sent after reading started are leased but not returned, and do not count against the
+        limit: a redriven message may come straight back, and the loop would never end.
         """
-        width, in_vain = 1, 0
-        while in_vain < _ROUNDS and (sizes := self._room(width)):
+        width, repeats = 1, 0
+        while repeats < _MAX_REPEATS and (sizes := self._receive_sizes(width)):
             known = len(self._receipts)
             pages = list(self._pool.map(self._receive, sizes))
             if not any(pages):
                 return
-            in_vain = in_vain + 1 if len(self._receipts) == known else 0
-            found = [letter for letter, is_new in chain.from_iterable(pages) if is_new]
-            self._seen += len(found)
+            repeats = repeats + 1 if len(self._receipts) == known else 0
+            found = [message for message, is_new in chain.from_iterable(pages) if is_new]
+            self._read_count += len(found)
             yield from found
             width = min(2 * width, WORKERS)
         self.more = True
 
-    def unseen(self, before: Queue) -> Unseen:
-        """What was not seen of the dead letters that were counted before they were read."""
+    def unread(self, before: Queue) -> Unseen:
+        """The messages that were not read, given the queue's counts from before the lease."""
         if self.more:
             return Unseen(cut_off=True)
-        return Unseen(hidden=max(min(before.in_flight, before.depth - self._seen), 0))
+        return Unseen(hidden=max(min(before.in_flight, before.depth - self._read_count), 0))
 
-    def _room(self, width: int) -> list[int]:
-        """How many to receive with each of at most `width` requests, before the limit is reached."""
+    def _receive_sizes(self, width: int) -> list[int]:
+        """How many messages to ask for in each of at most `width` requests, within the limit."""
         room = self._limit - (len(self._receipts) - len(self._late))
         return [min(BATCH, room - start) for start in range(0, room, BATCH)][:width]
 
-    def _receive(self, most: int) -> list[tuple[DeadLetter, bool]]:
-        asked, hold = self._clock(), self._hold
-        answer = self._sqs.receive_message(
+    def _receive(self, limit: int) -> list[tuple[DeadLetter, bool]]:
+        asked_at, seconds = self._clock(), self._lease_seconds
+        response = self._sqs.receive_message(
             QueueUrl=self._url,
-            MaxNumberOfMessages=most,
-            VisibilityTimeout=hold,
+            MaxNumberOfMessages=limit,
+            VisibilityTimeout=seconds,
             WaitTimeSeconds=LONG_POLL,
             AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
             MessageAttributeNames=[s3_events.ERROR_ATTRIBUTE, s3_events.REASON_ATTRIBUTE],
         )
-        if self._began is None:
-            self._began = _clock(answer)
+        if self._started_at is None:
+            self._started_at = _server_time(response)
         found = []
-        for message in answer.get("Messages", ()):
-            letter = _letter(message)
-            # SQS may hand one out twice, and does where it could not be held anew in time.
-            is_known = letter.message_id in self._receipts
-            is_late = _sent(message) > self._began
+        for received in response.get("Messages", ()):
+            message = _parse(received)
+            # SQS may return a message twice, and does so when a lease was not renewed in time.
+            is_known = message.message_id in self._receipts
+            is_late = _sent_at(received) > self._started_at
             if is_late:
-                self._late.add(letter.message_id)
-            self._receipts[letter.message_id] = letter.receipt
-            found.append((letter, not is_known and not is_late))
+                self._late.add(message.message_id)
+            self._receipts[message.message_id] = message.receipt
+            found.append((message, not is_known and not is_late))
         if found:
-            self._pages.put((asked + hold / 3, [letter.message_id for letter, _ in found]))
+            self._renewals.put((asked_at + seconds / 3, [each.message_id for each, _ in found]))
         return found
 
-    def move(self, letters: Iterable[DeadLetter], queue: str) -> None:
-        """Send what the letters say into another queue, by its URL, and delete them here.
+    def redrive(self, messages: Iterable[DeadLetter], queue: str) -> None:
+        """Send the messages' bodies to another queue (by URL), then delete the messages here.
 
-        In this order: cut off in between, a message is there twice, which does no harm. What SQS
-        hands back because it is busy is sent again, for about 3 seconds. Raises RefusedError for
-        what it will not take, which stays where it is. Those that are not held any more, as they
-        were moved or deleted before, are passed over.
+        In this order an interruption leaves a duplicate, which is harmless. Messages that SQS returns
+        because it is busy are sent again for about 3 seconds. Messages no longer leased (redriven or
+        deleted before) are ignored. Raises RefusedError for messages that SQS rejects; they stay here.
         """
+        self._run_all(lambda batch: self._redrive(batch, queue), _batches(self._leased(messages)))
 
-        self._side_by_side(
-            lambda batch: self._move(batch, queue), _batches(self._still_held(letters))
-        )
+    def _redrive(self, batch: list[DeadLetter], queue: str) -> None:
+        bodies = [message.body for message in batch]
+        for accepted in queues.send(self._sqs, queue, bodies, sleep=self._sleep):
+            self._delete([batch[index] for index in accepted])
 
-    def _move(self, batch: list[DeadLetter], queue: str) -> None:
-        bodies = [letter.body for letter in batch]
-        for taken in queues.send(self._sqs, queue, bodies, sleep=self._sleep):
-            self._delete([batch[place] for place in taken])
+    def delete(self, messages: Iterable[DeadLetter]) -> None:
+        """Delete the messages. Messages no longer leased are ignored.
 
-    def delete(self, letters: Iterable[DeadLetter]) -> None:
-        """Remove the letters for good. Raises RefusedError for those that SQS would not remove.
-
-        Those that are not held any more are passed over.
+        Raises RefusedError if SQS does not delete some of them.
         """
-        self._side_by_side(self._delete, _batches(self._still_held(letters)))
+        self._run_all(self._delete, _batches(self._leased(messages)))
 
-    def _still_held(self, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-        """Each of the letters once that is held."""
-        taken: set[str] = set()
-        for letter in letters:
-            if letter.message_id in self._receipts and letter.message_id not in taken:
-                taken.add(letter.message_id)
-                yield letter
+    def _leased(self, messages: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+        """The messages that are still leased, without duplicates."""
+        seen: set[str] = set()
+        for message in messages:
+            if message.message_id in self._receipts and message.message_id not in seen:
+                seen.add(message.message_id)
+                yield message
 
     def _delete(self, batch: list[DeadLetter]) -> None:
-        ids = [letter.message_id for letter in batch]
+        ids = [message.message_id for message in batch]
         entries: Any = [
-            {"Id": str(number), "ReceiptHandle": self._receipts[message_id]}
-            for number, message_id in enumerate(ids)
+            {"Id": str(index), "ReceiptHandle": self._receipts[message_id]}
+            for index, message_id in enumerate(ids)
         ]
-        answer = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
-        failed = answer.get("Failed", ())
+        response = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        failed = response.get("Failed", ())
         kept = {int(each["Id"]) for each in failed}
-        for number, message_id in enumerate(ids):
-            if number not in kept:
+        for index, message_id in enumerate(ids):
+            if index not in kept:
                 self._receipts.pop(message_id, None)
                 self._late.discard(message_id)
         if failed:
             raise RefusedError(
-                f"SQS did not remove {counted(len(failed), 'dead letter')}: "
+                f"SQS did not delete {counted(len(failed), 'dead letter')}: "
                 f"{failed[0].get('Message') or failed[0]['Code']}",
-                "They are still there. The same command goes on with them.",
+                "They are still in the queue. Run the same command to resume.",
             )
 
-    def give_back(self) -> None:
-        """Make all that are left visible again, at once."""
-        self._over.set()
-        self._pool.shutdown(cancel_futures=True)  # what is being received right now is ours as well
-        self._keeper.join()
+    def release(self) -> None:
+        """Make all remaining messages visible to other readers immediately."""
+        self._closing.set()
+        # Waits for receives in progress: the messages they return are leased as well.
+        self._pool.shutdown(cancel_futures=True)
+        self._renewer.join()
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="dead-letters") as pool:
-            list(pool.map(lambda batch: self._hide(batch, 0), self._in_batches(self._receipts)))
+            list(pool.map(lambda batch: self._hide(batch, 0), self._with_receipts(self._receipts)))
         self._receipts.clear()
 
     @property
-    def _hold(self) -> int:
-        return HOLD if len(self._receipts) <= FEW else LONG_HOLD
+    def _lease_seconds(self) -> int:
+        return LEASE if len(self._receipts) <= SHORT_LEASE_LIMIT else LONG_LEASE
 
-    def _keep(self) -> None:
-        """Hold anew what has been held for long, until all is given back."""
-        # A pool of its own: what is received or moved meanwhile must not hold it up.
+    def _renew_until_closed(self) -> None:
+        # A separate pool, so that receiving and redriving cannot delay renewals.
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="dead-letters-renewal") as pool:
             due: list[list[str]] = []
-            while not self._over.wait(0 if due else TICK):
-                due = self._due()
+            while not self._closing.wait(0 if due else TICK):
+                due = self._due_renewals()
                 with suppress(Exception):
                     list(pool.map(self._renew, due))
 
-    def _due(self) -> list[list[str]]:
-        """The ids that are to be held anew now, for a call each and as many as go side by side."""
+    def _due_renewals(self) -> list[list[str]]:
+        """The message ids due for renewal, one list per request, at most one request per worker."""
         found: list[list[str]] = []
-        while len(found) < WORKERS and not self._pages.empty():
-            at, ids = self._pages.get_nowait()
-            if at > self._clock():
-                self._pages.put((at, ids))
+        while len(found) < WORKERS and not self._renewals.empty():
+            due_at, ids = self._renewals.get_nowait()
+            if due_at > self._clock():
+                self._renewals.put((due_at, ids))
                 break
             found.append(ids)
         return found
 
     def _renew(self, ids: list[str]) -> None:
-        hold = self._hold
-        for batch in self._in_batches(ids):
-            # First, as a call that fails is tried again before they lapse.
-            self._pages.put((self._clock() + hold / 3, [each for each, _ in batch]))
-            self._hide(batch, hold)
+        seconds = self._lease_seconds
+        for batch in self._with_receipts(ids):
+            # Scheduled before the call, so that a failed call is retried before the lease expires.
+            self._renewals.put((self._clock() + seconds / 3, [each for each, _ in batch]))
+            self._hide(batch, seconds)
 
     def _hide(self, batch: list[tuple[str, str]], seconds: int) -> None:
-        """Hide letters from others from now on for so long: 0 gives them back.
+        """Hide messages from other readers for `seconds` from now; 0 makes them visible.
 
-        One for which that fails is visible already, or will be once it is held no longer.
+        A message for which this fails is visible already, or will be when its lease expires.
         """
         entries: Any = [
-            {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
-            for number, (_, receipt) in enumerate(batch)
+            {"Id": str(index), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+            for index, (_, receipt) in enumerate(batch)
         ]
         self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
-    def _in_batches(self, ids: Iterable[str]) -> Iterator[list[tuple[str, str]]]:
-        """The letters that are held among these, with their receipts."""
+    def _with_receipts(self, ids: Iterable[str]) -> Iterator[list[tuple[str, str]]]:
+        """The ids that are still leased with their receipts, in batches."""
         pairs = iter([(each, receipt) for each in ids if (receipt := self._receipts.get(each))])
         while batch := list(islice(pairs, BATCH)):
             yield batch
 
-    def _side_by_side(
+    def _run_all(
         self, work: Callable[[list[DeadLetter]], None], batches: Iterable[list[DeadLetter]]
     ) -> None:
-        """All of the batches, also where one of them fails: then the first failure is raised."""
-        working = [self._pool.submit(work, batch) for batch in batches]
-        failures = [failure for each in working if (failure := each.exception())]
+        """Run `work` on every batch concurrently, even if one fails; then raise the first failure."""
+        futures = [self._pool.submit(work, batch) for batch in batches]
+        failures = [failure for each in futures if (failure := each.exception())]
         if failures:
             raise failures[0]
 
 
 @contextmanager
-def held(
+def lease(
     sqs: SQSClient,
     url: str,
-    limit: int = MOST,
+    limit: int = MAX_LEASED,
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Held]:
-    """Hold the dead letters of the queue `url`, at most `limit` at once, until the `with` is left.
+) -> Iterator[DeadLetterLease]:
+    """Lease at most `limit` dead letters of the queue `url` for the duration of the `with` block.
 
-    Then all are given back but for those that were moved or deleted, on errors and Ctrl-C too.
+    On exit, including errors and Ctrl-C, all are released that were not redriven or deleted.
     """
-    letters = Held(sqs, url, limit, sleep, clock)
+    leased = DeadLetterLease(sqs, url, limit, sleep, clock)
     try:
-        yield letters
+        yield leased
     except BaseException:
-        with suppress(Exception):  # what went wrong first is what is told
-            letters.give_back()
+        with suppress(Exception):  # report the original error
+            leased.release()
         raise
-    letters.give_back()
+    leased.release()
 
 
-def _letter(message: Mapping[str, Any]) -> DeadLetter:
-    told = {
+def _parse(message: Mapping[str, Any]) -> DeadLetter:
+    attributes = {
         name: attribute.get("StringValue", "")
         for name, attribute in message.get("MessageAttributes", {}).items()
     }
     return DeadLetter(
         message_id=message["MessageId"],
         events=_events(message["Body"]),
-        # Thousands are mostly there for one reason: its text is kept once.
-        error=sys.intern(told.get(s3_events.ERROR_ATTRIBUTE, "")),
-        reason=sys.intern(told.get(s3_events.REASON_ATTRIBUTE, "") or NO_REASON),
-        sent_at=s3_events.iso(_sent(message)),
+        # Thousands of messages usually share one reason: intern its text to save memory.
+        error=sys.intern(attributes.get(s3_events.ERROR_ATTRIBUTE, "")),
+        reason=sys.intern(attributes.get(s3_events.REASON_ATTRIBUTE, "") or NO_REASON),
+        sent_at=s3_events.iso(_sent_at(message)),
         receives=int(message["Attributes"]["ApproximateReceiveCount"]),
         body=message["Body"],
         receipt=message["ReceiptHandle"],
     )
 
 
-def _sent(message: Mapping[str, Any]) -> datetime:
+def _sent_at(message: Mapping[str, Any]) -> datetime:
     return datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
 
 
-def _clock(answer: Mapping[str, Any]) -> datetime:
-    """SQS's own time, since this machine's clock may be wrong: the end of the second that it tells."""
-    told = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-    seconds = parsedate_to_datetime(told).timestamp() + 1 if told else time.time()
+def _server_time(response: Mapping[str, Any]) -> datetime:
+    """The end of the second in the response's Date header: the local clock may be wrong."""
+    date = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    seconds = parsedate_to_datetime(date).timestamp() + 1 if date else time.time()
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -383,15 +382,15 @@ def _events(body: str) -> tuple[PhotoEvent, ...]:
         return ()
 
 
-def _batches(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
+def _batches(messages: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
     batch: list[DeadLetter] = []
     size = 0
-    for letter in letters:
-        length = len(letter.body.encode())
+    for message in messages:
+        length = len(message.body.encode())
         if batch and (len(batch) == BATCH or size + length > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(letter)
+        batch.append(message)
         size += length
     if batch:
         yield batch

@@ -1,8 +1,8 @@
-"""What did not work out: the photos that cannot be labelled, and the messages that were set aside.
+"""Photos that cannot be labelled, and messages in the dead-letter queue.
 
-The two are different things. A *failed* photo has been judged: its result is a reason, and it is
-done. A *dead letter* is a message that the function could not work off; its photo may be without a
-result because of it, or may have got one since.
+The two are different. A *failed* photo has a final result: the reason why it has no labels. A *dead
+letter* is a message that the function could not process; its photo may have no result because of that,
+or may have received one since.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labelctl.aws import queues
 from labelctl.contract import schema
-from labelctl.operations.dead_letters import MOST, DeadLetter, Unseen, held
+from labelctl.operations.dead_letters import MAX_LEASED, DeadLetter, Unseen, lease
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from labelctl.labels.tables import Item, Reader
 
-_WINDOW = 80  # dead letters deleted side by side, before it is told of them
+_WINDOW = 80  # dead letters deleted concurrently before they are reported
 
 State = Literal["waiting", "failed", "labelled", "removed", "unreadable"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which failures are meant: those of keys that begin with `prefix`, for a `reason`.
+    """A filter for failures: by the start of a photo's key, and by the reason.
 
-    `reason` is a part of the error's code or of the reason's sentence, in any case of the letters.
+    `reason` matches any part of the error's code or of its sentence, ignoring case.
     """
 
     prefix: str = ""
@@ -40,17 +40,17 @@ class Choice:
     def __bool__(self) -> bool:
         return bool(self.prefix or self.reason)
 
-    def takes(self, images: Sequence[str], error: str, reason: str) -> bool:
-        """Whether something that failed about these photos, with this error, is meant."""
+    def matches(self, images: Sequence[str], error: str, reason: str) -> bool:
+        """Whether a failure of these photos with this error passes the filter."""
         if self.prefix and not any(image.startswith(self.prefix) for image in images):
             return False
-        wanted = self.reason.casefold()
-        return wanted in error.casefold() or wanted in reason.casefold()
+        text = self.reason.casefold()
+        return text in error.casefold() or text in reason.casefold()
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A photo that could not be labelled: an error's code, a sentence, and when (ISO 8601, UTC)."""
+    """A photo that could not be labelled: an error code, a sentence, and when (ISO 8601, UTC)."""
 
     image: str
     error: str
@@ -63,19 +63,19 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Aside:
-    """A dead letter, and how its photos stand now.
+class DeadLetterState:
+    """A dead letter and the current state of its photos.
 
-    `state` is waiting: the photo has no result of what the message tells of, and will get none unless
-    the message is put back to work; labelled, failed or removed: it was done with all the same, and
-    the message can do nothing any more; unreadable: it tells of no photo.
+    `state` is waiting: a photo has no result for the event, and will not get one unless the message is
+    retried; labelled, failed or removed: the event was handled in another way, and the message is no
+    longer needed; unreadable: the message contains no photo event.
     """
 
     letter: DeadLetter
     state: State
 
     def as_json(self) -> dict[str, Any]:
-        """The documented JSON form. The body is told where it says no more than that."""
+        """The documented JSON form. `body` is None unless the message is unreadable."""
         return {
             "message_id": self.letter.message_id,
             "images": self.letter.images,
@@ -89,92 +89,93 @@ class Aside:
 
 
 def failed(reader: Reader, choice: Choice) -> Iterator[Failure]:
-    """The photos that failed, the latest first, read as far as they are taken.
+    """The failed photos that match, latest first, read lazily.
 
-    By the index, which is a moment behind the table.
+    Reads an index, which lags slightly behind the table.
     """
     for item in reader.photos_by_state(schema.FAILED):
         failure = Failure(item["image"], item["error"], item["reason"], item["done_at"])
-        if choice.takes([failure.image], failure.error, failure.reason):
+        if choice.matches([failure.image], failure.error, failure.reason):
             yield failure
 
 
-def chosen(letters: Iterable[DeadLetter], choice: Choice) -> Iterator[DeadLetter]:
-    """Those of the dead letters that are meant."""
-    return (each for each in letters if choice.takes(each.images, each.error, each.reason))
+def matching(messages: Iterable[DeadLetter], choice: Choice) -> Iterator[DeadLetter]:
+    """The dead letters that match."""
+    return (each for each in messages if choice.matches(each.images, each.error, each.reason))
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """The dead letters that are meant, the latest first, as far as they are wanted.
+    """The dead letters that match, latest first, up to a limit.
 
-    `more`: there are more of them, or may be. `unseen`: what was to be looked at, and could not be.
+    `more`: there are, or may be, further ones. `unseen`: those that could not be read.
     """
 
-    found: list[Aside]
+    found: list[DeadLetterState]
     more: bool = False
     unseen: Unseen = field(default_factory=Unseen)
 
 
 def set_aside(sqs: SQSClient, url: str, reader: Reader, choice: Choice, limit: int) -> SetAside:
-    """The dead letters in the queue `url`, at most `limit` of them.
+    """At most `limit` matching dead letters of the queue `url`, in memory proportional to `limit`.
 
-    Without a choice no more are looked at, so they may not be the very latest. Memory is for `limit`.
+    Without a filter, reading stops after `limit`, so the result may not hold the very latest.
     """
     before = queues.depth(sqs, url)
-    some = limit + 1  # which tells whether there are more
-    most = MOST if choice else min(some, MOST)
-    with held(sqs, url, most) as letters:
-        found = heapq.nlargest(some, chosen(letters, choice), key=lambda each: each.sent_at)
-        unseen = letters.unseen(before)
+    one_more = limit + 1  # shows whether there are further ones
+    lease_limit = MAX_LEASED if choice else min(one_more, MAX_LEASED)
+    with lease(sqs, url, lease_limit) as leased:
+        found = heapq.nlargest(one_more, matching(leased, choice), key=lambda each: each.sent_at)
+        unseen = leased.unread(before)
     return SetAside(
-        judge(reader, found[:limit]),
-        more=letters.more or len(found) > limit,
-        unseen=Unseen() if unseen.cut_off and most == some else unseen,
+        classify(reader, found[:limit]),
+        more=leased.more or len(found) > limit,
+        unseen=Unseen() if unseen.cut_off and lease_limit == one_more else unseen,
     )
 
 
 def discard(
     sqs: SQSClient, url: str, ids: Collection[str] | None = None
 ) -> Generator[DeadLetter | Unseen, None, None]:
-    """Delete dead letters that tell of no photo, among these ids if given; tells of each that is gone.
+    """Delete unreadable dead letters, only those in `ids` if given, and yield each after deletion.
 
-    What was not looked at is told last, if anything.
+    Finally yields the messages that could not be read, if there are any.
     """
     before = queues.depth(sqs, url)
-    with held(sqs, url) as letters:
-        some = (each for each in letters if not each.images)
-        going = (each for each in some if ids is None or each.message_id in ids)
-        while window := list(islice(going, _WINDOW)):
-            letters.delete(window)
+    with lease(sqs, url) as leased:
+        candidates = (
+            each for each in leased if not each.images and (ids is None or each.message_id in ids)
+        )
+        while window := list(islice(candidates, _WINDOW)):
+            leased.delete(window)
             yield from window
-        unseen = letters.unseen(before)
+        unseen = leased.unread(before)
     if unseen:
         yield unseen
 
 
 def unreadable(sqs: SQSClient, url: str) -> tuple[set[str], Unseen]:
-    """The ids of the dead letters that tell of no photo, and what was not looked at."""
+    """The ids of the dead letters that contain no photo event, and what could not be read."""
     before = queues.depth(sqs, url)
-    with held(sqs, url) as letters:
-        return {each.message_id for each in letters if not each.images}, letters.unseen(before)
+    with lease(sqs, url) as leased:
+        return {each.message_id for each in leased if not each.images}, leased.unread(before)
 
 
-def judge(reader: Reader, letters: Sequence[DeadLetter]) -> list[Aside]:
-    """How the photos of dead letters stand, by their items."""
-    images = (image for letter in letters for image in letter.images)
+def classify(reader: Reader, messages: Sequence[DeadLetter]) -> list[DeadLetterState]:
+    """The dead letters with the current state of their photos."""
+    images = (image for message in messages for image in message.images)
     photos = reader.photos(images, "status", "sequencer", consistent=True)
-    return [Aside(letter, _state(letter, photos)) for letter in letters]
+    return [DeadLetterState(message, _state(message, photos)) for message in messages]
 
 
-def _state(letter: DeadLetter, photos: Mapping[str, Item]) -> State:
-    """The state of the photo that needs something most, where a message tells of several."""
-    states = {_outcome(photos.get(event.key), event.sequencer) for event in letter.events}
+def _state(message: DeadLetter, photos: Mapping[str, Item]) -> State:
+    """The state of its photos; of several states, the one that needs most attention."""
+    states = {_photo_state(photos.get(event.key), event.sequencer) for event in message.events}
     order: tuple[State, ...] = ("waiting", "failed", "labelled", "removed")
     return next((state for state in order if state in states), "unreadable")
 
 
-def _outcome(photo: Item | None, sequencer: str) -> State:
+def _photo_state(photo: Item | None, sequencer: str) -> State:
     if photo is None or photo["sequencer"] < sequencer:
         return "waiting"
     state: State = photo["status"]
@@ -182,6 +183,6 @@ def _outcome(photo: Item | None, sequencer: str) -> State:
 
 
 def first(found: Iterator[Failure], limit: int) -> tuple[list[Failure], bool]:
-    """The first so many, and whether there are more."""
+    """The first `limit` failures, and whether there are more."""
     taken = list(islice(found, limit))
     return taken, next(found, None) is not None

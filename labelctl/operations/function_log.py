@@ -1,8 +1,8 @@
-"""What the function did, photo by photo, as its log tells it: past and live.
+"""The function's log as a list of what it did, photo by photo: past entries and new ones.
 
-A page of events can be empty and still not the last, and events may show up behind ones already
-read. So each look begins a while before the last event seen, and events are told apart by their id
-(or, where a log has none, by stream, time, text and count).
+CloudWatch may return an empty page that is not the last, and events may arrive late, before ones that
+were already read. So each poll starts a while before the last event seen and skips known events,
+identified by their id (or, if a log has no ids, by stream, time, text and occurrence).
 """
 
 from __future__ import annotations
@@ -24,24 +24,31 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 OVERLAP = 60_000
-"""Milliseconds before the last event from which a look reads again, for events that come late."""
+"""Each poll starts this many milliseconds before the last event, to include late events."""
 
-TROUBLE_PATTERN = "?retrying ?set_aside ?timeout ?errorType ?errorMessage ?Traceback ?timed"
-"""CloudWatch's filter pattern for whatever may tell of trouble: any of these words."""
+ERROR_PATTERN = "?retrying ?set_aside ?timeout ?errorType ?errorMessage ?Traceback ?timed"
+"""A CloudWatch filter pattern for events that may be errors: those with any of these words."""
 
 _PAUSE = 1.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_TROUBLE = ("Task timed out", "Runtime exited", "Runtime.", "[ERROR]", "Traceback", "errorMessage")
+_ERROR_TEXTS = (
+    "Task timed out",
+    "Runtime exited",
+    "Runtime.",
+    "[ERROR]",
+    "Traceback",
+    "errorMessage",
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing the function did. `image` is None for trouble that is not about one photo.
+    """One action of the function. `image` is None for an error that does not concern one photo.
 
-    `status` is labelled, failed, removed, superseded, retrying, set_aside or error; `top` holds
-    the surest labels with their confidence, 0 to 100; `ms` is the time the photo took; `again_in` the
-    seconds after which a photo that is retried comes up again.
+    `at` is ISO 8601 in UTC. `status` is labelled, failed, removed, superseded, retrying, set_aside or
+    error; `top` holds the most confident labels with their confidence, 0 to 100; `ms` is how long the
+    photo took, in milliseconds; `again_in` is the number of seconds until a retry.
     """
 
     at: str
@@ -54,13 +61,13 @@ class Line:
     again_in: int | None = None
 
     @property
-    def is_trouble(self) -> bool:
-        """Whether it tells of something that went wrong with the function, not with a photo."""
+    def is_error(self) -> bool:
+        """Whether the function had an error, as opposed to a photo that cannot be labelled."""
         return self.status in ("retrying", "set_aside", "error")
 
 
 def seconds(duration: str) -> float:
-    """A duration such as 90s, 10m, 2h or 1d in seconds. Raises UsageError."""
+    """Convert a duration such as 90s, 10m, 2h or 1d to seconds. Raises UsageError."""
     if found := _DURATION.fullmatch(duration.strip()):
         return float(found[1]) * _SECONDS[found[2]]
     raise UsageError(f'"{duration}" is not a duration.', "Write it like 90s, 10m, 2h or 1d.")
@@ -75,18 +82,17 @@ def read(
     pattern: str = "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Line]:
-    """The lines since `since` (seconds since 1970), and with `follow` those to come, for ever.
+    """The entries since `since` (Unix time in seconds); with `follow`, also new ones, indefinitely.
 
-    `pattern` is CloudWatch's, to have it leave out what is of no interest. A log group that is not
-    there yet counts as empty.
+    `pattern` is a CloudWatch filter pattern. A log group that does not exist yet counts as empty.
     """
     start = max(round(since * 1000), 0)
     seen: dict[Any, int] = {}
     while True:
-        alike = Counter[Any]()
-        for events in look(logs, group, pattern, startTime=start):
-            fresh = _unseen(events, seen, alike)
-            for event in sorted(fresh, key=lambda event: event["timestamp"]):
+        occurrences = Counter[Any]()
+        for events in fetch_events(logs, group, pattern, startTime=start):
+            new = _new_events(events, seen, occurrences)
+            for event in sorted(new, key=lambda event: event["timestamp"]):
                 line = parse(event["timestamp"], event["message"])
                 if line is not None:
                     yield line
@@ -97,12 +103,13 @@ def read(
         sleep(_PAUSE)
 
 
-def look(
+def fetch_events(
     logs: CloudWatchLogsClient, group: str, pattern: str, **period: Any
 ) -> Iterator[list[Any]]:
-    """The log's events of a period (`startTime`, `endTime`, in ms), some at a time, oldest first.
+    """The log events of a period (`startTime`, `endTime` in ms), in pages, oldest page first.
 
-    Those that come together are in no order. A log group that is not there yet counts as empty.
+    The events of one page are in no particular order. A log group that does not exist yet counts as
+    empty.
     """
     from botocore.exceptions import ClientError
 
@@ -117,55 +124,58 @@ def look(
             raise
 
 
-def _unseen(events: list[Any], seen: dict[Any, int], alike: Counter[Any]) -> list[Any]:
-    """The events that are not in `seen`, which learns of them; `alike` counts within one look."""
-    fresh = []
+def _new_events(events: list[Any], seen: dict[Any, int], occurrences: Counter[Any]) -> list[Any]:
+    """The events not in `seen`, which are added to it.
+
+    `occurrences` counts identical events without an id in one poll.
+    """
+    new = []
     for event in events:
         key: Any = event.get("eventId")
         if key is None:
             same = (event.get("logStreamName"), event["timestamp"], event["message"])
-            alike[same] += 1
-            key = (*same, alike[same])
+            occurrences[same] += 1
+            key = (*same, occurrences[same])
         if key not in seen:
             seen[key] = event["timestamp"]
-            fresh.append(event)
-    return fresh
+            new.append(event)
+    return new
 
 
 def parse(timestamp: int, message: str) -> Line | None:
-    """One log event as a line; None for what only the runtime cares about."""
+    """Parse one log event (`timestamp` in ms); None for routine messages of the Lambda runtime."""
     at = s3_events.iso(datetime.fromtimestamp(timestamp / 1000, UTC))
     try:
-        told = json.loads(message)
-    except (ValueError, RecursionError):  # whatever a library prints must not end the tail
-        told = None
-    if not isinstance(told, dict):
-        trouble = any(word in message for word in _TROUBLE)
-        return Line(at, None, "error", reason=message.strip()) if trouble else None
-    if "status" in told and "image" in told:
+        entry = json.loads(message)
+    except (ValueError, RecursionError):  # text printed by a library
+        entry = None
+    if not isinstance(entry, dict):
+        is_error = any(text in message for text in _ERROR_TEXTS)
+        return Line(at, None, "error", reason=message.strip()) if is_error else None
+    if "status" in entry and "image" in entry:
         return Line(
             at=at,
-            image=told["image"],
-            status=told["status"],
-            labels=told.get("labels"),
-            top=tuple((name, confidence) for name, confidence in told.get("top", ())),
-            ms=told.get("ms"),
-            reason=" ".join(filter(None, (told.get("reason"), told.get("trouble")))),
-            again_in=told.get("again_in"),
+            image=entry["image"],
+            status=entry["status"],
+            labels=entry.get("labels"),
+            top=tuple((name, confidence) for name, confidence in entry.get("top", ())),
+            ms=entry.get("ms"),
+            reason=" ".join(filter(None, (entry.get("reason"), entry.get("trouble")))),
+            again_in=entry.get("again_in"),
         )
-    return _parse_runtime(at, told)
+    return _parse_runtime(at, entry)
 
 
-def _parse_runtime(at: str, told: dict[str, Any]) -> Line | None:
-    """What Lambda itself logs as JSON. [Lambda, Log event schema in JSON format]"""
-    record = told.get("record")
-    if str(told.get("type", "")).startswith("platform.") and isinstance(record, dict):
+def _parse_runtime(at: str, entry: dict[str, Any]) -> Line | None:
+    """Parse an event that Lambda itself logged. [Lambda, Log event schema in JSON format]"""
+    record = entry.get("record")
+    if str(entry.get("type", "")).startswith("platform.") and isinstance(record, dict):
         status = record.get("status", "success")
-        if status == "success" or told["type"] != "platform.report":
+        if status == "success" or entry["type"] != "platform.report":
             return None
         reason = record.get("errorType") or ("Task timed out" if status == "timeout" else status)
         return Line(at, None, "error", reason=str(reason))
-    if told.get("level") in ("ERROR", "CRITICAL", "FATAL") or "errorMessage" in told:
-        reason = told.get("errorMessage") or told.get("message") or json.dumps(told)
+    if entry.get("level") in ("ERROR", "CRITICAL", "FATAL") or "errorMessage" in entry:
+        reason = entry.get("errorMessage") or entry.get("message") or json.dumps(entry)
         return Line(at, None, "error", reason=str(reason))
     return None

@@ -1,8 +1,8 @@
-"""Asking the function to look at photos again: messages of our own, in its work queue.
+"""Requests to the function to process photos again, sent as messages to its work queue.
 
-The function is the only writer of the table, so whoever wants a photo labelled anew, or what is left
-of one that is gone removed, sends a request. What is to be done the function finds out by itself
-when it gets there, from how the photo lies in the bucket by then (see `contract.request`).
+Only the function writes to the table. To have a photo labelled again, or the result of a removed photo
+deleted, send a request: when the function handles it, it looks at the bucket and decides what to do
+(see `contract.s3_events.request`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A photo that is to be looked at again.
+class ReprocessRequest:
+    """A photo to be processed again.
 
-    `sequencer` is where among the photo's events the request comes: `contract.next_sequencer` of the
-    greatest known puts it behind all that happened.
+    `sequencer` is the request's position among the photo's events. Use `s3_events.next_sequencer` of
+    the latest known sequencer to place it after all of them.
     """
 
     key: str
@@ -36,19 +36,19 @@ def send(
     sqs: SQSClient,
     queue_url: str,
     bucket: str,
-    wanted: Iterable[Wanted],
+    requests: Iterable[ReprocessRequest],
     at: str,
     *,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Wanted]:
-    """Send a request for each photo, ten a call; tells of each once SQS has it.
+) -> Iterator[ReprocessRequest]:
+    """Send the requests, ten per call, and yield each once SQS has accepted it.
 
-    `at` is the time of the request, ISO 8601 in UTC. What SQS hands back of a batch because it is
-    busy is sent again, for about 3 seconds. Raises RefusedError for what it will not take; what was
-    told of before is sent.
+    `at` is the time of the requests, ISO 8601 in UTC. Messages that SQS returns because it is busy are
+    sent again for about 3 seconds. Raises RefusedError for messages that SQS rejects; the requests
+    yielded before are sent.
     """
-    waiting = iter(wanted)
-    while batch := list(islice(waiting, queues.BATCH)):
+    remaining = iter(requests)
+    while batch := list(islice(remaining, queues.BATCH)):
         bodies = [s3_events.request(bucket, each.key, each.sequencer, at) for each in batch]
-        for taken in queues.send(sqs, queue_url, bodies, sleep=sleep):
-            yield from (batch[place] for place in taken)
+        for accepted in queues.send(sqs, queue_url, bodies, sleep=sleep):
+            yield from (batch[index] for index in accepted)

@@ -1,8 +1,8 @@
-"""Putting photos back to work: those that failed, and the messages that were set aside.
+"""Retrying failed photos and dead letters.
 
-A failed photo is asked for anew, by a request in the work queue; a dead letter is moved back there as
-it is. Both may be done twice, as the function passes over what it has done already. So this can be
-cut off anywhere and begun again. What is told of is in the queue by then.
+For a failed photo a new request is sent to the work queue; a dead letter is moved back to it unchanged.
+Doing either twice is harmless, because the function ignores what it has already done, so a command can
+be interrupted anywhere and run again. A photo is reported once its message is in the queue.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.labels import tables
 from labelctl.labels.tables import Reader
 from labelctl.operations import failures, reprocess
-from labelctl.operations.dead_letters import DeadLetter, Held, Unseen, held
+from labelctl.operations.dead_letters import DeadLetter, DeadLetterLease, Unseen, lease
 from labelctl.operations.failures import Choice
-from labelctl.operations.reprocess import Wanted
+from labelctl.operations.reprocess import ReprocessRequest
 from labelctl.photos import versions
 from labelctl.photos.versions import Awaited, ObjectVersion, would_resolve
 
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from labelctl.deploy.stack import Stack
 
 _WINDOW = 80
-"""Dead letters that are moved side by side, before it is told of them."""
+"""Dead letters moved concurrently before they are reported."""
 
 Outcome = Literal["queued", "labelled", "left"]
 
 
 @dataclass(frozen=True)
 class Retried:
-    """What became of one photo, or of one dead letter that tells of none (then `image` is None).
+    """What happened to one photo, or to one unreadable dead letter (then `image` is None).
 
-    `outcome` is queued: put back to work; labelled: it is, and nothing was done; left: the dead letter
-    stays where it is. `why` says in a few words what it was or what is wrong. `awaited` is what to
-    wait for; None where nothing comes of it.
+    `outcome` is queued: its message is in the work queue; labelled: it has labels already, and nothing
+    was done; left: the dead letter stays where it is. `why` says in a few words what was wrong.
+    `awaited` is the photo to wait for; None if no result will follow.
     """
 
     image: str | None
@@ -54,10 +54,10 @@ class Retried:
 
 
 def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
-    """The photos that the user means, each as it lies in the bucket (see `versions.resolve`).
+    """The photos a user named, with their current versions in the bucket (see `versions.resolve`).
 
-    One that is gone will do, without a version, while the table or a dead letter knows its key.
-    Raises PhotoNotFoundError.
+    A photo that was removed is included, without a version, if the table or a dead letter contains its
+    key. Raises PhotoNotFoundError.
     """
     found: dict[str, Awaited] = {}
     missing: dict[str, PhotoNotFoundError] = {}
@@ -68,10 +68,11 @@ def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
         except PhotoNotFoundError as error:
             missing[image] = error
     if missing:
-        maybe = {image: list(versions.candidates(image)) for image in missing}
-        known, unseen = _known_of(aws, stack, {key for keys in maybe.values() for key in keys})
-        for image, keys in maybe.items():
-            key = next((key for key in keys if key in known), None)
+        candidates = {image: list(versions.candidates(image)) for image in missing}
+        all_keys = {key for keys in candidates.values() for key in keys}
+        recorded, unseen = _recorded_keys(aws, stack, all_keys)
+        for image, keys in candidates.items():
+            key = next((key for key in keys if key in recorded), None)
             if key is None:
                 hint = " ".join(unseen.sentences()) or missing[image].hint
                 raise PhotoNotFoundError(missing[image].message, hint)
@@ -79,23 +80,23 @@ def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
     return list(found.values())
 
 
-def _known_of(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Unseen]:
-    """Those of the keys that the table or a dead letter knows."""
-    known = set(_reader(aws, stack).photos(sorted(keys), "status", consistent=True))
+def _recorded_keys(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Unseen]:
+    """Those of the keys that are in the table or in a dead letter."""
+    recorded = set(_reader(aws, stack).photos(sorted(keys), "status", consistent=True))
     before = queues.depth(aws.sqs, stack.dead_letters)
-    with held(aws.sqs, stack.dead_letters) as letters:
-        for letter in letters:
-            known.update(keys.intersection(letter.images))
-        return known, letters.unseen(before)
+    with lease(aws.sqs, stack.dead_letters) as leased:
+        for message in leased:
+            recorded.update(keys.intersection(message.images))
+        return recorded, leased.unread(before)
 
 
 def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried]:
-    """Put photos back to work that lie in the bucket so (see `meant`).
+    """Retry the given photos (see `meant`).
 
-    The dead letters that tell of them are moved, for which all of them are looked at. A photo that
-    failed is asked for; and so is one without a result, or of which something may be left, unless a
-    letter that was moved leads to that. It may wait in the queue, which nobody can look into; asking
-    once too often costs a call at most.
+    All dead letters are read, and those about these photos are redriven. A request is sent for each
+    photo that failed, has no result, or was removed with its result possibly still stored, unless a
+    redriven dead letter takes care of it. The photo's message may already be in the work queue, which
+    cannot be searched; a redundant request costs at most one Rekognition call.
     """
     found = {photo.key: photo for photo in photos}
     items = _reader(aws, stack).photos(found, *versions.ANSWERING, consistent=True)
@@ -104,35 +105,35 @@ def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried
         for key, photo in found.items()
         if key in items and not _is_gone(photo) and versions.answers(items[key], photo)
     }
-    moved: set[str] = set()
-    with held(aws.sqs, stack.dead_letters) as letters:
-        for window in batches((each for each in letters if {*each.images} & {*found}), _WINDOW):
-            letters.move(window, stack.queue)
-            moved.update(
+    redriven: set[str] = set()
+    with lease(aws.sqs, stack.dead_letters) as leased:
+        for window in batches((each for each in leased if {*each.images} & {*found}), _WINDOW):
+            leased.redrive(window, stack.queue)
+            redriven.update(
                 event.key
-                for letter in window
-                for event in letter.events
+                for message in window
+                for event in message.events
                 if (photo := found.get(event.key))
                 and would_resolve(event, ObjectVersion(photo.version_id, photo.etag))
             )
-    wanted: dict[str, tuple[Wanted, str]] = {}
+    requests: dict[str, ReprocessRequest] = {}
+    reasons: dict[str, str] = {}
     for key, photo in found.items():
         failed = key in answered and items[key]["status"] == schema.FAILED
-        if key in moved and not failed:
+        if key in redriven and not failed:
             yield Retried(key, "queued", "dead letter", None if _is_gone(photo) else photo)
         elif key in answered and not failed:
             yield Retried(key, "labelled", "It is labelled already.", photo)
         else:
             last = items[key]["sequencer"] if key in items else ""
             gone = "gone from the bucket" if _is_gone(photo) else "no result yet"
-            why = "failed" if failed else gone
-            wanted[key] = Wanted(key, s3_events.next_sequencer(last)), why
-    asked = [each for each, _ in wanted.values()]
-    for sent in reprocess.send(aws.sqs, stack.queue, stack.bucket, asked, _now()):
+            reasons[key] = "failed" if failed else gone
+            requests[key] = ReprocessRequest(key, s3_events.next_sequencer(last))
+    for sent in reprocess.send(aws.sqs, stack.queue, stack.bucket, requests.values(), _now()):
         photo = found[sent.key]
         awaited = None if _is_gone(photo) else replace(photo, sequencer=sent.sequencer)
-        yield Retried(sent.key, "queued", wanted[sent.key][1], awaited)
-    _refuse_if_cut_off(letters)
+        yield Retried(sent.key, "queued", reasons[sent.key], awaited)
+    _check_all_read(leased)
 
 
 def _is_gone(photo: Awaited) -> bool:
@@ -140,34 +141,34 @@ def _is_gone(photo: Awaited) -> bool:
 
 
 def every(aws: Aws, stack: Stack, choice: Choice) -> Generator[Retried | Unseen, None, None]:
-    """Put all that failed back to work, as far as it is meant: first photos, then dead letters.
+    """Retry all failures that match: first failed photos, then dead letters.
 
-    Memory does not grow with their number. Dead letters that tell of no photo are told of and left.
-    What somebody else holds is told last, if anything.
+    Memory use does not depend on their number. Unreadable dead letters are reported and left in place.
+    Finally yields the dead letters that could not be read, if there are any.
     """
     reader = _reader(aws, stack)
     for window in batches(failures.failed(reader, choice), tables.BATCH):
-        yield from _ask(aws, stack, reader, [failure.image for failure in window])
+        yield from _request(aws, stack, reader, [failure.image for failure in window])
     before = queues.depth(aws.sqs, stack.dead_letters)
-    with held(aws.sqs, stack.dead_letters) as letters:
-        for batch in batches(failures.chosen(letters, choice), _WINDOW):
-            letters.move([letter for letter in batch if letter.images], stack.queue)
-            for letter in batch:
-                yield from _told(letter)
-    _refuse_if_cut_off(letters)
-    if unseen := letters.unseen(before):
+    with lease(aws.sqs, stack.dead_letters) as leased:
+        for batch in batches(failures.matching(leased, choice), _WINDOW):
+            leased.redrive([message for message in batch if message.images], stack.queue)
+            for message in batch:
+                yield from _report(message)
+    _check_all_read(leased)
+    if unseen := leased.unread(before):
         yield unseen
 
 
-def _ask(aws: Aws, stack: Stack, reader: Reader, images: Sequence[str]) -> Iterator[Retried]:
+def _request(aws: Aws, stack: Stack, reader: Reader, images: Sequence[str]) -> Iterator[Retried]:
     items = reader.photos(images, *versions.ANSWERING, consistent=True)
-    # The index, by which they were found, is a moment behind.
-    wanted = [
-        Wanted(image, s3_events.next_sequencer(item["sequencer"]))
+    # The photos were found in an index, which lags slightly behind: check the status again.
+    requests = [
+        ReprocessRequest(image, s3_events.next_sequencer(item["sequencer"]))
         for image, item in items.items()
         if item["status"] == schema.FAILED
     ]
-    for sent in reprocess.send(aws.sqs, stack.queue, stack.bucket, wanted, _now()):
+    for sent in reprocess.send(aws.sqs, stack.queue, stack.bucket, requests, _now()):
         item = items[sent.key]
         awaited = Awaited(sent.key, item.get("version_id"), item.get("etag"), sent.sequencer)
         yield Retried(sent.key, "queued", "failed", awaited)
@@ -177,13 +178,14 @@ def _reader(aws: Aws, stack: Stack) -> Reader:
     return Reader(aws.dynamodb, stack.table, stack.labels_table)
 
 
-def _told(letter: DeadLetter) -> Iterator[Retried]:
-    if not letter.images:
-        yield Retried(None, "left", letter.reason, message_id=letter.message_id)
-    for event in letter.events:
+def _report(message: DeadLetter) -> Iterator[Retried]:
+    """One result for each photo event in the message, or one for an unreadable message."""
+    if not message.images:
+        yield Retried(None, "left", message.reason, message_id=message.message_id)
+    for event in message.events:
         awaited = Awaited(event.key, event.version_id, event.etag, event.sequencer)
         if event.kind != "created":
-            # A version's removal may well leave the result that there is.
+            # Removing a version may leave the stored result unchanged, with its older sequencer.
             sequencer = event.sequencer if event.kind == "requested" else ""
             awaited = Awaited(event.key, None, None, sequencer)
         gone = event.kind == "removed"
@@ -191,21 +193,21 @@ def _told(letter: DeadLetter) -> Iterator[Retried]:
 
 
 def known(s3: S3Client, bucket: str, photo: Awaited) -> Awaited | None:
-    """The photo with its version, which not every message tells; None for one that is gone."""
+    """The photo with its version, which not every message contains; None if it was removed."""
     if not _is_gone(photo):
         return photo
-    there = versions.current(s3, bucket, photo.key)
-    return replace(there, sequencer=photo.sequencer) if there else None
+    current = versions.current(s3, bucket, photo.key)
+    return replace(current, sequencer=photo.sequencer) if current else None
 
 
 def _now() -> str:
     return s3_events.iso(datetime.now(UTC))
 
 
-def _refuse_if_cut_off(letters: Held) -> None:
-    if letters.more:
+def _check_all_read(leased: DeadLetterLease) -> None:
+    if leased.more:
         raise RefusedError(
-            "There are too many dead letters that stay where they are: not all were looked at.",
-            "Put all of them back to work with --all, or remove those that cannot be read: "
+            "The dead-letter queue is too long: some dead letters were not read.",
+            "Retry all of them with --all, or delete the unreadable ones: "
             "labelctl failures --discard",
         )

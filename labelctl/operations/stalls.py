@@ -1,4 +1,4 @@
-"""What holds photos up: noticed while a command waits for them, with the function's latest trouble."""
+"""Detecting a stall while a command waits for photos, with the function's latest error."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from labelctl.operations import function_log
 from labelctl.photos.versions import Awaited
 
 SILENCE = 10.0
-"""Seconds without progress after which it counts as a stall; the log is read as often during one."""
+"""Seconds without progress that count as a stall; also how often the log is read during one."""
 
 REPEAT = 60.0
 """Seconds after which a stall is announced again."""
 
 _BACK = 900
-"""Seconds that the first look at the log goes back: a retry may be put off for so long [SQS queue's
-visibility timeout, which the function extends to 15 minutes at most]."""
+"""Seconds of log to read first. A photo may back off for this long: the function extends a message's
+visibility timeout to at most 15 minutes."""
 
 
 @dataclass(frozen=True)
 class Stall:
-    """No photo was done for `seconds`, and `waiting` photos still wait.
+    """No photo was finished for `seconds`, and `waiting` photos are still waiting.
 
-    `trouble` is the latest in the function's log, None if there is none. `announce` is whether a line
-    about it is due: at first, and then once a minute.
+    `trouble` is the latest error in the function's log, None if there is none. `announce` is whether
+    to tell the user: at the start of a stall, then once a minute.
     """
 
     waiting: int
@@ -38,32 +38,32 @@ class Stall:
 
 def watch(
     looks: Iterable[Look],
-    troubles: Iterator[function_log.Line | None],
+    errors: Iterator[function_log.Line | None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[list[Awaited] | Stall]:
-    """The photos that are done, as `looks` finds them, and a `Stall` for each look during a stall."""
-    last = clock()
-    read = announced = float("-inf")
-    trouble = None
+    """Yield the photos that are done, from `looks`, and a `Stall` for each look during a stall."""
+    last_progress = clock()
+    last_read = last_announced = float("-inf")
+    error = None
     for look in looks:
         now = clock()
         if look.done:
             yield look.done
-            last = clock()  # whoever takes them may take long
-        elif now - last >= SILENCE:
-            if now - read >= SILENCE:
-                trouble, read = next(troubles), now
-            announce = now - announced >= REPEAT
-            announced = now if announce else announced
-            yield Stall(look.waiting, now - last, trouble, announce)
+            last_progress = clock()  # not `now`: the consumer may have taken a long time
+        elif now - last_progress >= SILENCE:
+            if now - last_read >= SILENCE:
+                error, last_read = next(errors), now
+            announce = now - last_announced >= REPEAT
+            last_announced = now if announce else last_announced
+            yield Stall(look.waiting, now - last_progress, error, announce)
 
 
 def latest_troubles(
     aws: Aws, group: str, clock: Callable[[], float] = time.time
 ) -> Iterator[function_log.Line | None]:
-    """The latest trouble in a log group, at each `next`, which reads what is new in the log.
+    """On each `next`, read what is new in a log group and yield the latest error, None if none.
 
-    Nothing is asked before the first. Where the log may not be read, it stays the one known.
+    If the log cannot be read, yields the latest known error.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -73,11 +73,11 @@ def latest_troubles(
         now = clock()
         try:
             for line in function_log.read(
-                aws.logs, group, since, follow=False, pattern=function_log.TROUBLE_PATTERN
+                aws.logs, group, since, follow=False, pattern=function_log.ERROR_PATTERN
             ):
-                latest = line if line.is_trouble else latest
+                latest = line if line.is_error else latest
         except (BotoCoreError, ClientError):
-            pass  # a reason is good to know, but the photos are what is waited for
+            pass  # the error is extra information: keep waiting for the photos
         else:
             since = now - function_log.OVERLAP / 1000  # events may arrive late
         yield latest

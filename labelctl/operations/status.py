@@ -1,7 +1,7 @@
-"""How the pipeline stands: photos by state, queues, the function's last troubles, and what to heed.
+"""The pipeline's status: photos by state, queues, recent function errors, and concerns.
 
-The services are asked at the same time. What a user may not ask (CloudWatch's metrics, the bucket's
-notifications) stays unknown, and the rest is told all the same.
+The services are queried concurrently. Values the user has no permission to read (CloudWatch metrics,
+the bucket's notifications) are reported as unknown.
 """
 
 from __future__ import annotations
@@ -34,20 +34,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RECENT = 3600
-"""The function's troubles are told for so many seconds back."""
+"""How far back function errors are reported, in seconds."""
 
-_FRESH = 600
-"""A metric older than so many seconds says nothing of now."""
-_TOLD = 3
-_LOOKS = (60, 600, RECENT)
-"""Troubles are looked for so many seconds back, then further: CloudWatch tells the oldest first."""
-_COUNTED = 10_000
-"""Troubles are counted no further: in an outage there may be one for each photo that waits."""
+_METRIC_MAX_AGE = 600
+"""Seconds after which a metric is too old to use."""
+_SHOWN_ERRORS = 3
+_LOOKBACKS = (60, 600, RECENT)
+"""Seconds to look back for errors, in steps: CloudWatch returns the oldest events first, so reading a
+short period gets the latest soonest."""
+_MAX_COUNT = 10_000
+"""Counting errors stops here: in an outage there may be one for each waiting photo."""
 
 
 @dataclass(frozen=True)
 class Concern:
-    """Something that needs somebody's eye: a sentence that names it, and the command that helps."""
+    """Something that needs attention: a sentence that describes it, and a command that helps."""
 
     kind: str
     message: str
@@ -58,12 +59,12 @@ class Concern:
 class Status:
     """The pipeline's state at one moment.
 
-    `waiting_since` is when the oldest message that waits was sent, None when none waits or when that
-    is not known; messages received three times or more do not count there. `takes_photos` is whether
-    the bucket tells the queue of new photos, None when not known. `mails_alarms` is whether somebody
-    has confirmed the alarms' address, None when there is none, or that is not known. `troubles` are the
-    function's latest, oldest first, of the `trouble_count` of the last hour, which is counted to 10,001
-    at most. `unknown` says what could not be asked, and why.
+    `waiting_since` is when the oldest waiting message was sent, ignoring messages received three times
+    or more; None if there is none or it is unknown. `takes_photos` is whether the bucket notifies the
+    queue of new photos, None if unknown. `mails_alarms` is whether the alarm address is confirmed, None
+    if there is no address or it is unknown. `troubles` are the function's latest errors, oldest first;
+    `trouble_count` is their number in the last hour, at most 10,001. `unknown` lists what could not be
+    read, and why.
     """
 
     labelled: int
@@ -80,66 +81,66 @@ class Status:
 
 
 def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> Status:
-    """Ask for all of it. The photos are counted by their index."""
+    """Query the status. Photos are counted in the index."""
     now = clock()
-    # Clients are made here: the first use of each is the main thread's.
+    # Clients are created here, in the main thread: creating them is not thread-safe.
     reader = Reader(aws.dynamodb, stack.table, stack.labels_table)
     sqs, logs, s3, cloudwatch = aws.sqs, aws.logs, aws.s3, aws.cloudwatch
     sns = aws.sns if stack.alarm_topic else None
     with pool(8, "ask") as threads:
-        troubles = threads.submit(_troubles, logs, stack.log_group, now)
+        errors = threads.submit(_latest_errors, logs, stack.log_group, now)
         labelled = threads.submit(reader.count_photos, schema.LABELLED)
         failed = threads.submit(reader.count_photos, schema.FAILED)
         queue = threads.submit(depth, sqs, stack.queue)
         dead_letters = threads.submit(depth, sqs, stack.dead_letters)
         since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
-        told = threads.submit(takes_photos, s3, stack.bucket)
+        notified = threads.submit(takes_photos, s3, stack.bucket)
         mailed = threads.submit(mails_alarms, sns, stack)
     unknown: list[str] = []
-    # A metric is some minutes old: a queue that is empty by now has none that waits.
+    # The metric lags by some minutes, so ignore it if the queue is empty now.
     known_since = _if_allowed(since, unknown) if queue.result().depth else None
-    latest, trouble_count = troubles.result()
+    latest, error_count = errors.result()
     status = Status(
         labelled=labelled.result(),
         failed=failed.result(),
         queue=queue.result(),
         dead_letters=dead_letters.result(),
         troubles=latest,
-        trouble_count=trouble_count,
+        trouble_count=error_count,
         waiting_since=known_since,
-        takes_photos=_if_allowed(told, unknown),
+        takes_photos=_if_allowed(notified, unknown),
         mails_alarms=_if_allowed(mailed, unknown),
         unknown=tuple(unknown),
     )
     return replace(status, concerns=tuple(concerns(status, stack, now)))
 
 
-def _if_allowed(answer: Future[T], unknown: list[str]) -> T | None:
-    """The answer; None, and a line in `unknown`, where the user may not ask for it."""
+def _if_allowed(response: Future[T], unknown: list[str]) -> T | None:
+    """The result; if access is denied, None, and the reason is added to `unknown`."""
     from botocore.exceptions import ClientError
 
     try:
-        return answer.result()
+        return response.result()
     except ClientError as error:
-        told = explain(error)
-        if not isinstance(told, AccessDeniedError):
+        explained = explain(error)
+        if not isinstance(explained, AccessDeniedError):
             raise
-        unknown.append(told.message)
+        unknown.append(explained.message)
         return None
 
 
 def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
-    """What to heed, the gravest first."""
+    """What needs attention, most serious first."""
     if status.takes_photos is False:
         yield Concern(
             "not_told",
-            "The bucket does not tell of new photos any more, as after a destroy that was cut off.",
+            "The bucket no longer reports new photos, for example after an interrupted destroy.",
             "labelctl destroy",
         )
     if dead := status.dead_letters.depth:
         yield Concern(
             "dead_letters",
-            f"There are dead letters: {counted(dead, 'message')} that kept failing.",
+            f"{counted(dead, 'dead letter')} in the queue, after repeated errors.",
             "labelctl failures",
         )
     if status.waiting_since:
@@ -147,23 +148,24 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
         if age >= stack.alarm_age:
             yield Concern(
                 "too_old",
-                f"The oldest photo that waits has been waiting for {span(age)}.",
+                f"The oldest waiting photo has been waiting for {span(age)}.",
                 "labelctl tail --since 1h",
             )
     if status.trouble_count:
-        more = f"more than {_COUNTED:,} times"
-        often = more if status.trouble_count > _COUNTED else counted(status.trouble_count, "time")
+        count = f"More than {_MAX_COUNT:,} function errors"
+        if status.trouble_count <= _MAX_COUNT:
+            count = counted(status.trouble_count, "function error")
         yield Concern(
             "trouble",
-            f"The function had trouble {often} in the last hour.",
+            f"{count} in the last hour.",
             "labelctl tail --since 1h",
         )
     if status.mails_alarms is False:
         address = stack.alarm_email
         yield Concern(
             "no_alarms",
-            f"No alarm will arrive: the link in AWS's mail to {address} was not clicked. It is good for"
-            " two days; for another mail, begin anew.",
+            f"Alarms will not be sent: {address} has not confirmed the link in AWS's email. The link is"
+            " valid for two days. To get a new one:",
             f"labelctl deploy --no-alarm && labelctl deploy --alarm-email {shlex.quote(address)}",
         )
     if status.failed:
@@ -175,22 +177,21 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
 
 
 def waiting_since(cloudwatch: CloudWatchClient, queue: str, now: float) -> datetime | None:
-    """When the oldest message of the queue (by its URL) was sent, to the minute; None for none.
+    """When the oldest message of the queue (by its URL) was sent, to the minute; None if unknown.
 
-    By CloudWatch's metric, which comes some minutes late, and not at all for a queue that nobody has
-    used for hours. It leaves out messages that were received three times or more. [SQS, Available
-    CloudWatch metrics]
+    From a CloudWatch metric, which lags by some minutes and is missing for a queue unused for hours. It
+    ignores messages received three times or more. [SQS, Available CloudWatch metrics]
     """
-    answer = cloudwatch.get_metric_statistics(
+    response = cloudwatch.get_metric_statistics(
         Namespace="AWS/SQS",
         MetricName="ApproximateAgeOfOldestMessage",
         Dimensions=[{"Name": "QueueName", "Value": queue.rpartition("/")[2]}],
-        StartTime=datetime.fromtimestamp(now - _FRESH, UTC),
+        StartTime=datetime.fromtimestamp(now - _METRIC_MAX_AGE, UTC),
         EndTime=datetime.fromtimestamp(now + 60, UTC),
         Period=60,
         Statistics=["Maximum"],
     )
-    points = answer["Datapoints"]
+    points = response["Datapoints"]
     if not points:
         return None
     latest = max(points, key=lambda point: point["Timestamp"])
@@ -199,9 +200,9 @@ def waiting_since(cloudwatch: CloudWatchClient, queue: str, now: float) -> datet
 
 
 def mails_alarms(sns: SNSClient | None, stack: Stack) -> bool | None:
-    """Whether the alarms' address is confirmed; None without one.
+    """Whether the alarm address is confirmed; None without one.
 
-    SNS names no ARN for an address whose link has not been clicked, and drops it after two days.
+    SNS lists an unconfirmed address without an ARN, and deletes it after two days.
     [SNS, ListSubscriptionsByTopic; SNS Developer Guide, "Deleting an Amazon SNS topic and
     subscription"]
     """
@@ -218,32 +219,32 @@ def mails_alarms(sns: SNSClient | None, stack: Stack) -> bool | None:
             for each in page["Subscriptions"]
         )
     except ClientError as error:
-        if is_missing(error):  # somebody took the topic away
+        if is_missing(error):  # the topic was deleted by hand
             return False
         raise
 
 
-def _troubles(
+def _latest_errors(
     logs: CloudWatchLogsClient, group: str, now: float
 ) -> tuple[tuple[function_log.Line, ...], int]:
-    """The latest of the last hour, oldest first, and how many there were, as far as is counted."""
+    """The latest errors of the last hour, oldest first, and their number, up to `_MAX_COUNT` + 1."""
     latest: tuple[function_log.Line, ...] = ()
     found = 0
-    until: dict[str, int] = {}  # the first look has no end: clocks differ
-    for back in _LOOKS:
+    until: dict[str, int] = {}  # no end for the first period: clocks differ
+    for back in _LOOKBACKS:
         start = round((now - back) * 1000)
-        last = deque[function_log.Line](maxlen=_TOLD)
-        for line in islice(_lines(logs, group, startTime=start, **until), _COUNTED + 1 - found):
+        last = deque[function_log.Line](maxlen=_SHOWN_ERRORS)
+        for line in islice(_errors(logs, group, startTime=start, **until), _MAX_COUNT + 1 - found):
             last.append(line)
             found += 1
-        latest = (*last, *latest)[-_TOLD:]
-        until = {"endTime": start - 1}  # which counts as well
+        latest = (*last, *latest)[-_SHOWN_ERRORS:]
+        until = {"endTime": start - 1}  # inclusive
     return latest, found
 
 
-def _lines(logs: CloudWatchLogsClient, group: str, **period: int) -> Iterator[function_log.Line]:
-    for events in function_log.look(logs, group, function_log.TROUBLE_PATTERN, **period):
+def _errors(logs: CloudWatchLogsClient, group: str, **period: int) -> Iterator[function_log.Line]:
+    for events in function_log.fetch_events(logs, group, function_log.ERROR_PATTERN, **period):
         for event in sorted(events, key=lambda event: event["timestamp"]):
             line = function_log.parse(event["timestamp"], event["message"])
-            if line is not None and line.is_trouble:
+            if line is not None and line.is_error:
                 yield line

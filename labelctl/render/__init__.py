@@ -1,4 +1,4 @@
-"""Pictures of photos: decoding them, drawing on them, and galleries.
+"""Decoding photos, drawing labels on them, and building galleries.
 
-It is the only package that imports Pillow. It must not know a terminal.
+Only this package imports Pillow. It must not know about the terminal.
 """

@@ -1,9 +1,9 @@
-"""Photos as pixels: the very version that labels speak of, upright and of a size that can be shown.
+"""Fetching photos from S3 and decoding them to pictures that can be displayed.
 
-It knows S3 and Pillow (which is loaded at the first use), and hands on one kind of picture only:
-upright, RGB in the colours of a screen, eight bits, no longer than asked for, and without anything
-that the file told besides (places, cameras). Files are told by their content, never by their name,
-and their size is read from the header before a pixel is decoded. It must not know what is drawn.
+Every decoded picture is upright, 8-bit sRGB, at most as large as requested, and without metadata such
+as location or camera. The file type is detected from the content, never from the name, and the size is
+read from the header before decoding. Pillow is imported on first use. This module must not know what is
+drawn on pictures.
 """
 
 from __future__ import annotations
@@ -25,110 +25,114 @@ if TYPE_CHECKING:
     from labelctl.photos.versions import Awaited
 
 _LARGE = 24_000_000
-"""Pixels. Larger pictures are decoded one at a time: the largest, as a PNG, takes 400 MB."""
+"""Pictures with at least this many pixels are decoded one at a time: the largest PNG takes 400 MB."""
 _STRIP = 64  # rows
-_one_large = Lock()
+_large_picture = Lock()
 
 
 def get(s3: S3Client, bucket: str, sent: Awaited) -> bytes:
-    """The photo's file: exactly the version that was meant, or none.
+    """Fetch exactly this version of a photo.
 
-    Raises PhotoNotFoundError for one that is gone meanwhile, RefusedError for one that was replaced
-    (in a bucket without versions), PhotosFailedError for one that is larger than any photo may be.
+    Raises PhotoNotFoundError if it was removed, RefusedError if it was replaced (in a bucket without
+    versions), PhotosFailedError if it is larger than a photo may be.
     """
     from botocore.exceptions import ClientError
 
-    which: Any = {"VersionId": sent.version_id} if sent.version_id else {"IfMatch": sent.etag}
+    version: Any = {"VersionId": sent.version_id} if sent.version_id else {"IfMatch": sent.etag}
     try:
-        answer = s3.get_object(Bucket=bucket, Key=sent.key, **which)
+        response = s3.get_object(Bucket=bucket, Key=sent.key, **version)
     except ClientError as error:
         if is_missing(error):
             raise PhotoNotFoundError(
-                f'The photo "{sent.key}" has been removed meanwhile.',
-                "Look what there is now: labelctl images",
+                f'The photo "{sent.key}" has been removed in the meantime.',
+                "To list the current photos: labelctl images",
             ) from error
         if code_of(error) in ("PreconditionFailed", "412"):
             raise RefusedError(
-                f'The photo "{sent.key}" has been replaced meanwhile.', "Run the command again."
+                f'The photo "{sent.key}" has been replaced in the meantime.',
+                "Run the command again.",
             ) from error
         raise
-    # Closed by hand: `with` would hand out the raw stream, whose errors are not botocore's.
-    with contextlib.closing(answer["Body"]) as body:
-        if answer["ContentLength"] > MAX_BYTES:
+    # `with response["Body"]` would return the raw stream, whose errors are not botocore's.
+    with contextlib.closing(response["Body"]) as body:
+        if response["ContentLength"] > MAX_BYTES:
             raise PhotosFailedError(
-                f'The photo "{sent.key}" is larger than a photo may be: 15 MB.',
-                "Upload a smaller one in its place.",
+                f'The photo "{sent.key}" is larger than the maximum of 15 MB.',
+                "Replace it with a smaller one.",
             )
         return body.read()
 
 
 def is_png(data: bytes) -> bool:
-    """Whether a file is a PNG, by its first bytes."""
+    """Whether the data is a PNG file, by its first bytes."""
     return data.startswith(b"\x89PNG\r\n\x1a\n")
 
 
 def upright(data: bytes, longest: int) -> Image.Image:
-    """The picture in `data`, RGB (sRGB, transparency on white), at most `longest` pixels a side.
+    """Decode a picture to RGB (sRGB, transparency on white), at most `longest` pixels a side.
 
-    A smaller one keeps its size. Turned upright as its EXIF data ask for, if it is a JPEG: that is
-    the picture which the boxes of labels are ratios of. It carries nothing else of the file. Several
-    threads may ask at once. Raises PhotosFailedError for what cannot be decoded.
+    A smaller picture keeps its size. A JPEG is rotated according to its EXIF data, because the boxes of
+    labels are ratios of the upright picture. Metadata is dropped. Thread-safe. Raises
+    PhotosFailedError if it cannot be decoded.
     """
     from PIL import Image
 
-    # Pillow warns and refuses by area; the check by side is stricter, and a photo of 10,000 x 10,000
-    # is none to warn of. Nor are damaged EXIF data.
+    # Pillow's limit is on the area. The limit on the sides below replaces it, so that 10,000 x 10,000
+    # pixels cause no warning. Warnings about damaged EXIF data are suppressed as well.
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
-    except Exception as error:  # Pillow raises a dozen kinds for damaged headers
+    except Exception as error:  # Pillow raises a dozen types for damaged headers
         raise _undecodable() from error
     if max(image.size) > MAX_SIDE:
         raise PhotosFailedError(
-            f"The picture is too large: {image.width:,} x {image.height:,} pixels, "
-            f"at most {MAX_SIDE:,} a side.",
-            "Upload a smaller one in its place.",
+            f"The picture is too large: {image.width:,} x {image.height:,} pixels "
+            f"(maximum: {MAX_SIDE:,} a side).",
+            "Replace it with a smaller one.",
         )
     try:
-        image.draft("RGB", (2 * longest, 2 * longest))  # a JPEG can be decoded smaller than it is
+        image.draft("RGB", (2 * longest, 2 * longest))  # a JPEG can be decoded at a reduced size
         if image.width * image.height < _LARGE:
-            return _plain(image, longest)
-        with _one_large:
-            return _plain(image, longest)
+            return _normalized(image, longest)
+        with _large_picture:
+            return _normalized(image, longest)
     except MemoryError:
-        raise  # the machine's fault, not the picture's
-    except Exception as error:  # and as many for damaged data
+        raise  # not the picture's fault
+    except Exception as error:  # as many types for damaged data
         raise _undecodable() from error
 
 
 def _undecodable() -> PhotosFailedError:
     return PhotosFailedError(
         "The picture is neither a JPEG nor a PNG, or it is damaged.",
-        "Mend the picture and upload it again.",
+        "Fix the file and upload it again.",
     )
 
 
-def _plain(image: Image.Image, longest: int) -> Image.Image:
-    """`image` made small before anything else is done with it: at full size each step costs 400 MB."""
+def _normalized(image: Image.Image, longest: int) -> Image.Image:
+    """Shrink first, then convert: at full size each step would take up to 400 MB."""
     is_jpeg = image.format != "PNG"
     if image.mode in ("1", "P"):
-        # These can only be shrunk by dropping pixels: leave enough of them for a smooth second step.
+        # Pillow shrinks these by dropping pixels: keep enough of them for a smooth second step.
         image.thumbnail((4 * longest, 4 * longest))
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     if image.mode in ("RGBA", "LA"):
-        image = _reduced(image, longest)
-    # Pillow's quick first step of averaging whole pixels does not know 16 bits.
+        image = _reduce_in_strips(image, longest)
+    # `reducing_gap` (averaging whole pixels first) does not support 16 bits.
     image.thumbnail((longest, longest), reducing_gap=None if image.mode.startswith("I") else 2.0)
-    turned = _turned(image) if is_jpeg else image  # as Rekognition, which the boxes are from
-    flat = _flat(_on_screen(turned))
-    flat.info.clear()
-    return flat
+    # Like Rekognition, which ignores EXIF data in PNG files.
+    rotated = _rotated(image) if is_jpeg else image
+    rgb = _to_rgb(_to_srgb(rotated))
+    rgb.info.clear()
+    return rgb
 
 
-def _reduced(image: Image.Image, longest: int) -> Image.Image:
-    """A large picture with transparency, averaged down in strips: Pillow makes a copy of what it
-    shrinks, in which colours are multiplied by their opacity."""
+def _reduce_in_strips(image: Image.Image, longest: int) -> Image.Image:
+    """Shrink a large picture with transparency strip by strip.
+
+    Pillow would make a full-size copy, with colours multiplied by their opacity.
+    """
     from PIL import Image
 
     factor = max(image.size) // longest
@@ -143,32 +147,32 @@ def _reduced(image: Image.Image, longest: int) -> Image.Image:
     return small
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _rotated(image: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF data are no reason to show nothing
+    except Exception:  # damaged EXIF data: show the picture as it is
         return image
 
 
-def _on_screen(image: Image.Image) -> Image.Image:
-    """The picture in sRGB, if it says that its colours are others, as those of many phones are."""
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Convert to sRGB if the picture has another colour profile, as those of many phones have."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "CMYK"):
         return image
     from PIL import ImageCms
 
     try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, own, srgb, outputMode="RGB") or image
-    except (ImageCms.PyCMSError, OSError):  # a profile that is damaged, or of other colours
+        return ImageCms.profileToProfile(image, source, srgb, outputMode="RGB") or image
+    except (ImageCms.PyCMSError, OSError):  # the profile is damaged, or for another mode
         return image
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: 16 bits scaled to 8 (Pillow would clip to white), alpha laid on white."""
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB: 16 bits scaled to 8 (Pillow would clip to white), alpha on white."""
     from PIL import Image
 
     if image.mode.startswith("I"):

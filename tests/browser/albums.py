@@ -1,4 +1,4 @@
-"""An album in the page's own format, made by hand: painted scenes as files, and what is on them."""
+"""An album in the page's data format: painted scenes as files, with their labels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Names(list[str]):
 
 
 def album(
-    photos: list[dict[str, Any]], *, kinds: dict[str, str] | None = None, **told: Any
+    photos: list[dict[str, Any]], *, kinds: dict[str, str] | None = None, **result: Any
 ) -> dict[str, Any]:
     """The page's data: `photos` with their labels by name, as `photo` makes them."""
     labels, categories = Names(), Names()
@@ -64,7 +64,7 @@ def album(
         ],
         "categories": [*categories],
         "photos": numbered,
-        **told,
+        **result,
     }
 
 
@@ -94,7 +94,7 @@ def photo(
 
 
 def painted(folder: Path, count: int) -> list[dict[str, Any]]:
-    """So many painted photos with their files in `folder`; every 50th failed, every 70th waits."""
+    """`count` painted photos with files in `folder`; every 50th failed, every 70th is waiting."""
     for name in ("thumbs", "photos"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     return [_painted(folder, number) for number in range(count)]
@@ -131,7 +131,7 @@ def _painted(folder: Path, number: int) -> dict[str, Any]:
 
 
 def has(painted: list[dict[str, Any]], *labels: str, least: float = 0) -> list[str]:
-    """The names of the photos that bear all these labels: what the page shall show."""
+    """The names of the photos with all these labels, as the page should show them."""
     return [
         each["image"]
         for each in painted

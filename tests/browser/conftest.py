@@ -1,4 +1,4 @@
-"""A real browser, and the page in it: opened from disk, with everything it says and asks for noted."""
+"""A real browser with the page opened from disk; its messages and requests are recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUIET = (
 
 
 def missing(why: str) -> None:
-    """Skips, so that it is seen; where CI=true nothing may be skipped."""
+    """Skip the tests without a browser, except with CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{why}, and with CI=true no browser test is skipped")
     pytest.skip(why)
@@ -48,7 +48,7 @@ def browser() -> Iterator[Any]:
 
 @dataclass
 class Opened:
-    """A page, what it said (errors and breaches of its policy too), and what it asked for."""
+    """A page with its console messages (including errors and policy violations) and requests."""
 
     page: Any
     said: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Opened:
             self.page.wait_for_timeout(20)
 
     def leave_photo(self) -> None:
-        """Closes the large picture by keyboard, and waits for the step back in the history."""
+        """Close the large picture by keyboard, and wait for the step back in the history."""
         self.page.keyboard.press("Escape")
         self.until("!document.querySelector('#viewer').open && history.state !== 'opened'")
 
@@ -158,6 +158,6 @@ def gallery(show: Show, folder: Path, painted: list[dict[str, Any]]) -> Opened:
 
 
 def injected(page: str, markup: str) -> str:
-    """The page with something in it that its policy does not know."""
+    """The page with an injected element that its policy does not allow."""
     assert "</body>" in page
     return page.replace("</body>", f"{markup}</body>")

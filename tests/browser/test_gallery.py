@@ -59,7 +59,7 @@ def test_five_thousand_photos_need_few_elements(show: Show) -> None:
     # 0499 and its ten below, and 10499 is not there: 00499, 04990 to 04999.
     opened.settles("11 of 5,000 photos")
     assert opened.tiles.count() == 11
-    assert took < 2000  # some 30 ms; this only tells a gross mistake from a busy machine
+    assert took < 2000  # about 30 ms; the limit only detects gross mistakes
 
 
 # ---- filters
@@ -150,7 +150,7 @@ def test_facets_are_sorted_by_how_often_and_show_more(gallery: Opened) -> None:
     more.click()
     assert gallery.page.locator("#labels .option").count() == 15
     assert not more.is_visible()
-    # whoever works by keyboard goes on with the first of those that came
+    # keyboard users continue with the first new option
     assert (
         gallery.page.locator("#labels input")
         .nth(12)
@@ -172,20 +172,20 @@ def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, A
     gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
     assert gallery.number("labels", "Sea") == len(has(painted, "Boat", "Sea", least=85))
     assert 0 < len(has(painted, "Boat", least=85)) < len(has(painted, "Boat"))
-    assert gallery.page.locator("#least-told").inner_text() == "at least 85 %"
+    assert gallery.page.locator("#min-confidence-value").inner_text() == "at least 85 %"
     # A word that is a label's name counts no less sure.
     gallery.option("labels", "Boat").click()
     gallery.page.get_by_role("searchbox").fill("boat")
     gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
 
 
-def test_a_tile_names_the_surest_labels_that_count(show: Show) -> None:
+def test_a_tile_names_the_most_confident_labels(show: Show) -> None:
     labels = [("Sea", 99.0, []), ("Boat", 90.0, []), ("Moon", 70.0, []), ("Tree", 60.0, [])]
     opened = show(album([photo("a.jpg", labels)]))
-    told = opened.page.locator("#grid .told")
-    assert told.inner_text() == "Sea, Boat, Moon"
+    result = opened.page.locator("#grid .summary")
+    assert result.inner_text() == "Sea, Boat, Moon"
     opened.page.get_by_label("Confidence").fill("85")
-    assert told.inner_text() == "Sea, Boat"
+    assert result.inner_text() == "Sea, Boat"
 
 
 def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
@@ -197,21 +197,21 @@ def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     tile = gallery.tiles.first.inner_text()
     assert "Failed" in tile
     assert "not an image that Rekognition can read" in tile
-    # The others' numbers tell what choosing them, too, would bring.
+    # The other numbers show the results of selecting them as well.
     assert gallery.number("states", "Waiting") == 3
     gallery.option("states", "Waiting").click()
     gallery.settles("7 of 200 photos")
-    assert gallery.page.get_by_text("Its labels are not there yet.").count() == 3
+    assert gallery.page.get_by_text("Waiting for its labels.").count() == 3
 
 
 def test_sorting(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     dated = [each for each in painted if each["at"]]
     newest = [each["image"] for each in sorted(dated, key=lambda each: each["at"], reverse=True)]
     assert gallery.names()[:40] == newest[:40]
-    gallery.page.get_by_label("Sort").select_option("By name")
+    gallery.page.get_by_label("Sort").select_option("Name")
     assert gallery.names()[:40] == sorted(each["image"] for each in painted)[:40]
     gallery.option("labels", "Boat").click()
-    gallery.page.get_by_label("Sort").select_option("Surest first")
+    gallery.page.get_by_label("Sort").select_option("Most confident first")
     sure = {
         each["image"]: score
         for each in painted
@@ -223,7 +223,7 @@ def test_sorting(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     assert gallery.tiles.first.locator(".score").inner_text() == f"{int(max(sure.values()))} %"
 
 
-def test_a_word_of_a_file_name_alone_says_nothing_of_how_sure(show: Show) -> None:
+def test_a_word_in_a_file_name_has_no_confidence(show: Show) -> None:
     hour = timedelta(hours=1)
     photos = [
         photo("mine/[bold]red.jpg", [("Sky", 99.0, [])], at=BEGUN + 3 * hour),
@@ -232,8 +232,8 @@ def test_a_word_of_a_file_name_alone_says_nothing_of_how_sure(show: Show) -> Non
         photo("bored.jpg", status="pending"),
         photo("c.jpg", [("Sky", 97.0, [])]),
     ]
-    told = {"kinds": {"Red": "Colors"}, "label_aliases": [[], ["Crimson"]]}
-    opened = show(album(photos, **told), hash="#sort=surest")
+    result = {"kinds": {"Red": "Colors"}, "label_aliases": [[], ["Crimson"]]}
+    opened = show(album(photos, **result), hash="#sort=surest")
     field = opened.page.get_by_role("searchbox")
 
     def scores() -> list[tuple[str, str]]:
@@ -255,7 +255,9 @@ def test_a_word_of_a_file_name_alone_says_nothing_of_how_sure(show: Show) -> Non
     field.fill("jpg")  # of no label at all: as they came
     opened.settles("5 photos")
     assert [name for name, _ in scores()][:3] == [each["image"] for each in photos[:3]]
-    field.fill("")  # nothing asked for: the surest label of each, and last what has none
+    field.fill(
+        ""
+    )  # no filter: the most confident label of each photo, and photos without labels last
     assert [name for name, _ in scores()] == [photos[at]["image"] for at in (0, 1, 4, 2, 3)]
 
 
@@ -274,9 +276,9 @@ def test_no_photos_at_all(show: Show) -> None:
     assert opened.count() == "0 photos"
 
 
-def test_what_the_page_is_of(show: Show) -> None:
-    told = {"query": "dog", "prefix": "holiday/", "stack": "pictures", "more": 1200}
-    opened = show(album([photo("a.jpg")], **told))
+def test_the_heading_describes_the_selection(show: Show) -> None:
+    result = {"query": "dog", "prefix": "holiday/", "stack": "pictures", "more": 1200}
+    opened = show(album([photo("a.jpg")], **result))
     assert opened.page.title() == "Photos with dog in holiday/ · labelctl"
     assert opened.page.get_by_role("heading", level=1).inner_text() == "Photos with dog in holiday/"
     assert "pictures" in opened.page.locator("#brand").inner_text()
@@ -292,7 +294,7 @@ def test_a_view_can_be_bookmarked(
     gallery.page.get_by_role("searchbox").fill("hills")
     gallery.option("labels", "Balloon").click()
     gallery.page.get_by_label("Confidence").fill("80")
-    gallery.page.get_by_label("Sort").select_option("By name")
+    gallery.page.get_by_label("Sort").select_option("Name")
     gallery.tiles.nth(2).click()
     name = gallery.page.locator("#viewer-name").inner_text()
     gallery.until("location.hash.includes('photo=')")

@@ -1,4 +1,4 @@
-"""What others wrote stays text, and what is not the page's own does not run."""
+"""Untrusted text stays text, and foreign scripts do not run."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_hostile_names_and_labels_are_text(show: Show) -> None:
         for name in HOSTILE
     ]
     photos += [photo(f"b{name}", status="failed", reason=name) for name in HOSTILE]
-    told = {"query": HOSTILE[0], "prefix": HOSTILE[1], "stack": HOSTILE[3]}
-    opened = show(album(photos, kinds=kinds, **told))
+    result = {"query": HOSTILE[0], "prefix": HOSTILE[1], "stack": HOSTILE[3]}
+    opened = show(album(photos, kinds=kinds, **result))
     opened.settles(f"{2 * len(HOSTILE)} photos")
     for name in HOSTILE[:3]:
         assert opened.option("labels", name).count() == 1
@@ -77,7 +77,7 @@ def test_hostile_names_and_labels_are_text(show: Show) -> None:
         ("<link rel=stylesheet href=other.css>", "style-src"),
     ],
 )
-def test_what_is_not_the_pages_own_is_blocked(show: Show, markup: str, directive: str) -> None:
+def test_foreign_scripts_and_styles_are_blocked(show: Show, markup: str, directive: str) -> None:
     opened = show(injected(gallery_page.render(album([photo("a.jpg")])), markup))
     opened.settles("1 photo")
     opened.page.wait_for_load_state()
@@ -97,9 +97,9 @@ def test_no_markup_can_be_made_of_text(show: Show) -> None:
     opened.said.clear()
 
 
-def test_the_policy_lets_in_the_hosts_it_is_told_of() -> None:
-    told = album([photo("a.jpg", thumb=DOT)])
-    page = gallery_page.render(told, image_hosts=["https://photos.s3.eu-central-1.amazonaws.com"])
+def test_the_policy_allows_the_given_hosts() -> None:
+    result = album([photo("a.jpg", thumb=DOT)])
+    page = gallery_page.render(result, image_hosts=["https://photos.s3.eu-central-1.amazonaws.com"])
     policy = re.search('Content-Security-Policy" content="([^"]*)"', page)
     assert policy
     directives = dict(each.split(" ", 1) for each in policy[1].split("; "))
@@ -115,20 +115,20 @@ def test_the_policy_lets_in_the_hosts_it_is_told_of() -> None:
         "https://x\n",
     ):
         with pytest.raises(ValueError, match="is not an origin"):
-            gallery_page.render(told, image_hosts=[odd])
+            gallery_page.render(result, image_hosts=[odd])
 
 
 def test_the_data_comes_back_as_it_was() -> None:
-    told = album([photo(name, [(name, 90.0, [])]) for name in HOSTILE])
-    page = gallery_page.render(told)
+    result = album([photo(name, [(name, 90.0, [])]) for name in HOSTILE])
+    page = gallery_page.render(result)
     text = re.search('<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert text
-    assert json.loads(text[1]) == told
+    assert json.loads(text[1]) == result
     assert not set(text[1]) & set("<>&")
     assert text[1].isascii()
 
 
-def test_what_is_no_json_is_refused() -> None:
+def test_data_that_is_not_json_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         gallery_page.render(album([photo("a.jpg", [("Dog", float("nan"), [])])]))
 
@@ -137,14 +137,14 @@ def test_what_is_no_json_is_refused() -> None:
 
 
 def test_pictures_inside_the_page(show: Show) -> None:
-    told = album([photo("a.jpg"), photo("b.jpg")])
-    for number, each in enumerate(told["photos"]):
+    result = album([photo("a.jpg"), photo("b.jpg")])
+    for number, each in enumerate(result["photos"]):
         each["thumb"], each["full"] = {"block": f"t{number}"}, {"block": f"p{number}"}
     blocks = [(f"{kind}{number}", DOT) for number in (0, 1) for kind in "tp"]
-    opened = show("".join(gallery_page.pieces(told, blocks=blocks)))
-    opened.until("document.querySelectorAll('.tile.arrived').length === 2")
+    opened = show("".join(gallery_page.pieces(result, blocks=blocks)))
+    opened.until("document.querySelectorAll('.tile.loaded').length === 2")
     opened.tiles.first.click()
-    opened.page.locator(".frame.arrived").wait_for()
+    opened.page.locator(".frame.loaded").wait_for()
     assert [url for url in opened.requests if url.startswith("file:")] == [
         opened.page.url.split("#")[0]
     ]
@@ -160,5 +160,5 @@ def test_pictures_inside_the_page(show: Show) -> None:
     ],
 )
 def test_a_block_is_a_picture(block: tuple[str, str]) -> None:
-    with pytest.raises(ValueError, match="is not a picture's"):
+    with pytest.raises(ValueError, match="is not the data: URL of a picture"):
         "".join(gallery_page.pieces(album([]), blocks=[block]))

@@ -1,4 +1,4 @@
-"""The gallery for those who see little, use no mouse, or hold a small screen."""
+"""Accessibility: screen readers, keyboard, small screens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_axe_finds_no_serious_violation(
     opened = show(
         album(painted[:60]), folder=folder, size=size, color_scheme=scheme, reduced_motion="reduce"
     )
-    opened.until("document.querySelector('.tile.arrived')")
+    opened.until("document.querySelector('.tile.loaded')")
     assert violations(opened) == []
     if size[0] == 400:
         opened.page.get_by_role("button", name="Filters").click()
@@ -28,7 +28,7 @@ def test_axe_finds_no_serious_violation(
     opened.page.get_by_label("Confidence").fill("70")
     assert violations(opened) == []
     opened.tiles.first.click()
-    opened.page.locator(".frame.arrived").wait_for()
+    opened.page.locator(".frame.loaded").wait_for()
     opened.page.keyboard.press("b")
     opened.page.locator("button.label").first.focus()
     assert violations(opened) == []
@@ -52,7 +52,7 @@ def test_axe_can_find_something(show: Show) -> None:
 
 
 def violations(opened: Opened) -> list[tuple[str, list[str]]]:
-    """What axe-core holds to be serious or critical, with where it is."""
+    """Serious or critical problems found by axe-core, with their elements."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(opened.page).response["violations"]

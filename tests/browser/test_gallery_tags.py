@@ -1,4 +1,4 @@
-"""The names of boxes on the large picture: all can be read, none lies on another."""
+"""Name tags of boxes on the large picture: legible, without overlaps."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_no_name_covers_another_one(show: Show, size: tuple[int, int]) -> None:
         assert len(resting) >= min(len(all_names), 3)
         for position, each in enumerate(all_names):
             point = boxes.nth(position).evaluate(POINT)
-            if point is None:  # nothing of it lies free
+            if point is None:  # no part of it is uncovered
                 continue
             opened.page.mouse.move(*point)
             assert each in seen(opened)
@@ -151,6 +151,6 @@ def test_names_keep_apart_when_the_picture_has_another_shape(show: Show, tmp_pat
     opened.page.mouse.move(1, 1)
     assert seen(opened) == ["Woman", "Man"]
     opened.page.keyboard.press("ArrowLeft")
-    opened.page.locator(".frame.arrived").wait_for()
+    opened.page.locator(".frame.loaded").wait_for()
     assert opened.page.locator(".picture").evaluate("each => each.clientWidth") <= 300
     assert len(seen(opened)) >= 4

@@ -1,4 +1,4 @@
-"""The gallery by keyboard, its large picture, and where boxes lie on it."""
+"""The viewer: keyboard, large picture and positions of boxes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_dialog_by_keyboard(gallery: Opened) -> None:
     press("ArrowRight")
     press("ArrowRight")
     assert heading.inner_text() == names[3]
-    assert gallery.page.locator(".place").inner_text().endswith("4 of 200")
+    assert gallery.page.locator(".position").inner_text().endswith("4 of 200")
     press("ArrowLeft")
     assert heading.inner_text() == names[2]
     press("End")
@@ -108,7 +108,7 @@ def test_back_closes_the_large_picture_and_forward_opens_it(gallery: Opened) -> 
     assert heading.inner_text() == names[1]
 
 
-def test_what_is_closed_by_hand_is_no_step_back(gallery: Opened) -> None:
+def test_closing_by_hand_is_not_a_step_back(gallery: Opened) -> None:
     gallery.page.evaluate("history.pushState('before', '', '#q=a')")
     names = gallery.names()
     for _ in range(3):
@@ -120,7 +120,7 @@ def test_what_is_closed_by_hand_is_no_step_back(gallery: Opened) -> None:
         assert not gallery.page.locator("#viewer").is_visible()
 
 
-def test_a_finger_goes_through_the_photos(show: Show) -> None:
+def test_swiping_through_the_photos(show: Show) -> None:
     photos = [photo(f"{name}.jpg") for name in "abc"]
     opened = show(album(photos), size=(400, 800), has_touch=True, is_mobile=True)
     heading = opened.page.locator("#viewer-name")
@@ -152,7 +152,7 @@ def test_a_finger_goes_through_the_photos(show: Show) -> None:
 
 def test_the_dialog_shows_the_large_picture(gallery: Opened) -> None:
     gallery.tiles.first.click()
-    gallery.page.locator(".frame.arrived").wait_for()
+    gallery.page.locator(".frame.loaded").wait_for()
     assert [url for url in gallery.requests if "/photos/" in url]
     picture = gallery.page.locator(".picture")
     assert picture.evaluate("image => image.naturalWidth") >= 600
@@ -175,14 +175,14 @@ def portrait_and_landscape(painted: list[dict[str, Any]]) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("size", [(1600, 1000), (1000, 700), (400, 800)])
-def test_boxes_lie_where_the_data_says(
+def test_boxes_are_placed_as_in_the_data(
     show: Show, folder: Path, painted: list[dict[str, Any]], size: tuple[int, int]
 ) -> None:
     photos = portrait_and_landscape(painted)
     opened = show(album(photos), folder=folder, size=size)
     for each in photos:
         opened.tiles.filter(has_text=each["image"]).click()
-        opened.page.locator(".frame.arrived").wait_for()
+        opened.page.locator(".frame.loaded").wait_for()
         picture = opened.page.locator(".picture").bounding_box()
         # The picture is shown whole, in its own shape, inside the window.
         assert picture["width"] / picture["height"] == pytest.approx(
@@ -241,7 +241,7 @@ def test_boxes_show_with_their_labels(show: Show) -> None:
     page.locator("#viewer-name").focus()
     assert lit.count() == 0
 
-    # The small one lies above the large one that holds it, and names all who share it.
+    # The small box lies above the large one around it, and has the names of all its labels.
     box = page.locator(".box", has_text="Head, Face")
     box.hover()
     assert lit.all_inner_texts() == ["Head, Face"]
@@ -256,7 +256,7 @@ def test_boxes_show_with_their_labels(show: Show) -> None:
     )
 
 
-def test_labels_that_are_not_sure_enough_are_not_shown_there_either(show: Show) -> None:
+def test_labels_below_the_confidence_are_hidden_in_the_viewer_too(show: Show) -> None:
     labels = [("Person", 99.0, [[0, 0, 0.5, 1]]), ("Hat", 70.0, [[0.1, 0.1, 0.2, 0.2]])]
     opened = show(album([photo("a.jpg", labels, thumb=DOT, full=DOT)]), hash="#least=86")
     opened.tiles.click()
@@ -287,11 +287,11 @@ def test_a_picture_that_does_not_load_is_said_to_be_missing(show: Show) -> None:
     gone = photo("gone.jpg", labels, thumb="thumbs/none.jpg", full="photos/none.jpg")
     never = photo("never.jpg", labels, reason="It is not a picture.")
     opened = show(album([gone, never]))
-    opened.until("document.querySelectorAll('.tile.bare').length === 2")
+    opened.until("document.querySelectorAll('.tile.no-picture').length === 2")
     opened.tiles.filter(has_text="gone.jpg").click()
     opened.page.get_by_text("could not be loaded").wait_for()
     opened.page.keyboard.press("ArrowRight")
-    assert opened.page.get_by_text("There is no picture to show.").is_visible()
+    assert opened.page.get_by_text("No picture available.").is_visible()
     assert opened.page.locator(".picture").get_attribute("src") is None  # not the one before
     assert opened.page.locator(".state").inner_text().endswith("It is not a picture.")
     assert opened.page.locator(".found").inner_text().startswith("Dog")

@@ -1,4 +1,4 @@
-"""Web pages that a user has open beside their local cloud: no page runs code in it or reads from it."""
+"""Web pages open in a user's browser cannot run code in the local cloud or read from it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A web site of somebody else's: the folder that it serves, and its address."""
+    """A foreign web site: the folder that it serves, and its URL."""
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
@@ -69,7 +69,7 @@ def client(cloud: engine.Cloud, service: str) -> Any:
 
 
 def stack(name: str, mark: Path, access_key: str) -> str:
-    """The query that creates a stack whose custom resource runs code, signed by nobody."""
+    """An unsigned query that creates a stack whose custom resource runs code."""
     function = {
         "Runtime": "python3.13",
         "Handler": "index.handler",

@@ -231,7 +231,7 @@ def test_dead_letters_that_a_killed_command_holds_are_not_denied(
     discarded = stack("failures", "--discard", "--yes")
 
     for told in (listed, retried, discarded):
-        assert "1 dead letter is being looked at by another command" in told.err
+        assert "1 dead letter is in use by another command" in told.err
         assert "There are no dead letters" not in told.err
         assert "there are no dead letters" not in told.err
     assert failures(stack)["hidden_dead_letters"] == 1

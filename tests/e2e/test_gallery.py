@@ -128,7 +128,7 @@ def test_a_folder_with_other_things_is_left_alone(visitor: User) -> None:
 
     told = visitor("gallery", "-o", "mine", code=4)
 
-    assert "other things in it" in told.err
+    assert "is not empty and not a gallery" in told.err
     assert files(visitor.folder) == {"mine/index.html"}
     assert "--output json" in visitor("gallery", "-o", "json", code=2).err
 

@@ -45,7 +45,7 @@ def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, clie
     told = stack("status")
 
     assert told.err.splitlines() == [
-        "There are dead letters: 1 message that kept failing.",
+        "1 dead letter in the queue, after repeated errors.",
         f"Next: labelctl failures {flags}",
     ]
     assert ["dead letters", "1"] in told.rows
@@ -55,7 +55,7 @@ def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, clie
     assert as_json.json["warnings"] == [
         {
             "kind": "dead_letters",
-            "message": "There are dead letters: 1 message that kept failing.",
+            "message": "1 dead letter in the queue, after repeated errors.",
             "command": f"labelctl failures {flags}",
         }
     ]
@@ -82,7 +82,7 @@ def test_a_destroy_that_was_cut_off_is_noticed(stack: User, client: Client) -> N
 
     told = stack("status").err.splitlines()
 
-    assert told[0].startswith("The bucket does not tell of new photos any more")
+    assert told[0].startswith("The bucket no longer reports new photos")
     assert told[1] == f"Next: labelctl destroy --local --stack {stack.env['LABELCTL_STACK']}"
     assert "labelctl destroy" in stack("deploy", code=4).err  # which would not help
 

@@ -1,4 +1,4 @@
-"""Photos in a bucket and in tables, and galleries of them; what S3 is asked is counted."""
+"""Photos in a bucket and in tables, galleries of them, and a count of S3 requests."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Gallery:
 
 
 def files(root: Path) -> set[str]:
-    """What there is in a folder, by paths within it."""
+    """The relative paths of the files in a folder."""
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 

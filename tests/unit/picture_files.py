@@ -1,4 +1,4 @@
-"""Pictures as files, turned as cameras turn them."""
+"""Picture files with EXIF orientations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def file(image, kind="PNG", **more):
 
 
 def turned_file(image, orientation, kind="JPEG"):
-    """The file of a camera that was held in another way."""
+    """The file of a camera held with this orientation."""
     how = STORED[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation

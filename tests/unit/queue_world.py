@@ -1,4 +1,4 @@
-"""Messages in queues, put there and looked at as a test needs it."""
+"""Helpers to put messages into queues and read them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def body(key: str, number: int = 1) -> str:
 
 def put(sqs: Any, queue: str, text: str, **attributes: str) -> str:
     """Send a message; returns its id."""
-    told = {
+    result = {
         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
     }
-    answer = sqs.send_message(QueueUrl=queue, MessageBody=text, MessageAttributes=told)
+    answer = sqs.send_message(QueueUrl=queue, MessageBody=text, MessageAttributes=result)
     message_id: str = answer["MessageId"]
     return message_id
 
@@ -32,7 +32,7 @@ def visible(sqs: Any, queue: str) -> int:
 
 
 def bodies(sqs: Any, queue: str) -> list[str]:
-    """Takes all there is out of a queue."""
+    """Receive all messages of a queue."""
     found = []
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
         found += [message["Body"] for message in messages]
@@ -40,7 +40,7 @@ def bodies(sqs: Any, queue: str) -> list[str]:
 
 
 def requests_in(sqs: Any, queue: str) -> list[tuple[str, str]]:
-    """The photos asked for, and the requests' sequencers."""
+    """The requested photos with the requests' sequencers."""
     events = [each for text in bodies(sqs, queue) for each in s3_events.parse_message(text)]
     assert {each.kind for each in events} <= {"requested"}
     return sorted((each.key, each.sequencer) for each in events)
@@ -53,6 +53,6 @@ def key_of(text: str) -> str:
 
 
 def peek(sqs: Any, queue: str) -> list[str]:
-    """The messages of a queue, which stay in it."""
-    with dead_letters.held(sqs, queue) as letters:
-        return [letter.body for letter in letters]
+    """The messages of a queue, without removing them."""
+    with dead_letters.lease(sqs, queue) as dead_messages:
+        return [dead_message.body for dead_message in dead_messages]

@@ -1,4 +1,4 @@
-"""Tables to search, and the answers that a look at every photo finds."""
+"""Tables to search, and the expected results from reading every photo."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LATE = "2026-12-31T00:00:00.000Z"
 
 
 def reader_of(tables: PhotoTables) -> Reader:
-    """A new reader, whose bill is empty."""
+    """A new reader with no consumed capacity."""
     return Reader(tables, PHOTOS, LABELS)  # type: ignore[arg-type]
 
 
 def search_of(tables: PhotoTables, request: SearchRequest) -> tuple[Search, Reader]:
-    """A search that has not begun, and its reader."""
+    """A new search and its reader."""
     reader = reader_of(tables)
     query = plan(Vocabulary(reader), request)
     return Search(reader, tables.bucket, "photos", query), reader  # type: ignore[arg-type]
@@ -34,7 +34,7 @@ def search_of(tables: PhotoTables, request: SearchRequest) -> tuple[Search, Read
 def search(
     tables: PhotoTables, request: SearchRequest, most: int = 10**6
 ) -> tuple[list[Match], Reader]:
-    """What a search finds, and the reader with its bill."""
+    """The matches of a search, and its reader with the consumed capacity."""
     searching, reader = search_of(tables, request)
     return [*searching.matches(most)], reader
 
@@ -84,7 +84,7 @@ def labelled_photos(tables: PhotoTables) -> list[Known]:
 
 
 def groups_of(request: SearchRequest) -> list[set[str]]:
-    """The groups of labels that are asked for, without the vocabulary. For tables of `made`."""
+    """The requested groups of labels, without the vocabulary. For tables of `made`."""
     groups = [{schema.label_of(label)} for label in request.labels]
     if request.any_label:
         groups = [set().union(*groups)] if groups else []
@@ -94,7 +94,7 @@ def groups_of(request: SearchRequest) -> list[set[str]]:
 
 
 def brute(known: Sequence[Known], request: SearchRequest) -> list[tuple[str, Decimal, str]]:
-    """The key, confidence and time of all photos that match, in the order they are promised."""
+    """Key, confidence and time of all matching photos, in the expected order."""
     least = Decimal(str(request.min_confidence))
     groups = groups_of(request)
     without = {schema.label_of(label) for label in request.without}

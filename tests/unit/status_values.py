@@ -1,4 +1,4 @@
-"""A pipeline that needs nobody."""
+"""The status of a pipeline without concerns."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A bucket, both tables and the queues in memory, and what the function stores, for `verify`.
 
     world = World()
-    event = world.put("a.jpg")            # S3's event; nobody is sent a message of it
+    event = world.put("a.jpg")            # S3's event; no message is sent
     world.label(event, {"Dog": 98.1})     # what the function stores for an event
     findings, summary = world.check()     # an hour or more later
 
@@ -52,7 +52,7 @@ _S3_EVENTS = {
 
 
 class World:
-    """Stands for `Aws`. `page` is how many items or versions come with one answer. It is NOW."""
+    """A fake `Aws` at the time NOW. `page` is the number of items or versions per response."""
 
     def __init__(self, page: int = 1000, *, versions: bool = True) -> None:
         self.dynamodb = FakeDynamoDB(
@@ -84,7 +84,7 @@ class World:
         calls = count(1)
         self.before[operation] = lambda: action() if next(calls) == nth else None
 
-    # ---- what happens in the bucket
+    # ---- changes of the bucket
 
     def put(
         self, key: str, content: str = "a picture", at: datetime = OLD, size: int = 9
@@ -153,7 +153,7 @@ class World:
             self.dynamodb.drop(LABELS, item["label"], item["rank"])
         return photo
 
-    # ---- what there is
+    # ---- current state
 
     def photo(self, key: str) -> dict[str, Any] | None:
         return self.dynamodb.item(PHOTOS, key)
@@ -164,7 +164,7 @@ class World:
         return [item for item in items if item["label"] != schema.VOCABULARY]
 
     def requests(self) -> list[tuple[str, str, str]]:
-        """Kind, key and sequencer of what is in the work queue."""
+        """Kind, key and sequencer of the messages in the work queue."""
         return [
             (event.kind, event.key, event.sequencer)
             for text in self.sqs.bodies("work")
@@ -202,6 +202,6 @@ def body(event: PhotoEvent) -> str:
 
 
 def kinds(findings: list[Finding]) -> dict[str, str]:
-    """The kind of each finding by its photo, of which there is one each."""
+    """The kind of each finding by photo, with one finding per photo."""
     assert len({finding.image for finding in findings}) == len(findings)
     return {finding.image: finding.kind for finding in findings}

@@ -1,4 +1,4 @@
-"""Searching: what somebody asks for, which photos may match, and those that do, best first.
+"""Searching photos by label: request, query, candidates and matches in order.
 
-It must not know how a result is drawn or printed.
+It must not know how results are drawn or printed.
 """

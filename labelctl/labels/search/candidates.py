@@ -1,8 +1,9 @@
-"""Which photos a search looks at: those of the smallest set that every photo it finds is in.
+"""Choosing the photos that a search reads: the smallest set that contains all matches.
 
-Every such photo has a label of each group, and a key under the prefix. Going through one of these sets
-is enough, and the smallest costs least. What a set yields are hints: index items may be of a result
-that was replaced, so the search reads the photo's own item before it shows it.
+Every match has a label of each group and a key with the prefix, so the photos with one of these
+properties are a complete set of candidates. The smallest set costs least. Candidates are only hints,
+because index items may belong to a replaced result: the search reads each photo's item before it
+returns it.
 """
 
 from __future__ import annotations
@@ -23,20 +24,21 @@ if TYPE_CHECKING:
 Order = Literal["surest", "newest"]
 
 Rank = Any
-"""What photos are ordered by, the greatest first: a confidence (Decimal) or a time (text)."""
+"""The sort key of photos, in descending order: a confidence (Decimal) or a time (text)."""
 
 COUNTED = 200
-"""Photos up to which a set is counted, which reads about 30 KB of a label's index items.
+"""A set is counted up to this many photos, which reads about 30 KB of a label's index items.
 
-Of sets that are larger the one whose index item number 200 is the least confident leads: the sooner
-the confidence falls, the fewer photos have the label, and the sooner the order of the answer is known.
+Among larger sets, the one whose 200th index item has the lowest confidence is used: the faster the
+confidence falls, the fewer photos probably have the label, and the sooner the order of results is
+known.
 """
 
-_AT_ONCE = 8  # labels counted side by side
+_AT_ONCE = 8  # labels counted concurrently
 
 
 class Candidate(NamedTuple):
-    """A photo that may match. No photo after it has a greater `rank` (None: they come in any order)."""
+    """A photo that may match. `rank` never increases in a set; None for sets without an order."""
 
     rank: Rank | None
     image: str
@@ -44,10 +46,10 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Size:
-    """How large a set is: how many photos, None for more than were counted.
+    """The size of a set: the number of photos, or None if it exceeds the limit.
 
-    `reach` is then the rank (as in the index) of the last item counted: the greater, the smaller the
-    set is likely to be.
+    In that case `reach` is the rank (as in the index) of the last counted item. A greater rank means
+    that the set is probably smaller.
     """
 
     count: int | None
@@ -55,22 +57,22 @@ class Size:
 
 
 class CandidateSet(Protocol):
-    """Photos among which all are that a search finds."""
+    """A set of photos that contains all matches of a search."""
 
     def size(self, limit: int) -> Size:
-        """How large it is, counted up to `limit`."""
+        """The size, counted up to `limit`."""
         ...
 
     def photos(self, order: Order) -> Iterator[Candidate]:
-        """The photos in it, best first where it knows that order. One may come twice."""
+        """The photos in the set, in `order` if it supports that. May contain duplicates."""
         ...
 
 
 @dataclass
 class WithLabel:
-    """The photos with any of some labels, each of at least this confidence.
+    """The photos with any of the labels, with at least this confidence.
 
-    `first` is how many are likely to be wanted.
+    `first` is the expected number of photos to be read.
     """
 
     reader: Reader
@@ -82,8 +84,8 @@ class WithLabel:
     def size(self, limit: int) -> Size:
         total = 0
         for start in range(0, len(self.labels), _AT_ONCE):
-            part = self.labels[start : start + _AT_ONCE]
-            counts = [*self.threads.map(lambda label: self._count(label, limit + 1), part)]
+            chunk = self.labels[start : start + _AT_ONCE]
+            counts = [*self.threads.map(lambda label: self._count(label, limit + 1), chunk)]
             total += sum(count for count, _ in counts)
             if total > limit:
                 return Size(None, min((last for _, last in counts if last), default=""))
@@ -105,7 +107,7 @@ class WithLabel:
 
 @dataclass
 class UnderPrefix:
-    """The objects of the bucket whose keys begin with a prefix, if they are few."""
+    """The objects whose keys start with a prefix, if there are few of them."""
 
     s3: S3Client
     bucket: str
@@ -115,16 +117,18 @@ class UnderPrefix:
 
     def size(self, limit: int) -> Size:
         self.requests += 1
-        answer = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=limit + 1)
-        self._keys = [each["Key"] for each in answer.get("Contents", ())]
+        response = self.s3.list_objects_v2(
+            Bucket=self.bucket, Prefix=self.prefix, MaxKeys=limit + 1
+        )
+        self._keys = [each["Key"] for each in response.get("Contents", ())]
         return Size(len(self._keys) if len(self._keys) <= limit else None)
 
-    def photos(self, order: Order) -> Iterator[Candidate]:  # noqa: ARG002 - S3 knows one order
+    def photos(self, order: Order) -> Iterator[Candidate]:  # noqa: ARG002 - S3 lists by key only
         return (Candidate(None, key) for key in self._keys)
 
 
 def smallest(sets: Sequence[CandidateSet]) -> tuple[CandidateSet, Size]:
-    """The set to go through, and its size. None is counted beyond the smallest so far."""
+    """The smallest set and its size. No set is counted beyond the smallest size found so far."""
     limit = COUNTED
     best, best_size = sets[0], sets[0].size(limit)
     for each in sets[1:]:

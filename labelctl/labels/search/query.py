@@ -1,7 +1,7 @@
-"""What somebody searches for, as labels and categories that are stored.
+"""Turning a search request into a query on stored labels.
 
-A query is a conjunction of groups of labels: a photo has at least one of each group, and none of the
-labels that are excluded.
+A query is a conjunction of groups of labels: a match has at least one label of each group, and none of
+the excluded labels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What somebody asks for, in their words. All `labels`, or `any_label` of them."""
+    """A search as the user entered it: photos with all `labels`, or, if `any_label`, one of them."""
 
     labels: Sequence[str] = ()
     any_label: bool = False
@@ -33,10 +33,10 @@ class SearchRequest:
     order: Order = "surest"
 
     def command(self, word: str = "", instead: str = "") -> str:
-        """The command line that asks for it, with another word in one's place."""
+        """The equivalent command line, with `word` replaced by `instead`."""
 
-        def words(some: Sequence[str]) -> list[str]:
-            return [shlex.quote(instead if each == word else each) for each in some]
+        def words(texts: Sequence[str]) -> list[str]:
+            return [shlex.quote(instead if each == word else each) for each in texts]
 
         parts = ["labelctl search", *words(self.labels), *(["--any"] if self.any_label else [])]
         parts += [f"--not {each}" for each in words(self.without)]
@@ -52,7 +52,7 @@ class SearchRequest:
 
 @dataclass(frozen=True)
 class Group:
-    """Labels of which a photo has at least one; `name` is how somebody would call them."""
+    """Labels of which a match has at least one; `name` is for display."""
 
     name: str
     words: tuple[Word, ...]
@@ -64,11 +64,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for, in labels that there are.
+    """A search in terms of stored labels.
 
-    On no photo are `unknown`, which were to be excluded; `absent` is what is to be said of those that
-    are on none, where any of several would have done.
-    `least` (0 to 100) is the confidence from which on a label counts, whether wanted or not.
+    `least` (0 to 100) is the minimum confidence of labels, including excluded ones. `unknown` are
+    labels to exclude that no photo has. `absent` has an error for each requested label that no photo
+    has, if any one of several labels is enough.
     """
 
     groups: tuple[Group, ...]
@@ -81,21 +81,21 @@ class Query:
 
 
 def plan(vocabulary: Vocabulary, request: SearchRequest) -> Query:
-    """The query that somebody means.
+    """Build the query for a request.
 
-    Raises UsageError where nothing is asked for, LabelNotFoundError for a label or a category that no
-    photo has or had; where any of several labels will do, only if there is none of them.
+    Raises UsageError for an empty request; LabelNotFoundError for a label or category that no photo has
+    or had. If any one of several labels is enough, raises it only if all are missing.
     """
     if not request.labels and not request.categories:
         raise UsageError(
             "Nothing to search for.", "Name a label, such as dog, or a category with --category."
         )
     if not all(schema.label_of(each) for each in (*request.labels, *request.without)):
-        raise UsageError("A label has no name.", "Name one, such as dog.")
+        raise UsageError("A label is empty.", "Name one, such as dog.")
     known = vocabulary.find([*request.labels, *request.without])
-    nobodys = [text for text in request.labels if not known[text]]
+    missing = [text for text in request.labels if not known[text]]
     absent = [
-        _not_found("label", text, vocabulary, vocabulary.near(text), request) for text in nobodys
+        _not_found("label", text, vocabulary, vocabulary.near(text), request) for text in missing
     ]
     if absent and not (request.any_label and len(absent) < len(request.labels)):
         raise absent[0]
@@ -103,10 +103,10 @@ def plan(vocabulary: Vocabulary, request: SearchRequest) -> Query:
     if request.any_label and groups:
         groups = [_group(word for text in request.labels for word in known[text])]
     for text in request.categories:
-        if not (some := vocabulary.in_category(text)):
+        if not (words := vocabulary.in_category(text)):
             near = vocabulary.near_categories(text)
             raise _not_found("category", text, vocabulary, near, request)
-        groups.append(Group(_category(some, text), some))
+        groups.append(Group(_category(words, text), words))
     return Query(
         groups=tuple({group.labels: group for group in groups}.values()),
         without=frozenset(word.label for text in request.without for word in known[text]),
@@ -119,14 +119,14 @@ def plan(vocabulary: Vocabulary, request: SearchRequest) -> Query:
 
 
 def _group(words: Iterable[Word]) -> Group:
-    some = tuple(dict.fromkeys(words))
-    return Group(" or ".join(word.name for word in some), some)
+    unique = tuple(dict.fromkeys(words))
+    return Group(" or ".join(word.name for word in unique), unique)
 
 
 def _category(words: Sequence[Word], text: str) -> str:
-    """A category as it is written."""
-    wanted = schema.label_of(text)
-    return next(each for each in words[0].categories if schema.label_of(each) == wanted)
+    """A category's stored spelling."""
+    key = schema.label_of(text)
+    return next(each for each in words[0].categories if schema.label_of(each) == key)
 
 
 def _not_found(
@@ -138,6 +138,8 @@ def _not_found(
         hint = "No photo has been labelled yet. Next: labelctl upload PATH"
         return LabelNotFoundError(message, hint)
     if not near:
-        return LabelNotFoundError(message, "`labelctl stats` shows the commonest labels.")
-    some = near[0] if len(near) == 1 else f"{', '.join(near[:-1])} or {near[-1]}"
-    return LabelNotFoundError(message, f"Did you mean {some}? {request.command(text, near[0])}")
+        return LabelNotFoundError(message, "`labelctl stats` shows the most common labels.")
+    suggestions = near[0] if len(near) == 1 else f"{', '.join(near[:-1])} or {near[-1]}"
+    return LabelNotFoundError(
+        message, f"Did you mean {suggestions}? {request.command(text, near[0])}"
+    )

@@ -1,9 +1,9 @@
-"""Photos by what is on them: those that match a query, best first.
+"""Running a query: yields the matching photos in order.
 
-The index leads to photos that may match (see `candidates`), and the item of each decides. The order is
-exact although photos are yielded as they are found: one is held until no photo still to come can be
-ahead of it, which is the threshold algorithm [Fagin, Lotem, Naor: Optimal aggregation algorithms for
-middleware, 2003].
+The index yields candidates (see `candidates`), and each photo's item decides whether it matches.
+Matches are yielded early but in exact order: a match is held back until no later candidate can precede
+it. This is the threshold algorithm [Fagin, Lotem, Naor: Optimal aggregation algorithms for middleware,
+2003].
 """
 
 from __future__ import annotations
@@ -35,15 +35,14 @@ if TYPE_CHECKING:
     from labelctl.labels.tables import Item, Reader
 
 _THREADS = 8
-_AT_ONCE = 4  # batches of photos that are read at once, after the first few
-_REMEMBERED = (
-    100_000  # photos that are not read again when they come by another label, 100 bytes each
-)
+_MAX_WIDTH = 4  # batches of photos read concurrently, reached step by step
+_MAX_SEEN = 100_000
+"""Number of photos remembered to skip duplicate candidates, at about 100 bytes each."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A label that a photo was found by; confidence 0 to 100."""
+    """A label by which a photo matched; confidence 0 to 100."""
 
     name: str
     confidence: Decimal
@@ -51,10 +50,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Match:
-    """A photo that answers a query. `found` has for each group its labels on the photo, surest first.
+    """A photo that matches a query.
 
-    `confidence` is that of the least sure group, which the photo is ordered by; `uploaded_at` is
-    ISO 8601, in UTC.
+    `found` has, for each group, the photo's labels in it, most confident first. `confidence` is that of
+    the least confident group, by which photos are sorted. `uploaded_at` is ISO 8601 in UTC.
     """
 
     image: str
@@ -74,7 +73,7 @@ class Match:
 
 
 class Search:
-    """One query, being answered. `looked` counts the photos that were read so far."""
+    """One run of a query. `looked` is the number of photos read so far."""
 
     def __init__(self, reader: Reader, s3: S3Client, bucket: str, query: Query) -> None:
         self.looked = 0
@@ -86,33 +85,33 @@ class Search:
 
     @property
     def spent(self) -> str:
-        """What was read so far."""
+        """The read capacity and requests used so far."""
         lists = self._prefix.requests if self._prefix else 0
         listed = f", and {counted(lists, 'listing')} of the bucket" if lists else ""
         return f"{self._reader.spent}{listed}"
 
     def matches(self, limit: int) -> Generator[Match, None, None]:
-        """The photos that match, best first, up to `limit`, which is what memory grows with."""
-        if not all(self._groups):  # what is asked for is excluded
+        """Up to `limit` matches in order. Memory use is proportional to `limit`."""
+        if not all(self._groups):  # all labels of a group are excluded
             return
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
         try:
             yield from self._matches(threads, limit)
-        finally:  # nobody who leaves early waits for what is still under way
+        finally:  # do not wait for requests in progress
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, threads: ThreadPoolExecutor, limit: int) -> Iterator[Match]:
         rank = attrgetter("confidence" if self._query.order == "surest" else "uploaded_at")
         candidates = self._candidates(threads, limit)
-        held: list[Match] = []  # best first
-        known: set[str] = set()  # photos that are held or were yielded
+        held: list[Match] = []  # matches held back, in order
+        known: set[str] = set()  # photos held back or yielded
         width, found, ended = 1, 0, False
         while not ended and found < limit:
-            # At first no more is read than may be wanted; the longer it takes, the more at once.
+            # Read only as many as are probably needed, from the share of matches so far.
             likely = -(-(limit - found) * (self.looked + 1) // (found + 1))
-            images, last, ended = self._draw(candidates, min(width * BATCH, likely))
-            width = min(width * 2, _AT_ONCE)
-            new = [each for each in self._look(threads, images) if each.image not in known]
+            images, last, ended = self._next_images(candidates, min(width * BATCH, likely))
+            width = min(width * 2, _MAX_WIDTH)
+            new = [each for each in self._read_matches(threads, images) if each.image not in known]
             held = sorted(sorted([*held, *new], key=attrgetter("image")), key=rank, reverse=True)
             known.update(each.image for each in new)
             known.difference_update(each.image for each in held[limit - found :])
@@ -130,28 +129,28 @@ class Search:
             WithLabel(self._reader, threads, sorted(group), query.least, limit)
             for group in sorted(self._groups, key=len)
         ]
-        if self._prefix:  # first, as one listing counts it, and the others only up to its size
+        if self._prefix:  # first: one request counts it, and limits the counting of the others
             sets.insert(0, self._prefix)
         if len(sets) == 1 and (query.order == "surest" or not query.least):
             return sets[0].photos(query.order)
         chosen, size = smallest(sets)
         if query.order == "newest" and size.count is not None:
-            # Reading these few costs less than passing over all that are not confident enough.
+            # Cheaper than reading by date all items below the minimum confidence.
             return (Candidate(None, each.image) for each in chosen.photos("surest"))
         return chosen.photos(query.order)
 
     def _is_settled(self, rank: Rank, image: str, last: Candidate | None) -> bool:
-        """Whether no photo that comes after the candidate `last` can be ahead of this one."""
+        """Whether no photo after the candidate `last` can precede this one in the results."""
         if last is None or last.rank is None:
             return False
         if rank == last.rank and self._query.order == "surest":
-            return image <= last.image  # candidates of the same confidence come by their keys
+            return image <= last.image  # candidates of equal confidence are sorted by key
         return bool(rank > last.rank)
 
-    def _draw(
+    def _next_images(
         self, candidates: Iterator[Candidate], size: int
     ) -> tuple[list[str], Candidate | None, bool]:
-        """The next photos to read, the last candidate that was taken, and whether none follow."""
+        """The next photos to read, the last candidate consumed, and whether it was the last of all."""
         images: list[str] = []
         last: Candidate | None = None
         for last in candidates:
@@ -163,12 +162,12 @@ class Search:
                     break
         else:
             return images, last, True
-        if len(self._seen) > _REMEMBERED:
+        if len(self._seen) > _MAX_SEEN:
             self._seen.clear()
         return images, last, False
 
-    def _look(self, threads: ThreadPoolExecutor, images: Sequence[str]) -> Iterator[Match]:
-        """Those of the photos that match, by their items as they are now."""
+    def _read_matches(self, threads: ThreadPoolExecutor, images: Sequence[str]) -> Iterator[Match]:
+        """The photos that match according to their items."""
         for items in threads.map(self._read, batches(images, BATCH)):
             self.looked += len(items)
             yield from filter(None, map(self._match, items.values()))
@@ -187,14 +186,14 @@ class Search:
         if not self._query.without.isdisjoint(labels):
             return None
         found = tuple(
-            tuple(sorted((labels[label] for label in group & labels.keys()), key=_surest_first))
+            tuple(sorted((labels[label] for label in group & labels.keys()), key=_by_confidence))
             for group in self._groups
         )
         if not all(found):
             return None
-        surest = min(group[0].confidence for group in found)
-        return Match(photo["image"], photo["uploaded_at"], surest, found)
+        confidence = min(group[0].confidence for group in found)
+        return Match(photo["image"], photo["uploaded_at"], confidence, found)
 
 
-def _surest_first(found: Found) -> tuple[Decimal, str]:
+def _by_confidence(found: Found) -> tuple[Decimal, str]:
     return -found.confidence, found.name

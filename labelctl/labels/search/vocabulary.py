@@ -1,7 +1,7 @@
-"""Which labels there are, and which of them somebody means: by name, by alias, by category.
+"""The vocabulary of stored labels, and finding labels in it by name, alias or category.
 
-A label is found by its key. All of them (some hundred kilobytes at most) are read only where that is
-not enough: for aliases, for categories, and to suggest what may have been meant.
+A label is read by its key. The complete vocabulary (a few hundred kilobytes at most) is read only if
+that is not enough: for aliases, categories and suggestions.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from labelctl.labels.tables import Item, Reader
 
 NEAR = 3
-"""How many labels are suggested for one that is unknown."""
+"""Maximum number of suggestions for an unknown label."""
 
-_LONGEST = 500  # bytes of a label; DynamoDB takes keys of 1,024, and Rekognition has none near that
-_SIMILAR = 0.65  # of 1, for two spellings; difflib's own cutoff is 0.6
-_TRIED = 10  # suggestions that are looked up in the index, so that NEAR of them are some photo's
+_MAX_LABEL = 500  # bytes; DynamoDB allows keys of 1,024, and Rekognition's labels are much shorter
+_MIN_SIMILARITY = 0.65  # 0 to 1; difflib's own cutoff is 0.6
+_MAX_TRIED = 10  # suggestions checked in the index for having a photo
 
 
 @dataclass(frozen=True)
 class Word:
-    """A label: `label` is how it is searched for, `name` how it is written."""
+    """A label: `label` is its normalized form for searching, `name` its spelling."""
 
     label: str
     name: str
@@ -37,42 +37,44 @@ class Word:
 
 
 class Vocabulary:
-    """The labels that some photo has or had, read as far as they are needed."""
+    """The labels that any photo has or had, read when needed."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
-        """All of them, in the order of their labels."""
+        """All labels, sorted by their normalized form."""
         return tuple(map(_word, self._reader.vocabulary()))
 
     def find(self, texts: Iterable[str]) -> dict[str, tuple[Word, ...]]:
-        """For each text the label of that name, else those with that alias; none if it is unknown."""
-        wanted = {text: schema.label_of(text) for text in texts}
-        labels = sorted({label for label in wanted.values() if _may_be(label)})
+        """For each text, the label with that name, or else labels with that alias; empty if unknown."""
+        normalized = {text: schema.label_of(text) for text in texts}
+        labels = sorted({label for label in normalized.values() if _is_possible(label)})
         known = {word.label: word for word in map(_word, self._reader.words(labels))}
         return {
             text: (known[label],) if label in known else self._by_alias(label)
-            for text, label in wanted.items()
+            for text, label in normalized.items()
         }
 
     def _by_alias(self, label: str) -> tuple[Word, ...]:
         return tuple(word for word in self.words if label in map(schema.label_of, word.aliases))
 
     def in_category(self, text: str) -> tuple[Word, ...]:
-        """The labels in a category, in whatever case it is written."""
-        wanted = schema.label_of(text)
-        return tuple(word for word in self.words if wanted in map(schema.label_of, word.categories))
+        """The labels in a category, ignoring case."""
+        category = schema.label_of(text)
+        return tuple(
+            word for word in self.words if category in map(schema.label_of, word.categories)
+        )
 
     def near(self, text: str) -> list[str]:
-        """Names of up to three labels that may have been meant, nearest first; some photo has each."""
+        """Up to three similar labels that some photo has, most similar first."""
         names = {schema.label_of(each): word.name for word in self.words for each in word.aliases}
         names |= {word.label: word.name for word in self.words}
-        return [*islice(filter(self._has_photo, islice(_nearest(text, names), _TRIED)), NEAR)]
+        return [*islice(filter(self._has_photo, islice(_nearest(text, names), _MAX_TRIED)), NEAR)]
 
     def near_categories(self, text: str) -> list[str]:
-        """Names of up to three categories that may have been meant, nearest first."""
+        """Up to three similar categories, most similar first."""
         names = {schema.label_of(each): each for word in self.words for each in word.categories}
         return [*islice(_nearest(text, names), NEAR)]
 
@@ -84,24 +86,24 @@ def _word(item: Item) -> Word:
     return Word(item["rank"], item["name"], tuple(item["categories"]), tuple(item["aliases"]))
 
 
-def _may_be(label: str) -> bool:
+def _is_possible(label: str) -> bool:
     try:
-        return 0 < len(label.encode()) <= _LONGEST
-    except UnicodeEncodeError:  # an argument that is not UTF-8
+        return 0 < len(label.encode()) <= _MAX_LABEL
+    except UnicodeEncodeError:  # the argument is not valid UTF-8
         return False
 
 
 def _nearest(text: str, names: Mapping[str, str]) -> Iterator[str]:
-    """The names of those that are spelt alike or share a word, the likeliest first, each once."""
-    wanted = schema.label_of(text)
-    if not _may_be(wanted):
+    """The names with a similar spelling or a word in common, most similar first, without duplicates."""
+    label = schema.label_of(text)
+    if not _is_possible(label):
         return iter(())
-    ranked = sorted((-_similarity(wanted, each), each) for each in names)
-    return iter(dict.fromkeys(names[each] for rank, each in ranked if -rank >= _SIMILAR))
+    ranked = sorted((-_similarity(label, each), each) for each in names)
+    return iter(dict.fromkeys(names[each] for rank, each in ranked if -rank >= _MIN_SIMILARITY))
 
 
 def _similarity(text: str, other: str) -> float:
-    """From 0 to 1, and above 1 where all words of the text are among the other's."""
+    """0 to 1, or above 1 if `other` contains all words of `text`."""
     words, others = {*text.split()}, {*other.split()}
     if words <= others:  # "phone" and "Mobile Phone"
         return 1 + len(words) / len(others)
@@ -112,6 +114,6 @@ def _similarity(text: str, other: str) -> float:
 
 def _ratio(text: str, other: str) -> float:
     matcher = SequenceMatcher(None, other, text, autojunk=False)
-    if matcher.real_quick_ratio() < _SIMILAR or matcher.quick_ratio() < _SIMILAR:
+    if matcher.real_quick_ratio() < _MIN_SIMILARITY or matcher.quick_ratio() < _MIN_SIMILARITY:
         return 0
     return matcher.ratio()

@@ -1,4 +1,4 @@
-"""`verify`: whether bucket, tables and index agree, and putting right what does not.
+"""`verify`: check that bucket, tables and index agree, and repair inconsistencies.
 
-`rules` judges and asks nobody; everything else reads what it judges, or repairs it.
+`rules` decides without asking AWS; the other modules read its input or make repairs.
 """

@@ -1,4 +1,4 @@
-"""What a check of the bucket and the tables reports."""
+"""The output of a check: progress, findings and a summary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROBLEMS = ("missing", "dead_letter", "stale", "orphaned", "unindexed", "unused"
 
 @dataclass(frozen=True)
 class Progress:
-    """What is being done, and how far it is, in photos; `total` is None while it is not known."""
+    """The current step, and how many photos or index items are done; `total` is None if unknown."""
 
     message: str
     done: int
@@ -22,12 +22,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem with one photo, in a sentence, and whether it was put right or queued for that.
+    """A problem with one photo, in a sentence, and whether it was repaired or queued for repair.
 
-    missing: a photo without a result; dead_letter: one whose message was given up; stale: the result
-    is of another version than the one in the bucket; orphaned: a result of a photo that is gone;
-    unindexed: a search misses the photo by some of its labels; unused: the index holds items of an
-    earlier result, over which a search passes.
+    missing: a photo without a result; dead_letter: one whose message is a dead letter; stale: the
+    result is of another version than the one in the bucket; orphaned: a result of a removed photo;
+    unindexed: some labels of the photo are not in the index, so a search misses it; unused: the index
+    holds items of an earlier result, which a search ignores.
     """
 
     kind: str
@@ -38,11 +38,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Summary:
-    """How all photos of the bucket stand; `problems` counts the findings by their kinds.
+    """The number of photos by state; `problems` counts the findings by kind.
 
     `photos` is the sum of `labelled`, `failed`, `waiting` and those without a result of their version.
-    `removals`: results of photos that are gone, which the function may still remove. `unseen` are the
-    dead letters that could not be looked at.
+    `removals` counts results of removed photos that the function may still delete. `unseen` are the
+    dead letters that could not be read.
     """
 
     photos: int

@@ -1,8 +1,8 @@
-"""What lies in the bucket and what is stored of it, side by side in a temporary SQLite file.
+"""The objects in the bucket and the stored results, joined in a temporary SQLite file.
 
-Memory stays the same for a thousand photos and for a hundred million: SQLite keeps a few pages in
-memory and the rest in a file that has no name (about 330 bytes a photo; in SQLite's temporary folder:
-SQLITE_TMPDIR, TMPDIR, /var/tmp). So nothing is left behind, however the process ends.
+Memory use is the same for a thousand photos and for a hundred million: SQLite keeps a few pages in
+memory and the rest in an unnamed file of about 330 bytes a photo, in its temporary folder
+(SQLITE_TMPDIR, TMPDIR, or /var/tmp). The file disappears however the process ends.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from labelctl.labels.tables import Item
 
 ATTRIBUTES = ("status", "sequencer", "attempt", "version_id", "etag", "done_at", "label_count")
-"""What is kept of a photo's item, besides its key."""
+"""The attributes of a photo's item that are kept, besides its key."""
 
-_VARIABLES = 500  # in one statement; SQLite takes 999 at least
+_MAX_VARIABLES = 500  # per statement; SQLite allows at least 999
 _TABLES = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;
 CREATE TABLE objects (image TEXT PRIMARY KEY, version_id TEXT, etag TEXT, since REAL) WITHOUT ROWID;
@@ -31,7 +31,8 @@ CREATE TABLE results (image TEXT PRIMARY KEY, status TEXT, sequencer TEXT, attem
     version_id TEXT, etag TEXT, done_at TEXT, label_count INTEGER, indexed INTEGER DEFAULT 0)
     WITHOUT ROWID;
 CREATE TABLE problems (kind TEXT, image TEXT, detail TEXT, sequencer TEXT);
-CREATE TABLE odd (image TEXT, label TEXT, rank TEXT, PRIMARY KEY (image, label, rank)) WITHOUT ROWID;
+CREATE TABLE unmatched (image TEXT, label TEXT, rank TEXT, PRIMARY KEY (image, label, rank))
+    WITHOUT ROWID;
 """
 _COLUMNS = ", ".join(f"results.{name}" for name in ATTRIBUTES)
 _PHOTOS = f"""
@@ -44,7 +45,7 @@ SELECT image, NULL, NULL, NULL, {_COLUMNS}
 
 
 class Problem(NamedTuple):
-    """A problem with a photo in a sentence, and the sequencer of the event that sets it right."""
+    """A problem with a photo, in a sentence, and the sequencer of the event that repairs it."""
 
     kind: str
     image: str
@@ -53,32 +54,32 @@ class Problem(NamedTuple):
 
 
 class Inventory:
-    """The photos of one bucket and their results. Made by `open_inventory`."""
+    """The photos of one bucket and their results. Created by `open_inventory`."""
 
     def __init__(self, database: Any) -> None:
         self._database = database
         database.executescript(_TABLES)
 
     def add_objects(self, objects: Iterable[tuple[str, ObjectVersion]]) -> None:
-        """Add keys as they stand in the bucket."""
+        """Add keys with their current versions in the bucket."""
         rows = [(image, each.version_id, each.etag, each.since) for image, each in objects]
         self._write("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", rows)
 
     def add_results(self, items: Iterable[Item]) -> None:
-        """Add the items of photos, of which the `ATTRIBUTES` are kept."""
+        """Add photos' items, keeping only `ATTRIBUTES`."""
         rows = [
             (item["image"], *(_value(item.get(name)) for name in ATTRIBUTES), 0) for item in items
         ]
         self._write("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def photos(self) -> Iterator[Photo]:
-        """Every key with how it stands in the bucket and its item, in the order of the keys."""
+        """Every key with its object in the bucket and its item, first the keys with an object."""
         for row in self._database.execute(_PHOTOS):
             stored = dict(zip(ATTRIBUTES, row[4:], strict=True)) if row[4] else None
             yield Photo(row[0], ObjectVersion(*row[1:4]), stored)
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
-        """Keep problems until they are repaired."""
+        """Store problems for a later repair."""
         self._write("INSERT INTO problems VALUES (?, ?, ?, ?)", [*problems])
 
     def problems(self) -> Iterator[Problem]:
@@ -86,11 +87,11 @@ class Inventory:
         return (Problem(*row) for row in self._database.execute("SELECT * FROM problems"))
 
     def attempts(self, images: Iterable[str]) -> dict[str, str]:
-        """The attempts whose labels are stored, by the photos' keys."""
-        wanted = [*dict.fromkeys(images)]
+        """The attempts that stored the current labels, by the photos' keys."""
+        keys = [*dict.fromkeys(images)]
         found: dict[str, str] = {}
-        for start in range(0, len(wanted), _VARIABLES):
-            part = wanted[start : start + _VARIABLES]
+        for start in range(0, len(keys), _MAX_VARIABLES):
+            part = keys[start : start + _MAX_VARIABLES]
             found |= self._database.execute(
                 "SELECT image, attempt FROM results WHERE status = 'labelled'"
                 f" AND image IN ({', '.join('?' * len(part))})",
@@ -99,22 +100,22 @@ class Inventory:
         return found
 
     def count_indexed(self, counts: Iterable[tuple[str, int]]) -> None:
-        """Add to how many index items there are of a photo's result."""
+        """Add to the number of index items of each photo's result."""
         rows = [(count, image) for image, count in counts]
         self._write("UPDATE results SET indexed = indexed + ? WHERE image = ?", rows)
 
-    def add_odd(self, items: Iterable[Item]) -> None:
+    def add_unmatched(self, items: Iterable[Item]) -> None:
         """Add index items that belong to no stored result."""
         rows = [(item["image"], item["label"], item["rank"]) for item in items]
-        self._write("INSERT OR REPLACE INTO odd VALUES (?, ?, ?)", rows)
+        self._write("INSERT OR REPLACE INTO unmatched VALUES (?, ?, ?)", rows)
 
-    def odd(self) -> Iterator[list[Item]]:
-        """The index items that belong to no stored result, those of one photo at a time."""
-        rows = self._database.execute("SELECT image, label, rank FROM odd ORDER BY image")
+    def unmatched(self) -> Iterator[list[Item]]:
+        """The index items that belong to no stored result, one list per photo."""
+        rows = self._database.execute("SELECT image, label, rank FROM unmatched ORDER BY image")
         items = (dict(zip(("image", "label", "rank"), row, strict=True)) for row in rows)
-        return ([*some] for _, some in groupby(items, key=itemgetter("image")))
+        return ([*group] for _, group in groupby(items, key=itemgetter("image")))
 
-    def not_indexed(self) -> Iterator[str]:
+    def incompletely_indexed(self) -> Iterator[str]:
         """The keys of labelled photos with fewer index items than labels."""
         query = "SELECT image FROM results WHERE status = 'labelled' AND indexed < label_count"
         return (image for (image,) in self._database.execute(query))
@@ -127,7 +128,7 @@ class Inventory:
 
 @contextmanager
 def open_inventory() -> Iterator[Inventory]:
-    """An empty inventory, for the block. Raises RefusedError where its file finds no room."""
+    """An empty inventory, deleted on exit. Raises RefusedError if its file cannot be written."""
     import sqlite3
 
     with closing(sqlite3.connect("", isolation_level=None)) as database:
@@ -135,8 +136,8 @@ def open_inventory() -> Iterator[Inventory]:
             yield Inventory(database)
         except sqlite3.OperationalError as error:
             raise RefusedError(
-                f"The list of what the bucket holds could not be kept in a temporary file: {error}.",
-                "It takes about 330 bytes a photo. Name a folder with room for it in TMPDIR.",
+                f"Could not write the list of photos to a temporary file: {error}.",
+                "It takes about 330 bytes a photo. Set TMPDIR to a folder with enough free space.",
             ) from error
 
 

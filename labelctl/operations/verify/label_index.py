@@ -1,12 +1,13 @@
-"""Whether the index of the labels agrees with the photos' items, and putting it right.
+"""Check the label index against the photos' items, and repair it.
 
-A search finds a photo by an index item, so one that is missing hides the photo; one too many only
-costs a look. Items are missing if the table was lost or changed by hand. Too many are there after the
-function was killed between two of its steps. Both are settled by the photos' items, so the index can
-be made again from nothing, and without asking Rekognition.
+A search finds photos through index items: a missing item hides a photo, a superfluous one only costs a
+read. Items are missing if the table was lost or changed by hand; superfluous items remain if the
+function was killed between two steps. The photos' items are authoritative, so the index can be rebuilt
+from nothing, without calling Rekognition.
 
-The whole index is scanned: for 1,000,000 photos of 20 labels 20,000,000 items of 150 bytes, 370,000
-read units at 0.125 USD a million, 0.05 USD. [DynamoDB pricing, on demand, us-east-1]
+The check scans the whole index. For 1,000,000 photos with 20 labels, that is 20,000,000 items of 150
+bytes: 370,000 read units at 0.125 USD per million, or 0.05 USD. [DynamoDB pricing, on demand,
+us-east-1]
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     from labelctl.labels.tables import Item, Reader
     from labelctl.operations.verify.inventory import Inventory
 
-_RUNNING = 15 * 60  # seconds after which no attempt of the function still runs [Lambda quotas]
+_MAX_RUNTIME = 15 * 60  # seconds an attempt of the function can run [Lambda quotas]
 
 
 class IndexCheck:
-    """One check of the index against an inventory, of the photos whose keys begin with `prefix`.
+    """One check of the index against an inventory, for photos whose keys start with `prefix`.
 
-    With `repair` index items are added and deleted at once.
+    With `repair`, index items are added and deleted during the check.
     """
 
     def __init__(
@@ -52,10 +53,10 @@ class IndexCheck:
         self._reader, self._inventory, self._prefix = reader, inventory, prefix
         self._client, self._table, self._clock = client, table, clock
         self._repair = repair
-        self._words: set[str] = set()  # labels whose vocabulary items were written
+        self._vocabulary: set[str] = set()  # ranks of the vocabulary items already written
 
     def run(self) -> Iterator[Progress | Finding]:
-        """What is wrong with the index, photo by photo, and how far the check is, in index items."""
+        """Yield findings, one per photo and kind, and progress in index items."""
         scanned = 0
         for page in self._reader.scan_index():
             scanned += len(page)
@@ -67,35 +68,35 @@ class IndexCheck:
                 ]
             )
             yield Progress("Reading the index", scanned)
-        for photos in batches(self._inventory.odd(), BATCH):
+        for photos in batches(self._inventory.unmatched(), BATCH):
             yield from self._unused([*chain.from_iterable(photos)])
-        for images in batches(self._inventory.not_indexed(), BATCH):
+        for images in batches(self._inventory.incompletely_indexed(), BATCH):
             yield from self._unindexed(images)
 
     def _count(self, items: list[Item]) -> None:
-        """Count the items of stored results; keep the others, but for those of running attempts."""
+        """Count the items of stored results; keep the others, except those of running attempts."""
         attempts = self._inventory.attempts(item["image"] for item in items)
         indexed: Counter[str] = Counter()
-        odd = []
+        unmatched = []
         for item in items:
             attempt = schema.attempt_of(item["rank"])
             if attempt == attempts.get(item["image"]):
                 indexed[item["image"]] += 1
-            elif not self._may_run(attempt):
-                odd.append(item)
+            elif not self._may_be_running(attempt):
+                unmatched.append(item)
         self._inventory.count_indexed(indexed.items())
-        self._inventory.add_odd(odd)
+        self._inventory.add_unmatched(unmatched)
 
     def _unused(self, items: list[Item]) -> Iterator[Finding]:
-        """The items among these that belong to no result as they are now.
+        """Report those of the items that belong to no current result.
 
-        A photo may have another result since its items were scanned. The attempt that replaced one
-        deletes the index items of that, and may be about to.
+        A photo may have a new result since its items were scanned. The attempt that stored it may be
+        about to delete the old index items, so photos with a recent attempt are passed over.
         """
         images = (item["image"] for item in items)
         photos = self._reader.photos(images, "attempt", consistent=True)
         stored = {image: photo["attempt"] for image, photo in photos.items()}
-        settled = [item for item in items if not self._may_run(stored.get(item["image"]))]
+        settled = [item for item in items if not self._may_be_running(stored.get(item["image"]))]
         unused = [
             item for item in settled if stored.get(item["image"]) != schema.attempt_of(item["rank"])
         ]
@@ -105,24 +106,24 @@ class IndexCheck:
             detail = f"The index has {counted(count, 'item')} of an earlier result."
             yield Finding("unused", image, detail, self._repair)
 
-    def _may_run(self, attempt: str | None) -> bool:
-        return attempt is not None and schema.attempt_time(attempt) >= self._clock() - _RUNNING
+    def _may_be_running(self, attempt: str | None) -> bool:
+        return attempt is not None and schema.attempt_time(attempt) >= self._clock() - _MAX_RUNTIME
 
     def _unindexed(self, images: Iterable[str]) -> Iterator[Finding]:
-        """The photos that lack index items, by their own items as they are now."""
+        """Report the photos that lack index items according to their current items."""
         for photo in self._reader.photos(images, consistent=True).values():
-            wanted = {(item["label"], item["rank"]): item for item in schema.index_items(photo)}
-            for item in self._reader.index_items(wanted, consistent=True):
-                del wanted[item["label"], item["rank"]]
-            if not wanted:
+            missing = {(item["label"], item["rank"]): item for item in schema.index_items(photo)}
+            for item in self._reader.index_items(missing, consistent=True):
+                del missing[item["label"], item["rank"]]
+            if not missing:
                 continue
             if self._repair:
-                words = schema.vocabulary_items(photo)
-                new = [word for word in words if word["rank"] not in self._words]
-                self._words.update(word["rank"] for word in new)
-                self._write(put=[*new, *wanted.values()])
+                vocabulary = schema.vocabulary_items(photo)
+                new = [item for item in vocabulary if item["rank"] not in self._vocabulary]
+                self._vocabulary.update(item["rank"] for item in new)
+                self._write(put=[*new, *missing.values()])
             labels = counted(len(photo["labels"]), "label")
-            detail = f"A search does not find it by {len(wanted):,} of its {labels}."
+            detail = f"A search misses it for {len(missing):,} of its {labels}."
             yield Finding("unindexed", photo["image"], detail, self._repair)
 
     def _write(self, *, put: Iterable[Item] = (), delete: Iterable[Item] = ()) -> None:

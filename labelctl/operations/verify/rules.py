@@ -1,6 +1,6 @@
-"""How a photo stands, judged from the bucket, its stored result, and what waits in the queues.
+"""The rules that classify a photo by its object, its stored result, and the queues' messages.
 
-Nothing here asks AWS.
+Nothing here calls AWS.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Kind = Literal["ok", "waiting", "missing", "stale", "orphaned", "dead_letter"]
 
 GRACE_PERIOD = 5 * 60
-"""Seconds for which a photo may be without a result, whatever the queue says.
+"""Seconds for which a photo may have no result, whatever the queue's counts are.
 
-S3 takes its time to send an event, and SQS to count it. [S3 User Guide, Event notifications:
+S3 may send an event late, and SQS counts messages late. [S3 User Guide, Event notifications:
 "typically in seconds but can sometimes take a minute or longer"; SQS API, GetQueueAttributes: counts
 are right "at least 1 minute after the producers stop sending messages"]
 """
@@ -30,7 +30,7 @@ are right "at least 1 minute after the producers stop sending messages"]
 
 @dataclass(frozen=True)
 class Photo:
-    """A key, how it stands in the bucket, and the photo's item (None: nothing is stored of it)."""
+    """A key with its object in the bucket and the photo's item (None if there is none)."""
 
     image: str
     object: ObjectVersion
@@ -38,15 +38,16 @@ class Photo:
 
     @property
     def has_result(self) -> bool:
-        """Whether labels are stored of it, or the reason why there are none."""
+        """Whether labels, or the reason for having none, are stored."""
         return self.item is not None and self.item["status"] != schema.REMOVED
 
 
 @dataclass(frozen=True)
 class Queues:
-    """What is in the queues: whether the work queue is empty, and the dead letters' events by photo.
+    """The queues' state: whether the work queue is empty, and the dead letters' events by photo.
 
-    `overdue`: after so many seconds a photo is missing although the work queue is not empty.
+    `overdue` is the number of seconds after which a photo without a result counts as missing even if
+    the work queue is not empty.
     """
 
     is_empty: bool
@@ -55,13 +56,13 @@ class Queues:
 
 
 def classify(photo: Photo, queues: Queues, now: float) -> Kind:
-    """How a photo stands; `now` is in seconds since 1970. The first row that applies decides.
+    """Classify a photo; `now` is Unix time in seconds. The first row that applies decides.
 
-    | in the bucket | stored                  | and                                     | it is       |
+    | in the bucket | stored                  | and                                     | kind        |
     |---------------|-------------------------|-----------------------------------------|-------------|
     | a photo       | a result of its version |                                         | ok          |
     | no photo      | nothing, or "removed"   |                                         | ok          |
-    | any           | anything else           | a dead letter would set it right        | dead_letter |
+    | any           | anything else           | a dead letter would resolve it          | dead_letter |
     | any           | anything else           | less than GRACE_PERIOD (or overdue) ago | waiting     |
     | any           | anything else           | the queue is not empty, and less than   | waiting     |
     |               |                         | `overdue` ago                           |             |
@@ -70,13 +71,13 @@ def classify(photo: Photo, queues: Queues, now: float) -> Kind:
     |               | version                 |                                         |             |
     | no photo      | a result                |                                         | orphaned    |
 
-    Where it is not known since when a photo is gone, the time of its result counts.
+    If it is unknown when a photo was removed, the time of its result counts.
     """
     if agrees(photo):
         return "ok"
     if dead_letter(photo, queues):
         return "dead_letter"
-    waited = max(now - _since(photo), 0.0)  # the clock of S3 may be ahead
+    waited = max(now - _since(photo), 0.0)  # S3's clock may be ahead
     if waited < min(GRACE_PERIOD, queues.overdue):
         return "waiting"
     if not queues.is_empty and waited < queues.overdue:
@@ -87,7 +88,7 @@ def classify(photo: Photo, queues: Queues, now: float) -> Kind:
 
 
 def agrees(photo: Photo) -> bool:
-    """Whether a photo has the result of its version, or one that is gone has none."""
+    """Whether a photo has the result of its version, or a removed photo has none."""
     if not photo.object.exists:
         return not photo.has_result
     version = versions.Awaited(photo.image, photo.object.version_id, photo.object.etag)
@@ -95,7 +96,7 @@ def agrees(photo: Photo) -> bool:
 
 
 def dead_letter(photo: Photo, queues: Queues) -> PhotoEvent | None:
-    """The event of a dead letter that would set a photo right, if there is one."""
+    """The event of a dead letter that would resolve the photo's problem, if there is one."""
     known = photo.item["sequencer"] if photo.item else ""
     return next(
         (
@@ -108,7 +109,7 @@ def dead_letter(photo: Photo, queues: Queues) -> PhotoEvent | None:
 
 
 def is_outdated(photo: Photo) -> bool:
-    """Whether the item is newer than the object, so that the bucket has something else by now."""
+    """Whether the item is newer than the object, so that the bucket must have changed since."""
     if photo.item is None:
         return False
     return photo.object.since is None or photo.object.since < _done_at(photo.item)

@@ -1,8 +1,8 @@
-"""Whether bucket and table agree: every photo has its result, and nothing else has one.
+"""Check that every photo in the bucket has its result in the table, and no other key has one.
 
-The bucket is listed and the photos' items are scanned into one file, and then compared photo by photo.
-Meanwhile photos come and go and the function works, so what does not agree is checked again as it is
-by then (see `recheck`) before it is reported.
+The bucket is listed and the table is scanned into one file, and then compared photo by photo. Photos
+are uploaded, removed and labelled meanwhile, so photos that do not agree are checked again in their
+current state (see `recheck`) before they are reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from labelctl.aws import queues
 from labelctl.aws.threads import batches
 from labelctl.contract import schema
 from labelctl.labels.tables import BATCH, Reader
-from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.dead_letters import Unseen, lease
 from labelctl.operations.verify.findings import PROBLEMS, Finding, Progress, Summary
 from labelctl.operations.verify.inventory import ATTRIBUTES, Inventory, open_inventory
 from labelctl.operations.verify.label_index import IndexCheck
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from labelctl.aws.clients import Aws
     from labelctl.deploy.stack import Stack
 
-_PAGE = 1000  # photos between two reports of progress
+_PAGE = 1000  # photos between progress reports
 
 
 def verify(
@@ -42,15 +42,15 @@ def verify(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Generator[Progress | Finding | Summary, None, None]:
-    """Compare the bucket with the tables, for the keys that begin with `prefix`; the summary is last.
+    """Compare the bucket with the tables for keys starting with `prefix`; yields the summary last.
 
-    Whether a photo without a result waits or is missing, `rules.classify` says, with `overdue` in
-    seconds (default: the stack's alarm age). With `index` the index of the labels is checked as well.
-    With `repair` problems are put right: by a message in the queue, or in the index itself. Raises
-    RefusedError where the temporary file finds no room, or SQS does not take a message.
+    A photo without a result is waiting or missing according to `rules.classify`, with `overdue` in
+    seconds (default: the stack's alarm age). With `index`, the label index is checked as well. With
+    `repair`, problems are repaired: by a message to the queue, or directly in the index. Raises
+    RefusedError if the temporary file cannot be written or SQS rejects a message.
     """
     reader = Reader(aws.dynamodb, stack.table, stack.labels_table)
-    patience = stack.alarm_age if overdue is None else overdue
+    overdue_after = stack.alarm_age if overdue is None else overdue
     tally: Counter[str] = Counter()
     unseen = Unseen()
     with open_inventory() as inventory:
@@ -66,10 +66,10 @@ def verify(
             yield Progress("Comparing", compared)
         if suspects:
             before = queues.depth(aws.sqs, stack.dead_letters)
-            with held(aws.sqs, stack.dead_letters) as letters:
-                recheck = Recheck(aws, stack, reader, letters, patience, clock, sleep)
+            with lease(aws.sqs, stack.dead_letters) as leased:
+                recheck = Recheck(aws, stack, reader, leased, overdue_after, clock, sleep)
                 yield from _check_again(recheck, inventory, suspects, tally, repair)
-                unseen = letters.unseen(before)
+                unseen = leased.unread(before)
         if index:
             table = stack.labels_table
             check = IndexCheck(reader, aws.dynamodb, table, inventory, prefix, clock, repair=repair)
@@ -93,13 +93,13 @@ def verify(
 def _load(
     aws: Aws, stack: Stack, reader: Reader, inventory: Inventory, prefix: str
 ) -> Iterator[Progress]:
-    """List the bucket and scan the photos' items."""
+    """Read the bucket's listing and the photos' items into the inventory."""
     listed = scanned = 0
     pages = aws.s3.get_paginator("list_object_versions")
     for page in pages.paginate(Bucket=stack.bucket, Prefix=prefix):
         objects = [*newest(page)]
         inventory.add_objects(objects)
-        listed += sum(there.exists for _, there in objects)
+        listed += sum(version.exists for _, version in objects)
         yield Progress("Listing the bucket", listed)
     for items in reader.scan_photos(*ATTRIBUTES):
         inventory.add_results(item for item in items if item["image"].startswith(prefix))
@@ -110,7 +110,7 @@ def _load(
 def _check_again(
     recheck: Recheck, inventory: Inventory, suspects: int, tally: Counter[str], repair: bool
 ) -> Iterator[Progress | Finding]:
-    """The problems among the photos whose object and item did not agree."""
+    """Check the photos whose object and item did not agree again, and report or repair problems."""
     done = 0
     for batch in batches((each for each in inventory.photos() if not agrees(each)), BATCH):
         problems = []
@@ -124,9 +124,9 @@ def _check_again(
             yield from (Finding(each.kind, each.image, each.detail) for each in problems)
         done += len(batch)
         yield Progress("Checking again", done, suspects)
-    for some in batches(inventory.problems(), BATCH):
-        recheck.repair(some)
-        yield from (Finding(each.kind, each.image, each.detail, True) for each in some)
+    for problem_batch in batches(inventory.problems(), BATCH):
+        recheck.repair(problem_batch)
+        yield from (Finding(each.kind, each.image, each.detail, True) for each in problem_batch)
 
 
 def _count(tally: Counter[str], kind: Kind, photo: Photo) -> None:

@@ -1,1 +1,1 @@
-"""Photos with their boxes and names drawn on them. It knows labels, not where they come from."""
+"""Drawing boxes and label names on photos. It knows labels, but not where they come from."""

@@ -1,20 +1,20 @@
-"""A photo with what was found on it: boxes with their names, and the other labels in a strip below.
+"""Drawing a photo's labels: boxes with names on the photo, other labels in a strip below it.
 
-A label has its colour in every photo, unless a surer label of the same photo has it already. Texts
-never lie one over another: what finds no room is told of in the strip. This module knows what goes
-on the picture, `layout` where, and `brush` how it looks; none knows where photos come from.
+A label has the same colour in every photo, unless a more confident label of the photo uses it already.
+Texts never overlap: names without a free place go into the strip. This module decides what is drawn,
+`layout` where, and `canvas` how it looks.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from labelctl.contract.schema import label_of
-from labelctl.render.drawing.canvas import CHIP, GROUND, Brush
+from labelctl.render.drawing.canvas import CHIP, GROUND, Canvas
 from labelctl.render.drawing.layout import Rect, place
 
 if TYPE_CHECKING:
@@ -28,21 +28,22 @@ PALETTE = (
     *((255, 146, 43), (34, 184, 207), (240, 101, 149), (148, 216, 45), (151, 117, 250)),
     *((32, 201, 151), (116, 143, 252)),
 )
-"""Hues of one brightness, from Open Color, such that neighbours differ most."""
+"""Hues of equal brightness from Open Color, ordered so that neighbours differ most."""
 
-_LEAST = 480
-"""A narrower (or lower) canvas is widened, as no name would fit on it."""
-_SMALL = 640
-"""The longest side up to which a smaller photo is blown up: on 80 pixels nothing can be read."""
-_SAME = 0.9
-"""Boxes that share so much of what they cover are one: Person, Adult and Man of the same person."""
-_TAGS = 0.15
-"""The share of the photo that tags may cover: one wants to see the photo, too."""
+_MIN_WIDTH = 480
+"""Minimum width of the canvas in pixels, so that names fit; its minimum height is a third of this."""
+_MIN_SIDE = 640
+"""Photos whose longest side is shorter are enlarged to this many pixels, so that names are legible."""
+_SAME_BOX = 0.9
+"""Boxes that overlap by at least this share (intersection over union) are drawn as one: Person, Adult
+and Man of the same person."""
+_TAG_AREA = 0.15
+"""Maximum share of the photo that name tags may cover."""
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A box, and what was seen in it, surest first. `color` is that of the first label."""
+class Annotation:
+    """A box with the names of its labels, most confident first, and the colour of the first."""
 
     names: tuple[str, ...]
     confidence: float
@@ -50,70 +51,69 @@ class Mark:
     color: Color
 
 
-def marks(labels: Sequence[Label]) -> list[Mark]:
-    """The boxes of the labels (surest first), those that are the same as one."""
+def merged_boxes(labels: Sequence[Label]) -> list[Annotation]:
+    """The boxes of the labels (given most confident first), with equal boxes merged."""
     colors = _colors([label.name for label in labels if label.boxes])
-    found: list[Mark] = []
+    found: list[Annotation] = []
     for label in labels:
         for box in label.boxes:
-            for number, mark in enumerate(found):
-                if label.name not in mark.names and _alike(mark.box, box) >= _SAME:
-                    names = (*mark.names, label.name)
-                    found[number] = Mark(names, mark.confidence, mark.box, mark.color)
+            for number, each in enumerate(found):
+                if label.name not in each.names and _overlap(each.box, box) >= _SAME_BOX:
+                    found[number] = replace(each, names=(*each.names, label.name))
                     break
             else:
-                found.append(Mark((label.name,), box.confidence, box, colors[label.name]))
+                found.append(Annotation((label.name,), box.confidence, box, colors[label.name]))
     return found
 
 
 def _colors(names: Sequence[str]) -> dict[str, Color]:
-    """A color for each name: its own, or the next one that fewest others have."""
+    """A colour for each name: its usual one, or the next of those used least."""
     colors: dict[str, Color] = {}
     for name in names:
-        home = crc32(label_of(name).encode()) % len(PALETTE)
-        taken = Counter(colors.values())
-        colors[name] = min([*PALETTE[home:], *PALETTE[:home]], key=lambda color: taken[color])
+        first = crc32(label_of(name).encode()) % len(PALETTE)
+        uses = Counter(colors.values())
+        colors[name] = min([*PALETTE[first:], *PALETTE[:first]], key=lambda color: uses[color])
     return colors
 
 
-def _alike(one: Box, other: Box) -> float:
-    """What two boxes share of what they cover together, 0 to 1."""
-    across = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
-    down = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
-    shared = max(across, 0) * max(down, 0)
-    both = one.width * one.height + other.width * other.height - shared
-    return shared / both if both > 0 else 0
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0 to 1."""
+    width = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
+    height = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
+    shared = max(width, 0) * max(height, 0)
+    union = one.width * one.height + other.width * other.height - shared
+    return shared / union if union > 0 else 0
 
 
-def frame(box: Box, picture: Rect, least: int = 1) -> Rect:
-    """Where a box lies on a picture, in pixels: within it, and at least so wide and high."""
+def frame(box: Box, picture: Rect, min_size: int = 1) -> Rect:
+    """A box's rectangle in pixels, clipped to the picture, at least `min_size` wide and high."""
     left = picture.left + round(box.left * picture.width)
     top = picture.top + round(box.top * picture.height)
     right = picture.left + round((box.left + box.width) * picture.width)
     bottom = picture.top + round((box.top + box.height) * picture.height)
-    left, right = _kept(left, right, picture.left, picture.right, least)
-    top, bottom = _kept(top, bottom, picture.top, picture.bottom, least)
+    left, right = _clipped(left, right, picture.left, picture.right, min_size)
+    top, bottom = _clipped(top, bottom, picture.top, picture.bottom, min_size)
     return Rect(left, top, right, bottom)
 
 
-def _kept(start: int, end: int, first: int, last: int, least: int) -> tuple[int, int]:
+def _clipped(start: int, end: int, first: int, last: int, min_size: int) -> tuple[int, int]:
     start, end = max(start, first), min(end, last)
-    if end - start < least:
-        start = max(min((start + end - least) // 2, last - least), first)
-        end = min(start + least, last)
+    if end - start < min_size:
+        start = max(min((start + end - min_size) // 2, last - min_size), first)
+        end = min(start + min_size, last)
     return start, end
 
 
 def legend(labels: Sequence[Label]) -> list[tuple[str, float, Color]]:
-    """What the colours of a sketch mean: names, the greatest confidence, the colour."""
-    told: dict[tuple[str, ...], Mark] = {}
-    for mark in marks(labels):
-        told.setdefault(mark.names, mark)
-    return [(", ".join(names), mark.confidence, mark.color) for names, mark in told.items()]
+    """The legend of an outline drawing: (names, highest confidence, colour) of each kind of box."""
+    by_names: dict[tuple[str, ...], Annotation] = {}
+    for each in merged_boxes(labels):
+        by_names.setdefault(each.names, each)
+    return [(", ".join(names), each.confidence, each.color) for names, each in by_names.items()]
 
 
 def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
-    """The picture as large as there is room, its shape kept."""
+    """Scale the picture to fit into `room` (width, height), keeping its aspect ratio."""
     from PIL import Image
 
     factor = min(room[0] / picture.width, room[1] / picture.height)
@@ -122,59 +122,61 @@ def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
 
 
 def sketch(picture: Image.Image, labels: Sequence[Label]) -> Image.Image:
-    """The picture with bare frames, one pixel wide, where pixels are too coarse for names."""
+    """Draw one-pixel outlines without names, for displays too coarse for text."""
     from PIL import ImageDraw
 
     drawn = picture.copy()
     pen = ImageDraw.Draw(drawn)
     whole = Rect(0, 0, *picture.size)
-    for mark in marks(labels)[::-1]:  # the surest on top
-        left, top, right, bottom = frame(mark.box, whole)
-        pen.rectangle((left, top, right - 1, bottom - 1), outline=mark.color)
+    for each in merged_boxes(labels)[::-1]:  # the most confident on top
+        left, top, right, bottom = frame(each.box, whole)
+        pen.rectangle((left, top, right - 1, bottom - 1), outline=each.color)
     return drawn
 
 
 def draw(picture: Image.Image, labels: Sequence[Label], note: str = "") -> Image.Image:
-    """The picture with its labels (surest first), and a `note` such as why there are none.
+    """Draw the labels (given most confident first), and a `note`, such as why there are none.
 
-    Boxes are ratios of the picture. A small picture is blown up; the strip with the labels that have
-    no box is put below it.
+    Boxes are ratios of the picture. A small picture is enlarged. Labels without a box go into a strip
+    below it.
     """
-    canvas, at = _canvas(picture)
-    brush = Brush(canvas)
-    found = marks(labels)
-    frames = [frame(mark.box, at, 3 * brush.stroke) for mark in found]
-    texts = [brush.shortened(mark.names, _percent(mark.confidence)) for mark in found]
-    sizes = [brush.chip_size(text) for text in texts]
-    tags = place(frames, sizes, Rect(0, 0, *canvas.size), gap=brush.stroke, most=_TAGS)
+    background, picture_rect = _background(picture)
+    canvas = Canvas(background)
+    found = merged_boxes(labels)
+    frames = [frame(each.box, picture_rect, 3 * canvas.stroke) for each in found]
+    texts = [canvas.shortened(each.names, _percent(each.confidence)) for each in found]
+    sizes = [canvas.chip_size(text) for text in texts]
+    tags = place(
+        frames, sizes, Rect(0, 0, *background.size), gap=canvas.stroke, max_share=_TAG_AREA
+    )
     drawn = list(zip(found, frames, texts, tags, strict=True))
-    for mark, box, _, _ in sorted(drawn, key=lambda each: -each[1].area):  # small ones on top
-        brush.frame(box, mark.color)
-    for mark, box, _, tag in drawn:
-        if tag and tag.far(box):
-            brush.leader(tag, box, mark.color)
-    for mark, _, text, tag in drawn:
+    for each, box, _, _ in sorted(drawn, key=lambda row: -row[1].area):  # small boxes on top
+        canvas.frame(box, each.color)
+    for each, box, _, tag in drawn:
+        if tag and tag.distance(box):
+            canvas.leader(tag, box, each.color)
+    for each, _, text, tag in drawn:
         if tag:
-            brush.chip(tag, text, mark.color)
-    named = {mark.names for mark, _, _, tag in drawn if tag}
-    untold = _together([mark for mark, _, _, tag in drawn if not tag], named)
+            canvas.chip(tag, text, each.color)
+    named = {each.names for each, _, _, tag in drawn if tag}
+    untagged = _grouped([each for each, _, _, tag in drawn if not tag], named)
     others = [((name.name, _percent(name.confidence)), CHIP) for name in labels if not name.boxes]
-    return brush.with_strip([*untold, *others], note)
+    return canvas.with_strip([*untagged, *others], note)
 
 
-def _together(
-    hidden: Sequence[Mark], named: Collection[tuple[str, ...]]
+def _grouped(
+    hidden: Sequence[Annotation], named: Collection[tuple[str, ...]]
 ) -> list[tuple[Text, Color]]:
-    """A chip for all boxes of the same names; `named` are those of which others have a tag."""
-    by_names: dict[tuple[str, ...], list[Mark]] = {}
-    for mark in hidden:
-        by_names.setdefault(mark.names, []).append(mark)
+    """One chip for all hidden boxes with the same names; `named` are names that also have a tag."""
+    by_names: dict[tuple[str, ...], list[Annotation]] = {}
+    for each in hidden:
+        by_names.setdefault(each.names, []).append(each)
     return [
         (_counted(names, same, names in named), same[0].color) for names, same in by_names.items()
     ]
 
 
-def _counted(names: tuple[str, ...], same: Sequence[Mark], more: bool) -> Text:
+def _counted(names: tuple[str, ...], same: Sequence[Annotation], more: bool) -> Text:
     name = ", ".join(names)
     if more:
         return f"{name}:", f"{len(same):,} more {'box' if len(same) == 1 else 'boxes'}"
@@ -187,13 +189,13 @@ def _percent(confidence: float) -> str:
     return f"{confidence:.0f} %"
 
 
-def _canvas(picture: Image.Image) -> tuple[Image.Image, Rect]:
-    """What is drawn on, and where on it the picture lies."""
+def _background(picture: Image.Image) -> tuple[Image.Image, Rect]:
+    """The image to draw on, and the rectangle of the picture on it."""
     from PIL import Image
 
-    if max(picture.size) < _SMALL:
-        picture = fitted(picture, (_SMALL, _SMALL))
-    width, height = max(picture.width, _LEAST), max(picture.height, _LEAST // 3)
+    if max(picture.size) < _MIN_SIDE:
+        picture = fitted(picture, (_MIN_SIDE, _MIN_SIDE))
+    width, height = max(picture.width, _MIN_WIDTH), max(picture.height, _MIN_WIDTH // 3)
     left, top = (width - picture.width) // 2, (height - picture.height) // 2
     canvas = Image.new("RGB", (width, height), GROUND)
     canvas.paste(picture, (left, top))

@@ -1,9 +1,9 @@
-"""How things look on a picture: frames, chips with text, the strip below. The one that knows fonts.
+"""Drawing frames, chips (coloured boxes with text) and the strip below the picture.
 
-Sizes follow from the canvas, so that a picture looks the same large and small. Frames have a dark
-seam on both sides, to be seen on light and dark alike; text is black or white, whichever is read
-better. The font is the one that Pillow carries, which knows ASCII only; for what else a label may be
-called one of the system's is looked for, and where there is none, letters lose their accents.
+Sizes are proportional to the canvas, so that large and small pictures look alike. Frames have dark
+edges, so that they are visible on light and dark backgrounds; text is black or white, whichever has
+more contrast. Pillow's own font covers only ASCII. For other text a system font is used; without one,
+letters lose their accents.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ if TYPE_CHECKING:
 
 Color = tuple[int, int, int]
 Text = tuple[str, str]
-"""What a chip says: a name, and what is told of it in a softer voice."""
+"""The text of a chip: a name, and a detail in a softer colour."""
 
 INK, PAPER = (16, 17, 20), (255, 255, 255)
 GROUND, CHIP, NOTE = (24, 26, 31), (50, 54, 63), (255, 192, 120)
 
 _FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc", "arial.ttf")
-"""Fonts with many scripts that come with Linux, macOS and Windows."""
-_SEAM = 0.75  # how dark the seam of a frame is, 0 to 1
-_SPACE = 0.4  # between the two parts of a chip's text, in its size
-_SOFT = 0.15  # how much of its ground a softer voice has; more, and it is hard to read
-_ROWS = 4  # of chips, at the least; more are shown up to the height of the photo
-_SMOOTH = 4  # curves are drawn so much larger, and shrunk
+"""Fonts with many scripts, shipped with Linux, macOS or Windows."""
+_EDGE_OPACITY = 0.75  # of the dark edges of a frame, 0 to 1
+_SPACE = 0.4  # between the two parts of a chip's text, relative to its size
+_SOFTNESS = 0.15  # share of the fill in the softer colour; more would be hard to read
+_MIN_ROWS = 4  # of chips before some are left out; tall photos get more
+_OVERSAMPLING = 4  # curves are drawn larger by this factor, then shrunk
 
 
-class Brush:
-    """Draws on one canvas. `stroke`, `pad` and `size` (of the text) are pixels."""
+class Canvas:
+    """An image to draw on. `stroke`, `pad` and `size` (of the text) are in pixels."""
 
-    def __init__(self, canvas: Image.Image) -> None:
-        self._canvas = canvas
-        self.size = min(max(round((canvas.width * canvas.height) ** 0.5 / 54), 15), 32)
+    def __init__(self, image: Image.Image) -> None:
+        self._image = image
+        self.size = min(max(round((image.width * image.height) ** 0.5 / 54), 15), 32)
         self.stroke = max(self.size // 7, 2)
         self.pad = round(self.size * 0.45)
 
     # ---- text
 
     def chip_size(self, text: Text) -> tuple[int, int]:
-        """Width and height of a chip."""
+        """The width and height of a chip with this text."""
         name, more = text
         width = self._length(name) + (self._length(more) + self.size * _SPACE if more else 0)
         return round(width) + 2 * self.pad, round(self.size * 1.5)
 
     def shortened(self, names: Sequence[str], more: str) -> Text:
-        """As many of the names as fit into the canvas, in one line."""
+        """As many of the names as fit in one line, followed by the number of the others."""
         names = [_clean(name) or "?" for name in names]
-        limit = self._canvas.width * 0.7
+        limit = self._image.width * 0.7
         for count in range(len(names), 0, -1):
             rest = f", +{len(names) - count}" if count < len(names) else ""
             text = (", ".join(names[:count]) + rest, more)
@@ -70,33 +70,33 @@ class Brush:
         font, text = _font(text, self.size)
         return font.getlength(text)
 
-    # ---- on the picture
+    # ---- drawing on the picture
 
     def frame(self, at: Rect, color: Color) -> None:
-        """A frame within the rectangle: its outer edge is the rectangle's."""
-        seam = max(self.stroke // 3, 1)
-        dark = round(255 * _SEAM)
-        self._ring(at.grown(seam), self.stroke + 2 * seam, INK, dark)
+        """Draw a frame whose outer edge is the rectangle's, with dark edges on both sides."""
+        edge = max(self.stroke // 3, 1)
+        opacity = round(255 * _EDGE_OPACITY)
+        self._ring(at.grown(edge), self.stroke + 2 * edge, INK, opacity)
         self._ring(at, self.stroke, color, 255)
 
     def leader(self, tag: Rect, box: Rect, color: Color) -> None:
-        """A line from a tag that lies apart to its box."""
+        """Draw a line from a tag to its box."""
         from PIL import ImageDraw
 
         start, end = _nearest_points(tag, box)
-        pen = ImageDraw.Draw(self._canvas)
+        pen = ImageDraw.Draw(self._image)
         pen.line((start, end), fill=INK, width=self.stroke + 2)
         pen.line((start, end), fill=color, width=self.stroke)
 
     def chip(self, at: Rect, text: Text, fill: Color) -> None:
-        """A name on its colour."""
+        """Draw text on a coloured box."""
         from PIL import ImageDraw
 
         mask = _rounded((at.width, at.height), round(self.size * 0.3))
-        self._canvas.paste(fill, (at.left, at.top), mask)
+        self._image.paste(fill, (at.left, at.top), mask)
         ink = _readable_on(fill)
-        soft = _mixed(ink, fill, _SOFT)
-        pen = ImageDraw.Draw(self._canvas)
+        soft = _mixed(ink, fill, _SOFTNESS)
+        pen = ImageDraw.Draw(self._image)
         x: float = at.left + self.pad
         for part, color in ((text[0], ink), (text[1], soft)):
             font, part = _font(part, self.size)
@@ -116,30 +116,30 @@ class Brush:
                 _rounded((hole.width, hole.height), max(radius - width, 0), opacity), (width, width)
             )
             mask = ImageChops.subtract(mask, inner)
-        self._canvas.paste(color, (at.left, at.top), mask)
+        self._image.paste(color, (at.left, at.top), mask)
 
-    # ---- below it
+    # ---- the strip below it
 
     def with_strip(self, chips: Sequence[tuple[Text, Color]], note: str) -> Image.Image:
-        """The canvas with the chips, and above them the note, on a dark ground below."""
+        """The image with a dark strip below it that contains the note, then the chips."""
         from PIL import Image, ImageDraw
 
         lines = self._lines(note)
         rows = self._rows(chips)
         if not lines and not rows:
-            return self._canvas
+            return self._image
         edge, line = self.size, round(self.size * 1.5)
         step = line + self.pad
         height = edge + len(lines) * line + (self.pad if lines and rows else 0)
         height += len(rows) * step - (self.pad if rows else 0) + edge
-        above = self._canvas
-        self._canvas = Image.new("RGB", (above.width, above.height + height), GROUND)
-        self._canvas.paste(above, (0, 0))
+        above = self._image
+        self._image = Image.new("RGB", (above.width, above.height + height), GROUND)
+        self._image.paste(above, (0, 0))
         y = above.height + edge
-        pen = ImageDraw.Draw(self._canvas)
-        for words in lines:
-            font, words = _font(words, self.size)
-            pen.text((edge, y + line / 2), words, fill=NOTE, font=font, anchor="lm")
+        pen = ImageDraw.Draw(self._image)
+        for content in lines:
+            font, content = _font(content, self.size)
+            pen.text((edge, y + line / 2), content, fill=NOTE, font=font, anchor="lm")
             y += line
         y += self.pad if lines and rows else 0
         for row in rows:
@@ -149,13 +149,13 @@ class Brush:
                 self.chip(Rect(x, y, x + width, y + tall), text, color)
                 x += width + self.pad
             y += step
-        return self._canvas
+        return self._image
 
     def _lines(self, note: str) -> list[str]:
         lines: list[str] = []
         for word in _clean(note).split():
             longer = f"{lines[-1]} {word}" if lines else word
-            if lines and self._length(longer) <= self._canvas.width - 2 * self.size:
+            if lines and self._length(longer) <= self._image.width - 2 * self.size:
                 lines[-1] = longer
             else:
                 lines.append(word)
@@ -169,12 +169,12 @@ class Brush:
             width, _ = self.chip_size(text)
             if width > room:
                 rows.append([])
-                room = self._canvas.width - 2 * self.size
+                room = self._image.width - 2 * self.size
             rows[-1].append((text, color))
             room -= width + self.pad
-        most = max(self._canvas.height // (self.chip_size(("", ""))[1] + self.pad), _ROWS)
-        if len(rows) > most:  # of a thousand labels the surest will do
-            shown = [*rows[: most - 1], rows[most - 1][:-2]]
+        max_rows = max(self._image.height // (self.chip_size(("", ""))[1] + self.pad), _MIN_ROWS)
+        if len(rows) > max_rows:  # leave out the least confident labels
+            shown = [*rows[: max_rows - 1], rows[max_rows - 1][:-2]]
             rest = len(chips) - sum(len(row) for row in shown)
             rows = [*shown[:-1], [*shown[-1], ((f"and {rest} more", ""), GROUND)]]
         return rows
@@ -198,14 +198,14 @@ def _nearest_points(one: Rect, other: Rect) -> tuple[tuple[int, int], tuple[int,
 def _corners(radius: int, opacity: int) -> Image.Image:
     from PIL import Image, ImageDraw
 
-    side = 2 * radius * _SMOOTH
+    side = 2 * radius * _OVERSAMPLING
     disc = Image.new("L", (side, side))
     ImageDraw.Draw(disc).ellipse((0, 0, side - 1, side - 1), fill=opacity)
     return disc.resize((2 * radius, 2 * radius), Image.Resampling.BOX)
 
 
 def _rounded(size: tuple[int, int], radius: int, opacity: int = 255) -> Image.Image:
-    """A mask of this size, with smooth round corners."""
+    """A mask of this size with smooth round corners."""
     from PIL import Image
 
     width, height = size
@@ -220,19 +220,19 @@ def _rounded(size: tuple[int, int], radius: int, opacity: int = 255) -> Image.Im
 
 
 def _clean(text: str) -> str:
-    """In one line, and without what has no looks."""
+    """Replace line breaks and other unprintable characters by spaces."""
     return "".join(each if each.isprintable() else " " for each in text).strip()
 
 
 @lru_cache(maxsize=4096)
 def _font(text: str, size: int) -> tuple[FreeTypeFont, str]:
-    """A font that has all characters of the text, or the nearest to it that can be written."""
+    """A font with all characters of the text, and the text; without one, an ASCII approximation."""
     from PIL import ImageFont
 
-    own = ImageFont.load_default(size)
-    assert isinstance(own, ImageFont.FreeTypeFont)  # Pillow's wheels carry FreeType
+    default = ImageFont.load_default(size)
+    assert isinstance(default, ImageFont.FreeTypeFont)  # Pillow's wheels include FreeType
     if text.isascii():
-        return own, text
+        return default, text
     for name in _FONTS:
         try:
             font = ImageFont.truetype(name, size)
@@ -241,12 +241,12 @@ def _font(text: str, size: int) -> tuple[FreeTypeFont, str]:
         missing = bytes(font.getmask("\uffff"))
         if all(each.isspace() or bytes(font.getmask(each)) != missing for each in text):
             return font, text
-    plain = unicodedata.normalize("NFKD", text)
-    plain = "".join(each for each in plain if not unicodedata.combining(each))
-    return own, plain.encode("ascii", "replace").decode()
+    decomposed = unicodedata.normalize("NFKD", text)
+    base = "".join(each for each in decomposed if not unicodedata.combining(each))
+    return default, base.encode("ascii", "replace").decode()
 
 
-def _light(color: Color) -> float:
+def _luminance(color: Color) -> float:
     """Relative luminance. [WCAG 2.2, definition]"""
     red, green, blue = (
         part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4
@@ -256,9 +256,9 @@ def _light(color: Color) -> float:
 
 
 def contrast(one: Color, other: Color) -> float:
-    """How well one is read on the other, 1 to 21. [WCAG 2.2, definition of contrast ratio]"""
-    lights = sorted((_light(one), _light(other)))
-    return (lights[1] + 0.05) / (lights[0] + 0.05)
+    """The contrast ratio of two colours, 1 to 21. [WCAG 2.2, definition of contrast ratio]"""
+    luminances = sorted((_luminance(one), _luminance(other)))
+    return (luminances[1] + 0.05) / (luminances[0] + 0.05)
 
 
 def _readable_on(fill: Color) -> Color:

@@ -1,6 +1,6 @@
-"""Where names go on a picture: beside their boxes, hiding little, and never one over another.
+"""Placing name tags on a picture: next to their boxes, hiding little, without overlaps.
 
-Plain geometry in pixels: it knows neither pictures nor labels.
+Geometry in pixels only: it knows neither pictures nor labels.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-_RANK = 0.05
-"""How much of a box (0 to 1) a tag may rather hide than go to the next place in the order."""
+_RANK_COST = 0.05
+"""Cost of taking the next place in the order of preference, as the share of a box (0 to 1) it hides."""
 
-_CHOICE = 24  # free places that are weighed up where none beside the box is free
+_MAX_CANDIDATES = 24  # free places compared if none next to the box is free
 
 
 class Rect(NamedTuple):
-    """A rectangle of pixels; `right` and `bottom` are the first that do not belong to it."""
+    """A rectangle of pixels; `right` and `bottom` are exclusive."""
 
     left: int
     top: int
@@ -35,8 +35,8 @@ class Rect(NamedTuple):
     def area(self) -> int:
         return max(self.width, 0) * max(self.height, 0)
 
-    def shared(self, other: Rect) -> Rect:
-        """What lies in both; its area is 0 where nothing does."""
+    def intersection(self, other: Rect) -> Rect:
+        """The intersection; its area is 0 if there is none."""
         return Rect(
             max(self.left, other.left),
             max(self.top, other.top),
@@ -45,11 +45,11 @@ class Rect(NamedTuple):
         )
 
     def grown(self, by: int) -> Rect:
-        """The same with so many pixels more (or less) on each side."""
+        """The rectangle extended by this many pixels on each side (or reduced, if negative)."""
         return Rect(self.left - by, self.top - by, self.right + by, self.bottom + by)
 
-    def far(self, other: Rect) -> int:
-        """Pixels between the two; 0 where they touch."""
+    def distance(self, other: Rect) -> int:
+        """Pixels between the two; 0 if they touch."""
         across = max(self.left - other.right, other.left - self.right, 0)
         down = max(self.top - other.bottom, other.top - self.bottom, 0)
         return across + down
@@ -60,35 +60,37 @@ def place(
     sizes: Sequence[tuple[int, int]],
     within: Rect,
     gap: int = 0,
-    most: float = 1.0,
+    max_share: float = 1.0,
 ) -> list[Rect | None]:
-    """Where the tag of each box goes; `sizes` are the tags' widths and heights.
+    """The rectangle of each box's tag; `sizes` are the tags' widths and heights.
 
-    Earlier ones choose first. A tag goes to its box, else to the nearest free place that there is,
-    `gap` pixels from all others. None: there is no room left, or the tags take up the share `most` of
-    what they may lie `within` already. Of n tags it takes up to n³ steps, each of them short.
+    Boxes are served in order. A tag is placed next to its box, or else in the nearest free place, at
+    least `gap` pixels from all others. The result is None for a tag if there is no room, or if the tags
+    would cover more than `max_share` (0 to 1) of `within`. Takes O(n³) steps for n tags.
     """
     placed: list[Rect] = []
     places: list[Rect | None] = []
-    left = most * within.area
+    area_left = max_share * within.area
     for box, (width, height) in zip(boxes, sizes, strict=True):
         found = None
-        if width * height <= left:
+        if width * height <= area_left:
             beside = list(_beside(box, width, height, within))
-            free = [(rank, tag) for rank, tag in enumerate(beside) if _free(tag, placed, gap)]
+            free = [(rank, tag) for rank, tag in enumerate(beside) if _is_free(tag, placed, gap)]
             if free:
-                _, found = min(free, key=lambda each: each[0] * _RANK + _hidden(each[1], boxes))
+                _, found = min(
+                    free, key=lambda each: each[0] * _RANK_COST + _hidden(each[1], boxes)
+                )
             else:
-                found = _near(box, width, height, within, placed, gap, boxes)
+                found = _nearby(box, width, height, within, placed, gap, boxes)
         if found:
             placed.append(found)
-            left -= found.area
+            area_left -= found.area
         places.append(found)
     return places
 
 
 def _beside(box: Rect, width: int, height: int, within: Rect) -> Iterator[Rect]:
-    """The places that touch a box, the usual ones first; near an edge they are moved along it."""
+    """Places that touch a box, preferred ones first, shifted to stay inside `within`."""
     above, below = box.top - height, box.bottom
     at_left, at_right = box.left, box.right - width
     corners = (
@@ -100,27 +102,27 @@ def _beside(box: Rect, width: int, height: int, within: Rect) -> Iterator[Rect]:
         left = min(max(x, within.left), within.right - width)
         top = min(max(y, within.top), within.bottom - height)
         tag = Rect(left, top, left + width, top + height)
-        if tag.shared(within) == tag:
+        if tag.intersection(within) == tag:
             yield tag
 
 
-def _free(tag: Rect, placed: Sequence[Rect], gap: int) -> bool:
-    wide = tag.grown(gap)
+def _is_free(tag: Rect, placed: Sequence[Rect], gap: int) -> bool:
+    area = tag.grown(gap)
     return not any(
-        wide.left < each.right
-        and each.left < wide.right
-        and wide.top < each.bottom
-        and each.top < wide.bottom
+        area.left < each.right
+        and each.left < area.right
+        and area.top < each.bottom
+        and each.top < area.bottom
         for each in placed
     )
 
 
 def _hidden(tag: Rect, boxes: Sequence[Rect]) -> float:
-    """How much of the boxes lies under a tag, each counted as 1."""
-    return sum(tag.shared(box).area / max(box.area, 1) for box in boxes)
+    """The sum of the shares of all boxes that the tag hides."""
+    return sum(tag.intersection(box).area / max(box.area, 1) for box in boxes)
 
 
-def _near(
+def _nearby(
     box: Rect,
     width: int,
     height: int,
@@ -129,22 +131,22 @@ def _near(
     gap: int,
     boxes: Sequence[Rect],
 ) -> Rect | None:
-    """A free place near a box: of the nearest some that there are, one that hides little.
+    """A free place near a box: among the nearest, the one that hides least.
 
-    If there is any, then there is one at an edge or another tag in both directions (push it left and
-    up until it stops), so that it is enough to look at those.
+    It is enough to try places that touch an edge or another tag in both directions: any free place can
+    be pushed left and up until it does.
     """
-    across = {within.left, within.right - width, box.left, box.right, box.left - width}
-    across |= {each.right + gap for each in placed} | {each.left - gap - width for each in placed}
-    down = {within.top, within.bottom - height, box.top, box.bottom, box.top - height}
-    down |= {each.bottom + gap for each in placed} | {each.top - gap - height for each in placed}
+    xs = {within.left, within.right - width, box.left, box.right, box.left - width}
+    xs |= {each.right + gap for each in placed} | {each.left - gap - width for each in placed}
+    ys = {within.top, within.bottom - height, box.top, box.bottom, box.top - height}
+    ys |= {each.bottom + gap for each in placed} | {each.top - gap - height for each in placed}
     tags = [
         Rect(x, y, x + width, y + height)
-        for x in across
+        for x in xs
         if within.left <= x <= within.right - width
-        for y in down
+        for y in ys
         if within.top <= y <= within.bottom - height
     ]
-    tags.sort(key=lambda tag: (tag.far(box), tag))
-    free = islice((tag for tag in tags if _free(tag, placed, gap)), _CHOICE)
-    return min(free, key=lambda tag: tag.far(box) + height * _hidden(tag, boxes), default=None)
+    tags.sort(key=lambda tag: (tag.distance(box), tag))
+    free = islice((tag for tag in tags if _is_free(tag, placed, gap)), _MAX_CANDIDATES)
+    return min(free, key=lambda tag: tag.distance(box) + height * _hidden(tag, boxes), default=None)

@@ -1,7 +1,7 @@
-"""A picture that was drawn becomes a file: whole or not at all, and never over a file of the user's.
+"""Saving a drawing to a file, written atomically, without ever overwriting a user's photo.
 
-What is saved carries a mark (a JPEG's comment, a PNG's text), and only a file with the mark is ever
-written over: `show holiday.jpg -o holiday.jpg` must not cost anybody a photo.
+Saved files contain a mark (a JPEG comment or a PNG text), and only files with the mark are overwritten:
+`show holiday.jpg -o holiday.jpg` must not destroy a photo.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
-_QUALITY = 92  # of a JPEG: above it files grow fast, and nothing more is seen
-_LONGEST_STEM = 200  # bytes of a file's name; systems allow 255
-_UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # what Windows, or a terminal, takes amiss
+_QUALITY = 92  # of a JPEG: higher values enlarge files without visible gain
+_MAX_STEM = 200  # bytes of a file name without suffix; systems allow 255 in all
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # not allowed by Windows, or unsafe in terminals
 
 
 def target(file: Path | None, key: str, is_png: bool) -> Path:
-    """Where to save: the user's choice, or KEY-labels with the photo's own kind of file.
+    """The path to save to: the user's choice, or KEY-labels in the photo's own format.
 
-    The whole key, as photos in different folders often have one name: a/1.jpg becomes a-1-labels.jpg.
+    Uses the whole key, because photos in different folders often have the same name: a/1.jpg becomes
+    a-1-labels.jpg.
     """
     if file and not file.is_dir():
         return file
     path = PurePosixPath(key)
     parts = [part for part in (*path.parent.parts, path.stem) if part.strip(" ./")]
-    stem = _UNFIT.sub("_", "-".join(parts)).strip(" .") or "photo"
-    stem = re.sub("^-", "_", stem)  # which a shell's commands would take for an option
-    short = stem.encode()[-_LONGEST_STEM:].decode(errors="ignore")  # its end tells it from others
+    stem = _UNSAFE.sub("_", "-".join(parts)).strip(" .") or "photo"
+    stem = re.sub("^-", "_", stem)  # a leading - would look like an option
+    short = stem.encode()[-_MAX_STEM:].decode(errors="ignore")  # the end differs most
     return (file or Path()) / f"{short}-labels{'.png' if is_png else '.jpg'}"
 
 
 def check(path: Path) -> None:
-    """Raise UsageError or RefusedError if nothing may be saved there; a folder may be named."""
+    """Raise UsageError or RefusedError if the path cannot be saved to. Folders are allowed."""
     if path.is_dir():
         return
     if path == Path("-"):
@@ -48,20 +49,20 @@ def check(path: Path) -> None:
             "A picture is not written to stdout.", "Name a file, such as -o picture.png."
         )
     if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(
-            f'"{path}" is no name for a picture.', "Its end tells its kind: .jpg or .png."
-        )
+        raise UsageError(f'Cannot save "{path}".', "Use a name that ends in .jpg or .png.")
     if not path.parent.is_dir():
-        raise UsageError(f'There is no folder "{path.parent}".', "Make it first, or name another.")
+        raise UsageError(
+            f'There is no folder "{path.parent}".', "Create it first, or name another."
+        )
     if os.path.lexists(path) and not _is_ours(path):
         raise RefusedError(
-            f'"{path}" is there already, and is no picture that labelctl has drawn.',
+            f'"{path}" exists already and was not created by labelctl.',
             "Remove it first, or name another file with -o.",
         )
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Save the picture under a name that `check` allows. Raises as it does, and for a full disk."""
+    """Save the picture. Raises UsageError or RefusedError like `check`, and OSError."""
     from PIL.PngImagePlugin import PngInfo
 
     check(path)
@@ -71,7 +72,7 @@ def save(picture: Image.Image, path: Path) -> None:
         if _SUFFIXES[path.suffix.lower()] == "PNG":
             picture.save(file.stream, "PNG", pnginfo=mark)
         else:
-            # Without it coloured lines and letters have blurred edges.
+            # With colour subsampling, coloured lines and letters would be blurred.
             sharp = {"subsampling": "4:4:4"}
             picture.save(file.stream, "JPEG", quality=_QUALITY, comment=DRAWING_MARK, **sharp)
 
@@ -79,11 +80,11 @@ def save(picture: Image.Image, path: Path) -> None:
 def _is_ours(path: Path) -> bool:
     from PIL import Image
 
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # opening a pipe would block
         return False
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
-            told = image.info.get("comment") or image.info.get("Comment")
-    except Exception:  # Pillow raises a dozen kinds for what is no picture
+            comment = image.info.get("comment") or image.info.get("Comment")
+    except Exception:  # Pillow raises a dozen types for files that are not pictures
         return False
-    return told in (DRAWING_MARK, DRAWING_MARK.encode())
+    return comment in (DRAWING_MARK, DRAWING_MARK.encode())

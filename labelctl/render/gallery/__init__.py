@@ -1,1 +1,1 @@
-"""A gallery: a folder, or one file, with a static page to look through photos and their labels."""
+"""Galleries: a static web page of photos and labels, as a folder or as one file."""

@@ -1,13 +1,13 @@
-"""A gallery: photos with their labels as one static page, and pictures of them in a folder.
+"""Building a gallery: reading labels and making pictures of the photos for a static page.
 
-Of each photo the labels are read, and its picture is fetched from S3 unless the folder has it (see
-`thumbnails`). So a run that was cut off goes on, and a later one fetches what is new. The page is
-written when all pictures are there, and only then those of photos that are gone are removed.
-A photo whose picture cannot be had is a tile that says why; it stops nothing.
+A photo is fetched from S3 only if the folder does not have its pictures yet (see `thumbnails`), so an
+interrupted run resumes, and a later run fetches only new photos. The page is written after all
+pictures; only then are pictures of removed photos deleted. A photo without a picture becomes a tile
+with the reason.
 
-Some photos are fetched at once, as most of that time goes by waiting for S3, and as many decoded as
-there are processors, up to four: memory is for 8 files of at most 15 MB, 4 pictures of at most 24
-megapixels, and one larger one (400 MB at the most).
+Several photos are fetched concurrently, and up to four are decoded at once, depending on the number of
+processors. Memory holds at most 8 files of 15 MB, 4 pictures of 24 megapixels, and one larger picture
+(up to 400 MB).
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WORKERS = 8
-"""Photos in work at once."""
-_AHEAD = 4 * WORKERS  # photos that are begun before the first of them is done
+"""Photos processed concurrently."""
+_AHEAD = 4 * WORKERS  # photos submitted before the first of them must be done
 
 _decoding = Semaphore(min(os.cpu_count() or 1, 4))
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A photo that is to be shown: the very version, since when it is there, and its size in bytes.
+    """A photo to show: its version, its upload time and its size in bytes.
 
-    `at` is ISO 8601 in UTC; `size` is None where nothing tells.
+    `at` is ISO 8601 in UTC; `size` is None if unknown.
     """
 
     sent: Awaited
@@ -63,16 +63,16 @@ class Chosen:
 
     @property
     def name(self) -> str:
-        """What its files are called."""
+        """The name of its picture files, without a suffix."""
         return thumbnails.name_of(self.sent.key, self.sent.etag)
 
 
 @dataclass(frozen=True)
 class Filter(SearchRequest):
-    """What a gallery is to show: as of a search, but asked for by another command line."""
+    """A search request from the options of `labelctl gallery`."""
 
     def command(self, word: str = "", instead: str = "") -> str:
-        """The command line that asks for it, with another word in one's place."""
+        """The equivalent command line, with `word` replaced by `instead`."""
         labels = [instead if each == word else each for each in self.labels]
         parts = ["labelctl gallery", *(f"--search {shlex.quote(each)}" for each in labels)]
         if self.prefix:
@@ -84,9 +84,9 @@ class Filter(SearchRequest):
 class Tile:
     """A photo as the page shows it.
 
-    `pictures` is None for one whose picture cannot be had; `reason` says why not, or why there are no
-    labels. `link` is where the original can be seen, for a while. `fetched` is how many bytes were
-    fetched for it, None if its pictures were there.
+    `pictures` is None if there is no picture; `reason` says why, or why there are no labels. `link` is
+    a temporary URL of the original. `fetched` is the number of bytes downloaded, None if the pictures
+    existed.
     """
 
     photo: Photo
@@ -98,9 +98,9 @@ class Tile:
 
 
 def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Chosen]:
-    """The bucket's photos under a prefix, in the order of their keys, listed as far as it is taken.
+    """The bucket's photos whose keys start with `prefix`, in key order, listed lazily.
 
-    With versions: what is fetched (or linked) is what was listed, whatever is uploaded meanwhile.
+    Versions are recorded, so that the listed photo is fetched or linked even if it is replaced.
     """
     pages: Any = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
@@ -114,14 +114,14 @@ def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Chosen]:
 def searched(
     reader: Reader, s3: S3Client, bucket: str, query: Query, most: int
 ) -> Iterator[Chosen]:
-    """The photos that answer a query, surest first, up to `most`, as a search finds them."""
+    """Up to `most` photos that match a query, in the order of the search results."""
     matches = Search(reader, s3, bucket, query).matches(most)
     for images in batches((match.image for match in matches), BATCH):
-        yield from _named(reader, images)
+        yield from _by_key(reader, images)
 
 
-def _named(reader: Reader, images: Sequence[str]) -> Iterator[Chosen]:
-    """Labelled photos by their keys, as their results name them."""
+def _by_key(reader: Reader, images: Sequence[str]) -> Iterator[Chosen]:
+    """Labelled photos by key, with the versions in their results."""
     items = reader.photos(images, "status", "version_id", "etag", "size", "uploaded_at")
     for image in images:
         item = items.get(image)
@@ -131,7 +131,7 @@ def _named(reader: Reader, images: Sequence[str]) -> Iterator[Chosen]:
 
 
 def missing(chosen: Iterable[Chosen], folder: Folder) -> list[Chosen]:
-    """Those of the photos whose pictures have to be fetched."""
+    """The photos whose pictures must be fetched."""
     return [
         each
         for each in chosen
@@ -147,16 +147,16 @@ def tiles(
     folder: Folder,
     link: Callable[[Awaited], str | None] | None = None,
 ) -> Iterator[Tile]:
-    """Read the photos' labels and make their pictures, a few at a time; they come in their order.
+    """Read the labels and make the pictures of the photos, several at a time; yields them in order.
 
-    With `link` the originals are linked by it. Raises CredentialsError or AccessDeniedError when S3
-    will hand out none of them, RefusedError when the folder cannot be written to.
+    `link` returns the URL of an original. Raises CredentialsError or AccessDeniedError if S3 denies
+    access, RefusedError if the folder cannot be written to.
     """
-    _have_memory_given_back()
+    _return_freed_memory()
     photos = results.read_many(reader, (each.sent for each in chosen))
 
-    def work(both: tuple[Chosen, Photo]) -> Tile:
-        each, photo = both
+    def work(pair: tuple[Chosen, Photo]) -> Tile:
+        each, photo = pair
         tile = _with_pictures(s3, bucket, each, photo, folder)
         return replace(tile, link=link(each.sent)) if link and tile.pictures else tile
 
@@ -164,11 +164,12 @@ def tiles(
         yield from in_order(threads, work, zip(chosen, photos, strict=True), _AHEAD)
 
 
-def _have_memory_given_back() -> None:
-    """Have Pillow take pixels in blocks that the C library returns to the system when they are freed.
+def _return_freed_memory() -> None:
+    """Make Pillow allocate pixels in blocks that the C library returns to the system when freed.
 
-    Those of its own 16 MB stay with the thread that freed them: five large photos in five threads
-    kept 1.6 GB, and keep 0.6 GB with these. [Pillow, Block Allocator; mallopt(3), M_MMAP_THRESHOLD]
+    Its default blocks of 16 MB stay with the thread that freed them. Measured with five large photos in
+    five threads: 1.6 GB stayed allocated, and 0.6 GB with these blocks. [Pillow, Block Allocator;
+    mallopt(3), M_MMAP_THRESHOLD]
     """
     from PIL import Image
 
@@ -190,19 +191,19 @@ def _with_pictures(s3: S3Client, bucket: str, chosen: Chosen, photo: Photo, fold
         with _decoding:
             image = pictures.upright(content, folder.longest())
     except PhotosFailedError as error:
-        folder.give_up(name, error.message)  # it will be no other the next time
+        folder.give_up(name, error.message)  # the next run would fail in the same way
         return tile(None, error.message, len(content))
     except (PhotoNotFoundError, RefusedError) as error:
         return tile(None, error.message)
     except Exception as error:
-        told = explain(error)
-        if told is None or isinstance(told, CredentialsError | AccessDeniedError):
-            raise (told or error) from error  # the other photos would not fare better
-        return tile(None, _sentence(told))
+        explained = explain(error)
+        if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
+            raise (explained or error) from error  # the other photos would fail as well
+        return tile(None, _first_line(explained))
     return tile(folder.keep(name, image), fetched=len(content))
 
 
-def _sentence(error: LabelctlError) -> str:
+def _first_line(error: LabelctlError) -> str:
     return error.message.splitlines()[0]
 
 
@@ -211,9 +212,9 @@ def data(
     about: Mapping[str, Any],
     place: Callable[[str], Any] = str,
 ) -> dict[str, Any]:
-    """What the page shows, in the form that it reads (see `labelctl.render.gallery.page`).
+    """The page's data (see `labelctl.render.gallery.page`).
 
-    `about` is what it tells of itself; `place` says how it finds a file of the folder.
+    `about` has the page's general properties; `place` returns how the page refers to a picture file.
     """
     labels: dict[str, tuple[int, Label]] = {}
     photos = []
@@ -235,15 +236,15 @@ def data(
                 "labels": [_label(label, labels[label.name][0]) for label in tile.photo.labels],
             }
         )
-    some = [label for _, label in labels.values()]
-    categories = list(dict.fromkeys(each for label in some for each in label.categories))
-    number = {name: position for position, name in enumerate(categories)}
+    used = [label for _, label in labels.values()]
+    categories = list(dict.fromkeys(each for label in used for each in label.categories))
+    positions = {name: position for position, name in enumerate(categories)}
     return {
         **about,
         "labels": list(labels),
         "categories": categories,
-        "label_categories": [[number[each] for each in label.categories] for label in some],
-        "label_aliases": [list(label.aliases) for label in some],
+        "label_categories": [[positions[each] for each in label.categories] for label in used],
+        "label_aliases": [list(label.aliases) for label in used],
         "photos": photos,
     }
 

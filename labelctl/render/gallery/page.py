@@ -1,11 +1,9 @@
-"""Puts the gallery's page together: one HTML text out of labelctl/gallery/static/ and the photos' data.
+"""Generating the gallery's HTML page from the files in static/ and the photos' data.
 
-The page is opened from disk and may be sent to somebody, and what it shows (file names, labels,
-reasons) was written by others. So it carries a Content-Security-Policy that lets nothing run but the
-very scripts and the very style that are written here, named by their SHA-256 [CSP Level 3, 2.3.1],
-and the data rides in a block that browsers do not run, with every character escaped that could end
-it. This module knows HTML; of photos it knows only that they are JSON, and it reads and writes no
-file but its own parts.
+The page is opened from disk and may be sent to other people, and it shows untrusted text: keys, labels
+and reasons. So its Content-Security-Policy allows only its own scripts and style, identified by their
+SHA-256 [CSP Level 3, 2.3.1], and the data is in a block that browsers do not execute, with every
+character escaped that could end the block. This module knows HTML, but not the meaning of the data.
 """
 
 from __future__ import annotations
@@ -18,23 +16,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_PARTS = Path(__file__).parent / "static"
-_SCRIPTS = ("parts.js", "album.js", "grid.js", "tags.js", "viewer.js", "gallery.js")
-"""In the order in which they build on each other; the last one starts the page."""
+_STATIC = Path(__file__).parent / "static"
+_SCRIPTS = ("dom.js", "photo-index.js", "grid.js", "tags.js", "viewer.js", "gallery.js")
+"""In order of dependency; the last one starts the page."""
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?")
-_BLOCK = re.compile(r"data:image/[a-z+.-]+;base64,[A-Za-z0-9+/]+=*")
-_BLOCK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_DATA_URL = re.compile(r"data:image/[a-z+.-]+;base64,[A-Za-z0-9+/]+=*")
+_BLOCK_ID = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&"}
 
 
 def render(data: Mapping[str, Any], *, image_hosts: Sequence[str] = ()) -> str:
-    """The whole page for `data`, with all pictures beside it or behind `image_hosts`.
+    """The complete page for `data`, with pictures in its own folder or on `image_hosts`.
 
-    `image_hosts` are the origins, such as https://photos.s3.amazonaws.com, from which pictures may
-    be loaded besides the page's own folder. Raises ValueError when one is more than an origin, or
-    when `data` is not JSON (a NaN, a Decimal).
+    `image_hosts` are origins, such as https://photos.s3.amazonaws.com, from which pictures may be
+    loaded as well. Raises ValueError if one is not an origin, or if `data` is not JSON (a NaN, a
+    Decimal).
     """
     return "".join(pieces(data, image_hosts=image_hosts))
 
@@ -45,44 +43,43 @@ def pieces(
     image_hosts: Sequence[str] = (),
     blocks: Iterable[tuple[str, str]] = (),
 ) -> Iterator[str]:
-    """The page bit by bit, so that one with all its pictures inside need not fit into memory.
+    """The page in pieces, so that a page with embedded pictures need not fit into memory.
 
-    `blocks` are (name, data: URL) of the pictures that `data` refers to as {"block": name}. They
-    are taken one at a time. Raises ValueError as `render` does, and for a block that is not a name
-    and a data: URL of an image in base64.
+    `blocks` are (id, data: URL) of the pictures that `data` refers to as {"block": id}, consumed one at
+    a time. Raises ValueError like `render`, and for a block whose URL is not an image in base64.
     """
-    style = _part("gallery.css")
-    script = "\n".join(_part(name) for name in _SCRIPTS)
-    written = {
+    style = _static("gallery.css")
+    script = "\n".join(_static(name) for name in _SCRIPTS)
+    values = {
         "csp": _policy(style, script, image_hosts),
         "style": style,
         "script": script,
         "data": embedded(data),
     }
-    head, tail = _part("index.html").split("{{blocks}}")
-    yield _filled(head, written)
+    head, tail = _static("index.html").split("{{blocks}}")
+    yield _filled(head, values)
     for name, url in blocks:
         yield _block(name, url)
-    yield _filled(tail, written)
+    yield _filled(tail, values)
 
 
 def embedded(value: object) -> str:
-    """`value` as JSON that can stand in a script element: nothing in it ends or opens a tag.
+    """Encode `value` as JSON that is safe inside a script element: it cannot end or open a tag.
 
-    Everything beyond ASCII is escaped too, so that neither U+2028 nor half a surrogate pair (which
-    a file name can hold) is written. Raises ValueError or TypeError for what JSON cannot say.
+    Non-ASCII characters are escaped as well, including U+2028 and lone surrogates, which can occur in
+    file names. Raises ValueError or TypeError for values that JSON cannot represent.
     """
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
 
 
-def _part(name: str) -> str:
-    return (_PARTS / name).read_text(encoding="utf-8")
+def _static(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")
 
 
-def _filled(text: str, written: Mapping[str, str]) -> str:
-    # One pass: what is put in is never searched for places again.
-    return _PLACE.sub(lambda place: written[place[1]], text)
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    # In one pass, so that inserted text is never searched for placeholders.
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
 def _policy(style: str, script: str, image_hosts: Sequence[str]) -> str:
@@ -94,7 +91,7 @@ def _policy(style: str, script: str, image_hosts: Sequence[str]) -> str:
             "default-src 'none'",
             f"script-src {_sha256(script)}",
             f"style-src {_sha256(style)}",
-            # A page opened from disk is of no origin to some browsers: 'self' alone would not do.
+            # For some browsers a page opened from disk has no origin, so 'self' is not enough.
             " ".join(("img-src 'self' file: data:", *image_hosts)),
             "base-uri 'none'",
             "form-action 'none'",
@@ -110,6 +107,6 @@ def _sha256(text: str) -> str:
 
 
 def _block(name: str, url: str) -> str:
-    if not _BLOCK_NAME.fullmatch(name) or not _BLOCK.fullmatch(url):
-        raise ValueError(f"the block {name!r} is not a picture's data: URL")
+    if not _BLOCK_ID.fullmatch(name) or not _DATA_URL.fullmatch(url):
+        raise ValueError(f"block {name!r} is not the data: URL of a picture")
     return f'<script type="text/plain" id="{name}">{url}</script>\n'

@@ -1,7 +1,7 @@
-"""Links to originals in S3, which anybody who has them can open for a while, and nobody changes.
+"""Presigned links to original photos in S3: anyone with a link can view the photo until it expires.
 
-A link is as good as the right that signed it: who has it sees the photo as it was uploaded, with the
-place that it may tell. So links are written where the user asked for them, and told nowhere else.
+The original may contain metadata such as the location. So links are written only where the user asked
+for them, and never logged or printed.
 """
 
 from __future__ import annotations
@@ -19,44 +19,45 @@ if TYPE_CHECKING:
     from labelctl.photos.versions import Awaited
 
 LONGEST = 7 * 24 * 3600
-"""Seconds. [S3 User Guide, Download and upload objects with presigned URLs: at most 7 days]"""
+"""Maximum validity in seconds. [S3 User Guide, Download and upload objects with presigned URLs: at most
+7 days]"""
 
 
 def seconds(age: str) -> int:
-    """How long a link is to be good for: 90s, 12h, 7d. Raises UsageError for more than 7 days."""
+    """Parse the validity of a link (90s, 12h, 7d) to seconds. Raises UsageError, also above 7 days."""
     length = function_log.seconds(age)
     if not 1 <= length <= LONGEST:
         raise UsageError(
-            f"A link cannot be good for {age}.", "AWS signs for 1 second to 7 days: 1s to 7d."
+            f"A link cannot be valid for {age}.", "Choose from 1 second to 7 days: 1s to 7d."
         )
     return int(length)
 
 
 def linker(signer: S3Client, bucket: str, length: int) -> Callable[[Awaited], str | None]:
-    """What makes a link to one version of a photo, good for `length` seconds from then on.
+    """A function that returns a link to one version of a photo, valid for `length` seconds.
 
-    `signer` is `Aws.signer`. It asks nobody, and may be used by several threads. None for a key that
-    no link can hold: browsers resolve `.` and `..` in an address, however they are written. Raises
-    UsageError where a link would reveal a password.
+    `signer` is `Aws.signer`. Signing makes no request and is thread-safe. The result is None for keys
+    with `.` or `..` as a path segment, which browsers resolve even if they are escaped. Raises
+    UsageError if a link would reveal a password.
     """
     if "@" in urlsplit(signer.meta.endpoint_url).netloc:
         raise UsageError(
-            "AWS_ENDPOINT_URL holds a password, which every link would reveal.",
+            "AWS_ENDPOINT_URL contains a password, which every link would reveal.",
             "Leave out --presign, or use an endpoint without a password.",
         )
 
     def link(sent: Awaited) -> str | None:
         if {".", ".."} & set(sent.key.split("/")):
             return None
-        which = {"VersionId": sent.version_id} if sent.version_id else {}
+        version = {"VersionId": sent.version_id} if sent.version_id else {}
         return signer.generate_presigned_url(
-            "get_object", Params={"Bucket": bucket, "Key": sent.key, **which}, ExpiresIn=length
+            "get_object", Params={"Bucket": bucket, "Key": sent.key, **version}, ExpiresIn=length
         )
 
     return link
 
 
 def host(link: str) -> str:
-    """The part of a link that a page's Content-Security-Policy names: https://example.com"""
+    """The origin of a link, for a Content-Security-Policy: https://example.com"""
     parts = urlsplit(link)
     return f"{parts.scheme}://{parts.netloc}"

@@ -1,7 +1,7 @@
-"""A gallery as one file: the page with all its pictures inside, to be sent to somebody.
+"""A gallery as one file, with all pictures embedded, to be sent to other people.
 
-The pictures are made in a folder beside the file, as those of any gallery, so that a run that was cut
-off goes on; it is removed in the end. They are written one after the other, and never held together.
+Pictures are first made in a temporary folder next to the file, so that an interrupted run resumes. They
+are then written to the file one at a time, without holding all of them in memory.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from labelctl.render.gallery.thumbnails import Folder, Pictures
 from labelctl.text import counted, volume
 
 LARGEST = 250_000_000
-"""Bytes. Beyond it browsers take long to open a file, and small machines do not open it at all.
-Chromium reads a page as one text, of at most 512 MB."""
+"""Maximum size in bytes. Browsers take long to open larger files, and fail on small machines. Chromium
+reads a page as one string of at most 512 MB."""
 
 _SUFFIXES = (".html", ".htm")
-_HEAD = 4096  # bytes within which a page says who made it
+_HEAD = 4096  # bytes within which the generator's meta tag is found
 
 
 class OneFile:
-    """The file that is to be made.
+    """The file to write.
 
-    Raises UsageError for a folder, and for a name that browsers show as text; RefusedError for a file
-    that is no gallery.
+    Raises UsageError for a folder, or for a name that browsers do not open as a web page; RefusedError
+    for an existing file that is not a gallery.
     """
 
     def __init__(self, path: Path) -> None:
         if path.is_dir():
             raise UsageError(
-                f'"{path}" is a folder, and --embed writes a file.',
+                f'--embed writes one file, but "{path}" is a folder.',
                 "Name a file with -o, such as gallery.html.",
             )
         if path.suffix.lower() not in _SUFFIXES:
             raise UsageError(
-                f'The name "{path.name}" is no web page\'s.', "Give it .html at the end."
+                f'--embed writes one file, not "{path.name}".', "Give -o a name ending in .html."
             )
         if path.exists() and not _is_ours(path):
             raise RefusedError(
-                f'The file "{path}" is no gallery of labelctl\'s.', "Choose another name with -o."
+                f'"{path}" exists already and was not created by labelctl.',
+                "Choose another name with -o.",
             )
         self.path = path
         self._names: list[str] = []
@@ -52,7 +53,7 @@ class OneFile:
 
     @property
     def workshop(self) -> Path:
-        """The folder that the pictures are made in."""
+        """The temporary folder for the pictures."""
         return self.path.with_name(f".{self.path.name}.labelctl")
 
     @property
@@ -60,27 +61,27 @@ class OneFile:
         return self._size > LARGEST
 
     def weigh(self, folder: Folder, pictures: Pictures | None, done: int, count: int) -> None:
-        """Add a photo's pictures to what the file will take. Raises RefusedError when that is too much.
+        """Add the size of a photo's pictures. Raises RefusedError if the file would be too large.
 
-        `done` of `count` photos are made.
+        `done` of `count` photos have been processed.
         """
         for name in (pictures.thumb, pictures.full) if pictures else ():
             if name:
                 self._size += (folder.root / name).stat().st_size * 4 // 3
         if self.too_large:
             raise RefusedError(
-                f"One file would be too large: {counted(done, 'photo')} of {count:,} take more than"
+                f"The file would be too large: {counted(done, 'photo')} of {count:,} need more than"
                 f" {volume(LARGEST)}.",
-                "Choose fewer with --limit, --prefix or --search, or leave out --embed.",
+                "Choose fewer photos with --limit, --prefix or --search, or leave out --embed.",
             )
 
     def place(self, name: str) -> dict[str, str]:
-        """How the page finds a picture of the folder."""
+        """How the page refers to a picture file of the folder."""
         self._names.append(name)
         return {"block": _id(len(self._names))}
 
     def write(self, folder: Folder, data: Mapping[str, Any], hosts: Sequence[str]) -> None:
-        """Write it: all, or what was there stays. Raises RefusedError."""
+        """Write the file atomically. Raises RefusedError."""
         pictures = (
             (_id(number), _data_url(folder.root / name))
             for number, name in enumerate(self._names, start=1)

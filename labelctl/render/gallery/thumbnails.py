@@ -1,10 +1,10 @@
-"""The folder that a gallery's pictures lie in, and how they are written there.
+"""A gallery's folder and the picture files in it.
 
-A file is named by a hash of its photo's key and ETag: no name of a photo ever becomes a name of a
-file, a picture that is there needs no second look, and one of another photo is never taken for it.
-The folder is known for ours by a marker that is there before anything else; within it only files
-of such names are ever removed. Each file is written atomically, and symbolic links are never followed
-out of the folder. It must not know where pictures come from, nor what is labelled on them.
+A file's name is a hash of its photo's key and ETag. So keys never become file names, an existing
+picture is up to date, and it cannot belong to another photo. A marker file, created first, identifies
+the folder as a gallery; only files with such hashed names are ever deleted in it. Files are written
+atomically, and symbolic links are never followed. This module must not know where pictures come from or
+their labels.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 THUMB = 400
 FULL = 1600
-"""The longest side of a picture in the grid, and of a large one, in pixels."""
+"""Longest side in pixels of a picture in the grid, and of a large one."""
 
-_ABOUT = "Made by `labelctl gallery`, which adds and removes pictures here. Safe to delete.\n"
+_ABOUT = "Created by `labelctl gallery`, which adds and removes pictures here. Safe to delete.\n"
 _THUMBS, _FULLS = "thumbs", "photos"
-_OURS = re.compile(r"(?P<name>[0-9a-f]{32})\.(jpg|txt)")
-_RECIPE = "1"
-"""Goes into each name: another one makes all pictures anew."""
+_FILE_NAME = re.compile(r"(?P<name>[0-9a-f]{32})\.(jpg|txt)")
+_FORMAT = "1"
+"""Part of every name: increase it to have all pictures made again."""
 _QUALITY = 82
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """A photo's pictures: where they lie, as the page names them, and the upright size in pixels.
+    """A photo's pictures: paths relative to the folder, and the upright size in pixels.
 
-    `full` is None where there is only a thumbnail.
+    `full` is None if there is only a thumbnail.
     """
 
     thumb: str
@@ -50,15 +50,15 @@ class Pictures:
 
 
 def name_of(key: str, etag: str | None) -> str:
-    """What the files of a photo's version are called, without a suffix: 32 hexadecimal digits."""
-    told = "\0".join((_RECIPE, key, etag or ""))
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    """The name of a photo version's files, without a suffix: 32 hexadecimal digits."""
+    identity = "\0".join((_FORMAT, key, etag or ""))
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 class Folder:
-    """A gallery's folder, opened by `open_folder`. May be used by several threads.
+    """A gallery's folder, opened by `open_folder`. Thread-safe.
 
-    With `thumbs_only` it keeps no large pictures.
+    With `thumbs_only` there are no large pictures.
     """
 
     def __init__(self, root: Path, *, thumbs_only: bool = False) -> None:
@@ -66,14 +66,14 @@ class Folder:
         self._thumbs_only = thumbs_only
 
     def find(self, name: str) -> Pictures | None:
-        """The pictures of this name, or None if they are not there, or not whole."""
+        """The pictures with this name; None if they are missing or damaged."""
         from PIL import Image
 
         found = self._pictures(name, (0, 0))
         size = (0, 0)
         for place in filter(None, (found.thumb, found.full)):
             path = self.root / place
-            if path.is_symlink():  # to a picture that must not get into the page
+            if path.is_symlink():  # it may lead to a picture outside the folder
                 return None
             try:
                 with Image.open(path, formats=("JPEG",)) as picture:
@@ -83,7 +83,7 @@ class Folder:
         return self._pictures(name, size)
 
     def why_not(self, name: str) -> str | None:
-        """Why there can be no pictures of this name, as `give_up` was told."""
+        """The reason recorded by `give_up` for this name, or None."""
         path = self.root / _THUMBS / f"{name}.txt"
         try:
             return None if path.is_symlink() else path.read_text("utf-8") or None
@@ -91,46 +91,46 @@ class Folder:
             return None
 
     def longest(self) -> int:
-        """The longest side of the pictures that `keep` is to be given, in pixels."""
+        """The longest side in pixels of pictures passed to `keep`."""
         return THUMB if self._thumbs_only else FULL
 
     def keep(self, name: str, image: Image.Image) -> Pictures:
-        """Write a photo's pictures, from the large one. Raises RefusedError."""
+        """Write a photo's pictures from the large one. Raises RefusedError."""
         found = self._pictures(name, image.size)
         if found.full:
             self._write_picture(found.full, image)
             image = image.copy()
             image.thumbnail((THUMB, THUMB))
-        self._write_picture(found.thumb, image)  # last: with it all is there
+        self._write_picture(found.thumb, image)  # last, so that it marks completion
         return found
 
     def give_up(self, name: str, reason: str) -> None:
-        """Remember that there can be no pictures of this name. Raises RefusedError."""
-        # Not durable: files are many, and one that is lost is made again.
+        """Record why there are no pictures with this name. Raises RefusedError."""
+        # Not durable, as there are many files, and a lost one is created again.
         with atomic_write(self.root / _THUMBS / f"{name}.txt", durable=False) as file:
             file.stream.write(reason.encode())
 
     def sweep(self, names: Collection[str]) -> int:
-        """Remove what is left of other photos than these, and of a run that was cut off.
+        """Delete the pictures of all other photos, and temporary files of interrupted runs.
 
-        Returns of how many photos something was removed that are not among these.
+        Returns the number of other photos whose pictures were deleted.
         """
-        gone = set()
+        deleted = set()
         for part in (_THUMBS, _FULLS):
             with _writing(self.root / part):
                 remove_abandoned(self.root / part)
                 for path in (self.root / part).iterdir():
-                    ours = _OURS.fullmatch(path.name)
-                    if not ours:
+                    match = _FILE_NAME.fullmatch(path.name)
+                    if not match:
                         continue
-                    used = ours["name"] in names and not (part == _FULLS and self._thumbs_only)
+                    used = match["name"] in names and not (part == _FULLS and self._thumbs_only)
                     if not used:
                         path.unlink()
-                        gone.add(ours["name"])
-        return len(gone.difference(names))
+                        deleted.add(match["name"])
+        return len(deleted.difference(names))
 
     def remove(self) -> None:
-        """Remove what is ours, and the folder if nothing else is in it."""
+        """Delete the gallery's files, and the folder if it is then empty."""
         self.sweep(())
         with contextlib.suppress(OSError):
             for part in (_THUMBS, _FULLS):
@@ -149,30 +149,30 @@ class Folder:
 
 @contextlib.contextmanager
 def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
-    """A new gallery's folder, or one of ours, kept from other runs while it is open.
+    """Open a new or existing gallery folder, locked against other runs.
 
-    Raises UsageError for a file, RefusedError for a link, for a folder with other things in it, or for
-    one that cannot be written to.
+    Raises UsageError for a file; RefusedError for a link, a folder with other contents, or one that
+    cannot be written to.
     """
     _refuse_link(root)
     if root.exists() and not root.is_dir():
         raise UsageError(
-            f'"{root}" is a file, and a gallery is a folder.',
-            "Choose another with -o, or add --embed for one file.",
+            f'"{root}" is a file, but a gallery is a folder.',
+            "Choose another name with -o, or add --embed to write one file.",
         )
     marker = root / GALLERY_MARKER
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)
             if marker.is_symlink() or not marker.is_file():
                 if any(root.iterdir()):
                     raise RefusedError(
-                        f'The folder "{root}" has other things in it than a gallery.',
-                        "Choose another with -o: a new one, an empty one, or an earlier gallery.",
+                        f'The folder "{root}" is not empty and not a gallery.',
+                        "Choose another with -o: a new or empty folder, or an earlier gallery.",
                     )
                 with marker.open("x", encoding="utf-8") as file:
                     file.write(_ABOUT)
-            held.enter_context(_alone(marker))
+            stack.enter_context(_lock(marker))
             for part in (_THUMBS, _FULLS):
                 _refuse_link(root / part)
                 (root / part).mkdir(exist_ok=True)
@@ -180,11 +180,11 @@ def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
 
 
 def _refuse_link(folder: Path) -> None:
-    """Raise RefusedError for a link: another folder would be written to, and swept."""
+    """Raise RefusedError for a link, as files would be written and deleted in another folder."""
     if folder.is_symlink():
         raise RefusedError(
-            f'"{folder}" is a link to another folder, and a gallery is not written through links.',
-            "Name the folder itself with -o, or remove the link.",
+            f'"{folder}" is a link; a gallery is only written to a folder itself.',
+            "Name the folder with -o, or remove the link.",
         )
 
 
@@ -195,13 +195,13 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise RefusedError(
             f'"{error.filename or path}" cannot be written: {error.strerror or error}.',
-            "Make room for it, or choose another place with -o.",
+            "Check its permissions and the free space, or choose another folder with -o.",
         ) from error
 
 
 @contextlib.contextmanager
-def _alone(marker: Path) -> Iterator[None]:
-    """Nobody else writes here meanwhile: two runs would remove each other's pictures."""
+def _lock(marker: Path) -> Iterator[None]:
+    """Lock the folder, because two runs at once would delete each other's pictures."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -212,9 +212,9 @@ def _alone(marker: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RefusedError(
-                f'Another `labelctl gallery` is at work in "{marker.parent}".',
-                "Wait until it has ended, or choose another place with -o.",
+                f'Another `labelctl gallery` is writing to "{marker.parent}".',
+                "Wait until it has finished, or choose another folder with -o.",
             ) from None
         except OSError:
-            pass  # a file system without locks
+            pass  # the file system does not support locks
         yield

@@ -1,4 +1,4 @@
-"""Exporting labels: all that count and no others, in each format, in whole files and little memory."""
+"""Exporting labels: complete, in each format, written atomically, with little memory."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run(
 
 
 def by_image(records: list[Any]) -> list[Any]:
-    """In the order of the images: a scan has none."""
+    """Sorted by image, because a scan has no order."""
     return sorted(records, key=lambda record: str(record["image"]))
 
 
@@ -157,8 +157,8 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
         (["-o", "labels"], 'Cannot tell the format from "labels".'),
         (["-o", ""], "-o is empty.\nGive a file name."),
         (["-o", "."], '"." is a folder.'),
-        (["-o", "no/labels.csv"], 'There is no folder "no".\nMake it first'),
-        (["-o", "/dev/null", "--format", "csv"], '"/dev/null" is no file.'),
+        (["-o", "no/labels.csv"], 'There is no folder "no".\nCreate it first'),
+        (["-o", "/dev/null", "--format", "csv"], '"/dev/null" is not a regular file.'),
         (["--format", "parquet"], "Parquet can only be written to a file.\nAdd -o labels.parquet"),
         (["--format", "parquet", "-o", "-"], "Parquet can only be written to a file."),
         (["--format", "xml"], "'xml' is not one of csv, jsonl, parquet."),
@@ -166,7 +166,7 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
         (["--min-confidence", "101"], "101"),
     ],
 )
-def test_what_makes_no_sense(run: Run, table: PhotoTables, words: list[str], error: str) -> None:
+def test_invalid_options(run: Run, table: PhotoTables, words: list[str], error: str) -> None:
     said = run("export", *words)
     assert said.code == 2
     assert error in said.err
@@ -183,7 +183,7 @@ def test_the_name_decides_the_format_unless_it_is_given(run: Run) -> None:
     assert [sorted(text.split("\n")) for text in texts] == [sorted(out.split("\n"))] * 3
 
 
-def test_what_was_written_is_shown(run: Run) -> None:
+def test_the_summary_of_an_export(run: Run) -> None:
     said = run("export", "-o", "c.jsonl")
     size = str(Path("c.jsonl").stat().st_size)
     assert (said.rows, said.err) == ([["c.jsonl", "jsonl", "3", "2", size]], "")
@@ -270,7 +270,7 @@ def test_a_table_without_labels(
         ),
     ],
 )
-def test_where_there_is_nothing_it_says_why(run: Run, words: list[str], why: str) -> None:
+def test_an_empty_export_is_explained(run: Run, words: list[str], why: str) -> None:
     assert run("export", *words).err == f"{why}\n"
     run("export", "-o", "labels.jsonl")
     for form in ("plain", "table", "json"):
@@ -327,7 +327,7 @@ def test_memory_does_not_grow_with_the_table() -> None:
 # ---- whole files
 
 
-def test_a_file_is_there_when_it_is_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_appears_when_complete(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("labels.csv").write_text("what was there")
     seen = []
     write = command._write
@@ -381,7 +381,7 @@ def test_a_name_with_a_lone_carriage_return_stays_in_its_row(table: PhotoTables,
     assert "a\rb.jpg" in {row[0] for row in rows}
 
 
-def test_a_label_as_sure_as_is_asked_for_is_in_it(table: PhotoTables, run: Run) -> None:
+def test_the_minimum_confidence_is_inclusive(table: PhotoTables, run: Run) -> None:
     table.put_photo("c.jpg", {"Owl": 65.2}, at=AT, done_at=DONE)
     assert "Owl" in run("export", "--min-confidence", "65.2").out
     assert "Owl" not in run("export", "--min-confidence", "65.21").out

@@ -1,4 +1,4 @@
-"""Records as files of other programs, and what goes to stdout instead."""
+"""Export formats, written to files and stdout."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Terminal(io.StringIO):
 def test_parquet_in_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, groups: int
 ) -> None:
-    """So that memory holds one of them, and not the file."""
+    """So that memory holds one row group, not the whole file."""
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(export_formats, "_ROW_GROUP", 40)
     with (
@@ -76,7 +76,7 @@ def test_on_a_terminal_a_name_is_harmless() -> None:
     assert "\\x1b[31m[bold]" in out.getvalue()
 
 
-def test_the_output_is_utf_8_whatever_the_terminal_speaks() -> None:
+def test_the_output_is_utf_8_in_any_locale() -> None:
     raw = io.BytesIO()
     with export_formats.writer(
         "csv", View(stdout=io.TextIOWrapper(raw, encoding="ascii"))

@@ -1,4 +1,4 @@
-"""Listing photos: from the bucket by name, from the index by state; what waits is among them."""
+"""Listing photos: by key from the bucket, by state from the index, including waiting photos."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_all_photos_are_listed_by_name_a_line_each(run: Run) -> None:
 
 
 def test_json_has_all_that_is_known(run: Run) -> None:
-    told = run("images", "--output", "json", "--prefix", "b").json
+    result = run("images", "--output", "json", "--prefix", "b").json
     beach = {
         "image": "beach.jpg",
         "status": "labelled",
@@ -59,7 +59,7 @@ def test_json_has_all_that_is_known(run: Run) -> None:
         "reason": None,
         "at": "2026-05-03",
     }
-    assert told == {"images": [beach], "more": False}
+    assert result == {"images": [beach], "more": False}
     bad = run("images", "-o", "json", "--status", "failed").json["images"][0]
     assert (bad["label_count"], bad["top"], bad["reason"]) == (None, [], "It is empty.")
     waits = run("images", "-o", "json", "--status", "pending").json["images"][0]
@@ -119,9 +119,9 @@ def test_a_folder_of_the_console_is_no_photo(table: PhotoTables, run: Run) -> No
         ("--status pending --prefix b", 'No photo under "b" is waiting.\n'),
     ],
 )
-def test_that_there_is_none_is_said(run: Run, words: str, said: str) -> None:
-    told = run("images", *words.split())
-    assert (told.code, told.out, told.err) == (0, "", said)
+def test_an_empty_list_is_reported(run: Run, words: str, said: str) -> None:
+    result = run("images", *words.split())
+    assert (result.code, result.out, result.err) == (0, "", said)
 
 
 def test_an_empty_bucket(
@@ -144,7 +144,7 @@ def test_a_limit(run: Run) -> None:
 @pytest.mark.parametrize(
     "words", ["--status done", "--limit 0", "--prefix " + "x" * 1025, "--status"]
 )
-def test_what_makes_no_sense(run: Run, words: str) -> None:
+def test_invalid_options(run: Run, words: str) -> None:
     said = run("images", *words.split())
     assert said.code == 2
     assert said.out == ""
@@ -178,7 +178,7 @@ def test_no_more_is_read_than_is_shown(
     }
 
 
-def test_what_nobody_wants_any_more_is_not_read() -> None:
+def test_reading_stops_when_the_consumer_stops() -> None:
     table = made(30_000, each=10)
     reader = reader_of(table)
     pages = listing.photos(reader, listing.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]

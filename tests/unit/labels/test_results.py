@@ -1,4 +1,4 @@
-"""Which photo is meant, and what is stored of it."""
+"""Resolving photos and reading their results."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def has(s3, bucket):
         ("é 💚.jpg", "é 💚.jpg"),
     ],
 )
-def test_the_longest_trailing_part_that_is_a_key_is_meant(s3, bucket, has, image, key):
+def test_the_longest_trailing_part_that_is_a_key_is_used(s3, bucket, has, image, key):
     put = has("beach.jpg", "summer/beach.jpg", "a//b.jpg", "[bold] a+b%20\n.jpg", "é 💚.jpg")
     found = versions.resolve(s3, bucket, image)
     assert found == Awaited(key, put[key]["VersionId"], put[key]["ETag"].strip('"'))
@@ -72,7 +72,7 @@ def test_a_key_may_be_as_long_as_s3_takes_it(s3, bucket, has):
 
 
 @pytest.mark.parametrize("image", ["none.jpg", "", ".", "/", "x/" * 600, "\udcff.jpg"])
-def test_a_photo_that_is_not_there(s3, bucket, has, image):
+def test_an_unknown_photo(s3, bucket, has, image):
     has("other.jpg")
     with pytest.raises(PhotoNotFoundError) as caught:
         versions.resolve(s3, bucket, image)
@@ -95,7 +95,7 @@ def test_a_photo_that_is_only_here_is_to_be_uploaded(s3, bucket, tmp_path, name)
     assert command == shlex.join(["labelctl", "upload", str(path)])
 
 
-def test_a_removed_photo_is_not_there(s3, bucket, has):
+def test_a_removed_photo_is_not_found(s3, bucket, has):
     has("a.jpg")
     s3.delete_object(Bucket=bucket, Key="a.jpg")
     with pytest.raises(PhotoNotFoundError):
@@ -199,7 +199,7 @@ def test_without_versions_the_etag_decides(tables, read, etag, status):
     assert read(version_id=None, etag=etag).status == status
 
 
-def test_labels_come_surest_first_and_equals_by_name_whatever_their_order_in_the_item():
+def test_labels_are_sorted_by_confidence_then_name():
     photo = {
         "labels": {"b": Decimal(90), "c": Decimal("90.5"), "a": Decimal(90), "B": Decimal(90)},
         "details": {"a": {"boxes": []}},
@@ -218,8 +218,8 @@ def test_details_that_a_label_has_none_of_are_empty():
     ]
 
 
-def test_what_the_item_had_no_room_for_is_counted(tables, read):
-    """An item has 400 KB at most; the boxes of the least sure labels go first."""
+def test_dropped_labels_and_boxes_are_counted(tables, read):
+    """An item can have 400 KB; the boxes of the least confident labels are dropped first."""
     box = {"BoundingBox": {"Left": 0.123456789, "Top": 0.2, "Width": 0.3, "Height": 0.4}}
     many = {
         "Labels": [
@@ -240,7 +240,7 @@ def test_what_the_item_had_no_room_for_is_counted(tables, read):
     json.dumps(photo.as_json())
 
 
-def test_at_least_keeps_what_is_sure_enough(tables, read):
+def test_at_least_keeps_confident_labels(tables, read):
     store(tables, labelled(event()))
     photo = read()
     assert [label.name for label in photo.at_least(99).labels] == ["Beach"]
@@ -264,7 +264,7 @@ def test_at_least_keeps_what_is_sure_enough(tables, read):
         ({"sequencer": "5:00000001"}, {"sequencer": "5"}, True),
     ],
 )
-def test_which_item_is_the_result_of_what_was_sent(stored, sent, is_answer):
+def test_which_item_is_the_result_of_a_version(stored, sent, is_answer):
     item = {"status": "labelled", "sequencer": "1", "version_id": "v1", "etag": "e1", **stored}
     item = {name: value for name, value in item.items() if value is not None}
     photo = Awaited(**{"key": "a.jpg", "version_id": "v1", "etag": "e1", **sent})
@@ -274,7 +274,7 @@ def test_which_item_is_the_result_of_what_was_sent(stored, sent, is_answer):
 # ---- several photos
 
 
-def test_several_photos_come_in_the_order_they_were_asked_for(tables):
+def test_results_keep_the_requested_order(tables):
     sent = [Awaited(f"{number}.jpg", "v1", "e1") for number in (3, 1, 2, 3)]
     store(tables, labelled(event("3.jpg")), failed(event("1.jpg")))
     photos = list(results.read_many(reader_of(tables), sent))
@@ -297,8 +297,8 @@ def test_many_photos_are_read_as_they_are_now_a_hundred_at_a_time(tables):
     assert tables.calls == {"BatchGetItem": 3}
 
 
-def test_no_more_photos_are_read_ahead_than_can_be_held(tables):
-    """However slowly the photos of a million are taken."""
+def test_reading_ahead_is_limited(tables):
+    """However slowly the results of a million photos are consumed."""
     asked = []
 
     def sent():
@@ -312,7 +312,7 @@ def test_no_more_photos_are_read_ahead_than_can_be_held(tables):
     assert 5 <= len(asked) <= 400
 
 
-def test_what_lies_under_the_version_null_is_known_by_its_etag(s3, monkeypatch):
+def test_the_null_version_is_identified_by_its_etag(s3, monkeypatch):
     about = {"LastModified": datetime(2030, 1, 1, tzinfo=UTC), "ContentLength": 9}
     head = {"VersionId": "null", "ETag": '"new"', **about}
     monkeypatch.setattr(s3, "head_object", lambda **_: head)

@@ -1,4 +1,4 @@
-"""What is counted, against counting by hand; and how it looks."""
+"""Counts compared with a naive count, and their display."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelctl.cli.output import Bar, Column, Table, View
-from labelctl.labels.listing import Listed, Object
+from labelctl.labels.listing import Object, PhotoWithItem
 from labelctl.labels.stats import Tally
 from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
@@ -49,8 +49,8 @@ def run(
 
 def test_everything_is_counted(table: PhotoTables, run: Run) -> None:
     table.bucket.put("b/", "", size=0)  # a folder of the S3 console
-    told = run("stats", "-o", "json").json
-    assert told == {
+    result = run("stats", "-o", "json").json
+    assert result == {
         "photos": {"all": 7, "labelled": 3, "failed": 3, "pending": 1},
         "labels": [
             {"name": "Dog", "photos": 2},
@@ -76,9 +76,9 @@ def test_everything_is_counted(table: PhotoTables, run: Run) -> None:
 
 
 def test_a_prefix(run: Run) -> None:
-    told = run("stats", "-o", "json", "--prefix", "b/").json
-    assert told["photos"] == {"all": 5, "labelled": 2, "failed": 3, "pending": 0}
-    assert [each["name"] for each in told["labels"]] == ["Dog", "Sea"]
+    result = run("stats", "-o", "json", "--prefix", "b/").json
+    assert result["photos"] == {"all": 5, "labelled": 2, "failed": 3, "pending": 0}
+    assert [each["name"] for each in result["labels"]] == ["Dog", "Sea"]
 
 
 def test_a_pipe_gets_a_line_for_each_number(run: Run) -> None:
@@ -133,7 +133,7 @@ def test_no_photo_at_all(
     assert run("stats", "-o", "json").json["photos"]["all"] == 0
 
 
-def test_only_failures_and_what_waits(
+def test_only_failed_and_waiting_photos(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = PhotoTables()
@@ -160,29 +160,29 @@ def item(labels: Any) -> dict[str, Any]:
 
 
 @given(st.lists(st.none() | LABELS, max_size=20))
-def test_it_counts_like_anybody(photos: list[Any]) -> None:
-    """None is a photo that waits."""
+def test_counts_match_a_naive_count(photos: list[Any]) -> None:
+    """None is a waiting photo."""
     tally = Tally()
     there = Object("a.jpg", "e", "")
-    tally.add(Listed(there, None if labels is None else item(labels)) for labels in photos)
-    told = tally.stats()
+    tally.add(PhotoWithItem(there, None if labels is None else item(labels)) for labels in photos)
+    result = tally.stats()
 
     labelled = [labels for labels in photos if labels is not None]
-    assert told.photos == {
+    assert result.photos == {
         "labelled": len(labelled),
         "failed": 0,
         "pending": len(photos) - len(labelled),
     }
-    assert told.labels == Counter(name for labels in labelled for name in labels)
+    assert result.labels == Counter(name for labels in labelled for name in labels)
     found = [confidence for labels in labelled for confidence in labels.values()]
-    for number, count in enumerate(told.confidence):
+    for number, count in enumerate(result.confidence):
         last = number == 9
         low, high = Decimal(number * 10), Decimal(number * 10 + 10)
         assert count == sum(low <= each < high or (last and each == high) for each in found)
     for name in ("Animals and Pets", "Nature"):
         having = {label for label, of in CATEGORIES.items() if name in of}
-        assert told.categories.get(name, 0) == sum(bool(having & {*each}) for each in labelled)
-    assert sum(told.days.values()) == len(labelled)
+        assert result.categories.get(name, 0) == sum(bool(having & {*each}) for each in labelled)
+    assert sum(result.days.values()) == len(labelled)
 
 
 def test_it_costs_a_look_at_each_photo_and_none_at_the_index(

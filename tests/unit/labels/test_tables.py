@@ -1,4 +1,4 @@
-"""What is read of both tables: photos by key and by state, the index, the vocabulary; at what cost."""
+"""Reading both tables: photos by key and state, the index and the vocabulary, and the cost."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_one_photo_as_it_is_now(table: PhotoTables) -> None:
 
 def test_any_number_of_photos(table: PhotoTables) -> None:
     reader = reader_of(table)
-    wanted = [*(f"{number}.jpg" for number in range(150)), "none.jpg", "0.jpg"]
-    found = reader.photos(wanted, "status")
+    expected = [*(f"{number}.jpg" for number in range(150)), "none.jpg", "0.jpg"]
+    found = reader.photos(expected, "status")
     assert len(found) == 150
     assert found["7.jpg"] == {"image": "7.jpg", "status": "labelled"}
     assert reader.photos(["7.jpg"])["7.jpg"] == table.photo("7.jpg")
@@ -106,7 +106,7 @@ def test_photos_of_a_state_come_the_latest_first_though_they_are_in_shards() -> 
     assert [*reader_of(PhotoTables()).photos_by_state("failed")] == []
 
 
-def test_no_more_photos_of_a_state_are_read_than_are_taken() -> None:
+def test_photos_of_a_state_are_read_lazily() -> None:
     table = states()
     reader = reader_of(table)
     [*_] = islice(reader.photos_by_state("failed", 100), 100)

@@ -1,4 +1,4 @@
-"""Waiting for photos: each is found once, soon after it is done, and asking costs little."""
+"""Waiting for photos: each is found once, soon after it is done, at low cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
 
 class Clock:
-    """Time that passes by sleeping, and things that happen meanwhile."""
+    """Simulated time that passes by sleeping, with scheduled events."""
 
     def __init__(self):
         self.now, self.naps, self.plans = 1000.0, [], []
@@ -73,7 +73,7 @@ def keys(photos):
     return [photo.key for photo in photos]
 
 
-def test_what_is_done_already_is_found_at_once(label, wait, clock):
+def test_finished_photos_are_found_at_once(label, wait, clock):
     label(event("a.jpg"))
     assert keys(wait([Awaited("a.jpg", "v1", "e1")])) == ["a.jpg"]
     assert clock.naps == []
@@ -109,7 +109,7 @@ def test_it_asks_less_and_less_often(wait, clock):
     assert len(clock.naps) < 30
 
 
-def test_more_photos_than_are_asked_about_at_once(label, wait, clock, tables):
+def test_more_photos_than_in_one_request(label, wait, clock, tables):
     sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(310)]
     for each in sent[:309]:
         label(event(each.key), {"Labels": []})
@@ -124,20 +124,20 @@ def test_more_photos_than_are_asked_about_at_once(label, wait, clock, tables):
 
 
 @pytest.mark.parametrize(("before", "after"), [("v1", "v2"), (None, None)])
-def test_a_photo_that_is_replaced_meanwhile_is_found_as_what_it_is_now(label, wait, before, after):
+def test_a_replaced_photo_is_found_in_its_new_version(label, wait, before, after):
     label(event("a.jpg", version_id=after, etag="e2"))
     newer = Awaited("a.jpg", after, "e2")
     assert list(wait([Awaited("a.jpg", before, "e1")], now=lambda key: newer)) == [newer]
 
 
-def test_a_photo_that_is_removed_meanwhile_is_not_waited_for(label, wait, clock):
+def test_a_removed_photo_is_no_longer_awaited(label, wait, clock):
     sent = [Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")]
     clock.at(20, lambda: label(event("b.jpg")))
     found = wait(sent, now=lambda key: None if key == "a.jpg" else sent[1])
     assert keys(found) == ["b.jpg"]
 
 
-def test_the_bucket_is_not_asked_about_photos_that_are_soon_done(label, wait, clock):
+def test_objects_of_soon_finished_photos_are_not_checked(label, wait, clock):
     clock.at(1, lambda: label(event("a.jpg")))
     asked = []
     assert keys(wait([Awaited("a.jpg", "v1", "e1")], now=asked.append)) == ["a.jpg"]
@@ -145,8 +145,8 @@ def test_the_bucket_is_not_asked_about_photos_that_are_soon_done(label, wait, cl
 
 
 @pytest.mark.parametrize("stuck", [20, 100])
-def test_those_that_are_there_and_stuck_do_not_hide_that_the_others_are_gone(wait, tables, stuck):
-    """Only some are asked about at each look."""
+def test_stuck_photos_do_not_hide_removed_ones(wait, tables, stuck):
+    """Only some objects are checked at each read."""
     sent = [Awaited(f"{number:03}.jpg", "v1", "e1") for number in range(stuck + 40)]
     there, looks = {photo.key: photo for photo in sent[:stuck]}, Counter()
 
@@ -171,8 +171,8 @@ def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
     assert next(wait(sent)).key == "699.jpg"
 
 
-def test_keys_that_dynamodb_leaves_over_are_asked_for_again(label, wait, tables, monkeypatch, naps):
-    """It may answer a part only, when it is busy or the answer is large."""
+def test_unprocessed_keys_are_requested_again(label, wait, tables, monkeypatch, naps):
+    """DynamoDB may return only some items if it is busy or the response is large."""
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     taken = [1, 0]
     tables.before = lambda *_: taken.pop(0) if taken else None
@@ -183,7 +183,7 @@ def test_keys_that_dynamodb_leaves_over_are_asked_for_again(label, wait, tables,
     assert len(naps) == 2
 
 
-def test_the_same_photo_twice_is_asked_for_once(label, wait):
+def test_duplicate_photos_are_requested_once(label, wait):
     label(event("a.jpg"))
     twice = [Awaited("a.jpg", "v1", "e1")] * 2  # DynamoDB refuses a key twice in one question
     assert keys(wait(twice)) == ["a.jpg", "a.jpg"]
@@ -263,7 +263,7 @@ def test_it_does_not_ask_all_the_time_while_photos_get_done(watch):
     assert busy.items < 5000 * 4
 
 
-def test_what_is_done_already_is_found_without_a_pause(watch, clock):
+def test_finished_photos_are_found_without_a_pause(watch, clock):
     busy, found = watch([0] * 1050)
     assert numbers(found) == [*range(1050)]
     assert (busy.requests, clock.naps) == (11, [])
@@ -288,13 +288,13 @@ def test_each_look_says_how_many_wait(watch):
 
 
 def test_any_news_is_news(watch):
-    """Also of a few among many, now and then."""
+    """Also a few among many."""
     _, found = watch([40 * number for number in range(8)], patience=60)
     assert len(numbers(found)) == 8
 
 
 def test_a_silence_does_not_lose_the_place(watch):
-    """A function that starts slowly, and then goes through them in their order."""
+    """A function that starts slowly and then processes photos in order."""
     _, found = watch([6 + number / 50 for number in range(5000)])
     times = [at for at, _ in found]
     assert len(numbers(found)) == 5000
@@ -307,10 +307,10 @@ def test_photos_that_are_stuck_do_not_hold_up_the_others(watch):
     busy, found = watch(due)
     assert len(numbers(found)) == 4998
     assert found[-1][0] < 25
-    assert busy.error.message == "252 photos still waiting after 600 s without news."
+    assert busy.error.message == "252 photos still waiting after 600 s without progress."
 
 
-def test_a_few_that_are_stuck_in_each_batch_are_asked_about_together(watch):
+def test_stuck_photos_of_all_batches_are_read_together(watch):
     busy, found = watch([0 if number % 50 else None for number in range(5000)], patience=3)
     assert len(numbers(found)) == 4900
     assert busy.requests < 50 + 20
@@ -321,4 +321,4 @@ def test_before_it_gives_up_it_asks_about_all(watch):
     due[2900] = 0
     busy, found = watch(due, patience=3)
     assert numbers(found) == [2900]
-    assert busy.error.message == "2,999 photos still waiting after 3 s without news."
+    assert busy.error.message == "2,999 photos still waiting after 3 s without progress."

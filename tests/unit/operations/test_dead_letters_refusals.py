@@ -1,4 +1,4 @@
-"""Dead letters where SQS behaves as moto does not: its answers are written down."""
+"""Dead letters with SQS behaviour that moto lacks, using stubbed responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.stub import ANY, Stubber
 
 from labelctl.errors import RefusedError
 from labelctl.operations import dead_letters
-from labelctl.operations.dead_letters import held
+from labelctl.operations.dead_letters import lease
 from tests.unit.conftest import REGION
 from tests.unit.queue_world import body
 
@@ -41,7 +41,7 @@ def stub(no_account: None) -> Any:
 RECEIVED = {
     "QueueUrl": "dead",
     "MaxNumberOfMessages": 10,
-    "VisibilityTimeout": dead_letters.HOLD,
+    "VisibilityTimeout": dead_letters.LEASE,
     "WaitTimeSeconds": dead_letters.LONG_POLL,
     "AttributeNames": ANY,
     "MessageAttributeNames": ["error", "reason"],
@@ -50,15 +50,15 @@ RECEIVED = {
 
 @pytest.fixture
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stub's answers have an order."""
+    """The stub expects its requests in order."""
     monkeypatch.setattr(dead_letters, "WORKERS", 1)
 
 
-def test_the_queue_is_asked_until_a_long_poll_finds_nothing(stub: Any, one_at_a_time: None) -> None:
-    """An answer may hold fewer messages than there are, but an empty long poll is the truth."""
+def test_reads_until_a_long_poll_is_empty(stub: Any, one_at_a_time: None) -> None:
+    """A response may contain only some of the messages, but an empty long poll is reliable."""
     assert dead_letters.LONG_POLL >= 1
     other = {**MESSAGE, "MessageId": "m2", "ReceiptHandle": "r2"}
-    again = {**MESSAGE, "ReceiptHandle": "r1, newer"}  # held for too long, or twice for no reason
+    again = {**MESSAGE, "ReceiptHandle": "r1, newer"}  # the lease expired, or SQS returned it twice
     for messages in ([MESSAGE], [other], [again], []):
         answer = {"Messages": messages, "ResponseMetadata": SERVED}
         stub.answers("receive_message", answer, RECEIVED)
@@ -72,60 +72,58 @@ def test_the_queue_is_asked_until_a_long_poll_finds_nothing(stub: Any, one_at_a_
         {"Successful": [{"Id": "1"}], "Failed": [expired]},
         {"QueueUrl": "dead", "Entries": back},
     )
-    with held(stub.client, "dead") as letters:
-        assert [letter.message_id for letter in letters] == ["m1", "m2"]
+    with lease(stub.client, "dead") as dead_messages:
+        assert [dead_message.message_id for dead_message in dead_messages] == ["m1", "m2"]
 
 
-def test_it_ends_where_the_same_come_over_and_over(stub: Any, one_at_a_time: None) -> None:
-    """A few may come twice; there is more to come all the same."""
+def test_ends_when_only_known_messages_are_returned(stub: Any, one_at_a_time: None) -> None:
+    """A few messages may be returned twice although there are more."""
     other = {**MESSAGE, "MessageId": "m2", "ReceiptHandle": "r2"}
     again = [[MESSAGE], [other], [MESSAGE]]
     for messages in ([MESSAGE], [MESSAGE], [MESSAGE], [other], *again):
         answer = {"Messages": messages, "ResponseMetadata": SERVED}
         stub.answers("receive_message", answer, RECEIVED)
     stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
-    with held(stub.client, "dead") as letters:
-        assert [letter.message_id for letter in letters] == ["m1", "m2"]
-        assert letters.more
+    with lease(stub.client, "dead") as dead_messages:
+        assert [dead_message.message_id for dead_message in dead_messages] == ["m1", "m2"]
+        assert dead_messages.more
 
 
-def test_one_that_could_not_be_held_anew_is_tried_again_before_it_lapses(
+def test_a_failed_renewal_is_retried_before_the_lease_expires(
     stub: Any, one_at_a_time: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "TICK", 0.001)
     seconds = [0.0]
-    given_letters(stub, 1)
+    given_messages(stub, 1)
     stub.error("change_message_visibility_batch", "InternalError")
-    for hold in (dead_letters.HOLD, 0):
-        entries = [{**entry(0, "r0"), "VisibilityTimeout": hold}]
-        told = {"QueueUrl": "dead", "Entries": entries}
-        stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []}, told)
-    with held(stub.client, "dead", clock=lambda: seconds[0]) as letters:
-        list(letters)
+    for seconds_hidden in (dead_letters.LEASE, 0):
+        entries = [{**entry(0, "r0"), "VisibilityTimeout": seconds_hidden}]
+        result = {"QueueUrl": "dead", "Entries": entries}
+        stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []}, result)
+    with lease(stub.client, "dead", clock=lambda: seconds[0]) as dead_messages:
+        list(dead_messages)
         for left in (2, 1):
-            seconds[0] += dead_letters.HOLD / 3
+            seconds[0] += dead_letters.LEASE / 3
             deadline = time.monotonic() + 30
             while stub.left() > left:
                 assert time.monotonic() < deadline
                 time.sleep(0.001)
-        assert seconds[0] < dead_letters.HOLD
+        assert seconds[0] < dead_letters.LEASE
 
 
-def test_what_comes_straight_back_is_not_told_again(stub: Any, one_at_a_time: None) -> None:
-    """Or moving all dead letters might have no end."""
+def test_a_returning_message_is_not_yielded_again(stub: Any, one_at_a_time: None) -> None:
+    """Otherwise redriving all dead letters might never end."""
     late = {**MESSAGE["Attributes"], "SentTimestamp": "1893456001001"}
     back = {**MESSAGE, "MessageId": "m2", "Attributes": late}
     for messages in ([MESSAGE], [back], []):
         answer = {"Messages": messages, "ResponseMetadata": SERVED}
         stub.answers("receive_message", answer, RECEIVED)
     stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
-    with held(stub.client, "dead") as letters:
-        assert [letter.message_id for letter in letters] == ["m1"]
+    with lease(stub.client, "dead") as dead_messages:
+        assert [dead_message.message_id for dead_message in dead_messages] == ["m1"]
 
 
-def test_those_that_come_back_meanwhile_do_not_count_against_the_limit(
-    stub: Any, one_at_a_time: None
-) -> None:
+def test_returning_messages_do_not_count_against_the_limit(stub: Any, one_at_a_time: None) -> None:
     late = {**MESSAGE["Attributes"], "SentTimestamp": "1893456001001"}
     back = [{**MESSAGE, "MessageId": f"back {number}", "Attributes": late} for number in range(5)]
     other = {**MESSAGE, "MessageId": "m2"}
@@ -133,15 +131,15 @@ def test_those_that_come_back_meanwhile_do_not_count_against_the_limit(
         answer = {"Messages": messages, "ResponseMetadata": SERVED}
         stub.answers("receive_message", answer, {**RECEIVED, "MaxNumberOfMessages": most})
     stub.answers("change_message_visibility_batch", {"Successful": [], "Failed": []})
-    with held(stub.client, "dead", 2) as letters:
-        assert [letter.message_id for letter in letters] == ["m1", "m2"]
+    with lease(stub.client, "dead", 2) as dead_messages:
+        assert [dead_message.message_id for dead_message in dead_messages] == ["m1", "m2"]
 
 
 def refused(sender: bool, message: str = "try again") -> dict[str, Any]:
     return {"Id": "0", "SenderFault": sender, "Code": "InternalError", "Message": message}
 
 
-def given_letters(stub: Any, count: int) -> None:
+def given_messages(stub: Any, count: int) -> None:
     messages = [
         {**MESSAGE, "MessageId": f"m{number}", "ReceiptHandle": f"r{number}"}
         for number in range(count)
@@ -154,26 +152,26 @@ def entry(number: int, receipt: str) -> dict[str, str]:
     return {"Id": str(number), "ReceiptHandle": receipt}
 
 
-def test_what_sqs_hands_back_is_sent_again(
+def test_messages_returned_by_sqs_are_sent_again(
     stub: Any, one_at_a_time: None, naps: list[float]
 ) -> None:
-    given_letters(stub, 2)
+    given_messages(stub, 2)
     taken = {"Id": "1", "MessageId": "x", "MD5OfMessageBody": "x"}
     stub.answers("send_message_batch", {"Successful": [taken], "Failed": [refused(False)]})
     done = {"Successful": [], "Failed": []}
     stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r1")]})
     stub.answers("send_message_batch", {"Successful": [{**taken, "Id": "0"}], "Failed": []})
     stub.answers("delete_message_batch", done, {"QueueUrl": "dead", "Entries": [entry(0, "r0")]})
-    with held(stub.client, "dead", sleep=naps) as letters:
-        letters.move(list(letters), "work")
+    with lease(stub.client, "dead", sleep=naps) as dead_messages:
+        dead_messages.redrive(list(dead_messages), "work")
     assert len(naps) == 1
 
 
 @pytest.mark.parametrize(("sender", "attempts"), [(True, 1), (False, 5)])
-def test_what_sqs_will_not_take_stays(
+def test_rejected_messages_stay(
     stub: Any, one_at_a_time: None, naps: list[float], sender: bool, attempts: int
 ) -> None:
-    given_letters(stub, 1)
+    given_messages(stub, 1)
     for _ in range(attempts):
         stub.answers("send_message_batch", {"Successful": [], "Failed": [refused(sender, "no")]})
     back = [{**entry(0, "r0"), "VisibilityTimeout": 0}]
@@ -184,15 +182,15 @@ def test_what_sqs_will_not_take_stays(
     )
 
     def move() -> None:
-        with held(stub.client, "dead", sleep=naps) as letters:
-            letters.move(list(letters), "work")
+        with lease(stub.client, "dead", sleep=naps) as dead_messages:
+            dead_messages.redrive(list(dead_messages), "work")
 
     with pytest.raises(RefusedError, match="SQS did not accept 1 message: no"):
         move()
 
 
-def test_what_sqs_will_not_remove_is_told(stub: Any, one_at_a_time: None) -> None:
-    given_letters(stub, 2)
+def test_failed_deletions_are_reported(stub: Any, one_at_a_time: None) -> None:
+    given_messages(stub, 2)
     stub.answers("delete_message_batch", {"Successful": [], "Failed": [refused(True, "no")]})
     stub.answers(
         "change_message_visibility_batch",
@@ -201,8 +199,8 @@ def test_what_sqs_will_not_remove_is_told(stub: Any, one_at_a_time: None) -> Non
     )
 
     def delete() -> None:
-        with held(stub.client, "dead") as letters:
-            letters.delete(list(letters))
+        with lease(stub.client, "dead") as dead_messages:
+            dead_messages.delete(list(dead_messages))
 
-    with pytest.raises(RefusedError, match="SQS did not remove 1 dead letter: no"):
+    with pytest.raises(RefusedError, match="SQS did not delete 1 dead letter: no"):
         delete()

@@ -1,4 +1,4 @@
-"""What did not work out: failed photos by the index, dead letters by the queue and photos' items."""
+"""Failed photos from the index; dead letters from the queue with the states of their photos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from labelctl.contract.schema import STATE_INDEX
 from labelctl.errors import RefusedError
 from labelctl.labels.tables import Reader
 from labelctl.operations import failures
-from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.dead_letters import Unseen, lease
 from labelctl.operations.failures import Choice, Failure, SetAside
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
@@ -49,7 +49,7 @@ def listed(reader: Reader) -> Any:
 
 
 @pytest.fixture
-def aside(sqs: Any, dead: str, reader: Reader) -> Any:
+def listed_dead(sqs: Any, dead: str, reader: Reader) -> Any:
     def read(choice: Choice = ALL, limit: int = 100) -> tuple[list[Any], bool]:
         answer = failures.set_aside(sqs, dead, reader, choice, limit)
         assert not answer.unseen
@@ -61,9 +61,7 @@ def aside(sqs: Any, dead: str, reader: Reader) -> Any:
 # ---- photos that failed
 
 
-def test_only_failed_photos_are_listed_the_latest_first(
-    tables: PhotoTables, reader: Reader
-) -> None:
+def test_failed_photos_are_listed_latest_first(tables: PhotoTables, reader: Reader) -> None:
     store(tables, labelled(event("labelled.jpg"), now="2030-01-04T00:00:00Z"))
     store(tables, removed(event("gone.jpg"), "2030-01-05T00:00:00Z"))
     store(
@@ -89,7 +87,7 @@ def test_only_failed_photos_are_listed_the_latest_first(
         (Choice(prefix="a", reason="empty"), []),
     ],
 )
-def test_a_choice_by_prefix_and_reason(
+def test_filter_by_prefix_and_reason(
     tables: PhotoTables, listed: Any, choice: Choice, images: list[str]
 ) -> None:
     store(
@@ -103,7 +101,7 @@ def test_a_choice_by_prefix_and_reason(
 def test_the_index_is_read_page_by_page_and_only_as_far_as_needed(
     tables: PhotoTables, reader: Reader
 ) -> None:
-    """In four shards, of which each has a tenth of its photos in a page."""
+    """With four shards, each with ten pages."""
     tables.page_items = 10
     for number in range(400):
         at = f"2030-01-01T00:{number // 60:02}:{number % 60:02}Z"
@@ -116,7 +114,7 @@ def test_the_index_is_read_page_by_page_and_only_as_far_as_needed(
 
 
 @given(st.integers(0, 8), st.integers(1, 8))
-def test_more_is_told_of_where_there_is_more(there: int, limit: int) -> None:
+def test_more_is_reported(there: int, limit: int) -> None:
     every: Any = list(range(there))
     assert failures.first(iter(every), limit) == (every[:limit], there > limit)
 
@@ -124,67 +122,73 @@ def test_more_is_told_of_where_there_is_more(there: int, limit: int) -> None:
 # ---- dead letters
 
 
-def test_no_dead_letters(aside: Any) -> None:
-    assert aside() == ([], False)
+def test_no_dead_letters(listed_dead: Any) -> None:
+    assert listed_dead() == ([], False)
 
 
 @pytest.mark.parametrize(
     ("number", "status", "state"),
     [
         (None, "", "waiting"),
-        (4, "labelled", "waiting"),  # of the version before
+        (4, "labelled", "waiting"),  # of the previous version
         (5, "labelled", "labelled"),
         (6, "labelled", "labelled"),
         (5, "failed", "failed"),
         (6, "removed", "removed"),
     ],
 )
-def test_a_dead_letter_tells_how_its_photo_stands_now(
+def test_a_dead_letter_has_the_current_state_of_its_photo(
     sqs: Any,
     dead: str,
     tables: PhotoTables,
-    aside: Any,
+    listed_dead: Any,
     number: int | None,
     status: str,
     state: str,
 ) -> None:
     message_id = put(sqs, dead, body("a.jpg", 5), error="AccessDenied", reason="It may not.")
-    tables.lag()  # the photo's item is read as it is now
+    tables.lag()  # photos' items are read consistently
     if number is not None:
         items = {"labelled": labelled, "failed": failed, "removed": removed}
         store(tables, items[status](event("a.jpg", number)))
-    ((found,), more) = aside()
+    ((found,), more) = listed_dead()
     assert (found.letter.message_id, found.state, more) == (message_id, state, False)
     assert visible(sqs, dead) == 1
-    told = found.as_json()
-    assert told["images"] == ("a.jpg",)
-    assert (told["error"], told["reason"], told["body"]) == ("AccessDenied", "It may not.", None)
+    result = found.as_json()
+    assert result["images"] == ("a.jpg",)
+    assert (result["error"], result["reason"], result["body"]) == (
+        "AccessDenied",
+        "It may not.",
+        None,
+    )
 
 
-def test_one_that_cannot_be_read_is_shown_with_its_body(sqs: Any, dead: str, aside: Any) -> None:
+def test_an_unreadable_message_is_shown_with_its_body(
+    sqs: Any, dead: str, listed_dead: Any
+) -> None:
     put(sqs, dead, "hello")
-    ((found,), _) = aside()
+    ((found,), _) = listed_dead()
     assert found.state == "unreadable"
     assert found.as_json()["body"] == "hello"
 
 
-def test_of_several_photos_the_one_that_needs_something_counts(
-    sqs: Any, dead: str, tables: PhotoTables, aside: Any
+def test_of_several_photos_the_most_urgent_state_counts(
+    sqs: Any, dead: str, tables: PhotoTables, listed_dead: Any
 ) -> None:
     put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5"), s3_record("b.jpg", "5")]}))
     store(tables, labelled(event("a.jpg", 5)))
-    ((found,), _) = aside()
+    ((found,), _) = listed_dead()
     assert (found.letter.images, found.state) == (("a.jpg", "b.jpg"), "waiting")
 
 
-def test_more_dead_letters_than_one_request_asks_photos_for(
-    sqs: Any, dead: str, tables: PhotoTables, aside: Any
+def test_more_dead_letters_than_photos_in_one_request(
+    sqs: Any, dead: str, tables: PhotoTables, listed_dead: Any
 ) -> None:
     for number in range(120):
         put(sqs, dead, body(f"{number}.jpg", 5))
         if number % 2:
             store(tables, labelled(event(f"{number}.jpg", 5)))
-    found, more = aside(limit=200)
+    found, more = listed_dead(limit=200)
     assert not more
     states = {each.letter.images[0]: each.state for each in found}
     assert len(states) == 120
@@ -194,20 +198,18 @@ def test_more_dead_letters_than_one_request_asks_photos_for(
     assert sent == sorted(sent, reverse=True)
 
 
-def test_without_a_choice_no_more_are_looked_at_than_are_shown(
-    sqs: Any, dead: str, aside: Any
-) -> None:
+def test_without_a_filter_only_the_limit_is_read(sqs: Any, dead: str, listed_dead: Any) -> None:
     for number in range(30):
         put(sqs, dead, body(f"{number}.jpg"))
     asked: list[int] = []
     sqs.meta.events.register("before-call.sqs.ReceiveMessage", lambda **_: asked.append(1))
-    found, more = aside(limit=5)
+    found, more = listed_dead(limit=5)
     assert (len(found), more) == (5, True)
     assert len(asked) == 1
     assert visible(sqs, dead) == 30
 
 
-def test_a_choice_of_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
+def test_filtered_dead_letters(sqs: Any, dead: str, listed_dead: Any) -> None:
     put(sqs, dead, body("x/a.jpg"), error="AccessDeniedException", reason="User may not.")
     put(sqs, dead, body("b.jpg"), error="KeyError", reason="'x'")
     put(sqs, dead, "hello", error="NotAnEvent", reason="no object")
@@ -215,7 +217,7 @@ def test_a_choice_of_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
         put(sqs, dead, body(f"y/{number}.jpg"))
 
     def images(choice: Choice, limit: int = 100) -> tuple[list[tuple[str, ...]], bool]:
-        found, more = aside(choice, limit)
+        found, more = listed_dead(choice, limit)
         return [each.letter.images for each in found], more
 
     assert images(Choice(reason="accessdenied")) == ([("x/a.jpg",)], False)
@@ -227,32 +229,34 @@ def test_a_choice_of_dead_letters(sqs: Any, dead: str, aside: Any) -> None:
 
 @pytest.mark.parametrize(("there", "more"), [(1, False), (2, True)])
 @pytest.mark.parametrize("choice", [ALL, Choice(reason="kept")])
-def test_there_is_more_only_where_there_is(
-    sqs: Any, dead: str, aside: Any, there: int, more: bool, choice: Choice
+def test_more_is_exact(
+    sqs: Any, dead: str, listed_dead: Any, there: int, more: bool, choice: Choice
 ) -> None:
     for number in range(there):
         put(sqs, dead, body(f"{number}.jpg"), reason="kept failing")
-    found, told = aside(choice, limit=1)
-    assert (len(found), told) == (1, more)
+    found, result = listed_dead(choice, limit=1)
+    assert (len(found), result) == (1, more)
 
 
-def test_one_is_told_of_that_somebody_else_holds(sqs: Any, dead: str, reader: Reader) -> None:
-    """Such as a command that was killed: its letter is not gone."""
+def test_a_message_leased_by_another_command_is_reported(
+    sqs: Any, dead: str, reader: Reader
+) -> None:
+    """For example by a command that was killed: its message is not lost."""
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
-    told = failures.set_aside(sqs, dead, reader, ALL, 100)
-    assert told == SetAside([], unseen=Unseen(hidden=1))
+    result = failures.set_aside(sqs, dead, reader, ALL, 100)
+    assert result == SetAside([], unseen=Unseen(hidden=1))
 
 
 @pytest.mark.parametrize("limit", [1, 9])
-def test_a_choice_among_more_than_can_be_held_is_not_whole(
+def test_filtering_more_than_the_lease_limit_is_incomplete(
     sqs: Any, dead: str, reader: Reader, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(failures, "MOST", 5)
+    monkeypatch.setattr(failures, "MAX_LEASED", 5)
     for number in range(8):
         put(sqs, dead, body(f"{number}.jpg"))
-    told = failures.set_aside(sqs, dead, reader, Choice(prefix="none/"), limit)
-    assert told == SetAside([], more=True, unseen=Unseen(cut_off=True))
+    result = failures.set_aside(sqs, dead, reader, Choice(prefix="none/"), limit)
+    assert result == SetAside([], more=True, unseen=Unseen(cut_off=True))
     every = failures.set_aside(sqs, dead, reader, ALL, limit)
     assert (len(every.found), every.more) == (min(limit, 5), True)
     assert every.unseen == Unseen(cut_off=limit == 9)
@@ -261,7 +265,7 @@ def test_a_choice_among_more_than_can_be_held_is_not_whole(
 # ---- discarding
 
 
-def test_those_that_cannot_be_read_are_deleted_and_no_others(
+def test_only_unreadable_messages_are_deleted(
     sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failures, "_WINDOW", 10)
@@ -271,25 +275,25 @@ def test_those_that_cannot_be_read_are_deleted_and_no_others(
     assert visible(sqs, dead) == 26
     some = set(sorted(lost)[:3])
     gone: Any = list(failures.discard(sqs, dead, some))
-    assert {letter.message_id for letter in gone} == some
+    assert {dead_message.message_id for dead_message in gone} == some
     rest: Any = list(failures.discard(sqs, dead))
-    assert {letter.message_id for letter in rest} == lost - some
+    assert {dead_message.message_id for dead_message in rest} == lost - some
     assert visible(sqs, dead) == 1
     assert list(failures.discard(sqs, dead)) == []
 
 
-def test_it_deletes_more_than_it_may_hold_at_once(
+def test_deletes_more_than_the_lease_limit(
     sqs: Any, dead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failures, "_WINDOW", 1)
-    monkeypatch.setattr(failures, "held", partial(held, limit=10))
+    monkeypatch.setattr(failures, "lease", partial(lease, limit=10))
     for number in range(35):
         put(sqs, dead, f"hello {number}")
     assert failures.unreadable(sqs, dead)[1] == Unseen(cut_off=True)
     assert len(list(failures.discard(sqs, dead))) == 35
 
 
-def test_what_could_not_be_looked_at_is_told_by_discard_too(sqs: Any, dead: str) -> None:
+def test_discard_reports_unread_messages(sqs: Any, dead: str) -> None:
     put(sqs, dead, "hello")
     sqs.receive_message(QueueUrl=dead)
     assert list(failures.discard(sqs, dead)) == [Unseen(hidden=1)]
@@ -298,24 +302,24 @@ def test_what_could_not_be_looked_at_is_told_by_discard_too(sqs: Any, dead: str)
 
 @dataclass
 class Asked:
-    """Stands for the view of a user who is asked, while `happens`."""
+    """A fake view: when the user is asked, `happens` runs."""
 
     happens: Callable[[], str]
     mode: str = "json"
-    told: list[Any] = field(default_factory=list)
+    shown: list[Any] = field(default_factory=list)
 
     def ask(self, question: str, *, yes_means: str) -> str:
-        self.told.append(question)
+        self.shown.append(question)
         return self.happens()
 
     def meter(self, words: str) -> Any:
         return nullcontext(SimpleNamespace(update=lambda *_: None))
 
     def stream(self, value: Any, cells: Any) -> None:
-        self.told.append(value["body"])
+        self.shown.append(value["body"])
 
     def note(self, text: str) -> None:
-        self.told.append(text)
+        self.shown.append(text)
 
     warn = note
 
@@ -325,23 +329,23 @@ def discard_asking(sqs: Any, dead: str, happens: Callable[[], str]) -> list[Any]
     aws, stack = SimpleNamespace(sqs=sqs), SimpleNamespace(dead_letters=dead)
     session: Any = SimpleNamespace(view=view, aws=aws, stack=stack)
     command._discard(session, yes=False)
-    return view.told
+    return view.shown
 
 
-def test_nothing_is_held_while_the_user_thinks(sqs: Any, dead: str) -> None:
-    """Or what was read is not ours any more once they have made up their mind."""
+def test_nothing_is_leased_during_the_confirmation(sqs: Any, dead: str) -> None:
+    """Otherwise the lease may have expired by the time the user answers."""
     put(sqs, dead, "hello")
 
     def think() -> str:
         assert visible(sqs, dead) == 1
-        put(sqs, dead, "came meanwhile")
+        put(sqs, dead, "came in between")
         return "y"
 
-    told = discard_asking(sqs, dead, think)
+    result = discard_asking(sqs, dead, think)
 
     question = "Delete 1 dead letter that cannot be read? [y/N]"
-    assert told == [question, "hello", "1 dead letter deleted."]
-    assert bodies(sqs, dead) == ["came meanwhile"]
+    assert result == [question, "hello", "1 dead letter deleted."]
+    assert bodies(sqs, dead) == ["came in between"]
 
 
 def test_nothing_is_deleted_without_a_yes(sqs: Any, dead: str) -> None:
@@ -351,11 +355,11 @@ def test_nothing_is_deleted_without_a_yes(sqs: Any, dead: str) -> None:
     assert visible(sqs, dead) == 1
 
 
-def test_nobody_is_asked_about_nothing(sqs: Any, dead: str) -> None:
-    told = discard_asking(sqs, dead, pytest.fail)
-    assert told == ["There are no unreadable dead letters."]
+def test_no_confirmation_without_unreadable_messages(sqs: Any, dead: str) -> None:
+    result = discard_asking(sqs, dead, pytest.fail)
+    assert result == ["There are no unreadable dead letters."]
     put(sqs, dead, "hello")
     sqs.receive_message(QueueUrl=dead)
-    held, none = discard_asking(sqs, dead, pytest.fail)
-    assert held.startswith("1 dead letter is being looked at")
+    hidden, none = discard_asking(sqs, dead, pytest.fail)
+    assert hidden.startswith("1 dead letter is in use")
     assert none == "No unreadable dead letter was found."

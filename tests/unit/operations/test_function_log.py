@@ -1,4 +1,4 @@
-"""The function's log, line by line: each once, none lost, whatever way CloudWatch hands them out."""
+"""The function's log: each entry exactly once, however CloudWatch returns the events."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.unit.conftest import REGION
 
 
 class EnoughError(Exception):
-    """Ends a tail that has no end."""
+    """Ends an endless tail."""
 
 
 class Logs:
     """A log group whose events show up when they do. `looks` holds what arrives before each look.
 
-    An event is (id or None, timestamp, text); they are told in pages of `page` events, with an
+    An event is (id or None, timestamp, text); they are returned in pages of `page` events, with an
     empty page that has a token before each, as CloudWatch does.
     """
 
@@ -57,7 +57,7 @@ def line(image, **more):
 
 
 def follow(logs, looks, since=0.0):
-    """The photos that `looks` looks tell of."""
+    """The photos in the entries of the first `looks` polls."""
     naps = itertools.count(1)
 
     def sleep(seconds):
@@ -65,25 +65,25 @@ def follow(logs, looks, since=0.0):
         if next(naps) >= looks:
             raise EnoughError
 
-    told: list[str | None] = []
+    result: list[str | None] = []
     lines = function_log.read(logs, "group", since, follow=True, sleep=sleep)
     with pytest.raises(EnoughError):
-        told.extend(each.image for each in lines)
-    return told
+        result.extend(each.image for each in lines)
+    return result
 
 
-# ---- each once, none lost
+# ---- each exactly once
 
 
 @pytest.mark.parametrize("ids", [True, False])
-def test_a_line_is_told_once_however_often_it_is_read(ids):
+def test_an_entry_is_yielded_once_however_often_it_is_read(ids):
     events = [(f"e{at}" if ids else None, at * 1000, line(f"{at}.jpg")) for at in range(5)]
     assert follow(Logs(events[:2], [], events[2:], []), 4) == [f"{at}.jpg" for at in range(5)]
 
 
 @pytest.mark.parametrize("page", [1, 2, 1000])
 @pytest.mark.parametrize("ids", [True, False])
-def test_lines_that_are_alike_are_all_told(ids, page):
+def test_identical_entries_are_all_yielded(ids, page):
     events = [(f"e{at}" if ids else None, 5000, line("same.jpg")) for at in range(3)]
     assert follow(Logs(events[:2], events[2:], page=page), 3) == ["same.jpg"] * 3
 
@@ -93,17 +93,17 @@ def test_late_lines_are_found_behind_newer_ones():
     assert follow(Logs([early], [late]), 3) == ["new.jpg", "late.jpg"]
 
 
-def test_it_does_not_read_everything_anew_each_time():
+def test_each_poll_reads_only_recent_events():
     logs = Logs([("1", 100_000, line("a.jpg"))], [("2", 200_000, line("b.jpg"))])
     follow(logs, 3, since=7)
     assert [start for _, start, _ in logs.asked] == [7_000, 40_000, 140_000]
 
 
-def test_what_was_told_is_not_remembered_for_ever():
+def test_old_entries_are_forgotten():
     seen = {}
     events = [{"eventId": str(at), "timestamp": at, "message": ""} for at in range(10)]
-    assert len(function_log._unseen(events, seen, function_log.Counter())) == 10
-    assert function_log._unseen(events, seen, function_log.Counter()) == []
+    assert len(function_log._new_events(events, seen, function_log.Counter())) == 10
+    assert function_log._new_events(events, seen, function_log.Counter()) == []
     logs = Logs([(str(at), at * function_log.OVERLAP, line("a.jpg")) for at in range(1000)])
     assert len(follow(logs, 3)) == 1000
 
@@ -111,7 +111,7 @@ def test_what_was_told_is_not_remembered_for_ever():
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), ids=st.booleans(), page=st.integers(1, 7))
 def test_each_line_once_and_none_lost(data, ids, page):
-    """Events arrive in any split over looks, late by less than the overlap."""
+    """Events arrive split over polls in any way, late by less than the overlap."""
     times = data.draw(st.lists(st.integers(0, 400_000), max_size=30))
     delays = [data.draw(st.integers(0, function_log.OVERLAP)) for _ in times]
     texts = [data.draw(st.sampled_from("ab")) for _ in times]
@@ -126,8 +126,8 @@ def test_each_line_once_and_none_lost(data, ids, page):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=5)))
     ordered = [event for _, event in arrivals]
     looks = [ordered[a:b] for a, b in itertools.pairwise([0, *cuts, len(ordered)])]
-    told = follow(Logs(*looks, page=page), len(looks) + 1)
-    assert sorted(told) == sorted(texts)
+    result = follow(Logs(*looks, page=page), len(looks) + 1)
+    assert sorted(result) == sorted(texts)
 
 
 def test_lines_of_one_page_come_in_the_order_of_time():
@@ -135,14 +135,14 @@ def test_lines_of_one_page_come_in_the_order_of_time():
         def paginate(self, **_):
             yield {"events": [self._told("1", 2000, line("b")), self._told("2", 1000, line("a"))]}
 
-    told = function_log.read(Mixed(), "group", 0, follow=False)
-    assert [each.image for each in told] == ["a", "b"]
+    result = function_log.read(Mixed(), "group", 0, follow=False)
+    assert [each.image for each in result] == ["a", "b"]
 
 
 def test_without_follow_it_ends():
     logs = Logs([("1", 1000, line("a.jpg"))], [("2", 2000, line("b.jpg"))])
-    told = list(function_log.read(logs, "group", 0.5, follow=False, pattern="?x"))
-    assert [each.image for each in told] == ["a.jpg"]
+    result = list(function_log.read(logs, "group", 0.5, follow=False, pattern="?x"))
+    assert [each.image for each in result] == ["a.jpg"]
     assert logs.asked == [("group", 500, "?x")]
 
 
@@ -162,22 +162,22 @@ def test_a_group_that_is_not_there_yet_is_empty(logs):
     assert list(function_log.read(logs, "none", 0, follow=False)) == []
 
 
-def test_a_group_that_comes_to_be_while_one_waits(logs):
+def test_a_log_group_created_while_following(logs):
     def sleep(_):
-        if told:
+        if result:
             raise EnoughError
         logs.create_log_group(logGroupName="group")
         logs.create_log_stream(logGroupName="group", logStreamName="stream")
         now = int(time.time() * 1000)  # moto takes no others
         events = [{"timestamp": now + at, "message": line(f"{at}.jpg")} for at in (1, 2)]
         logs.put_log_events(logGroupName="group", logStreamName="stream", logEvents=events)
-        told.append("made")
+        result.append("made")
 
-    told = []
+    result = []
     lines = function_log.read(logs, "group", 10, follow=True, sleep=sleep)
     with pytest.raises(EnoughError):
-        told.extend(each.image for each in lines)
-    assert told == ["made", "1.jpg", "2.jpg"]
+        result.extend(each.image for each in lines)
+    assert result == ["made", "1.jpg", "2.jpg"]
 
 
 def test_a_refusal_is_not_taken_for_an_empty_group():
@@ -194,15 +194,15 @@ def test_a_refusal_is_not_taken_for_an_empty_group():
 # ---- what a line says
 
 
-def parse(**told):
-    return function_log.parse(1_000_000_000_123, json.dumps(told))
+def parse(**result):
+    return function_log.parse(1_000_000_000_123, json.dumps(result))
 
 
 def test_a_photos_line():
-    told = parse(
+    result = parse(
         image="a.jpg", status="labelled", labels=2, top=[["Dog", 98.5], ["Pet", 97]], ms=412
     )
-    assert told == function_log.Line(
+    assert result == function_log.Line(
         at="2001-09-09T01:46:40.123Z",
         image="a.jpg",
         status="labelled",
@@ -210,18 +210,20 @@ def test_a_photos_line():
         top=(("Dog", 98.5), ("Pet", 97)),
         ms=412,
     )
-    assert not told.is_trouble
+    assert not result.is_error
 
 
-def test_a_failed_photo_is_the_photos_trouble_only():
-    told = parse(image="a.jpg", status="failed", error="TooLarge", reason="It is too large.", ms=3)
-    assert (told.status, told.reason, told.is_trouble) == ("failed", "It is too large.", False)
+def test_a_failed_photo_is_not_a_function_error():
+    result = parse(
+        image="a.jpg", status="failed", error="TooLarge", reason="It is too large.", ms=3
+    )
+    assert (result.status, result.reason, result.is_error) == ("failed", "It is too large.", False)
 
 
 @pytest.mark.parametrize("status", ["retrying", "set_aside"])
-def test_trouble_with_a_message(status):
-    told = parse(image=None, status=status, reason="Throttled")
-    assert (told.image, told.status, told.reason, told.is_trouble) == (
+def test_errors_with_a_message(status):
+    result = parse(image=None, status=status, reason="Throttled")
+    assert (result.image, result.status, result.reason, result.is_error) == (
         None,
         status,
         "Throttled",
@@ -252,9 +254,14 @@ def test_trouble_with_a_message(status):
         ({"level": "CRITICAL", "odd": 1}, '{"level": "CRITICAL", "odd": 1}'),
     ],
 )
-def test_the_runtimes_trouble(message, reason):
-    told = parse(**message)
-    assert (told.image, told.status, told.reason, told.is_trouble) == (None, "error", reason, True)
+def test_runtime_errors(message, reason):
+    result = parse(**message)
+    assert (result.image, result.status, result.reason, result.is_error) == (
+        None,
+        "error",
+        reason,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,10 +273,10 @@ def test_the_runtimes_trouble(message, reason):
         "[ERROR] KeyError: 'x'",
     ],
 )
-def test_trouble_as_plain_text(text):
-    told = function_log.parse(0, text)
-    assert told is not None
-    assert (told.status, told.reason) == ("error", text.strip())
+def test_errors_as_plain_text(text):
+    result = function_log.parse(0, text)
+    assert result is not None
+    assert (result.status, result.reason) == ("error", text.strip())
 
 
 @pytest.mark.parametrize(
@@ -285,7 +292,7 @@ def test_trouble_as_plain_text(text):
         '{"level": "INFO", "message": "hello"}',
         '{"type": "platform.start", "record": {}}',
         '{"type": "platform.report", "record": {"status": "success", "metrics": {}}}',
-        '{"type": "platform.runtimeDone", "record": {"status": "timeout"}}',  # the report tells it
+        '{"type": "platform.runtimeDone", "record": {"status": "timeout"}}',  # the report has it
     ],
 )
 def test_what_only_the_runtime_cares_about(text):
@@ -311,8 +318,8 @@ json_values = st.recursive(
 )
 def test_any_text_is_a_line_or_nothing(text):
     """Whatever a library prints into the log must not end the tail."""
-    told = function_log.parse(0, text)
-    assert told is None or told.status
+    result = function_log.parse(0, text)
+    assert result is None or result.status
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, '{"a":' * 50_000])

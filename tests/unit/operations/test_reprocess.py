@@ -1,4 +1,4 @@
-"""Requests: what the function is asked to look at again, as it arrives in the queue."""
+"""Requests to process photos again, as they arrive in the queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from labelctl.contract import s3_events
 from labelctl.errors import RefusedError
 from labelctl.operations import reprocess
-from labelctl.operations.reprocess import Wanted
+from labelctl.operations.reprocess import ReprocessRequest
 from tests.unit.conftest import REGION
 
 AT = "2030-01-01T12:00:00.000Z"
@@ -19,7 +19,7 @@ FIRST = s3_events.next_sequencer("")
 
 
 class Queue:
-    """An SQS client that hands back what it is told to: for each call, entries by their number."""
+    """An SQS client that returns given entries of each call as failed, by their number."""
 
     def __init__(self, *failures: dict[int, dict[str, object]]) -> None:
         self.calls: list[list[str]] = []
@@ -44,8 +44,8 @@ def key_of(body: str) -> str:
     return event.key
 
 
-def wanted(*keys: str) -> list[Wanted]:
-    return [Wanted(key, FIRST) for key in keys]
+def expected(*keys: str) -> list[ReprocessRequest]:
+    return [ReprocessRequest(key, FIRST) for key in keys]
 
 
 def send(sqs, photos, naps=lambda _: None):
@@ -56,7 +56,7 @@ def test_the_function_understands_what_arrives(moto):
     sqs = boto3.client("sqs", region_name=REGION)
     url = sqs.create_queue(QueueName="work")["QueueUrl"]
     keys = [f"[bold] a+b%20\n é 💚 {number}.jpg" for number in range(23)]
-    photos = wanted(*keys)
+    photos = expected(*keys)
 
     assert list(reprocess.send(sqs, url, "photos", photos, AT)) == photos
 
@@ -70,9 +70,9 @@ def test_the_function_understands_what_arrives(moto):
     }
 
 
-def test_ten_go_with_each_call_and_no_more_are_asked_for_than_are_sent():
+def test_ten_requests_per_call_consumed_lazily():
     sqs = Queue()
-    endless = (Wanted(f"{number}.jpg", FIRST) for number in count())
+    endless = (ReprocessRequest(f"{number}.jpg", FIRST) for number in count())
     sent = reprocess.send(sqs, "url", "photos", endless, AT)
     assert [each.key for each in islice(sent, 15)] == [f"{number}.jpg" for number in range(15)]
     assert [len(call) for call in sqs.calls] == [10, 10]
@@ -85,18 +85,18 @@ def test_nothing_is_sent_for_nothing():
     assert sqs.calls == []
 
 
-def test_what_sqs_hands_back_is_sent_again_and_told_once(naps):
+def test_returned_messages_are_sent_again_and_yielded_once(naps):
     sqs = Queue({1: BUSY, 2: BUSY}, {0: BUSY})
-    photos = wanted("a", "b", "c", "d")
+    photos = expected("a", "b", "c", "d")
     assert sorted(send(sqs, photos, naps), key=lambda each: each.key) == photos
     assert sqs.calls == [["a", "b", "c", "d"], ["b", "c"], ["b"]]
     assert naps == [0.2, 0.4]
 
 
-def test_a_queue_that_stays_busy_is_given_up(naps):
+def test_gives_up_on_a_busy_queue(naps):
     sqs = Queue(*[{0: BUSY}] * 9)
     with pytest.raises(RefusedError) as caught:
-        send(sqs, wanted("a", "b"), naps)
+        send(sqs, expected("a", "b"), naps)
     assert caught.value.message == "SQS did not accept 1 message: ServiceUnavailable"
     assert len(sqs.calls) == 5
     assert sum(naps) == pytest.approx(3)
@@ -104,7 +104,7 @@ def test_a_queue_that_stays_busy_is_given_up(naps):
 
 def test_what_sqs_will_never_take_is_refused_at_once(naps):
     sqs = Queue({0: BUSY, 1: WRONG})
-    sent = reprocess.send(sqs, "url", "photos", wanted("a", "b", "c"), AT, sleep=naps)
+    sent = reprocess.send(sqs, "url", "photos", expected("a", "b", "c"), AT, sleep=naps)
     assert next(sent).key == "c"
     with pytest.raises(RefusedError) as caught:
         next(sent)

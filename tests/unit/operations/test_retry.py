@@ -1,4 +1,4 @@
-"""Failed photos are requested again, dead letters are moved: twice does no harm, and none is lost."""
+"""Failed photos are requested again, dead letters are redriven; duplicates are harmless."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ def after(number: int, count: int = 1) -> str:
 # ---- photos by name
 
 
-def test_a_failed_photo_is_asked_for(sqs: Any, queue: str, stored: Any, these: Any) -> None:
+def test_a_failed_photo_is_requested(sqs: Any, queue: str, stored: Any, these: Any) -> None:
     stored(failed(event(number=7)))
     assert these(SENT) == [("a.jpg", "queued", "failed")]
     assert requests_in(sqs, queue) == [("a.jpg", after(7))]
 
 
 def test_only_a_newer_result_is_waited_for(aws: Any, stack: Any, stored: Any) -> None:
-    """And not the failure that there is."""
+    """And not the existing failure."""
     stored(failed(event(number=7)))
-    [told] = retry.these(aws, stack, [SENT])
-    assert told.awaited == Awaited("a.jpg", "v1", "e1", after(7))
+    [result] = retry.these(aws, stack, [SENT])
+    assert result.awaited == Awaited("a.jpg", "v1", "e1", after(7))
     photo = aws.dynamodb.photo("a.jpg")
     assert versions.answers(photo, SENT)
-    assert not versions.answers(photo, told.awaited)
+    assert not versions.answers(photo, result.awaited)
 
 
 def test_asking_twice_asks_for_the_same(sqs: Any, queue: str, stored: Any, these: Any) -> None:
@@ -114,17 +114,17 @@ def test_a_labelled_photo_is_left_alone(sqs: Any, queue: str, stored: Any, these
     assert visible(sqs, queue) == 0
 
 
-def test_a_photo_that_may_wait_in_the_queue_is_asked_for_all_the_same(
+def test_a_photo_possibly_in_the_queue_is_requested_anyway(
     sqs: Any, queue: str, these: Any
 ) -> None:
-    """Nobody can look whether what the queue holds is about it."""
+    """The queue cannot be searched for its message."""
     put(sqs, queue, body("b.jpg"))
     assert these(SENT) == [("a.jpg", "queued", "no result yet")]
     assert {key_of(text) for text in bodies(sqs, queue)} == {"a.jpg", "b.jpg"}
 
 
 @pytest.mark.parametrize("known", ["nothing", "an older version", "a removal"])
-def test_a_photo_without_a_result_is_asked_for(
+def test_a_photo_without_a_result_is_requested(
     sqs: Any, queue: str, stored: Any, these: Any, known: str
 ) -> None:
     """Behind all that the table knows of it."""
@@ -136,7 +136,7 @@ def test_a_photo_without_a_result_is_asked_for(
     assert requests_in(sqs, queue) == [("a.jpg", after(0 if known == "nothing" else 9))]
 
 
-def test_dead_letters_of_the_photo_are_moved_and_others_are_not(
+def test_only_dead_letters_of_the_photo_are_redriven(
     sqs: Any, queue: str, dead: str, these: Any
 ) -> None:
     put(sqs, dead, body("b.jpg"))
@@ -148,7 +148,7 @@ def test_dead_letters_of_the_photo_are_moved_and_others_are_not(
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "queued"),
+    ("name", "details", "queued"),
     [
         ("ObjectCreated:Put", {"versionId": "v1", "eTag": "e1"}, 1),
         ("ObjectCreated:Put", {"versionId": "v0", "eTag": "e0"}, 2),
@@ -156,21 +156,21 @@ def test_dead_letters_of_the_photo_are_moved_and_others_are_not(
         ("ObjectRemoved:Delete", {"versionId": "v2"}, 1),
     ],
 )
-def test_a_letter_that_does_not_lead_to_a_result_is_not_enough(
-    sqs: Any, queue: str, dead: str, these: Any, name: str, told: dict[str, str], queued: int
+def test_a_dead_letter_that_resolves_nothing_is_not_enough(
+    sqs: Any, queue: str, dead: str, these: Any, name: str, details: dict[str, str], queued: int
 ) -> None:
-    """Such as one of a version before, or of a removal that is undone."""
-    put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5", name, **told)]}))
+    """For example one of a previous version, or of an undone removal."""
+    put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5", name, **details)]}))
     [(_, outcome, why)] = these(SENT)
     assert outcome == "queued"
     assert why == ("dead letter" if queued == 1 else "no result yet")
     assert (visible(sqs, dead), visible(sqs, queue)) == (0, queued)
 
 
-def test_a_failed_photo_with_a_dead_letter_is_asked_for_and_the_letter_moved(
+def test_a_failed_photo_with_a_dead_letter_is_requested_and_redriven(
     sqs: Any, queue: str, dead: str, stored: Any, these: Any
 ) -> None:
-    """The letter may be of an event that is done with, and then does nothing."""
+    """The dead letter may be of an event that is already handled, and then does nothing."""
     stored(failed(event(number=7)))
     put(sqs, dead, body("a.jpg", 7))
     assert these(SENT) == [("a.jpg", "queued", "failed")]
@@ -184,9 +184,9 @@ def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these
     stored(labelled(event(photos[110].key)))
     for photo in photos[120:]:
         put(sqs, dead, body(photo.key))
-    told = these(*photos, photos[0])
-    assert len(told) == len({image for image, _, _ in told}) == 130
-    outcomes = {int(image[:-4]): (outcome, why) for image, outcome, why in told}
+    result = these(*photos, photos[0])
+    assert len(result) == len({image for image, _, _ in result}) == 130
+    outcomes = {int(image[:-4]): (outcome, why) for image, outcome, why in result}
     assert outcomes[0] == ("queued", "failed")
     assert outcomes[110] == ("labelled", "It is labelled already.")
     assert outcomes[115] == ("queued", "no result yet")
@@ -205,7 +205,7 @@ def meant(aws: Any, stack: Any) -> Any:
     return find
 
 
-def test_a_photo_is_meant_as_it_lies_in_the_bucket(aws: Any, bucket: str, meant: Any) -> None:
+def test_images_resolve_to_the_current_versions(aws: Any, bucket: str, meant: Any) -> None:
     there = aws.s3.put_object(Bucket=bucket, Key="holiday/a.jpg", Body=b"x")
     photo = Awaited("holiday/a.jpg", there["VersionId"], there["ETag"].strip('"'))
     assert meant("holiday/a.jpg", "/home/me/holiday/a.jpg") == [photo]
@@ -213,7 +213,7 @@ def test_a_photo_is_meant_as_it_lies_in_the_bucket(aws: Any, bucket: str, meant:
 
 @pytest.mark.parametrize("image", ["a.jpg", "/home/me/a.jpg"])
 @pytest.mark.parametrize("known", ["an item", "a dead letter"])
-def test_one_that_is_gone_is_meant_while_something_of_it_is_left(
+def test_a_removed_photo_resolves_while_it_is_recorded(
     sqs: Any, queue: str, dead: str, stored: Any, meant: Any, these: Any, image: str, known: str
 ) -> None:
     """As `failures` lists it by its name."""
@@ -223,7 +223,7 @@ def test_one_that_is_gone_is_meant_while_something_of_it_is_left(
         put(sqs, dead, json.dumps({"Records": [s3_record("b.jpg", "1"), s3_record("a.jpg", "7")]}))
     photos = meant(image)
     assert photos == [Awaited("a.jpg", None, None)]
-    assert visible(sqs, dead) == (known == "a dead letter")  # it was only looked at
+    assert visible(sqs, dead) == (known == "a dead letter")  # it was only read
     assert these(*photos) == [("a.jpg", "queued", "gone from the bucket")]
     keys = [{each.key for each in s3_events.parse_message(text)} for text in bodies(sqs, queue)]
     assert {"a.jpg"} in keys
@@ -235,11 +235,11 @@ def test_nothing_is_waited_for_of_one_that_is_gone(
 ) -> None:
     removal = s3_record("a.jpg", "7", "ObjectRemoved:DeleteMarkerCreated", versionId="m")
     put(sqs, dead, json.dumps({"Records": [removal]}))
-    [told] = retry.these(aws, stack, meant("a.jpg"))
-    assert (told.outcome, told.why, told.awaited) == ("queued", "dead letter", None)
+    [result] = retry.these(aws, stack, meant("a.jpg"))
+    assert (result.outcome, result.why, result.awaited) == ("queued", "dead letter", None)
 
 
-def test_one_that_nobody_knows_is_not_found(
+def test_an_unknown_photo_is_not_found(
     aws: Any, bucket: str, sqs: Any, dead: str, meant: Any
 ) -> None:
     aws.s3.put_object(Bucket=bucket, Key="b.jpg", Body=b"x")
@@ -248,14 +248,14 @@ def test_one_that_nobody_knows_is_not_found(
         meant("b.jpg", "a.jpg")
 
 
-def test_one_whose_letter_somebody_else_holds_is_perhaps_not_unknown(
+def test_the_hint_mentions_dead_letters_leased_by_others(
     bucket: str, sqs: Any, dead: str, meant: Any
 ) -> None:
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
     with pytest.raises(PhotoNotFoundError) as caught:
         meant("a.jpg")
-    assert "back within a minute" in caught.value.hint
+    assert "available again within a minute" in caught.value.hint
 
 
 # ---- all, or a choice
@@ -265,15 +265,17 @@ def test_nothing_to_retry(every: Any) -> None:
     assert every() == []
 
 
-def test_what_somebody_else_holds_is_named_last(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
+def test_messages_leased_by_others_are_reported_last(
+    aws: Any, stack: Any, sqs: Any, dead: str
+) -> None:
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
     put(sqs, dead, body("b.jpg"))
-    told = list(retry.every(aws, stack, Choice()))
-    assert [getattr(each, "image", each) for each in told] == ["b.jpg", Unseen(hidden=1)]
+    result = list(retry.every(aws, stack, Choice()))
+    assert [getattr(each, "image", each) for each in result] == ["b.jpg", Unseen(hidden=1)]
 
 
-def test_all_that_failed_and_all_dead_letters(
+def test_retry_all_failed_photos_and_dead_letters(
     sqs: Any, queue: str, dead: str, stored: Any, every: Any
 ) -> None:
     stored(*(failed(event(f"f{number}.jpg", number)) for number in range(120)))
@@ -281,10 +283,10 @@ def test_all_that_failed_and_all_dead_letters(
     for number in range(100):
         put(sqs, dead, body(f"d{number}.jpg"))
     lost = put(sqs, dead, "hello")
-    told = every()
-    assert len(told) == 221
-    assert (lost, "left") in told
-    assert {image for image, outcome in told if outcome == "queued"} == {
+    result = every()
+    assert len(result) == 221
+    assert (lost, "left") in result
+    assert {image for image, outcome in result if outcome == "queued"} == {
         *(f"f{number}.jpg" for number in range(120)),
         *(f"d{number}.jpg" for number in range(100)),
     }
@@ -320,9 +322,9 @@ def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
     tables.lag()
     stored(labelled(event("b.jpg", 2)))
     tables.drop(PHOTOS, "gone.jpg")
-    [told] = retry.every(aws, stack, Choice())
-    assert told.image == "a.jpg"
-    assert told.awaited == Awaited("a.jpg", "v1", "e1", after(1))
+    [result] = retry.every(aws, stack, Choice())
+    assert result.image == "a.jpg"
+    assert result.awaited == Awaited("a.jpg", "v1", "e1", after(1))
     assert requests_in(sqs, queue) == [("a.jpg", after(1))]
 
 
@@ -334,44 +336,44 @@ def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
         ("ObjectRemoved:Delete", Awaited("a.jpg", None, None)),
     ],
 )
-def test_what_a_dead_letter_lets_wait_for(
+def test_what_to_wait_for_after_a_redrive(
     aws: Any, stack: Any, sqs: Any, dead: str, name: str, awaited: Awaited | None
 ) -> None:
     record = s3_record("a.jpg", "5", name, versionId="v1", eTag="e1")
     put(sqs, dead, json.dumps({"Records": [record]}))
-    [told] = retry.every(aws, stack, Choice())
-    assert told.awaited == awaited
+    [result] = retry.every(aws, stack, Choice())
+    assert result.awaited == awaited
 
 
-def test_a_dead_request_lets_wait_for_its_answer(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
+def test_waiting_for_a_redriven_request(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
     put(sqs, dead, s3_events.request("photos", "a.jpg", after(5), NOW))
-    [told] = retry.every(aws, stack, Choice())
-    assert told.awaited == Awaited("a.jpg", None, None, after(5))
-    assert retry.known(aws.s3, "photos", told.awaited) is None
+    [result] = retry.every(aws, stack, Choice())
+    assert result.awaited == Awaited("a.jpg", None, None, after(5))
+    assert retry.known(aws.s3, "photos", result.awaited) is None
     there = aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"x")
-    known = retry.known(aws.s3, "photos", told.awaited)
+    known = retry.known(aws.s3, "photos", result.awaited)
     assert known == Awaited("a.jpg", there["VersionId"], there["ETag"].strip('"'), after(5))
     assert retry.known(aws.s3, "photos", known) is known
 
 
-def test_too_many_that_stay_are_an_error(
+def test_too_many_unreadable_messages_are_an_error(
     sqs: Any, queue: str, dead: str, every: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What lies behind them cannot be reached, and nobody is to think that all is done."""
+    """Later messages cannot be reached, and the command must not claim to be complete."""
     for _ in range(15):
         put(sqs, dead, "hello")
-    real = retry.held
-    monkeypatch.setattr(retry, "held", lambda sqs, url: real(sqs, url, 10))
-    with pytest.raises(RefusedError, match="not all were looked at"):
+    real = retry.lease
+    monkeypatch.setattr(retry, "lease", lambda sqs, url: real(sqs, url, 10))
+    with pytest.raises(RefusedError, match="some dead letters were not read"):
         every()
     assert visible(sqs, dead) == 15
 
 
 @pytest.mark.parametrize("calls", range(15))
-def test_it_may_be_cut_off_anywhere_and_repeated(
+def test_can_be_interrupted_anywhere_and_repeated(
     aws: Any, stack: Any, sqs: Any, queue: str, dead: str, stored: Any, every: Any, calls: int
 ) -> None:
-    """Before any call: in the end each photo is in the queue, and no dead letter is left."""
+    """Before any call: in the end, each photo is in the queue and no dead letter is left."""
     stored(*(failed(event(f"f{number}.jpg")) for number in range(12)))
     for number in range(12):
         put(sqs, dead, body(f"d{number}.jpg"))
@@ -389,7 +391,7 @@ def test_it_may_be_cut_off_anywhere_and_repeated(
         done += [each.image for each in found]
     sqs.meta.events.unregister("before-call.sqs", cut)
     queued = {key_of(text) for text in peek(sqs, queue)}
-    assert {*done} <= queued  # what is told of is there
+    assert {*done} <= queued  # reported photos are in the queue
     dead_now = {key_of(text) for text in peek(sqs, dead)}
     assert {f"d{number}.jpg" for number in range(12)} <= queued | dead_now
     every()

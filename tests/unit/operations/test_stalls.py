@@ -1,4 +1,4 @@
-"""While nothing moves, who waits learns how many photos wait, and the function's latest trouble."""
+"""During a stall, the number of waiting photos and the latest function error are reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ A, B = Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")
 
 
 class Wait:
-    """Looks at set times (seconds), during which nothing is done but what `done` says."""
+    """Looks at given times (seconds), with the photos in `done` finished."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -82,7 +82,7 @@ def test_who_takes_the_photos_may_take_long() -> None:
 
 
 class Log:
-    """A function's log, with times in seconds; `asked` are the times from which it was read."""
+    """A function's log, with times in seconds; `asked` are the start times of reads."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -114,7 +114,7 @@ def latest(log: Log, now: list[float]) -> Iterator[function_log.Line | None]:
     return stalls.latest_troubles(aws, "group", lambda: now[0])
 
 
-def test_the_latest_trouble_counts_and_stays_known(log: Log) -> None:
+def test_the_latest_error_is_kept(log: Log) -> None:
     now = [10_000.0]
     troubles = latest(log, now)
     assert next(troubles) is None
@@ -131,7 +131,7 @@ def test_the_latest_trouble_counts_and_stays_known(log: Log) -> None:
 
 
 def test_the_log_is_read_from_where_the_last_look_ended(log: Log) -> None:
-    """A minute overlaps, for events that arrive late. The first one goes back 15 minutes."""
+    """Reads overlap by a minute for late events. The first goes back 15 minutes."""
     now = [10_000.0]
     troubles = latest(log, now)
     assert log.asked == []
@@ -140,7 +140,7 @@ def test_the_log_is_read_from_where_the_last_look_ended(log: Log) -> None:
     assert log.asked == [10_000 - 900 + 10, 10_010 - 60]
 
 
-def test_a_user_who_may_not_read_the_log_waits_all_the_same(log: Log) -> None:
+def test_without_permission_for_the_log_the_stall_is_reported(log: Log) -> None:
     now = [10_000.0]
     troubles = latest(log, now)
     log.refused = True

@@ -1,4 +1,4 @@
-"""How the pipeline stands, asked of all the services, and what of it needs somebody's eye."""
+"""The pipeline's status, read from all services, and its concerns."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def aws(sqs, logs, s3, cloudwatch):
 
 @pytest.fixture
 def stack(s3, sqs, bucket):
-    """A deployed stack, whose bucket tells its queue."""
+    """A deployed stack whose bucket notifies its queue."""
     queue = sqs.create_queue(QueueName="queue")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     to_queue = {"QueueArn": arn["Attributes"]["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
@@ -114,7 +114,7 @@ def test_messages_are_counted_by_what_becomes_of_them(aws, stack, sqs):
     assert now.dead_letters == Queue(1, 0, 0)
 
 
-def test_the_last_troubles_of_the_last_hour_are_told(aws, stack, logs):
+def test_the_latest_errors_of_the_last_hour(aws, stack, logs):
     logs.create_log_group(logGroupName="group")
     logs.create_log_stream(logGroupName="group", logStreamName="stream")
     texts = [
@@ -136,8 +136,8 @@ def test_the_last_troubles_of_the_last_hour_are_told(aws, stack, logs):
     )
     now = read(aws, stack)
     assert now.trouble_count == 4
-    told = [(line.image, line.status, line.reason) for line in now.troubles]
-    assert told == [
+    result = [(line.image, line.status, line.reason) for line in now.troubles]
+    assert result == [
         ("2.jpg", "retrying", "throttled"),
         (None, "set_aside", "no JSON"),
         (None, "error", "Task timed out"),
@@ -171,7 +171,7 @@ class Log:
 
 
 def seen(aws, stack, *ago):
-    """How the pipeline stands with troubles at these times; and the pages of the log it took."""
+    """The status with errors at these times, and the number of log pages read."""
     log = Log(*ago)
     now = read(SimpleNamespace(**{**vars(aws), "logs": log}), stack)
     ages = [round(CLOCK - datetime.fromisoformat(line.at).timestamp()) for line in now.troubles]
@@ -187,26 +187,25 @@ def seen(aws, stack, *ago):
         ((3601, -30), [-30]),
     ],
 )
-def test_each_trouble_is_counted_once_and_the_latest_are_told(aws, stack, ago, ages):
-    now, told, _ = seen(aws, stack, *ago)
-    assert told == ages
+def test_each_error_is_counted_once_and_the_latest_are_reported(aws, stack, ago, ages):
+    now, result, _ = seen(aws, stack, *ago)
+    assert result == ages
     assert now.trouble_count == len([each for each in ago if each <= 3600])
 
 
-def test_in_an_outage_troubles_are_counted_no_further_than_helps(aws, stack):
+def test_in_an_outage_counting_errors_stops(aws, stack):
     now, ages, pages = seen(aws, stack, *(number / 10 for number in range(1, 36_000)))
     assert ages == [0, 0, 0]
     assert pages < 110  # of 360
     assert [concern.message for concern in now.concerns] == [
-        "The function had trouble more than 10,000 times in the last hour."
+        "More than 10,000 function errors in the last hour."
     ]
 
 
-def test_10000_troubles_are_told_as_they_are(aws, stack):
+def test_10000_errors_are_counted_exactly(aws, stack):
     now, *_ = seen(aws, stack, *(number / 10 for number in range(1, 10_001)))
     assert now.trouble_count == 10_000
-    assert "10,000 times" in now.concerns[0].message
-    assert "more than" not in now.concerns[0].message
+    assert now.concerns[0].message == "10,000 function errors in the last hour."
 
 
 # ---- what the command prints
@@ -254,19 +253,19 @@ def test_times_on_a_terminal_are_those_of_the_place(command):
     assert "2030-01-02 00:30 set aside: no JSON" in lines
 
 
-def test_a_pipe_gets_the_exact_time_of_a_trouble(command):
-    told = command("plain", troubles=(ASIDE,)).splitlines()[-1]
-    assert told.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "set aside: no JSON"]
+def test_plain_output_has_the_exact_time_of_errors(command):
+    result = command("plain", troubles=(ASIDE,)).splitlines()[-1]
+    assert result.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "set aside: no JSON"]
 
 
 def test_times_in_json_are_utc(command):
     east = timezone(timedelta(hours=1))
-    told = json.loads(
+    result = json.loads(
         command("json", troubles=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=east))
     )
-    assert told["updated_at"] == "2030-01-01T00:00:00Z"
-    assert told["photos"]["waiting_since"] == "2030-01-01T21:00:00Z"
-    assert [(each["at"], each["status"]) for each in told["errors"]] == [
+    assert result["updated_at"] == "2030-01-01T00:00:00Z"
+    assert result["photos"]["waiting_since"] == "2030-01-01T21:00:00Z"
+    assert [(each["at"], each["status"]) for each in result["errors"]] == [
         ("2030-01-01T23:30:15.058Z", "set_aside")
     ]
 
@@ -295,7 +294,7 @@ def waits(stack, sqs, cloudwatch, *ages):
     measure(cloudwatch, *ages)
 
 
-def test_the_oldest_waits_since_what_the_last_figure_says(aws, stack, sqs, cloudwatch):
+def test_the_oldest_message_age_is_the_latest_datapoint(aws, stack, sqs, cloudwatch):
     measure(cloudwatch, (60, 99999), queue="dead")
     waits(stack, sqs, cloudwatch, (400, 70), (120, 3600), (300, 80))
     since = read(aws, stack).waiting_since
@@ -314,7 +313,7 @@ def test_a_queue_that_is_empty_by_now_has_no_oldest(aws, stack, cloudwatch):
     assert read(aws, stack).waiting_since is None
 
 
-def test_who_may_not_ask_cloudwatch_or_the_bucket_is_told_the_rest(aws, stack, sqs):
+def test_without_permission_for_cloudwatch_or_the_bucket_the_rest_is_shown(aws, stack, sqs):
     sqs.send_message(QueueUrl=stack.queue, MessageBody="x")
     refused = "User: me is not authorized to perform: cloudwatch:GetMetricStatistics"
     with Stubber(aws.cloudwatch) as metrics, Stubber(aws.s3) as bucket:
@@ -348,7 +347,7 @@ def test_a_log_that_may_not_be_read_is_not_taken_for_a_quiet_one(aws, stack):
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_bucket_that_tells_nobody_is_noticed(aws, stack, gone):
+def test_missing_bucket_notifications_are_noticed(aws, stack, gone):
     if gone:
         aws.s3.delete_bucket(Bucket=stack.bucket)
     else:
@@ -365,15 +364,15 @@ def with_alarms(aws, stack):
     return replace(stack, outputs=outputs, parameters=parameters)
 
 
-def test_an_address_that_nobody_has_confirmed_is_noticed(aws, stack):
+def test_an_unconfirmed_address_is_noticed(aws, stack):
     assert [each.kind for each in read(aws, with_alarms(aws, stack)).concerns] == ["no_alarms"]
 
 
-def test_who_may_not_ask_sns_is_told_the_rest(aws, stack):
+def test_without_permission_for_sns_the_rest_is_shown(aws, stack):
     stack = with_alarms(aws, stack)
     refused = "User: me is not authorized to perform: SNS:ListSubscriptionsByTopic on resource: x"
     with Stubber(aws.sns) as topic:
         topic.add_client_error("list_subscriptions_by_topic", "AuthorizationError", refused)
         now = read(aws, stack)
-    told = ("Your AWS identity is not allowed to perform SNS:ListSubscriptionsByTopic.",)
-    assert now == replace(FINE, mails_alarms=None, unknown=told)
+    result = ("Your AWS identity is not allowed to perform SNS:ListSubscriptionsByTopic.",)
+    assert now == replace(FINE, mails_alarms=None, unknown=result)

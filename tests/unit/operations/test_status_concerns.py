@@ -1,4 +1,4 @@
-"""What of the pipeline's state needs somebody's eye, and whether an alarm would reach anybody."""
+"""Concerns about the pipeline's state, and whether alarms are sent to anyone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def since(**ago):
     return datetime.fromtimestamp(CLOCK, UTC) - timedelta(**ago)
 
 
-def heeded(stack=STACK, **what):
+def concerns_of(stack=STACK, **what):
     return [
         (concern.kind, concern.message, concern.command)
         for concern in status.concerns(replace(FINE, **what), stack, CLOCK)
@@ -54,7 +54,7 @@ def heeded(stack=STACK, **what):
             {"dead_letters": Queue(1, 1, 1)},
             (
                 "dead_letters",
-                "There are dead letters: 3 messages that kept failing.",
+                "3 dead letters in the queue, after repeated errors.",
                 "labelctl failures",
             ),
         ),
@@ -62,7 +62,7 @@ def heeded(stack=STACK, **what):
             {"trouble_count": 1, "troubles": (TROUBLE,)},
             (
                 "trouble",
-                "The function had trouble 1 time in the last hour.",
+                "1 function error in the last hour.",
                 "labelctl tail --since 1h",
             ),
         ),
@@ -70,7 +70,7 @@ def heeded(stack=STACK, **what):
             {"waiting_since": since(hours=12, minutes=5)},
             (
                 "too_old",
-                "The oldest photo that waits has been waiting for 12 hours.",
+                "The oldest waiting photo has been waiting for 12 hours.",
                 "labelctl tail --since 1h",
             ),
         ),
@@ -78,7 +78,7 @@ def heeded(stack=STACK, **what):
             {"takes_photos": False},
             (
                 "not_told",
-                "The bucket does not tell of new photos any more, as after a destroy that was cut off.",
+                "The bucket no longer reports new photos, for example after an interrupted destroy.",
                 "labelctl destroy",
             ),
         ),
@@ -86,8 +86,8 @@ def heeded(stack=STACK, **what):
             {"mails_alarms": False},
             (
                 "no_alarms",
-                "No alarm will arrive: the link in AWS's mail to Ops@example.com was not clicked. It is"
-                " good for two days; for another mail, begin anew.",
+                "Alarms will not be sent: Ops@example.com has not confirmed the link in AWS's email."
+                " The link is valid for two days. To get a new one:",
                 "labelctl deploy --no-alarm && labelctl deploy --alarm-email Ops@example.com",
             ),
         ),
@@ -95,7 +95,7 @@ def heeded(stack=STACK, **what):
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_each_concern_names_the_thing_and_the_command(what, concern):
-    assert heeded(**what) == [concern]
+    assert concerns_of(**what) == [concern]
 
 
 @pytest.mark.parametrize(
@@ -110,19 +110,21 @@ def test_each_concern_names_the_thing_and_the_command(what, concern):
     ],
 )
 def test_what_is_well_or_not_known_is_no_concern(what):
-    assert heeded(**what) == []
+    assert concerns_of(**what) == []
 
 
 def test_what_is_too_old_was_chosen_at_the_deploy():
     chosen = replace(STACK, parameters={"AlarmAge": "600"})
-    assert heeded(chosen, waiting_since=since(minutes=9)) == []
-    assert [kind for kind, *_ in heeded(chosen, waiting_since=since(minutes=11))] == ["too_old"]
+    assert concerns_of(chosen, waiting_since=since(minutes=9)) == []
+    assert [kind for kind, *_ in concerns_of(chosen, waiting_since=since(minutes=11))] == [
+        "too_old"
+    ]
 
 
 def test_the_gravest_comes_first():
     kinds = [
         kind
-        for kind, *_ in heeded(
+        for kind, *_ in concerns_of(
             failed=1,
             dead_letters=Queue(1, 0, 0),
             trouble_count=1,
@@ -180,7 +182,7 @@ def test_others_may_have_subscribed_in_great_number(sns):
     assert status.mails_alarms(sns, STACK) is True
 
 
-def test_a_topic_that_is_gone_reaches_nobody(sns):
+def test_a_deleted_topic_sends_no_alarms(sns):
     sns.stub.add_client_error("list_subscriptions_by_topic", "NotFound", "Topic does not exist")
     assert status.mails_alarms(sns, STACK) is False
 

@@ -16,7 +16,7 @@ from labelctl.aws import objects
 from labelctl.contract import s3_events
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.operations import cleanup
-from labelctl.operations.dead_letters import Unseen, held
+from labelctl.operations.dead_letters import Unseen, lease
 from labelctl.photos import remove
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
@@ -355,7 +355,7 @@ def test_only_selected_photos_are_looked_up(many, s3):
 
 
 def test_dead_letters_beyond_the_lease_limit(many, sqs, dead, monkeypatch):
-    monkeypatch.setattr(cleanup, "held", partial(held, limit=20))
+    monkeypatch.setattr(cleanup, "lease", partial(lease, limit=20))
     monkeypatch.setattr(cleanup, "_WINDOW", 10)
     assert [*many(lambda key: False)][-1].unseen == Unseen(cut_off=True)
     last = [*many(every)][-1]

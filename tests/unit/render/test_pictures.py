@@ -1,4 +1,4 @@
-"""A photo as pixels: the version that was meant, upright, in a screen's colours, and small enough."""
+"""Decoded photos: the requested version, upright, in sRGB, limited in size."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_jpeg_is_turned_upright(corner, orientation):
 
 @pytest.mark.parametrize("longest", [37, 50, 100])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_it_is_no_longer_than_asked(corner, orientation, longest):
+def test_pictures_are_limited_in_size(corner, orientation, longest):
     shown = pictures.upright(turned_file(corner, orientation), longest)
     assert shown.width == longest
     assert abs(shown.height - longest / 2) < 1
@@ -47,7 +47,7 @@ def test_it_is_no_longer_than_asked(corner, orientation, longest):
 
 
 def test_a_png_stays_as_it_is(corner):
-    """Rekognition heeds the orientation of JPEG only, and boxes are told of what it saw."""
+    """Rekognition uses the orientation of JPEG files only, and boxes are relative to that."""
     data = turned_file(corner, 6, "PNG")
     assert pictures.upright(data, 200).size == (100, 200)
     palette = file(
@@ -76,7 +76,7 @@ def test_any_kind_of_png_becomes_rgb(image, color, longest):
 
 
 def test_a_large_transparent_one_is_shrunk_in_strips():
-    """A red bar of half opacity, of which nothing is lost between the strips."""
+    """A half-transparent red bar, with nothing lost between the strips."""
     image = Image.new("RGBA", (1001, 903), (0, 0, 255, 0))
     ImageDraw.Draw(image).rectangle((300, 0, 699, 902), fill=(255, 0, 0, 128))
     shown = pictures.upright(file(image), 100)
@@ -115,11 +115,11 @@ def test_nothing_else_of_the_file_is_kept(corner):
     exif = Image.Exif()
     exif.get_ifd(0x8825)[1] = "N"
     exif[0x010F] = "Camera of mine"
-    told = PngInfo()
-    told.add_text("Comment", "where I live")
+    result = PngInfo()
+    result.add_text("Comment", "where I live")
     for data in (
         file(corner, "JPEG", exif=exif, comment=b"where I live"),
-        file(corner, exif=exif, pnginfo=told, dpi=(72, 72)),
+        file(corner, exif=exif, pnginfo=result, dpi=(72, 72)),
     ):
         shown = pictures.upright(data, 200)
         assert not shown.info
@@ -149,27 +149,27 @@ def test_damaged_exif_data_do_no_harm(corner):
         file(Image.effect_noise((90, 90), 90))[:-500],
     ],
 )
-def test_what_cannot_be_decoded(data):
+def test_undecodable_files(data):
     with pytest.raises(PhotosFailedError, match="neither a JPEG nor a PNG, or it is damaged"):
         pictures.upright(data, 100)
 
 
-def test_one_that_is_too_large_is_refused_by_its_header():
+def test_a_picture_too_large_is_refused_by_its_header():
     with pytest.raises(PhotosFailedError, match="10,001 x 90 pixels"):
         pictures.upright(file(Image.new("1", (10_001, 90))), 100)
 
 
 @pytest.fixture
 def megabytes() -> Iterator[Callable[[], int]]:
-    """What Pillow has taken for pictures since `reset_stats`."""
-    before = Image.core.get_block_size()  # a process's: whoever makes a gallery sets it, too
+    """The memory Pillow allocated for pictures since `reset_stats`."""
+    before = Image.core.get_block_size()  # global: building a gallery changes it as well
     Image.core.clear_cache()
     Image.core.set_block_size(2**20)
     yield lambda: Image.core.get_stats()["allocated_blocks"]
     Image.core.set_block_size(before)
 
 
-def test_a_large_jpeg_is_never_decoded_whole(megabytes):
+def test_a_large_jpeg_is_decoded_at_a_reduced_size(megabytes):
     data = file(Image.new("RGB", (6_000, 6_000), RED), "JPEG")
     Image.core.reset_stats()
     assert pictures.upright(data, 400).size == (400, 400)
@@ -179,7 +179,7 @@ def test_a_large_jpeg_is_never_decoded_whole(megabytes):
 # ---- the version that was meant
 
 
-def test_the_version_that_was_meant(s3, bucket):
+def test_the_requested_version_is_fetched(s3, bucket):
     first = s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"first")["VersionId"]
     s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"second")
     assert pictures.get(s3, bucket, Awaited("a.jpg", first, None)) == b"first"
@@ -189,7 +189,7 @@ def test_the_version_that_was_meant(s3, bucket):
         pictures.get(s3, bucket, Awaited("a.jpg", first, None))
 
 
-def test_without_versions_the_etag_tells(s3):
+def test_without_versions_the_etag_is_compared(s3):
     s3.create_bucket(Bucket="plain")
     s3.put_object(Bucket="plain", Key="a.jpg", Body=b"first")
     sent = current(s3, "plain", "a.jpg")
@@ -203,15 +203,15 @@ def test_without_versions_the_etag_tells(s3):
         pictures.get(s3, "plain", sent)
 
 
-def test_what_is_no_photo_is_not_fetched(s3, bucket, monkeypatch):
+def test_objects_too_large_for_a_photo_are_not_fetched(s3, bucket, monkeypatch):
     monkeypatch.setattr(pictures, "MAX_BYTES", 10)
     s3.put_object(Bucket=bucket, Key="film.mp4", Body=b"x" * 11)
-    with pytest.raises(PhotosFailedError, match="larger than a photo may be"):
+    with pytest.raises(PhotosFailedError, match="larger than the maximum of 15 MB"):
         pictures.get(s3, bucket, current(s3, bucket, "film.mp4"))
 
 
 def test_a_connection_that_breaks_off_is_an_error_of_the_call():
-    """Not urllib3's own, which nobody explains to the user."""
+    """Not urllib3's own error, which would not be explained to the user."""
 
     class BrokenOff(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:

@@ -1,104 +1,104 @@
 "use strict";
 
-// The page: filters on the left, photos on the right, both drawn anew from `wanted` whenever it changes.
-// `wanted` is kept in the address behind the #, so that a view can be bookmarked.
+// The page: filters on the left, photos on the right, both redrawn whenever `filters` changes. The filters
+// are kept in the URL's hash, so that a view can be bookmarked.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const album = new Album(data);
-const part = (id) => document.getElementById(id);
+const index = new PhotoIndex(data);
+const byId = (id) => document.getElementById(id);
 
 const FIRST_OPTIONS = 12;
 const MORE_OPTIONS = 30;
-const OPENED = "opened"; // the state of a step in the history that opened a photo
+const OPENED = "opened"; // the state of a history entry for an open photo
 
-let wanted = nothingWanted();
-let answer = { found: [], asked: false };
-let leaving = false; // the step back from a photo that was closed is under way
+let filters = noFilters();
+let results = { found: [], hasScores: false };
+let closing = false; // going back in the history after a photo was closed
 
 // ---- the photos
 
-const grid = new Grid(part("grid"), part("end"), album, {
+const grid = new Grid(byId("grid"), byId("end"), index, {
   onOpen: (photo) => {
-    write(); // the view to come back to
+    writeHash(); // the view to return to
     history.pushState(OPENED, "", location.hash);
-    view(photo);
-    write();
+    openViewer(photo);
+    writeHash();
   },
 });
 
-const viewer = new Viewer(part("viewer"), album, {
-  onShow: () => remember(),
+const viewer = new Viewer(byId("viewer"), index, {
+  onShow: () => scheduleHash(),
   onClose: (photo) => {
-    grid.goTo(answer.found.findIndex((each) => each.photo === photo));
-    leaving = history.state === OPENED;
-    if (leaving) history.back();
-    else remember();
+    grid.goTo(results.found.findIndex((each) => each.photo === photo));
+    closing = history.state === OPENED;
+    if (closing) history.back();
+    else scheduleHash();
   },
 });
 
-function view(photo) {
-  const photos = answer.found.map((each) => each.photo);
-  // A bookmarked photo is shown even where the filters of the bookmark leave it out.
-  if (photos.includes(photo)) viewer.open(photos, photos.indexOf(photo), wanted.least);
-  else viewer.open([photo], 0, wanted.least);
+function openViewer(photo) {
+  const photos = results.found.map((each) => each.photo);
+  // A bookmarked photo is shown even if the bookmark's filters exclude it.
+  if (photos.includes(photo)) viewer.open(photos, photos.indexOf(photo), filters.minConfidence);
+  else viewer.open([photo], 0, filters.minConfidence);
 }
 
 // ---- the filters
 
 class Facet {
-  constructor(section, chosen, title = (name) => name) {
+  constructor(section, selected, title = (name) => name) {
     this.list = section.querySelector("ul");
     this.more = section.querySelector(".more");
     this.section = section;
     this.title = title;
-    this.chosen = chosen; // of `wanted`: the set of names that this facet fills
-    this.room = FIRST_OPTIONS;
+    this.selected = selected; // returns the set of selected names in `filters`
+    this.limit = FIRST_OPTIONS;
     this.options = new Map();
     if (this.more) this.more.onclick = () => this.grow();
   }
 
   grow() {
-    const first = this.room;
-    this.room += MORE_OPTIONS;
+    const first = this.limit;
+    this.limit += MORE_OPTIONS;
     this.draw(this.counts);
     this.list.children[first]?.querySelector("input").focus();
   }
 
   draw(counts, fixed = null) {
     this.counts = counts;
-    const chosen = this.chosen();
-    const often = (name) => counts.get(name) ?? 0;
+    const selected = this.selected();
+    const countOf = (name) => counts.get(name) ?? 0;
     const order = (one, other) =>
-      chosen.has(other) - chosen.has(one) || often(other) - often(one) || collator.compare(one, other);
-    const names = fixed ?? [...new Set([...chosen, ...counts.keys()])].sort(order);
-    const room = Math.max(this.room, chosen.size);
-    const cut = names.length > room + 2 ? room : names.length; // "1 more" takes the room of that one
+      selected.has(other) - selected.has(one) || countOf(other) - countOf(one) || collator.compare(one, other);
+    const names = fixed ?? [...new Set([...selected, ...counts.keys()])].sort(order);
+    const limit = Math.max(this.limit, selected.size);
+    const end = names.length > limit + 2 ? limit : names.length; // "1 more" would need as much space
     const focused = document.activeElement;
     this.list.replaceChildren(
-      ...names.slice(0, cut).map((name) => this.option(name, often(name), chosen.has(name))),
+      ...names.slice(0, end).map((name) => this.option(name, countOf(name), selected.has(name))),
     );
-    if (this.list.contains(focused)) focused.focus({ preventScroll: true }); // moving it has taken it
+    if (this.list.contains(focused)) focused.focus({ preventScroll: true }); // lost when the list was replaced
     this.section.hidden = !names.length;
     if (!this.more) return;
-    this.more.hidden = cut === names.length;
-    this.more.textContent = `${grouped(names.length - cut)} more`;
+    this.more.hidden = end === names.length;
+    this.more.textContent = `${formatNumber(names.length - end)} more`;
   }
 
   option(name, number, checked) {
     if (!this.options.has(name)) {
-      const input = make("input", { type: "checkbox" });
+      const input = createElement("input", { type: "checkbox" });
       input.onchange = () => {
-        this.chosen()[input.checked ? "add" : "delete"](name);
+        this.selected()[input.checked ? "add" : "delete"](name);
         draw();
       };
-      const text = make("span", { className: "name", dir: "auto" }, shown(this.title(name)));
-      const number = make("span", { className: "number" });
-      const row = make("label", { className: "option" }, input, text, " ", number);
-      this.options.set(name, make("li", {}, row));
+      const text = createElement("span", { className: "name", dir: "auto" }, displayName(this.title(name)));
+      const number = createElement("span", { className: "number" });
+      const row = createElement("label", { className: "option" }, input, text, " ", number);
+      this.options.set(name, createElement("li", {}, row));
     }
     const item = this.options.get(name);
     item.querySelector("input").checked = checked;
-    item.querySelector(".number").textContent = grouped(number);
+    item.querySelector(".number").textContent = formatNumber(number);
     item.classList.toggle("none", !number);
     return item;
   }
@@ -106,165 +106,169 @@ class Facet {
 
 const facets = {
   states: new Facet(
-    part("states"),
-    () => wanted.states,
+    byId("states"),
+    () => filters.states,
     (state) => STATES[state],
   ),
-  labels: new Facet(part("labels"), () => wanted.labels),
-  categories: new Facet(part("categories"), () => wanted.categories),
+  labels: new Facet(byId("labels"), () => filters.labels),
+  categories: new Facet(byId("categories"), () => filters.categories),
 };
 
-part("words").oninput = () => change({ words: part("words").value });
-part("least").oninput = () => {
-  const least = part("least").valueAsNumber;
-  change({ least: least > album.lowest ? least : ANY });
+byId("words").oninput = () => change({ words: byId("words").value });
+byId("min-confidence").oninput = () => {
+  const minConfidence = byId("min-confidence").valueAsNumber;
+  change({ minConfidence: minConfidence > index.lowestConfidence ? minConfidence : ANY });
 };
-part("sort").onchange = () => change({ sort: part("sort").value });
-part("empty").querySelector("button").onclick = () => clearAll();
-part("toggle").onclick = () => {
-  part("toggle").ariaExpanded = String(part("filters").classList.toggle("open"));
+byId("sort").onchange = () => change({ sort: byId("sort").value });
+byId("empty").querySelector("button").onclick = () => clearAll();
+byId("toggle").onclick = () => {
+  byId("toggle").ariaExpanded = String(byId("filters").classList.toggle("open"));
 };
 
 function clearAll() {
-  change({ ...nothingWanted(), sort: wanted.sort });
-  part("words").focus();
+  change({ ...noFilters(), sort: filters.sort });
+  byId("words").focus();
 }
 
-/** The filters in use, each with a button that takes it off. */
-function drawChosen() {
+/** The active filters, each with a button that removes it. */
+function drawActiveFilters() {
   const chip = (text, remove) => {
-    const button = make(
+    const button = createElement(
       "button",
       { className: "chip", type: "button", ariaLabel: `Remove filter ${text}` },
-      make("span", { dir: "auto" }, text),
+      createElement("span", { dir: "auto" }, text),
       icon("close"),
     );
     button.onclick = () => {
       remove();
       draw();
-      (part("chosen").querySelector("button") ?? part("words")).focus();
+      (byId("active-filters").querySelector("button") ?? byId("words")).focus();
     };
-    return make("li", {}, button);
+    return createElement("li", {}, button);
   };
   const chips = [];
   for (const facet of Object.values(facets)) {
-    for (const name of facet.chosen()) {
-      chips.push(chip(shown(facet.title(name)), () => facet.chosen().delete(name)));
+    for (const name of facet.selected()) {
+      chips.push(chip(displayName(facet.title(name)), () => facet.selected().delete(name)));
     }
   }
-  if (wanted.least > ANY) chips.push(chip(`at least ${wanted.least} %`, () => (wanted.least = ANY)));
-  if (chips.length > 1) {
-    const all = make("button", { className: "quiet", type: "button" }, "Clear all");
-    all.onclick = () => clearAll();
-    chips.push(make("li", {}, all));
+  if (filters.minConfidence > ANY) {
+    chips.push(chip(`at least ${filters.minConfidence} %`, () => (filters.minConfidence = ANY)));
   }
-  part("chosen").hidden = !chips.length;
-  part("chosen").replaceChildren(...chips);
+  if (chips.length > 1) {
+    const all = createElement("button", { className: "quiet", type: "button" }, "Clear all");
+    all.onclick = () => clearAll();
+    chips.push(createElement("li", {}, all));
+  }
+  byId("active-filters").hidden = !chips.length;
+  byId("active-filters").replaceChildren(...chips);
 }
 
-// ---- all of it
+// ---- drawing the page
 
-function change(what) {
-  Object.assign(wanted, what);
+function change(changes) {
+  Object.assign(filters, changes);
   draw();
 }
 
 function draw() {
-  answer = album.select(wanted);
-  const { found, counts } = answer;
-  const all = album.photos.length;
-  const some = found.length === all ? "" : `${grouped(found.length)} of `;
-  part("count").textContent = some + counted(all, "photo");
-  if (part("words").value !== wanted.words) part("words").value = wanted.words;
-  part("sort").value = wanted.sort;
-  part("least").value = wanted.least || album.lowest;
-  part("least-told").textContent = wanted.least ? `at least ${wanted.least} %` : "any";
+  results = index.select(filters);
+  const { found, counts } = results;
+  const all = index.photos.length;
+  const matching = found.length === all ? "" : `${formatNumber(found.length)} of `;
+  byId("count").textContent = matching + counted(all, "photo");
+  if (byId("words").value !== filters.words) byId("words").value = filters.words;
+  byId("sort").value = filters.sort;
+  byId("min-confidence").value = filters.minConfidence || index.lowestConfidence;
+  byId("min-confidence-value").textContent = filters.minConfidence ? `at least ${filters.minConfidence} %` : "any";
   facets.states.draw(
     counts.states,
-    Object.keys(STATES).filter((state) => album.states.includes(state)),
+    Object.keys(STATES).filter((state) => index.states.includes(state)),
   );
-  part("states").hidden = album.states.length < 2;
+  byId("states").hidden = index.states.length < 2;
   facets.labels.draw(counts.labels);
   facets.categories.draw(counts.categories);
-  drawChosen();
-  grid.draw(answer, wanted.least);
+  drawActiveFilters();
+  grid.draw(results, filters.minConfidence);
   drawEmpty(!found.length, !all);
   const top = document.querySelector("main").getBoundingClientRect().top;
   if (top < 0) scrollBy(0, top - document.querySelector(".top").offsetHeight);
-  remember();
+  scheduleHash();
 }
 
-function drawEmpty(empty, atAll) {
-  const section = part("empty");
+function drawEmpty(empty, noPhotos) {
+  const section = byId("empty");
   section.hidden = !empty;
-  section.querySelector("h2").textContent = atAll ? "No photos yet" : "No photo matches";
-  section.querySelector("p").textContent = atAll
-    ? "Upload some with labelctl upload, and make this page anew."
-    : "Try fewer words, or take a filter off.";
-  const idle = [section.querySelector("button"), part("filters"), document.querySelector(".tools")];
-  for (const each of idle) each.hidden = atAll;
+  section.querySelector("h2").textContent = noPhotos ? "No photos yet" : "No photo matches";
+  section.querySelector("p").textContent = noPhotos
+    ? "Upload some with labelctl upload, then run labelctl gallery again."
+    : "Try fewer words, or remove a filter.";
+  const unused = [section.querySelector("button"), byId("filters"), document.querySelector(".tools")];
+  for (const each of unused) each.hidden = noPhotos;
 }
 
-// ---- the address behind the #; opening a photo is a step in the history, so that Back closes it
+// ---- the URL's hash; opening a photo adds a history entry, so that Back closes it
 
 const SETS = { label: "labels", category: "categories", state: "states" };
-let remembering = 0;
+let hashTimer = 0;
 
-function written() {
-  const words = new URLSearchParams();
-  if (wanted.words.trim()) words.set("q", wanted.words.trim());
-  for (const [name, set] of Object.entries(SETS)) for (const each of wanted[set]) words.append(name, each);
-  if (wanted.least > ANY) words.set("least", wanted.least);
-  if (wanted.sort !== "newest") words.set("sort", wanted.sort);
-  if (viewer.dialog.open) words.set("photo", viewer.photo.image);
-  return words.toString();
+function currentHash() {
+  const params = new URLSearchParams();
+  if (filters.words.trim()) params.set("q", filters.words.trim());
+  for (const [name, set] of Object.entries(SETS)) for (const each of filters[set]) params.append(name, each);
+  if (filters.minConfidence > ANY) params.set("least", filters.minConfidence);
+  if (filters.sort !== "newest") params.set("sort", filters.sort);
+  if (viewer.dialog.open) params.set("photo", viewer.photo.image);
+  return params.toString();
 }
 
-function remember() {
-  clearTimeout(remembering); // a browser takes only so many changes of the address at a time
-  remembering = setTimeout(write, 150);
+function scheduleHash() {
+  clearTimeout(hashTimer); // browsers limit how often the URL may change
+  hashTimer = setTimeout(writeHash, 150);
 }
 
-function write() {
-  clearTimeout(remembering);
-  if (written() !== location.hash.slice(1)) history.replaceState(history.state, "", `#${written()}`);
+function writeHash() {
+  clearTimeout(hashTimer);
+  if (currentHash() !== location.hash.slice(1)) history.replaceState(history.state, "", `#${currentHash()}`);
 }
 
-function recall() {
-  const words = new URLSearchParams(location.hash.slice(1));
-  wanted = { ...nothingWanted(), words: words.get("q") ?? "" };
-  for (const [name, set] of Object.entries(SETS)) wanted[set] = new Set(words.getAll(name));
-  wanted.states = new Set([...wanted.states].filter((state) => Object.hasOwn(STATES, state)));
-  const least = Number(words.get("least"));
-  if (least > album.lowest && least < 100) wanted.least = Math.floor(least);
-  const sort = words.get("sort");
-  if ([...part("sort").options].some(({ value }) => value === sort)) wanted.sort = sort;
-  const photo = album.byName.get(words.get("photo"));
+function readHash() {
+  const params = new URLSearchParams(location.hash.slice(1));
+  filters = { ...noFilters(), words: params.get("q") ?? "" };
+  for (const [name, set] of Object.entries(SETS)) filters[set] = new Set(params.getAll(name));
+  filters.states = new Set([...filters.states].filter((state) => Object.hasOwn(STATES, state)));
+  const minConfidence = Number(params.get("least"));
+  if (minConfidence > index.lowestConfidence && minConfidence < 100) {
+    filters.minConfidence = Math.floor(minConfidence);
+  }
+  const sort = params.get("sort");
+  if ([...byId("sort").options].some(({ value }) => value === sort)) filters.sort = sort;
+  const photo = index.byKey.get(params.get("photo"));
   draw();
-  if (photo) view(photo);
+  if (photo) openViewer(photo);
   else if (viewer.dialog.open) viewer.dialog.close();
 }
 
-function introduce() {
-  const query = data.query ? ` with ${shown(data.query)}` : "";
-  const prefix = data.prefix ? ` in ${shown(data.prefix)}` : "";
-  part("heading").textContent = `Photos${query}${prefix}`;
-  part("brand").textContent = data.stack === data.title ? data.title : `${data.title} · ${shown(data.stack)}`;
-  document.title = `${part("heading").textContent} · ${data.title}`;
-  part("least").min = album.lowest;
-  part("least").max = 99;
-  part("least").closest("section").hidden = album.lowest >= 99;
-  part("foot").textContent = `Made on ${moment(data.made_at)}.`;
+function drawHeader() {
+  const query = data.query ? ` with ${displayName(data.query)}` : "";
+  const prefix = data.prefix ? ` in ${displayName(data.prefix)}` : "";
+  byId("heading").textContent = `Photos${query}${prefix}`;
+  byId("brand").textContent = data.stack === data.title ? data.title : `${data.title} · ${displayName(data.stack)}`;
+  document.title = `${byId("heading").textContent} · ${data.title}`;
+  byId("min-confidence").min = index.lowestConfidence;
+  byId("min-confidence").max = 99;
+  byId("min-confidence").closest("section").hidden = index.lowestConfidence >= 99;
+  byId("foot").textContent = `Made on ${formatDate(data.made_at)}.`;
   if (data.more) {
-    const left = counted(data.more, "more photo");
-    part("foot").append(` ${left} did not fit on this page: labelctl gallery --limit COUNT takes more.`);
+    const omitted = counted(data.more, "more photo");
+    byId("foot").append(` ${omitted} not shown. To include more, raise labelctl gallery --limit.`);
   }
 }
 
-introduce();
+drawHeader();
 addEventListener("popstate", () => {
-  if (leaving) remember(); // what may have been changed since
-  else recall();
-  leaving = false;
+  if (closing) scheduleHash(); // the filters may have changed since
+  else readHash();
+  closing = false;
 });
-recall();
+readHash();

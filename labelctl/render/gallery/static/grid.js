@@ -1,23 +1,23 @@
 "use strict";
 
-// The photos as tiles, in rows of one height. Tiles are added as one scrolls, and pictures are loaded as they
-// come near; one tile can be reached by Tab, and arrows go from there.
+// The photos as tiles, in rows of one height. Tiles are added while scrolling, and pictures are loaded shortly
+// before they become visible. Tab reaches one tile, and the arrow keys move from there.
 
 const CHUNK = 60; // tiles added at a time
-const FEW = 6; // photos that may be larger
+const FEW = 6; // up to this many photos are shown larger
 
 class Grid {
-  constructor(list, end, album, { onOpen }) {
-    Object.assign(this, { list, end, album, found: [], asked: false });
-    this.tiles = new Map(); // photo → its tile, made when it is first shown
-    this.photoOf = new WeakMap(); // its button or its picture → photo
-    this.current = null; // the button that Tab comes to
-    this.nearing = new IntersectionObserver((entries) => this.load(entries), { rootMargin: "400px" });
-    this.growing = new IntersectionObserver(
+  constructor(list, end, index, { onOpen }) {
+    Object.assign(this, { list, end, index, found: [], hasScores: false });
+    this.tiles = new Map(); // photo → its tile, created when first shown
+    this.photoOf = new WeakMap(); // a tile's button or picture → photo
+    this.current = null; // the button that Tab reaches
+    this.loadObserver = new IntersectionObserver((entries) => this.load(entries), { rootMargin: "400px" });
+    this.growObserver = new IntersectionObserver(
       (entries) => entries.some((entry) => entry.isIntersecting) && this.grow(),
       { rootMargin: "1200px" },
     );
-    list.addEventListener("focusin", (event) => this.reach(event.target.closest("button")));
+    list.addEventListener("focusin", (event) => this.setCurrent(event.target.closest("button")));
     list.addEventListener("keydown", (event) => this.key(event));
     list.addEventListener("click", (event) => {
       const photo = this.photoOf.get(event.target.closest("button"));
@@ -29,44 +29,44 @@ class Grid {
     return [...this.list.children].map((item) => item.firstElementChild);
   }
 
-  get shown() {
+  get shownCount() {
     return this.list.children.length;
   }
 
-  draw({ found, asked }, least) {
-    Object.assign(this, { found, asked, least });
+  draw({ found, hasScores }, minConfidence) {
+    Object.assign(this, { found, hasScores, minConfidence });
     this.list.hidden = !found.length;
     this.list.classList.toggle("few", found.length <= FEW);
     this.list.replaceChildren();
     this.grow();
-    this.reach(this.buttons.find((button) => button === this.current) ?? this.buttons[0] ?? null);
+    this.setCurrent(this.buttons.find((button) => button === this.current) ?? this.buttons[0] ?? null);
   }
 
-  grow(until = this.shown + CHUNK) {
-    const from = this.shown;
+  grow(until = this.shownCount + CHUNK) {
+    const from = this.shownCount;
     const items = this.found.slice(from, until).map(({ photo, score }, offset) => {
       const item = this.tile(photo);
       item.ariaPosInSet = String(from + offset + 1);
       item.ariaSetSize = String(this.found.length);
-      item.querySelector(".told").textContent = this.told(photo);
-      item.querySelector(".score").textContent = this.asked && score !== null ? `${Math.floor(score)} %` : "";
+      item.querySelector(".summary").textContent = this.summary(photo);
+      item.querySelector(".score").textContent = this.hasScores && score !== null ? `${Math.floor(score)} %` : "";
       return item;
     });
     this.list.append(...items);
-    // An observer tells of changes only: where the end is still near, it shall tell once more.
-    this.growing.unobserve(this.end);
-    if (this.shown < this.found.length) this.growing.observe(this.end);
+    // An observer reports only changes: restart it in case the end is still near.
+    this.growObserver.unobserve(this.end);
+    if (this.shownCount < this.found.length) this.growObserver.observe(this.end);
   }
 
   load(entries) {
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) continue;
-      this.nearing.unobserve(target);
-      target.src = address(this.photoOf.get(target).thumb);
+      this.loadObserver.unobserve(target);
+      target.src = urlOf(this.photoOf.get(target).thumb);
     }
   }
 
-  reach(button) {
+  setCurrent(button) {
     if (this.current) this.current.tabIndex = -1;
     this.current = button;
     if (this.current) this.current.tabIndex = 0;
@@ -74,7 +74,7 @@ class Grid {
 
   goTo(position) {
     if (position < 0 || position >= this.found.length) return;
-    if (position >= this.shown) this.grow(position + CHUNK);
+    if (position >= this.shownCount) this.grow(position + CHUNK);
     this.buttons[position].focus();
   }
 
@@ -84,8 +84,8 @@ class Grid {
     const steps = {
       ArrowLeft: () => position - 1,
       ArrowRight: () => position + 1,
-      ArrowUp: () => this.beside(position, -1),
-      ArrowDown: () => this.beside(position, 1),
+      ArrowUp: () => this.vertical(position, -1),
+      ArrowDown: () => this.vertical(position, 1),
       Home: () => 0,
       End: () => this.found.length - 1,
     };
@@ -94,8 +94,8 @@ class Grid {
     this.goTo(steps[event.key]());
   }
 
-  /** The position of the tile above (-1) or below (1), the nearest one in the row next to it. */
-  beside(position, direction) {
+  /** The position of the nearest tile in the row above (direction -1) or below (1). */
+  vertical(position, direction) {
     const middle = (box) => box.left + box.width / 2;
     const buttons = this.buttons;
     const from = buttons[position].getBoundingClientRect();
@@ -114,40 +114,40 @@ class Grid {
   }
 
   tile(photo) {
-    if (!this.tiles.has(photo)) this.tiles.set(photo, this.make(photo));
+    if (!this.tiles.has(photo)) this.tiles.set(photo, this.createTile(photo));
     return this.tiles.get(photo);
   }
 
-  /** Why it has no labels, or the surest of those that count. */
-  told(photo) {
-    const labels = photo.labels.filter(([, sure]) => sure >= this.least).slice(0, 3);
-    return stateOf(photo) || labels.map(([label]) => shown(this.album.labels[label])).join(", ") || "No labels";
+  /** Why the photo has no labels, or its most confident ones. */
+  summary(photo) {
+    const labels = photo.labels.filter(([, confidence]) => confidence >= this.minConfidence).slice(0, 3);
+    return stateText(photo) || labels.map(([label]) => displayName(this.index.labels[label])).join(", ") || "No labels";
   }
 
-  make(photo) {
-    const name = make("span", { className: "name", dir: "auto" }, shown(photo.image));
-    const told = make("span", { className: "told", dir: "auto" });
-    const button = make("button", { type: "button", className: `tile ${photo.status}`, tabIndex: -1 });
+  createTile(photo) {
+    const name = createElement("span", { className: "name", dir: "auto" }, displayName(photo.image));
+    const summary = createElement("span", { className: "summary", dir: "auto" });
+    const button = createElement("button", { type: "button", className: `tile ${photo.status}`, tabIndex: -1 });
     this.photoOf.set(button, photo);
     if (photo.thumb) {
-      const image = make("img", { alt: "", decoding: "async" });
-      image.onload = () => button.classList.add("arrived");
-      image.onerror = () => button.classList.add("bare");
+      const image = createElement("img", { alt: "", decoding: "async" });
+      image.onload = () => button.classList.add("loaded");
+      image.onerror = () => button.classList.add("no-picture");
       this.photoOf.set(image, photo);
-      this.nearing.observe(image);
+      this.loadObserver.observe(image);
       button.append(image);
     } else {
-      button.classList.add("bare");
+      button.classList.add("no-picture");
     }
     button.append(icon("photo"));
     if (photo.status !== "labelled") {
-      button.append(make("span", { className: "badge" }, icon(photo.status), STATES[photo.status]), " ");
+      button.append(createElement("span", { className: "badge" }, icon(photo.status), STATES[photo.status]), " ");
     }
     button.append(
-      make("span", { className: "caption" }, name, " ", told),
-      make("span", { className: "score" }),
+      createElement("span", { className: "caption" }, name, " ", summary),
+      createElement("span", { className: "score" }),
     );
-    const item = make("li", {}, button);
+    const item = createElement("li", {}, button);
     const ratio = (photo.width || 3) / (photo.height || 2);
     item.style.setProperty("--ratio", Math.min(Math.max(ratio, 0.66), 2.2));
     return item;

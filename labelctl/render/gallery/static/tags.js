@@ -1,11 +1,11 @@
 "use strict";
 
-// Where the names of boxes go: near their boxes, on the picture if they can, and none over another.
+// Placing the name tags of boxes: near their boxes, on the picture if possible, without overlaps.
 
 const TAG_GAP = 4; // pixels between a name and its box's line, or another name
 
-/** The part of an element within its padding. */
-function inner(element) {
+/** The rectangle of an element within its padding. */
+function contentRect(element) {
   const box = element.getBoundingClientRect();
   const { paddingLeft, paddingTop, paddingRight, paddingBottom } = getComputedStyle(element);
   const [left, top] = [box.left + parseFloat(paddingLeft), box.top + parseFloat(paddingTop)];
@@ -13,38 +13,38 @@ function inner(element) {
   return { left, top, right, bottom };
 }
 
-/** Where a box's name may be, best first: above the box, in it if it has room, below it, and over all of a
- *  small one; within the first area if it fits there. */
-function spotsOf(element, areas) {
+/** Candidate positions of a box's tag, best first: above the box, inside it if it is large enough, below it,
+ *  or on top of a small box. Positions in the first area come before those in the next. */
+function tagPositions(element, areas) {
   const box = element.getBoundingClientRect();
   const { width, height } = element.firstElementChild.getBoundingClientRect();
-  const inset = element.clientTop + TAG_GAP; // of those within its line
+  const inset = element.clientTop + TAG_GAP; // of tags inside the box
   const above = [box.top - TAG_GAP - height, 0];
   const below = [box.bottom + TAG_GAP, 0];
   const inside = [box.top + inset, box.bottom - inset - height].map((top) => [top, inset]);
-  const roomy = box.width >= width + 2 * inset && box.height >= height + 2 * inset;
-  const rows = roomy ? [above, inside[0], below, inside[1]] : [above, below, ...inside];
-  const spots = [];
+  const fitsInside = box.width >= width + 2 * inset && box.height >= height + 2 * inset;
+  const rows = fitsInside ? [above, inside[0], below, inside[1]] : [above, below, ...inside];
+  const positions = [];
   for (const area of areas) {
     for (const [top, inset] of rows) {
       if (top < area.top || top + height > area.bottom || width > area.right - area.left) continue;
       for (const left of [box.left + inset, box.right - inset - width]) {
         const within = Math.max(Math.min(left, area.right - width), area.left);
-        spots.push(new DOMRect(within, top, width, height));
+        positions.push(new DOMRect(within, top, width, height));
       }
     }
   }
-  return spots;
+  return positions;
 }
 
-/** Gives each box the first of its spots that is free; some stay without. */
-function settle(boxes, spots) {
-  const settled = new Map();
+/** Assigns each box its first free position. Boxes without one are left out. */
+function placeTags(boxes, positions) {
+  const placed = new Map();
   for (const box of boxes) {
-    const spot = spots(box).find((each) => [...settled.values()].every((other) => apart(each, other)));
-    if (spot) settled.set(box, spot);
+    const position = positions(box).find((each) => [...placed.values()].every((other) => apart(each, other)));
+    if (position) placed.set(box, position);
   }
-  return settled;
+  return placed;
 }
 
 const apart = (one, other) =>

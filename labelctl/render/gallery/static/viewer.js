@@ -1,44 +1,45 @@
 "use strict";
 
-// The large picture with its boxes, and the labels beside it.
+// The large picture with its boxes, and the labels next to it.
 
-const PARTS = "frame preview picture boxes missing back next place outline told when state found".split(" ");
-const FEW_BOXES = 6; // up to so many, all names are shown at once
-const LIT = [".lit", ":is(:hover, :focus)"]; // what is pointed at now comes first
-const SWIPE = 40; // pixels that a finger goes to the side, at the least
+const PARTS = "frame preview picture boxes missing back next position outline details when state found".split(" ");
+const FEW_BOXES = 6; // up to this many, all names are shown at once
+const LIT = [".lit", ":is(:hover, :focus)"];
+const SWIPE = 40; // minimum length of a swipe in pixels
 
 class Viewer {
-  constructor(dialog, album, { onShow, onClose }) {
-    Object.assign(this, { dialog, album, onShow, onClose, photos: [], position: 0, least: 0, touched: 0 });
-    const part = (selector) => dialog.querySelector(selector);
-    this.parts = Object.fromEntries(PARTS.map((name) => [name, part(`.${name}`)]));
-    this.heading = part("h2");
+  constructor(dialog, index, { onShow, onClose }) {
+    Object.assign(this, { dialog, index, onShow, onClose, photos: [], position: 0, minConfidence: 0 });
+    let touchStart = 0;
+    const find = (selector) => dialog.querySelector(selector);
+    this.parts = Object.fromEntries(PARTS.map((name) => [name, find(`.${name}`)]));
+    this.heading = find("h2");
     this.parts.back.onclick = () => this.step(-1);
     this.parts.next.onclick = () => this.step(1);
     this.parts.outline.onclick = () => this.outline(!dialog.classList.contains("outlined"));
-    part(".close").onclick = () => dialog.close();
+    find(".close").onclick = () => dialog.close();
     dialog.addEventListener("close", () => this.onClose(this.photo));
     dialog.addEventListener("keydown", (event) => this.key(event));
-    const stage = part(".stage");
-    const onFinger = (event, act) =>
+    const stage = find(".stage");
+    const onTouch = (event, act) =>
       stage.addEventListener(event, (touch) => touch.pointerType === "touch" && touch.isPrimary && act(touch));
-    onFinger("pointerdown", ({ clientX }) => (this.touched = clientX));
-    onFinger("pointerup", ({ clientX }) => this.swipe(clientX - this.touched));
+    onTouch("pointerdown", ({ clientX }) => (touchStart = clientX));
+    onTouch("pointerup", ({ clientX }) => this.swipe(clientX - touchStart));
     visualViewport.addEventListener("resize", () => dialog.classList.toggle("zoomed", visualViewport.scale > 1));
-    // Told before anything is painted: of a window that changes, and of a picture of another shape.
-    const watch = new ResizeObserver(() => this.nameBoxes());
-    for (const each of [stage, this.parts.frame]) watch.observe(each);
-    this.parts.picture.onload = () => this.arrived();
-    this.parts.picture.onerror = () => this.lost();
+    // Runs before painting when the window or the picture changes its size.
+    const resizeObserver = new ResizeObserver(() => this.nameBoxes());
+    for (const each of [stage, this.parts.frame]) resizeObserver.observe(each);
+    this.parts.picture.onload = () => this.pictureLoaded();
+    this.parts.picture.onerror = () => this.pictureFailed();
   }
 
   get photo() {
     return this.photos[this.position];
   }
 
-  /** Shows a photo among others, with its labels that are sure enough: `least` is in per cent. */
-  open(photos, position, least) {
-    Object.assign(this, { photos, position, least });
+  /** Shows one of `photos`, with its labels of at least `minConfidence` per cent. */
+  open(photos, position, minConfidence) {
+    Object.assign(this, { photos, position, minConfidence });
     if (!this.dialog.open) this.dialog.showModal();
     this.draw();
   }
@@ -62,9 +63,9 @@ class Viewer {
     }
   }
 
-  /** A finger that goes to the side; the browser takes it back (pointercancel) for a pan or a zoom. */
-  swipe(way) {
-    if (Math.abs(way) >= SWIPE) this.step(way < 0 ? 1 : -1);
+  /** Handles a horizontal swipe. For a pan or zoom the browser sends pointercancel instead. */
+  swipe(distance) {
+    if (Math.abs(distance) >= SWIPE) this.step(distance < 0 ? 1 : -1);
   }
 
   outline(all) {
@@ -75,77 +76,77 @@ class Viewer {
 
   draw() {
     const { photo, parts } = this;
-    const name = shown(photo.image);
+    const name = displayName(photo.image);
     this.heading.textContent = name;
-    parts.when.textContent = photo.at ? moment(photo.at) : "";
-    const labelled = photo.status === "labelled"; // even then a picture may be missing, for a reason
-    parts.state.hidden = labelled && !stateOf(photo);
+    parts.when.textContent = photo.at ? formatDate(photo.at) : "";
+    const labelled = photo.status === "labelled"; // its picture may still be missing, for a reason that is shown
+    parts.state.hidden = labelled && !stateText(photo);
     parts.state.className = `state ${photo.status}`;
     parts.state.replaceChildren(
       icon(labelled ? "photo" : photo.status),
-      ...(labelled ? [] : [make("strong", {}, STATES[photo.status])]),
-      stateOf(photo),
+      ...(labelled ? [] : [createElement("strong", {}, STATES[photo.status])]),
+      stateText(photo),
     );
-    // The position is seen, and said together with the name.
-    parts.place.replaceChildren(
-      make("span", { className: "unseen" }, `${name}, `),
-      `${grouped(this.position + 1)} of ${grouped(this.photos.length)}`,
+    // Screen readers announce the name together with the position.
+    parts.position.replaceChildren(
+      createElement("span", { className: "visually-hidden" }, `${name}, `),
+      `${formatNumber(this.position + 1)} of ${formatNumber(this.photos.length)}`,
     );
     parts.back.disabled = this.position === 0;
     parts.next.disabled = this.position === this.photos.length - 1;
-    if (document.activeElement.disabled) this.heading.focus(); // keys are lost on what is disabled
+    if (document.activeElement.disabled) this.heading.focus(); // a disabled button gets no key events
     this.drawPicture();
     this.drawLabels();
-    parts.told.scrollTop = 0;
+    parts.details.scrollTop = 0;
     this.onShow(photo);
   }
 
   drawPicture() {
     const { photo, parts } = this;
-    const full = address(photo.full ?? photo.thumb);
+    const full = urlOf(photo.full ?? photo.thumb);
     parts.frame.hidden = !full;
     parts.missing.hidden = Boolean(full);
-    parts.missing.querySelector("p").textContent = "There is no picture to show.";
-    parts.frame.classList.remove("arrived");
-    parts.picture.alt = shown(photo.image);
-    this.shape(photo.width, photo.height);
+    parts.missing.querySelector("p").textContent = "No picture available.";
+    parts.frame.classList.remove("loaded");
+    parts.picture.alt = displayName(photo.image);
+    this.setShape(photo.width, photo.height);
     for (const [image, source] of [
-      [parts.preview, photo.full && address(photo.thumb)],
+      [parts.preview, photo.full && urlOf(photo.thumb)],
       [parts.picture, full],
     ]) {
-      image.removeAttribute("src"); // the one before must not be seen with these boxes
+      image.removeAttribute("src"); // never show the previous picture with the new boxes
       if (source) image.src = source;
     }
   }
 
-  /** The frame gets the picture's own shape, so that boxes (shares of the picture) are shares of it. */
-  shape(width, height) {
+  /** Gives the frame the picture's aspect ratio, because boxes are positioned relative to it. */
+  setShape(width, height) {
     this.parts.frame.style.setProperty("--width", width || 1200);
     this.parts.frame.style.setProperty("--ratio", (width || 3) / (height || 2));
   }
 
-  arrived() {
+  pictureLoaded() {
     const { naturalWidth, naturalHeight } = this.parts.picture;
-    if (this.photo.full) this.shape(naturalWidth, naturalHeight);
-    this.parts.frame.classList.add("arrived");
+    if (this.photo.full) this.setShape(naturalWidth, naturalHeight);
+    this.parts.frame.classList.add("loaded");
   }
 
-  lost() {
+  pictureFailed() {
     this.parts.frame.hidden = !this.photo.thumb;
     this.parts.missing.hidden = false;
     this.parts.missing.querySelector("p").textContent =
-      "The large picture could not be loaded. Its file or its link may be gone.";
+      "The large picture could not be loaded. Its file may be missing, or its link may have expired.";
   }
 
   drawLabels() {
     const labels = this.photo.labels
-      .filter(([, sure]) => sure >= this.least)
-      .map(([label, sure, boxes]) => ({
-        name: shown(this.album.labels[label]),
-        sure,
+      .filter(([, confidence]) => confidence >= this.minConfidence)
+      .map(([label, confidence, boxes]) => ({
+        name: displayName(this.index.labels[label]),
+        confidence,
         boxes: boxes.map(clipped).filter(area),
       }));
-    // Several labels often share one box (a person, her head): it is drawn once, with all their names.
+    // Several labels often share one box (Person, Adult): draw it once, with all their names.
     const shared = new Map();
     for (const label of labels) {
       for (const box of label.boxes) {
@@ -154,38 +155,38 @@ class Viewer {
         shared.get(key).labels.push(label);
       }
     }
-    // Small ones last, so that they lie above those around them.
+    // Small boxes last, so that they lie above larger ones around them.
     const sorted = [...shared.values()].sort((one, other) => area(other.box) - area(one.box));
     const rows = new Map(labels.map((label) => [label, labelRow(label)]));
     const drawn = sorted.map((each) => ({ ...each, element: boxElement(each) }));
     for (const { element, labels } of drawn) {
-      lightTogether([element, ...labels.map((label) => rows.get(label))], () => this.nameBoxes());
+      highlightTogether([element, ...labels.map((label) => rows.get(label))], () => this.nameBoxes());
     }
     for (const [label, row] of rows) {
-      const its = drawn.filter((each) => each.labels.includes(label));
-      const name = (on) => {
-        for (const each of its) tell(each.element, on ? [label] : each.labels);
+      const ownBoxes = drawn.filter((each) => each.labels.includes(label));
+      const setTags = (on) => {
+        for (const each of ownBoxes) setTagText(each.element, on ? [label] : each.labels);
         this.nameBoxes();
       };
-      if (its.length) lightTogether([row, ...its.map((each) => each.element)], name);
+      if (ownBoxes.length) highlightTogether([row, ...ownBoxes.map((each) => each.element)], setTags);
     }
     this.parts.boxes.replaceChildren(...drawn.map((each) => each.element));
     this.nameBoxes();
-    this.parts.found.replaceChildren(...[...rows.values()].map((row) => make("li", {}, row)));
+    this.parts.found.replaceChildren(...[...rows.values()].map((row) => createElement("li", {}, row)));
     this.parts.outline.hidden = !drawn.length;
   }
 
-  /** Shows the names of lit boxes, and of all that are outlined if they are few: each where it covers no
-   *  other one, or not at all. Whatever is lit comes first, and the others stay where they are. */
+  /** Shows the names of highlighted boxes, and of all boxes if they are outlined and few. A name without a
+   *  free position is not shown. Highlighted boxes have priority, and the other names do not move. */
   nameBoxes() {
     const boxes = [...this.parts.boxes.children];
     const few = this.dialog.classList.contains("outlined") && boxes.length <= FEW_BOXES;
-    const lit = LIT.flatMap((which) => boxes.filter((box) => box.matches(which)));
-    const areas = [this.parts.frame.getBoundingClientRect(), inner(this.parts.frame.parentElement)];
-    const spots = new Map([...lit, ...(few ? boxes : [])].map((box) => [box, spotsOf(box, areas)]));
-    const resting = settle(few ? boxes : [], (box) => spots.get(box));
-    const named = settle(new Set([...lit, ...resting.keys()]), (box) =>
-      resting.has(box) ? [resting.get(box)] : spots.get(box),
+    const highlighted = LIT.flatMap((which) => boxes.filter((box) => box.matches(which)));
+    const areas = [this.parts.frame.getBoundingClientRect(), contentRect(this.parts.frame.parentElement)];
+    const positions = new Map([...highlighted, ...(few ? boxes : [])].map((box) => [box, tagPositions(box, areas)]));
+    const resting = placeTags(few ? boxes : [], (box) => positions.get(box));
+    const named = placeTags(new Set([...highlighted, ...resting.keys()]), (box) =>
+      resting.has(box) ? [resting.get(box)] : positions.get(box),
     );
     for (const box of boxes) {
       box.classList.toggle("named", named.has(box));
@@ -196,52 +197,52 @@ class Viewer {
 
 const area = ([, , width, height]) => width * height;
 
-/** The part of a box that is on the picture: some reach beyond it. */
+/** Clips a box to the picture: some extend beyond it. */
 function clipped([left, top, width, height]) {
   const within = (share) => Math.min(Math.max(share, 0), 1);
   const [x, y] = [within(left), within(top)];
   return [x, y, within(left + width) - x, within(top + height) - y];
 }
 
-/** A label of the list: one that has boxes can be reached by keyboard, to see them. */
-function labelRow({ name, sure, boxes }) {
-  const row = make(boxes.length ? "button" : "div", { className: "label" });
-  const bar = make("span", { className: "sure" });
-  bar.style.setProperty("--share", sure / 100);
+/** A row of the label list. It can be focused if it has boxes, to highlight them. */
+function labelRow({ name, confidence, boxes }) {
+  const row = createElement(boxes.length ? "button" : "div", { className: "label" });
+  const bar = createElement("span", { className: "confidence" });
+  bar.style.setProperty("--share", confidence / 100);
   row.append(
-    make("span", { className: "name", dir: "auto" }, name),
-    make("span", { className: "percent" }, percent(sure)),
+    createElement("span", { className: "name", dir: "auto" }, name),
+    createElement("span", { className: "percent" }, percent(confidence)),
     bar,
   );
-  if (boxes.length) row.append(make("span", { className: "boxed" }, counted(boxes.length, "box", "boxes")));
+  if (boxes.length) row.append(createElement("span", { className: "boxed" }, counted(boxes.length, "box", "boxes")));
   return row;
 }
 
 function boxElement({ box: [left, top, width, height], labels }) {
-  // Out of the keyboard's way: each box is reached by its label in the list.
-  const element = make(
+  // Not focusable: keyboard users reach a box through its label in the list.
+  const element = createElement(
     "button",
     { className: "box", type: "button", tabIndex: -1 },
-    make("span", { className: "tag", dir: "auto" }),
+    createElement("span", { className: "tag", dir: "auto" }),
   );
-  tell(element, labels);
+  setTagText(element, labels);
   for (const [side, share] of Object.entries({ left, top, width, height })) {
     element.style[side] = `${share * 100}%`;
   }
   return element;
 }
 
-/** Names a box: with all the labels that share it, or with the one that is pointed at. */
-function tell(element, labels) {
+/** Sets a box's tag to the given labels: all that share the box, or the highlighted one. */
+function setTagText(element, labels) {
   element.firstElementChild.textContent = labels.map(({ name }) => name).join(", ");
 }
 
-/** Pointing at the first, or coming to it by keyboard, lights them all. */
-function lightTogether(all, also = () => {}) {
-  const light = (on) => {
+/** Highlights all elements while the first is hovered or focused, and calls `also`. */
+function highlightTogether(all, also = () => {}) {
+  const highlight = (on) => {
     for (const each of all) each.classList.toggle("lit", on);
     also(on);
   };
-  for (const event of ["pointerenter", "focus"]) all[0].addEventListener(event, () => light(true));
-  for (const event of ["pointerleave", "blur"]) all[0].addEventListener(event, () => light(false));
+  for (const event of ["pointerenter", "focus"]) all[0].addEventListener(event, () => highlight(true));
+  for (const event of ["pointerleave", "blur"]) all[0].addEventListener(event, () => highlight(false));
 }

@@ -117,9 +117,9 @@ def test_removed_pictures_of_other_photos_are_mentioned(album: Gallery, run: Run
     [
         ("-o -", "A gallery cannot be written to stdout.", "a folder"),
         ("--embed -o -", "A gallery cannot be written to stdout.", "gallery.html"),
-        ("--embed -o g9", 'The name "g9" is no web page\'s.', "Give it .html at the end."),
-        ("-o mine.txt", '"mine.txt" is a file, and a gallery is a folder.', "add --embed"),
-        ("--embed -o .", '"." is a folder, and --embed writes a file.', "gallery.html"),
+        ("--embed -o g9", '--embed writes one file, not "g9".', "a name ending in .html"),
+        ("-o mine.txt", '"mine.txt" is a file, but a gallery is a folder.', "add --embed"),
+        ("--embed -o .", '--embed writes one file, but "." is a folder.', "gallery.html"),
     ],
 )
 def test_an_unsuitable_target_is_refused(

@@ -14,7 +14,7 @@ from labelctl.cli.options import options_of
 from labelctl.cli.output import View
 from labelctl.cli.session import Session
 from labelctl.operations import cleanup
-from labelctl.operations.dead_letters import held
+from labelctl.operations.dead_letters import lease
 from tests.unit.command_world import Said
 from tests.unit.queue_world import body, put, visible
 
@@ -195,9 +195,8 @@ def test_dead_letters_that_could_not_be_read_are_mentioned(
     sqs.receive_message(QueueUrl=dead)
     gone = rm("a.jpg", "--yes")
     assert gone.code == 0
-    assert gone.err.startswith("1 dead letter is")
-    assert "another command" in gone.err
-    monkeypatch.setattr(cleanup, "held", partial(held, limit=3))
+    assert gone.err.startswith("1 dead letter is in use by another command")
+    monkeypatch.setattr(cleanup, "lease", partial(lease, limit=3))
     gone = rm("b.jpg", "--yes")
-    assert gone.err.startswith("There are more dead letters than")
+    assert gone.err.startswith("There are more dead letters than can be read at once")
     assert gone.err.endswith("S3 keeps the photo for 7 days.\n")

@@ -88,10 +88,10 @@ def test_problems_are_listed_and_counted_and_the_exit_code_is_5(damaged, run):
         [
             "dead_letter",
             "dead.jpg",
-            "Given up. AccessDeniedException: Rekognition may not read the photo.",
+            "Dead letter. AccessDeniedException: Rekognition may not read the photo.",
         ],
         ["missing", "missing.jpg", "It has had no result for 11 hours."],
-        ["orphaned", "orphaned.jpg", "It is gone, but its result is still stored."],
+        ["orphaned", "orphaned.jpg", "The photo was removed, but its result is still stored."],
         ["stale", "stale.jpg", "Its result is of another version than the one in the bucket."],
     ]
     assert err == (
@@ -111,7 +111,7 @@ def test_with_index_the_index_is_checked_too(damaged, run):
         "Repair them: labelctl verify --prefix b/ --index --overdue 9 --repair\n"
     )
     code, out, err = run("--index", "--prefix", "a")
-    assert out == "unindexed\ta.jpg\tA search does not find it by 1 of its 2 labels.\n"
+    assert out == "unindexed\ta.jpg\tA search misses it for 1 of its 2 labels.\n"
     assert "Problems: 1 not in the index.\n" in err
 
 
@@ -149,7 +149,7 @@ def test_photos_that_wait_while_dead_letters_cannot_be_read(world, run):
     world.label(world.put("x.jpg"))
     code, _, err = run("--prefix", "young")
     assert code == 5
-    assert "1 dead letter is" in err
+    assert "1 dead letter is in use by another command" in err
     assert err.endswith(
         "Error: Waiting photos may be dead letters, not all of which could be read.\n"
         "Check again in a few minutes: labelctl verify --prefix young\n"

@@ -1,4 +1,4 @@
-"""Which set a search goes through, and what finding that out costs."""
+"""Which candidate set a search reads, and what choosing it costs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.search_world import reader_of, search
 
 @dataclass
 class Counted:
-    """A set of so many photos; `limits`: what it was counted up to."""
+    """A set of `count` photos; `limits` are the limits it was counted with."""
 
     count: int
     reach: str = ""
@@ -66,19 +66,19 @@ def test_the_smallest_is_chosen_and_nothing_is_counted_beyond_it(
     [
         (["000.100 ", "012.000 ", "003.000 "], 1),
         (["012.000 ", "000.100 "], 0),
-        (["", "000.000 a"], 1),  # of what cannot tell, such as a prefix, nothing is known
+        (["", "000.000 a"], 1),  # sets without a reach, such as a prefix, count as large
         (["000.000 a", ""], 0),
         (["", ""], 0),
     ],
 )
-def test_of_large_sets_the_one_that_reaches_farthest_down_is_chosen(
+def test_of_large_sets_the_one_with_the_greatest_reach_is_chosen(
     reaches: list[str], best: int
 ) -> None:
     sets = [Counted(1000, reach) for reach in reaches]
     assert smallest(sets) == (sets[best], Size(None, reaches[best]))
 
 
-def test_one_that_was_counted_is_smaller_than_any_that_was_not() -> None:
+def test_a_counted_set_is_smaller_than_any_uncounted_one() -> None:
     sets = [Counted(1000, "050.000 "), Counted(150), Counted(1000, "099.000 ")]
     assert smallest(sets) == (sets[1], Size(150))
 
@@ -137,7 +137,7 @@ def test_the_size_of_a_prefix_takes_one_listing(limit: int, count: int | None) -
     [(["few", "some"], ""), (["some", "few"], ""), (["few"], "some/"), (["some"], "few/")],
 )
 def test_of_several_small_sets_the_smallest_leads(labels: list[str], prefix: str) -> None:
-    """Of 20 photos with the one and 90 with the other 20 are read, whichever stands first."""
+    """With 20 photos of one label and 90 of the other, 20 are read, in any order of labels."""
     table = PhotoTables()
     for number in range(110):
         name = "few" if number % 11 < 2 else "some"
@@ -149,8 +149,8 @@ def test_of_several_small_sets_the_smallest_leads(labels: list[str], prefix: str
 
 
 @pytest.mark.parametrize("rare", [150, 1500])
-def test_the_smallest_leads_wherever_it_stands(rare: int) -> None:
-    """Whichever is asked for first, no more is read than some times what the rarest has."""
+def test_the_smallest_set_is_chosen_in_any_position(rare: int) -> None:
+    """In any order of labels, reads are proportional to the rarest label."""
     table = PhotoTables()
     for number in range(5000):
         labels = {"Common": 90 + number / 1000, "Usual": 90 - number / 1000}
@@ -184,7 +184,7 @@ NEWEST = SearchRequest(min_confidence=99, order="newest")
 
 
 @pytest.mark.parametrize("labels", [["dog"], ["dog", "beach"], ["beach", "dog"]])
-def test_few_that_are_sure_cost_the_same_newest_first_however_many_are_not(
+def test_few_confident_photos_cost_the_same_sorted_by_date(
     labels: list[str],
 ) -> None:
     costs = []
@@ -210,7 +210,7 @@ def test_few_that_are_sure_cost_the_same_newest_first_however_many_are_not(
         (210, 101, 9, 90),  # the worst: too many to be counted, and one in 19 by date
     ],
 )
-def test_newest_first_is_read_by_what_costs_less(
+def test_sorting_by_date_uses_the_cheaper_index(
     sure: int, most: int, requests: int, units: float
 ) -> None:
     matches, reader = search(dogs(4000, sure), replace(NEWEST, labels=["dog"]), most)
@@ -219,7 +219,7 @@ def test_newest_first_is_read_by_what_costs_less(
     assert reader.spent.units <= units
 
 
-def test_newest_first_does_not_read_far_by_date_for_a_few_more_than_are_wanted() -> None:
+def test_sorting_by_date_does_not_read_far_for_a_few_more() -> None:
     costs = []
     for photos in (4000, 12_000):
         matches, reader = search(dogs(photos, sure=40), replace(NEWEST, labels=["dog"]), 35)

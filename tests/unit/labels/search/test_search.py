@@ -1,4 +1,4 @@
-"""Search, in tables with 100,000 index items: what it finds, and in which order."""
+"""Search results and their order, in tables with 100,000 index items."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ MOST = st.sampled_from([1, 2, 10, 101, 10**6])
 @example(request=SearchRequest(labels=["thing 0"], without=["thing 0"]), most=5)
 @example(request=SearchRequest(labels=["Thing 0"], prefix="0"), most=10**6)
 @example(request=SearchRequest(labels=["Thing 0"], min_confidence=99.9, order="newest"), most=2)
-def test_it_finds_what_looking_at_every_photo_finds(
+def test_finds_the_same_as_reading_every_photo(
     table: PhotoTables, known: list[Known], request: SearchRequest, most: int
 ) -> None:
     matches, _ = search(table, request, most)
@@ -72,7 +72,7 @@ CONFIDENCES = st.sampled_from([60, 70, 70.0004, 99.9994, 99.9996, 100])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_it_finds_it_in_any_small_table(data: st.DataObject) -> None:
-    """Photos come, change, fail and go; their old index items stay or not; many are as sure."""
+    """Photos with replaced, failed or removed results, stale index items, and ties."""
     table = PhotoTables({f"Thing {n}": {"Categories": [{"Name": "Tens"}]} for n in (0, 10)})
     for name in COMMON[:4]:
         table.put_photo(f"{name}.jpg", {name: 50})
@@ -107,9 +107,7 @@ def test_it_finds_it_in_any_small_table(data: st.DataObject) -> None:
 @pytest.mark.parametrize("order", ["surest", "newest"])
 @pytest.mark.parametrize("labels", [["lead"], ["lead", "other"]])
 @pytest.mark.parametrize("most", [1, 7, 150])
-def test_equal_photos_come_by_their_keys_whatever_leads(
-    order: str, labels: list[str], most: int
-) -> None:
+def test_ties_are_sorted_by_key(order: str, labels: list[str], most: int) -> None:
     """The order of the leading label is the reverse of the keys', and its items are not the last."""
     table = PhotoTables()
     for number in range(300):
@@ -122,7 +120,7 @@ def test_equal_photos_come_by_their_keys_whatever_leads(
 
 
 @pytest.mark.parametrize("most", [1, 7, 150, 290])
-def test_a_photo_that_is_found_early_waits_for_equal_ones_with_smaller_keys(most: int) -> None:
+def test_an_early_match_is_held_back_for_ties_with_smaller_keys(most: int) -> None:
     """What leads says 99 of it and 80 of the others; what else is asked for says 80 of all."""
     table = PhotoTables()
     for number in range(300):
@@ -150,7 +148,7 @@ def test_confidences_that_differ_by_less_than_the_index_has_digits(order: str, m
 
 
 def test_a_photo_that_changed_ranks_as_it_is_now() -> None:
-    """Its old index items are found first, and say that it is surer and newer than it is."""
+    """Its stale index items come first, with a higher confidence and a later time."""
     table = PhotoTables()
     table.put_photo("b.jpg", {"Dog": 99}, at="2026-03-01T00:00:00.000Z")
     table.put_photo("a.jpg", {"Dog": 80}, at="2026-02-01T00:00:00.000Z")
@@ -206,7 +204,7 @@ def test_an_alias_finds_its_label(small: PhotoTables) -> None:
     assert [match.image for match in matches] == ["b.jpg"]
 
 
-def test_with_any_of_some_a_match_has_all_of_them_surest_first(small: PhotoTables) -> None:
+def test_with_any_label_a_match_lists_all_of_them_by_confidence(small: PhotoTables) -> None:
     matches, _ = search(small, SearchRequest(labels=["dog", "mobile phone"], any_label=True))
     assert [match.image for match in matches] == ["b.jpg", "a.jpg"]
     assert [found.name for found in matches[0].found[0]] == ["Mobile Phone", "Dog"]
@@ -245,11 +243,11 @@ def test_a_label_counts_from_the_confidence_on_also_where_it_is_excluded(
         (
             SearchRequest(labels=["xyzzy"]),
             'No photo has the label "xyzzy".',
-            "`labelctl stats` shows the commonest labels.",
+            "`labelctl stats` shows the most common labels.",
         ),
     ],
 )
-def test_an_unknown_label_is_named_with_what_may_have_been_meant(
+def test_an_unknown_label_is_reported_with_suggestions(
     small: PhotoTables, request_: SearchRequest, message: str, hint: str
 ) -> None:
     with pytest.raises(LabelNotFoundError) as error:
@@ -260,7 +258,7 @@ def test_an_unknown_label_is_named_with_what_may_have_been_meant(
 @pytest.mark.parametrize(
     "request_", [SearchRequest(), SearchRequest(without=["dog"]), SearchRequest(labels=[" "])]
 )
-def test_something_must_be_asked_for(small: PhotoTables, request_: SearchRequest) -> None:
+def test_an_empty_request_is_refused(small: PhotoTables, request_: SearchRequest) -> None:
     with pytest.raises(UsageError):
         search(small, request_)
 

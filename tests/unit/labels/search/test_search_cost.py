@@ -1,4 +1,4 @@
-"""What a search reads: no more than its answer needs, however large the tables are."""
+"""What a search reads depends on its result, not on the size of the tables."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def test_the_first_photos_come_before_the_rest_is_read(table: PhotoTables) -> No
     assert reader.spent.units > 2000
 
 
-def test_few_that_are_wanted_cost_few_photos(table: PhotoTables) -> None:
+def test_a_small_limit_reads_few_photos(table: PhotoTables) -> None:
     _, reader = search(table, SearchRequest(labels=["thing 0"]), 5)
     assert reader.spent.units < 6
 
 
-def test_many_photos_as_sure_as_each_other_cost_no_more() -> None:
+def test_many_ties_cost_no_more() -> None:
     """They come by key, which is also the order of the index: not all have to be read first."""
     table = PhotoTables()
     for number in range(3000):
@@ -120,7 +120,7 @@ def test_an_end_on_the_way_does_not_wait_for_requests_that_hang(table: PhotoTabl
 
     def hang(operation: str, _: Any) -> None:
         number = next(batches) if operation == "BatchGetItem" else 0
-        if number == 2:  # while the one that is asked for beside it is under way
+        if number == 2:  # while a concurrent request is in progress
             assert begun.wait(10)
             raise KeyboardInterrupt
         if number == 3:
@@ -169,7 +169,7 @@ def test_a_photo_that_comes_again_is_shown_once(
     table: PhotoTables, known: list[Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where so many came in between that it is not remembered."""
-    monkeypatch.setattr("labelctl.labels.search.run._REMEMBERED", 0)
+    monkeypatch.setattr("labelctl.labels.search.run._MAX_SEEN", 0)
     request = SearchRequest(labels=["thing 0", "thing 1", "thing 2"], any_label=True)
     before = table.reads[PHOTOS, None]
     matches, _ = search(table, request)
@@ -178,7 +178,7 @@ def test_a_photo_that_comes_again_is_shown_once(
 
 
 @pytest.mark.parametrize("limit", [10, 200])
-def test_memory_is_for_as_many_photos_as_are_wanted(table: PhotoTables, limit: int) -> None:
+def test_memory_is_proportional_to_the_limit(table: PhotoTables, limit: int) -> None:
     """Of the thousands that match, and are ordered by another label than the one that leads."""
     request = SearchRequest(labels=["thing 0", "thing 1"])
     searching, _ = search_of(table, request)
@@ -197,7 +197,7 @@ def _frame_of(matches: Any) -> dict[str, Any]:
     return variables
 
 
-def test_photos_that_dynamodb_leaves_out_are_asked_for_again(
+def test_unprocessed_photos_are_requested_again(
     table: PhotoTables, known: list[Known], naps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)

@@ -1,4 +1,4 @@
-"""Which labels somebody means: names, aliases, categories, and what may have been meant."""
+"""Finding labels by name, alias or category, and suggestions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_label_wins_over_an_alias(reader, table):
 
 
 @pytest.mark.parametrize("text", ["dgo", "x" * 5000, "\udcff", "#", "~dog"])
-def test_what_nobody_has_is_found_nowhere(reader, text):
+def test_unknown_texts_are_not_found(reader, text):
     assert Vocabulary(reader).find([text]) == {text: ()}
 
 
@@ -99,7 +99,7 @@ def test_near_labels_are_suggested(reader, text, near):
         assert not found
 
 
-def test_what_no_photo_has_any_more_is_not_suggested(reader, table):
+def test_labels_without_photos_are_not_suggested(reader, table):
     table.remove_photo("Dog.jpg")
     assert names(Vocabulary(reader).find(["dog"])["dog"]) == ["Dog"]
     assert "Dog" not in Vocabulary(reader).near("dgo")
@@ -130,8 +130,8 @@ def test_a_photo_may_be_called_like_the_vocabulary(reader, table):
     assert names(Vocabulary(reader).words) == sorted([*ABOUT, "Lamp"])
 
 
-def test_only_some_suggestions_are_looked_up(reader, table):
-    """Of very many that are spelt alike, of photos that are gone."""
+def test_only_a_few_suggestions_are_checked(reader, table):
+    """Among very many similar labels of removed photos."""
     for number in range(40):
         table.put_photo("a.jpg", {f"Lamp {number}": 90})
     table.remove_photo("a.jpg")

@@ -1,4 +1,4 @@
-"""The temporary file in which bucket and tables are compared: its contents, its place, its limits."""
+"""The temporary file in which bucket and tables are compared: contents, location, limits."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_each_key_comes_once_with_its_object_and_its_item():
     }
 
 
-def test_keys_are_told_apart_byte_by_byte():
+def test_keys_are_compared_byte_by_byte():
     keys = ["a", "A", "a ", "ä", "a\u0308", "'; DROP TABLE objects; --", "\U0001f600", "1", "01"]
     with open_inventory() as photos:
         photos.add_objects((key, ObjectVersion("v", "e", 1.0)) for key in keys)
@@ -69,7 +69,7 @@ def test_photos_with_fewer_index_items_than_labels():
         photos.add_results([item("failed", status="failed", label_count=None)])
         photos.count_indexed([("one", 1), ("two", 1), ("many", 3), ("unknown", 1)])
         photos.count_indexed([("two", 1)])
-        assert sorted(photos.not_indexed()) == ["none", "one"]
+        assert sorted(photos.incompletely_indexed()) == ["none", "one"]
 
 
 def test_the_attempts_of_labelled_photos():
@@ -123,7 +123,7 @@ def test_the_version_null_is_none():
 
 
 class LargeBucket:
-    """So many objects, made as they are listed: those of `TableStream`, but every nth is new."""
+    """`count` objects, generated during the listing: those of `TableStream`, but every nth is new."""
 
     def __init__(self, photos: int, nth: int) -> None:
         self._photos, self._nth = photos, nth

@@ -1,4 +1,4 @@
-"""`verify --index`: the index of the labels is held against the photos' items, and repaired."""
+"""`verify --index`: the label index is compared with the photos' items and repaired."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def drop(world: World, image: str, label: str) -> None:
 
 
 def leave(world: World, image: str, minutes: float, *labels: str) -> list[tuple[str, str]]:
-    """Index items of an attempt that began so long ago and was killed."""
+    """Index items of a killed attempt of this age."""
     attempt = schema.new_attempt((NOW - timedelta(minutes=minutes)).timestamp())
     photo = {
         "image": image,
@@ -110,7 +110,7 @@ def test_a_photo_that_a_search_would_miss_is_found_and_its_items_are_added(world
 
     [finding], summary = world.check(index=True)
     assert (finding.kind, finding.image, finding.repaired) == ("unindexed", "a.jpg", False)
-    assert finding.detail == "A search does not find it by 1 of its 2 labels."
+    assert finding.detail == "A search misses it for 1 of its 2 labels."
     assert summary.problems == {"unindexed": 1}
     assert everything(world) == damaged
 
@@ -212,7 +212,7 @@ def test_items_of_an_attempt_that_may_still_run_are_left_alone(world):
 
 
 def test_items_that_the_function_is_about_to_delete_are_left_alone(world):
-    """The photo got another result just now, whose attempt deletes the items of the last one."""
+    """The photo has a new result, whose attempt is about to delete the old index items."""
     old = world.photo("a.jpg")
     world.label(world.put("a.jpg", "another picture", at=NOW), {"Car": 80.0}, at=NOW)
     for item in schema.index_items(old):
@@ -245,7 +245,7 @@ def once(world: World, table: str, action: Any) -> None:
 
 @pytest.mark.parametrize("minutes", [0, 60])
 def test_a_photo_with_another_result_since_it_was_scanned_is_left_alone(world, minutes):
-    """Also where a check takes that long, so that the new attempt is no young one any more."""
+    """Even if the check takes so long that the new attempt is no longer recent."""
 
     def labelled():
         event = world.put("a.jpg", "another picture", at=NOW)
@@ -285,8 +285,8 @@ def test_the_prefix_limits_all_of_it(world):
 # ---- DynamoDB is busy
 
 
-def test_what_a_batch_did_not_take_is_written_again(world, monkeypatch, naps):
-    monkeypatch.setattr("labelctl.operations.verify.label_index.time.sleep", naps)
+def test_unprocessed_items_are_written_again(world, monkeypatch, naps):
+    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     drop(world, "a.jpg", "dog")
     drop(world, "a.jpg", "beach")
     leave(world, "b/b.jpg", 60, "Cat", "Car", "Tree")
@@ -296,7 +296,7 @@ def test_what_a_batch_did_not_take_is_written_again(world, monkeypatch, naps):
     assert naps  # DynamoDB asks for a pause
 
 
-def test_a_throttled_table_is_asked_again(world, monkeypatch, naps):
+def test_throttled_requests_are_retried(world, monkeypatch, naps):
     monkeypatch.setattr("labelctl.aws.throttling.time.sleep", naps)
     drop(world, "a.jpg", "dog")
     left = iter(range(3))

@@ -1,4 +1,4 @@
-"""How a photo stands: each row of the table in `rules.classify`, at its borders."""
+"""Each row of the table in `rules.classify`, at its limits."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def event(
 def classify(
     photo: ObjectVersion,
     stored: dict[str, Any] | None,
-    *letters: PhotoEvent,
+    *messages: PhotoEvent,
     empty: bool = True,
     overdue: float = OVERDUE,
 ) -> str:
-    queues = Queues(empty, {"x.jpg": letters}, overdue)
+    queues = Queues(empty, {"x.jpg": messages}, overdue)
     return rules.classify(Photo("x.jpg", photo, stored), queues, NOW)
 
 
@@ -137,7 +137,7 @@ def test_each_problem(kind, photo, stored):
 
 
 @each_problem
-def test_a_problem_younger_than_the_grace_period_waits_whatever_the_queue_says(kind, photo, stored):
+def test_within_the_grace_period_a_problem_is_waiting_in_any_case(kind, photo, stored):
     for empty in (True, False):
         young = replace(photo, since=NOW - GRACE_PERIOD + 0.001)
         assert classify(young, stored, empty=empty) == "waiting"
@@ -145,7 +145,7 @@ def test_a_problem_younger_than_the_grace_period_waits_whatever_the_queue_says(k
 
 
 @each_problem
-def test_while_the_queue_is_not_empty_a_problem_waits_until_it_is_overdue(kind, photo, stored):
+def test_with_a_busy_queue_a_problem_is_waiting_until_overdue(kind, photo, stored):
     waits = replace(photo, since=NOW - OVERDUE + 0.001)
     assert classify(waits, stored, empty=False) == "waiting"
     assert classify(waits, stored, empty=True) == kind
@@ -169,7 +169,7 @@ def test_overdue_0_waits_for_nothing_even_if_the_clock_of_s3_is_ahead(kind, phot
     assert classify(ahead, stored, overdue=1) == "waiting"
 
 
-def test_where_nobody_knows_when_a_photo_was_removed_the_age_of_its_result_counts():
+def test_without_a_removal_time_the_age_of_the_result_counts():
     unknown = ObjectVersion()
     young = result(done=NOW - GRACE_PERIOD + 1)
     assert classify(unknown, young) == "waiting"
@@ -183,16 +183,16 @@ def test_where_nobody_knows_when_a_photo_was_removed_the_age_of_its_result_count
 
 @each_problem
 @pytest.mark.parametrize("empty", [True, False])
-def test_a_dead_letter_that_would_solve_the_problem_comes_first(kind, photo, stored, empty):
-    letter = event() if photo.exists else event("removed", "m", None)
+def test_a_dead_letter_that_would_resolve_the_problem_comes_first(kind, photo, stored, empty):
+    message = event() if photo.exists else event("removed", "m", None)
     for since in (NOW, LONG_AGO, NOW - OVERDUE):
         aged = replace(photo, since=since)
-        assert classify(aged, stored, letter, empty=empty) == "dead_letter"
+        assert classify(aged, stored, message, empty=empty) == "dead_letter"
 
 
 @pytest.mark.parametrize(("number", "kind"), [(4, "stale"), (5, "stale"), (6, "dead_letter")])
 def test_only_a_dead_letter_that_is_newer_than_the_result_counts(number, kind):
-    """The function passes over an event that is not newer than what is stored."""
+    """The function ignores an event that is not newer than the stored result."""
     stored = result("v1", "e1", number=5)
     assert classify(there(), stored, event(number=number)) == kind
     assert classify(there(), stored, event("requested", None, None, number)) == kind
@@ -230,7 +230,7 @@ HERE, UNVERSIONED = ObjectVersion("v2", "e", 1.0), ObjectVersion(None, "e", 1.0)
         ("requested", None, None, [GONE, MARKED, HERE, UNVERSIONED]),
     ],
 )
-def test_what_an_event_would_solve(kind, version, etag, solves):
+def test_what_an_event_would_resolve(kind, version, etag, solves):
     states = (GONE, MARKED, HERE, UNVERSIONED)
     found = [each for each in states if versions.would_resolve(event(kind, version, etag), each)]
     assert found == solves
@@ -279,7 +279,7 @@ def by_the_table(*facts: Any) -> str:
 
 borders = [float(border + near) for border in (0, 30, GRACE_PERIOD, OVERDUE) for near in (-1, 0, 1)]
 ages = st.one_of(st.sampled_from(borders), st.integers(-10, 2 * int(OVERDUE)).map(float))
-letters = st.builds(
+messages = st.builds(
     event,
     st.sampled_from(["created", "removed", "version_removed", "requested"]),
     st.sampled_from(["v1", "v2"]),
@@ -295,7 +295,7 @@ letters = st.builds(
     done=ages,
     empty=st.booleans(),
     overdue=st.sampled_from([0.0, 30.0, OVERDUE]),
-    dead=st.lists(letters, max_size=3),
+    dead=st.lists(messages, max_size=3),
 )
 def test_any_photo_is_classified_as_the_table_says(
     exists, stored, age, knows, done, empty, overdue, dead
@@ -327,10 +327,10 @@ def test_any_photo_is_classified_as_the_table_says(
     assert classify(photo, item, *dead, empty=empty, overdue=overdue) == expected
 
 
-def solves(letter: PhotoEvent, exists: bool) -> bool:
-    match letter.kind:
+def solves(message: PhotoEvent, exists: bool) -> bool:
+    match message.kind:
         case "created":
-            return exists and letter.version_id == "v2"
+            return exists and message.version_id == "v2"
         case "removed":
             return not exists
     return True

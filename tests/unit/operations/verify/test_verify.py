@@ -1,4 +1,4 @@
-"""Bucket against tables while nothing happens: each problem is found, and nothing else."""
+"""Comparing an idle bucket with the tables: exactly the existing problems are found."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def missing(world):
 
 
 def missing_after_a_late_event(world):
-    """The function handled the removal of an earlier object after this one was put."""
+    """The function handled the removal of an earlier object after this one was uploaded."""
     world.put("x.jpg")
     world.put("x.jpg", "another picture")
     world.forget(world.remove("x.jpg"))
@@ -145,7 +145,7 @@ def test_a_request_made_before_is_followed_by_the_next(world):
     assert world.requests() == [("requested", "x.jpg", f"{event.sequencer}:0000000A")]
 
 
-def test_a_finding_says_what_is_wrong(world):
+def test_details_of_findings(world):
     world.put("m.jpg", at=NOW - timedelta(hours=50))
     world.label(world.put("o.jpg"))
     world.remove("o.jpg")
@@ -154,7 +154,7 @@ def test_a_finding_says_what_is_wrong(world):
     details = {finding.image: finding.detail for finding in world.check()[0]}
     assert details == {
         "m.jpg": "It has had no result for 2 days.",
-        "o.jpg": "It is gone, but its result is still stored.",
+        "o.jpg": "The photo was removed, but its result is still stored.",
         "s.jpg": "Its result is of another version than the one in the bucket.",
     }
 
@@ -218,7 +218,7 @@ def test_only_the_keys_with_the_prefix_are_checked(world):
 
 
 @pytest.mark.parametrize("messages", [0, 1])
-def test_a_young_photo_waits_and_an_old_one_only_for_the_queue(world, messages):
+def test_a_recent_photo_is_waiting_and_an_old_one_only_with_a_busy_queue(world, messages):
     world.put("young.jpg", at=NOW - timedelta(minutes=4, seconds=55))
     world.put("older.jpg", at=NOW - timedelta(minutes=5))
     world.put("overdue.jpg", at=NOW - timedelta(hours=12))
@@ -284,7 +284,7 @@ def test_progress_names_each_step_and_ends_at_the_total():
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[World, dict[str, str]]:
-    """A few keys, each in some state, and what is wrong with them, by how they were made."""
+    """Keys in various states, and the problem expected for each."""
     world = World(draw(st.integers(1, 7)), versions=draw(st.booleans()))
     expected: dict[str, str] = {}
     for key in draw(st.sets(st.text("ab/", min_size=1, max_size=3), max_size=6)):
@@ -327,7 +327,7 @@ STEPS = ("put", "put a folder", "remove", "purge", "label", "fail", "forget")
 
 
 @given(worlds(), st.booleans())
-def test_of_any_world_exactly_what_is_wrong_is_found(made, repair):
+def test_in_any_world_exactly_the_problems_are_found(made, repair):
     world, expected = made
     states = [*getattr(world, "states", {}).values()]
     findings, summary = world.check(index=True, repair=repair)

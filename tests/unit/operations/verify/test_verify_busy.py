@@ -30,11 +30,11 @@ EVERYWHERE = ["ListObjectVersions", "Scan", "GetQueueAttributes", "ReceiveMessag
 during = pytest.mark.parametrize("when", [*EVERYWHERE, "look"])
 
 
-# ---- photos come, change and go during the check
+# ---- photos are uploaded, replaced and removed during the check
 
 
 @during
-def test_a_photo_that_is_labelled_meanwhile_is_ok(world, when):
+def test_a_photo_that_is_labelled_during_the_check_is_ok(world, when):
     event = world.put("x.jpg")
     world.queue(event)
     message = world.sqs.take("work")
@@ -53,8 +53,8 @@ def test_a_photo_that_is_labelled_meanwhile_is_ok(world, when):
 
 @during
 @pytest.mark.parametrize("number", [0, 5])
-def test_a_photo_that_is_replaced_and_labelled_meanwhile_is_ok(world, when, number):
-    world.put("missing.jpg")  # so that all calls are made
+def test_a_photo_that_is_replaced_and_labelled_during_the_check_is_ok(world, when, number):
+    world.put("missing.jpg")  # makes the check run all calls
 
     def replaced():
         world.label(world.put(f"{number}.jpg", "another picture", at=NOW), at=NOW)
@@ -67,7 +67,7 @@ def test_a_photo_that_is_replaced_and_labelled_meanwhile_is_ok(world, when, numb
 
 
 @during
-def test_a_photo_that_is_removed_meanwhile_is_ok(world, when):
+def test_a_photo_that_is_removed_during_the_check_is_ok(world, when):
     world.put("missing.jpg")
 
     def removed():
@@ -82,7 +82,7 @@ def test_a_photo_that_is_removed_meanwhile_is_ok(world, when):
 
 @during
 @pytest.mark.parametrize("waiting", [False, True])
-def test_a_photo_that_is_uploaded_and_labelled_meanwhile_is_ok(world, when, waiting):
+def test_a_photo_that_is_uploaded_and_labelled_during_the_check_is_ok(world, when, waiting):
     world.put("x.jpg")
     if waiting:
         world.sqs.send("work", "something else")
@@ -96,7 +96,7 @@ def test_a_photo_that_is_uploaded_and_labelled_meanwhile_is_ok(world, when, wait
 
 
 @during
-def test_a_photo_that_is_replaced_meanwhile_waits(world, when):
+def test_a_photo_that_is_replaced_during_the_check_waits(world, when):
     world.put("x.jpg")
 
     def replaced():
@@ -108,7 +108,7 @@ def test_a_photo_that_is_replaced_meanwhile_waits(world, when):
 
 
 @during
-def test_a_missing_photo_that_is_removed_meanwhile_is_not_missing(world, when):
+def test_a_missing_photo_that_is_removed_during_the_check_is_not_missing(world, when):
     world.put("x.jpg")
     world.once(when, lambda: world.remove("x.jpg", at=NOW))
     findings, summary = world.check()
@@ -116,8 +116,8 @@ def test_a_missing_photo_that_is_removed_meanwhile_is_not_missing(world, when):
 
 
 @pytest.mark.parametrize("when", ["BatchGetItem", "look"])
-def test_a_photo_that_is_removed_with_all_its_versions_meanwhile_waits(world, when):
-    """Nothing in the bucket says when it was removed; but it was there when it was listed."""
+def test_a_photo_that_is_removed_with_all_its_versions_during_the_check_waits(world, when):
+    """The bucket has no time of its removal, but it existed when it was listed."""
     world.put("5.jpg", "another picture")
     world.once(when, lambda: world.queue(world.purge("5.jpg")))
     findings, summary = world.check()
@@ -125,7 +125,7 @@ def test_a_photo_that_is_removed_with_all_its_versions_meanwhile_waits(world, wh
 
 
 def test_the_items_are_read_again_as_they_are_now(world):
-    """The scan is eventually consistent; so would be reading again."""
+    """The scan is eventually consistent, and so would be another plain read."""
     world.dynamodb.lag()
     world.label(world.put("x.jpg"))
     world.label(world.put("5.jpg", "another picture"))
@@ -161,7 +161,7 @@ def test_messages_that_are_worked_on_or_delayed_count(world):
 
 
 def test_a_queue_that_fills_during_a_long_check_is_noticed():
-    """A photo may have been put at any time since the listing, and not only before the check."""
+    """A photo may be uploaded at any time after the listing."""
     world = World()
     for number in range(250):
         world.put(f"{number:03}.jpg")
@@ -207,7 +207,7 @@ def refuse(world: World, operation: str, code: str, times: int) -> None:
         ("look", "ServiceUnavailable"),
     ],
 )
-def test_a_busy_service_is_asked_again(damaged, monkeypatch, naps, operation, code, times):
+def test_requests_to_a_busy_service_are_retried(damaged, monkeypatch, naps, operation, code, times):
     monkeypatch.setattr("labelctl.aws.throttling.time.sleep", naps)
     refuse(damaged, operation, code, times)
     assert len(damaged.check()[0]) == 3
@@ -221,7 +221,7 @@ def test_another_refusal_is_final(damaged, operation):
         damaged.check()
 
 
-def test_items_that_dynamodb_did_not_read_are_asked_for_again(damaged, monkeypatch, naps):
+def test_unprocessed_keys_are_requested_again(damaged, monkeypatch, naps):
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     damaged.before["BatchGetItem"] = lambda: 1  # of each batch
     assert kinds(damaged.check()[0]) == {
@@ -232,7 +232,7 @@ def test_items_that_dynamodb_did_not_read_are_asked_for_again(damaged, monkeypat
     assert damaged.calls["BatchGetItem"] == 3
 
 
-# ---- any order of things
+# ---- any order of events
 
 
 class Cloud:
@@ -266,7 +266,7 @@ class Cloud:
                 self._proceed(self._chance.choice(self._working))
 
     def finish(self) -> None:
-        """The function works off the queue."""
+        """Process the whole queue."""
         while self._working or self.world.sqs.bodies("work"):
             if message := self.world.sqs.take("work"):
                 self._working.append(self._work(message, OLD))
@@ -311,7 +311,7 @@ class Cloud:
         return schema.labelled_item(event, attempt, answer, done)
 
     def _as_it_is(self, event: PhotoEvent) -> PhotoEvent:
-        """The event of what is in the bucket by now."""
+        """The event for the current object."""
         newest = self.world.s3.newest(event.key)
         if newest is None or "ETag" not in newest:
             return replace(event, kind="removed")
@@ -322,8 +322,8 @@ class Cloud:
 @pytest.mark.parametrize("repair", [False, True])
 @pytest.mark.parametrize("page", [1, 4, 1000])
 @pytest.mark.parametrize("seed", range(30))
-def test_where_nothing_is_lost_nothing_is_found(seed, page, repair):
-    """Whatever happens before whichever call."""
+def test_nothing_lost_nothing_found(seed, page, repair):
+    """Whatever happens before any call."""
     chance = random.Random(seed)
     busy = chance.randrange(8)
     cloud = Cloud(chance, page)

@@ -1,4 +1,4 @@
-"""`verify` and dead letters: which of them explain a problem, and what becomes of them."""
+"""`verify` and dead letters: which ones explain a problem, and which are redriven."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def world(request: pytest.FixtureRequest) -> World:
 # ---- which of them count
 
 
-def test_a_dead_letter_is_found_with_its_reason_and_moved_back(world):
+def test_a_dead_letter_is_found_with_its_reason_and_redriven(world):
     event = world.put("x.jpg")
     world.give_up(event, "AccessDeniedException", "Rekognition may not read the photo.")
     world.label(world.put("a.jpg"))
@@ -30,16 +30,16 @@ def test_a_dead_letter_is_found_with_its_reason_and_moved_back(world):
     [finding], summary = world.check()
     assert (finding.kind, finding.image) == ("dead_letter", "x.jpg")
     assert finding.detail == (
-        "Given up. AccessDeniedException: Rekognition may not read the photo."
+        "Dead letter. AccessDeniedException: Rekognition may not read the photo."
     )
     assert (summary.photos, summary.labelled) == (2, 1)
     assert len(world.sqs.bodies("dead")) == 1
-    assert world.sqs.take("dead")  # given back: anybody may see it
+    assert world.sqs.take("dead")  # released: anybody may see it
 
     world.sqs = type(world.sqs)()
     world.give_up(event)
     [finding], _ = world.check(repair=True)
-    assert re.fullmatch(r"Given up\. The function failed or was stopped .*\.", finding.detail)
+    assert re.fullmatch(r"Dead letter\. The function failed or was stopped .*\.", finding.detail)
     assert finding.repaired
     assert world.requests() == [("created", "x.jpg", event.sequencer)]
     assert world.sqs.bodies("dead") == []
@@ -64,12 +64,12 @@ def test_a_dead_letter_that_would_not_help_stays_and_a_request_is_sent(world):
     assert len(world.sqs.bodies("dead")) == 1
 
 
-def test_of_several_dead_letters_only_the_one_that_helps_is_moved_back(world):
+def test_of_several_dead_letters_only_the_useful_one_is_redriven(world):
     world.give_up(world.put("x.jpg"))
     event = world.put("x.jpg", "another picture")
     world.give_up(event, "Newer", "It is of the newer one.")
     [finding], _ = world.check(repair=True)
-    assert finding.detail == "Given up. Newer: It is of the newer one."
+    assert finding.detail == "Dead letter. Newer: It is of the newer one."
     assert world.requests() == [("created", "x.jpg", event.sequencer)]
     assert len(world.sqs.bodies("dead")) == 1
 
@@ -85,10 +85,10 @@ def test_a_dead_letter_of_a_photo_without_a_problem_is_left_alone(world):
     assert len(world.sqs.bodies("dead")) == 2
 
 
-# ---- while others read or move them
+# ---- while others read or redrive them
 
 
-def test_a_dead_letter_that_is_moved_back_before_it_was_read_waits(world):
+def test_a_photo_redriven_before_the_read_is_waiting(world):
     event = world.put("x.jpg")
     world.give_up(event)
 
@@ -114,17 +114,17 @@ def test_a_photo_that_is_given_up_and_labelled_by_a_retry_is_ok(world):
     assert (findings, summary.labelled) == ([], 1)
 
 
-def test_dead_letters_that_another_command_reads_are_reported_as_unseen(world):
+def test_dead_letters_leased_by_another_command_are_reported_as_unread(world):
     world.give_up(world.put("x.jpg"))
     world.sqs.take("dead")
     findings, summary = world.check()
     assert kinds(findings) == {"x.jpg": "missing"}
     assert summary.unseen.hidden == 1
-    assert not world.check(prefix="y")[1].unseen  # where nothing is wrong they do not matter
+    assert not world.check(prefix="y")[1].unseen  # they do not matter without a problem
 
 
-def test_a_dead_letter_is_hidden_from_others_until_it_was_moved_back(world):
-    """Otherwise another command could take it in between, and nothing would be repaired."""
+def test_a_dead_letter_is_leased_until_it_was_redriven(world):
+    """Otherwise another command could receive it, and nothing would be repaired."""
     event = world.put("x.jpg")
     world.give_up(event)
     taken: list[Any] = []
@@ -136,8 +136,8 @@ def test_a_dead_letter_is_hidden_from_others_until_it_was_moved_back(world):
     assert world.sqs.bodies("dead") == []
 
 
-def test_more_dead_letters_than_can_be_held_are_reported_as_unseen(world, monkeypatch):
-    monkeypatch.setattr(verify, "held", partial(dead_letters.held, limit=2))
+def test_dead_letters_beyond_the_lease_limit_are_reported_as_unread(world, monkeypatch):
+    monkeypatch.setattr(verify, "lease", partial(dead_letters.lease, limit=2))
     for number in range(4):
         world.give_up(world.put(f"{number}.jpg"))
     findings, summary = world.check()

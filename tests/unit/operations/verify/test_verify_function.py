@@ -1,4 +1,4 @@
-"""What `verify --repair` queues, the function itself sets right: on moto, with the function's code."""
+"""The function repairs what `verify --repair` queues: on moto, with the function's real code."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ HOUR = 3600.0
 
 @pytest.fixture
 def aws(s3, dynamodb, queues, monkeypatch):
-    monkeypatch.setattr(dead_letters, "LONG_POLL", 0)  # moto's empty answers can be believed
+    monkeypatch.setattr(dead_letters, "LONG_POLL", 0)  # moto's empty responses are reliable
     sqs = boto3.client("sqs", region_name=REGION)
     return SimpleNamespace(s3=s3, dynamodb=dynamodb, sqs=sqs)
 
 
 @pytest.fixture
 def stack(aws, queues, bucket, tables):
-    # Not the queue in which `work` leaves what it took.
+    # A different queue from the one that `work` uses.
     queue = aws.sqs.create_queue(QueueName="asked")["QueueUrl"]
     return SimpleNamespace(
         bucket=bucket,
@@ -58,7 +58,7 @@ def check(aws, stack):
 
 @pytest.fixture
 def drain(aws, stack, work):
-    """Have the function work off what is in the queue; how many messages that were."""
+    """Run the function on all messages in the queue; returns their number."""
 
     def run():
         count = 0
@@ -72,7 +72,7 @@ def drain(aws, stack, work):
     return run
 
 
-# ---- what was lost
+# ---- lost messages and items
 
 
 def lose_an_upload(photos, work, dynamodb):
@@ -101,10 +101,10 @@ LOST = [
 
 
 @pytest.mark.parametrize(("lose", "kind", "cost"), LOST)
-def test_the_function_sets_right_what_is_queued(
+def test_the_function_repairs_what_is_queued(
     photos, work, drain, check, tables, dynamodb, rekognition, lose, kind, cost
 ):
-    """`cost`: calls to Rekognition, which are paid for."""
+    """`cost` is the number of Rekognition calls."""
     work(photos.put("a.jpg"), photos.put("x.jpg"))
     assert check(index=True) == ([], Summary(2, 2, 0, 0, 0, {}, 0))
     lose(photos, work, dynamodb)
@@ -137,7 +137,7 @@ def test_a_lost_labels_table_is_rebuilt_without_rekognition(
     assert {word["rank"]: word for word in tables.words()} == words
 
 
-def test_what_a_killed_attempt_left_in_the_index_is_deleted(photos, work, check, tables, function):
+def test_index_items_of_a_killed_attempt_are_deleted(photos, work, check, tables, function):
     work(photos.put("a.jpg"), photos.put("x.jpg"))
     [event] = s3_events.parse_message(message_body(photos.put("x.jpg", b"another picture")))
     answer = {"Labels": [{"Name": "Car", "Confidence": 90.0}]}
@@ -175,14 +175,14 @@ def test_a_folder_in_place_of_a_photo_is_forgotten(photos, work, drain, check, t
 # ---- dead letters
 
 
-def test_a_dead_letter_has_its_reason_and_is_moved_back(
+def test_a_dead_letter_has_its_reason_and_is_redriven(
     photos, work, drain, check, rekognition, aws, stack
 ):
     rekognition.answers["x.jpg"] = "AccessDeniedException"
     work(photos.put("x.jpg"), photos.put("a.jpg"), receives=(10, 1))
     [finding], summary = check()
     assert (finding.kind, finding.image) == ("dead_letter", "x.jpg")
-    assert finding.detail.startswith("Given up. AccessDeniedException: ")
+    assert finding.detail.startswith("Dead letter. AccessDeniedException: ")
     assert (summary.photos, summary.labelled) == (2, 1)
 
     rekognition.answers.clear()
@@ -197,7 +197,7 @@ def test_a_dead_letter_has_its_reason_and_is_moved_back(
 def test_a_dead_letter_that_would_not_help_is_left_and_the_photo_queued(
     photos, work, drain, check, rekognition, aws, stack
 ):
-    """It is of a removal, and the photo is there again."""
+    """It is of a removal, but the photo was uploaded again."""
     work(photos.put("x.jpg"))
     removal = message_body(photos.remove("x.jpg"))
     photos.put("x.jpg", b"another picture")

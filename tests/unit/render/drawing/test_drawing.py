@@ -1,4 +1,4 @@
-"""A photo with its labels drawn on it: what lies where, in which colours, and what is told below."""
+"""Drawing labels on a photo: positions, colours, and the strip below."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw
 from labelctl.labels.results import Box, Label
 from labelctl.render import pictures
 from labelctl.render.drawing import annotate, canvas
-from labelctl.render.drawing.canvas import Brush
+from labelctl.render.drawing.canvas import Canvas
 from labelctl.render.drawing.layout import Rect
 from tests.unit.picture_files import STORED, near, turned_file
 
@@ -26,8 +26,8 @@ def photo(width=800, height=600, color="white"):
     return Image.new("RGB", (width, height), color)
 
 
-class Watched(Brush):
-    """A brush that writes down what it draws, and where."""
+class Watched(Canvas):
+    """A canvas that records what it draws, and where."""
 
     def __init__(self, canvas):
         super().__init__(canvas)
@@ -49,8 +49,8 @@ class Watched(Brush):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """Draws, and gives the brush that did."""
-    monkeypatch.setattr(annotate, "Brush", Watched)
+    """Draw, and return the canvas."""
+    monkeypatch.setattr(annotate, "Canvas", Watched)
 
     def drawn(picture, labels, note=""):
         annotate.draw(picture, labels, note)
@@ -67,16 +67,16 @@ def texts(canvas):
 
 
 @pytest.mark.parametrize("orientation", STORED)
-def test_a_box_lies_where_the_ratios_say_however_the_camera_was_held(orientation):
+def test_boxes_match_the_ratios_in_every_orientation(orientation):
     upright = photo(800, 600)
     ImageDraw.Draw(upright).rectangle((200, 120, 359, 419), fill="black")
     picture = pictures.upright(turned_file(upright, orientation), 800)
 
     drawn = annotate.draw(picture, [label("Door", (0.25, 0.2, 0.2, 0.5))])
 
-    (mark,) = annotate.marks([label("Door", (0.25, 0.2, 0.2, 0.5))])
-    for x, y in ((200, 300), (359, 300), (280, 419)):  # above lies the name
-        assert near(drawn.getpixel((x, y)), mark.color, 3)
+    (annotation,) = annotate.merged_boxes([label("Door", (0.25, 0.2, 0.2, 0.5))])
+    for x, y in ((200, 300), (359, 300), (280, 419)):  # the name is above
+        assert near(drawn.getpixel((x, y)), annotation.color, 3)
     assert near(drawn.getpixel((280, 270)), (0, 0, 0))
     for x, y in ((190, 300), (369, 300), (280, 429)):
         assert near(drawn.getpixel((x, y)), (255, 255, 255))
@@ -95,7 +95,7 @@ SIDE = st.floats(-0.2, 1.2)
 def test_every_box_is_within_the_picture_and_can_be_seen(left, top, width, height, least):
     whole = Rect(0, 0, 640, 480)
     found = annotate.frame(Box(left, top, width, height, 90), whole, least)
-    assert found.shared(whole) == found
+    assert found.intersection(whole) == found
     assert found.width >= least
     assert found.height >= least
     if left >= 0 and left + width <= 1 and width * 640 > least + 1:
@@ -103,7 +103,7 @@ def test_every_box_is_within_the_picture_and_can_be_seen(left, top, width, heigh
         assert abs(found.right - (left + width) * 640) <= 0.5
 
 
-def test_boxes_that_are_the_same_are_told_once(watched):
+def test_equal_boxes_are_drawn_once(watched):
     same = (0.2, 0.2, 0.5, 0.6)
     nearly = (0.205, 0.2, 0.5, 0.6)
     people = [
@@ -145,26 +145,26 @@ LABELS = st.lists(
 
 @settings(max_examples=60)
 @given(LABELS, st.integers(80, 700), st.integers(80, 700), st.text(max_size=80))
-def test_no_name_lies_over_another_and_all_within(labels, width, height, note):
+def test_names_do_not_overlap_and_stay_inside(labels, width, height, note):
     found = [label(name, *boxes) for name, boxes in labels]
-    annotate.Brush = Watched
+    annotate.Canvas = Watched
     try:
         drawn = annotate.draw(photo(width, height), found, note)
     finally:
-        annotate.Brush = Brush
+        annotate.Canvas = Canvas
     chips = [at for at, _, _ in Watched.last.chips]
     whole = Rect(0, 0, *drawn.size)
-    assert all(at.shared(whole) == at for at in chips)
-    assert not any(one.shared(other).area for one, other in combinations(chips, 2))
-    assert len(Watched.last.frames) == len(annotate.marks(found))
+    assert all(at.intersection(whole) == at for at in chips)
+    assert not any(one.intersection(other).area for one, other in combinations(chips, 2))
+    assert len(Watched.last.frames) == len(annotate.merged_boxes(found))
 
 
-def test_a_name_beside_which_there_is_no_room_has_a_line_to_its_box(watched):
+def test_a_distant_name_has_a_line_to_its_box(watched):
     crowded = [label(f"Thing {n}", (0.4 + n * 0.012, 0.4, 0.01, 0.01)) for n in range(10)]
     canvas = watched(photo(1600, 1200), crowded)
     tags = [at for at, _, _ in canvas.chips]
     boxes = [annotate.frame(each.boxes[0], Rect(0, 0, 1600, 1200)) for each in crowded]
-    apart = {tag for tag, box in zip(tags, boxes, strict=True) if tag.far(box)}
+    apart = {tag for tag, box in zip(tags, boxes, strict=True) if tag.distance(box)}
     assert apart
     assert {tag for tag, _ in canvas.leaders} == apart
 
@@ -178,12 +178,12 @@ def test_of_a_crowd_some_are_named_and_the_others_counted(watched):
     assert len(canvas.frames) == 108
 
 
-def test_of_what_has_no_name_on_the_picture_all_boxes_are_counted():
+def test_boxes_without_a_tag_are_counted_in_the_strip():
     boxes = label("Face", (0, 0, 0.1, 0.1), (0.5, 0, 0.1, 0.1))
-    one, two = annotate.marks([boxes])
-    assert [text for text, _ in annotate._together([one, two], set())] == [("Face:", "2 boxes")]
-    assert [text for text, _ in annotate._together([one], set())] == [("Face", "90 %")]
-    assert [text for text, _ in annotate._together([one], {("Face",)})] == [("Face:", "1 more box")]
+    one, two = annotate.merged_boxes([boxes])
+    assert [text for text, _ in annotate._grouped([one, two], set())] == [("Face:", "2 boxes")]
+    assert [text for text, _ in annotate._grouped([one], set())] == [("Face", "90 %")]
+    assert [text for text, _ in annotate._grouped([one], {("Face",)})] == [("Face:", "1 more box")]
 
 
 def test_labels_without_boxes_stand_below(watched):
@@ -195,7 +195,7 @@ def test_labels_without_boxes_stand_below(watched):
     assert places["Dog 90 %"].bottom < 600
 
 
-def test_a_note_stands_below_and_a_picture_with_nothing_to_tell_stays_as_it_is():
+def test_a_note_goes_below_and_without_text_the_picture_is_unchanged():
     plain = photo()
     assert not ImageChops.difference(annotate.draw(plain, []), plain).getbbox()
     noted = annotate.draw(plain, [], "Could not be labelled: it is damaged. " * 9)
@@ -203,7 +203,7 @@ def test_a_note_stands_below_and_a_picture_with_nothing_to_tell_stays_as_it_is()
     assert ImageChops.difference(noted.crop((0, 0, 800, 600)), plain).getbbox() is None
 
 
-def test_of_a_thousand_labels_as_many_are_told_as_there_is_room_for(watched):
+def test_of_a_thousand_labels_only_some_are_shown(watched):
     canvas = watched(photo(), [label(f"Thing {n}") for n in range(1000)])
     *some, rest = texts(canvas)
     assert rest == f"and {1000 - len(some)} more"
@@ -233,17 +233,19 @@ def test_without_a_font_for_them_letters_lose_their_accents(monkeypatch):
 
 def test_a_label_has_the_same_color_in_every_photo():
     dog, cat = label("Dog", (0, 0, 0.4, 0.4)), label("Cat", (0.5, 0.5, 0.4, 0.4))
-    (alone,) = annotate.marks([dog])
-    assert [mark.color for mark in annotate.marks([cat, dog]) if mark.names == ("Dog",)] == [
-        alone.color
-    ]
-    (shouted,) = annotate.marks([label("DOG", (0, 0, 0.4, 0.4))])
+    (alone,) = annotate.merged_boxes([dog])
+    assert [
+        annotation.color
+        for annotation in annotate.merged_boxes([cat, dog])
+        if annotation.names == ("Dog",)
+    ] == [alone.color]
+    (shouted,) = annotate.merged_boxes([label("DOG", (0, 0, 0.4, 0.4))])
     assert shouted.color == alone.color
 
 
 def test_labels_of_a_photo_have_different_colors_as_long_as_there_are_any():
     labels = [label(f"Thing {n}", (n / 30, 0, 0.02, 0.4)) for n in range(24)]
-    colors = [mark.color for mark in annotate.marks(labels)]
+    colors = [annotation.color for annotation in annotate.merged_boxes(labels)]
     assert len(set(colors[:12])) == 12
     assert all(colors.count(color) == 2 for color in annotate.PALETTE)
 
@@ -252,7 +254,7 @@ def test_labels_of_a_photo_have_different_colors_as_long_as_there_are_any():
 def test_text_is_legible_on_every_color(fill):
     ink = canvas._readable_on(fill)
     assert canvas.contrast(ink, fill) >= 4.5
-    assert canvas.contrast(canvas._mixed(ink, fill, canvas._SOFT), fill) >= 4.5
+    assert canvas.contrast(canvas._mixed(ink, fill, canvas._SOFTNESS), fill) >= 4.5
 
 
 @pytest.mark.parametrize("ground", ["white", "black", *annotate.PALETTE])

@@ -1,4 +1,4 @@
-"""Where the names of boxes go: never one over another, within the picture, and beside their boxes."""
+"""Placing name tags: without overlaps, inside the picture, next to their boxes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def rects(draw):
 TAGS = st.lists(st.tuples(rects(), st.tuples(st.integers(1, 14), st.integers(1, 9))), max_size=12)
 
 
-def placed(tags, gap=0, most=1.0):
-    return place([box for box, _ in tags], [size for _, size in tags], WITHIN, gap, most)
+def placed(tags, gap=0, max_share=1.0):
+    return place([box for box, _ in tags], [size for _, size in tags], WITHIN, gap, max_share)
 
 
 def overlap(one, other, gap=0):
-    shared = one.grown(gap).shared(other)
+    shared = one.grown(gap).intersection(other)
     return shared.width > 0 and shared.height > 0
 
 
 def room(size, others, gap):
-    """Whether there is any place at all: all of them are tried."""
+    """Whether there is any free place, by trying all."""
     width, height = size
     spots = (
         Rect(x, y, x + width, y + height)
@@ -46,7 +46,7 @@ def test_tags_lie_within_and_never_over_each_other(tags, gap):
     found = placed(tags, gap)
     for tag, (_, (width, height)) in zip(found, tags, strict=True):
         assert tag is None or (tag.width, tag.height) == (width, height)
-        assert tag is None or tag.shared(WITHIN) == tag
+        assert tag is None or tag.intersection(WITHIN) == tag
     for one, other in combinations(filter(None, found), 2):
         assert not overlap(one, other, gap)
 
@@ -62,12 +62,12 @@ def test_while_there_is_room_each_tag_has_a_place(tags, gap):
 @given(rects(), st.integers(1, 14), st.integers(1, 9))
 def test_the_first_tag_touches_its_box(box, width, height):
     (tag,) = placed([(box, (width, height))])
-    assert tag.far(box) == 0
+    assert tag.distance(box) == 0
 
 
 @given(TAGS)
 def test_they_cover_no_more_than_they_may(tags):
-    assert sum(tag.area for tag in placed(tags, most=0.2) if tag) <= 0.2 * WITHIN.area
+    assert sum(tag.area for tag in placed(tags, max_share=0.2) if tag) <= 0.2 * WITHIN.area
 
 
 def test_the_usual_place_is_above():
@@ -96,7 +96,7 @@ def test_where_all_near_places_are_taken_the_nearest_free_one_is_found():
     box = Rect(10, 10, 16, 13)
     found = placed([(box, (6, 3))] * 14)
     assert all(found)
-    assert max(tag.far(box) for tag in found) <= 6
+    assert max(tag.distance(box) for tag in found) <= 6
 
 
 def test_what_is_too_large_has_no_place():

@@ -1,4 +1,4 @@
-"""A drawn picture is saved whole, under a fitting name, and never over a file of the user's."""
+"""Saving drawings: atomically, with a suitable name, never overwriting a user's file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_user_may_name_a_file_or_a_folder(here):
 @pytest.mark.parametrize(
     ("name", "kind"), [("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG")]
 )
-def test_the_kind_follows_from_the_name_and_it_may_be_drawn_anew(picture, name, kind):
+def test_the_format_follows_the_name_and_drawings_can_be_overwritten(picture, name, kind):
     save.save(Image.new("RGB", (9, 9)), Path(name))
     save.save(picture, Path(name))
     with Image.open(name) as saved:
@@ -73,10 +73,10 @@ def test_the_kind_follows_from_the_name_and_it_may_be_drawn_anew(picture, name, 
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_a_file_of_the_users_is_never_written_over(picture, name):
+def test_a_users_file_is_never_overwritten(picture, name):
     picture.save(name)
     before = Path(name).read_bytes()
-    with pytest.raises(RefusedError, match="is no picture that labelctl has drawn"):
+    with pytest.raises(RefusedError, match="was not created by labelctl"):
         save.save(picture, Path(name))
     assert Path(name).read_bytes() == before
     assert files() == [name]

@@ -1,4 +1,4 @@
-"""A gallery's pictures and data: what is fetched, what is shown, and what never goes out."""
+"""A gallery's pictures and data: what is fetched, what is shown, and what is never published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLACE = b"labelctl-secret-place"
 
 
 def telling(width: int = 60, height: int = 40, orientation: int = 1) -> bytes:
-    """A JPEG that tells where it was taken, in every way that Pillow can write."""
+    """A JPEG with its location in every kind of metadata that Pillow can write."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif[0x010E] = PLACE.decode()
@@ -49,19 +49,19 @@ def test_each_photo_has_two_pictures_and_its_labels(gallery: Gallery) -> None:
     for path, size in ((wide.full, (FULL, FULL / 2)), (wide.thumb, (THUMB, THUMB / 2))):
         with Image.open(gallery.root / str(path)) as picture:
             assert (picture.size, picture.format) == (size, "JPEG")
-    told = build.data(tiles, {"title": "labelctl"})
-    assert told["title"] == "labelctl"
-    assert (told["labels"], told["categories"]) == (["Dog", "Pet"], ["Animals and Pets"])
-    assert told["label_categories"] == [[0], [0]]
-    assert told["label_aliases"] == [["Hound"], ["Hound"]]
-    first, second = told["photos"]
+    result = build.data(tiles, {"title": "labelctl"})
+    assert result["title"] == "labelctl"
+    assert (result["labels"], result["categories"]) == (["Dog", "Pet"], ["Animals and Pets"])
+    assert result["label_categories"] == [[0], [0]]
+    assert result["label_aliases"] == [["Hound"], ["Hound"]]
+    first, second = result["photos"]
     assert first["labels"] == [[0, 98.13, []], [1, 90.0, []]]
     assert second["labels"] == [[0, 60.0, [[0.1, 0.2, 0.1235, 0.4]]]]
     assert first["thumb"] == wide.thumb
     assert (first["full"], first["width"], first["height"]) == (wide.full, 1600, 800)
     assert (first["status"], first["reason"]) == ("labelled", None)
     assert first["at"].endswith("Z")
-    json.dumps(told)
+    json.dumps(result)
 
 
 def test_photos_that_failed_or_wait_are_shown_as_such(gallery: Gallery) -> None:
@@ -76,7 +76,7 @@ def test_photos_that_failed_or_wait_are_shown_as_such(gallery: Gallery) -> None:
     assert waiting["thumb"]
 
 
-def test_nothing_that_a_file_tells_besides_goes_out(gallery: Gallery) -> None:
+def test_metadata_is_never_published(gallery: Gallery) -> None:
     assert PLACE in telling()
     gallery.put("small.jpg", telling(orientation=6), {"Dog": 90.0})
     gallery.put("large.jpg", telling(3000, 2000), {"Dog": 90.0})
@@ -103,7 +103,7 @@ def test_a_folder_of_the_console_is_not_shown(gallery: Gallery) -> None:
 # ---- what is fetched, and what is left
 
 
-def test_a_second_run_fetches_only_what_is_new(gallery: Gallery) -> None:
+def test_a_second_run_fetches_only_new_photos(gallery: Gallery) -> None:
     for name in "abc":
         gallery.put(f"{name}.jpg", jpeg(colour=f"#00000{name}"), {"Dog": 90.0})
     gallery.put("broken.jpg", b"no picture", reason="It is damaged.")
@@ -124,7 +124,7 @@ def test_a_second_run_fetches_only_what_is_new(gallery: Gallery) -> None:
     assert third[1].photo.labels[0].name == "Cat"
 
 
-def test_a_run_that_was_cut_off_goes_on(gallery: Gallery) -> None:
+def test_an_interrupted_run_resumes(gallery: Gallery) -> None:
     for name in "abcdef":
         gallery.put(f"{name}.jpg", jpeg(colour=f"#00000{name}"), {"Dog": 90.0})
     with open_folder(gallery.root) as folder:
@@ -144,7 +144,7 @@ def test_a_run_that_was_cut_off_goes_on(gallery: Gallery) -> None:
     assert not any(half.exists() for half in halves)
 
 
-def test_a_picture_that_is_not_whole_is_made_anew(gallery: Gallery) -> None:
+def test_a_damaged_picture_is_made_again(gallery: Gallery) -> None:
     gallery.put("a.jpg")
     gallery.make()
     for path in gallery.pictures():
@@ -173,7 +173,7 @@ def test_a_photo_that_is_gone_or_broken_stops_nothing(
 
     assert fine.pictures
     assert (missing.pictures, broken.pictures) == (None, None)
-    assert "removed meanwhile" in str(missing.reason)
+    assert "removed in the meantime" in str(missing.reason)
     assert "damaged" in str(broken.reason)
     assert broken.photo.labels  # what is known of it is shown all the same
 
@@ -181,7 +181,7 @@ def test_a_photo_that_is_gone_or_broken_stops_nothing(
     assert gallery.asked["GetObject"] == 1  # that of the one that is gone: it might come back
 
 
-def test_a_photo_that_is_replaced_meanwhile_is_shown_as_it_was_listed(gallery: Gallery) -> None:
+def test_a_photo_replaced_during_the_run_is_shown_as_listed(gallery: Gallery) -> None:
     gallery.put("a.jpg", jpeg(100, 50), {"Dog": 90.0})
     chosen = gallery.listed()
     gallery.put("a.jpg", jpeg(50, 100), {"Cat": 80.0})
@@ -193,7 +193,7 @@ def test_a_photo_that_is_replaced_meanwhile_is_shown_as_it_was_listed(gallery: G
     assert tile.photo.status == "pending"  # the table speaks of the newer one
 
 
-def test_one_that_s3_will_not_hand_out_is_told_of(
+def test_a_photo_that_s3_refuses_is_reported(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery.put("cold.jpg", labels={"Dog": 90.0})
@@ -233,7 +233,7 @@ def answer_to(monkeypatch: pytest.MonkeyPatch, key: str, code: str, message: str
 # ---- search
 
 
-def test_photos_that_a_search_finds_come_surest_first(gallery: Gallery) -> None:
+def test_photos_found_by_a_search_are_sorted_by_confidence(gallery: Gallery) -> None:
     for name, sure in (("a", 70.0), ("b", 90.0), ("c", 80.0)):
         gallery.put(f"{name}.jpg", jpeg(colour=f"#00000{name}"), {"Dog": sure, "Beach": 60.0})
     gallery.put("cat.jpg", labels={"Cat": 99.0})
@@ -251,6 +251,6 @@ def test_photos_that_a_search_finds_come_surest_first(gallery: Gallery) -> None:
     assert [tile.photo.labels[0].name for tile in gallery.make(chosen)] == ["Dog"] * 3
 
 
-def test_a_label_that_nobody_has_is_not_found(gallery: Gallery) -> None:
+def test_an_unknown_label_is_not_found(gallery: Gallery) -> None:
     with pytest.raises(LabelNotFoundError, match="unicorn"):
         list(gallery.searched("unicorn"))

@@ -1,4 +1,4 @@
-"""What a gallery takes of a machine's memory: as much for many photos as for a few."""
+"""A gallery's memory use does not depend on the number of photos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.gallery_world import Gallery
 def test_memory_does_not_grow_with_the_number_of_photos(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the files in work are held, not those of the photos that are done."""
+    """Only the files of photos in progress are in memory."""
     content = os.urandom(1_000_000)
 
     def get(s3: Any, bucket: str, sent: Awaited) -> bytes:
@@ -69,7 +69,7 @@ assert all(tile.pictures and tile.pictures.width == 1600 for tile in tiles), til
 status = Path("/proc/self/status").read_text()
 print(status.split("VmHWM:")[1].split()[0])
 """
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script, "b.jpg", "a.png", "a.png"],
         cwd=tmp_path,
         capture_output=True,
@@ -77,4 +77,4 @@ print(status.split("VmHWM:")[1].split()[0])
         check=True,
     )
     # kB. It is 310 MB; and 490 if large ones are decoded side by side, or 465 if blocks are kept.
-    assert int(told.stdout) < 400_000
+    assert int(result.stdout) < 400_000

@@ -1,4 +1,4 @@
-"""Links to originals: to the very version, for a while, and in addresses that browsers leave alone."""
+"""Links to originals: exact version, limited validity, and URLs that browsers do not change."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def test_an_age_that_aws_does_not_take(age: str) -> None:
 
 def test_links_that_would_reveal_a_password_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:s3cret@127.0.0.1:1")
-    with pytest.raises(UsageError, match="holds a password") as refused:
+    with pytest.raises(UsageError, match="contains a password") as refused:
         presigned_links.linker(Aws().signer, "photos", 60)
     assert "s3cret" not in refused.value.message + refused.value.hint

@@ -1,4 +1,4 @@
-"""A gallery as one file: all of it inside, never too large, and written in little memory."""
+"""A gallery as one file: complete, limited in size, written with little memory."""
 
 from __future__ import annotations
 
@@ -37,46 +37,44 @@ def test_one_file_holds_all_pictures(tmp_path: Path) -> None:
     blocks = dict(
         re.findall(r'<script type="text/plain" id="(\w+)">data:image/jpeg;base64,(.*?)</', html)
     )
-    [told] = re.findall(r'id="data">(.*?)</script>', html)
+    [result] = re.findall(r'id="data">(.*?)</script>', html)
     sizes = []
-    for photo in json.loads(told)["photos"]:
+    for photo in json.loads(result)["photos"]:
         for place in (photo["thumb"], photo["full"]):
             with Image.open(io.BytesIO(base64.b64decode(blocks[place["block"]]))) as picture:
                 sizes.append(picture.size[0])
     assert sizes == [400, 450, 400, 500]
-    OneFile(one.path)  # may be made anew
+    OneFile(one.path)  # may be overwritten
 
 
-def test_one_file_that_would_be_too_large_is_refused_before_all_is_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_too_large_is_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(single_file, "LARGEST", 100_000)
     one = OneFile(tmp_path / "gallery.html")
     with open_folder(one.workshop) as folder:
         one.weigh(folder, tile(folder).pictures, 1, 5000)
         one.weigh(folder, None, 2, 5000)
-        with pytest.raises(RefusedError, match="3 photos of 5,000 take more than"):
+        with pytest.raises(RefusedError, match="3 photos of 5,000 need more than"):
             one.weigh(folder, tile(folder, size=900).pictures, 3, 5000)
 
 
-def test_a_file_that_is_not_ours_and_a_folder_are_no_place_for_one_file(tmp_path: Path) -> None:
+def test_folders_and_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a folder"):
         OneFile(tmp_path)
     file = tmp_path / "mine.html"
     file.write_bytes(jpeg())
-    with pytest.raises(RefusedError, match="no gallery"):
+    with pytest.raises(RefusedError, match="was not created by labelctl"):
         OneFile(file)
 
 
 @pytest.mark.parametrize("name", ["g9", "gallery.jpg", ".html"])
-def test_a_name_that_no_browser_shows_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=f'The name "{name}" is no web page') as refused:
+def test_names_that_are_not_web_pages_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f'--embed writes one file, not "{name}"') as refused:
         OneFile(tmp_path / name)
-    assert refused.value.hint == "Give it .html at the end."
+    assert refused.value.hint == "Give -o a name ending in .html."
     OneFile(tmp_path / "old.HTM")
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

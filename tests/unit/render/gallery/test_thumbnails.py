@@ -1,4 +1,4 @@
-"""A gallery's folder: known for ours, ours alone, and what somebody else puts there stays."""
+"""A gallery's folder: recognized, locked, and other files in it are never deleted."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.unit.gallery_world import Gallery, files, jpeg, tile
 
 
 @pytest.mark.parametrize("content", [{"a.txt": "mine"}, {"index.html": "<h1>mine</h1>"}])
-def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path, content: dict[str, str]) -> None:
+def test_other_folders_are_refused(tmp_path: Path, content: dict[str, str]) -> None:
     for name, text in content.items():
         (tmp_path / name).write_text(text)
-    with pytest.raises(RefusedError, match="other things"), open_folder(tmp_path):
+    with pytest.raises(RefusedError, match="not a gallery"), open_folder(tmp_path):
         pass
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == content
 
 
-def test_an_empty_folder_and_an_earlier_gallery_are_taken(tmp_path: Path) -> None:
+def test_an_empty_folder_and_an_earlier_gallery_are_accepted(tmp_path: Path) -> None:
     with open_folder(tmp_path) as folder:
         made = tile(folder, "a.jpg").pictures
     (tmp_path / "index.html").write_text("page")
@@ -88,7 +88,7 @@ def no_file_larger_than(count: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("link", [".", "thumbs", "photos"])
 def test_a_linked_folder_is_neither_written_to_nor_swept(tmp_path: Path, link: str) -> None:
-    """Somebody who can write to the place plants a link to another gallery of the user's."""
+    """An attacker with write access places a link to another gallery of the user."""
     with open_folder(tmp_path / "other") as folder:
         tile(folder, "mine.jpg")
     before = files(tmp_path / "other")
@@ -131,15 +131,15 @@ def test_a_linked_picture_is_replaced_and_never_shown(tmp_path: Path) -> None:
     assert not reason.is_symlink()
 
 
-def test_a_marker_that_is_a_link_marks_nothing(tmp_path: Path) -> None:
+def test_a_marker_that_is_a_link_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("mine")
     (tmp_path / "gallery").mkdir()
     (tmp_path / "gallery" / ".labelctl-gallery").symlink_to(tmp_path / "diary.txt")
-    with pytest.raises(RefusedError, match="other things"), open_folder(tmp_path / "gallery"):
+    with pytest.raises(RefusedError, match="not a gallery"), open_folder(tmp_path / "gallery"):
         pass
 
 
-def test_what_is_not_used_any_more_is_removed_and_nothing_else(gallery: Gallery) -> None:
+def test_only_unused_pictures_are_deleted(gallery: Gallery) -> None:
     gallery.put("a.jpg", jpeg(colour="red"))
     gallery.put("b.jpg", jpeg(colour="blue"))
     gallery.make()
@@ -154,7 +154,7 @@ def test_what_is_not_used_any_more_is_removed_and_nothing_else(gallery: Gallery)
     assert files(gallery.root) == theirs | ours | {".labelctl-gallery"}
 
 
-def test_what_others_put_into_the_workshop_stays(tmp_path: Path) -> None:
+def test_other_files_in_the_temporary_folder_stay(tmp_path: Path) -> None:
     with open_folder(tmp_path / "made") as folder:
         tile(folder)
         (folder.root / "thumbs" / "mine.jpg").write_text("mine")
