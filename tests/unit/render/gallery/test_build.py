@@ -202,7 +202,7 @@ def test_a_photo_that_s3_refuses_is_reported(
 
     cold, fine = gallery.make()
 
-    assert cold.reason == "AWS refused GetObject: It is in the archive."
+    assert cold.reason == "AWS rejected GetObject: It is in the archive."
     assert fine.pictures
     assert gallery.asked["GetObject"] == 1
 
