@@ -87,13 +87,13 @@ def made(user: User, client: Callable[[str], Any], photographs: Path) -> Album:
     }
     s3.delete_object(Bucket=bucket, Key=removed)
 
-    def header(image: str) -> dict[str, Any]:
-        key = {"image": {"S": image}, "row": {"S": "#"}}
+    def stored(image: str) -> dict[str, Any]:
+        key = {"image": {"S": image}}
         found = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
         return {name: value.get("S") for name, value in found.items()}
 
-    assert_soon(lambda: all(header(image).get("etag") == etag for image, etag in sent.items()), 60)
-    assert_soon(lambda: header(removed)["status"] == "removed", 60)
+    assert_soon(lambda: all(stored(image).get("etag") == etag for image, etag in sent.items()), 60)
+    assert_soon(lambda: stored(removed)["status"] == "removed", 60)
     stop_the_function(user, client)
     put(WAITS, rocket)
     return Album(user, tuple(answers.look(s3, dynamodb, bucket, table)))

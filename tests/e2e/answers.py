@@ -1,12 +1,12 @@
 """The right answers to what somebody asks about their photos, found by looking at everything.
 
 A second opinion, as `tests.bench.books` is: bucket and table are read with boto3 alone, wholly and into
-memory, without an index; no code is shared with labelctl, only the names of the rows' attributes.
+memory, without an index; no code is shared with labelctl, only the names of the items' attributes.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,12 +20,12 @@ _deserialize = TypeDeserializer().deserialize
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo of the bucket: how it stands, since when, its header, and its labels, surest first."""
+    """A photo of the bucket: how it stands, since when, its item, and its labels, surest first."""
 
     image: str
     status: str
     at: str
-    header: Row
+    item: Row
     labels: tuple[Row, ...] = ()
 
     def sure(self, least: float = 0) -> dict[str, Decimal]:
@@ -39,26 +39,27 @@ class Entry:
 
 def look(s3: Any, dynamodb: Any, bucket: str, table: str) -> list[Entry]:
     """Every photo of the bucket, in the order of the keys."""
-    rows: dict[str, list[Row]] = defaultdict(list)
+    items: dict[str, Row] = {}
     for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
-        for item in page["Items"]:
-            row = {name: _deserialize(value) for name, value in item.items()}
-            rows[row["image"]].append(row)
+        for each in page["Items"]:
+            item = {name: _deserialize(value) for name, value in each.items()}
+            items[item["image"]] = item
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     there = [each for page in pages for each in page.get("Contents", ())]
-    entries = [_entry(each, rows[each["Key"]]) for each in there]
+    entries = [_entry(each, items.get(each["Key"], {})) for each in there]
     return sorted(entries, key=lambda entry: entry.image.encode())
 
 
-def _entry(there: Mapping[str, Any], rows: Iterable[Row]) -> Entry:
-    headers = [row for row in rows if row["row"] == "#"]
-    if not headers or headers[0].get("etag") != there["ETag"].strip('"'):
+def _entry(there: Mapping[str, Any], item: Row) -> Entry:
+    if item.get("etag") != there["ETag"].strip('"'):
         return Entry(there["Key"], "pending", f"{there['LastModified']:%Y-%m-%dT%H:%M:%SZ}", {})
-    [header] = headers
-    own = [row for row in rows if row["row"].startswith(f"{header['version']}#")]
-    own.sort(key=lambda row: (-row["confidence"], row["name"]))
-    assert {row["name"]: row["confidence"] for row in own} == header.get("labels", {})
-    return Entry(there["Key"], header["status"], header["done_at"], header, tuple(own))
+    nothing = {"categories": [], "parents": [], "aliases": [], "boxes": []}
+    labels = [
+        {"name": name, "confidence": confidence, **nothing, **item["details"].get(name, {})}
+        for name, confidence in item.get("labels", {}).items()
+    ]
+    labels.sort(key=lambda label: (-label["confidence"], label["name"]))
+    return Entry(there["Key"], item["status"], item["done_at"], item, tuple(labels))
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def find(entries: Iterable[Entry], question: Question) -> dict[str, Hit]:
         if all(hits):
             surest = min(max(hit.values()) for hit in hits)
             labels = {name: each for hit in hits for name, each in hit.items()}
-            found[entry.image] = Hit(entry.header["uploaded_at"], surest, labels)
+            found[entry.image] = Hit(entry.item["uploaded_at"], surest, labels)
     return found
 
 
@@ -150,9 +151,9 @@ def records(
             "parents": row["parents"],
             "aliases": row["aliases"],
             "boxes": [{side: float(at) for side, at in box.items()} for box in row["boxes"]],
-            "uploaded_at": row["uploaded_at"],
-            "labelled_at": entry.header["done_at"],
-            "model_version": entry.header["model_version"],
+            "uploaded_at": entry.item["uploaded_at"],
+            "labelled_at": entry.item["done_at"],
+            "model_version": entry.item["model_version"],
         }
         for entry in entries
         if entry.image.startswith(prefix)
@@ -173,7 +174,7 @@ def counts(entries: Iterable[Entry]) -> dict[str, Any]:
         for entry in labelled
         for name in {name for row in entry.labels for name in row["categories"]}
     )
-    errors = Counter(entry.header["error"] for entry in entries if entry.status == "failed")
+    errors = Counter(entry.item["error"] for entry in entries if entry.status == "failed")
     days = Counter(entry.at[:10] for entry in labelled)
     return {
         "photos": {

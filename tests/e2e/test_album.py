@@ -124,7 +124,7 @@ def listed(entry: Entry) -> dict[str, Any]:
         "status": entry.status,
         "label_count": len(entry.labels) if labelled else None,
         "top": [row["name"] for row in entry.labels[:3]],
-        "reason": entry.header.get("reason"),
+        "reason": entry.item.get("reason"),
         "at": entry.at,
     }
 
@@ -181,9 +181,7 @@ def test_stats_counts_for_programs(asked: Album, prefix: str) -> None:
     reasons = {each["error"]: each.pop("reason") for each in told["failures"]}
     assert told == answers.counts(asked.some(prefix))
     failed = asked.some(prefix, "failed")
-    assert {(entry.header["error"], entry.header["reason"]) for entry in failed} >= {
-        *reasons.items()
-    }
+    assert {(entry.item["error"], entry.item["reason"]) for entry in failed} >= {*reasons.items()}
 
 
 def test_stats_counts_for_pipes_and_people(asked: Album) -> None:
@@ -356,7 +354,7 @@ def test_gallery_shows_everything(asked: Album, gallery: tuple[Path, Any]) -> No
     for entry in asked.entries:
         photo = photos[entry.image]
         assert photo["status"] == entry.status
-        assert photo["reason"] == entry.header.get("reason")
+        assert photo["reason"] == entry.item.get("reason")
         assert photo["labels"] == [tile_label(row) for row in entry.labels]
         if entry.image in (NO_PICTURE, CUT):
             assert (photo["thumb"], photo["full"]) == (None, None)
