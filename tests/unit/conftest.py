@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -229,14 +229,17 @@ def work(
 
 @pytest.fixture
 def patience(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """How many `seconds` a photo waits for its turn: few, so that a throttled one is soon over."""
-    pacer, patience = function._recognition._pacer, SimpleNamespace(seconds=1)
-    turn = pacer.turn
+    """How many `turns` a photo has to ask Rekognition, each at once; None: as the pacer says."""
+    pacer, patience = function._recognition._pacer, SimpleNamespace(turns=3)
+    turn, had = pacer.turn, threading.local()  # a photo has a thread of its own
 
-    def soon(until: float) -> bool:
-        return bool(turn(min(until, time.monotonic() + patience.seconds)))
+    def at_once(until: float) -> bool:
+        if patience.turns is None:
+            return bool(turn(until))
+        had.turns = getattr(had, "turns", 0) + 1
+        return bool(had.turns <= patience.turns)
 
-    monkeypatch.setattr(pacer, "turn", soon)
+    monkeypatch.setattr(pacer, "turn", at_once)
     return patience
 
 
