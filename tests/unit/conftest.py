@@ -230,16 +230,22 @@ def work(
 @pytest.fixture
 def patience(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """How many `turns` a photo has to ask Rekognition, each at once; None: as the pacer says."""
-    pacer, patience = function._recognition._pacer, SimpleNamespace(turns=3)
-    turn, had = pacer.turn, threading.local()  # a photo has a thread of its own
+    recognition, patience = function._recognition, SimpleNamespace(turns=3)
+    detect, turn = recognition.detect, recognition._pacer.turn
+    had = threading.local()
+
+    def detect_with_turns(event: Any, until: float) -> Any:
+        had.turns = 0  # a thread may have had another photo before
+        return detect(event, until)
 
     def at_once(until: float) -> bool:
         if patience.turns is None:
             return bool(turn(until))
-        had.turns = getattr(had, "turns", 0) + 1
+        had.turns += 1
         return bool(had.turns <= patience.turns)
 
-    monkeypatch.setattr(pacer, "turn", at_once)
+    monkeypatch.setattr(recognition, "detect", detect_with_turns)
+    monkeypatch.setattr(recognition._pacer, "turn", at_once)
     return patience
 
 
