@@ -64,7 +64,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for, in labels that there are.
+    """What is asked for, as labels that are stored.
 
     On no photo are `unknown`, which were to be excluded; `absent` is what is to be said of those that
     are on none, where any of several would have done.

@@ -74,7 +74,7 @@ def decimals(value: Any) -> Any:
 def new_attempt(now: float) -> str:
     """The name of one attempt at labelling a photo: when it began (seconds since 1970), and at random.
 
-    So index items that belong to no photo can be told from those of an attempt that still runs.
+    The time distinguishes index items that belong to no photo from those of an attempt in progress.
     """
     return f"{int(now):08x}{secrets.token_hex(4)}"
 

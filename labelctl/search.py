@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 _THREADS = 8
 _AT_ONCE = 4  # batches of photos that are read at once, after the first few
-_REMEMBERED = (
-    100_000  # photos that are not read again when they come by another label, 100 bytes each
-)
+_REMEMBERED = 100_000  # photos that are not read again when another label leads to them
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,11 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
             f'The stack "{name}" {place} is not ready: it is in {stack.status}.',
             wait or "Deploy it again, which says why it failed: labelctl deploy",
         )
+    if "LabelsTable" not in stack.outputs:
+        raise NotDeployedError(
+            f'The stack "{name}" {place} was deployed by an earlier labelctl.',
+            "Update it, then label its photos again: labelctl deploy && labelctl verify --repair",
+        )
     return stack
 
 

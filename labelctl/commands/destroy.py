@@ -57,6 +57,10 @@ def _lost(session: Session, stack: Stack) -> str:
 
     if "Table" not in stack.outputs:
         return "what is left of it"
+    if "LabelsTable" not in stack.outputs:
+        return (
+            f"all photos in the bucket {stack.bucket} and all labels, stored by an earlier labelctl"
+        )
     try:
         labelled = session.reader.count_photos(schema.LABELLED)
         failed = session.reader.count_photos(schema.FAILED)

@@ -18,6 +18,7 @@ from tests.unit.conftest import STACK_ID
 OUTPUTS = [
     {"OutputKey": "PhotosBucket", "OutputValue": "photos"},
     {"OutputKey": "Table", "OutputValue": "labels"},
+    {"OutputKey": "LabelsTable", "OutputValue": "index"},
 ]
 FOREIGN = {"Tags": [], "Description": "The pay roll"}
 
@@ -320,7 +321,7 @@ def test_a_protected_stack_is_not_protected_again(aws, cloudformation, naps):
 def test_the_stack_tells_what_it_made(cloudformation):
     cloudformation.stack("UPDATE_COMPLETE", Outputs=OUTPUTS)
     stack = require(cloudformation.client, "labelctl")
-    assert (stack.bucket, stack.table) == ("photos", "labels")
+    assert (stack.bucket, stack.table, stack.labels_table) == ("photos", "labels", "index")
 
 
 @pytest.mark.parametrize(
@@ -348,6 +349,14 @@ def test_a_stack_without_outputs_is_told_apart(cloudformation, status, words):
     cloudformation.stack(status, Outputs=OUTPUTS[:1])
     with pytest.raises(NotDeployedError, match=words):
         require(cloudformation.client, "labelctl")
+
+
+def test_a_stack_of_an_earlier_layout_is_to_be_updated(cloudformation):
+    older = [each for each in OUTPUTS if each["OutputKey"] != "LabelsTable"]
+    cloudformation.stack("UPDATE_COMPLETE", Outputs=older)
+    with pytest.raises(NotDeployedError, match="earlier labelctl") as caught:
+        require(cloudformation.client, "labelctl")
+    assert "labelctl deploy" in caught.value.hint
 
 
 def test_a_name_that_no_stack_can_have(cloudformation):
