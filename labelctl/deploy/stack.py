@@ -214,6 +214,11 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
             f'The stack "{name}" {place} is not ready (status: {stack.status}).',
             wait or "Run `labelctl deploy`: it shows why the last deploy failed.",
         )
+    if "LabelsTable" not in stack.outputs:
+        raise NotDeployedError(
+            f'The stack "{name}" {place} was deployed by an earlier labelctl.',
+            "Update it, then label its photos again: labelctl deploy && labelctl verify --repair",
+        )
     return stack
 
 

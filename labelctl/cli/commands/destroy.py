@@ -62,6 +62,8 @@ def _contents(session: Session, stack: Stack) -> str:
 
     if "Table" not in stack.outputs:
         return "its remaining resources"
+    if "LabelsTable" not in stack.outputs:
+        return f"all photos in the bucket {stack.bucket} and all labels of an earlier labelctl"
     try:
         labelled = session.reader.count_photos(schema.LABELLED)
         failed = session.reader.count_photos(schema.FAILED)

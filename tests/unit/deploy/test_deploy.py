@@ -18,6 +18,7 @@ from tests.unit.conftest import STACK_ID
 OUTPUTS = [
     {"OutputKey": "PhotosBucket", "OutputValue": "photos"},
     {"OutputKey": "Table", "OutputValue": "labels"},
+    {"OutputKey": "LabelsTable", "OutputValue": "index"},
 ]
 FOREIGN = {"Tags": [], "Description": "The pay roll"}
 
@@ -321,7 +322,7 @@ def test_protected_stack_is_not_protected_again(aws, cloudformation, naps):
 def test_stack_has_the_names_of_its_resources(cloudformation):
     cloudformation.stack("UPDATE_COMPLETE", Outputs=OUTPUTS)
     stack = require(cloudformation.client, "labelctl")
-    assert (stack.bucket, stack.table) == ("photos", "labels")
+    assert (stack.bucket, stack.table, stack.labels_table) == ("photos", "labels", "index")
 
 
 @pytest.mark.parametrize(
@@ -349,6 +350,14 @@ def test_stack_without_outputs_is_not_ready(cloudformation, status, words):
     cloudformation.stack(status, Outputs=OUTPUTS[:1])
     with pytest.raises(NotDeployedError, match=words):
         require(cloudformation.client, "labelctl")
+
+
+def test_stack_of_an_earlier_layout_needs_an_update(cloudformation):
+    older = [output for output in OUTPUTS if output["OutputKey"] != "LabelsTable"]
+    cloudformation.stack("UPDATE_COMPLETE", Outputs=older)
+    with pytest.raises(NotDeployedError, match="earlier labelctl") as caught:
+        require(cloudformation.client, "labelctl")
+    assert "labelctl deploy" in caught.value.hint
 
 
 def test_invalid_stack_name(cloudformation):
