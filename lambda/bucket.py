@@ -72,8 +72,8 @@ class Bucket:
         return replace(
             event,
             kind="created",
-            version_id=s3_events.known_version(head.get("VersionId")),
+            version_id=s3_events.normalize_version_id(head.get("VersionId")),
             etag=head["ETag"].strip('"'),
             size=head["ContentLength"],
-            at=s3_events.iso(head["LastModified"]),
+            at=s3_events.format_time(head["LastModified"]),
         )

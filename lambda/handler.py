@@ -173,4 +173,4 @@ def _log(image: str | None, status: str, **details: Any) -> None:
 
 
 def _now() -> str:
-    return s3_events.iso(datetime.now(UTC))
+    return s3_events.format_time(datetime.now(UTC))

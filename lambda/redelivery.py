@@ -60,7 +60,7 @@ class Redelivery:
 
         "set_aside": the message was dead-lettered and can be deleted. "retrying": SQS must keep it.
         It is received again after `again_in` seconds; if that could not be set, for the reason in
-        `trouble`, after the queue's visibility timeout.
+        `sqs_error`, after the queue's visibility timeout.
         """
         receives = int(message["attributes"]["ApproximateReceiveCount"])
         is_invalid = isinstance(error, NotAnEventError)
@@ -74,8 +74,8 @@ class Redelivery:
                 ReceiptHandle=message["receiptHandle"],
                 VisibilityTimeout=seconds,
             )
-        except (ClientError, BotoCoreError) as trouble:
-            return "retrying", {"trouble": str(trouble)}
+        except (ClientError, BotoCoreError) as sqs_error:
+            return "retrying", {"sqs_error": str(sqs_error)}
         return "retrying", {"again_in": seconds}
 
     def _dead_letter(self, message: dict[str, Any], error: Exception) -> None:

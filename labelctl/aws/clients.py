@@ -127,7 +127,7 @@ class Aws:
         return client
 
     @cached_property
-    def signer(self) -> S3Client:
+    def presigning_s3(self) -> S3Client:
         """The S3 client for presigned URLs, which must work for all regions and buckets.
 
         By default boto3 signs URLs with SigV2, which newer buckets reject, for the endpoint of
@@ -138,7 +138,7 @@ class Aws:
         return client
 
     @property
-    def credentials_end(self) -> bool:
+    def has_temporary_credentials(self) -> bool:
         """Whether the credentials are temporary. URLs signed with them expire when they do."""
         credentials = self._session.get_credentials()
         return bool(credentials and credentials.get_frozen_credentials().token)
@@ -169,14 +169,14 @@ class Aws:
         return client
 
 
-def code_of(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
     """Return the error's code, such as NoSuchKey; for a HEAD request the HTTP status, such as 404."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 def is_missing(error: ClientError) -> bool:
     """Return whether S3, DynamoDB, SQS, SNS or CloudWatch reports that a resource does not exist."""
-    return code_of(error) in (
+    return error_code(error) in (
         "404",
         "NoSuchKey",
         "NoSuchVersion",
@@ -213,7 +213,7 @@ _ACTION = re.compile(r"perform:? ([\w-]+:\w+)")
 _HTTP_ACTIONS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
 
 
-def explain(error: Exception) -> LabelctlError | None:
+def to_user_error(error: Exception) -> LabelctlError | None:
     """Return a user-facing error for a boto3 error, or None for any other error.
 
     Passwords in URLs are removed.
@@ -262,7 +262,7 @@ def _explain(error: Exception) -> LabelctlError | None:
 
 
 def _explain_refusal(error: ClientError) -> LabelctlError:
-    code, operation = code_of(error), error.operation_name
+    code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "")
     if code in _EXPIRED:
         return CredentialsError(

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.threads import batches, pool
-from labelctl.aws.throttling import PAUSE, next_pause, patiently
+from labelctl.aws.throttling import PAUSE, call_with_backoff, next_pause
 from labelctl.text import counted
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _USAGE: Any = {"ReturnConsumedCapacity": "TOTAL"}
 
 
 @dataclass
-class Spent:
+class ConsumedCapacity:
     """Number of read requests so far, and the read units that AWS charges for them.
 
     `is_known` is false if a response did not state its units, as an emulator's may not.
@@ -58,7 +58,7 @@ class TableReader:
     """Reads tables and counts the consumed capacity. Thread-safe."""
 
     def __init__(self, client: DynamoDBClient) -> None:
-        self.spent = Spent()
+        self.spent = ConsumedCapacity()
         self._client = client
         self._lock = Lock()
 
@@ -98,7 +98,7 @@ class TableReader:
             start = {"ExclusiveStartKey": last} if last else None
             yield response
 
-    def merged(
+    def query_merged(
         self,
         table: str,
         queries: Sequence[Mapping[str, Any]],
@@ -156,7 +156,7 @@ class TableReader:
                     yield [_deserialize(item) for item in response["Items"]]
 
     def _call(self, operation: Callable[..., Any], **request: Any) -> Any:
-        response = patiently(operation, **request, **_USAGE)
+        response = call_with_backoff(operation, **request, **_USAGE)
         usage = response.get("ConsumedCapacity")
         parts = usage if isinstance(usage, list) else [usage]
         with self._lock:
@@ -182,7 +182,7 @@ def write(
     for batch in batches(writes, _MAX_WRITES):
         left, pause = batch, PAUSE
         while left:
-            response = patiently(client.batch_write_item, RequestItems={table: left})
+            response = call_with_backoff(client.batch_write_item, RequestItems={table: left})
             left = response["UnprocessedItems"].get(table, [])
             if left:
                 time.sleep(pause)

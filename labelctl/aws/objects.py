@@ -20,7 +20,7 @@ _ATTEMPTS = 6  # over about 12 seconds
 _INVALID_IN_XML = re.compile("[\x00-\x1f\ufffe\uffff]")
 
 
-def hide(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[str]:
+def delete_objects(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[str]:
     """Delete objects by key, 1,000 per request; yields each deleted key.
 
     In a versioned bucket S3 adds a delete marker and keeps the versions. Raises RefusedError if S3
@@ -31,7 +31,7 @@ def hide(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[str]:
         yield from (key for key, _ in _delete(s3, bucket, [(key, None) for key in batch]))
 
 
-def purge(
+def delete_all_versions(
     s3: S3Client, bucket: str, prefix: str = "", *, exactly: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Permanently delete all versions and delete markers under a prefix (`exactly`: of that one key).

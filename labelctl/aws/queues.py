@@ -19,7 +19,7 @@ _ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Queue:
+class QueueDepth:
     """Approximate numbers of messages that are waiting, being processed, and delayed."""
 
     waiting: int
@@ -31,7 +31,7 @@ class Queue:
         return self.waiting + self.in_flight + self.delayed
 
 
-def depth(sqs: SQSClient, url: str) -> Queue:
+def depth(sqs: SQSClient, url: str) -> QueueDepth:
     """Return the number of messages in the queue with this URL."""
     names = ("", "NotVisible", "Delayed")
     response = sqs.get_queue_attributes(
@@ -42,7 +42,7 @@ def depth(sqs: SQSClient, url: str) -> Queue:
         int(response["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0))  # type: ignore[call-overload]
         for name in names
     ]
-    return Queue(*counts)
+    return QueueDepth(*counts)
 
 
 def send(

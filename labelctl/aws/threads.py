@@ -28,7 +28,7 @@ def pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
     executor.shutdown()
 
 
-def in_order(
+def map_in_order(
     threads: Executor, work: Callable[[In], Out], items: Iterable[In], ahead: int
 ) -> Iterator[Out]:
     """Yield `work(item)` for each item, in order, with up to `ahead` items in progress."""

@@ -25,7 +25,7 @@ def next_pause(pause: float) -> float:
     return min(pause * 2, _MAX_PAUSE)
 
 
-def patiently(operation: Callable[..., Any], **request: Any) -> Any:
+def call_with_backoff(operation: Callable[..., Any], **request: Any) -> Any:
     """Call a client's operation; retry with growing pauses while it is throttled.
 
     Raises botocore's ClientError: any other error at once, throttling after the last retry.

@@ -176,7 +176,7 @@ def _explain(error: Exception) -> LabelctlError | None:
     if "botocore" in sys.modules:
         from labelctl.aws import clients
 
-        return clients.explain(error)
+        return clients.to_user_error(error)
     return None
 
 

@@ -71,7 +71,7 @@ class Session:
             self.view.warn(cloud.notice)
         watch.Watch(cloud.home, self.view.warn).start()
         # boto3 reads these variables; nothing else distinguishes the local cloud from AWS.
-        for name in environment.misleading(os.environ):
+        for name in environment.interfering(os.environ):
             del os.environ[name]
-        os.environ.update(environment.around_proxies(os.environ))
+        os.environ.update(environment.bypass_proxy(os.environ))
         os.environ.update(environment.variables(cloud), AWS_CONFIG_FILE=os.devnull)

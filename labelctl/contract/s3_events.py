@@ -150,7 +150,7 @@ def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
         key=_key(unquote_plus(photo["key"])),
         kind=kind,
         sequencer=pad_sequencer(photo["sequencer"]),
-        version_id=known_version(_checked(photo.get("versionId"), str, NoneType)),
+        version_id=normalize_version_id(_checked(photo.get("versionId"), str, NoneType)),
         etag=_checked(photo.get("eTag"), str, NoneType),
         size=_checked(photo.get("size"), int, NoneType),
         at=_checked(record["eventTime"], str),
@@ -171,7 +171,7 @@ def _checked(value: Any, *kinds: type) -> Any:
     return value
 
 
-def known_version(version_id: str | None) -> str | None:
+def normalize_version_id(version_id: str | None) -> str | None:
     """Return a version id, or None for "null", which S3 uses for objects without versioning.
 
     Uploads replace the "null" version, so such objects are distinguished by their ETag.
@@ -188,6 +188,6 @@ def is_folder(key: str, size: int | None) -> bool:
     return size == 0 and key.endswith("/")
 
 
-def iso(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Format a time as S3 does in events: ISO 8601 in UTC, with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,7 +7,7 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 
 
-def folder(name: str) -> Path:
+def asset_folder(name: str) -> Path:
     """Return the path of the folder `lambda` or `cloudformation`."""
     installed = _PACKAGE / "_assets" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
@@ -15,4 +15,4 @@ def folder(name: str) -> Path:
 
 def template(name: str) -> str:
     """Return the text of a CloudFormation template, by its file name."""
-    return (folder("cloudformation") / name).read_text(encoding="utf-8")
+    return (asset_folder("cloudformation") / name).read_text(encoding="utf-8")

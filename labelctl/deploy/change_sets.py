@@ -15,14 +15,14 @@ from datetime import datetime
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import code_of
+from labelctl.aws.clients import error_code
 from labelctl.deploy import stack as stacks
 from labelctl.errors import DeployError, RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-HOLDS_DATA = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
+DATA_RESOURCE_TYPES = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
 """Resource types that lose data when they are replaced or removed."""
 
 _CONSEQUENCES = ("creation cancelled", "creation Cancelled", "update cancelled", "update Cancelled")
@@ -53,7 +53,11 @@ class Change:
     @property
     def loses_data(self) -> bool:
         """Whether the change may delete photos, labels or waiting messages."""
-        return self.type in HOLDS_DATA and self.action in ("Replace", "May replace", "Remove")
+        return self.type in DATA_RESOURCE_TYPES and self.action in (
+            "Replace",
+            "May replace",
+            "Remove",
+        )
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Progress:
+class StackEvent:
     """A stack event: a resource, or the stack itself (`is_stack`), reached a status."""
 
     id: str
@@ -205,17 +209,17 @@ def discard(
             pass
 
 
-def carry_out(
+def execute(
     cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
-) -> Iterator[Progress]:
+) -> Iterator[StackEvent]:
     """Execute a plan; yields stack events until it has finished.
 
     Raises DeployError with the root cause if it fails, after CloudFormation has rolled back.
     """
     seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
     _execute(cloudformation, planned)
-    cause: Progress | None = None
-    last: Progress | None = None
+    cause: StackEvent | None = None
+    last: StackEvent | None = None
     for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
         cause = cause or (last if last.may_be_cause else None)
         yield last
@@ -229,7 +233,7 @@ def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
     try:
         cloudformation.execute_change_set(ChangeSetName=planned.change_set)
     except ClientError as error:
-        if code_of(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
+        if error_code(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
             raise
         # Executing a change set deletes all others of the stack.
         raise RefusedError(
@@ -240,7 +244,7 @@ def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
 
 def remove(
     cloudformation: CloudFormationClient, stack_id: str, *, sleep: Sleep = time.sleep
-) -> Iterator[Progress]:
+) -> Iterator[StackEvent]:
     """Delete a stack; yields stack events. Raises DeployError with the root cause if it fails."""
     before = _events(cloudformation, stack_id, set())
     if before and before[-1].is_stack and before[-1].status == "DELETE_COMPLETE":
@@ -254,8 +258,8 @@ def remove(
         gone = stack is None or stack.status == "DELETE_COMPLETE"
         return gone
 
-    cause: Progress | None = None
-    last: Progress | None = None
+    cause: StackEvent | None = None
+    last: StackEvent | None = None
     seen = {event.id for event in before}
     for last in follow(cloudformation, stack_id, seen, is_over=is_gone, sleep=sleep):
         cause = cause or (last if last.may_be_cause else None)
@@ -267,7 +271,7 @@ def remove(
 
 def failure(
     name: str,
-    cause: Progress | None,
+    cause: StackEvent | None,
     hint: str = "Fix the cause and deploy again.",
 ) -> DeployError:
     """Return the error for a failed change, given its root cause."""
@@ -284,9 +288,9 @@ def failure(
     )
 
 
-def first_cause(cloudformation: CloudFormationClient, stack_id: str) -> Progress | None:
+def root_cause(cloudformation: CloudFormationClient, stack_id: str) -> StackEvent | None:
     """Return the event that made the last change of a stack fail, if it is still available."""
-    cause: Progress | None = None
+    cause: StackEvent | None = None
     for event in _events(cloudformation, stack_id, set()):
         if event.is_stack and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
             cause = None  # a new change begins
@@ -302,7 +306,7 @@ def follow(
     *,
     is_over: Callable[[], bool] = lambda: False,
     sleep: Sleep = time.sleep,
-) -> Iterator[Progress]:
+) -> Iterator[StackEvent]:
     """Yield the events of a stack that are not in `seen`, oldest first, until it has settled.
 
     `is_over` is called after a while without events, because a stack that was never deployed may be
@@ -322,15 +326,17 @@ def follow(
         sleep(pause)
 
 
-def _events(cloudformation: CloudFormationClient, stack_id: str, seen: set[str]) -> list[Progress]:
+def _events(
+    cloudformation: CloudFormationClient, stack_id: str, seen: set[str]
+) -> list[StackEvent]:
     """Return the events that are newer than those in `seen`, oldest first."""
-    fresh: list[Progress] = []
+    fresh: list[StackEvent] = []
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     for event in chain.from_iterable(page["StackEvents"] for page in pages):  # newest first
         if event["EventId"] in seen:
             break
         fresh.append(
-            Progress(
+            StackEvent(
                 id=event["EventId"],
                 at=event["Timestamp"],
                 name=event.get("LogicalResourceId", ""),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from labelctl.aws.clients import Aws, is_missing
 from labelctl.deploy import assets, change_sets, package
 from labelctl.deploy import stack as stacks
-from labelctl.deploy.change_sets import Plan, Progress, Sleep
+from labelctl.deploy.change_sets import Plan, Sleep, StackEvent
 from labelctl.deploy.stack import SETTINGS, Settings, Stack, artifacts_name
 from labelctl.errors import RefusedError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TAGS = {"application": "labelctl"}
-NO_BUCKET_YET = "not-made-yet"
+PLACEHOLDER_BUCKET = "not-made-yet"
 """Placeholder for the artifact bucket's name in a dry run before the first deploy."""
 
 _FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
@@ -34,14 +34,14 @@ _FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 
 
 @dataclass(frozen=True)
-class Leftover:
+class FailedFirstDeploy:
     """A stack whose first deploy failed, and the root cause of that."""
 
     stack: Stack
-    cause: Progress | None
+    cause: StackEvent | None
 
 
-def leftover(aws: Aws, name: str) -> Leftover | None:
+def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     """Return the stack if its first deploy failed, else None.
 
     Raises RefusedError if the stack is being changed or destroyed, cannot be updated, or does not
@@ -63,8 +63,8 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
             f"Fix the cause, then run: aws cloudformation continue-update-rollback --stack-name {name}",
         )
     if stack.status in _FAILED_FIRST:
-        return Leftover(stack, change_sets.first_cause(aws.cloudformation, stack.id))
-    if "PhotosBucket" in stack.outputs and not stacks.takes_photos(aws.s3, stack.bucket):
+        return FailedFirstDeploy(stack, change_sets.root_cause(aws.cloudformation, stack.id))
+    if "PhotosBucket" in stack.outputs and not stacks.has_notifications(aws.s3, stack.bucket):
         raise RefusedError(
             f'Destroying the stack "{name}" was interrupted.',
             "Run `labelctl destroy` to finish it, then deploy again.",
@@ -74,10 +74,10 @@ def leftover(aws: Aws, name: str) -> Leftover | None:
 
 def ensure_artifacts(
     aws: Aws, name: str, tags: Mapping[str, str], *, sleep: Sleep = time.sleep
-) -> Iterator[Progress]:
+) -> Iterator[StackEvent]:
     """Create or update the small stack with the bucket for the function's zips; yields its events."""
     artifacts = artifacts_name(name)
-    failed = leftover(aws, artifacts)
+    failed = find_failed_first_deploy(aws, artifacts)
     if failed:
         yield from change_sets.remove(aws.cloudformation, failed.stack.id, sleep=sleep)
     planned = change_sets.plan(
@@ -89,7 +89,7 @@ def ensure_artifacts(
         sleep=sleep,
     )
     if planned.changes:
-        yield from change_sets.carry_out(aws.cloudformation, planned, sleep=sleep)
+        yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
 
 
 def plan(
@@ -97,7 +97,9 @@ def plan(
 ) -> Plan:
     """Return what a deploy would change. Uploads the function's zip first, unless `dry`."""
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
-    bucket = artifacts.outputs.get("Bucket", NO_BUCKET_YET) if artifacts else NO_BUCKET_YET
+    bucket = (
+        artifacts.outputs.get("Bucket", PLACEHOLDER_BUCKET) if artifacts else PLACEHOLDER_BUCKET
+    )
     bundle = package.build()
     if not dry:
         _put_once(aws.s3, bucket, bundle)
@@ -124,10 +126,10 @@ def _put_once(s3: S3Client, bucket: str, bundle: package.Bundle) -> None:
         s3.put_object(Bucket=bucket, Key=bundle.name, Body=bundle.content)
 
 
-def carry_out(aws: Aws, planned: Plan, *, sleep: Sleep = time.sleep) -> Iterator[Progress]:
+def execute(aws: Aws, planned: Plan, *, sleep: Sleep = time.sleep) -> Iterator[StackEvent]:
     """Execute the plan, then protect the stack; yields stack events. Raises DeployError."""
     if planned.changes:
-        yield from change_sets.carry_out(aws.cloudformation, planned, sleep=sleep)
+        yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
     deployed = stacks.find(aws.cloudformation, planned.stack)
     if deployed and not deployed.protected:
         aws.cloudformation.update_termination_protection(

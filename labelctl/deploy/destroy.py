@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from labelctl.aws import objects
-from labelctl.aws.clients import Aws, code_of, is_missing
+from labelctl.aws.clients import Aws, error_code, is_missing
 from labelctl.deploy import change_sets
 from labelctl.deploy import stack as stacks
-from labelctl.deploy.change_sets import Progress, Sleep
+from labelctl.deploy.change_sets import Sleep, StackEvent
 from labelctl.deploy.stack import Stack, artifacts_name
 from labelctl.errors import DeployError, NotDeployedError
 
@@ -26,7 +26,7 @@ _TRIES = 5
 """How often a bucket is emptied if new objects keep arriving."""
 
 
-def doomed(aws: Aws, name: str) -> list[Stack]:
+def stacks_to_delete(aws: Aws, name: str) -> list[Stack]:
     """Return the existing stacks that `labelctl destroy` would delete.
 
     Raises NotDeployedError if there are none, and RefusedError for a stack that does not belong to
@@ -36,7 +36,7 @@ def doomed(aws: Aws, name: str) -> list[Stack]:
     if main:
         stacks.refuse_if_foreign(main)
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
-    existing = [stack for stack in (main, artifacts) if stack and stack.ours]
+    existing = [stack for stack in (main, artifacts) if stack and stack.is_labelctl]
     if not existing:
         raise NotDeployedError(
             f'There is no stack "{name}".',
@@ -48,7 +48,7 @@ def doomed(aws: Aws, name: str) -> list[Stack]:
     return existing
 
 
-def destroy(aws: Aws, stack: Stack, *, sleep: Sleep = time.sleep) -> Iterator[int | Progress]:
+def destroy(aws: Aws, stack: Stack, *, sleep: Sleep = time.sleep) -> Iterator[int | StackEvent]:
     """Delete a stack and all its data.
 
     Yields the number of object versions deleted by each request, and stack events. Raises
@@ -116,7 +116,7 @@ def empty(s3: S3Client, bucket: str) -> Iterator[int]:
 
     try:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
-        for count, _ in objects.purge(s3, bucket):
+        for count, _ in objects.delete_all_versions(s3, bucket):
             yield count
         uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         for upload in [each for page in uploads for each in page.get("Uploads", ())]:
@@ -132,5 +132,5 @@ def _abort(s3: S3Client, bucket: str, upload: MultipartUploadTypeDef) -> None:
     try:
         s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     except ClientError as error:
-        if code_of(error) != "NoSuchUpload":  # finished since it was listed
+        if error_code(error) != "NoSuchUpload":  # finished since it was listed
             raise

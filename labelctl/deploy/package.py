@@ -35,7 +35,7 @@ class Bundle:
 def build() -> Bundle:
     """Return the zip of `lambda/` and `labelctl/contract/`."""
     package = Path(__file__).parents[1]
-    files = {path.name: path for path in assets.folder("lambda").glob("*.py")}
+    files = {path.name: path for path in assets.asset_folder("lambda").glob("*.py")}
     for path in (package / "__init__.py", *(package / "contract").glob("*.py")):
         files[f"labelctl/{path.relative_to(package).as_posix()}"] = path
     buffer = io.BytesIO()

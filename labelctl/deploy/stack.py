@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import code_of, is_missing
+from labelctl.aws.clients import error_code, is_missing
 from labelctl.errors import NotDeployedError, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Stack:
     description: str = ""
 
     @property
-    def ours(self) -> bool:
+    def is_labelctl(self) -> bool:
         """Whether labelctl's templates created it, or it is empty (planned but never deployed)."""
         return (
             self.tags.get("application") == "labelctl"
@@ -121,7 +121,7 @@ class Stack:
         return self.outputs["Queue"]
 
     @property
-    def dead_letters(self) -> str:
+    def dead_letter_queue(self) -> str:
         """The dead-letter queue's URL."""
         return self.outputs["DeadLetterQueue"]
 
@@ -175,9 +175,9 @@ def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
         response = cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
         message = error.response.get("Error", {}).get("Message", "")
-        if code_of(error) == "ValidationError" and "does not exist" in message:
+        if error_code(error) == "ValidationError" and "does not exist" in message:
             return None
-        if code_of(error) == "ValidationError" and "stackName" in message:
+        if error_code(error) == "ValidationError" and "stackName" in message:
             raise UsageError(
                 f'"{name}" is not a valid stack name.',
                 "Use up to 128 letters, digits and hyphens, starting with a letter.",
@@ -188,7 +188,7 @@ def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
 
 def refuse_if_foreign(stack: Stack) -> None:
     """Raise RefusedError for a stack that does not belong to labelctl."""
-    if not stack.ours:
+    if not stack.is_labelctl:
         raise RefusedError(
             f'The stack "{stack.name}" was not created by labelctl.',
             "Choose another name with --stack.",
@@ -222,7 +222,7 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
     return stack
 
 
-def takes_photos(s3: S3Client, bucket: str) -> bool:
+def has_notifications(s3: S3Client, bucket: str) -> bool:
     """Return whether the bucket exists and notifies the queue. `destroy` turns this off first."""
     from botocore.exceptions import ClientError
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from labelctl.aws.threads import batches, in_order, pool
+from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.labels import listing, results
 from labelctl.labels.tables import BATCH
@@ -46,14 +46,14 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Part:
+class Batch:
     """The labels of a batch of photos, and the number of photos, including those without labels."""
 
     records: Sequence[Record]
     photos: int
 
 
-def size(dynamodb: DynamoDBClient, table: str) -> int | None:
+def photo_count_estimate(dynamodb: DynamoDBClient, table: str) -> int | None:
     """DynamoDB's item count of the table, updated every few hours; None if unknown."""
     from botocore.exceptions import ClientError
 
@@ -63,33 +63,33 @@ def size(dynamodb: DynamoDBClient, table: str) -> int | None:
         return None
 
 
-def everything(reader: Reader, min_confidence: float = 0) -> Iterator[Part]:
+def all_labels(reader: Reader, min_confidence: float = 0) -> Iterator[Batch]:
     """The labels of all photos, grouped by photo, most confident first."""
     return (_part(page, min_confidence) for page in reader.scan_photos(*_ATTRIBUTES))
 
 
-def under(
+def labels_under_prefix(
     reader: Reader, s3: S3Client, bucket: str, prefix: str, min_confidence: float = 0
-) -> Iterator[Part]:
+) -> Iterator[Batch]:
     """The labels of photos whose keys start with `prefix`, in key order."""
     keys = (each.key for each in listing.objects(s3, bucket, prefix))
 
-    def read(batch: list[str]) -> Part:
+    def read(batch: list[str]) -> Batch:
         items = reader.photos(batch, *_ATTRIBUTES)
         return _part((items[key] for key in batch if key in items), min_confidence)
 
     with pool(_AHEAD, "read") as threads:
-        yield from in_order(threads, read, batches(keys, BATCH), _AHEAD)
+        yield from map_in_order(threads, read, batches(keys, BATCH), _AHEAD)
 
 
-def _part(photos: Iterable[Item], min_confidence: float) -> Part:
+def _part(photos: Iterable[Item], min_confidence: float) -> Batch:
     records: list[Record] = []
     count = 0
     for photo in photos:
         count += 1
         if photo["status"] == schema.LABELLED:
             records += _records(photo, min_confidence)
-    return Part(records, count)
+    return Batch(records, count)
 
 
 def _records(photo: Item, min_confidence: float) -> Iterator[Record]:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.threads import batches, in_order, pool
+from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import s3_events
 from labelctl.labels import results
 from labelctl.labels.tables import BATCH, Item, Reader
 from labelctl.photos import versions
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,16 +67,16 @@ def photos(
     reader: Reader, objects: Iterator[Object], *attributes: str
 ) -> Iterator[list[PhotoWithItem]]:
     """The photos with these attributes of their items, in the given order, in batches of up to 100."""
-    names = dict.fromkeys((*versions.ANSWERING, *attributes))
+    names = dict.fromkeys((*versions.RESULT_ATTRIBUTES, *attributes))
 
     def read(batch: list[Object]) -> list[PhotoWithItem]:
         items = reader.photos((each.key for each in batch), *names)
         return [PhotoWithItem(each, _result(each, items.get(each.key))) for each in batch]
 
     with pool(_AHEAD, "photos") as threads:
-        yield from in_order(threads, read, batches(objects, BATCH), _AHEAD)
+        yield from map_in_order(threads, read, batches(objects, BATCH), _AHEAD)
 
 
 def _result(stored: Object, item: Item | None) -> Item | None:
-    sent = Awaited(stored.key, None, stored.etag)
-    return item if item and versions.answers(item, sent) else None
+    sent = ExpectedVersion(stored.key, None, stored.etag)
+    return item if item and versions.is_result_of(item, sent) else None

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.threads import batches, in_order, pool
+from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.errors import WaitTimeoutError
 from labelctl.labels.tables import BATCH
-from labelctl.photos.versions import ANSWERING, Awaited, answers
+from labelctl.photos.versions import RESULT_ATTRIBUTES, ExpectedVersion, is_result_of
 from labelctl.text import counted
 
 if TYPE_CHECKING:
@@ -81,32 +81,32 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Look:
+class WaitResult:
     """The result of one read while waiting: the photos that are done, and the number still waiting."""
 
-    done: list[Awaited]
+    done: list[ExpectedVersion]
     waiting: int
 
 
-def read(reader: Reader, sent: Awaited) -> Photo:
+def read(reader: Reader, sent: ExpectedVersion) -> Photo:
     """The result of one version of a photo: labels, a failure, or pending."""
     return _photo(reader.photo(sent.key), sent)
 
 
-def read_many(reader: Reader, sent: Iterable[Awaited]) -> Iterator[Photo]:
+def read_many(reader: Reader, sent: Iterable[ExpectedVersion]) -> Iterator[Photo]:
     """The results of several photos, in the given order, with some read ahead."""
 
-    def read_batch(batch: list[Awaited]) -> list[Photo]:
+    def read_batch(batch: list[ExpectedVersion]) -> list[Photo]:
         items = reader.photos((each.key for each in batch), consistent=True)
         return [_photo(items.get(each.key), each) for each in batch]
 
     with pool(_AHEAD, "read") as threads:
-        for photos in in_order(threads, read_batch, batches(sent, BATCH), _AHEAD):
+        for photos in map_in_order(threads, read_batch, batches(sent, BATCH), _AHEAD):
             yield from photos
 
 
-def _photo(item: Item | None, sent: Awaited) -> Photo:
-    if item is None or not answers(item, sent):
+def _photo(item: Item | None, sent: ExpectedVersion) -> Photo:
+    if item is None or not is_result_of(item, sent):
         return Photo(sent.key, PENDING)
     if item["status"] == schema.FAILED:
         return Photo(sent.key, "failed", reason=item["reason"], labelled_at=item["done_at"])
@@ -142,13 +142,13 @@ def labels(item: Item) -> Iterator[Label]:
 
 def wait(
     reader: Reader,
-    sent: Sequence[Awaited],
+    sent: Sequence[ExpectedVersion],
     *,
     patience: float,
-    now: Callable[[str], Awaited | None],
+    now: Callable[[str], ExpectedVersion | None],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Look]:
+) -> Iterator[WaitResult]:
     """Wait until all photos are labelled or failed; yields a `Look` after each read of the table.
 
     The queue is processed roughly in order of arrival, so the first 100 photos in line are read. Once
@@ -165,8 +165,8 @@ def wait(
     while line:
         batch = line.popleft()
         # Consistent reads for the last batch only: they cost twice as much.
-        items = reader.photos((each.key for each in batch), *ANSWERING, consistent=not line)
-        done = [each for each in batch if each.key in items and answers(items[each.key], each)]
+        items = reader.photos((each.key for each in batch), *RESULT_ATTRIBUTES, consistent=not line)
+        done = [each for each in batch if each.key in items and is_result_of(items[each.key], each)]
         rest = [each for each in batch if each not in done]
         timed_out = not done and clock() - last_progress > patience
         final_reads = final_reads + 1 if timed_out else 0  # in the last round, without pauses
@@ -182,7 +182,7 @@ def wait(
         elif rest:
             line.append(rest)
         left = sum(map(len, line))
-        yield Look(done, left)
+        yield WaitResult(done, left)
         if left and final_reads > len(line):
             raise WaitTimeoutError(
                 f"{counted(left, 'photo')} still waiting after {patience:g} s without progress.",
@@ -195,6 +195,6 @@ def wait(
             pause = min(pause * 1.5, _MAX_PAUSE)
 
 
-def _current(photo: Awaited, current: Awaited | None) -> Awaited | None:
+def _current(photo: ExpectedVersion, current: ExpectedVersion | None) -> ExpectedVersion | None:
     same = current and (current.version_id, current.etag) == (photo.version_id, photo.etag)
     return photo if same else current

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.dynamodb import BATCH, Item, Spent, TableReader
+from labelctl.aws.dynamodb import BATCH, ConsumedCapacity, Item, TableReader
 from labelctl.aws.threads import pool
 from labelctl.contract import schema
 
@@ -25,7 +25,7 @@ class Reader:
         self._labels_table = labels_table
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> ConsumedCapacity:
         """The read capacity used so far."""
         return self._tables.spent
 
@@ -58,7 +58,7 @@ class Reader:
         queries = [
             {**_in_shard(shard), "ScanIndexForward": False} for shard in schema.state_shards(status)
         ]
-        return self._tables.merged(
+        return self._tables.query_merged(
             self._photos_table, queries, "done_at", descending=True, first=limit
         )
 
@@ -80,7 +80,7 @@ class Reader:
         `first` is the expected number of items to be read.
         """
         queries = [_from_confidence(label, min_confidence) for label in labels]
-        return self._tables.merged(
+        return self._tables.query_merged(
             self._labels_table, queries, "rank", descending=False, first=first
         )
 
@@ -90,7 +90,7 @@ class Reader:
             {**_with_label(label), "IndexName": schema.DATE_INDEX, "ScanIndexForward": False}
             for label in labels
         ]
-        return self._tables.merged(
+        return self._tables.query_merged(
             self._labels_table, queries, "uploaded_at", descending=True, first=first
         )
 
@@ -112,7 +112,7 @@ class Reader:
 
     def vocabulary(self) -> Iterator[Item]:
         """All vocabulary items, sorted by label."""
-        return self._tables.merged(
+        return self._tables.query_merged(
             self._labels_table,
             [_with_label(schema.VOCABULARY)],
             "rank",

@@ -109,7 +109,7 @@ def reset(home: Path | None = None) -> None:
         return
     folder.check_contents(home)
     with folder.locked(home):
-        processes.end(processes.ours(home), _STOP_TIMEOUT)
+        processes.end(processes.find_processes(home), _STOP_TIMEOUT)
         folder.delete_ours(home)
 
 
@@ -126,16 +126,16 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     if engine_up:
         # The engine's Lambda workers must go on, so end only an outdated recogniser.
         stale = {record.recogniser_pid} - keep
-        processes.end(stale & processes.ours(home), _STOP_TIMEOUT)
+        processes.end(stale & processes.find_processes(home), _STOP_TIMEOUT)
     else:
-        processes.end(processes.ours(home) - keep, _STOP_TIMEOUT)
+        processes.end(processes.find_processes(home) - keep, _STOP_TIMEOUT)
     moved, notice = repair.ports(record, keep)
     notices.append(notice)
     if moved:  # each process has the other's address
-        processes.end(processes.ours(home), _STOP_TIMEOUT)
+        processes.end(processes.find_processes(home), _STOP_TIMEOUT)
         keep.clear()
     record.model, record.stamp = model, stamp
-    before = processes.ours(home)
+    before = processes.find_processes(home)
     recorded = {record.pid, record.recogniser_pid}
     try:
         if record.pid not in keep:
@@ -149,7 +149,7 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
     except BaseException:  # including Ctrl-C: leave nothing half started
         # A process that has just been started may not show its environment yet.
         started = {record.pid, record.recogniser_pid} - recorded
-        processes.end((processes.ours(home) | started) - before, _STOP_TIMEOUT)
+        processes.end((processes.find_processes(home) | started) - before, _STOP_TIMEOUT)
         raise
     return _cloud(home, record, " ".join(filter(None, notices)))
 
@@ -165,7 +165,7 @@ def _up(home: Path, record: folder.Record) -> tuple[bool, bool]:
         ("engine", record.pid, _engine_answers),
         ("recogniser", record.recogniser_pid, _recogniser_answers),
     ):
-        if pid and processes.paused(pid) and pid in processes.ours(home):
+        if pid and processes.paused(pid) and pid in processes.find_processes(home):
             raise LocalCloudError(
                 f"The local cloud's {name} (process {pid}) is paused.",
                 f"To resume it: kill -CONT {pid}\nTo end it: labelctl local stop",
@@ -184,7 +184,7 @@ def _up(home: Path, record: folder.Record) -> tuple[bool, bool]:
 
 def _stop(home: Path) -> Cloud | None:
     record = folder.read(home) or folder.Record()
-    found = processes.ours(home)
+    found = processes.find_processes(home)
     if not found:
         return None
     cloud = _cloud(home, record)
@@ -245,7 +245,7 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     child = {name: os.environ[name] for name in kept if name in os.environ}
     child = processes.without_current_directory(child)
     child |= environment.variables(_cloud(home, record))
-    child[processes.HOME_MARK] = str(home.resolve())  # the same through any symbolic link
+    child[processes.HOME_VARIABLE] = str(home.resolve())  # the same through any symbolic link
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
     child["PYTHONUNBUFFERED"] = "1"

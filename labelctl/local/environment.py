@@ -34,7 +34,7 @@ def variables(cloud: Cloud) -> dict[str, str]:
     }
 
 
-def around_proxies(users: Mapping[str, str]) -> dict[str, str]:
+def bypass_proxy(users: Mapping[str, str]) -> dict[str, str]:
     """The variables that make tools bypass the user's HTTP proxy, if any, for the local cloud."""
     if not any(name.lower() in ("http_proxy", "all_proxy") for name in users):
         return {}
@@ -43,6 +43,6 @@ def around_proxies(users: Mapping[str, str]) -> dict[str, str]:
     return {"NO_PROXY": here, "no_proxy": here}
 
 
-def misleading(users: Mapping[str, str]) -> list[str]:
+def interfering(users: Mapping[str, str]) -> list[str]:
     """The names of the user's variables that would keep AWS tools from using the local cloud."""
     return [name for name in users if _INTERFERING.fullmatch(name)]

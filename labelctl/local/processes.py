@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HOME_MARK = "LABELCTL_ENGINE_HOME"
+HOME_VARIABLE = "LABELCTL_ENGINE_HOME"
 
 _POLL = 0.02  # seconds
 _ANSWER_TIMEOUT = 12.0  # seconds; an overloaded machine needs several
@@ -100,9 +100,9 @@ def paused(pid: int) -> bool:
     return found.stdout.strip().startswith("T")
 
 
-def ours(home: Path) -> set[int]:
+def find_processes(home: Path) -> set[int]:
     """The ids of all processes of the local cloud in `home`: engine, recogniser and workers."""
-    mark = f"{HOME_MARK}={home.resolve()}"
+    mark = f"{HOME_VARIABLE}={home.resolve()}"
     if Path("/proc/self/environ").exists():
         return set(_marked_in_proc(mark.encode()))
     import subprocess

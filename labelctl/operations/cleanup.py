@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws import queues
 from labelctl.aws.threads import pool
-from labelctl.operations.dead_letters import DeadLetter, Unseen, lease
+from labelctl.operations.dead_letters import DeadLetter, UnreadMessages, lease
 from labelctl.photos import versions
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ class Cleared:
     looked_at: int
     total: int
     cleared: int
-    unseen: Unseen = field(default_factory=Unseen)
+    unseen: UnreadMessages = field(default_factory=UnreadMessages)
 
 
-def drop_dead_letters(
+def remove_obsolete_dead_letters(
     aws: Aws, stack: Stack, chosen: Callable[[str], bool]
 ) -> Generator[Cleared, None, None]:
     """Remove dead letters whose photos all match `chosen` and are gone; yields progress.
@@ -44,11 +44,11 @@ def drop_dead_letters(
     A dead letter of a photo still in the bucket stays. One about a removal is retried instead, because
     the photo's result may still have to be removed.
     """
-    before = queues.depth(aws.sqs, stack.dead_letters)
+    before = queues.depth(aws.sqs, stack.dead_letter_queue)
     if not before.depth:
         return
     looked_at = cleared = 0
-    with lease(aws.sqs, stack.dead_letters) as leased, pool(_WORKERS, "look") as threads:
+    with lease(aws.sqs, stack.dead_letter_queue) as leased, pool(_WORKERS, "look") as threads:
         unhandled = iter(leased)
         while window := list(islice(unhandled, _WINDOW)):
             selected = [each for each in window if each.images and all(map(chosen, each.images))]
@@ -65,7 +65,7 @@ def drop_dead_letters(
 def _gone(threads: Executor, s3: S3Client, bucket: str, messages: Sequence[DeadLetter]) -> set[str]:
     """The keys in the messages for which there is no photo in the bucket."""
     keys = list(dict.fromkeys(image for message in messages for image in message.images))
-    found = threads.map(lambda key: versions.current(s3, bucket, key), keys)
+    found = threads.map(lambda key: versions.current_photo(s3, bucket, key), keys)
     return {key for key, photo in zip(keys, found, strict=True) if photo is None}
 
 

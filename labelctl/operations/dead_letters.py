@@ -22,7 +22,7 @@ from queue import PriorityQueue
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws import queues
-from labelctl.aws.queues import BATCH, Queue
+from labelctl.aws.queues import BATCH, QueueDepth
 from labelctl.contract import s3_events
 from labelctl.contract.s3_events import PhotoEvent
 from labelctl.errors import RefusedError
@@ -88,7 +88,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
-class Unseen:
+class UnreadMessages:
     """The dead letters that could not be read; falsy if all were.
 
     `hidden` is how many are leased by another reader. `cut_off` is True if reading stopped early, and
@@ -169,11 +169,11 @@ class DeadLetterLease:
             width = min(2 * width, WORKERS)
         self.more = True
 
-    def unread(self, before: Queue) -> Unseen:
+    def unread(self, before: QueueDepth) -> UnreadMessages:
         """The messages that were not read, given the queue's counts from before the lease."""
         if self.more:
-            return Unseen(cut_off=True)
-        return Unseen(hidden=max(min(before.in_flight, before.depth - self._read_count), 0))
+            return UnreadMessages(cut_off=True)
+        return UnreadMessages(hidden=max(min(before.in_flight, before.depth - self._read_count), 0))
 
     def _receive_sizes(self, width: int) -> list[int]:
         """How many messages to ask for in each of at most `width` requests, within the limit."""
@@ -357,7 +357,7 @@ def _parse(message: Mapping[str, Any]) -> DeadLetter:
         # Thousands of messages usually share one reason: intern its text to save memory.
         error=sys.intern(attributes.get(s3_events.ERROR_ATTRIBUTE, "")),
         reason=sys.intern(attributes.get(s3_events.REASON_ATTRIBUTE, "") or NO_REASON),
-        sent_at=s3_events.iso(_sent_at(message)),
+        sent_at=s3_events.format_time(_sent_at(message)),
         receives=int(message["Attributes"]["ApproximateReceiveCount"]),
         body=message["Body"],
         receipt=message["ReceiptHandle"],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labelctl.aws import queues
 from labelctl.contract import schema
-from labelctl.operations.dead_letters import MAX_LEASED, DeadLetter, Unseen, lease
+from labelctl.operations.dead_letters import MAX_LEASED, DeadLetter, UnreadMessages, lease
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -28,7 +28,7 @@ State = Literal["waiting", "failed", "labelled", "removed", "unreadable"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class FailureFilter:
     """A filter for failures: by the start of a photo's key, and by the reason.
 
     `reason` matches any part of the error's code or of its sentence, ignoring case.
@@ -71,24 +71,24 @@ class DeadLetterState:
     longer needed; unreadable: the message contains no photo event.
     """
 
-    letter: DeadLetter
+    message: DeadLetter
     state: State
 
     def as_json(self) -> dict[str, Any]:
         """The documented JSON form. `body` is None unless the message is unreadable."""
         return {
-            "message_id": self.letter.message_id,
-            "images": self.letter.images,
-            "error": self.letter.error,
-            "reason": self.letter.reason,
-            "sent_at": self.letter.sent_at,
-            "receives": self.letter.receives,
+            "message_id": self.message.message_id,
+            "images": self.message.images,
+            "error": self.message.error,
+            "reason": self.message.reason,
+            "sent_at": self.message.sent_at,
+            "receives": self.message.receives,
             "state": self.state,
-            "body": self.letter.body if self.state == "unreadable" else None,
+            "body": self.message.body if self.state == "unreadable" else None,
         }
 
 
-def failed(reader: Reader, choice: Choice) -> Iterator[Failure]:
+def failed_photos(reader: Reader, choice: FailureFilter) -> Iterator[Failure]:
     """The failed photos that match, latest first, read lazily.
 
     Reads an index, which lags slightly behind the table.
@@ -99,13 +99,13 @@ def failed(reader: Reader, choice: Choice) -> Iterator[Failure]:
             yield failure
 
 
-def matching(messages: Iterable[DeadLetter], choice: Choice) -> Iterator[DeadLetter]:
+def matching(messages: Iterable[DeadLetter], choice: FailureFilter) -> Iterator[DeadLetter]:
     """The dead letters that match."""
     return (each for each in messages if choice.matches(each.images, each.error, each.reason))
 
 
 @dataclass(frozen=True)
-class SetAside:
+class DeadLetterList:
     """The dead letters that match, latest first, up to a limit.
 
     `more`: there are, or may be, further ones. `unseen`: those that could not be read.
@@ -113,10 +113,12 @@ class SetAside:
 
     found: list[DeadLetterState]
     more: bool = False
-    unseen: Unseen = field(default_factory=Unseen)
+    unseen: UnreadMessages = field(default_factory=UnreadMessages)
 
 
-def set_aside(sqs: SQSClient, url: str, reader: Reader, choice: Choice, limit: int) -> SetAside:
+def list_dead_letters(
+    sqs: SQSClient, url: str, reader: Reader, choice: FailureFilter, limit: int
+) -> DeadLetterList:
     """At most `limit` matching dead letters of the queue `url`, in memory proportional to `limit`.
 
     Without a filter, reading stops after `limit`, so the result may not hold the very latest.
@@ -127,16 +129,16 @@ def set_aside(sqs: SQSClient, url: str, reader: Reader, choice: Choice, limit: i
     with lease(sqs, url, lease_limit) as leased:
         found = heapq.nlargest(one_more, matching(leased, choice), key=lambda each: each.sent_at)
         unseen = leased.unread(before)
-    return SetAside(
+    return DeadLetterList(
         classify(reader, found[:limit]),
         more=leased.more or len(found) > limit,
-        unseen=Unseen() if unseen.cut_off and lease_limit == one_more else unseen,
+        unseen=UnreadMessages() if unseen.cut_off and lease_limit == one_more else unseen,
     )
 
 
-def discard(
+def delete_unreadable(
     sqs: SQSClient, url: str, ids: Collection[str] | None = None
-) -> Generator[DeadLetter | Unseen, None, None]:
+) -> Generator[DeadLetter | UnreadMessages, None, None]:
     """Delete unreadable dead letters, only those in `ids` if given, and yield each after deletion.
 
     Finally yields the messages that could not be read, if there are any.
@@ -154,7 +156,7 @@ def discard(
         yield unseen
 
 
-def unreadable(sqs: SQSClient, url: str) -> tuple[set[str], Unseen]:
+def unreadable_ids(sqs: SQSClient, url: str) -> tuple[set[str], UnreadMessages]:
     """The ids of the dead letters that contain no photo event, and what could not be read."""
     before = queues.depth(sqs, url)
     with lease(sqs, url) as leased:
@@ -182,7 +184,7 @@ def _photo_state(photo: Item | None, sequencer: str) -> State:
     return state
 
 
-def first(found: Iterator[Failure], limit: int) -> tuple[list[Failure], bool]:
+def take(found: Iterator[Failure], limit: int) -> tuple[list[Failure], bool]:
     """The first `limit` failures, and whether there are more."""
     taken = list(islice(found, limit))
     return taken, next(found, None) is not None

@@ -43,7 +43,7 @@ _ERROR_TEXTS = (
 
 
 @dataclass(frozen=True)
-class Line:
+class LogEntry:
     """One action of the function. `image` is None for an error that does not concern one photo.
 
     `at` is ISO 8601 in UTC. `status` is labelled, failed, removed, superseded, retrying, set_aside or
@@ -66,14 +66,14 @@ class Line:
         return self.status in ("retrying", "set_aside", "error")
 
 
-def seconds(duration: str) -> float:
+def parse_duration(duration: str) -> float:
     """Convert a duration such as 90s, 10m, 2h or 1d to seconds. Raises UsageError."""
     if found := _DURATION.fullmatch(duration.strip()):
         return float(found[1]) * _SECONDS[found[2]]
     raise UsageError(f'"{duration}" is not a duration.', "Write it like 90s, 10m, 2h or 1d.")
 
 
-def read(
+def read_log(
     logs: CloudWatchLogsClient,
     group: str,
     since: float,
@@ -81,7 +81,7 @@ def read(
     follow: bool,
     pattern: str = "",
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Line]:
+) -> Iterator[LogEntry]:
     """The entries since `since` (Unix time in seconds); with `follow`, also new ones, indefinitely.
 
     `pattern` is a CloudWatch filter pattern. A log group that does not exist yet counts as empty.
@@ -142,31 +142,31 @@ def _new_events(events: list[Any], seen: dict[Any, int], occurrences: Counter[An
     return new
 
 
-def parse(timestamp: int, message: str) -> Line | None:
+def parse(timestamp: int, message: str) -> LogEntry | None:
     """Parse one log event (`timestamp` in ms); None for routine messages of the Lambda runtime."""
-    at = s3_events.iso(datetime.fromtimestamp(timestamp / 1000, UTC))
+    at = s3_events.format_time(datetime.fromtimestamp(timestamp / 1000, UTC))
     try:
         entry = json.loads(message)
     except (ValueError, RecursionError):  # text printed by a library
         entry = None
     if not isinstance(entry, dict):
         is_error = any(text in message for text in _ERROR_TEXTS)
-        return Line(at, None, "error", reason=message.strip()) if is_error else None
+        return LogEntry(at, None, "error", reason=message.strip()) if is_error else None
     if "status" in entry and "image" in entry:
-        return Line(
+        return LogEntry(
             at=at,
             image=entry["image"],
             status=entry["status"],
             labels=entry.get("labels"),
             top=tuple((name, confidence) for name, confidence in entry.get("top", ())),
             ms=entry.get("ms"),
-            reason=" ".join(filter(None, (entry.get("reason"), entry.get("trouble")))),
+            reason=" ".join(filter(None, (entry.get("reason"), entry.get("sqs_error")))),
             again_in=entry.get("again_in"),
         )
     return _parse_runtime(at, entry)
 
 
-def _parse_runtime(at: str, entry: dict[str, Any]) -> Line | None:
+def _parse_runtime(at: str, entry: dict[str, Any]) -> LogEntry | None:
     """Parse an event that Lambda itself logged. [Lambda, Log event schema in JSON format]"""
     record = entry.get("record")
     if str(entry.get("type", "")).startswith("platform.") and isinstance(record, dict):
@@ -174,8 +174,8 @@ def _parse_runtime(at: str, entry: dict[str, Any]) -> Line | None:
         if status == "success" or entry["type"] != "platform.report":
             return None
         reason = record.get("errorType") or ("Task timed out" if status == "timeout" else status)
-        return Line(at, None, "error", reason=str(reason))
+        return LogEntry(at, None, "error", reason=str(reason))
     if entry.get("level") in ("ERROR", "CRITICAL", "FATAL") or "errorMessage" in entry:
         reason = entry.get("errorMessage") or entry.get("message") or json.dumps(entry)
-        return Line(at, None, "error", reason=str(reason))
+        return LogEntry(at, None, "error", reason=str(reason))
     return None

@@ -19,11 +19,11 @@ from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.labels import tables
 from labelctl.labels.tables import Reader
 from labelctl.operations import failures, reprocess
-from labelctl.operations.dead_letters import DeadLetter, DeadLetterLease, Unseen, lease
-from labelctl.operations.failures import Choice
+from labelctl.operations.dead_letters import DeadLetter, DeadLetterLease, UnreadMessages, lease
+from labelctl.operations.failures import FailureFilter
 from labelctl.operations.reprocess import ReprocessRequest
 from labelctl.photos import versions
-from labelctl.photos.versions import Awaited, ObjectVersion, would_resolve
+from labelctl.photos.versions import ExpectedVersion, ObjectVersion, would_resolve
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,7 +38,7 @@ Outcome = Literal["queued", "labelled", "left"]
 
 
 @dataclass(frozen=True)
-class Retried:
+class RetryResult:
     """What happened to one photo, or to one unreadable dead letter (then `image` is None).
 
     `outcome` is queued: its message is in the work queue; labelled: it has labels already, and nothing
@@ -49,17 +49,17 @@ class Retried:
     image: str | None
     outcome: Outcome
     why: str
-    awaited: Awaited | None = None
+    awaited: ExpectedVersion | None = None
     message_id: str | None = None
 
 
-def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
+def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[ExpectedVersion]:
     """The photos a user named, with their current versions in the bucket (see `versions.resolve`).
 
     A photo that was removed is included, without a version, if the table or a dead letter contains its
     key. Raises PhotoNotFoundError.
     """
-    found: dict[str, Awaited] = {}
+    found: dict[str, ExpectedVersion] = {}
     missing: dict[str, PhotoNotFoundError] = {}
     for image in images:
         try:
@@ -68,7 +68,7 @@ def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
         except PhotoNotFoundError as error:
             missing[image] = error
     if missing:
-        candidates = {image: list(versions.candidates(image)) for image in missing}
+        candidates = {image: list(versions.key_candidates(image)) for image in missing}
         all_keys = {key for keys in candidates.values() for key in keys}
         recorded, unseen = _recorded_keys(aws, stack, all_keys)
         for image, keys in candidates.items():
@@ -76,21 +76,23 @@ def meant(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Awaited]:
             if key is None:
                 hint = " ".join(unseen.sentences()) or missing[image].hint
                 raise PhotoNotFoundError(missing[image].message, hint)
-            found[key] = Awaited(key, None, None)
+            found[key] = ExpectedVersion(key, None, None)
     return list(found.values())
 
 
-def _recorded_keys(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Unseen]:
+def _recorded_keys(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], UnreadMessages]:
     """Those of the keys that are in the table or in a dead letter."""
     recorded = set(_reader(aws, stack).photos(sorted(keys), "status", consistent=True))
-    before = queues.depth(aws.sqs, stack.dead_letters)
-    with lease(aws.sqs, stack.dead_letters) as leased:
+    before = queues.depth(aws.sqs, stack.dead_letter_queue)
+    with lease(aws.sqs, stack.dead_letter_queue) as leased:
         for message in leased:
             recorded.update(keys.intersection(message.images))
         return recorded, leased.unread(before)
 
 
-def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried]:
+def retry_images(
+    aws: Aws, stack: Stack, photos: Iterable[ExpectedVersion]
+) -> Iterator[RetryResult]:
     """Retry the given photos (see `meant`).
 
     All dead letters are read, and those about these photos are redriven. A request is sent for each
@@ -99,14 +101,14 @@ def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried
     cannot be searched; a redundant request costs at most one Rekognition call.
     """
     found = {photo.key: photo for photo in photos}
-    items = _reader(aws, stack).photos(found, *versions.ANSWERING, consistent=True)
+    items = _reader(aws, stack).photos(found, *versions.RESULT_ATTRIBUTES, consistent=True)
     answered = {
         key
         for key, photo in found.items()
-        if key in items and not _is_gone(photo) and versions.answers(items[key], photo)
+        if key in items and not _is_gone(photo) and versions.is_result_of(items[key], photo)
     }
     redriven: set[str] = set()
-    with lease(aws.sqs, stack.dead_letters) as leased:
+    with lease(aws.sqs, stack.dead_letter_queue) as leased:
         for window in batches((each for each in leased if {*each.images} & {*found}), _WINDOW):
             leased.redrive(window, stack.queue)
             redriven.update(
@@ -121,9 +123,9 @@ def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried
     for key, photo in found.items():
         failed = key in answered and items[key]["status"] == schema.FAILED
         if key in redriven and not failed:
-            yield Retried(key, "queued", "dead letter", None if _is_gone(photo) else photo)
+            yield RetryResult(key, "queued", "dead letter", None if _is_gone(photo) else photo)
         elif key in answered and not failed:
-            yield Retried(key, "labelled", "It is labelled already.", photo)
+            yield RetryResult(key, "labelled", "It is labelled already.", photo)
         else:
             last = items[key]["sequencer"] if key in items else ""
             gone = "gone from the bucket" if _is_gone(photo) else "no result yet"
@@ -132,25 +134,27 @@ def these(aws: Aws, stack: Stack, photos: Iterable[Awaited]) -> Iterator[Retried
     for sent in reprocess.send(aws.sqs, stack.queue, stack.bucket, requests.values(), _now()):
         photo = found[sent.key]
         awaited = None if _is_gone(photo) else replace(photo, sequencer=sent.sequencer)
-        yield Retried(sent.key, "queued", reasons[sent.key], awaited)
+        yield RetryResult(sent.key, "queued", reasons[sent.key], awaited)
     _check_all_read(leased)
 
 
-def _is_gone(photo: Awaited) -> bool:
+def _is_gone(photo: ExpectedVersion) -> bool:
     return not (photo.version_id or photo.etag)
 
 
-def every(aws: Aws, stack: Stack, choice: Choice) -> Generator[Retried | Unseen, None, None]:
+def retry_all(
+    aws: Aws, stack: Stack, choice: FailureFilter
+) -> Generator[RetryResult | UnreadMessages, None, None]:
     """Retry all failures that match: first failed photos, then dead letters.
 
     Memory use does not depend on their number. Unreadable dead letters are reported and left in place.
     Finally yields the dead letters that could not be read, if there are any.
     """
     reader = _reader(aws, stack)
-    for window in batches(failures.failed(reader, choice), tables.BATCH):
+    for window in batches(failures.failed_photos(reader, choice), tables.BATCH):
         yield from _request(aws, stack, reader, [failure.image for failure in window])
-    before = queues.depth(aws.sqs, stack.dead_letters)
-    with lease(aws.sqs, stack.dead_letters) as leased:
+    before = queues.depth(aws.sqs, stack.dead_letter_queue)
+    with lease(aws.sqs, stack.dead_letter_queue) as leased:
         for batch in batches(failures.matching(leased, choice), _WINDOW):
             leased.redrive([message for message in batch if message.images], stack.queue)
             for message in batch:
@@ -160,8 +164,10 @@ def every(aws: Aws, stack: Stack, choice: Choice) -> Generator[Retried | Unseen,
         yield unseen
 
 
-def _request(aws: Aws, stack: Stack, reader: Reader, images: Sequence[str]) -> Iterator[Retried]:
-    items = reader.photos(images, *versions.ANSWERING, consistent=True)
+def _request(
+    aws: Aws, stack: Stack, reader: Reader, images: Sequence[str]
+) -> Iterator[RetryResult]:
+    items = reader.photos(images, *versions.RESULT_ATTRIBUTES, consistent=True)
     # The photos were found in an index, which lags slightly behind: check the status again.
     requests = [
         ReprocessRequest(image, s3_events.next_sequencer(item["sequencer"]))
@@ -170,38 +176,40 @@ def _request(aws: Aws, stack: Stack, reader: Reader, images: Sequence[str]) -> I
     ]
     for sent in reprocess.send(aws.sqs, stack.queue, stack.bucket, requests, _now()):
         item = items[sent.key]
-        awaited = Awaited(sent.key, item.get("version_id"), item.get("etag"), sent.sequencer)
-        yield Retried(sent.key, "queued", "failed", awaited)
+        awaited = ExpectedVersion(
+            sent.key, item.get("version_id"), item.get("etag"), sent.sequencer
+        )
+        yield RetryResult(sent.key, "queued", "failed", awaited)
 
 
 def _reader(aws: Aws, stack: Stack) -> Reader:
     return Reader(aws.dynamodb, stack.table, stack.labels_table)
 
 
-def _report(message: DeadLetter) -> Iterator[Retried]:
+def _report(message: DeadLetter) -> Iterator[RetryResult]:
     """One result for each photo event in the message, or one for an unreadable message."""
     if not message.images:
-        yield Retried(None, "left", message.reason, message_id=message.message_id)
+        yield RetryResult(None, "left", message.reason, message_id=message.message_id)
     for event in message.events:
-        awaited = Awaited(event.key, event.version_id, event.etag, event.sequencer)
+        awaited = ExpectedVersion(event.key, event.version_id, event.etag, event.sequencer)
         if event.kind != "created":
             # Removing a version may leave the stored result unchanged, with its older sequencer.
             sequencer = event.sequencer if event.kind == "requested" else ""
-            awaited = Awaited(event.key, None, None, sequencer)
+            awaited = ExpectedVersion(event.key, None, None, sequencer)
         gone = event.kind == "removed"
-        yield Retried(event.key, "queued", "dead letter", None if gone else awaited)
+        yield RetryResult(event.key, "queued", "dead letter", None if gone else awaited)
 
 
-def known(s3: S3Client, bucket: str, photo: Awaited) -> Awaited | None:
+def with_version(s3: S3Client, bucket: str, photo: ExpectedVersion) -> ExpectedVersion | None:
     """The photo with its version, which not every message contains; None if it was removed."""
     if not _is_gone(photo):
         return photo
-    current = versions.current(s3, bucket, photo.key)
+    current = versions.current_photo(s3, bucket, photo.key)
     return replace(current, sequencer=photo.sequencer) if current else None
 
 
 def _now() -> str:
-    return s3_events.iso(datetime.now(UTC))
+    return s3_events.format_time(datetime.now(UTC))
 
 
 def _check_all_read(leased: DeadLetterLease) -> None:

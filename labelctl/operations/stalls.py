@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from labelctl.aws.clients import Aws
-from labelctl.labels.results import Look
+from labelctl.labels.results import WaitResult
 from labelctl.operations import function_log
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 
 SILENCE = 10.0
 """Seconds without progress that count as a stall; also how often the log is read during one."""
@@ -26,21 +26,21 @@ visibility timeout to at most 15 minutes."""
 class Stall:
     """No photo was finished for `seconds`, and `waiting` photos are still waiting.
 
-    `trouble` is the latest error in the function's log, None if there is none. `announce` is whether
+    `error` is the latest error in the function's log, None if there is none. `announce` is whether
     to tell the user: at the start of a stall, then once a minute.
     """
 
     waiting: int
     seconds: float
-    trouble: function_log.Line | None
+    error: function_log.LogEntry | None
     announce: bool
 
 
 def watch(
-    looks: Iterable[Look],
-    errors: Iterator[function_log.Line | None],
+    looks: Iterable[WaitResult],
+    errors: Iterator[function_log.LogEntry | None],
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[Awaited] | Stall]:
+) -> Iterator[list[ExpectedVersion] | Stall]:
     """Yield the photos that are done, from `looks`, and a `Stall` for each look during a stall."""
     last_progress = clock()
     last_read = last_announced = float("-inf")
@@ -58,21 +58,21 @@ def watch(
             yield Stall(look.waiting, now - last_progress, error, announce)
 
 
-def latest_troubles(
+def latest_errors(
     aws: Aws, group: str, clock: Callable[[], float] = time.time
-) -> Iterator[function_log.Line | None]:
+) -> Iterator[function_log.LogEntry | None]:
     """On each `next`, read what is new in a log group and yield the latest error, None if none.
 
     If the log cannot be read, yields the latest known error.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    latest: function_log.Line | None = None
+    latest: function_log.LogEntry | None = None
     since = clock() - _BACK
     while True:
         now = clock()
         try:
-            for line in function_log.read(
+            for line in function_log.read_log(
                 aws.logs, group, since, follow=False, pattern=function_log.ERROR_PATTERN
             ):
                 latest = line if line.is_error else latest

@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from labelctl.aws.clients import Aws, explain, is_missing
-from labelctl.aws.queues import Queue, depth
+from labelctl.aws.clients import Aws, is_missing, to_user_error
+from labelctl.aws.queues import QueueDepth, depth
 from labelctl.aws.threads import pool
 from labelctl.contract import schema
-from labelctl.deploy.stack import Stack, takes_photos
+from labelctl.deploy.stack import Stack, has_notifications
 from labelctl.errors import AccessDeniedError
 from labelctl.labels.tables import Reader
 from labelctl.operations import function_log
@@ -59,22 +59,22 @@ class Concern:
 class Status:
     """The pipeline's state at one moment.
 
-    `waiting_since` is when the oldest waiting message was sent, ignoring messages received three times
-    or more; None if there is none or it is unknown. `takes_photos` is whether the bucket notifies the
-    queue of new photos, None if unknown. `mails_alarms` is whether the alarm address is confirmed, None
-    if there is no address or it is unknown. `troubles` are the function's latest errors, oldest first;
-    `trouble_count` is their number in the last hour, at most 10,001. `unknown` lists what could not be
-    read, and why.
+    `waiting_since` is when the oldest waiting message was sent, ignoring messages received three
+    times or more; None if there is none or it is unknown. `has_notifications` is whether the bucket
+    notifies the queue of new photos, None if unknown. `mails_alarms` is whether the alarm address
+    is confirmed, None if there is no address or it is unknown. `errors` are the function's latest
+    errors, oldest first; `error_count` is their number in the last hour, at most 10,001. `unknown`
+    lists what could not be read, and why.
     """
 
     labelled: int
     failed: int
-    queue: Queue
-    dead_letters: Queue
-    troubles: tuple[function_log.Line, ...]
-    trouble_count: int
+    queue: QueueDepth
+    dead_letters: QueueDepth
+    errors: tuple[function_log.LogEntry, ...]
+    error_count: int
     waiting_since: datetime | None
-    takes_photos: bool | None
+    has_notifications: bool | None
     mails_alarms: bool | None = None
     concerns: tuple[Concern, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -92,9 +92,9 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         labelled = threads.submit(reader.count_photos, schema.LABELLED)
         failed = threads.submit(reader.count_photos, schema.FAILED)
         queue = threads.submit(depth, sqs, stack.queue)
-        dead_letters = threads.submit(depth, sqs, stack.dead_letters)
+        dead_letters = threads.submit(depth, sqs, stack.dead_letter_queue)
         since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
-        notified = threads.submit(takes_photos, s3, stack.bucket)
+        notified = threads.submit(has_notifications, s3, stack.bucket)
         mailed = threads.submit(mails_alarms, sns, stack)
     unknown: list[str] = []
     # The metric lags by some minutes, so ignore it if the queue is empty now.
@@ -105,10 +105,10 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         failed=failed.result(),
         queue=queue.result(),
         dead_letters=dead_letters.result(),
-        troubles=latest,
-        trouble_count=error_count,
+        errors=latest,
+        error_count=error_count,
         waiting_since=known_since,
-        takes_photos=_if_allowed(notified, unknown),
+        has_notifications=_if_allowed(notified, unknown),
         mails_alarms=_if_allowed(mailed, unknown),
         unknown=tuple(unknown),
     )
@@ -122,7 +122,7 @@ def _if_allowed(response: Future[T], unknown: list[str]) -> T | None:
     try:
         return response.result()
     except ClientError as error:
-        explained = explain(error)
+        explained = to_user_error(error)
         if not isinstance(explained, AccessDeniedError):
             raise
         unknown.append(explained.message)
@@ -131,9 +131,9 @@ def _if_allowed(response: Future[T], unknown: list[str]) -> T | None:
 
 def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
     """What needs attention, most serious first."""
-    if status.takes_photos is False:
+    if status.has_notifications is False:
         yield Concern(
-            "not_told",
+            "no_notifications",
             "The bucket no longer reports new photos, for example after an interrupted destroy.",
             "labelctl destroy",
         )
@@ -151,12 +151,12 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
                 f"The oldest waiting photo has been waiting for {span(age)}.",
                 "labelctl tail --since 1h",
             )
-    if status.trouble_count:
+    if status.error_count:
         count = f"More than {_MAX_COUNT:,} function errors"
-        if status.trouble_count <= _MAX_COUNT:
-            count = counted(status.trouble_count, "function error")
+        if status.error_count <= _MAX_COUNT:
+            count = counted(status.error_count, "function error")
         yield Concern(
-            "trouble",
+            "function_errors",
             f"{count} in the last hour.",
             "labelctl tail --since 1h",
         )
@@ -226,14 +226,14 @@ def mails_alarms(sns: SNSClient | None, stack: Stack) -> bool | None:
 
 def _latest_errors(
     logs: CloudWatchLogsClient, group: str, now: float
-) -> tuple[tuple[function_log.Line, ...], int]:
+) -> tuple[tuple[function_log.LogEntry, ...], int]:
     """The latest errors of the last hour, oldest first, and their number, up to `_MAX_COUNT` + 1."""
-    latest: tuple[function_log.Line, ...] = ()
+    latest: tuple[function_log.LogEntry, ...] = ()
     found = 0
     until: dict[str, int] = {}  # no end for the first period: clocks differ
     for back in _LOOKBACKS:
         start = round((now - back) * 1000)
-        last = deque[function_log.Line](maxlen=_SHOWN_ERRORS)
+        last = deque[function_log.LogEntry](maxlen=_SHOWN_ERRORS)
         for line in islice(_errors(logs, group, startTime=start, **until), _MAX_COUNT + 1 - found):
             last.append(line)
             found += 1
@@ -242,7 +242,9 @@ def _latest_errors(
     return latest, found
 
 
-def _errors(logs: CloudWatchLogsClient, group: str, **period: int) -> Iterator[function_log.Line]:
+def _errors(
+    logs: CloudWatchLogsClient, group: str, **period: int
+) -> Iterator[function_log.LogEntry]:
     for events in function_log.fetch_events(logs, group, function_log.ERROR_PATTERN, **period):
         for event in sorted(events, key=lambda event: event["timestamp"]):
             line = function_log.parse(event["timestamp"], event["message"])

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from labelctl.photos.validation import open_at_once
+from labelctl.photos.validation import open_nonblocking
 
 GALLERY_MARKER = ".labelctl-gallery"
 """The file that marks a folder as a gallery."""
@@ -20,7 +20,7 @@ _HEAD = 4096
 def is_drawing(path: Path) -> bool:
     """Return whether a file was drawn by `labelctl show`."""
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open(path, "rb", opener=open_nonblocking) as file:
             is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             return is_file and DRAWING_MARK.encode() in file.read(_HEAD)
     except OSError:

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def check(s3: S3Client, bucket: str, image: str, *, for_good: bool = False) -> None:
+def check(s3: S3Client, bucket: str, image: str, *, permanently: bool = False) -> None:
     """Raise PhotoNotFoundError unless `image` is exactly the key of a photo.
 
-    With `for_good`, a photo of which only earlier versions exist is accepted, too.
+    With `permanently`, a photo of which only earlier versions exist is accepted, too.
     """
     if versions.is_key(image):
-        if for_good and not objects.is_gone(s3, bucket, image):
+        if permanently and not objects.is_gone(s3, bucket, image):
             return
-        if versions.current(s3, bucket, image):
+        if versions.current_photo(s3, bucket, image):
             return
     try:
         key = versions.resolve(s3, bucket, image).key
@@ -40,12 +40,12 @@ def check(s3: S3Client, bucket: str, image: str, *, for_good: bool = False) -> N
     )
 
 
-def find(s3: S3Client, bucket: str, prefix: str, *, for_good: bool = False) -> Iterator[str]:
+def find(s3: S3Client, bucket: str, prefix: str, *, permanently: bool = False) -> Iterator[str]:
     """Yield the keys of the photos whose keys start with the prefix, in order.
 
-    With `for_good`, photos of which only earlier versions exist are included.
+    With `permanently`, photos of which only earlier versions exist are included.
     """
-    if not for_good:
+    if not permanently:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         yield from (each["Key"] for page in pages for each in page.get("Contents", ()))
         return
@@ -58,28 +58,28 @@ def find(s3: S3Client, bucket: str, prefix: str, *, for_good: bool = False) -> I
             last = key
 
 
-def remove(s3: S3Client, bucket: str, keys: Iterable[str], *, for_good: bool) -> Iterator[str]:
+def remove(s3: S3Client, bucket: str, keys: Iterable[str], *, permanently: bool) -> Iterator[str]:
     """Remove photos by key; yields the key of each removed photo.
 
     S3 keeps a removed photo as an earlier version, for as long as the template specifies. With
-    `for_good` all versions are deleted. Raises RefusedError if S3 does not delete an object.
+    `permanently` all versions are deleted. Raises RefusedError if S3 does not delete an object.
     """
-    if not for_good:
-        yield from objects.hide(s3, bucket, keys)
+    if not permanently:
+        yield from objects.delete_objects(s3, bucket, keys)
         return
     for key in keys:
-        for _ in objects.purge(s3, bucket, key, exactly=True):
+        for _ in objects.delete_all_versions(s3, bucket, key, exactly=True):
             pass
         yield key
 
 
-def under(s3: S3Client, bucket: str, prefix: str, *, for_good: bool) -> Iterator[str]:
+def remove_prefix(s3: S3Client, bucket: str, prefix: str, *, permanently: bool) -> Iterator[str]:
     """Remove all photos whose keys start with the prefix, as `remove` does.
 
-    With `for_good`, the versions of photos that were removed earlier are deleted, too.
+    With `permanently`, the versions of photos that were removed earlier are deleted, too.
     """
-    if not for_good:
-        yield from objects.hide(s3, bucket, find(s3, bucket, prefix))
+    if not permanently:
+        yield from objects.delete_objects(s3, bucket, find(s3, bucket, prefix))
         return
-    for _, keys in objects.purge(s3, bucket, prefix):
+    for _, keys in objects.delete_all_versions(s3, bucket, prefix):
         yield from keys

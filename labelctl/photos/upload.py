@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelctl.aws.clients import explain, is_missing
+from labelctl.aws.clients import is_missing, to_user_error
 from labelctl.aws.threads import pool
-from labelctl.contract.s3_events import MAX_KEY, known_version
+from labelctl.contract.s3_events import MAX_KEY, normalize_version_id
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
 from labelctl.photos import own_files, validation
 
@@ -93,7 +93,7 @@ def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
             yield Candidate(file, key, clash=other)
 
 
-def is_there(path: Path) -> bool:
+def path_exists(path: Path) -> bool:
     """Return whether a path exists, even as a broken link."""
     try:
         path.lstat()
@@ -126,7 +126,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path)
-        elif validation.looks_like_a_picture(path) and not own_files.is_drawing(path):
+        elif validation.looks_like_image(path) and not own_files.is_drawing(path):
             yield path
 
 
@@ -160,7 +160,7 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
     try:
         existing = _head(s3, bucket, key)
         if existing and _is_same(existing, photo.content, digest):
-            version, etag = known_version(existing.get("VersionId")), existing["ETag"]
+            version, etag = normalize_version_id(existing.get("VersionId")), existing["ETag"]
             return Result(path, key, "unchanged", "", size, version, etag.strip('"'))
         put = s3.put_object(
             Bucket=bucket,
@@ -170,13 +170,19 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
             ChecksumSHA256=digest,  # S3 rejects content that was corrupted on the way
         )
     except Exception as error:
-        explained = explain(error)
+        explained = to_user_error(error)
         if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
             raise (explained or error) from error
         return Result(path, key, "failed", _sentence(explained), size)
     outcome: Outcome = "replaced" if existing else "uploaded"
     return Result(
-        path, key, outcome, "", size, known_version(put.get("VersionId")), put["ETag"].strip('"')
+        path,
+        key,
+        outcome,
+        "",
+        size,
+        normalize_version_id(put.get("VersionId")),
+        put["ETag"].strip('"'),
     )
 
 

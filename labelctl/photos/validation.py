@@ -20,7 +20,7 @@ JPEG = "image/jpeg"
 PNG = "image/png"
 
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .gif .webp .heic .heif .avif .bmp .tif .tiff .jxl .jp2"
-PICTURE_SUFFIXES = frozenset(_SUFFIXES.split())
+IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
 """Image suffixes. A file in a folder with one of these is never skipped silently."""
 
 _UNSUPPORTED = {  # regular expressions for the first bytes of a file
@@ -52,12 +52,12 @@ class Photo:
     height: int
 
 
-def looks_like_a_picture(path: Path) -> bool:
+def looks_like_image(path: Path) -> bool:
     """Return whether a file in a folder is an image, by its suffix or by its first bytes."""
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open(path, "rb", opener=open_nonblocking) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return False
             head = file.read(_HEAD)
@@ -69,7 +69,7 @@ def looks_like_a_picture(path: Path) -> bool:
 def read(path: Path) -> Photo:
     """Read a file and validate it. Raises PhotoRefusedError."""
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open(path, "rb", opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise PhotoRefusedError("It is not a file.")
@@ -94,7 +94,7 @@ def read(path: Path) -> Photo:
     return Photo(path, content, media_type, width, height)
 
 
-def open_at_once(path: str, flags: int) -> int:
+def open_nonblocking(path: str, flags: int) -> int:
     """An opener for `open` that does not block on a named pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.clients import is_missing
-from labelctl.aws.throttling import patiently
+from labelctl.aws.throttling import call_with_backoff
 from labelctl.contract import s3_events, schema
 from labelctl.errors import PhotoNotFoundError
 from labelctl.text import quoted
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from labelctl.contract.s3_events import PhotoEvent
 
-ANSWERING = ("status", "sequencer", "version_id", "etag")
+RESULT_ATTRIBUTES = ("status", "sequencer", "version_id", "etag")
 """The attributes of a photo's item that `answers` needs."""
 
 
 @dataclass(frozen=True)
-class Awaited:
+class ExpectedVersion:
     """A version of a photo whose result is expected.
 
     With `sequencer` (of a request), only a result with this sequencer or a later one counts.
@@ -53,13 +53,13 @@ class ObjectVersion:
         return self.etag is not None
 
 
-def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
+def resolve(s3: S3Client, bucket: str, image: str) -> ExpectedVersion:
     """Return the photo for `image`: a key, or a path that ends with a key.
 
     Raises PhotoNotFoundError.
     """
-    for key in candidates(image):
-        if found := current(s3, bucket, key):
+    for key in key_candidates(image):
+        if found := current_photo(s3, bucket, key):
             return found
     raise PhotoNotFoundError(
         f'There is no photo "{image}" in the bucket.',
@@ -72,7 +72,7 @@ def resolve(s3: S3Client, bucket: str, image: str) -> Awaited:
     )
 
 
-def candidates(image: str) -> Iterator[str]:
+def key_candidates(image: str) -> Iterator[str]:
     """Yield possible keys for `image`: the text itself, then shorter and shorter ends of the path."""
     seen = set()
     parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
@@ -90,7 +90,7 @@ def is_key(key: str) -> bool:
         return False
 
 
-def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
+def current_photo(s3: S3Client, bucket: str, key: str) -> ExpectedVersion | None:
     """Return the current version of a photo, or None if there is none (or only a folder)."""
     from botocore.exceptions import ClientError
 
@@ -102,11 +102,11 @@ def current(s3: S3Client, bucket: str, key: str) -> Awaited | None:
         raise
     if s3_events.is_folder(key, head["ContentLength"]):
         return None
-    version = s3_events.known_version(head.get("VersionId"))
-    return Awaited(key, version, head["ETag"].strip('"'))
+    version = s3_events.normalize_version_id(head.get("VersionId"))
+    return ExpectedVersion(key, version, head["ETag"].strip('"'))
 
 
-def answers(item: Any, sent: Awaited) -> bool:
+def is_result_of(item: Any, sent: ExpectedVersion) -> bool:
     """Return whether a photo's item is the result of this version of the photo."""
     if item["status"] == schema.REMOVED or item["sequencer"] < sent.sequencer:
         return False
@@ -115,7 +115,7 @@ def answers(item: Any, sent: Awaited) -> bool:
     return bool(item.get("etag") == sent.etag)
 
 
-def newest(page: Any) -> Iterator[tuple[str, ObjectVersion]]:
+def newest_versions(page: Any) -> Iterator[tuple[str, ObjectVersion]]:
     """Yield the newest version of each key in a page of ListObjectVersions, including delete markers.
 
     A folder counts as a delete marker: there is no photo with that key.
@@ -128,15 +128,17 @@ def newest(page: Any) -> Iterator[tuple[str, ObjectVersion]]:
             yield each["Key"], ObjectVersion(version, etag, each["LastModified"].timestamp())
 
 
-def look(s3: S3Client, bucket: str, key: str) -> ObjectVersion:
+def newest_version(s3: S3Client, bucket: str, key: str) -> ObjectVersion:
     """Return the newest version of a key, by ListObjectVersions.
 
     A thousand calls cost 0.005 USD. HeadObject costs a twelfth of that, but needs permission to read
     photos and has no details of a removed one. [S3 pricing, us-east-1]
     """
     # The key itself is listed before all longer keys, with its newest version first.
-    page = patiently(s3.list_object_versions, Bucket=bucket, Prefix=key, MaxKeys=1)
-    return next((version for name, version in newest(page) if name == key), ObjectVersion())
+    page = call_with_backoff(s3.list_object_versions, Bucket=bucket, Prefix=key, MaxKeys=1)
+    return next(
+        (version for name, version in newest_versions(page) if name == key), ObjectVersion()
+    )
 
 
 def would_resolve(event: PhotoEvent, there: ObjectVersion) -> bool:

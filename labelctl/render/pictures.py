@@ -14,7 +14,7 @@ import warnings
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import code_of, is_missing
+from labelctl.aws.clients import error_code, is_missing
 from labelctl.contract.s3_events import MAX_BYTES, MAX_SIDE
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from PIL import Image
 
-    from labelctl.photos.versions import Awaited
+    from labelctl.photos.versions import ExpectedVersion
 
 _LARGE = 24_000_000
 """Pictures with at least this many pixels are decoded one at a time: the largest PNG takes 400 MB."""
@@ -30,7 +30,7 @@ _STRIP = 64  # rows
 _large_picture = Lock()
 
 
-def get(s3: S3Client, bucket: str, sent: Awaited) -> bytes:
+def fetch(s3: S3Client, bucket: str, sent: ExpectedVersion) -> bytes:
     """Fetch exactly this version of a photo.
 
     Raises PhotoNotFoundError if it was removed, RefusedError if it was replaced (in a bucket without
@@ -47,7 +47,7 @@ def get(s3: S3Client, bucket: str, sent: Awaited) -> bytes:
                 f'The photo "{sent.key}" has been removed in the meantime.',
                 "To list the current photos: labelctl images",
             ) from error
-        if code_of(error) in ("PreconditionFailed", "412"):
+        if error_code(error) in ("PreconditionFailed", "412"):
             raise RefusedError(
                 f'The photo "{sent.key}" has been replaced in the meantime.',
                 "Run the command again.",
@@ -68,7 +68,7 @@ def is_png(data: bytes) -> bool:
     return data.startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def upright(data: bytes, longest: int) -> Image.Image:
+def decode(data: bytes, longest: int) -> Image.Image:
     """Decode a picture to RGB (sRGB, transparency on white), at most `longest` pixels a side.
 
     A smaller picture keeps its size. A JPEG is rotated according to its EXIF data, because the boxes of

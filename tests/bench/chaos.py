@@ -1,7 +1,7 @@
 """Photos go through the pipeline while everything fails; in the end nothing may be lost.
 
 Between the function and Rekognition, DynamoDB and SQS stand stand-ins that throttle, fail, delay,
-talk nonsense and drop connections. Meanwhile the function's processes and the local cloud's engine
+talk malformed and drop connections. Meanwhile the function's processes and the local cloud's engine
 are killed at moments by chance, photos are replaced and removed, and some photos are no pictures. A
 user, who is cut off by all this, starts `labelctl upload` again. When the queue is empty, the bucket
 and both tables are compared: by `labelctl verify --index`, and without it (tests.bench.books).
@@ -30,9 +30,9 @@ from tests.bench.books import Expected, check
 from tests.bench.cloud import Trial, trial
 from tests.standin import Faults, Record, StandIn
 
-REKOGNITION = Faults(quota=40, error=0.04, nonsense=0.02, drop=0.02, cut=0.02, delay=(0.0, 0.4))
+REKOGNITION = Faults(quota=40, error=0.04, malformed=0.02, drop=0.02, cut=0.02, delay=(0.0, 0.4))
 DYNAMODB = Faults(
-    error=0.01, nonsense=0.005, drop=0.01, cut=0.01, unprocessed=0.2, delay=(0.0, 0.05)
+    error=0.01, malformed=0.005, drop=0.01, cut=0.01, unprocessed=0.2, delay=(0.0, 0.05)
 )
 SQS = Faults(error=0.05, drop=0.05, cut=0.05)
 VISIBILITY = (
@@ -192,7 +192,7 @@ class _Killer(threading.Thread):
             record = json.loads((self._home / "engine.json").read_text())
         except (OSError, ValueError):
             return []
-        ours = processes.ours(self._home)
+        ours = processes.find_processes(self._home)
         if kind == "engine":
             return sorted(ours & {record["pid"]})
         return sorted(ours - {record["pid"], record["recogniser_pid"]})

@@ -132,4 +132,4 @@ def trial(*options: str) -> Iterator[Trial]:
             assert cloud.await_rest(30)
             yield cloud
         finally:
-            processes.end(processes.ours(home / "labelctl" / "local"), 10)
+            processes.end(processes.find_processes(home / "labelctl" / "local"), 10)

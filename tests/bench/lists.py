@@ -18,7 +18,7 @@ from typing import Any
 from labelctl.atomic_file import atomic_write
 from labelctl.labels import export, export_formats, images, listing, results, stats
 from labelctl.labels.tables import Reader
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.table_stream import LABELS_EACH, TableStream
 
@@ -55,7 +55,11 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
         return tally.photos
 
     def exported(reader: Reader, prefix: str = "") -> int:
-        parts = export.under(reader, s3, bucket, prefix) if prefix else export.everything(reader)
+        parts = (
+            export.labels_under_prefix(reader, s3, bucket, prefix)
+            if prefix
+            else export.all_labels(reader)
+        )
         with tempfile.TemporaryFile() as file, export_formats.writer("csv", file) as writer:
             return sum(_written(writer, part) for part in parts)
 
@@ -93,11 +97,11 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
         )
 
 
-def _sent(there: listing.Object) -> Awaited:
-    return Awaited(there.key, None, there.etag)
+def _sent(there: listing.Object) -> ExpectedVersion:
+    return ExpectedVersion(there.key, None, there.etag)
 
 
-def _written(writer: export_formats.Writer, part: export.Part) -> int:
+def _written(writer: export_formats.Writer, part: export.Batch) -> int:
     writer.write(part.records)
     return len(part.records)
 
@@ -126,7 +130,7 @@ def _large(labels: int) -> tuple[float, float]:
         path = Path(folder) / "labels.csv"
         with atomic_write(path) as file, export_formats.writer("csv", file.stream) as writer:
             reader = Reader(TableStream(labels // LABELS_EACH), PHOTOS, LABELS)  # type: ignore[arg-type]
-            found = sum(_written(writer, part) for part in export.everything(reader))
+            found = sum(_written(writer, part) for part in export.all_labels(reader))
     assert found == labels // LABELS_EACH * LABELS_EACH
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -37,7 +37,7 @@ TRUST = {
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
     home = tmp_path_factory.mktemp("cloud")
     yield engine.start(home=home)
-    processes.end(processes.ours(home), 5)
+    processes.end(processes.find_processes(home), 5)
 
 
 @pytest.fixture

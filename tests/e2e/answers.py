@@ -28,12 +28,12 @@ class Entry:
     item: Row
     labels: tuple[Row, ...] = ()
 
-    def sure(self, least: float = 0) -> dict[str, Decimal]:
-        """Its labels of at least that confidence."""
+    def sure(self, min_confidence: float = 0) -> dict[str, Decimal]:
+        """Its labels of at min_confidence that confidence."""
         return {
             row["name"]: row["confidence"]
             for row in self.labels
-            if row["confidence"] >= Decimal(str(least))
+            if row["confidence"] >= Decimal(str(min_confidence))
         }
 
 
@@ -70,7 +70,7 @@ class Question:
     any_label: bool = False
     without: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    least: float = 0
+    min_confidence: float = 0
     prefix: str = ""
     sort: str = "surest"
     limit: int = 1000
@@ -80,7 +80,7 @@ class Question:
         words = ["search", *self.labels, *(["--any"] if self.any_label else [])]
         words += [word for each in self.without for word in ("--not", each)]
         words += [word for each in self.categories for word in ("--category", each)]
-        words += ["--min-confidence", str(self.least)] if self.least else []
+        words += ["--min-confidence", str(self.min_confidence)] if self.min_confidence else []
         words += ["--prefix", self.prefix] if self.prefix else []
         return [*words, "--sort", self.sort, "--limit", str(self.limit)]
 
@@ -104,7 +104,7 @@ def find(entries: Iterable[Entry], question: Question) -> dict[str, Hit]:
     without = {name for text in question.without for name in _meant(entries, text)}
     found = {}
     for entry in entries:
-        sure = entry.sure(question.least)
+        sure = entry.sure(question.min_confidence)
         if not entry.image.startswith(question.prefix) or without & sure.keys():
             continue
         hits = [{name: float(sure[name]) for name in group & sure.keys()} for group in groups]
@@ -139,7 +139,7 @@ def _in_category(entries: Iterable[Entry], text: str) -> set[str]:
 
 
 def records(
-    entries: Iterable[Entry], prefix: str = "", least: float = 0
+    entries: Iterable[Entry], prefix: str = "", min_confidence: float = 0
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """What an export has: a record for each label of each photo."""
     return {
@@ -158,7 +158,7 @@ def records(
         for entry in entries
         if entry.image.startswith(prefix)
         for row in entry.labels
-        if row["name"] in entry.sure(least)
+        if row["name"] in entry.sure(min_confidence)
     }
 
 

@@ -35,7 +35,7 @@ def cloud_folder(user: User) -> Path:
 
 def end_all(folder: Path) -> None:
     """Kill what runs of the local cloud in the folder; nothing of it is needed any more."""
-    while running := processes.ours(folder):
+    while running := processes.find_processes(folder):
         for pid in running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -65,7 +65,7 @@ def own(tmp_path: Path) -> Iterator[User]:
 
 def programs(user: User) -> list[str]:
     """The parts of the user's local cloud that run."""
-    pids = map(str, processes.ours(cloud_folder(user)))
+    pids = map(str, processes.find_processes(cloud_folder(user)))
     listed = subprocess.run(
         ["ps", "-o", "command=", "-p", ",".join(pids)], capture_output=True, text=True, check=True
     )
@@ -217,11 +217,11 @@ def settled(user: User) -> bool:
 
 def test_an_interrupted_cold_start_leaves_nothing_running(own: User) -> None:
     command = own.start("deploy")
-    soon(lambda: processes.ours(cloud_folder(own)))
+    soon(lambda: processes.find_processes(cloud_folder(own)))
     os.killpg(command.pid, signal.SIGINT)
 
     assert ended(command) == (130, "")
-    assert processes.ours(cloud_folder(own)) == set()
+    assert processes.find_processes(cloud_folder(own)) == set()
     own("deploy", "--quiet")
     assert own("status", "-o", "json").json["status"] == "CREATE_COMPLETE"
 

@@ -143,7 +143,10 @@ def test_one_file_to_send(visitor: User) -> None:
     visitor("gallery", "--embed", "--prefix", "holiday/")  # takes its place
     assert len(data_of(visitor.folder / "labelctl-gallery.html")["photos"]) == 1
     (visitor.folder / "mine.html").write_text("mine")
-    assert "no gallery" in visitor("gallery", "--embed", "-o", "mine.html", code=4).err
+    assert (
+        "was not created by labelctl"
+        in visitor("gallery", "--embed", "-o", "mine.html", code=4).err
+    )
     assert "is a folder" in visitor("gallery", "--embed", "-o", ".", code=2).err
 
 

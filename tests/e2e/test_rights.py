@@ -250,7 +250,7 @@ def test_without_one_right_it_does_not(pipeline: Pipeline, action: str) -> None:
         lines = life(pipeline, f"less/{next(_numbers)}.jpg")
 
     assert statuses(lines) == [*LIVES[life][:-1], status]
-    why = lines[-1].get("trouble", lines[-1]["reason"])
+    why = lines[-1].get("sqs_error", lines[-1]["reason"])
     assert reason in why
     assert why in pipeline.user("status", "-o", "json").out
 

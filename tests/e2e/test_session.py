@@ -287,7 +287,7 @@ def test_destroy_asks_and_then_leaves_nothing(stack: User, photo: Photo, client:
     groups = client("logs").describe_log_groups()["logGroups"]
     assert not [each for each in groups if f"/{name}/" in each["logGroupName"]]
     assert not [each for each in client("dynamodb").list_tables()["TableNames"] if name in each]
-    assert "nothing is left" in stack("destroy", "--yes", code=3).err
+    assert "There is no stack" in stack("destroy", "--yes", code=3).err
 
 
 def test_the_package_deploys_with_other_tools(user: User, client: Client, photo: Photo) -> None:

@@ -116,7 +116,7 @@ def test_a_file_of_the_users_stays(astronaut: User) -> None:
 
     told = astronaut("show", "holiday/me.png", "-o", "holiday/me.png", code=4)
 
-    assert "is no picture that labelctl has drawn" in told.err
+    assert "exists already and was not created by labelctl" in told.err
     assert original.read_bytes() == before
     assert "Use the long option: --output json" in astronaut("show", "a", "-o", "json", code=2).err
     assert "not written to stdout" in astronaut("show", "a", "-o", "-", code=2).err
@@ -141,7 +141,7 @@ def test_photos_without_labels_are_shown_as_such(
     text = stack("show", "text.jpg", code=5)
     assert text.out == ""
     assert 'The photo "text.jpg" could not be labelled: ' in reason
-    assert text.err.startswith(f"{reason} Its picture cannot be shown, either.\n")
+    assert text.err.startswith(f"{reason} It cannot be shown either.\n")
     stop_the_function(stack, client)
     photo("it waits.jpg")
     stack("upload", "it waits.jpg")
@@ -239,5 +239,5 @@ def test_a_terminal_that_draws_pixels_gets_pixels(astronaut: User) -> None:
 def test_where_there_is_no_terminal_it_is_refused(astronaut: User) -> None:
     told = astronaut("show", "holiday/me.png", "--terminal", code=2)
     assert told.out == ""
-    assert told.err.startswith("Error: This output is no terminal.")
+    assert told.err.startswith("Error: Cannot show a picture: this is not a terminal.")
     assert astronaut("show", "x", "--terminal", "--output", "table", code=2).out == ""

@@ -47,7 +47,7 @@ class Function:
 @contextmanager
 def function_on(tables: FakeDynamoDB) -> Iterator[Function]:
     """The function as it starts, with the template's settings."""
-    folder = assets.folder("lambda")
+    folder = assets.asset_folder("lambda")
     modules = [path.stem for path in folder.glob("*.py")]
     with patch.dict(os.environ, {**_SETTINGS, **_environment()}), patch.dict(sys.modules):
         for name in modules:

@@ -20,21 +20,21 @@ Counting = Literal["sliding", "clock", "bucket"]
 class Faults:
     """The faults of a stand-in. They can be combined; the default is none.
 
-    `quota` is in calls per second, where 0 refuses all calls; `counting` is described at `Quota`. The
-    others are shares of calls (0 to 1). A call gets at most one of `hang`, `drop`, `error`, `nonsense`,
-    `cut` and `unprocessed`, so their sum is at most 1. `delay` is the minimum and the maximum delay in
-    seconds.
+    `quota` is in calls per second, where 0 refuses all calls; `counting` is described at `Quota`.
+    The others are shares of calls (0 to 1). A call gets at most one of `hang`, `drop`, `error`,
+    `malformed`, `cut` and `unprocessed`, so their sum is at most 1. `delay` is the minimum and the
+    maximum delay in seconds.
     """
 
     quota: int | None = None
     counting: Counting = "sliding"
     hang: float = 0.0
-    """The call gets no response until `StandIn.let_go`, and is not passed to the service."""
+    """The call gets no response until `StandIn.release`, and is not passed to the service."""
     drop: float = 0.0
     """The connection is closed before the call is passed to the service."""
     error: float = 0.0
     """InternalServerError, 500; in half of the cases after the service has done the work."""
-    nonsense: float = 0.0
+    malformed: float = 0.0
     """A malformed response: not JSON, truncated, or of another shape; the service has done the work."""
     cut: float = 0.0
     """The connection is closed in the middle of the response; the service has done the work."""
@@ -44,7 +44,7 @@ class Faults:
 
 
 @dataclass(frozen=True)
-class Fate:
+class ChosenFault:
     """The fault of one call ("" for none), its delay in seconds, and a random generator for details."""
 
     fault: str
@@ -52,16 +52,16 @@ class Fate:
     die: Random
 
 
-def decide(faults: Faults, seed: int, operation: str, subject: str, attempt: int) -> Fate:
+def decide(faults: Faults, seed: int, operation: str, subject: str, attempt: int) -> ChosenFault:
     """The fault of call number `attempt` (from 1) of this operation and subject."""
     die = Random(f"{seed} {operation} {subject} {attempt}")
     roll, delay = die.random(), die.uniform(*faults.delay)
-    for name in ("hang", "drop", "error", "nonsense", "cut", "unprocessed"):
+    for name in ("hang", "drop", "error", "malformed", "cut", "unprocessed"):
         roll -= getattr(faults, name)
         if roll < 0:
             spared = name == "unprocessed" and operation != "BatchWriteItem"
-            return Fate("" if spared else name, delay, die)
-    return Fate("", delay, die)
+            return ChosenFault("" if spared else name, delay, die)
+    return ChosenFault("", delay, die)
 
 
 class Quota:

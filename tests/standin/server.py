@@ -26,7 +26,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.standin import wire
-from tests.standin.faults import Fate, Faults, Quota, decide
+from tests.standin.faults import ChosenFault, Faults, Quota, decide
 from tests.standin.record import THROTTLED, Call, Record
 from tests.standin.wire import Message
 
@@ -79,7 +79,7 @@ class StandIn:
         self._thread.join()
         self._loop.close()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Close the connections of all hanging calls."""
 
         def release() -> None:
@@ -141,13 +141,13 @@ class StandIn:
             return None, False
         if fate.fault == "error":
             return wire.internal_error(request), True
-        if fate.fault == "nonsense":
-            return wire.nonsense(fate), True
+        if fate.fault == "malformed":
+            return wire.malformed(fate), True
         if fate.fault == "cut":
             return Message(done.head, done.body[: len(done.body) // 2]), False
         return done, True
 
-    async def _forward_part(self, request: Message, fate: Fate) -> Message:
+    async def _forward_part(self, request: Message, fate: ChosenFault) -> Message:
         """The service's response. For `unprocessed`, only a part of the batch is forwarded."""
         if fate.fault != "unprocessed":
             return await self._forward(request)

@@ -16,7 +16,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from tests.standin.faults import Fate
+from tests.standin.faults import ChosenFault
 
 _SERVICES = {"RekognitionService": "rekognition", "AmazonSQS": "sqs"}
 _THROTTLED = {
@@ -157,7 +157,7 @@ def _error(request: Message, code: str, text: str, status: int) -> Message:
     return answer(status, json.dumps({"__type": kind, "Message": text, "message": text}).encode())
 
 
-def nonsense(fate: Fate) -> Message:
+def malformed(fate: ChosenFault) -> Message:
     """A malformed response with status 200: a web page, a truncated one, or one of another shape."""
     bodies = ("<html>It works!</html>", '{"Labels": [{"Name": "Per', _WRONG_SHAPE)
     return answer(200, fate.die.choice(bodies).encode())

@@ -179,7 +179,7 @@ def function(
     for name, value in variables.items():
         parameter = template["Parameters"].get(value["Ref"])
         monkeypatch.setenv(name, str(parameter["Default"]) if parameter else made[value["Ref"]])
-    folder = assets.folder("lambda")
+    folder = assets.asset_folder("lambda")
     monkeypatch.syspath_prepend(folder)
     modules = [path.stem for path in folder.glob("*.py")]
     for name in modules:
@@ -260,7 +260,9 @@ def look(tables: Tables) -> Callable[[Any], results.Photo]:
 
     def read(record: Any) -> results.Photo:
         [event] = s3_events.parse_message(json.dumps({"Records": [record]}))
-        return results.read(reader, versions.Awaited(event.key, event.version_id, event.etag))
+        return results.read(
+            reader, versions.ExpectedVersion(event.key, event.version_id, event.etag)
+        )
 
     return read
 

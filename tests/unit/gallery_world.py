@@ -16,9 +16,9 @@ from labelctl.contract import s3_events, schema
 from labelctl.labels.results import Photo
 from labelctl.labels.search.query import plan
 from labelctl.labels.search.vocabulary import Vocabulary
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from labelctl.render.gallery import build, thumbnails
-from labelctl.render.gallery.build import Chosen, Tile
+from labelctl.render.gallery.build import GalleryPhoto, Tile
 from labelctl.render.gallery.thumbnails import Folder, open_folder
 from tests.fakes.photos import LABELS, PhotoTables
 from tests.lambda_runtime import s3_record
@@ -53,7 +53,7 @@ class Gallery:
         labels: Mapping[str, float] | None = None,
         reason: str = "",
         **label: Any,
-    ) -> Awaited:
+    ) -> ExpectedVersion:
         """Put a photo into the bucket and, if it has labels (or a reason), its item into the table."""
         content = jpeg() if content is None else content
         answer = self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
@@ -69,16 +69,16 @@ class Gallery:
                 self.tables.put(LABELS, word)
         if reason:
             store(self.tables, failed(event, "Invalid", reason))
-        return Awaited(key, version, etag)
+        return ExpectedVersion(key, version, etag)
 
-    def listed(self, prefix: str = "") -> list[Chosen]:
-        return list(build.listed(self.s3, self.bucket, prefix))
+    def listed(self, prefix: str = "") -> list[GalleryPhoto]:
+        return list(build.list_photos(self.s3, self.bucket, prefix))
 
-    def searched(self, *labels: str, prefix: str = "") -> list[Chosen]:
+    def searched(self, *labels: str, prefix: str = "") -> list[GalleryPhoto]:
         query = plan(Vocabulary(self.reader), build.Filter(labels, prefix=prefix))
-        return list(build.searched(self.reader, self.s3, self.bucket, query, 100))
+        return list(build.search_photos(self.reader, self.s3, self.bucket, query, 100))
 
-    def make(self, chosen: list[Chosen] | None = None, **more: Any) -> list[Tile]:
+    def make(self, chosen: list[GalleryPhoto] | None = None, **more: Any) -> list[Tile]:
         """Make the gallery, of all photos or the chosen ones; with `link` without large pictures."""
         self.asked.clear()
         chosen = self.listed() if chosen is None else chosen
@@ -88,10 +88,10 @@ class Gallery:
         return tiles
 
     def tiles(
-        self, chosen: list[Chosen], folder: Folder, **more: Any
+        self, chosen: list[GalleryPhoto], folder: Folder, **more: Any
     ) -> Generator[Tile, None, None]:
         """The photos one after the other, as they are done."""
-        yield from build.tiles(self.s3, self.bucket, self.reader, chosen, folder, **more)
+        yield from build.build_tiles(self.s3, self.bucket, self.reader, chosen, folder, **more)
 
     def pictures(self) -> list[Path]:
         """All that were made so far."""
@@ -105,5 +105,7 @@ def files(root: Path) -> set[str]:
 
 def tile(folder: Folder, image: str = "a.jpg", size: int = 8) -> Tile:
     """A photo of noise whose pictures are in the folder."""
-    found = folder.keep(thumbnails.name_of(image, "e"), Image.effect_noise((size, size), 90))
+    found = folder.write_pictures(
+        thumbnails.name_of(image, "e"), Image.effect_noise((size, size), 90)
+    )
     return Tile(Photo(image, "pending"), None, found, None)

@@ -40,7 +40,7 @@ STACK: Any = SimpleNamespace(
     table=PHOTOS,
     labels_table=LABELS,
     queue="work",
-    dead_letters="dead",
+    dead_letter_queue="dead",
     alarm_age=12 * HOUR,
 )
 
@@ -104,14 +104,16 @@ class World:
     ) -> PhotoEvent:
         self._events += 1
         sequencer = s3_events.pad_sequencer(f"{self._events:X}")
-        known = s3_events.known_version(version)
-        return PhotoEvent("photos", key, kind, sequencer, known, etag, size, s3_events.iso(OLD))
+        known = s3_events.normalize_version_id(version)
+        return PhotoEvent(
+            "photos", key, kind, sequencer, known, etag, size, s3_events.format_time(OLD)
+        )
 
     def queue(self, event: PhotoEvent) -> None:
         """Send S3's message of an event."""
         self.sqs.send("work", body(event))
 
-    def give_up(self, event: PhotoEvent, error: str = "", reason: str = "") -> None:
+    def record_failure(self, event: PhotoEvent, error: str = "", reason: str = "") -> None:
         """Put the message of an event into the dead-letter queue."""
         attributes = {s3_events.ERROR_ATTRIBUTE: error, s3_events.REASON_ATTRIBUTE: reason}
         self.sqs.send(
@@ -130,7 +132,7 @@ class World:
         """The labels of an event's photo, with its index items and the vocabulary."""
         answer = detected({"Dog": 98.1} if labels is None else labels, about or {}, {})
         attempt = schema.new_attempt(at.timestamp())
-        photo = schema.labelled_item(event, attempt, answer, s3_events.iso(at))
+        photo = schema.labelled_item(event, attempt, answer, s3_events.format_time(at))
         for item in (*schema.vocabulary_items(photo), *schema.index_items(photo)):
             self.dynamodb.put(LABELS, item)
         return self._publish(photo)
@@ -138,13 +140,17 @@ class World:
     def fail(self, event: PhotoEvent, at: datetime = OLD) -> dict[str, Any]:
         attempt = schema.new_attempt(at.timestamp())
         return self._publish(
-            schema.failed_item(event, attempt, "Empty", "The file is empty.", s3_events.iso(at))
+            schema.failed_item(
+                event, attempt, "Empty", "The file is empty.", s3_events.format_time(at)
+            )
         )
 
     def forget(self, event: PhotoEvent, at: datetime = OLD) -> dict[str, Any]:
         """The result of a removal."""
         attempt = schema.new_attempt(at.timestamp())
-        return self._publish(schema.removed_item(event, attempt, s3_events.iso(at), 2_000_000_000))
+        return self._publish(
+            schema.removed_item(event, attempt, s3_events.format_time(at), 2_000_000_000)
+        )
 
     def _publish(self, photo: dict[str, Any]) -> dict[str, Any]:
         old = self.photo(photo["image"])

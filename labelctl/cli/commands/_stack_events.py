@@ -9,10 +9,10 @@ from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
 
 if TYPE_CHECKING:
-    from labelctl.deploy.change_sets import Progress
+    from labelctl.deploy.change_sets import StackEvent
 
 
-def follow(session: Session, events: Iterable[int | Progress], message: str) -> int:
+def follow(session: Session, events: Iterable[int | StackEvent], message: str) -> int:
     """Print each stack event, and return how many object versions were deleted.
 
     `events` yields stack events, and numbers of versions deleted since the last one. On a terminal
@@ -42,7 +42,7 @@ def follow(session: Session, events: Iterable[int | Progress], message: str) -> 
     return deleted
 
 
-def _cells(event: Progress) -> list[str | Cell]:
+def _cells(event: StackEvent) -> list[str | Cell]:
     style = "red" if event.failed else "green" if event.status.endswith("COMPLETE") else ""
     cells: list[str | Cell] = [
         Cell(f"{event.at.astimezone():%H:%M:%S}", "dim"),

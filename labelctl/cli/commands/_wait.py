@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from labelctl.cli.progress import Meter
     from labelctl.labels.results import Photo
     from labelctl.operations.stalls import Stall
-    from labelctl.photos.versions import Awaited
+    from labelctl.photos.versions import ExpectedVersion
 
 
 def wait_for(
-    session: Session, sent: Sequence[Awaited], timeout: float
-) -> Iterator[list[Awaited] | Stall]:
+    session: Session, sent: Sequence[ExpectedVersion], timeout: float
+) -> Iterator[list[ExpectedVersion] | Stall]:
     """Yield photos when they are labelled or failed, and stalls (see `stalls.watch`)."""
     from labelctl.labels import results
     from labelctl.operations import stalls
@@ -31,17 +31,17 @@ def wait_for(
         session.reader,
         sent,
         patience=timeout,
-        now=lambda key: versions.current(aws.s3, stack.bucket, key),
+        now=lambda key: versions.current_photo(aws.s3, stack.bucket, key),
     )
-    return stalls.watch(batches, stalls.latest_troubles(aws, stack.log_group))
+    return stalls.watch(batches, stalls.latest_errors(aws, stack.log_group))
 
 
 def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
     """Show in the bar why photos wait or, without a bar, in one line per minute."""
     message = f"{counted(stall.waiting, 'photo')} waiting, no progress for {span(stall.seconds)}."
-    if stall.trouble:
-        at = datetime.fromisoformat(stall.trouble.at).astimezone()
-        message += f" Latest error ({at:%H:%M:%S}): {stall.trouble.reason}"
+    if stall.error:
+        at = datetime.fromisoformat(stall.error.at).astimezone()
+        message += f" Latest error ({at:%H:%M:%S}): {stall.error.reason}"
     meter.stall(message)
     if stall.announce and not meter.visible:
         session.view.note(message)
@@ -49,7 +49,7 @@ def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
 
 def wait_and_print(
     session: Session,
-    sent: Sequence[Awaited],
+    sent: Sequence[ExpectedVersion],
     timeout: float,
     json_extra: dict[str, Any],
     show: Callable[[Photo], None] | None = None,
@@ -108,7 +108,7 @@ def _print_photo(session: Session, photo: Photo) -> None:
 
 def _print_json(
     session: Session,
-    sent: Sequence[Awaited],
+    sent: Sequence[ExpectedVersion],
     done: dict[str, Any],
     extra: dict[str, Any],
     *,

@@ -145,7 +145,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
 
     name, aws = session.options.stack, session.aws
     _warn_about_region(session)
-    left = core.leftover(aws, name)
+    left = core.find_failed_first_deploy(aws, name)
     if left:
         _clean_up(session, left)
     follow(session, core.ensure_artifacts(aws, name, settings.tags), "Creating the artifact bucket")
@@ -154,7 +154,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _show_plan(session, planned)
     if any(change.loses_data for change in planned.changes) and not yes:
         _confirm(session, planned)
-    follow(session, core.carry_out(aws, planned), "Deploying")
+    follow(session, core.execute(aws, planned), "Deploying")
     return stacks.require(aws.cloudformation, name, session.options.local), planned
 
 
@@ -164,7 +164,7 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
 
     name, aws = session.options.stack, session.aws
     _warn_about_region(session)
-    if left := core.leftover(aws, name):
+    if left := core.find_failed_first_deploy(aws, name):
         raise RefusedError(
             f'The stack "{name}" is in {left.stack.status}, so changes cannot be previewed.',
             "`labelctl deploy` deletes it and creates it again.",
@@ -228,7 +228,7 @@ def _age(value: str | None) -> int | None:
 
     if value is None:
         return None
-    age = round(function_log.seconds(value))
+    age = round(function_log.parse_duration(value))
     if not AGES[0] <= age <= AGES[1]:
         raise UsageError(
             f"--alarm-age {value} is not between 5 minutes and 13 days.",

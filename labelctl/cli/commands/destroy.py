@@ -27,7 +27,7 @@ def destroy(
 
     session = Session.of(context)
     view, name = session.view, session.options.stack
-    stacks = core.doomed(session.aws, name)
+    stacks = core.stacks_to_delete(session.aws, name)
     if not yes:
         _confirm(session, stacks)
     deleted = 0

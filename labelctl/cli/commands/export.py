@@ -146,8 +146,10 @@ def _parts(session: Session, prefix: str, min_confidence: float) -> tuple[Any, i
 
     aws, stack, reader = session.aws, session.stack, session.reader
     if prefix:
-        return core.under(reader, aws.s3, stack.bucket, prefix, min_confidence), None
-    return core.everything(reader, min_confidence), core.size(aws.dynamodb, stack.table)
+        return core.labels_under_prefix(reader, aws.s3, stack.bucket, prefix, min_confidence), None
+    return core.all_labels(reader, min_confidence), core.photo_count_estimate(
+        aws.dynamodb, stack.table
+    )
 
 
 def _empty_reason(session: Session, count: _Count, prefix: str, min_confidence: float) -> str:

@@ -16,8 +16,8 @@ from labelctl.errors import RefusedError, UsageError
 from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
-    from labelctl.operations.dead_letters import DeadLetter, Unseen
-    from labelctl.operations.failures import Choice, Failure, SetAside
+    from labelctl.operations.dead_letters import DeadLetter, UnreadMessages
+    from labelctl.operations.failures import DeadLetterList, Failure, FailureFilter
 
 _STATES = {
     "waiting": Cell("no result", "red"),
@@ -52,7 +52,7 @@ def failures(
     from labelctl.operations import failures as core
 
     session = Session.of(context)
-    choice = core.Choice(prefix, reason)
+    choice = core.FailureFilter(prefix, reason)
     if discard:
         if choice:
             raise UsageError(
@@ -63,8 +63,10 @@ def failures(
         return
     stack, aws, view = session.stack, session.aws, session.view
     with view.meter("Reading failures"):
-        failed, more_failed = core.first(core.failed(session.reader, choice), limit)
-        dead = core.set_aside(aws.sqs, stack.dead_letters, session.reader, choice, limit)
+        failed, more_failed = core.take(core.failed_photos(session.reader, choice), limit)
+        dead = core.list_dead_letters(
+            aws.sqs, stack.dead_letter_queue, session.reader, choice, limit
+        )
     view.show(
         {
             "failed": [each.as_json() for each in failed],
@@ -79,7 +81,7 @@ def failures(
     if more_failed or dead.more:
         _print_more(session, choice, len(failed) if more_failed else 0, dead)
     warn_about_unread(session, dead.unseen)
-    if failed or any(each.letter.images for each in dead.found):
+    if failed or any(each.message.images for each in dead.found):
         view.note(
             f"Next: {session.command('retry --all')}, "
             "or use IMAGE, --reason or --prefix instead of --all."
@@ -88,7 +90,7 @@ def failures(
         view.note(f"To delete unreadable dead letters: {session.command('failures --discard')}")
 
 
-def _failed_table(failed: list[Failure], session: Session, choice: Choice) -> Table:
+def _failed_table(failed: list[Failure], session: Session, choice: FailureFilter) -> Table:
     plain = session.view.mode == "plain"
     return Table(
         columns=(Column("Failed at"), Column("Photo", style="bold"), Column("Reason", style="red")),
@@ -103,7 +105,7 @@ def _failed_table(failed: list[Failure], session: Session, choice: Choice) -> Ta
     )
 
 
-def _dead_table(dead: SetAside, session: Session, choice: Choice) -> Table:
+def _dead_table(dead: DeadLetterList, session: Session, choice: FailureFilter) -> Table:
     plain = session.view.mode == "plain"
     empty = "There are no matching dead letters." if choice else "There are no dead letters."
     if dead.unseen:
@@ -114,15 +116,15 @@ def _dead_table(dead: SetAside, session: Session, choice: Choice) -> Table:
         )
     rows: list[list[str | Cell]] = []
     for each in dead.found:
-        letter = each.letter
-        name = ", ".join(letter.images) or letter.message_id
+        message = each.message
+        name = ", ".join(message.images) or message.message_id
         if plain:
-            about = [letter.sent_at, letter.error, letter.reason]
+            about = [message.sent_at, message.error, message.reason]
             rows.append(["dead letter", name, *about, each.state])
         else:
-            shown = name if letter.images else Cell(short_id(name), "dim")
-            reason = _BOTO_PREFIX.sub(r"\1: ", letter.reason)
-            rows.append([_local(letter.sent_at), shown, _STATES[each.state], reason])
+            shown = name if message.images else Cell(short_id(name), "dim")
+            reason = _BOTO_PREFIX.sub(r"\1: ", message.reason)
+            rows.append([_local(message.sent_at), shown, _STATES[each.state], reason])
     return Table(
         columns=(
             Column("Sent at"),
@@ -145,7 +147,7 @@ def _local(moment: str) -> str:
     return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
-def _print_more(session: Session, choice: Choice, failed: int, dead: SetAside) -> None:
+def _print_more(session: Session, choice: FailureFilter, failed: int, dead: DeadLetterList) -> None:
     """Say how many results are not shown. With a choice their number is unknown."""
     from labelctl.aws import queues
     from labelctl.contract import schema
@@ -162,12 +164,12 @@ def _print_more(session: Session, choice: Choice, failed: int, dead: SetAside) -
         left = session.reader.count_photos(schema.FAILED) - failed
         parts.append(counted(max(left, 1), "more failed photo"))
     if dead.more:
-        left = queues.depth(aws.sqs, stack.dead_letters).depth - len(dead.found)
+        left = queues.depth(aws.sqs, stack.dead_letter_queue).depth - len(dead.found)
         parts.append(f"about {counted(max(left, 1), 'more dead letter')}")
     view.note(f"Not shown: {' and '.join(parts)}. Raise --limit to see them.")
 
 
-def warn_about_unread(session: Session, unseen: Unseen) -> None:
+def warn_about_unread(session: Session, unseen: UnreadMessages) -> None:
     """Warn about dead letters that could not be read."""
     for sentence in unseen.sentences():
         session.view.warn(sentence)
@@ -175,18 +177,20 @@ def warn_about_unread(session: Session, unseen: Unseen) -> None:
 
 def _discard(session: Session, yes: bool) -> None:
     from labelctl.operations import failures as core
-    from labelctl.operations.dead_letters import Unseen
+    from labelctl.operations.dead_letters import UnreadMessages
 
     view = session.view
-    ids, unseen = (None, Unseen()) if yes else _confirmed(session)
+    ids, unseen = (None, UnreadMessages()) if yes else _confirmed(session)
     count = 0
     if yes or ids:
         with (
             view.meter("Deleting") as meter,
-            closing(core.discard(session.aws.sqs, session.stack.dead_letters, ids)) as deleted,
+            closing(
+                core.delete_unreadable(session.aws.sqs, session.stack.dead_letter_queue, ids)
+            ) as deleted,
         ):
             for each in deleted:
-                if isinstance(each, Unseen):
+                if isinstance(each, UnreadMessages):
                     unseen = each
                     continue
                 count += 1
@@ -201,7 +205,7 @@ def _discard(session: Session, yes: bool) -> None:
         view.note("There are no unreadable dead letters.")
 
 
-def _confirmed(session: Session) -> tuple[set[str], Unseen]:
+def _confirmed(session: Session) -> tuple[set[str], UnreadMessages]:
     """The IDs of the messages to delete, once the user has confirmed.
 
     No message is leased during the question, or the lease could expire.
@@ -210,7 +214,7 @@ def _confirmed(session: Session) -> tuple[set[str], Unseen]:
 
     view = session.view
     with view.meter("Reading the dead letters"):
-        ids, unseen = core.unreadable(session.aws.sqs, session.stack.dead_letters)
+        ids, unseen = core.unreadable_ids(session.aws.sqs, session.stack.dead_letter_queue)
     if ids:
         answer = view.ask(
             f"Delete {counted(len(ids), 'dead letter')} that cannot be read? [y/N]",
@@ -221,9 +225,9 @@ def _confirmed(session: Session) -> tuple[set[str], Unseen]:
     return ids, unseen
 
 
-def _print_deleted(session: Session, letter: DeadLetter) -> None:
-    value = {"message_id": letter.message_id, "outcome": "deleted", "body": letter.body}
-    cells: list[str | Cell] = ["deleted", letter.message_id, letter.reason]
+def _print_deleted(session: Session, message: DeadLetter) -> None:
+    value = {"message_id": message.message_id, "outcome": "deleted", "body": message.body}
+    cells: list[str | Cell] = ["deleted", message.message_id, message.reason]
     if session.view.mode == "table":
-        cells = [Cell("deleted  ", "dim"), short_id(letter.message_id), printable(letter.reason)]
+        cells = [Cell("deleted  ", "dim"), short_id(message.message_id), printable(message.reason)]
     session.view.stream(value, cells)

@@ -18,7 +18,7 @@ from labelctl.errors import RefusedError, UsageError
 from labelctl.text import counted, volume
 
 if TYPE_CHECKING:
-    from labelctl.render.gallery.build import Chosen, Tile
+    from labelctl.render.gallery.build import GalleryPhoto, Tile
     from labelctl.render.gallery.single_file import OneFile
     from labelctl.render.gallery.thumbnails import Folder
 
@@ -92,7 +92,7 @@ def gallery(
         return
     now = datetime.now(UTC)
     about = _about(session, now, search or [], prefix, more)
-    root = one_file.workshop if one_file else target
+    root = one_file.temporary_folder if one_file else target
     with thumbnails.open_folder(root, thumbs_only=bool(age)) as folder:
         try:
             tiles = _make_tiles(session, chosen, folder, age, one_file)
@@ -140,7 +140,7 @@ def _about(
 
 def _choose(
     session: Session, prefix: str, search: list[str], limit: int
-) -> tuple[list[Chosen], int, str]:
+) -> tuple[list[GalleryPhoto], int, str]:
     """The photos to show, how many more exist (counted to `_MAX_EXTRA`), and the message for none."""
     from labelctl.labels.search.query import plan
     from labelctl.labels.search.vocabulary import Vocabulary
@@ -149,17 +149,17 @@ def _choose(
     stack, aws, view, reader = session.stack, session.aws, session.view, session.reader
     if search:
         query = plan(Vocabulary(reader), build.Filter(search, prefix=prefix))
-        photos = build.searched(reader, aws.s3, stack.bucket, query, limit + _MAX_EXTRA)
+        photos = build.search_photos(reader, aws.s3, stack.bucket, query, limit + _MAX_EXTRA)
         where = f' under "{prefix}"' if prefix else ""
         empty_message = (
             f"No photo{where} shows {' and '.join(group.name for group in query.groups)}."
         )
     else:
-        photos = build.listed(aws.s3, stack.bucket, prefix)
+        photos = build.list_photos(aws.s3, stack.bucket, prefix)
         empty_message = f"There are no photos yet. Next: {session.command('upload PATH')}"
         if prefix:
             empty_message = no_keys(prefix)
-    found: list[Chosen] = []
+    found: list[GalleryPhoto] = []
     with view.meter("Finding photos") as meter:
         for photo in islice(photos, limit):
             found.append(photo)
@@ -172,7 +172,7 @@ def _choose(
 
 def _make_tiles(
     session: Session,
-    chosen: list[Chosen],
+    chosen: list[GalleryPhoto],
     folder: Folder,
     age: timedelta | None,
     one_file: OneFile | None,
@@ -183,25 +183,25 @@ def _make_tiles(
     stack, aws, view = session.stack, session.aws, session.view
     link = None
     if age:
-        link = presigned_links.linker(aws.signer, stack.bucket, int(age.total_seconds()))
-        if aws.credentials_end:
+        link = presigned_links.linker(aws.presigning_s3, stack.bucket, int(age.total_seconds()))
+        if aws.has_temporary_credentials:
             view.warn("Your credentials are temporary. When they expire, the links do too.")
     tiles: list[Tile] = []
     with view.meter("Building the gallery") as meter:
-        if missing := build.missing(chosen, folder):
+        if missing := build.without_pictures(chosen, folder):
             size = volume(sum(photo.size or 0 for photo in missing))
             view.note(f"Downloading {counted(len(missing), 'photo')} from S3 ({size}).")
         meter.update(0, total=len(chosen))
-        for tile in build.tiles(aws.s3, stack.bucket, session.reader, chosen, folder, link):
+        for tile in build.build_tiles(aws.s3, stack.bucket, session.reader, chosen, folder, link):
             tiles.append(tile)
             if one_file:
-                one_file.weigh(folder, tile.pictures, len(tiles), len(chosen))
+                one_file.add_size(folder, tile.pictures, len(tiles), len(chosen))
             meter.update(len(tiles), total=len(chosen), detail=tile.photo.image)
     return tiles
 
 
 def _write(
-    chosen: list[Chosen],
+    chosen: list[GalleryPhoto],
     tiles: list[Tile],
     about: dict[str, Any],
     folder: Folder,
@@ -213,10 +213,10 @@ def _write(
 
     hosts = sorted({presigned_links.host(tile.link) for tile in tiles if tile.link})
     if one_file:
-        one_file.write(folder, build.data(tiles, about, one_file.place), hosts)
+        one_file.write(folder, build.page_data(tiles, about, one_file.reference), hosts)
         folder.remove()
         return one_file.path, 0
-    pieces = page.pieces(build.data(tiles, about), image_hosts=hosts)
+    pieces = page.pieces(build.page_data(tiles, about), image_hosts=hosts)
     path = folder.root / "index.html"
     with atomic_write(path) as file:
         file.stream.writelines(piece.encode() for piece in pieces)

@@ -98,6 +98,6 @@ def _dead_letters(session: Session) -> int:
     from labelctl.aws import queues
 
     try:
-        return queues.depth(session.aws.sqs, session.stack.dead_letters).depth
+        return queues.depth(session.aws.sqs, session.stack.dead_letter_queue).depth
     except ClientError:
         return 0

@@ -109,11 +109,11 @@ def env(context: typer.Context) -> None:
         cloud = engine.start()
     if cloud.notice:
         session.view.warn(cloud.notice)
-    variables = environment.variables(cloud) | environment.around_proxies(os.environ)
+    variables = environment.variables(cloud) | environment.bypass_proxy(os.environ)
     if session.view.mode == "json":
         session.view.show(variables)
         return
-    if unwanted := environment.misleading(os.environ):
+    if unwanted := environment.interfering(os.environ):
         session.view.text(f"unset {' '.join(unwanted)}")
     for name, value in variables.items():
         session.view.text(f"export {name}={shlex.quote(value)}")

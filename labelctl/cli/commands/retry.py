@@ -17,9 +17,9 @@ from labelctl.text import counted, printable
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from labelctl.operations.dead_letters import Unseen
-    from labelctl.operations.retry import Retried
-    from labelctl.photos.versions import Awaited
+    from labelctl.operations.dead_letters import UnreadMessages
+    from labelctl.operations.retry import RetryResult
+    from labelctl.photos.versions import ExpectedVersion
 
 _STYLES = {"queued": "green", "labelled": "dim", "left": "yellow"}
 
@@ -46,22 +46,22 @@ def retry(
     timeout: WaitTimeout = 600,
 ) -> None:
     """Retry failed photos, including dead letters."""
-    from labelctl.operations.dead_letters import Unseen
+    from labelctl.operations.dead_letters import UnreadMessages
 
     session = Session.of(context)
     _check_selection(images, every, bool(reason or prefix))
     view = session.view
     tally = dict.fromkeys(_STYLES, 0)
-    awaited: dict[str, Awaited] = {}
+    awaited: dict[str, ExpectedVersion] = {}
     others: list[dict[str, Any]] = []
-    unseen = Unseen()
+    unseen = UnreadMessages()
     try:
         with (
             view.meter("Requeuing") as meter,
             closing(_retried(session, images or [], prefix, reason)) as results,
         ):
             for each in results:
-                if isinstance(each, Unseen):
+                if isinstance(each, UnreadMessages):
                     unseen = each
                     continue
                 tally[each.outcome] += 1
@@ -99,19 +99,19 @@ def _check_selection(images: list[str] | None, every: bool, choice: bool) -> Non
 
 def _retried(
     session: Session, images: list[str], prefix: str, reason: str
-) -> Generator[Retried | Unseen, None, None]:
+) -> Generator[RetryResult | UnreadMessages, None, None]:
     from labelctl.operations import retry
-    from labelctl.operations.failures import Choice
+    from labelctl.operations.failures import FailureFilter
 
     stack, aws = session.stack, session.aws
     if images:
         # Resolves all names first: a typo stops the command before anything is requeued.
-        yield from retry.these(aws, stack, retry.meant(aws, stack, images))
+        yield from retry.retry_images(aws, stack, retry.resolve_images(aws, stack, images))
     else:
-        yield from retry.every(aws, stack, Choice(prefix, reason))
+        yield from retry.retry_all(aws, stack, FailureFilter(prefix, reason))
 
 
-def _print_retried(session: Session, retried: Retried, wait: bool) -> None:
+def _print_retried(session: Session, retried: RetryResult, wait: bool) -> None:
     """Print a line per photo. With --wait the result is the labels, and this is only progress."""
     view = session.view
     message_id = retried.message_id or ""
@@ -130,7 +130,7 @@ def _print_retried(session: Session, retried: Retried, wait: bool) -> None:
         view.step(*cells, always=True)
 
 
-def _json(retried: Retried) -> dict[str, Any]:
+def _json(retried: RetryResult) -> dict[str, Any]:
     return {
         "image": retried.image,
         "message_id": retried.message_id,
@@ -140,12 +140,17 @@ def _json(retried: Retried) -> dict[str, Any]:
 
 
 def _sort_for_wait(
-    session: Session, retried: Retried, awaited: dict[str, Awaited], others: list[dict[str, Any]]
+    session: Session,
+    retried: RetryResult,
+    awaited: dict[str, ExpectedVersion],
+    others: list[dict[str, Any]],
 ) -> None:
     """Add to `awaited` if a result is expected, and to `others` if nothing was queued."""
     from labelctl.operations import retry
 
-    photo = retried.awaited and retry.known(session.aws.s3, session.stack.bucket, retried.awaited)
+    photo = retried.awaited and retry.with_version(
+        session.aws.s3, session.stack.bucket, retried.awaited
+    )
     if photo is None or retried.outcome != "queued":
         others.append(_json(retried))
     if photo is None:
@@ -156,7 +161,7 @@ def _sort_for_wait(
 
 
 def _print_summary(
-    session: Session, tally: dict[str, int], unseen: Unseen, *, retry_all: bool
+    session: Session, tally: dict[str, int], unseen: UnreadMessages, *, retry_all: bool
 ) -> None:
     view = session.view
     warn_about_unread(session, unseen)
@@ -177,7 +182,7 @@ def _print_summary(
 
 
 def _wait(
-    session: Session, sent: list[Awaited], timeout: float, json_extra: dict[str, Any]
+    session: Session, sent: list[ExpectedVersion], timeout: float, json_extra: dict[str, Any]
 ) -> None:
     from labelctl.cli.commands._wait import wait_and_print
 

@@ -27,7 +27,7 @@ def rm(
         str | None,
         typer.Option(metavar="TEXT", help="All photos whose keys start with TEXT, e.g. holiday/."),
     ] = None,
-    for_good: Annotated[
+    permanently: Annotated[
         bool,
         typer.Option("--for-good", help="Also delete the versions that S3 would keep for 7 days."),
     ] = False,
@@ -45,19 +45,19 @@ def rm(
     check_prefix(prefix or "")
     session = Session.of(context)
     s3, bucket = session.aws.s3, session.stack.bucket
-    keys, missing = _find(session, images or [], for_good)
+    keys, missing = _find(session, images or [], permanently)
     count = 0
-    if (prefix or keys) and (yes or _confirmed(session, keys, prefix, for_good)):
+    if (prefix or keys) and (yes or _confirmed(session, keys, prefix, permanently)):
         if prefix:
-            removing = core.under(s3, bucket, prefix, for_good=for_good)
+            removing = core.remove_prefix(s3, bucket, prefix, permanently=permanently)
         else:
-            removing = core.remove(s3, bucket, keys, for_good=for_good)
+            removing = core.remove(s3, bucket, keys, permanently=permanently)
         count = _remove(session, removing, len(keys) or None)
     # Includes photos that are already gone: an earlier run may have been interrupted.
     selected = set(images or [])
     cleared = _clear(session, lambda key: key.startswith(prefix) if prefix else key in selected)
     if count:
-        _print_removed(session, count, for_good)
+        _print_removed(session, count, permanently)
     elif prefix:
         session.view.note(no_keys(prefix))
     if cleared and not count:
@@ -71,7 +71,7 @@ def rm(
 
 
 def _find(
-    session: Session, images: list[str], for_good: bool
+    session: Session, images: list[str], permanently: bool
 ) -> tuple[list[str], list[PhotoNotFoundError]]:
     """The keys that exist, and an error for each one that does not."""
     from labelctl.photos import remove as core
@@ -79,7 +79,7 @@ def _find(
     keys, missing = [], []
     for image in dict.fromkeys(images):
         try:
-            core.check(session.aws.s3, session.stack.bucket, image, for_good=for_good)
+            core.check(session.aws.s3, session.stack.bucket, image, permanently=permanently)
             keys.append(image)
         except PhotoNotFoundError as error:
             missing.append(error)
@@ -99,12 +99,14 @@ def _remove(session: Session, removing: Iterator[str], total: int | None) -> int
 def _clear(session: Session, selected: Callable[[str], bool]) -> int:
     """Delete the dead letters of selected photos that no longer exist; return their number."""
     from labelctl.operations import cleanup
-    from labelctl.operations.dead_letters import Unseen
+    from labelctl.operations.dead_letters import UnreadMessages
 
-    cleared, unseen = 0, Unseen()
+    cleared, unseen = 0, UnreadMessages()
     with (
         session.view.meter("Reading dead letters") as meter,
-        closing(cleanup.drop_dead_letters(session.aws, session.stack, selected)) as progress,
+        closing(
+            cleanup.remove_obsolete_dead_letters(session.aws, session.stack, selected)
+        ) as progress,
     ):
         for step in progress:
             cleared, unseen = step.cleared, step.unseen
@@ -113,13 +115,13 @@ def _clear(session: Session, selected: Callable[[str], bool]) -> int:
     return cleared
 
 
-def _print_removed(session: Session, count: int, for_good: bool) -> None:
+def _print_removed(session: Session, count: int, permanently: bool) -> None:
     its, photos = ("its", "photo") if count == 1 else ("their", "photos")
-    kept = "" if for_good else f" S3 keeps the {photos} for 7 days."
+    kept = "" if permanently else f" S3 keeps the {photos} for 7 days."
     session.view.note(f"{counted(count, 'photo')} removed with {its} labels.{kept}")
 
 
-def _confirmed(session: Session, keys: list[str], prefix: str | None, for_good: bool) -> bool:
+def _confirmed(session: Session, keys: list[str], prefix: str | None, permanently: bool) -> bool:
     """List or count the photos and ask for confirmation. False if there are none.
 
     Raises RefusedError for an answer other than yes.
@@ -134,15 +136,15 @@ def _confirmed(session: Session, keys: list[str], prefix: str | None, for_good: 
     if prefix:
         number = 0
         with view.meter("Counting") as meter:
-            found = core.find(session.aws.s3, session.stack.bucket, prefix, for_good=for_good)
+            found = core.find(session.aws.s3, session.stack.bucket, prefix, permanently=permanently)
             for number, key in enumerate(found, 1):
                 meter.update(number, detail=key)
         if not number:
             return False
-        earlier = ", including earlier versions," if for_good else ""
+        earlier = ", including earlier versions," if permanently else ""
         which = f' whose {"key starts" if number == 1 else "keys start"} with "{prefix}"{earlier}'
     photos, their = ("photo", "its") if number == 1 else ("photos", "their")
-    kept = "permanently" if for_good else f"S3 keeps the {photos} for 7 days"
+    kept = "permanently" if permanently else f"S3 keeps the {photos} for 7 days"
     answer = view.ask(
         f"Remove {counted(number, 'photo')}{which} and {their} labels ({kept})? [y/N]",
         yes_means="Add --yes to confirm.",

@@ -111,7 +111,7 @@ def search(
             plain = view.mode == "plain"
             value = {"kind": "photo", **match.as_json()}
             view.stream(value, _fields(match) if plain else _row(match, query))
-            meter.update(shown, detail=f"of {searching.looked:,} photos read")
+            meter.update(shown, detail=f"of {searching.photos_read:,} photos read")
     if view.mode == "json":  # marks the end, and whether there is more
         view.stream({"kind": "summary", "photos": shown, "more": more}, ())
     if not shown:
@@ -164,7 +164,11 @@ def _fields(match: Match) -> list[str | Cell]:
 
 def _empty_message(query: Query) -> str:
     groups = " and ".join(group.name for group in query.groups)
-    at_least = f" with at least {float(query.least):g} % confidence" if query.least else ""
+    at_least = (
+        f" with at least {float(query.min_confidence):g} % confidence"
+        if query.min_confidence
+        else ""
+    )
     where = f' under "{query.prefix}"' if query.prefix else ""
     without = f" but not {' or '.join(sorted(query.without))}" if query.without else ""
     return f"No photo{where} shows {groups}{without}{at_least}."

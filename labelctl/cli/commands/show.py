@@ -68,7 +68,7 @@ def show(
     view = session.view
     screen = _screen(session) if terminal else None
     if file:
-        save.check(file)
+        save.check_target(file)
     stack, aws = session.stack, session.aws
     sent = versions.resolve(aws.s3, stack.bucket, image)
     note_resolved_key(session, image, sent.key)
@@ -79,13 +79,13 @@ def show(
             for label in photo.at_least(min_confidence).labels
         ]
         with _explaining_failure(photo):
-            content = pictures.get(aws.s3, stack.bucket, sent)
+            content = pictures.fetch(aws.s3, stack.bucket, sent)
         target = save.target(file, sent.key, pictures.is_png(content))
         keep = bool(file or open_ or not screen)
         if keep:
-            save.check(target)
+            save.check_target(target)
         with _explaining_failure(photo, f'The photo "{sent.key}" cannot be drawn: '):
-            picture = pictures.upright(content, _MAX_SIDE)
+            picture = pictures.decode(content, _MAX_SIDE)
         drawn = annotate.draw(picture, labels, _caption(photo))
         if keep:
             save.save(drawn, target)
@@ -154,12 +154,12 @@ def _show_in_terminal(
 ) -> None:
     from labelctl.render.drawing import annotate
 
-    small = annotate.fitted(picture, screen.size)
+    small = annotate.scale_to_fit(picture, screen.size)
     if screen.fine:
-        drawn = annotate.fitted(annotate.draw(small, labels, caption), screen.size)
+        drawn = annotate.scale_to_fit(annotate.draw(small, labels, caption), screen.size)
         session.view.picture(screen.rendered(drawn))
         return
-    session.view.picture(screen.rendered(annotate.sketch(small, labels)))
+    session.view.picture(screen.rendered(annotate.draw_outlines(small, labels)))
     cells: list[Any] = [
         Cell(f"■ {names} {confidence:.0f} %", "#{:02x}{:02x}{:02x}".format(*color))
         for names, confidence, color in annotate.legend(labels)

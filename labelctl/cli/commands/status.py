@@ -70,7 +70,7 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
                 line.image or "",
                 f"{line.status.replace('_', ' ')}: {line.reason}",
             )
-            for line in now.troubles
+            for line in now.errors
         ],
         title="Recent function errors",
     )
@@ -106,7 +106,7 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         },
         "queue": asdict(now.queue),
         "dead_letters": asdict(now.dead_letters),
-        "errors": [asdict(line) for line in now.troubles],
+        "errors": [asdict(line) for line in now.errors],
         "warnings": [
             asdict(concern) | {"command": session.options.with_flags(concern.command)}
             for concern in now.concerns

@@ -14,7 +14,7 @@ from labelctl.cli.session import Session
 from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
-    from labelctl.operations.function_log import Line
+    from labelctl.operations.function_log import LogEntry
 
 _STYLES = {"labelled": "green", "removed": "dim", "superseded": "dim"}
 
@@ -35,16 +35,16 @@ def tail(
     from labelctl.operations import function_log as core
 
     session = Session.of(context)
-    start = time.time() - core.seconds(since)
+    start = time.time() - core.parse_duration(since)
     stack = session.stack
     line = None
-    for line in core.read(session.aws.logs, stack.log_group, start, follow=follow):
+    for line in core.read_log(session.aws.logs, stack.log_group, start, follow=follow):
         session.view.stream(asdict(line), _cells(line, session.view.mode == "plain"))
     if line is None:
         session.view.note(f"No events in the last {since}. Use --since to go further back.")
 
 
-def _cells(line: Line, plain: bool) -> list[str | Cell]:
+def _cells(line: LogEntry, plain: bool) -> list[str | Cell]:
     duration = "" if line.ms is None else str(line.ms)
     top = ", ".join(f"{name} {confidence:.0f}" for name, confidence in line.top)
     reason = line.reason

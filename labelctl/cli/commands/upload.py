@@ -68,14 +68,14 @@ def execute(
     view = session.view
     if prefix.startswith("/"):
         raise UsageError(f'--prefix "{prefix}" starts with a slash.', "Remove the slash.")
-    if not any(map(core.is_there, paths)):
+    if not any(map(core.path_exists, paths)):
         names = ", ".join(f'"{path}"' for path in paths)
         raise NotFoundError(
             f"No such file or folder: {names}.",
             "Paths are relative to the current folder." if not paths[0].is_absolute() else "",
         )
     stack, s3 = session.stack, session.aws.s3
-    sent: list[versions.Awaited] = []
+    sent: list[versions.ExpectedVersion] = []
     tally = dict.fromkeys(_STYLES, 0)
     not_sent = [] if not_sent is None else not_sent
     try:
@@ -84,7 +84,9 @@ def execute(
                 tally[result.outcome] += 1
                 _print_sent(session, result, wait)
                 if wait and result.ok:
-                    sent.append(versions.Awaited(result.key, result.version_id, result.etag))
+                    sent.append(
+                        versions.ExpectedVersion(result.key, result.version_id, result.etag)
+                    )
                 if view.mode == "json" and wait and not result.ok:
                     not_sent.append(_json(result))
                 meter.update(sum(tally.values()), detail=result.key)

@@ -17,7 +17,7 @@ from labelctl.errors import LabelNotFoundError, UsageError
 from labelctl.labels.search.candidates import Order
 
 if TYPE_CHECKING:
-    from labelctl.labels.search.vocabulary import Vocabulary, Word
+    from labelctl.labels.search.vocabulary import Vocabulary, VocabularyEntry
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Group:
     """Labels of which a match has at least one; `name` is for display."""
 
     name: str
-    words: tuple[Word, ...]
+    words: tuple[VocabularyEntry, ...]
 
     @property
     def labels(self) -> frozenset[str]:
@@ -66,14 +66,14 @@ class Group:
 class Query:
     """A search in terms of stored labels.
 
-    `least` (0 to 100) is the minimum confidence of labels, including excluded ones. `unknown` are
-    labels to exclude that no photo has. `absent` has an error for each requested label that no photo
-    has, if any one of several labels is enough.
+    `min_confidence` (0 to 100) is the minimum confidence of labels, including excluded ones.
+    `unknown` are labels to exclude that no photo has. `absent` has an error for each requested
+    label that no photo has, if any one of several labels is enough.
     """
 
     groups: tuple[Group, ...]
     without: frozenset[str] = frozenset()
-    least: Decimal = Decimal(0)
+    min_confidence: Decimal = Decimal(0)
     prefix: str = ""
     order: Order = "surest"
     unknown: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ def plan(vocabulary: Vocabulary, request: SearchRequest) -> Query:
     return Query(
         groups=tuple({group.labels: group for group in groups}.values()),
         without=frozenset(word.label for text in request.without for word in known[text]),
-        least=Decimal(str(request.min_confidence)),
+        min_confidence=Decimal(str(request.min_confidence)),
         prefix=request.prefix,
         order=request.order,
         unknown=tuple(text for text in request.without if not known[text]),
@@ -118,12 +118,12 @@ def plan(vocabulary: Vocabulary, request: SearchRequest) -> Query:
     )
 
 
-def _group(words: Iterable[Word]) -> Group:
+def _group(words: Iterable[VocabularyEntry]) -> Group:
     unique = tuple(dict.fromkeys(words))
     return Group(" or ".join(word.name for word in unique), unique)
 
 
-def _category(words: Sequence[Word], text: str) -> str:
+def _category(words: Sequence[VocabularyEntry], text: str) -> str:
     """A category's stored spelling."""
     key = schema.label_of(text)
     return next(each for each in words[0].categories if schema.label_of(each) == key)

@@ -76,7 +76,7 @@ class Search:
     """One run of a query. `looked` is the number of photos read so far."""
 
     def __init__(self, reader: Reader, s3: S3Client, bucket: str, query: Query) -> None:
-        self.looked = 0
+        self.photos_read = 0
         self._reader = reader
         self._query = query
         self._groups = [group.labels - query.without for group in query.groups]
@@ -108,7 +108,7 @@ class Search:
         width, found, ended = 1, 0, False
         while not ended and found < limit:
             # Read only as many as are probably needed, from the share of matches so far.
-            likely = -(-(limit - found) * (self.looked + 1) // (found + 1))
+            likely = -(-(limit - found) * (self.photos_read + 1) // (found + 1))
             images, last, ended = self._next_images(candidates, min(width * BATCH, likely))
             width = min(width * 2, _MAX_WIDTH)
             new = [each for each in self._read_matches(threads, images) if each.image not in known]
@@ -126,12 +126,12 @@ class Search:
     def _candidates(self, threads: ThreadPoolExecutor, limit: int) -> Iterator[Candidate]:
         query = self._query
         sets: list[CandidateSet] = [
-            WithLabel(self._reader, threads, sorted(group), query.least, limit)
+            WithLabel(self._reader, threads, sorted(group), query.min_confidence, limit)
             for group in sorted(self._groups, key=len)
         ]
         if self._prefix:  # first: one request counts it, and limits the counting of the others
             sets.insert(0, self._prefix)
-        if len(sets) == 1 and (query.order == "surest" or not query.least):
+        if len(sets) == 1 and (query.order == "surest" or not query.min_confidence):
             return sets[0].photos(query.order)
         chosen, size = smallest(sets)
         if query.order == "newest" and size.count is not None:
@@ -169,7 +169,7 @@ class Search:
     def _read_matches(self, threads: ThreadPoolExecutor, images: Sequence[str]) -> Iterator[Match]:
         """The photos that match according to their items."""
         for items in threads.map(self._read, batches(images, BATCH)):
-            self.looked += len(items)
+            self.photos_read += len(items)
             yield from filter(None, map(self._match, items.values()))
 
     def _read(self, images: Sequence[str]) -> dict[str, Item]:
@@ -181,7 +181,7 @@ class Search:
         labels = {
             schema.label_of(name): Found(name, confidence)
             for name, confidence in photo["labels"].items()
-            if confidence >= self._query.least
+            if confidence >= self._query.min_confidence
         }
         if not self._query.without.isdisjoint(labels):
             return None

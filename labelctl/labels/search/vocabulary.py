@@ -27,7 +27,7 @@ _MAX_TRIED = 10  # suggestions checked in the index for having a photo
 
 
 @dataclass(frozen=True)
-class Word:
+class VocabularyEntry:
     """A label: `label` is its normalized form for searching, `name` its spelling."""
 
     label: str
@@ -43,11 +43,11 @@ class Vocabulary:
         self._reader = reader
 
     @cached_property
-    def words(self) -> tuple[Word, ...]:
+    def words(self) -> tuple[VocabularyEntry, ...]:
         """All labels, sorted by their normalized form."""
         return tuple(map(_word, self._reader.vocabulary()))
 
-    def find(self, texts: Iterable[str]) -> dict[str, tuple[Word, ...]]:
+    def find(self, texts: Iterable[str]) -> dict[str, tuple[VocabularyEntry, ...]]:
         """For each text, the label with that name, or else labels with that alias; empty if unknown."""
         normalized = {text: schema.label_of(text) for text in texts}
         labels = sorted({label for label in normalized.values() if _is_possible(label)})
@@ -57,10 +57,10 @@ class Vocabulary:
             for text, label in normalized.items()
         }
 
-    def _by_alias(self, label: str) -> tuple[Word, ...]:
+    def _by_alias(self, label: str) -> tuple[VocabularyEntry, ...]:
         return tuple(word for word in self.words if label in map(schema.label_of, word.aliases))
 
-    def in_category(self, text: str) -> tuple[Word, ...]:
+    def in_category(self, text: str) -> tuple[VocabularyEntry, ...]:
         """The labels in a category, ignoring case."""
         category = schema.label_of(text)
         return tuple(
@@ -82,8 +82,10 @@ class Vocabulary:
         return self._reader.count_labels(schema.label_of(name), 1)[0] > 0
 
 
-def _word(item: Item) -> Word:
-    return Word(item["rank"], item["name"], tuple(item["categories"]), tuple(item["aliases"]))
+def _word(item: Item) -> VocabularyEntry:
+    return VocabularyEntry(
+        item["rank"], item["name"], tuple(item["categories"]), tuple(item["aliases"])
+    )
 
 
 def _is_possible(label: str) -> bool:

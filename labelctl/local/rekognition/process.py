@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock, Timer
 
 from labelctl.errors import LocalCloudError
-from labelctl.local.processes import HOME_MARK
+from labelctl.local.processes import HOME_VARIABLE
 from labelctl.local.rekognition import exchange, worker
 from labelctl.local.rekognition.errors import internal_error
 from labelctl.local.rekognition.limits import TIME_IS_UP, Limits
@@ -135,7 +135,7 @@ def _spawn(model: Path | None, limits: Limits) -> subprocess.Popen[bytes]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("AWS_") and name != HOME_MARK
+        if not name.startswith("AWS_") and name != HOME_VARIABLE
     }
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 

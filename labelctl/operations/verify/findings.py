@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from labelctl.operations.dead_letters import Unseen
+from labelctl.operations.dead_letters import UnreadMessages
 
 PROBLEMS = ("missing", "dead_letter", "stale", "orphaned", "unindexed", "unused")
 """The kinds of a `Finding`."""
@@ -52,4 +52,4 @@ class Summary:
     removals: int
     problems: Mapping[str, int]
     repaired: int
-    unseen: Unseen = field(default_factory=Unseen)
+    unseen: UnreadMessages = field(default_factory=UnreadMessages)

@@ -20,7 +20,7 @@ from labelctl.operations import reprocess
 from labelctl.operations.verify import rules
 from labelctl.operations.verify.inventory import ATTRIBUTES, Problem
 from labelctl.operations.verify.rules import Kind, Photo, Queues
-from labelctl.photos.versions import look
+from labelctl.photos.versions import newest_version
 from labelctl.text import span
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Recheck:
             kind = rules.classify(photo, self._queues, self._clock())
             if kind == "ok" or (kind == "waiting" and not rules.is_outdated(photo)):
                 return kind, photo
-            current = look(s3, bucket, photo.image)
+            current = newest_version(s3, bucket, photo.image)
             if current.since is None and photo.object.since is not None:
                 current = replace(current, since=self._clock())  # removed after the listing
             photo = replace(photo, object=current)
@@ -115,7 +115,7 @@ class Recheck:
             for each in problems
             if each.kind != "dead_letter"
         ]
-        now = s3_events.iso(datetime.fromtimestamp(self._clock(), UTC))
+        now = s3_events.format_time(datetime.fromtimestamp(self._clock(), UTC))
         for _ in reprocess.send(
             self._aws.sqs, self._stack.queue, self._stack.bucket, requests, now
         ):

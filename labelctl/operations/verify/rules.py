@@ -91,8 +91,8 @@ def agrees(photo: Photo) -> bool:
     """Whether a photo has the result of its version, or a removed photo has none."""
     if not photo.object.exists:
         return not photo.has_result
-    version = versions.Awaited(photo.image, photo.object.version_id, photo.object.etag)
-    return photo.item is not None and versions.answers(photo.item, version)
+    version = versions.ExpectedVersion(photo.image, photo.object.version_id, photo.object.etag)
+    return photo.item is not None and versions.is_result_of(photo.item, version)
 
 
 def dead_letter(photo: Photo, queues: Queues) -> PhotoEvent | None:

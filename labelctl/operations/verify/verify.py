@@ -16,13 +16,13 @@ from labelctl.aws import queues
 from labelctl.aws.threads import batches
 from labelctl.contract import schema
 from labelctl.labels.tables import BATCH, Reader
-from labelctl.operations.dead_letters import Unseen, lease
+from labelctl.operations.dead_letters import UnreadMessages, lease
 from labelctl.operations.verify.findings import PROBLEMS, Finding, Progress, Summary
 from labelctl.operations.verify.inventory import ATTRIBUTES, Inventory, open_inventory
 from labelctl.operations.verify.label_index import IndexCheck
 from labelctl.operations.verify.recheck import Recheck
 from labelctl.operations.verify.rules import Kind, Photo, agrees
-from labelctl.photos.versions import newest
+from labelctl.photos.versions import newest_versions
 
 if TYPE_CHECKING:
     from labelctl.aws.clients import Aws
@@ -52,7 +52,7 @@ def verify(
     reader = Reader(aws.dynamodb, stack.table, stack.labels_table)
     overdue_after = stack.alarm_age if overdue is None else overdue
     tally: Counter[str] = Counter()
-    unseen = Unseen()
+    unseen = UnreadMessages()
     with open_inventory() as inventory:
         yield from _load(aws, stack, reader, inventory, prefix)
         suspects = compared = 0
@@ -65,8 +65,8 @@ def verify(
             compared += len(page)
             yield Progress("Comparing", compared)
         if suspects:
-            before = queues.depth(aws.sqs, stack.dead_letters)
-            with lease(aws.sqs, stack.dead_letters) as leased:
+            before = queues.depth(aws.sqs, stack.dead_letter_queue)
+            with lease(aws.sqs, stack.dead_letter_queue) as leased:
                 recheck = Recheck(aws, stack, reader, leased, overdue_after, clock, sleep)
                 yield from _check_again(recheck, inventory, suspects, tally, repair)
                 unseen = leased.unread(before)
@@ -97,7 +97,7 @@ def _load(
     listed = scanned = 0
     pages = aws.s3.get_paginator("list_object_versions")
     for page in pages.paginate(Bucket=stack.bucket, Prefix=prefix):
-        objects = [*newest(page)]
+        objects = [*newest_versions(page)]
         inventory.add_objects(objects)
         listed += sum(version.exists for _, version in objects)
         yield Progress("Listing the bucket", listed)

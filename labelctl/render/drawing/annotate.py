@@ -112,7 +112,7 @@ def legend(labels: Sequence[Label]) -> list[tuple[str, float, Color]]:
     return [(", ".join(names), each.confidence, each.color) for names, each in by_names.items()]
 
 
-def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
+def scale_to_fit(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
     """Scale the picture to fit into `room` (width, height), keeping its aspect ratio."""
     from PIL import Image
 
@@ -121,7 +121,7 @@ def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def sketch(picture: Image.Image, labels: Sequence[Label]) -> Image.Image:
+def draw_outlines(picture: Image.Image, labels: Sequence[Label]) -> Image.Image:
     """Draw one-pixel outlines without names, for displays too coarse for text."""
     from PIL import ImageDraw
 
@@ -194,7 +194,7 @@ def _background(picture: Image.Image) -> tuple[Image.Image, Rect]:
     from PIL import Image
 
     if max(picture.size) < _MIN_SIDE:
-        picture = fitted(picture, (_MIN_SIDE, _MIN_SIDE))
+        picture = scale_to_fit(picture, (_MIN_SIDE, _MIN_SIDE))
     width, height = max(picture.width, _MIN_WIDTH), max(picture.height, _MIN_WIDTH // 3)
     left, top = (width - picture.width) // 2, (height - picture.height) // 2
     canvas = Image.new("RGB", (width, height), GROUND)

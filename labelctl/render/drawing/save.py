@@ -40,7 +40,7 @@ def target(file: Path | None, key: str, is_png: bool) -> Path:
     return (file or Path()) / f"{short}-labels{'.png' if is_png else '.jpg'}"
 
 
-def check(path: Path) -> None:
+def check_target(path: Path) -> None:
     """Raise UsageError or RefusedError if the path cannot be saved to. Folders are allowed."""
     if path.is_dir():
         return
@@ -62,10 +62,10 @@ def check(path: Path) -> None:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Save the picture. Raises UsageError or RefusedError like `check`, and OSError."""
+    """Save the picture. Raises UsageError or RefusedError like `check_target`, and OSError."""
     from PIL.PngImagePlugin import PngInfo
 
-    check(path)
+    check_target(path)
     mark = PngInfo()
     mark.add_text("Comment", DRAWING_MARK)
     with atomic_write(path) as file:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import explain
-from labelctl.aws.threads import batches, in_order, pool
+from labelctl.aws.clients import to_user_error
+from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import s3_events, schema
 from labelctl.errors import (
     AccessDeniedError,
@@ -35,7 +35,7 @@ from labelctl.labels.results import Label, Photo
 from labelctl.labels.search.query import Query, SearchRequest
 from labelctl.labels.search.run import Search
 from labelctl.labels.tables import BATCH, Reader
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from labelctl.render import pictures
 from labelctl.render.gallery import thumbnails
 from labelctl.render.gallery.thumbnails import Folder, Pictures
@@ -51,13 +51,13 @@ _decoding = Semaphore(min(os.cpu_count() or 1, 4))
 
 
 @dataclass(frozen=True)
-class Chosen:
+class GalleryPhoto:
     """A photo to show: its version, its upload time and its size in bytes.
 
     `at` is ISO 8601 in UTC; `size` is None if unknown.
     """
 
-    sent: Awaited
+    sent: ExpectedVersion
     at: str | None
     size: int | None
 
@@ -97,7 +97,7 @@ class Tile:
     fetched: int | None = None
 
 
-def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Chosen]:
+def list_photos(s3: S3Client, bucket: str, prefix: str) -> Iterator[GalleryPhoto]:
     """The bucket's photos whose keys start with `prefix`, in key order, listed lazily.
 
     Versions are recorded, so that the listed photo is fetched or linked even if it is replaced.
@@ -106,46 +106,48 @@ def listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Chosen]:
     for page in pages:
         for each in page.get("Versions", ()):
             if each["IsLatest"] and not s3_events.is_folder(each["Key"], each["Size"]):
-                version = s3_events.known_version(each["VersionId"])
-                sent = Awaited(each["Key"], version, each["ETag"].strip('"'))
-                yield Chosen(sent, f"{each['LastModified']:%Y-%m-%dT%H:%M:%SZ}", each["Size"])
+                version = s3_events.normalize_version_id(each["VersionId"])
+                sent = ExpectedVersion(each["Key"], version, each["ETag"].strip('"'))
+                yield GalleryPhoto(sent, f"{each['LastModified']:%Y-%m-%dT%H:%M:%SZ}", each["Size"])
 
 
-def searched(
+def search_photos(
     reader: Reader, s3: S3Client, bucket: str, query: Query, most: int
-) -> Iterator[Chosen]:
+) -> Iterator[GalleryPhoto]:
     """Up to `most` photos that match a query, in the order of the search results."""
     matches = Search(reader, s3, bucket, query).matches(most)
     for images in batches((match.image for match in matches), BATCH):
         yield from _by_key(reader, images)
 
 
-def _by_key(reader: Reader, images: Sequence[str]) -> Iterator[Chosen]:
+def _by_key(reader: Reader, images: Sequence[str]) -> Iterator[GalleryPhoto]:
     """Labelled photos by key, with the versions in their results."""
     items = reader.photos(images, "status", "version_id", "etag", "size", "uploaded_at")
     for image in images:
         item = items.get(image)
         if item and item["status"] == schema.LABELLED:
-            sent = Awaited(image, item.get("version_id"), item.get("etag"))
-            yield Chosen(sent, item["uploaded_at"], int(item["size"]) if "size" in item else None)
+            sent = ExpectedVersion(image, item.get("version_id"), item.get("etag"))
+            yield GalleryPhoto(
+                sent, item["uploaded_at"], int(item["size"]) if "size" in item else None
+            )
 
 
-def missing(chosen: Iterable[Chosen], folder: Folder) -> list[Chosen]:
+def without_pictures(chosen: Iterable[GalleryPhoto], folder: Folder) -> list[GalleryPhoto]:
     """The photos whose pictures must be fetched."""
     return [
         each
         for each in chosen
-        if folder.find(each.name) is None and folder.why_not(each.name) is None
+        if folder.find(each.name) is None and folder.failure_reason(each.name) is None
     ]
 
 
-def tiles(
+def build_tiles(
     s3: S3Client,
     bucket: str,
     reader: Reader,
-    chosen: Sequence[Chosen],
+    chosen: Sequence[GalleryPhoto],
     folder: Folder,
-    link: Callable[[Awaited], str | None] | None = None,
+    link: Callable[[ExpectedVersion], str | None] | None = None,
 ) -> Iterator[Tile]:
     """Read the labels and make the pictures of the photos, several at a time; yields them in order.
 
@@ -155,13 +157,13 @@ def tiles(
     _return_freed_memory()
     photos = results.read_many(reader, (each.sent for each in chosen))
 
-    def work(pair: tuple[Chosen, Photo]) -> Tile:
+    def work(pair: tuple[GalleryPhoto, Photo]) -> Tile:
         each, photo = pair
         tile = _with_pictures(s3, bucket, each, photo, folder)
         return replace(tile, link=link(each.sent)) if link and tile.pictures else tile
 
     with pool(WORKERS, "gallery") as threads:
-        yield from in_order(threads, work, zip(chosen, photos, strict=True), _AHEAD)
+        yield from map_in_order(threads, work, zip(chosen, photos, strict=True), _AHEAD)
 
 
 def _return_freed_memory() -> None:
@@ -176,38 +178,40 @@ def _return_freed_memory() -> None:
     Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
 
 
-def _with_pictures(s3: S3Client, bucket: str, chosen: Chosen, photo: Photo, folder: Folder) -> Tile:
+def _with_pictures(
+    s3: S3Client, bucket: str, chosen: GalleryPhoto, photo: Photo, folder: Folder
+) -> Tile:
     def tile(found: Pictures | None, reason: str | None = None, fetched: int | None = None) -> Tile:
         return Tile(photo, chosen.at, found, photo.reason or reason, fetched=fetched)
 
     name = chosen.name
     if found := folder.find(name):
         return tile(found)
-    if reason := folder.why_not(name):
+    if reason := folder.failure_reason(name):
         return tile(None, reason)
     content = b""
     try:
-        content = pictures.get(s3, bucket, chosen.sent)
+        content = pictures.fetch(s3, bucket, chosen.sent)
         with _decoding:
-            image = pictures.upright(content, folder.longest())
+            image = pictures.decode(content, folder.longest())
     except PhotosFailedError as error:
-        folder.give_up(name, error.message)  # the next run would fail in the same way
+        folder.record_failure(name, error.message)  # the next run would fail in the same way
         return tile(None, error.message, len(content))
     except (PhotoNotFoundError, RefusedError) as error:
         return tile(None, error.message)
     except Exception as error:
-        explained = explain(error)
+        explained = to_user_error(error)
         if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
             raise (explained or error) from error  # the other photos would fail as well
         return tile(None, _first_line(explained))
-    return tile(folder.keep(name, image), fetched=len(content))
+    return tile(folder.write_pictures(name, image), fetched=len(content))
 
 
 def _first_line(error: LabelctlError) -> str:
     return error.message.splitlines()[0]
 
 
-def data(
+def page_data(
     tiles: Iterable[Tile],
     about: Mapping[str, Any],
     place: Callable[[str], Any] = str,

@@ -16,28 +16,28 @@ from labelctl.operations import function_log
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from labelctl.photos.versions import Awaited
+    from labelctl.photos.versions import ExpectedVersion
 
-LONGEST = 7 * 24 * 3600
+MAX_SECONDS = 7 * 24 * 3600
 """Maximum validity in seconds. [S3 User Guide, Download and upload objects with presigned URLs: at most
 7 days]"""
 
 
 def seconds(age: str) -> int:
     """Parse the validity of a link (90s, 12h, 7d) to seconds. Raises UsageError, also above 7 days."""
-    length = function_log.seconds(age)
-    if not 1 <= length <= LONGEST:
+    length = function_log.parse_duration(age)
+    if not 1 <= length <= MAX_SECONDS:
         raise UsageError(
             f"A link cannot be valid for {age}.", "Choose from 1 second to 7 days: 1s to 7d."
         )
     return int(length)
 
 
-def linker(signer: S3Client, bucket: str, length: int) -> Callable[[Awaited], str | None]:
+def linker(signer: S3Client, bucket: str, length: int) -> Callable[[ExpectedVersion], str | None]:
     """A function that returns a link to one version of a photo, valid for `length` seconds.
 
-    `signer` is `Aws.signer`. Signing makes no request and is thread-safe. The result is None for keys
-    with `.` or `..` as a path segment, which browsers resolve even if they are escaped. Raises
+    `signer` is `Aws.presigning_s3`. Signing makes no request and is thread-safe. The result is None for
+    keys with `.` or `..` as a path segment, which browsers resolve even if they are escaped. Raises
     UsageError if a link would reveal a password.
     """
     if "@" in urlsplit(signer.meta.endpoint_url).netloc:
@@ -46,7 +46,7 @@ def linker(signer: S3Client, bucket: str, length: int) -> Callable[[Awaited], st
             "Leave out --presign, or use an endpoint without a password.",
         )
 
-    def link(sent: Awaited) -> str | None:
+    def link(sent: ExpectedVersion) -> str | None:
         if {".", ".."} & set(sent.key.split("/")):
             return None
         version = {"VersionId": sent.version_id} if sent.version_id else {}

@@ -17,7 +17,7 @@ from labelctl.render.gallery import page
 from labelctl.render.gallery.thumbnails import Folder, Pictures
 from labelctl.text import counted, volume
 
-LARGEST = 250_000_000
+MAX_SIZE = 250_000_000
 """Maximum size in bytes. Browsers take long to open larger files, and fail on small machines. Chromium
 reads a page as one string of at most 512 MB."""
 
@@ -52,15 +52,15 @@ class OneFile:
         self._size = 0
 
     @property
-    def workshop(self) -> Path:
+    def temporary_folder(self) -> Path:
         """The temporary folder for the pictures."""
         return self.path.with_name(f".{self.path.name}.labelctl")
 
     @property
     def too_large(self) -> bool:
-        return self._size > LARGEST
+        return self._size > MAX_SIZE
 
-    def weigh(self, folder: Folder, pictures: Pictures | None, done: int, count: int) -> None:
+    def add_size(self, folder: Folder, pictures: Pictures | None, done: int, count: int) -> None:
         """Add the size of a photo's pictures. Raises RefusedError if the file would be too large.
 
         `done` of `count` photos have been processed.
@@ -71,11 +71,11 @@ class OneFile:
         if self.too_large:
             raise RefusedError(
                 f"The file would be too large: {counted(done, 'photo')} of {count:,} need more than"
-                f" {volume(LARGEST)}.",
+                f" {volume(MAX_SIZE)}.",
                 "Choose fewer photos with --limit, --prefix or --search, or leave out --embed.",
             )
 
-    def place(self, name: str) -> dict[str, str]:
+    def reference(self, name: str) -> dict[str, str]:
         """How the page refers to a picture file of the folder."""
         self._names.append(name)
         return {"block": _id(len(self._names))}

@@ -82,7 +82,7 @@ class Folder:
                 return None
         return self._pictures(name, size)
 
-    def why_not(self, name: str) -> str | None:
+    def failure_reason(self, name: str) -> str | None:
         """The reason recorded by `give_up` for this name, or None."""
         path = self.root / _THUMBS / f"{name}.txt"
         try:
@@ -94,7 +94,7 @@ class Folder:
         """The longest side in pixels of pictures passed to `keep`."""
         return THUMB if self._thumbs_only else FULL
 
-    def keep(self, name: str, image: Image.Image) -> Pictures:
+    def write_pictures(self, name: str, image: Image.Image) -> Pictures:
         """Write a photo's pictures from the large one. Raises RefusedError."""
         found = self._pictures(name, image.size)
         if found.full:
@@ -104,7 +104,7 @@ class Folder:
         self._write_picture(found.thumb, image)  # last, so that it marks completion
         return found
 
-    def give_up(self, name: str, reason: str) -> None:
+    def record_failure(self, name: str, reason: str) -> None:
         """Record why there are no pictures with this name. Raises RefusedError."""
         # Not durable, as there are many files, and a lost one is created again.
         with atomic_write(self.root / _THUMBS / f"{name}.txt", durable=False) as file:

@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     """A new data folder, whose processes are ended after the test."""
     folder = tmp_path / "cloud"
     yield folder
-    processes.end(processes.ours(folder), 5)
+    processes.end(processes.find_processes(folder), 5)
 
 
 def client(cloud: engine.Cloud, service: str, **keys: str) -> Any:

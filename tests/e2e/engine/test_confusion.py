@@ -34,7 +34,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
     s3.create_bucket(Bucket="photos")
     s3.put_object(Bucket="photos", Key="a.jpg", Body=b"a photo")
     yield started
-    processes.end(processes.ours(home), 5)
+    processes.end(processes.find_processes(home), 5)
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ def test_the_recognisers_port_may_be_taken_too(home: Path) -> None:
     assert moved.recogniser != cloud.recogniser
     # The engine passes the recogniser's address to its functions.
     assert moved.pid != cloud.pid
-    assert processes.ours(home) == {moved.pid, moved.recogniser_pid}
+    assert processes.find_processes(home) == {moved.pid, moved.recogniser_pid}
 
 
 @pytest.mark.parametrize("content", [None, "", '{"port": "a string", "pid": -1}'])
@@ -91,7 +91,7 @@ def test_a_lost_record_only_loses_the_ports(home: Path, content: str | None) -> 
     record.unlink() if content is None else record.write_text(content)
     healed = engine.start(home=home)  # while the old engine, now unknown, is still running
     assert "engine.json" in healed.notice
-    assert processes.ours(home) >= {healed.pid, healed.recogniser_pid}
+    assert processes.find_processes(home) >= {healed.pid, healed.recogniser_pid}
     assert not processes.alive(cloud.pid)
     assert not processes.alive(cloud.recogniser_pid)
     works(healed, "a.jpg")
@@ -104,7 +104,7 @@ def test_stop_finds_processes_without_a_record(home: Path) -> None:
     (home / ".labelctl-local").unlink()
     client(cloud, "sqs").create_queue(QueueName="kept")
     assert engine.stop(home) is not None
-    assert processes.ours(home) == set()
+    assert processes.find_processes(home) == set()
     assert [url.rpartition("/")[2] for url in all_queues(engine.start(home=home))] == ["kept"]
 
 
@@ -114,7 +114,7 @@ def test_a_symlink_to_the_folder_finds_the_same_cloud(home: Path, tmp_path: Path
     (home / "engine.json").unlink()
     healed = engine.start(home=tmp_path / "link")
     assert not processes.alive(cloud.pid)
-    assert processes.ours(home) == {healed.pid, healed.recogniser_pid}
+    assert processes.find_processes(home) == {healed.pid, healed.recogniser_pid}
 
 
 def test_damaged_code_is_restored_from_the_deployment_bucket(home: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name:
     assert engine.status(home) == cloud
     os.kill(pid, signal.SIGSTOP)
     assert engine.stop(home) is not None
-    assert processes.ours(home) == set()
+    assert processes.find_processes(home) == set()
     assert len(all_queues(engine.start(home=home))) == 1
 
 

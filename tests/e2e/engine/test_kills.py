@@ -298,7 +298,7 @@ def test_a_killed_engine_leaves_no_worker_and_messages_return_immediately(home: 
             == "1"
         )
     )
-    workers = until(lambda: processes.ours(home) - {cloud.pid, cloud.recogniser_pid})
+    workers = until(lambda: processes.find_processes(home) - {cloud.pid, cloud.recogniser_pid})
     cloud = killed_and_started(cloud)
     assert not [pid for pid in workers if processes.alive(pid)]
     # Its visibility timeout is 300 seconds, but its worker is dead.

@@ -39,7 +39,7 @@ def test_start_is_idempotent_and_ports_are_kept(home: Path) -> None:
     assert stopped is not None
     assert (stopped.pid, stopped.endpoint) == (cloud.pid, cloud.endpoint)
     assert engine.status(home) is None
-    assert processes.ours(home) == set()
+    assert processes.find_processes(home) == set()
     assert engine.stop(home) is None
     again = engine.start(home=home)
     assert (again.endpoint, again.recogniser) == (cloud.endpoint, cloud.recogniser)
@@ -56,18 +56,18 @@ def test_two_commands_at_once_share_one_engine(home: Path) -> None:
     ]
     pids = {command.communicate(timeout=90)[0] for command in commands}
     assert len(pids) == 1
-    assert len(processes.ours(home)) == 2
+    assert len(processes.find_processes(home)) == 2
 
 
 def test_a_killed_command_leaves_no_second_engine(home: Path) -> None:
     program = "import sys, pathlib; from labelctl.local import engine;"
     program += "engine.start(home=pathlib.Path(sys.argv[1]))"
     command = subprocess.Popen([sys.executable, "-c", program, str(home)])
-    until(lambda: processes.ours(home))
+    until(lambda: processes.find_processes(home))
     command.kill()
     command.wait()
     cloud = engine.start(home=home)
-    assert processes.ours(home) == {cloud.pid, cloud.recogniser_pid}
+    assert processes.find_processes(home) == {cloud.pid, cloud.recogniser_pid}
 
 
 def test_ctrl_c_during_the_start_leaves_nothing_running(home: Path) -> None:
@@ -77,10 +77,10 @@ def test_ctrl_c_during_the_start_leaves_nothing_running(home: Path) -> None:
     command = subprocess.Popen(
         [sys.executable, "-c", program, str(home)], stderr=subprocess.DEVNULL
     )
-    until(lambda: len(processes.ours(home)) == 2)
+    until(lambda: len(processes.find_processes(home)) == 2)
     command.send_signal(signal.SIGINT)
     command.wait(timeout=30)
-    assert processes.ours(home) == set()
+    assert processes.find_processes(home) == set()
 
 
 def test_only_the_dead_process_is_replaced(home: Path) -> None:
@@ -104,7 +104,7 @@ def test_listens_on_loopback_only(home: Path) -> None:
     addresses = {
         line.split()[3]
         for line in listening.stdout.splitlines()
-        if any(f"pid={pid}," in line for pid in processes.ours(home))
+        if any(f"pid={pid}," in line for pid in processes.find_processes(home))
     }
     assert addresses == {
         cloud.endpoint.removeprefix("http://"),
@@ -146,11 +146,11 @@ def test_a_failed_start_ends_even_a_process_it_has_just_started(
         raise LocalCloudError("The recogniser cannot be started.")
 
     with monkeypatch.context() as moment:
-        moment.setattr(processes, "ours", lambda home: set())
+        moment.setattr(processes, "find_processes", lambda home: set())
         moment.setattr(engine, "_spawn_recogniser", fail)
         with pytest.raises(LocalCloudError, match="cannot be started"):
             engine.start(home=home)
-    assert processes.ours(home) == set()
+    assert processes.find_processes(home) == set()
 
 
 def test_an_unusable_model_changes_nothing(home: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_model_that_became_unusable_can_be_removed(home: Path, tmp_path: Path)
         engine.start(home=home)
     assert "is not an ONNX model" in failure.value.hint
     assert "--no-model" in failure.value.hint
-    assert processes.ours(home) == set()
+    assert processes.find_processes(home) == set()
     assert engine.start(home=home, forget_model=True).model is None
 
 

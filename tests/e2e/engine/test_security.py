@@ -48,7 +48,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
     started = engine.start(home=home)
     client(started, "s3").create_bucket(Bucket="photos")
     yield started
-    processes.end(processes.ours(home), 5)
+    processes.end(processes.find_processes(home), 5)
 
 
 def status(called: Callable[[], Any]) -> tuple[int, str]:

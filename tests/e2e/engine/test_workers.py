@@ -61,7 +61,7 @@ def test_the_worker_of_a_destroyed_stack_ends_within_two_seconds(home: Path) -> 
     assert evaluate(cloud, "'hello'") == "hello"
 
     def workers() -> set[int]:
-        return processes.ours(home) - {cloud.pid, cloud.recogniser_pid}
+        return processes.find_processes(home) - {cloud.pid, cloud.recogniser_pid}
 
     [_] = workers()
     cloudformation.delete_stack(StackName="hello")

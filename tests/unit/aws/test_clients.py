@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from labelctl.aws import clients
-from labelctl.aws.clients import Aws, code_of, explain, is_missing
+from labelctl.aws.clients import Aws, error_code, is_missing, to_user_error
 from labelctl.errors import AccessDeniedError, CredentialsError, RefusedError, UsageError
 from tests.unit.conftest import FALSE_CREDENTIALS
 
@@ -26,7 +26,7 @@ def refusal(code, message="", operation="PutItem"):
     "code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"]
 )
 def test_expired_credentials(code):
-    explained = explain(refusal(code))
+    explained = to_user_error(refusal(code))
     assert type(explained) is CredentialsError
     assert (explained.message, explained.exit_code) == ("Your AWS credentials have expired.", 4)
     assert "aws sso login" in explained.hint
@@ -46,7 +46,7 @@ def test_expired_credentials(code):
     ],
 )
 def test_rejected_credentials(code):
-    explained = explain(refusal(code, "The security token AKIAIOSFODNN7EXAMPLE is invalid"))
+    explained = to_user_error(refusal(code, "The security token AKIAIOSFODNN7EXAMPLE is invalid"))
     assert type(explained) is CredentialsError
     assert explained.message == f"AWS does not accept your credentials ({code})."
     assert "aws configure list" in explained.hint
@@ -89,7 +89,7 @@ def test_rejected_credentials(code):
     ],
 )
 def test_missing_permission_is_named(error, action):
-    explained = explain(error)
+    explained = to_user_error(error)
     assert type(explained) is AccessDeniedError
     assert explained.message == f"Your AWS identity is not allowed to perform {action}."
     assert explained.exit_code == 4
@@ -99,12 +99,12 @@ def test_missing_permission_is_named(error, action):
 
 
 def test_other_errors_contain_the_message_of_aws():
-    explained = explain(
+    explained = to_user_error(
         refusal("ValidationError", "Template error: no such thing", "CreateChangeSet")
     )
     assert type(explained) is RefusedError
     assert explained.message == "AWS rejected CreateChangeSet: Template error: no such thing"
-    silent = explain(refusal("Odd", operation="GetThing"))
+    silent = to_user_error(refusal("Odd", operation="GetThing"))
     assert silent.message == "AWS rejected GetThing: Odd"
     assert "--verbose" in silent.hint
 
@@ -158,7 +158,7 @@ def test_other_errors_contain_the_message_of_aws():
     ],
 )
 def test_errors_raised_by_boto3(error, kind, words, hint):
-    explained = explain(error)
+    explained = to_user_error(error)
     assert type(explained) is kind
     assert words in explained.message
     assert hint in explained.hint
@@ -170,7 +170,7 @@ def test_response_that_is_not_from_aws():
     page = {"status_code": 404, "headers": {}, "body": b"<p>Not found\nhere"}
     with pytest.raises(botocore.parsers.ResponseParserError) as unreadable:
         parser.parse(page, None)
-    error = explain(unreadable.value)
+    error = to_user_error(unreadable.value)
     assert type(error) is RefusedError
     assert error.message.startswith("Invalid response: Unable to parse response")
     assert "\n" not in error.message
@@ -179,14 +179,14 @@ def test_response_that_is_not_from_aws():
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError("x")])
 def test_bugs_are_not_explained(error):
-    assert explain(error) is None
+    assert to_user_error(error) is None
 
 
 def test_is_missing_recognizes_missing_resources():
     for code in ("404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket", "ResourceNotFoundException"):
         assert is_missing(refusal(code))
     assert not is_missing(refusal("403"))
-    assert code_of(ClientError({}, "X")) == ""
+    assert error_code(ClientError({}, "X")) == ""
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_is_missing_recognizes_missing_resources():
     ],
 )
 def test_passwords_in_urls_are_never_printed(kind, password):
-    explained = explain(kind(endpoint_url=f"http://user:{password}@example.com:4566/"))
+    explained = to_user_error(kind(endpoint_url=f"http://user:{password}@example.com:4566/"))
     assert "cret" not in explained.message + explained.hint + str(explained)
     assert "http://***@example.com:4566/" in explained.message
 
@@ -251,7 +251,7 @@ def test_missing_region_has_a_hint(monkeypatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(boto.NoRegionError) as caught:
         _ = Aws().cloudformation
-    assert "--region" in explain(caught.value).hint
+    assert "--region" in to_user_error(caught.value).hint
 
 
 def test_missing_credentials_have_a_hint(monkeypatch):
@@ -259,13 +259,13 @@ def test_missing_credentials_have_a_hint(monkeypatch):
         monkeypatch.delenv(name)
     with pytest.raises(boto.NoCredentialsError) as caught:
         Aws().sqs.list_queues()
-    assert "aws configure" in explain(caught.value).hint
+    assert "aws configure" in to_user_error(caught.value).hint
 
 
 def test_unknown_profile():
     with pytest.raises(boto.ProfileNotFound) as caught:
         _ = Aws(profile="nope").s3
-    assert explain(caught.value).message == "The config profile (nope) could not be found."
+    assert to_user_error(caught.value).message == "The config profile (nope) could not be found."
 
 
 def test_clients_are_created_once():

@@ -100,7 +100,9 @@ def test_queries_are_merged_in_order(counts: list[int], descending: bool, first:
         {**with_label(f"l{number}"), "ScanIndexForward": not descending}
         for number in range(len(counts))
     ]
-    items = reader_of(table).merged(LABELS, queries, "rank", descending=descending, first=first)
+    items = reader_of(table).query_merged(
+        LABELS, queries, "rank", descending=descending, first=first
+    )
     ranks = [item["rank"] for item in items]
     assert len(ranks) == sum(counts)
     assert ranks == sorted(ranks, reverse=descending)
@@ -113,7 +115,7 @@ def test_pages_grow_while_more_is_needed(table: PhotoTables) -> None:
     limits: list[int] = []
     table.before = lambda _, request: limits.append(request["Limit"])
     query = with_label("dog")
-    items = reader_of(table).merged(LABELS, [query], "rank", descending=False, first=30)
+    items = reader_of(table).query_merged(LABELS, [query], "rank", descending=False, first=30)
     assert len([*islice(items, 30)]) == 30
     assert limits == [37]
     assert len([*items]) == 4150 - 30

@@ -213,7 +213,7 @@ def test_executing_an_outdated_plan_is_refused(cloudformation, naps, code):
     cloudformation.look()
     cloudformation.refuses("execute_change_set", code, "gone")
     with pytest.raises(RefusedError, match="is being changed by another process"):
-        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
 
 
 def test_stack_deleted_without_events_ends_the_wait(cloudformation, naps):
@@ -243,7 +243,7 @@ def test_events_come_once_and_oldest_first(cloudformation, naps):
     cloudformation.look(*old, *new, *newer)
     cloudformation.look(*old, *new, *newer, *end)
 
-    followed = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+    followed = list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
 
     assert [(each.name, each.status) for each in followed] == [
         ("labelctl", "UPDATE_IN_PROGRESS"),
@@ -263,7 +263,7 @@ def test_new_events_are_read_from_all_pages(cloudformation, naps):
     cloudformation.look()
     cloudformation.answers("execute_change_set", {})
     cloudformation.look(*events, pages=3)
-    followed = list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+    followed = list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
     assert [each.id for each in followed] == [each["EventId"] for each in events]
 
 
@@ -273,7 +273,7 @@ def test_requests_become_less_frequent(cloudformation, naps):
     for _ in range(10):
         cloudformation.look()
     cloudformation.look(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+    list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
     assert naps == [0.3, 0.5, 1, 1, 2, 2, 3, 5, 5, 5]
 
 
@@ -304,7 +304,7 @@ def test_failed_deploy_reports_its_root_cause(cloudformation, naps, failed):
         event("labelctl", "ROLLBACK_COMPLETE"),
     )
     with pytest.raises(DeployError) as caught:
-        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
     assert "failed at Role" in caught.value.message
     assert "iam:CreateRole denied" in caught.value.message
     assert "deploy again" in caught.value.hint
@@ -317,7 +317,7 @@ def test_queue_policy_not_yet_in_effect_has_a_hint(cloudformation, naps):
         cloudformation.event("labelctl", "ROLLBACK_COMPLETE"),
     )
     with pytest.raises(DeployError) as caught:
-        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
     assert "not yet in effect. Deploy again." in caught.value.hint
 
 
@@ -326,7 +326,7 @@ def test_stack_failure_without_a_failed_resource_has_the_stack_reason(cloudforma
         cloudformation.event("labelctl", "UPDATE_ROLLBACK_COMPLETE", "Somebody cancelled it")
     )
     with pytest.raises(DeployError, match="Somebody cancelled it"):
-        list(change_sets.carry_out(cloudformation.client, planned(), sleep=naps))
+        list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
 
 
 def test_root_cause_of_the_last_change_is_found_later(cloudformation):
@@ -341,14 +341,14 @@ def test_root_cause_of_the_last_change_is_found_later(cloudformation):
         event("labelctl", "ROLLBACK_COMPLETE"),
         pages=3,
     )
-    cause = change_sets.first_cause(cloudformation.client, STACK_ID)
+    cause = change_sets.root_cause(cloudformation.client, STACK_ID)
     assert cause is not None
     assert (cause.name, cause.reason) == ("Role", "the cause")
 
 
 def test_no_root_cause(cloudformation):
     cloudformation.look(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    assert change_sets.first_cause(cloudformation.client, STACK_ID) is None
+    assert change_sets.root_cause(cloudformation.client, STACK_ID) is None
 
 
 # ---- deleting

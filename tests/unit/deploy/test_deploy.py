@@ -38,7 +38,7 @@ def artifacts(cloudformation, bucket="zips", **more):
 
 def test_missing_stack_is_not_a_leftover(aws, cloudformation):
     cloudformation.no_stack()
-    assert deploy.leftover(aws, "labelctl") is None
+    assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_missing_stack_is_not_a_leftover(aws, cloudformation):
 )
 def test_updatable_stack_is_not_a_leftover(aws, cloudformation, status):
     cloudformation.stack(status)
-    assert deploy.leftover(aws, "labelctl") is None
+    assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])
@@ -56,7 +56,7 @@ def test_failed_first_deploy_is_found_with_its_root_cause(aws, cloudformation, s
         cloudformation.event("labelctl", "CREATE_IN_PROGRESS"),
         cloudformation.event("Role", "CREATE_FAILED", "denied"),
     )
-    left = deploy.leftover(aws, "labelctl")
+    left = deploy.find_failed_first_deploy(aws, "labelctl")
     assert left is not None
     assert left.cause is not None
     assert (left.stack.status, left.cause.name, left.cause.reason) == (status, "Role", "denied")
@@ -65,7 +65,7 @@ def test_failed_first_deploy_is_found_with_its_root_cause(aws, cloudformation, s
 def test_planned_stack_is_not_a_leftover(aws, cloudformation):
     """Another user may be about to execute the plan."""
     cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet
-    assert deploy.leftover(aws, "labelctl") is None
+    assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_planned_stack_is_not_a_leftover(aws, cloudformation):
 def test_stack_in_an_unusable_state_is_refused(aws, cloudformation, status, words):
     cloudformation.stack(status, StackStatusReason="no such role")
     with pytest.raises(RefusedError, match=words) as caught:
-        deploy.leftover(aws, "labelctl")
+        deploy.find_failed_first_deploy(aws, "labelctl")
     assert caught.value.hint
 
 
@@ -88,7 +88,7 @@ def test_stack_in_an_unusable_state_is_refused(aws, cloudformation, status, word
 def test_foreign_stack_is_never_deployed_over(aws, cloudformation, status):
     cloudformation.stack(status, **FOREIGN)
     with pytest.raises(RefusedError, match=r"not created by labelctl"):
-        deploy.leftover(aws, "labelctl")
+        deploy.find_failed_first_deploy(aws, "labelctl")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_foreign_stack_is_never_deployed_over(aws, cloudformation, status):
 )
 def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation, known, notified):
     cloudformation.stack("CREATE_COMPLETE", Tags=[], **known)
-    assert deploy.leftover(aws, "labelctl") is None
+    assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_interrupted_destroy_must_be_finished_first(aws, cloudformation, there):
     outputs = [{"OutputKey": "PhotosBucket", "OutputValue": "photos-x"}]
     cloudformation.stack("CREATE_COMPLETE", Outputs=outputs)
     with pytest.raises(RefusedError, match="interrupted"):
-        deploy.leftover(aws, "labelctl")
+        deploy.find_failed_first_deploy(aws, "labelctl")
 
 
 @pytest.mark.parametrize("name", ["template.yaml", "artifacts.yaml"])
@@ -236,7 +236,7 @@ def test_dry_run_uploads_nothing(aws, cloudformation, s3, naps):
 
 def test_dry_run_without_artifact_bucket(aws, cloudformation, naps):
     cloudformation.no_stack("labelctl-artifacts")
-    expect_plan(cloudformation, deploy.NO_BUCKET_YET)
+    expect_plan(cloudformation, deploy.PLACEHOLDER_BUCKET)
     deploy.plan(aws, "labelctl", Settings(tags={"team": "a"}), dry=True, sleep=naps)
 
 
@@ -301,19 +301,19 @@ def test_deployed_stack_is_protected(aws, cloudformation, naps):
         StackName="labelctl",
         EnableTerminationProtection=True,
     )
-    followed = list(deploy.carry_out(aws, change_of("one"), sleep=naps))
+    followed = list(deploy.execute(aws, change_of("one"), sleep=naps))
     assert [event.status for event in followed] == ["CREATE_COMPLETE"]
 
 
 def test_deploy_without_changes_restores_protection(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
     cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
-    assert list(deploy.carry_out(aws, change_of(), sleep=naps)) == []
+    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
 
 
 def test_protected_stack_is_not_protected_again(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=True)
-    assert list(deploy.carry_out(aws, change_of(), sleep=naps)) == []
+    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
 
 
 # ---- the stack that other commands need

@@ -305,7 +305,7 @@ def test_deletion_that_just_finished_counts_as_done(aws, cloudformation, naps):
 def test_both_stacks_are_selected_main_stack_first(aws, cloudformation):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
-    assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == [
+    assert [stack.name for stack in destroy.stacks_to_delete(aws, "labelctl")] == [
         "labelctl",
         "labelctl-artifacts",
     ]
@@ -314,37 +314,39 @@ def test_both_stacks_are_selected_main_stack_first(aws, cloudformation):
 def test_artifact_stack_is_selected_without_the_main_stack(aws, cloudformation):
     cloudformation.no_stack()
     cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
-    assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == ["labelctl-artifacts"]
+    assert [stack.name for stack in destroy.stacks_to_delete(aws, "labelctl")] == [
+        "labelctl-artifacts"
+    ]
 
 
 def test_nothing_to_destroy(aws, cloudformation):
     cloudformation.no_stack()
     cloudformation.no_stack("labelctl-artifacts")
     with pytest.raises(NotDeployedError, match="There is no stack"):
-        destroy.doomed(aws, "labelctl")
+        destroy.stacks_to_delete(aws, "labelctl")
 
 
 @pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_COMPLETE"])
 def test_stack_in_any_final_status_can_be_destroyed(aws, cloudformation, status):
     cloudformation.stack(status)
     cloudformation.no_stack("labelctl-artifacts")
-    assert [stack.status for stack in destroy.doomed(aws, "labelctl")] == [status]
+    assert [stack.status for stack in destroy.stacks_to_delete(aws, "labelctl")] == [status]
 
 
 def test_stack_being_deployed_is_not_destroyed(aws, cloudformation):
     cloudformation.stack("UPDATE_IN_PROGRESS")
     cloudformation.no_stack("labelctl-artifacts")
     with pytest.raises(RefusedError, match="is being changed"):
-        destroy.doomed(aws, "labelctl")
+        destroy.stacks_to_delete(aws, "labelctl")
 
 
 def test_foreign_stack_is_never_destroyed(aws, cloudformation):
     cloudformation.stack("CREATE_COMPLETE", **FOREIGN)
     with pytest.raises(RefusedError, match="not created by labelctl"):
-        destroy.doomed(aws, "labelctl")
+        destroy.stacks_to_delete(aws, "labelctl")
 
 
 def test_foreign_artifact_stack_is_kept(aws, cloudformation):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts", **FOREIGN)
-    assert [stack.name for stack in destroy.doomed(aws, "labelctl")] == ["labelctl"]
+    assert [stack.name for stack in destroy.stacks_to_delete(aws, "labelctl")] == ["labelctl"]

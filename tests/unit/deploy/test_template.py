@@ -18,7 +18,7 @@ from labelctl.contract import schema
 from labelctl.deploy import assets, package, stack
 from tests.unit.photo_events import event
 
-TEMPLATES = sorted(assets.folder("cloudformation").glob("*.yaml"))
+TEMPLATES = sorted(assets.asset_folder("cloudformation").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -194,7 +194,9 @@ def test_batch_size_matches_the_function(function: ModuleType, properties):
 
 
 def test_environment_has_the_variables_that_the_function_reads(properties):
-    sources = [path.read_text(encoding="utf-8") for path in assets.folder("lambda").glob("*.py")]
+    sources = [
+        path.read_text(encoding="utf-8") for path in assets.asset_folder("lambda").glob("*.py")
+    ]
     read = set(re.findall(r'environ\["(\w+)"\]', "".join(sources)))
     assert read == properties["Function"]["Environment"]["Variables"].keys()
 

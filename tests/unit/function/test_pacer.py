@@ -26,7 +26,7 @@ def pacer() -> ModuleType:
 
     from labelctl.deploy import assets
 
-    sys.path.insert(0, str(assets.folder("lambda")))
+    sys.path.insert(0, str(assets.asset_folder("lambda")))
     try:
         return importlib.import_module("pacer")
     finally:

@@ -128,7 +128,7 @@ def test_unresponsive_queue_costs_the_visibility_timeout(
     function._redelivery._queue = "https://queue.amazonaws.com/1/nowhere"
     assert work(photos.put("a.jpg")) == ["m0"]
     [logged] = printed(capsys)
-    assert "NonExistentQueue" in logged["trouble"]
+    assert "NonExistentQueue" in logged["sqs_error"]
     assert "again_in" not in logged
 
 

@@ -210,12 +210,14 @@ def test_a_prefix_is_read_photo_by_photo(run: Run, table: PhotoTables) -> None:
 
 def test_both_ways_export_the_same() -> None:
     table = made(3_000, each=3)
-    scanned = records_of(export.everything(reader_of(table)))
-    asked = records_of(export.under(reader_of(table), table.bucket, "photos", ""))  # type: ignore[arg-type]
+    scanned = records_of(export.all_labels(reader_of(table)))
+    asked = records_of(export.labels_under_prefix(reader_of(table), table.bucket, "photos", ""))  # type: ignore[arg-type]
     assert len(scanned) == 3_000
     assert len(asked) == len(scanned)
     assert asked == sorted(scanned, key=lambda each: each.image)
-    assert records_of(export.under(reader_of(table), table.bucket, "photos", "07/")) == [  # type: ignore[arg-type]
+    assert records_of(
+        export.labels_under_prefix(reader_of(table), table.bucket, "photos", "07/")
+    ) == [  # type: ignore[arg-type]
         each for each in asked if each.image.startswith("07/")
     ]
     for image, records in groupby(asked, key=lambda each: each.image):
@@ -226,8 +228,8 @@ def test_both_ways_export_the_same() -> None:
 
 def test_only_photos_are_read_and_not_the_index() -> None:
     table = made(3_000, each=3)
-    records_of(export.everything(reader_of(table)))
-    records_of(export.under(reader_of(table), table.bucket, "photos", ""))  # type: ignore[arg-type]
+    records_of(export.all_labels(reader_of(table)))
+    records_of(export.labels_under_prefix(reader_of(table), table.bucket, "photos", ""))  # type: ignore[arg-type]
     assert {*table.reads} == {(PHOTOS, None)}
     assert table.calls == {"Scan": 4, "BatchGetItem": 10}
 
@@ -235,7 +237,7 @@ def test_only_photos_are_read_and_not_the_index() -> None:
 def test_photos_of_one_come_together_though_a_page_ends_between_them() -> None:
     table = made(600, each=3)
     table.page_items = 7
-    images = [each.image for each in records_of(export.everything(reader_of(table)))]
+    images = [each.image for each in records_of(export.all_labels(reader_of(table)))]
     assert len([*groupby(images)]) == len({*images}) == 200
 
 
@@ -314,7 +316,7 @@ def test_memory_does_not_grow_with_the_table() -> None:
         tracemalloc.start()
         try:
             with export_formats.writer("csv", Nowhere()) as writer:
-                for part in export.everything(reader_of(TableStream(photos, page=2))):
+                for part in export.all_labels(reader_of(TableStream(photos, page=2))):
                     writer.write(part.records)
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -348,10 +350,10 @@ def test_the_file_appears_when_complete(run: Run, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_an_interrupt_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     def parts(*_: Any) -> Any:
-        yield export.Part([export.Record(**DOG)], 1)
+        yield export.Batch([export.Record(**DOG)], 1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export, "everything", parts)
+    monkeypatch.setattr(export, "all_labels", parts)
     Path("labels").write_text("what was there")
     said = run("export", "-o", "labels", "--format", form)
     assert said.code == 130

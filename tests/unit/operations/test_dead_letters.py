@@ -18,7 +18,7 @@ from labelctl.aws import queues
 from labelctl.contract import s3_events
 from labelctl.errors import RefusedError
 from labelctl.operations import dead_letters
-from labelctl.operations.dead_letters import Unseen, lease
+from labelctl.operations.dead_letters import UnreadMessages, lease
 from tests.lambda_runtime import s3_record
 from tests.unit.queue_world import bodies, body, put, visible
 
@@ -171,7 +171,7 @@ def test_messages_leased_by_others_are_counted(sqs: Any, dead: str) -> None:
     before = queues.depth(sqs, dead)
     with lease(sqs, dead) as dead_messages:
         assert len(list(dead_messages)) == 11
-        assert dead_messages.unread(before) == Unseen(hidden=4)
+        assert dead_messages.unread(before) == UnreadMessages(hidden=4)
 
 
 @pytest.mark.parametrize(
@@ -192,18 +192,18 @@ def test_slightly_wrong_counts_cause_no_warning(
         put(sqs, dead, body(f"{number}.jpg"))
     with lease(sqs, dead, limit) as dead_messages:
         list(dead_messages)
-        assert dead_messages.unread(queues.Queue(waiting, in_flight, 0)).hidden == hidden
+        assert dead_messages.unread(queues.QueueDepth(waiting, in_flight, 0)).hidden == hidden
         assert (
             dead_messages.more
-            is dead_messages.unread(queues.Queue(0, 0, 0)).cut_off
+            is dead_messages.unread(queues.QueueDepth(0, 0, 0)).cut_off
             is (limit == 2)
         )
 
 
 def test_sentences_for_the_user() -> None:
-    assert list(Unseen().sentences()) == []
-    assert not Unseen()
-    [one, limit] = Unseen(1, cut_off=True).sentences()
+    assert list(UnreadMessages().sentences()) == []
+    assert not UnreadMessages()
+    [one, limit] = UnreadMessages(1, cut_off=True).sentences()
     assert one == (
         "1 dead letter is in use by another command, or by one that was killed. "
         "It will be available again within a minute."
@@ -211,10 +211,10 @@ def test_sentences_for_the_user() -> None:
     assert limit == (
         "There are more dead letters than can be read at once (limit: 100,000). Some were not read."
     )
-    [several] = Unseen(2).sentences()
+    [several] = UnreadMessages(2).sentences()
     assert several.startswith("2 dead letters are in use")
     assert several.endswith(" They will be available again within a minute.")
-    [many] = Unseen(dead_letters.SHORT_LEASE_LIMIT + 1).sentences()
+    [many] = UnreadMessages(dead_letters.SHORT_LEASE_LIMIT + 1).sentences()
     assert many.endswith(" They will be available again within 10 minutes.")
     assert (dead_letters.LEASE, dead_letters.LONG_LEASE) == (60, 600)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labelctl.aws.queues import Queue
+from labelctl.aws.queues import QueueDepth
 from labelctl.operations import dead_letters
 from labelctl.operations.dead_letters import LEASE, LONG_LEASE, SHORT_LEASE_LIMIT, WORKERS, lease
 
@@ -110,7 +110,7 @@ def test_many_messages_are_read_once_and_stay_leased() -> None:
         assert queue.now > LEASE
         queue.goes_by(LONG_LEASE + 100)
         assert not queue.waiting
-        assert not dead_messages.unread(Queue(many, 0, 0))
+        assert not dead_messages.unread(QueueDepth(many, 0, 0))
     assert len(result) == len(set(result)) == many
     assert set(queue.handed_out.values()) == {1}
     assert len(queue.waiting) == many  # released
@@ -137,7 +137,7 @@ def test_reading_ends_even_if_renewals_are_late() -> None:
     with lease(queue, "dead", clock=queue.clock) as dead_messages:
         result = [message.message_id for message in dead_messages]
         assert dead_messages.more
-        assert dead_messages.unread(Queue(many, 0, 0)).cut_off
+        assert dead_messages.unread(QueueDepth(many, 0, 0)).cut_off
     assert len(result) == len(set(result))
     assert max(queue.handed_out.values()) > 1
 

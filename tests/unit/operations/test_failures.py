@@ -20,14 +20,14 @@ from labelctl.contract.schema import STATE_INDEX
 from labelctl.errors import RefusedError
 from labelctl.labels.tables import Reader
 from labelctl.operations import failures
-from labelctl.operations.dead_letters import Unseen, lease
-from labelctl.operations.failures import Choice, Failure, SetAside
+from labelctl.operations.dead_letters import UnreadMessages, lease
+from labelctl.operations.failures import DeadLetterList, Failure, FailureFilter
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import event, failed, labelled, reader_of, removed, store
 from tests.unit.queue_world import bodies, body, put, visible
 
-ALL = Choice()
+ALL = FailureFilter()
 
 
 @pytest.fixture
@@ -42,16 +42,16 @@ def reader(tables: PhotoTables) -> Reader:
 
 @pytest.fixture
 def listed(reader: Reader) -> Any:
-    def read(choice: Choice = ALL) -> list[str]:
-        return [failure.image for failure in failures.failed(reader, choice)]
+    def read(choice: FailureFilter = ALL) -> list[str]:
+        return [failure.image for failure in failures.failed_photos(reader, choice)]
 
     return read
 
 
 @pytest.fixture
 def listed_dead(sqs: Any, dead: str, reader: Reader) -> Any:
-    def read(choice: Choice = ALL, limit: int = 100) -> tuple[list[Any], bool]:
-        answer = failures.set_aside(sqs, dead, reader, choice, limit)
+    def read(choice: FailureFilter = ALL, limit: int = 100) -> tuple[list[Any], bool]:
+        answer = failures.list_dead_letters(sqs, dead, reader, choice, limit)
         assert not answer.unseen
         return answer.found, answer.more
 
@@ -70,7 +70,7 @@ def test_failed_photos_are_listed_latest_first(tables: PhotoTables, reader: Read
         failed(event("a.jpg"), "Empty", "It is empty.", "2030-01-01T00:00:00Z"),
         failed(event("[c].jpg"), now="2030-01-03T00:00:00Z"),
     )
-    found = list(failures.failed(reader, ALL))
+    found = list(failures.failed_photos(reader, ALL))
     assert [failure.image for failure in found] == ["[c].jpg", "b.jpg", "a.jpg"]
     assert found[-1] == Failure("a.jpg", "Empty", "It is empty.", "2030-01-01T00:00:00Z")
     assert {index for _, index in tables.reads} == {STATE_INDEX}
@@ -79,16 +79,16 @@ def test_failed_photos_are_listed_latest_first(tables: PhotoTables, reader: Read
 @pytest.mark.parametrize(
     ("choice", "images"),
     [
-        (Choice(prefix="holiday/"), ["holiday/a.jpg"]),
-        (Choice(prefix="none/"), []),
-        (Choice(reason="toolarge"), ["a.jpg"]),
-        (Choice(reason="IS EMPTY"), ["holiday/a.jpg"]),
-        (Choice(reason="it is"), ["holiday/a.jpg", "a.jpg"]),
-        (Choice(prefix="a", reason="empty"), []),
+        (FailureFilter(prefix="holiday/"), ["holiday/a.jpg"]),
+        (FailureFilter(prefix="none/"), []),
+        (FailureFilter(reason="toolarge"), ["a.jpg"]),
+        (FailureFilter(reason="IS EMPTY"), ["holiday/a.jpg"]),
+        (FailureFilter(reason="it is"), ["holiday/a.jpg", "a.jpg"]),
+        (FailureFilter(prefix="a", reason="empty"), []),
     ],
 )
 def test_filter_by_prefix_and_reason(
-    tables: PhotoTables, listed: Any, choice: Choice, images: list[str]
+    tables: PhotoTables, listed: Any, choice: FailureFilter, images: list[str]
 ) -> None:
     store(
         tables,
@@ -106,7 +106,7 @@ def test_the_index_is_read_page_by_page_and_only_as_far_as_needed(
     for number in range(400):
         at = f"2030-01-01T00:{number // 60:02}:{number % 60:02}Z"
         tables.put(PHOTOS, failed(event(f"{number}.jpg"), now=at))
-    found = failures.failed(reader, ALL)
+    found = failures.failed_photos(reader, ALL)
     assert [failure.image for failure in islice(found, 3)] == ["399.jpg", "398.jpg", "397.jpg"]
     assert tables.calls == {"Query": 4}
     assert [failure.image for failure in found] == [f"{n}.jpg" for n in reversed(range(397))]
@@ -116,7 +116,7 @@ def test_the_index_is_read_page_by_page_and_only_as_far_as_needed(
 @given(st.integers(0, 8), st.integers(1, 8))
 def test_more_is_reported(there: int, limit: int) -> None:
     every: Any = list(range(there))
-    assert failures.first(iter(every), limit) == (every[:limit], there > limit)
+    assert failures.take(iter(every), limit) == (every[:limit], there > limit)
 
 
 # ---- dead letters
@@ -152,7 +152,7 @@ def test_a_dead_letter_has_the_current_state_of_its_photo(
         items = {"labelled": labelled, "failed": failed, "removed": removed}
         store(tables, items[status](event("a.jpg", number)))
     ((found,), more) = listed_dead()
-    assert (found.letter.message_id, found.state, more) == (message_id, state, False)
+    assert (found.message.message_id, found.state, more) == (message_id, state, False)
     assert visible(sqs, dead) == 1
     result = found.as_json()
     assert result["images"] == ("a.jpg",)
@@ -178,7 +178,7 @@ def test_of_several_photos_the_most_urgent_state_counts(
     put(sqs, dead, json.dumps({"Records": [s3_record("a.jpg", "5"), s3_record("b.jpg", "5")]}))
     store(tables, labelled(event("a.jpg", 5)))
     ((found,), _) = listed_dead()
-    assert (found.letter.images, found.state) == (("a.jpg", "b.jpg"), "waiting")
+    assert (found.message.images, found.state) == (("a.jpg", "b.jpg"), "waiting")
 
 
 def test_more_dead_letters_than_photos_in_one_request(
@@ -190,11 +190,11 @@ def test_more_dead_letters_than_photos_in_one_request(
             store(tables, labelled(event(f"{number}.jpg", 5)))
     found, more = listed_dead(limit=200)
     assert not more
-    states = {each.letter.images[0]: each.state for each in found}
+    states = {each.message.images[0]: each.state for each in found}
     assert len(states) == 120
     assert {state for image, state in states.items() if int(image[:-4]) % 2} == {"labelled"}
     assert list(states.values()).count("waiting") == 60
-    sent = [each.letter.sent_at for each in found]
+    sent = [each.message.sent_at for each in found]
     assert sent == sorted(sent, reverse=True)
 
 
@@ -216,21 +216,21 @@ def test_filtered_dead_letters(sqs: Any, dead: str, listed_dead: Any) -> None:
     for number in range(20):
         put(sqs, dead, body(f"y/{number}.jpg"))
 
-    def images(choice: Choice, limit: int = 100) -> tuple[list[tuple[str, ...]], bool]:
+    def images(choice: FailureFilter, limit: int = 100) -> tuple[list[tuple[str, ...]], bool]:
         found, more = listed_dead(choice, limit)
-        return [each.letter.images for each in found], more
+        return [each.message.images for each in found], more
 
-    assert images(Choice(reason="accessdenied")) == ([("x/a.jpg",)], False)
-    assert images(Choice(prefix="x/")) == ([("x/a.jpg",)], False)
-    assert images(Choice(reason="notanevent")) == ([()], False)
-    found, more = images(Choice(prefix="y/"), limit=7)
+    assert images(FailureFilter(reason="accessdenied")) == ([("x/a.jpg",)], False)
+    assert images(FailureFilter(prefix="x/")) == ([("x/a.jpg",)], False)
+    assert images(FailureFilter(reason="notanevent")) == ([()], False)
+    found, more = images(FailureFilter(prefix="y/"), limit=7)
     assert (len(found), more) == (7, True)
 
 
 @pytest.mark.parametrize(("there", "more"), [(1, False), (2, True)])
-@pytest.mark.parametrize("choice", [ALL, Choice(reason="kept")])
+@pytest.mark.parametrize("choice", [ALL, FailureFilter(reason="kept")])
 def test_more_is_exact(
-    sqs: Any, dead: str, listed_dead: Any, there: int, more: bool, choice: Choice
+    sqs: Any, dead: str, listed_dead: Any, there: int, more: bool, choice: FailureFilter
 ) -> None:
     for number in range(there):
         put(sqs, dead, body(f"{number}.jpg"), reason="kept failing")
@@ -244,8 +244,8 @@ def test_a_message_leased_by_another_command_is_reported(
     """For example by a command that was killed: its message is not lost."""
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
-    result = failures.set_aside(sqs, dead, reader, ALL, 100)
-    assert result == SetAside([], unseen=Unseen(hidden=1))
+    result = failures.list_dead_letters(sqs, dead, reader, ALL, 100)
+    assert result == DeadLetterList([], unseen=UnreadMessages(hidden=1))
 
 
 @pytest.mark.parametrize("limit", [1, 9])
@@ -255,11 +255,11 @@ def test_filtering_more_than_the_lease_limit_is_incomplete(
     monkeypatch.setattr(failures, "MAX_LEASED", 5)
     for number in range(8):
         put(sqs, dead, body(f"{number}.jpg"))
-    result = failures.set_aside(sqs, dead, reader, Choice(prefix="none/"), limit)
-    assert result == SetAside([], more=True, unseen=Unseen(cut_off=True))
-    every = failures.set_aside(sqs, dead, reader, ALL, limit)
+    result = failures.list_dead_letters(sqs, dead, reader, FailureFilter(prefix="none/"), limit)
+    assert result == DeadLetterList([], more=True, unseen=UnreadMessages(cut_off=True))
+    every = failures.list_dead_letters(sqs, dead, reader, ALL, limit)
     assert (len(every.found), every.more) == (min(limit, 5), True)
-    assert every.unseen == Unseen(cut_off=limit == 9)
+    assert every.unseen == UnreadMessages(cut_off=limit == 9)
 
 
 # ---- discarding
@@ -271,15 +271,15 @@ def test_only_unreadable_messages_are_deleted(
     monkeypatch.setattr(failures, "_WINDOW", 10)
     lost = {put(sqs, dead, f"hello {number}") for number in range(25)}
     put(sqs, dead, body("a.jpg"))
-    assert failures.unreadable(sqs, dead) == (lost, Unseen())
+    assert failures.unreadable_ids(sqs, dead) == (lost, UnreadMessages())
     assert visible(sqs, dead) == 26
     some = set(sorted(lost)[:3])
-    gone: Any = list(failures.discard(sqs, dead, some))
+    gone: Any = list(failures.delete_unreadable(sqs, dead, some))
     assert {dead_message.message_id for dead_message in gone} == some
-    rest: Any = list(failures.discard(sqs, dead))
+    rest: Any = list(failures.delete_unreadable(sqs, dead))
     assert {dead_message.message_id for dead_message in rest} == lost - some
     assert visible(sqs, dead) == 1
-    assert list(failures.discard(sqs, dead)) == []
+    assert list(failures.delete_unreadable(sqs, dead)) == []
 
 
 def test_deletes_more_than_the_lease_limit(
@@ -289,15 +289,15 @@ def test_deletes_more_than_the_lease_limit(
     monkeypatch.setattr(failures, "lease", partial(lease, limit=10))
     for number in range(35):
         put(sqs, dead, f"hello {number}")
-    assert failures.unreadable(sqs, dead)[1] == Unseen(cut_off=True)
-    assert len(list(failures.discard(sqs, dead))) == 35
+    assert failures.unreadable_ids(sqs, dead)[1] == UnreadMessages(cut_off=True)
+    assert len(list(failures.delete_unreadable(sqs, dead))) == 35
 
 
 def test_discard_reports_unread_messages(sqs: Any, dead: str) -> None:
     put(sqs, dead, "hello")
     sqs.receive_message(QueueUrl=dead)
-    assert list(failures.discard(sqs, dead)) == [Unseen(hidden=1)]
-    assert failures.unreadable(sqs, dead) == (set(), Unseen(hidden=1))
+    assert list(failures.delete_unreadable(sqs, dead)) == [UnreadMessages(hidden=1)]
+    assert failures.unreadable_ids(sqs, dead) == (set(), UnreadMessages(hidden=1))
 
 
 @dataclass
@@ -326,7 +326,7 @@ class Asked:
 
 def discard_asking(sqs: Any, dead: str, happens: Callable[[], str]) -> list[Any]:
     view = Asked(happens)
-    aws, stack = SimpleNamespace(sqs=sqs), SimpleNamespace(dead_letters=dead)
+    aws, stack = SimpleNamespace(sqs=sqs), SimpleNamespace(dead_letter_queue=dead)
     session: Any = SimpleNamespace(view=view, aws=aws, stack=stack)
     command._discard(session, yes=False)
     return view.shown

@@ -66,7 +66,7 @@ def follow(logs, looks, since=0.0):
             raise EnoughError
 
     result: list[str | None] = []
-    lines = function_log.read(logs, "group", since, follow=True, sleep=sleep)
+    lines = function_log.read_log(logs, "group", since, follow=True, sleep=sleep)
     with pytest.raises(EnoughError):
         result.extend(each.image for each in lines)
     return result
@@ -135,19 +135,19 @@ def test_lines_of_one_page_come_in_the_order_of_time():
         def paginate(self, **_):
             yield {"events": [self._told("1", 2000, line("b")), self._told("2", 1000, line("a"))]}
 
-    result = function_log.read(Mixed(), "group", 0, follow=False)
+    result = function_log.read_log(Mixed(), "group", 0, follow=False)
     assert [each.image for each in result] == ["a", "b"]
 
 
 def test_without_follow_it_ends():
     logs = Logs([("1", 1000, line("a.jpg"))], [("2", 2000, line("b.jpg"))])
-    result = list(function_log.read(logs, "group", 0.5, follow=False, pattern="?x"))
+    result = list(function_log.read_log(logs, "group", 0.5, follow=False, pattern="?x"))
     assert [each.image for each in result] == ["a.jpg"]
     assert logs.asked == [("group", 500, "?x")]
 
 
 def test_a_time_before_all_times():
-    assert list(function_log.read(Logs(), "group", -5.0, follow=False)) == []
+    assert list(function_log.read_log(Logs(), "group", -5.0, follow=False)) == []
 
 
 # ---- with CloudWatch's own forms
@@ -159,7 +159,7 @@ def logs(moto):
 
 
 def test_a_group_that_is_not_there_yet_is_empty(logs):
-    assert list(function_log.read(logs, "none", 0, follow=False)) == []
+    assert list(function_log.read_log(logs, "none", 0, follow=False)) == []
 
 
 def test_a_log_group_created_while_following(logs):
@@ -174,7 +174,7 @@ def test_a_log_group_created_while_following(logs):
         result.append("made")
 
     result = []
-    lines = function_log.read(logs, "group", 10, follow=True, sleep=sleep)
+    lines = function_log.read_log(logs, "group", 10, follow=True, sleep=sleep)
     with pytest.raises(EnoughError):
         result.extend(each.image for each in lines)
     assert result == ["made", "1.jpg", "2.jpg"]
@@ -188,7 +188,7 @@ def test_a_refusal_is_not_taken_for_an_empty_group():
             yield
 
     with pytest.raises(ClientError, match="AccessDenied"):
-        list(function_log.read(Refusing(), "group", 0, follow=False))
+        list(function_log.read_log(Refusing(), "group", 0, follow=False))
 
 
 # ---- what a line says
@@ -202,7 +202,7 @@ def test_a_photos_line():
     result = parse(
         image="a.jpg", status="labelled", labels=2, top=[["Dog", 98.5], ["Pet", 97]], ms=412
     )
-    assert result == function_log.Line(
+    assert result == function_log.LogEntry(
         at="2001-09-09T01:46:40.123Z",
         image="a.jpg",
         status="labelled",
@@ -343,12 +343,12 @@ def test_json_that_python_cannot_read_is_text(text):
     ],
 )
 def test_a_duration(text, seconds):
-    assert function_log.seconds(text) == seconds
+    assert function_log.parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "5w", "1h30m", "１０m…", "1e3s"])
 def test_no_duration(text):
     with pytest.raises(UsageError) as caught:
-        function_log.seconds(text)
+        function_log.parse_duration(text)
     assert caught.value.message == f'"{text}" is not a duration.'
     assert "90s, 10m, 2h or 1d" in caught.value.hint

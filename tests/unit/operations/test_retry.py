@@ -13,16 +13,16 @@ import pytest
 from labelctl.contract import s3_events
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.operations import retry
-from labelctl.operations.dead_letters import Unseen
-from labelctl.operations.failures import Choice
+from labelctl.operations.dead_letters import UnreadMessages
+from labelctl.operations.failures import FailureFilter
 from labelctl.photos import versions
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import NOW, event, failed, labelled, removed, store
 from tests.unit.queue_world import bodies, body, key_of, peek, put, requests_in, visible
 
-SENT = Awaited("a.jpg", "v1", "e1")
+SENT = ExpectedVersion("a.jpg", "v1", "e1")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def aws(s3: Any, tables: PhotoTables, sqs: Any) -> Any:
 @pytest.fixture
 def stack(bucket: str, queue: str, dead: str) -> Any:
     return SimpleNamespace(
-        bucket=bucket, table=PHOTOS, labels_table=LABELS, queue=queue, dead_letters=dead
+        bucket=bucket, table=PHOTOS, labels_table=LABELS, queue=queue, dead_letter_queue=dead
     )
 
 
@@ -52,8 +52,8 @@ def stack(bucket: str, queue: str, dead: str) -> Any:
 def these(aws: Any, stack: Any) -> Any:
     """Retries photos; (image, outcome, why) of each."""
 
-    def run(*photos: Awaited) -> list[tuple[Any, ...]]:
-        found = retry.these(aws, stack, photos)
+    def run(*photos: ExpectedVersion) -> list[tuple[Any, ...]]:
+        found = retry.retry_images(aws, stack, photos)
         return [(each.image, each.outcome, each.why) for each in found]
 
     return run
@@ -63,8 +63,8 @@ def these(aws: Any, stack: Any) -> Any:
 def every(aws: Any, stack: Any) -> Any:
     """Retries all that is chosen; (image or message id, outcome) of each."""
 
-    def run(choice: Choice = Choice()) -> list[tuple[Any, str]]:  # noqa: B008
-        found = retry.every(aws, stack, choice)
+    def run(choice: FailureFilter = FailureFilter()) -> list[tuple[Any, str]]:  # noqa: B008
+        found = retry.retry_all(aws, stack, choice)
         return [(each.image or each.message_id, each.outcome) for each in found]
 
     return run
@@ -86,11 +86,11 @@ def test_a_failed_photo_is_requested(sqs: Any, queue: str, stored: Any, these: A
 def test_only_a_newer_result_is_waited_for(aws: Any, stack: Any, stored: Any) -> None:
     """And not the existing failure."""
     stored(failed(event(number=7)))
-    [result] = retry.these(aws, stack, [SENT])
-    assert result.awaited == Awaited("a.jpg", "v1", "e1", after(7))
+    [result] = retry.retry_images(aws, stack, [SENT])
+    assert result.awaited == ExpectedVersion("a.jpg", "v1", "e1", after(7))
     photo = aws.dynamodb.photo("a.jpg")
-    assert versions.answers(photo, SENT)
-    assert not versions.answers(photo, result.awaited)
+    assert versions.is_result_of(photo, SENT)
+    assert not versions.is_result_of(photo, result.awaited)
 
 
 def test_asking_twice_asks_for_the_same(sqs: Any, queue: str, stored: Any, these: Any) -> None:
@@ -179,7 +179,7 @@ def test_a_failed_photo_with_a_dead_letter_is_requested_and_redriven(
 
 
 def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these: Any) -> None:
-    photos = [Awaited(f"{number}.jpg", "v1", "e1") for number in range(130)]
+    photos = [ExpectedVersion(f"{number}.jpg", "v1", "e1") for number in range(130)]
     stored(*(failed(event(photo.key)) for photo in photos[:110]))
     stored(labelled(event(photos[110].key)))
     for photo in photos[120:]:
@@ -199,15 +199,15 @@ def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these
 
 @pytest.fixture
 def meant(aws: Any, stack: Any) -> Any:
-    def find(*images: str) -> list[Awaited]:
-        return retry.meant(aws, stack, images)
+    def find(*images: str) -> list[ExpectedVersion]:
+        return retry.resolve_images(aws, stack, images)
 
     return find
 
 
 def test_images_resolve_to_the_current_versions(aws: Any, bucket: str, meant: Any) -> None:
     there = aws.s3.put_object(Bucket=bucket, Key="holiday/a.jpg", Body=b"x")
-    photo = Awaited("holiday/a.jpg", there["VersionId"], there["ETag"].strip('"'))
+    photo = ExpectedVersion("holiday/a.jpg", there["VersionId"], there["ETag"].strip('"'))
     assert meant("holiday/a.jpg", "/home/me/holiday/a.jpg") == [photo]
 
 
@@ -222,7 +222,7 @@ def test_a_removed_photo_resolves_while_it_is_recorded(
     else:
         put(sqs, dead, json.dumps({"Records": [s3_record("b.jpg", "1"), s3_record("a.jpg", "7")]}))
     photos = meant(image)
-    assert photos == [Awaited("a.jpg", None, None)]
+    assert photos == [ExpectedVersion("a.jpg", None, None)]
     assert visible(sqs, dead) == (known == "a dead letter")  # it was only read
     assert these(*photos) == [("a.jpg", "queued", "gone from the bucket")]
     keys = [{each.key for each in s3_events.parse_message(text)} for text in bodies(sqs, queue)]
@@ -235,7 +235,7 @@ def test_nothing_is_waited_for_of_one_that_is_gone(
 ) -> None:
     removal = s3_record("a.jpg", "7", "ObjectRemoved:DeleteMarkerCreated", versionId="m")
     put(sqs, dead, json.dumps({"Records": [removal]}))
-    [result] = retry.these(aws, stack, meant("a.jpg"))
+    [result] = retry.retry_images(aws, stack, meant("a.jpg"))
     assert (result.outcome, result.why, result.awaited) == ("queued", "dead letter", None)
 
 
@@ -271,8 +271,8 @@ def test_messages_leased_by_others_are_reported_last(
     put(sqs, dead, body("a.jpg"))
     sqs.receive_message(QueueUrl=dead)
     put(sqs, dead, body("b.jpg"))
-    result = list(retry.every(aws, stack, Choice()))
-    assert [getattr(each, "image", each) for each in result] == ["b.jpg", Unseen(hidden=1)]
+    result = list(retry.retry_all(aws, stack, FailureFilter()))
+    assert [getattr(each, "image", each) for each in result] == ["b.jpg", UnreadMessages(hidden=1)]
 
 
 def test_retry_all_failed_photos_and_dead_letters(
@@ -296,15 +296,21 @@ def test_retry_all_failed_photos_and_dead_letters(
 @pytest.mark.parametrize(
     ("choice", "queued"),
     [
-        (Choice(reason="accessdenied"), {"x/d.jpg"}),
-        (Choice(reason="toolarge"), {"a.jpg", "x/a.jpg"}),
-        (Choice(prefix="x/"), {"x/a.jpg", "x/d.jpg"}),
-        (Choice(prefix="x/", reason="too large"), {"x/a.jpg"}),
-        (Choice(reason="nothing like it"), set()),
+        (FailureFilter(reason="accessdenied"), {"x/d.jpg"}),
+        (FailureFilter(reason="toolarge"), {"a.jpg", "x/a.jpg"}),
+        (FailureFilter(prefix="x/"), {"x/a.jpg", "x/d.jpg"}),
+        (FailureFilter(prefix="x/", reason="too large"), {"x/a.jpg"}),
+        (FailureFilter(reason="nothing like it"), set()),
     ],
 )
 def test_only_what_is_chosen(
-    sqs: Any, queue: str, dead: str, stored: Any, every: Any, choice: Choice, queued: set[str]
+    sqs: Any,
+    queue: str,
+    dead: str,
+    stored: Any,
+    every: Any,
+    choice: FailureFilter,
+    queued: set[str],
 ) -> None:
     stored(failed(event("a.jpg")), failed(event("x/a.jpg")), failed(event("b.jpg"), "Empty", "x"))
     put(sqs, dead, body("x/d.jpg"), error="AccessDenied", reason="may not")
@@ -322,38 +328,38 @@ def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
     tables.lag()
     stored(labelled(event("b.jpg", 2)))
     tables.drop(PHOTOS, "gone.jpg")
-    [result] = retry.every(aws, stack, Choice())
+    [result] = retry.retry_all(aws, stack, FailureFilter())
     assert result.image == "a.jpg"
-    assert result.awaited == Awaited("a.jpg", "v1", "e1", after(1))
+    assert result.awaited == ExpectedVersion("a.jpg", "v1", "e1", after(1))
     assert requests_in(sqs, queue) == [("a.jpg", after(1))]
 
 
 @pytest.mark.parametrize(
     ("name", "awaited"),
     [
-        ("ObjectCreated:Put", Awaited("a.jpg", "v1", "e1", s3_events.pad_sequencer("5"))),
+        ("ObjectCreated:Put", ExpectedVersion("a.jpg", "v1", "e1", s3_events.pad_sequencer("5"))),
         ("ObjectRemoved:DeleteMarkerCreated", None),
-        ("ObjectRemoved:Delete", Awaited("a.jpg", None, None)),
+        ("ObjectRemoved:Delete", ExpectedVersion("a.jpg", None, None)),
     ],
 )
 def test_what_to_wait_for_after_a_redrive(
-    aws: Any, stack: Any, sqs: Any, dead: str, name: str, awaited: Awaited | None
+    aws: Any, stack: Any, sqs: Any, dead: str, name: str, awaited: ExpectedVersion | None
 ) -> None:
     record = s3_record("a.jpg", "5", name, versionId="v1", eTag="e1")
     put(sqs, dead, json.dumps({"Records": [record]}))
-    [result] = retry.every(aws, stack, Choice())
+    [result] = retry.retry_all(aws, stack, FailureFilter())
     assert result.awaited == awaited
 
 
 def test_waiting_for_a_redriven_request(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
     put(sqs, dead, s3_events.request("photos", "a.jpg", after(5), NOW))
-    [result] = retry.every(aws, stack, Choice())
-    assert result.awaited == Awaited("a.jpg", None, None, after(5))
-    assert retry.known(aws.s3, "photos", result.awaited) is None
+    [result] = retry.retry_all(aws, stack, FailureFilter())
+    assert result.awaited == ExpectedVersion("a.jpg", None, None, after(5))
+    assert retry.with_version(aws.s3, "photos", result.awaited) is None
     there = aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"x")
-    known = retry.known(aws.s3, "photos", result.awaited)
-    assert known == Awaited("a.jpg", there["VersionId"], there["ETag"].strip('"'), after(5))
-    assert retry.known(aws.s3, "photos", known) is known
+    known = retry.with_version(aws.s3, "photos", result.awaited)
+    assert known == ExpectedVersion("a.jpg", there["VersionId"], there["ETag"].strip('"'), after(5))
+    assert retry.with_version(aws.s3, "photos", known) is known
 
 
 def test_too_many_unreadable_messages_are_an_error(
@@ -386,7 +392,7 @@ def test_can_be_interrupted_anywhere_and_repeated(
 
     sqs.meta.events.register("before-call.sqs", cut)
     done = []
-    found = retry.every(aws, stack, Choice())
+    found = retry.retry_all(aws, stack, FailureFilter())
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(found):
         done += [each.image for each in found]
     sqs.meta.events.unregister("before-call.sqs", cut)

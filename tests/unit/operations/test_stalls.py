@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl.labels.results import Look
+from labelctl.labels.results import WaitResult
 from labelctl.operations import function_log, stalls
 from labelctl.operations.stalls import Stall
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 
-A, B = Awaited("a.jpg", "v1", "e1"), Awaited("b.jpg", "v1", "e1")
+A, B = ExpectedVersion("a.jpg", "v1", "e1"), ExpectedVersion("b.jpg", "v1", "e1")
 
 
 class Wait:
@@ -25,21 +25,21 @@ class Wait:
         self.now = 0.0
         self.read: list[float] = []
 
-    def looks(self, times: range, done: dict[int, list[Awaited]]) -> Iterator[Look]:
+    def looks(self, times: range, done: dict[int, list[ExpectedVersion]]) -> Iterator[WaitResult]:
         waiting = 2
         for self.now in times:
             found = done.get(int(self.now), [])
             waiting -= len(found)
-            yield Look(found, waiting)
+            yield WaitResult(found, waiting)
 
-    def troubles(self) -> Iterator[function_log.Line]:
+    def errors(self) -> Iterator[function_log.LogEntry]:
         while True:
             self.read.append(self.now)
-            yield function_log.Line("at", None, "error", reason=f"trouble {len(self.read)}")
+            yield function_log.LogEntry("at", None, "error", reason=f"error {len(self.read)}")
 
-    def watch(self, times: range, **done: list[Awaited]) -> list[tuple[float, Any]]:
+    def watch(self, times: range, **done: list[ExpectedVersion]) -> list[tuple[float, Any]]:
         found = {int(second.removeprefix("at_")): photos for second, photos in done.items()}
-        news = stalls.watch(self.looks(times, found), self.troubles(), lambda: self.now)
+        news = stalls.watch(self.looks(times, found), self.errors(), lambda: self.now)
         return [(self.now, each) for each in news]
 
 
@@ -49,7 +49,7 @@ def test_after_ten_seconds_without_progress_each_look_is_a_stall() -> None:
     assert [(at, each) for at, each in news if isinstance(each, list)] == [(4, [A]), (18, [B])]
     assert [at for at, each in news if isinstance(each, Stall)] == [14, 16]
     _, first = news[1]
-    assert (first.waiting, first.seconds, first.trouble.reason) == (1, 10, "trouble 1")
+    assert (first.waiting, first.seconds, first.error.reason) == (1, 10, "error 1")
 
 
 def test_the_log_is_read_every_ten_seconds_and_only_during_a_stall() -> None:
@@ -72,7 +72,7 @@ def test_it_is_announced_at_first_and_then_once_a_minute_also_after_a_little_pro
 def test_who_takes_the_photos_may_take_long() -> None:
     wait = Wait()
     looks = wait.looks(range(0, 20, 2), {0: [A]})
-    news = stalls.watch(looks, wait.troubles(), lambda: wait.now)
+    news = stalls.watch(looks, wait.errors(), lambda: wait.now)
     assert next(news) == [A]
     wait.now = 9
     assert [each.seconds for each in news if isinstance(each, Stall)] == []
@@ -109,47 +109,47 @@ def log() -> Log:
     return Log()
 
 
-def latest(log: Log, now: list[float]) -> Iterator[function_log.Line | None]:
+def latest(log: Log, now: list[float]) -> Iterator[function_log.LogEntry | None]:
     aws: Any = SimpleNamespace(logs=log)
-    return stalls.latest_troubles(aws, "group", lambda: now[0])
+    return stalls.latest_errors(aws, "group", lambda: now[0])
 
 
 def test_the_latest_error_is_kept(log: Log) -> None:
     now = [10_000.0]
-    troubles = latest(log, now)
-    assert next(troubles) is None
+    errors = latest(log, now)
+    assert next(errors) is None
     log.add(10_005, "retrying", "Rekognition is busy.")
     log.add(10_004, "retrying", "earlier")
     log.add(10_006, "labelled", "")
     now[0] = 10_010
-    assert reason(next(troubles)) == "Rekognition is busy."
+    assert reason(next(errors)) == "Rekognition is busy."
     now[0] = 10_500
-    assert reason(next(troubles)) == "Rekognition is busy."
+    assert reason(next(errors)) == "Rekognition is busy."
     log.add(10_600, "set_aside", "No such table.")
     now[0] = 10_601
-    assert reason(next(troubles)) == "No such table."
+    assert reason(next(errors)) == "No such table."
 
 
 def test_the_log_is_read_from_where_the_last_look_ended(log: Log) -> None:
     """Reads overlap by a minute for late events. The first goes back 15 minutes."""
     now = [10_000.0]
-    troubles = latest(log, now)
+    errors = latest(log, now)
     assert log.asked == []
     for now[0] in (10_010, 10_020):
-        next(troubles)
+        next(errors)
     assert log.asked == [10_000 - 900 + 10, 10_010 - 60]
 
 
 def test_without_permission_for_the_log_the_stall_is_reported(log: Log) -> None:
     now = [10_000.0]
-    troubles = latest(log, now)
+    errors = latest(log, now)
     log.refused = True
-    assert next(troubles) is None
+    assert next(errors) is None
     log.refused = False
     log.add(10_001, "retrying", "Rekognition is busy.")
-    assert reason(next(troubles)) == "Rekognition is busy."
+    assert reason(next(errors)) == "Rekognition is busy."
 
 
-def reason(line: function_log.Line | None) -> str:
+def reason(line: function_log.LogEntry | None) -> str:
     assert line
     return line.reason

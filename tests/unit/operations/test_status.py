@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from labelctl.aws.queues import Queue
+from labelctl.aws.queues import QueueDepth
 from labelctl.cli import app
 from labelctl.cli.options import options_of
 from labelctl.cli.session import Session
@@ -107,11 +107,11 @@ def test_messages_are_counted_by_what_becomes_of_them(aws, stack, sqs):
         sqs.send_message(QueueUrl=stack.queue, MessageBody="x")
     sqs.send_message(QueueUrl=stack.queue, MessageBody="x", DelaySeconds=900)
     sqs.receive_message(QueueUrl=stack.queue, MaxNumberOfMessages=2)
-    sqs.send_message(QueueUrl=stack.dead_letters, MessageBody="x")
+    sqs.send_message(QueueUrl=stack.dead_letter_queue, MessageBody="x")
     now = read(aws, stack)
-    assert now.queue == Queue(waiting=3, in_flight=2, delayed=1)
+    assert now.queue == QueueDepth(waiting=3, in_flight=2, delayed=1)
     assert now.queue.depth == 6
-    assert now.dead_letters == Queue(1, 0, 0)
+    assert now.dead_letters == QueueDepth(1, 0, 0)
 
 
 def test_the_latest_errors_of_the_last_hour(aws, stack, logs):
@@ -135,8 +135,8 @@ def test_the_latest_errors_of_the_last_hour(aws, stack, logs):
         ],
     )
     now = read(aws, stack)
-    assert now.trouble_count == 4
-    result = [(line.image, line.status, line.reason) for line in now.troubles]
+    assert now.error_count == 4
+    result = [(line.image, line.status, line.reason) for line in now.errors]
     assert result == [
         ("2.jpg", "retrying", "throttled"),
         (None, "set_aside", "no JSON"),
@@ -174,7 +174,7 @@ def seen(aws, stack, *ago):
     """The status with errors at these times, and the number of log pages read."""
     log = Log(*ago)
     now = read(SimpleNamespace(**{**vars(aws), "logs": log}), stack)
-    ages = [round(CLOCK - datetime.fromisoformat(line.at).timestamp()) for line in now.troubles]
+    ages = [round(CLOCK - datetime.fromisoformat(line.at).timestamp()) for line in now.errors]
     return now, ages, log.pages
 
 
@@ -190,7 +190,7 @@ def seen(aws, stack, *ago):
 def test_each_error_is_counted_once_and_the_latest_are_reported(aws, stack, ago, ages):
     now, result, _ = seen(aws, stack, *ago)
     assert result == ages
-    assert now.trouble_count == len([each for each in ago if each <= 3600])
+    assert now.error_count == len([each for each in ago if each <= 3600])
 
 
 def test_in_an_outage_counting_errors_stops(aws, stack):
@@ -204,7 +204,7 @@ def test_in_an_outage_counting_errors_stops(aws, stack):
 
 def test_10000_errors_are_counted_exactly(aws, stack):
     now, *_ = seen(aws, stack, *(number / 10 for number in range(1, 10_001)))
-    assert now.trouble_count == 10_000
+    assert now.error_count == 10_000
     assert now.concerns[0].message == "10,000 function errors in the last hour."
 
 
@@ -242,11 +242,11 @@ DEFAULTS = {
     "ImageProperties": "false",
     "LogRetention": "30",
 }
-ASIDE = function_log.Line("2030-01-01T23:30:15.058Z", None, "set_aside", reason="no JSON")
+ASIDE = function_log.LogEntry("2030-01-01T23:30:15.058Z", None, "set_aside", reason="no JSON")
 
 
 def test_times_on_a_terminal_are_those_of_the_place(command):
-    out = command("table", troubles=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=UTC))
+    out = command("table", errors=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=UTC))
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "state CREATE_COMPLETE, 2030-01-01 01:00" in lines
     assert "waiting since 2030-01-01 23:00" in lines
@@ -254,14 +254,14 @@ def test_times_on_a_terminal_are_those_of_the_place(command):
 
 
 def test_plain_output_has_the_exact_time_of_errors(command):
-    result = command("plain", troubles=(ASIDE,)).splitlines()[-1]
+    result = command("plain", errors=(ASIDE,)).splitlines()[-1]
     assert result.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "set aside: no JSON"]
 
 
 def test_times_in_json_are_utc(command):
     east = timezone(timedelta(hours=1))
     result = json.loads(
-        command("json", troubles=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=east))
+        command("json", errors=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=east))
     )
     assert result["updated_at"] == "2030-01-01T00:00:00Z"
     assert result["photos"]["waiting_since"] == "2030-01-01T21:00:00Z"
@@ -322,8 +322,8 @@ def test_without_permission_for_cloudwatch_or_the_bucket_the_rest_is_shown(aws, 
         now = read(aws, stack)
     assert now == replace(
         FINE,
-        queue=Queue(1, 0, 0),
-        takes_photos=None,
+        queue=QueueDepth(1, 0, 0),
+        has_notifications=None,
         unknown=(
             "Your AWS identity is not allowed to perform cloudwatch:GetMetricStatistics.",
             "Your AWS identity is not allowed to perform GetBucketNotificationConfiguration.",
@@ -354,7 +354,7 @@ def test_missing_bucket_notifications_are_noticed(aws, stack, gone):
         aws.s3.put_bucket_notification_configuration(
             Bucket=stack.bucket, NotificationConfiguration={}
         )
-    assert [concern.kind for concern in read(aws, stack).concerns] == ["not_told"]
+    assert [concern.kind for concern in read(aws, stack).concerns] == ["no_notifications"]
 
 
 def with_alarms(aws, stack):

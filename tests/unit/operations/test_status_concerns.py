@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from labelctl.aws.queues import Queue
+from labelctl.aws.queues import QueueDepth
 from labelctl.deploy.stack import Stack
 from labelctl.operations import function_log, status
 from tests.unit.conftest import REGION, STACK_ID
@@ -29,7 +29,9 @@ STACK = Stack(
     created=datetime(2030, 1, 1, tzinfo=UTC),
     updated=None,
 )
-TROUBLE = function_log.Line("2030-01-01T00:00:00.000Z", "a.jpg", "retrying", reason="throttled")
+THROTTLED = function_log.LogEntry(
+    "2030-01-01T00:00:00.000Z", "a.jpg", "retrying", reason="throttled"
+)
 
 
 def since(**ago):
@@ -51,7 +53,7 @@ def concerns_of(stack=STACK, **what):
             ("failed", "2 photos could not be labelled.", "labelctl failures"),
         ),
         (
-            {"dead_letters": Queue(1, 1, 1)},
+            {"dead_letters": QueueDepth(1, 1, 1)},
             (
                 "dead_letters",
                 "3 dead letters in the queue, after repeated errors.",
@@ -59,9 +61,9 @@ def concerns_of(stack=STACK, **what):
             ),
         ),
         (
-            {"trouble_count": 1, "troubles": (TROUBLE,)},
+            {"error_count": 1, "errors": (THROTTLED,)},
             (
-                "trouble",
+                "function_errors",
                 "1 function error in the last hour.",
                 "labelctl tail --since 1h",
             ),
@@ -75,9 +77,9 @@ def concerns_of(stack=STACK, **what):
             ),
         ),
         (
-            {"takes_photos": False},
+            {"has_notifications": False},
             (
-                "not_told",
+                "no_notifications",
                 "The bucket no longer reports new photos, for example after an interrupted destroy.",
                 "labelctl destroy",
             ),
@@ -102,7 +104,7 @@ def test_each_concern_names_the_thing_and_the_command(what, concern):
     "what",
     [
         {},
-        {"takes_photos": None},
+        {"has_notifications": None},
         {"waiting_since": since(hours=11)},
         {"labelled": 7},
         {"mails_alarms": None},
@@ -126,14 +128,21 @@ def test_the_gravest_comes_first():
         kind
         for kind, *_ in concerns_of(
             failed=1,
-            dead_letters=Queue(1, 0, 0),
-            trouble_count=1,
+            dead_letters=QueueDepth(1, 0, 0),
+            error_count=1,
             waiting_since=since(days=3),
-            takes_photos=False,
+            has_notifications=False,
             mails_alarms=False,
         )
     ]
-    assert kinds == ["not_told", "dead_letters", "too_old", "trouble", "no_alarms", "failed"]
+    assert kinds == [
+        "no_notifications",
+        "dead_letters",
+        "too_old",
+        "function_errors",
+        "no_alarms",
+        "failed",
+    ]
 
 
 # ---- whether an alarm would reach anybody

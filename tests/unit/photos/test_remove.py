@@ -16,7 +16,7 @@ from labelctl.aws import objects
 from labelctl.contract import s3_events
 from labelctl.errors import PhotoNotFoundError, RefusedError
 from labelctl.operations import cleanup
-from labelctl.operations.dead_letters import Unseen, lease
+from labelctl.operations.dead_letters import UnreadMessages, lease
 from labelctl.photos import remove
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.conftest import REGION
@@ -49,32 +49,32 @@ def left(s3, bucket):
 
 def test_removed_photo_keeps_its_versions(s3, bucket, put, left):
     put("a.jpg", "a.jpg", "a.jpg.jpg")
-    assert list(remove.remove(s3, bucket, ["a.jpg"], for_good=False)) == ["a.jpg"]
+    assert list(remove.remove(s3, bucket, ["a.jpg"], permanently=False)) == ["a.jpg"]
     assert left() == (["a.jpg.jpg"], ["a.jpg", "a.jpg.jpg"])
 
 
 def test_permanent_removal_deletes_all_versions_of_one_key(s3, bucket, put, left):
     put("a.jpg", "a.jpg", "a.jpg.jpg", "a.jpf")
     s3.delete_object(Bucket=bucket, Key="a.jpg")
-    assert list(remove.remove(s3, bucket, ["a.jpg"], for_good=True)) == ["a.jpg"]
+    assert list(remove.remove(s3, bucket, ["a.jpg"], permanently=True)) == ["a.jpg"]
     assert left() == (["a.jpf", "a.jpg.jpg"], ["a.jpf", "a.jpg.jpg"])
 
 
-@pytest.mark.parametrize("for_good", [False, True])
-def test_prefix_removes_matching_photos_only(for_good, s3, bucket, put, left):
+@pytest.mark.parametrize("permanently", [False, True])
+def test_prefix_removes_matching_photos_only(permanently, s3, bucket, put, left):
     keys = [f"day 1/{number:04}.jpg" for number in range(1050)]  # more than one page
     put("day", "day 1", *keys, "day 2/0.jpg")
-    assert list(remove.under(s3, bucket, "day 1/", for_good=for_good)) == keys
+    assert list(remove.remove_prefix(s3, bucket, "day 1/", permanently=permanently)) == keys
     shown = ["day", "day 1", "day 2/0.jpg"]
     assert left()[0] == shown
-    if for_good:
+    if permanently:
         assert left()[1] == shown
 
 
 def test_each_key_is_yielded_once_after_it_is_gone(s3, bucket, put, left):
     put("a.jpg", "a.jpg", "b.jpg")
     removed = []
-    for key in remove.under(s3, bucket, "", for_good=True):
+    for key in remove.remove_prefix(s3, bucket, "", permanently=True):
         removed.append(key)
         assert key not in left()[1]
     assert removed == ["a.jpg", "b.jpg"]
@@ -83,7 +83,7 @@ def test_each_key_is_yielded_once_after_it_is_gone(s3, bucket, put, left):
 @pytest.mark.parametrize("key", ["a\tb.jpg", "ä & <b>.jpg", "a+b c.jpg"])
 def test_photos_with_unusual_names_are_removed(key, s3, bucket, put, left):
     put(key)
-    assert list(remove.remove(s3, bucket, [key], for_good=True)) == [key]
+    assert list(remove.remove(s3, bucket, [key], permanently=True)) == [key]
     assert left() == ([], [])
 
 
@@ -102,20 +102,23 @@ def test_console_folder_is_removed_with_its_content(s3, bucket, put, left):
     put("day 1/a.jpg")
     with pytest.raises(PhotoNotFoundError, match='There is no photo "day 1/"'):
         remove.check(s3, bucket, "day 1/")
-    assert list(remove.under(s3, bucket, "day 1/", for_good=False)) == ["day 1/", "day 1/a.jpg"]
+    assert list(remove.remove_prefix(s3, bucket, "day 1/", permanently=False)) == [
+        "day 1/",
+        "day 1/a.jpg",
+    ]
     assert left()[0] == []
 
 
 def test_removed_photos_can_be_deleted_permanently(s3, bucket, put, left):
     put("a.jpg", "a.jpg.jpg")
-    list(remove.remove(s3, bucket, ["a.jpg"], for_good=False))
+    list(remove.remove(s3, bucket, ["a.jpg"], permanently=False))
     with pytest.raises(PhotoNotFoundError):
         remove.check(s3, bucket, "a.jpg")
-    remove.check(s3, bucket, "a.jpg", for_good=True)
-    assert list(remove.remove(s3, bucket, ["a.jpg"], for_good=True)) == ["a.jpg"]
+    remove.check(s3, bucket, "a.jpg", permanently=True)
+    assert list(remove.remove(s3, bucket, ["a.jpg"], permanently=True)) == ["a.jpg"]
     assert left()[1] == ["a.jpg.jpg"]
     with pytest.raises(PhotoNotFoundError):
-        remove.check(s3, bucket, "a.jpg", for_good=True)
+        remove.check(s3, bucket, "a.jpg", permanently=True)
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7])
@@ -129,7 +132,7 @@ def test_interrupted_permanent_removal_never_restores_a_photo(
         s3.delete_object(Bucket=bucket, Key=key)
     put("d", "d")
     shown = [["d"]]
-    for _ in objects.purge(s3, bucket):
+    for _ in objects.delete_all_versions(s3, bucket):
         shown.append(left()[0])
     assert set(map(tuple, shown)) <= {("d",), ()}
     assert left() == ([], [])
@@ -139,7 +142,7 @@ def test_permanent_removal_finds_removed_photos(s3, bucket, put):
     put("m/1", "m/2", "m/2", "n")
     s3.delete_object(Bucket=bucket, Key="m/1")
     assert list(remove.find(s3, bucket, "m/")) == ["m/2"]
-    assert list(remove.find(s3, bucket, "m/", for_good=True)) == ["m/1", "m/2"]
+    assert list(remove.find(s3, bucket, "m/", permanently=True)) == ["m/1", "m/2"]
 
 
 def test_photo_with_many_versions_is_found_once(s3, bucket, put):
@@ -147,14 +150,14 @@ def test_photo_with_many_versions_is_found_once(s3, bucket, put):
     s3.meta.events.register(
         "before-parameter-build.s3.ListObjectVersions", lambda params, **_: params.update(MaxKeys=2)
     )
-    assert list(remove.find(s3, bucket, "", for_good=True)) == ["a.jpg", "b.jpg"]
+    assert list(remove.find(s3, bucket, "", permanently=True)) == ["a.jpg", "b.jpg"]
 
 
 def test_removed_photos_are_yielded_before_an_error(s3, bucket, put, monkeypatch):
     put("a.jpg", "b.jpg")
     refused = {"Errors": [{"Key": "b.jpg", "Code": "AccessDenied", "Message": "held"}]}
     monkeypatch.setattr(s3, "delete_objects", lambda **_: refused)
-    removed = remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False)
+    removed = remove.remove(s3, bucket, ["a.jpg", "b.jpg"], permanently=False)
     assert next(removed) == "a.jpg"
     with pytest.raises(RefusedError, match=r"b\.jpg: held"):
         next(removed)
@@ -169,7 +172,7 @@ def test_refusal_of_s3_is_reported(s3, bucket, put, left):
 
     s3.meta.events.register("before-call.s3.DeleteObjects", refuse)
     with pytest.raises(RefusedError, match=r"a\.jpg: Access Denied"):
-        list(remove.remove(s3, bucket, ["a.jpg"], for_good=False))
+        list(remove.remove(s3, bucket, ["a.jpg"], permanently=False))
     assert left()[0] == ["a.jpg"]
 
 
@@ -178,7 +181,7 @@ def test_removal_ends_if_s3_deletes_nothing(s3, bucket, put, monkeypatch):
     answers = iter([{}] * 3)
     monkeypatch.setattr(s3, "delete_objects", lambda **_: next(answers))
     with pytest.raises(RefusedError, match=r"1 object of .* still lists 'a\.jpg'"):
-        list(remove.remove(s3, bucket, ["a.jpg"], for_good=True))
+        list(remove.remove(s3, bucket, ["a.jpg"], permanently=True))
 
 
 def test_keys_invalid_in_xml_are_removed_by_url(s3, bucket, put):
@@ -190,7 +193,7 @@ def test_keys_invalid_in_xml_are_removed_by_url(s3, bucket, put):
         "before-parameter-build.s3.DeleteObjects",
         lambda params, **_: written.extend(each["Key"] for each in params["Delete"]["Objects"]),
     )
-    assert list(remove.remove(s3, bucket, keys, for_good=False)) == keys
+    assert list(remove.remove(s3, bucket, keys, permanently=False)) == keys
     assert written == ["b.jpg"]
 
 
@@ -210,7 +213,7 @@ def test_temporary_errors_are_retried(code, s3, bucket, put, naps, monkeypatch):
     monkeypatch.setattr("labelctl.aws.objects.time.sleep", naps)
     put("a.jpg", "b.jpg", "c.jpg")
     fails(s3, code, 3)
-    removed = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], for_good=False))
+    removed = list(remove.remove(s3, bucket, ["a.jpg", "b.jpg", "c.jpg"], permanently=False))
     assert sorted(removed) == ["a.jpg", "b.jpg", "c.jpg"]
     assert len(naps) == 3
 
@@ -221,7 +224,7 @@ def test_retries_are_limited(code, most, s3, bucket, put, naps, monkeypatch):
     put("a.jpg", "b.jpg")
     fails(s3, code, 100)
     with pytest.raises(RefusedError, match=r"1 object of .* b\.jpg: Try again"):
-        list(remove.remove(s3, bucket, ["a.jpg", "b.jpg"], for_good=False))
+        list(remove.remove(s3, bucket, ["a.jpg", "b.jpg"], permanently=False))
     assert len(naps) == most
 
 
@@ -238,7 +241,7 @@ def stack(moto, bucket):
         "hello",
     ):
         sqs.send_message(QueueUrl=dead, MessageBody=text)
-    return SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead, sqs=sqs)
+    return SimpleNamespace(bucket=bucket, queue=queue, dead_letter_queue=dead, sqs=sqs)
 
 
 def depth(sqs, url):
@@ -262,9 +265,9 @@ def test_dead_letters_of_removed_photos_are_deleted(chosen, there, over, moved, 
     """Dead letters of removals are requeued: their photos' labels may still be stored."""
     put(*there)
     aws = SimpleNamespace(s3=s3, sqs=stack.sqs)
-    *_, last = cleanup.drop_dead_letters(aws, stack, chosen)
-    assert (last.looked_at, last.cleared, last.unseen) == (5, over + moved, Unseen())
-    assert depth(stack.sqs, stack.dead_letters) == 5 - over - moved
+    *_, last = cleanup.remove_obsolete_dead_letters(aws, stack, chosen)
+    assert (last.looked_at, last.cleared, last.unseen) == (5, over + moved, UnreadMessages())
+    assert depth(stack.sqs, stack.dead_letter_queue) == 5 - over - moved
     assert depth(stack.sqs, stack.queue) == moved
 
 
@@ -278,8 +281,8 @@ def test_dead_letters_of_removed_photos_are_deleted(chosen, there, over, moved, 
 )
 def test_only_dead_letters_of_removals_are_requeued(s3, sqs, bucket, queue, dead, text, moved):
     send(sqs, dead, text)
-    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
-    *_, last = cleanup.drop_dead_letters(SimpleNamespace(s3=s3, sqs=sqs), stack, every)
+    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letter_queue=dead)
+    *_, last = cleanup.remove_obsolete_dead_letters(SimpleNamespace(s3=s3, sqs=sqs), stack, every)
     assert last.cleared == 1
     assert (visible(sqs, dead), visible(sqs, queue)) == (0, moved)
 
@@ -289,8 +292,8 @@ def many(s3, sqs, bucket, queue, dead):
     """A stack with 50 dead letters of removed photos."""
     for number in range(50):
         send(sqs, dead, body(f"{number}.jpg"))
-    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
-    return partial(cleanup.drop_dead_letters, SimpleNamespace(s3=s3, sqs=sqs), stack)
+    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letter_queue=dead)
+    return partial(cleanup.remove_obsolete_dead_letters, SimpleNamespace(s3=s3, sqs=sqs), stack)
 
 
 def every(key):
@@ -357,9 +360,9 @@ def test_only_selected_photos_are_looked_up(many, s3):
 def test_dead_letters_beyond_the_lease_limit(many, sqs, dead, monkeypatch):
     monkeypatch.setattr(cleanup, "lease", partial(lease, limit=20))
     monkeypatch.setattr(cleanup, "_WINDOW", 10)
-    assert [*many(lambda key: False)][-1].unseen == Unseen(cut_off=True)
+    assert [*many(lambda key: False)][-1].unseen == UnreadMessages(cut_off=True)
     last = [*many(every)][-1]
-    assert (last.cleared, last.unseen) == (50, Unseen())
+    assert (last.cleared, last.unseen) == (50, UnreadMessages())
 
 
 def test_empty_queue_needs_no_receives(many, sqs, dead):

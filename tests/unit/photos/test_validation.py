@@ -263,12 +263,12 @@ def test_too_long_file_name(tmp_path):
 )
 def test_which_files_in_a_folder_are_images(tmp_path, name, content, meant):
     (tmp_path / name).write_bytes(content)
-    assert validation.looks_like_a_picture(tmp_path / name) is meant
+    assert validation.looks_like_image(tmp_path / name) is meant
 
 
 def test_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert not validation.looks_like_a_picture(tmp_path / "pipe")
+    assert not validation.looks_like_image(tmp_path / "pipe")
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def busy_pipe(tmp_path):
 
 
 def test_pipe_with_an_idle_writer_does_not_block(busy_pipe):
-    assert not validation.looks_like_a_picture(busy_pipe("pipe"))
+    assert not validation.looks_like_image(busy_pipe("pipe"))
     assert not own_files.is_drawing(busy_pipe("pipe-labels.png"))
 
 
@@ -293,8 +293,8 @@ def test_unreadable_file_is_an_image_only_by_its_suffix(tmp_path):
     for name in ("link", "link.png", "link-labels.png"):
         (tmp_path / name).symlink_to("nowhere")
     assert not own_files.is_drawing(tmp_path / "link-labels.png")
-    assert not validation.looks_like_a_picture(tmp_path / "link")
-    assert validation.looks_like_a_picture(tmp_path / "link.png")
+    assert not validation.looks_like_image(tmp_path / "link")
+    assert validation.looks_like_image(tmp_path / "link.png")
 
 
 # ---- arbitrary content

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from urllib3.exceptions import ProtocolError
 
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
-from labelctl.photos.versions import Awaited, current
+from labelctl.photos.versions import ExpectedVersion, current_photo
 from labelctl.render import pictures
 from tests.unit.picture_files import STORED, file, near, turned_file
 
@@ -30,7 +30,7 @@ def corner():
 
 @pytest.mark.parametrize("orientation", STORED)
 def test_a_jpeg_is_turned_upright(corner, orientation):
-    shown = pictures.upright(turned_file(corner, orientation), 200)
+    shown = pictures.decode(turned_file(corner, orientation), 200)
     assert shown.size == (200, 100)
     assert near(shown.getpixel((10, 10)), RED)
     for x, y in ((190, 10), (190, 90), (10, 90)):
@@ -40,20 +40,20 @@ def test_a_jpeg_is_turned_upright(corner, orientation):
 @pytest.mark.parametrize("longest", [37, 50, 100])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_pictures_are_limited_in_size(corner, orientation, longest):
-    shown = pictures.upright(turned_file(corner, orientation), longest)
+    shown = pictures.decode(turned_file(corner, orientation), longest)
     assert shown.width == longest
     assert abs(shown.height - longest / 2) < 1
-    assert pictures.upright(file(corner), 4000).size == corner.size
+    assert pictures.decode(file(corner), 4000).size == corner.size
 
 
 def test_a_png_stays_as_it_is(corner):
     """Rekognition uses the orientation of JPEG files only, and boxes are relative to that."""
     data = turned_file(corner, 6, "PNG")
-    assert pictures.upright(data, 200).size == (100, 200)
+    assert pictures.decode(data, 200).size == (100, 200)
     palette = file(
         Image.open(io.BytesIO(data)).quantize(), exif=Image.open(io.BytesIO(data)).info["exif"]
     )
-    assert pictures.upright(palette, 200).size == (100, 200)
+    assert pictures.decode(palette, 200).size == (100, 200)
 
 
 MODES = {
@@ -70,7 +70,7 @@ MODES = {
 @pytest.mark.parametrize("longest", [40, 90])
 @pytest.mark.parametrize(("image", "color"), MODES.values(), ids=MODES)
 def test_any_kind_of_png_becomes_rgb(image, color, longest):
-    shown = pictures.upright(file(image), longest)
+    shown = pictures.decode(file(image), longest)
     assert (shown.mode, shown.size) == ("RGB", (longest, longest))
     assert near(shown.getpixel((20, 20)), color, 2)
 
@@ -79,7 +79,7 @@ def test_a_large_transparent_one_is_shrunk_in_strips():
     """A half-transparent red bar, with nothing lost between the strips."""
     image = Image.new("RGBA", (1001, 903), (0, 0, 255, 0))
     ImageDraw.Draw(image).rectangle((300, 0, 699, 902), fill=(255, 0, 0, 128))
-    shown = pictures.upright(file(image), 100)
+    shown = pictures.decode(file(image), 100)
     assert shown.size == (100, 90)
     assert {shown.getpixel((50, y)) for y in range(90)} == {(255, 127, 127)}
     assert {shown.getpixel((10, y)) for y in range(90)} == {WHITE}
@@ -88,14 +88,14 @@ def test_a_large_transparent_one_is_shrunk_in_strips():
 def test_a_palette_can_have_a_transparent_color():
     image = Image.new("P", (90, 90), 0)
     image.putpalette([*BLUE, *RED])
-    shown = pictures.upright(file(image, transparency=0), 90)
+    shown = pictures.decode(file(image, transparency=0), 90)
     assert shown.getpixel((5, 5)) == WHITE
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_any_kind_of_jpeg_becomes_rgb(mode):
     image = Image.new("RGB", (90, 90), (128, 128, 128)).convert(mode)
-    shown = pictures.upright(file(image, "JPEG"), 90)
+    shown = pictures.decode(file(image, "JPEG"), 90)
     assert shown.mode == "RGB"
     assert near(shown.getpixel((20, 20)), (128, 128, 128))
 
@@ -105,9 +105,9 @@ def test_other_colors_become_a_screens():
     swapped = srgb.replace(b"rXYZ", b"-XYZ").replace(b"bXYZ", b"rXYZ").replace(b"-XYZ", b"bXYZ")
     image = Image.new("RGB", (90, 90), RED)  # of a camera whose red is what others call blue
     for kind in ("JPEG", "PNG"):
-        shown = pictures.upright(file(image, kind, icc_profile=swapped), 90)
+        shown = pictures.decode(file(image, kind, icc_profile=swapped), 90)
         assert near(shown.getpixel((5, 5)), BLUE, 3)
-        damaged = pictures.upright(file(image, kind, icc_profile=b"nonsense"), 90)
+        damaged = pictures.decode(file(image, kind, icc_profile=b"malformed"), 90)
         assert near(damaged.getpixel((5, 5)), RED, 3)
 
 
@@ -121,7 +121,7 @@ def test_nothing_else_of_the_file_is_kept(corner):
         file(corner, "JPEG", exif=exif, comment=b"where I live"),
         file(corner, exif=exif, pnginfo=result, dpi=(72, 72)),
     ):
-        shown = pictures.upright(data, 200)
+        shown = pictures.decode(data, 200)
         assert not shown.info
         for kind in ("JPEG", "PNG"):
             again = file(shown, kind)
@@ -130,7 +130,7 @@ def test_nothing_else_of_the_file_is_kept(corner):
 
 
 def test_damaged_exif_data_do_no_harm(corner):
-    assert pictures.upright(file(corner, "JPEG", exif=b"Exif\0\0MM\0*nonsense"), 200).size == (
+    assert pictures.decode(file(corner, "JPEG", exif=b"Exif\0\0MM\0*malformed"), 200).size == (
         200,
         100,
     )
@@ -151,12 +151,12 @@ def test_damaged_exif_data_do_no_harm(corner):
 )
 def test_undecodable_files(data):
     with pytest.raises(PhotosFailedError, match="neither a JPEG nor a PNG, or it is damaged"):
-        pictures.upright(data, 100)
+        pictures.decode(data, 100)
 
 
 def test_a_picture_too_large_is_refused_by_its_header():
     with pytest.raises(PhotosFailedError, match="10,001 x 90 pixels"):
-        pictures.upright(file(Image.new("1", (10_001, 90))), 100)
+        pictures.decode(file(Image.new("1", (10_001, 90))), 100)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def megabytes() -> Iterator[Callable[[], int]]:
 def test_a_large_jpeg_is_decoded_at_a_reduced_size(megabytes):
     data = file(Image.new("RGB", (6_000, 6_000), RED), "JPEG")
     Image.core.reset_stats()
-    assert pictures.upright(data, 400).size == (400, 400)
+    assert pictures.decode(data, 400).size == (400, 400)
     assert megabytes() < 100  # decoded whole it takes 144 alone
 
 
@@ -182,32 +182,32 @@ def test_a_large_jpeg_is_decoded_at_a_reduced_size(megabytes):
 def test_the_requested_version_is_fetched(s3, bucket):
     first = s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"first")["VersionId"]
     s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"second")
-    assert pictures.get(s3, bucket, Awaited("a.jpg", first, None)) == b"first"
-    assert pictures.get(s3, bucket, current(s3, bucket, "a.jpg")) == b"second"
+    assert pictures.fetch(s3, bucket, ExpectedVersion("a.jpg", first, None)) == b"first"
+    assert pictures.fetch(s3, bucket, current_photo(s3, bucket, "a.jpg")) == b"second"
     s3.delete_object(Bucket=bucket, Key="a.jpg", VersionId=first)
     with pytest.raises(PhotoNotFoundError, match="has been removed"):
-        pictures.get(s3, bucket, Awaited("a.jpg", first, None))
+        pictures.fetch(s3, bucket, ExpectedVersion("a.jpg", first, None))
 
 
 def test_without_versions_the_etag_is_compared(s3):
     s3.create_bucket(Bucket="plain")
     s3.put_object(Bucket="plain", Key="a.jpg", Body=b"first")
-    sent = current(s3, "plain", "a.jpg")
+    sent = current_photo(s3, "plain", "a.jpg")
     assert sent.version_id is None
-    assert pictures.get(s3, "plain", sent) == b"first"
+    assert pictures.fetch(s3, "plain", sent) == b"first"
     s3.put_object(Bucket="plain", Key="a.jpg", Body=b"second")
     with pytest.raises(RefusedError, match="has been replaced"):
-        pictures.get(s3, "plain", sent)
+        pictures.fetch(s3, "plain", sent)
     s3.delete_object(Bucket="plain", Key="a.jpg")
     with pytest.raises(PhotoNotFoundError):
-        pictures.get(s3, "plain", sent)
+        pictures.fetch(s3, "plain", sent)
 
 
 def test_objects_too_large_for_a_photo_are_not_fetched(s3, bucket, monkeypatch):
     monkeypatch.setattr(pictures, "MAX_BYTES", 10)
     s3.put_object(Bucket=bucket, Key="film.mp4", Body=b"x" * 11)
     with pytest.raises(PhotosFailedError, match="larger than the maximum of 15 MB"):
-        pictures.get(s3, bucket, current(s3, bucket, "film.mp4"))
+        pictures.fetch(s3, bucket, current_photo(s3, bucket, "film.mp4"))
 
 
 def test_a_connection_that_breaks_off_is_an_error_of_the_call():
@@ -222,4 +222,4 @@ def test_a_connection_that_breaks_off_is_an_error_of_the_call():
             return {"Body": StreamingBody(BrokenOff(), 10), "ContentLength": 10}
 
     with pytest.raises(ResponseStreamingError):
-        pictures.get(S3(), "photos", Awaited("a.jpg", "v1", None))
+        pictures.fetch(S3(), "photos", ExpectedVersion("a.jpg", "v1", None))

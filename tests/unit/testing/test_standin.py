@@ -218,7 +218,7 @@ def test_half_of_the_errors_come_after_the_work_was_done(stand_in: Make, service
 
 
 def test_nonsense_is_an_error_or_an_answer_without_labels(stand_in: Make) -> None:
-    rekognition = client("rekognition", stand_in(faults=Faults(nonsense=1)))
+    rekognition = client("rekognition", stand_in(faults=Faults(malformed=1)))
     seen = set()
 
     for number in range(30):
@@ -256,7 +256,7 @@ def test_a_call_that_hangs_is_not_answered_until_it_is_let_go(stand_in: Make) ->
         with pytest.raises(TimeoutError):
             hanging.result(timeout=0.2)
         place.faults = Faults()
-        place.let_go()
+        place.release()
 
         with pytest.raises(ConnectionClosedError):
             hanging.result(timeout=60)

@@ -30,7 +30,7 @@ def rm(
     capsys: pytest.CaptureFixture[str],
 ) -> Any:
     """Runs `labelctl rm`. A user gives the `answer` to its question, if any."""
-    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letters=dead)
+    stack = SimpleNamespace(bucket=bucket, queue=queue, dead_letter_queue=dead)
 
     def session(context: Any) -> Session:
         made = Session(options_of(context))

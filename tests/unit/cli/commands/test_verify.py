@@ -55,7 +55,7 @@ def damaged(world: World) -> World:
     world.label(world.put("orphaned.jpg"))
     world.remove("orphaned.jpg")
     event = world.put("dead.jpg")
-    world.give_up(event, "AccessDeniedException", "Rekognition may not read the photo.")
+    world.record_failure(event, "AccessDeniedException", "Rekognition may not read the photo.")
     [item] = [item for item in world.index() if (item["image"], item["label"]) == ("a.jpg", "dog")]
     world.dynamodb.drop(LABELS, item["label"], item["rank"])
     world.dynamodb.put(
@@ -144,7 +144,7 @@ def test_waiting_photos_are_counted(world, run):
 def test_photos_that_wait_while_dead_letters_cannot_be_read(world, run):
     """The waiting photos may be among those dead letters."""
     world.put("young.jpg", at=NOW)
-    world.give_up(world.put("x.jpg"))
+    world.record_failure(world.put("x.jpg"))
     world.sqs.take("dead")
     world.label(world.put("x.jpg"))
     code, _, err = run("--prefix", "young")

@@ -16,7 +16,7 @@ from labelctl.errors import WaitTimeoutError
 from labelctl.labels import results
 from labelctl.operations import function_log
 from labelctl.operations.stalls import Stall
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from tests.fakes.photos import PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
@@ -49,7 +49,7 @@ def command(tables, monkeypatch):
 
 
 def sends(*names):
-    return [Awaited(name, "v1", "e1") for name in names]
+    return [ExpectedVersion(name, "v1", "e1") for name in names]
 
 
 def printed(command):
@@ -78,14 +78,14 @@ def test_each_photo_is_printed_when_it_is_done(label, tables, command):
 def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced(label, command):
     label(event("a.jpg"), LABEL)
     sent = sends("a.jpg")
-    trouble = function_log.Line(
+    error = function_log.LogEntry(
         "2026-01-01T10:00:00Z", "a.jpg", "retrying", reason="Busy.\n\x1b[31m"
     )
 
     def script():
         yield Stall(1, 10.2, None, announce=True)
-        yield Stall(1, 12, trouble, announce=False)
-        yield Stall(1, 70, trouble, announce=True)
+        yield Stall(1, 12, error, announce=False)
+        yield Stall(1, 70, error, announce=True)
         yield sent
 
     assert command("plain", sent, script()) == 0

@@ -187,7 +187,7 @@ def test_memory_is_proportional_to_the_limit(table: PhotoTables, limit: int) -> 
     for _ in matches:
         frame = _frame_of(matches)
         most = max(most, len(frame["held"]), len(frame["known"]))
-    assert searching.looked > 2 * limit
+    assert searching.photos_read > 2 * limit
     assert 0 < most <= limit
 
 

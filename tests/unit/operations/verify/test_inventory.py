@@ -17,7 +17,7 @@ from labelctl.errors import RefusedError
 from labelctl.operations.verify import verify
 from labelctl.operations.verify.findings import Finding, Progress, Summary
 from labelctl.operations.verify.inventory import Problem, open_inventory
-from labelctl.photos.versions import ObjectVersion, look, newest
+from labelctl.photos.versions import ObjectVersion, newest_version, newest_versions
 from tests.fakes.photos import AT
 from tests.fakes.table_stream import TableStream
 from tests.unit.verify_world import NOW, OLD, STACK, World
@@ -101,22 +101,22 @@ def test_the_newest_versions_of_a_listing():
     bucket.remove("gone.jpg", NOW)
     bucket.put("folder/", "", NOW, size=0)
     bucket.put("folder/empty.jpg", "", NOW, size=0)
-    found = dict(newest(bucket.list_object_versions(Bucket="photos")))
+    found = dict(newest_versions(bucket.list_object_versions(Bucket="photos")))
     now = NOW.timestamp()
     assert found["a.jpg"] == ObjectVersion("v2", etag, now)
     assert found["gone.jpg"] == ObjectVersion("v4", None, now)
     assert found["folder/"] == ObjectVersion("v5", None, now)
     assert found["folder/empty.jpg"].exists
     for key, there in found.items():
-        assert look(bucket, "photos", key) == there
+        assert newest_version(bucket, "photos", key) == there
     for key in ("a", "a.jp", "folder", "unknown"):  # others begin with these
-        assert look(bucket, "photos", key) == ObjectVersion()
+        assert newest_version(bucket, "photos", key) == ObjectVersion()
 
 
 def test_the_version_null_is_none():
     bucket = World(versions=False).s3
     bucket.put("a.jpg", "one", OLD)
-    assert look(bucket, "photos", "a.jpg").version_id is None
+    assert newest_version(bucket, "photos", "a.jpg").version_id is None
 
 
 # ---- what it takes

@@ -59,7 +59,7 @@ def removed(**more: Any) -> dict[str, Any]:
 
 
 def _iso(seconds: float) -> str:
-    return s3_events.iso(datetime.fromtimestamp(seconds, UTC))
+    return s3_events.format_time(datetime.fromtimestamp(seconds, UTC))
 
 
 def event(

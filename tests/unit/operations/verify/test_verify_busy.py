@@ -299,7 +299,7 @@ class Cloud:
 
     def _result(self, event: PhotoEvent, at: datetime) -> dict[str, Any]:
         attempt = schema.new_attempt(at.timestamp())
-        done = s3_events.iso(at)
+        done = s3_events.format_time(at)
         if event.kind == "version_removed":
             event = self._as_it_is(event)
         if event.kind == "removed":

@@ -24,7 +24,7 @@ def world(request: pytest.FixtureRequest) -> World:
 
 def test_a_dead_letter_is_found_with_its_reason_and_redriven(world):
     event = world.put("x.jpg")
-    world.give_up(event, "AccessDeniedException", "Rekognition may not read the photo.")
+    world.record_failure(event, "AccessDeniedException", "Rekognition may not read the photo.")
     world.label(world.put("a.jpg"))
 
     [finding], summary = world.check()
@@ -37,7 +37,7 @@ def test_a_dead_letter_is_found_with_its_reason_and_redriven(world):
     assert world.sqs.take("dead")  # released: anybody may see it
 
     world.sqs = type(world.sqs)()
-    world.give_up(event)
+    world.record_failure(event)
     [finding], _ = world.check(repair=True)
     assert re.fullmatch(r"Dead letter\. The function failed or was stopped .*\.", finding.detail)
     assert finding.repaired
@@ -48,7 +48,7 @@ def test_a_dead_letter_is_found_with_its_reason_and_redriven(world):
 def test_the_dead_letter_of_a_removal(world):
     world.label(world.put("x.jpg"))
     event = world.remove("x.jpg")
-    world.give_up(event)
+    world.record_failure(event)
     [finding], summary = world.check(repair=True)
     assert (finding.kind, summary.photos) == ("dead_letter", 0)
     assert world.requests() == [("removed", "x.jpg", event.sequencer)]
@@ -57,7 +57,7 @@ def test_the_dead_letter_of_a_removal(world):
 def test_a_dead_letter_that_would_not_help_stays_and_a_request_is_sent(world):
     older = world.put("x.jpg")
     world.put("x.jpg", "another picture")
-    world.give_up(older)
+    world.record_failure(older)
     [finding], _ = world.check(repair=True)
     assert finding.kind == "missing"
     assert [kind for kind, *_ in world.requests()] == ["requested"]
@@ -65,9 +65,9 @@ def test_a_dead_letter_that_would_not_help_stays_and_a_request_is_sent(world):
 
 
 def test_of_several_dead_letters_only_the_useful_one_is_redriven(world):
-    world.give_up(world.put("x.jpg"))
+    world.record_failure(world.put("x.jpg"))
     event = world.put("x.jpg", "another picture")
-    world.give_up(event, "Newer", "It is of the newer one.")
+    world.record_failure(event, "Newer", "It is of the newer one.")
     [finding], _ = world.check(repair=True)
     assert finding.detail == "Dead letter. Newer: It is of the newer one."
     assert world.requests() == [("created", "x.jpg", event.sequencer)]
@@ -76,10 +76,10 @@ def test_of_several_dead_letters_only_the_useful_one_is_redriven(world):
 
 def test_a_dead_letter_of_a_photo_without_a_problem_is_left_alone(world):
     event = world.put("well.jpg")
-    world.give_up(event)
+    world.record_failure(event)
     world.label(event)
     world.sqs.send("dead", "not an event")
-    world.give_up(world.put("x.jpg"))
+    world.record_failure(world.put("x.jpg"))
     findings, _ = world.check(repair=True)
     assert kinds(findings) == {"x.jpg": "dead_letter"}
     assert len(world.sqs.bodies("dead")) == 2
@@ -90,7 +90,7 @@ def test_a_dead_letter_of_a_photo_without_a_problem_is_left_alone(world):
 
 def test_a_photo_redriven_before_the_read_is_waiting(world):
     event = world.put("x.jpg")
-    world.give_up(event)
+    world.record_failure(event)
 
     def moved():
         message = world.sqs.take("dead")
@@ -104,7 +104,7 @@ def test_a_photo_redriven_before_the_read_is_waiting(world):
 
 def test_a_photo_that_is_given_up_and_labelled_by_a_retry_is_ok(world):
     event = world.put("x.jpg")
-    world.give_up(event)
+    world.record_failure(event)
 
     def retried():
         world.label(event)
@@ -115,7 +115,7 @@ def test_a_photo_that_is_given_up_and_labelled_by_a_retry_is_ok(world):
 
 
 def test_dead_letters_leased_by_another_command_are_reported_as_unread(world):
-    world.give_up(world.put("x.jpg"))
+    world.record_failure(world.put("x.jpg"))
     world.sqs.take("dead")
     findings, summary = world.check()
     assert kinds(findings) == {"x.jpg": "missing"}
@@ -126,7 +126,7 @@ def test_dead_letters_leased_by_another_command_are_reported_as_unread(world):
 def test_a_dead_letter_is_leased_until_it_was_redriven(world):
     """Otherwise another command could receive it, and nothing would be repaired."""
     event = world.put("x.jpg")
-    world.give_up(event)
+    world.record_failure(event)
     taken: list[Any] = []
     world.once("SendMessageBatch", lambda: taken.append(world.sqs.take("dead")))
     [finding], _ = world.check(repair=True)
@@ -139,7 +139,7 @@ def test_a_dead_letter_is_leased_until_it_was_redriven(world):
 def test_dead_letters_beyond_the_lease_limit_are_reported_as_unread(world, monkeypatch):
     monkeypatch.setattr(verify, "lease", partial(dead_letters.lease, limit=2))
     for number in range(4):
-        world.give_up(world.put(f"{number}.jpg"))
+        world.record_failure(world.put(f"{number}.jpg"))
     findings, summary = world.check()
     assert summary.unseen.cut_off
     assert sorted(finding.kind for finding in findings) == [*["dead_letter"] * 2, *["missing"] * 2]

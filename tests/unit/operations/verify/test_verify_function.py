@@ -37,7 +37,7 @@ def stack(aws, queues, bucket, tables):
         table=PHOTOS,
         labels_table=LABELS,
         queue=queue,
-        dead_letters=queues.dead,
+        dead_letter_queue=queues.dead,
         alarm_age=12 * HOUR,
     )
 
@@ -190,7 +190,7 @@ def test_a_dead_letter_has_its_reason_and_is_redriven(
     assert finding.repaired
     assert drain() == 1
     assert check(index=True)[0] == []
-    dead = aws.sqs.get_queue_attributes(QueueUrl=stack.dead_letters, AttributeNames=["All"])
+    dead = aws.sqs.get_queue_attributes(QueueUrl=stack.dead_letter_queue, AttributeNames=["All"])
     assert dead["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
@@ -201,20 +201,20 @@ def test_a_dead_letter_that_would_not_help_is_left_and_the_photo_queued(
     work(photos.put("x.jpg"))
     removal = message_body(photos.remove("x.jpg"))
     photos.put("x.jpg", b"another picture")
-    aws.sqs.send_message(QueueUrl=stack.dead_letters, MessageBody=removal)
-    aws.sqs.send_message(QueueUrl=stack.dead_letters, MessageBody="not an event")
+    aws.sqs.send_message(QueueUrl=stack.dead_letter_queue, MessageBody=removal)
+    aws.sqs.send_message(QueueUrl=stack.dead_letter_queue, MessageBody="not an event")
     [finding], _ = check(repair=True)
     assert finding.kind == "stale"
     assert drain() == 1
     assert check()[0] == []
-    dead = aws.sqs.receive_message(QueueUrl=stack.dead_letters, MaxNumberOfMessages=10)
+    dead = aws.sqs.receive_message(QueueUrl=stack.dead_letter_queue, MaxNumberOfMessages=10)
     assert {message["Body"] for message in dead["Messages"]} == {removal, "not an event"}
 
 
 def test_the_dead_letter_of_a_removal(photos, work, drain, check, aws, stack):
     work(photos.put("x.jpg"))
     removal = message_body(photos.remove("x.jpg"))
-    aws.sqs.send_message(QueueUrl=stack.dead_letters, MessageBody=removal)
+    aws.sqs.send_message(QueueUrl=stack.dead_letter_queue, MessageBody=removal)
     [finding], summary = check(repair=True)
     assert (finding.kind, summary.photos) == ("dead_letter", 0)
     assert drain() == 1

@@ -70,7 +70,7 @@ def texts(canvas):
 def test_boxes_match_the_ratios_in_every_orientation(orientation):
     upright = photo(800, 600)
     ImageDraw.Draw(upright).rectangle((200, 120, 359, 419), fill="black")
-    picture = pictures.upright(turned_file(upright, orientation), 800)
+    picture = pictures.decode(turned_file(upright, orientation), 800)
 
     drawn = annotate.draw(picture, [label("Door", (0.25, 0.2, 0.2, 0.5))])
 
@@ -292,7 +292,7 @@ def test_the_same_picture_looks_the_same_large_and_small(watched):
 def test_a_sketch_has_frames_only():
     labels = [label("Dog", (0.25, 0.25, 0.5, 0.5)), label("Outdoors")]
     picture = photo(80, 60)
-    drawn = annotate.sketch(picture, labels)
+    drawn = annotate.draw_outlines(picture, labels)
     ((names, confidence, color),) = annotate.legend(labels)
     assert (names, confidence) == ("Dog", 90)
     changed = ImageChops.difference(drawn, picture).convert("L").point(bool, "1")
@@ -302,6 +302,6 @@ def test_a_sketch_has_frames_only():
 
 
 def test_a_picture_is_made_to_fit():
-    assert annotate.fitted(photo(800, 600), (80, 80)).size == (80, 60)
-    assert annotate.fitted(photo(80, 60), (800, 200)).size == (267, 200)
-    assert annotate.fitted(photo(800, 1), (80, 80)).size == (80, 1)
+    assert annotate.scale_to_fit(photo(800, 600), (80, 80)).size == (80, 60)
+    assert annotate.scale_to_fit(photo(80, 60), (800, 200)).size == (267, 200)
+    assert annotate.scale_to_fit(photo(800, 1), (80, 80)).size == (80, 1)

@@ -104,12 +104,12 @@ def test_nor_is_anything_else(picture):
 @pytest.mark.parametrize("name", ["a", "a.gif", "a.jpg.txt", "nowhere/a.jpg"])
 def test_a_name_that_is_none(name):
     with pytest.raises(UsageError):
-        save.check(Path(name))
+        save.check_target(Path(name))
 
 
 def test_a_picture_is_not_written_to_stdout():
     with pytest.raises(UsageError, match="not written to stdout"):
-        save.check(Path("-"))
+        save.check_target(Path("-"))
 
 
 def test_a_full_disk_leaves_nothing_behind(picture, monkeypatch):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from labelctl import atomic_file
 from labelctl.errors import AccessDeniedError, LabelNotFoundError
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from labelctl.render import pictures
 from labelctl.render.gallery import build
 from labelctl.render.gallery.thumbnails import FULL, THUMB, open_folder
@@ -49,7 +49,7 @@ def test_each_photo_has_two_pictures_and_its_labels(gallery: Gallery) -> None:
     for path, size in ((wide.full, (FULL, FULL / 2)), (wide.thumb, (THUMB, THUMB / 2))):
         with Image.open(gallery.root / str(path)) as picture:
             assert (picture.size, picture.format) == (size, "JPEG")
-    result = build.data(tiles, {"title": "labelctl"})
+    result = build.page_data(tiles, {"title": "labelctl"})
     assert result["title"] == "labelctl"
     assert (result["labels"], result["categories"]) == (["Dog", "Pet"], ["Animals and Pets"])
     assert result["label_categories"] == [[0], [0]]
@@ -68,7 +68,7 @@ def test_photos_that_failed_or_wait_are_shown_as_such(gallery: Gallery) -> None:
     gallery.put("failed.jpg", b"GIF89a", reason="It is not a JPEG or PNG image.")
     gallery.put("waiting.jpg")
 
-    failed, waiting = build.data(gallery.make(), {})["photos"]
+    failed, waiting = build.page_data(gallery.make(), {})["photos"]
 
     assert (failed["status"], failed["reason"]) == ("failed", "It is not a JPEG or PNG image.")
     assert (failed["thumb"], failed["full"], failed["width"]) == (None, None, None)
@@ -220,14 +220,14 @@ def answer_to(monkeypatch: pytest.MonkeyPatch, key: str, code: str, message: str
     """S3 refuses one photo."""
     from botocore.exceptions import ClientError
 
-    get = pictures.get
+    get = pictures.fetch
 
-    def refuse(s3: Any, bucket: str, sent: Awaited) -> bytes:
+    def refuse(s3: Any, bucket: str, sent: ExpectedVersion) -> bytes:
         if sent.key == key:
             raise ClientError({"Error": {"Code": code, "Message": message}}, "GetObject")
         return get(s3, bucket, sent)
 
-    monkeypatch.setattr(pictures, "get", refuse)
+    monkeypatch.setattr(pictures, "fetch", refuse)
 
 
 # ---- search

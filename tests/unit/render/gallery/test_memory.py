@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from labelctl.render import pictures
 from labelctl.render.gallery import build
-from labelctl.render.gallery.build import Chosen
+from labelctl.render.gallery.build import GalleryPhoto
 from tests.unit.gallery_world import Gallery
 
 
@@ -25,15 +25,15 @@ def test_memory_does_not_grow_with_the_number_of_photos(
     """Only the files of photos in progress are in memory."""
     content = os.urandom(1_000_000)
 
-    def get(s3: Any, bucket: str, sent: Awaited) -> bytes:
+    def fetch(s3: Any, bucket: str, sent: ExpectedVersion) -> bytes:
         return bytes(bytearray(content))
 
-    def upright(data: bytes, longest: int) -> Image.Image:
+    def decode(data: bytes, longest: int) -> Image.Image:
         return Image.new("RGB", (8, 8))
 
-    monkeypatch.setattr(pictures, "get", get)
-    monkeypatch.setattr(pictures, "upright", upright)
-    chosen = [Chosen(Awaited(f"{n}.jpg", "v", str(n)), None, 0) for n in range(60)]
+    monkeypatch.setattr(pictures, "fetch", fetch)
+    monkeypatch.setattr(pictures, "decode", decode)
+    chosen = [GalleryPhoto(ExpectedVersion(f"{n}.jpg", "v", str(n)), None, 0) for n in range(60)]
     tracemalloc.start()
     try:
         gallery.make(chosen)
@@ -56,15 +56,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from labelctl.render import pictures
 from labelctl.render.gallery import build
-from labelctl.render.gallery.build import Chosen
-from labelctl.photos.versions import Awaited
+from labelctl.render.gallery.build import GalleryPhoto
+from labelctl.photos.versions import ExpectedVersion
 from labelctl.render.gallery.thumbnails import open_folder
 
 reader = SimpleNamespace(photos=lambda images, **_: {})
-pictures.get = lambda s3, bucket, sent: Path(sent.key).read_bytes()
-chosen = [Chosen(Awaited(name, "v", str(n)), None, 0) for n, name in enumerate(sys.argv[1:])]
+pictures.fetch = lambda s3, bucket, sent: Path(sent.key).read_bytes()
+chosen = [GalleryPhoto(ExpectedVersion(name, "v", str(n)), None, 0) for n, name in enumerate(sys.argv[1:])]
 with open_folder(Path("gallery")) as folder:
-    tiles = list(build.tiles(None, "", reader, chosen, folder))
+    tiles = list(build.build_tiles(None, "", reader, chosen, folder))
 assert all(tile.pictures and tile.pictures.width == 1600 for tile in tiles), tiles
 status = Path("/proc/self/status").read_text()
 print(status.split("VmHWM:")[1].split()[0])

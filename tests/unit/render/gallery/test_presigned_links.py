@@ -8,7 +8,7 @@ import pytest
 
 from labelctl.aws.clients import Aws
 from labelctl.errors import UsageError
-from labelctl.photos.versions import Awaited
+from labelctl.photos.versions import ExpectedVersion
 from labelctl.render.gallery import build, presigned_links
 from tests.unit.gallery_world import Gallery, jpeg
 
@@ -23,14 +23,14 @@ def test_a_link_names_the_very_version(gallery: Gallery) -> None:
     assert f"versionId={sent.version_id}" in tile.link
     assert "a%20b.jpg" in tile.link
     assert [path.parent.name for path in gallery.pictures()] == ["thumbs"]
-    assert build.data([tile], {})["photos"][0]["full"] == tile.link
+    assert build.page_data([tile], {})["photos"][0]["full"] == tile.link
 
 
 @pytest.mark.parametrize("key", ["../../x", "a/./b.jpg", "..", "a/.."])
 def test_a_key_that_a_browser_would_change_is_not_linked(key: str, s3: Any) -> None:
     link = presigned_links.linker(s3, "photos", 60)
-    assert link(Awaited(key, "v", "e")) is None
-    assert link(Awaited(f"x{key.replace('/', '')}", "v", "e"))
+    assert link(ExpectedVersion(key, "v", "e")) is None
+    assert link(ExpectedVersion(f"x{key.replace('/', '')}", "v", "e"))
 
 
 def test_links_and_copies_take_turns_in_one_folder(gallery: Gallery) -> None:
@@ -47,13 +47,15 @@ def test_links_and_copies_take_turns_in_one_folder(gallery: Gallery) -> None:
 def test_links_are_signed_as_all_regions_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3's own are of SigV2 for the older regions, and go to the endpoint of us-east-1."""
     aws = Aws(region="eu-west-1")
-    link = presigned_links.linker(aws.signer, "photos", 60)(Awaited("a.jpg", "v", "e"))
+    link = presigned_links.linker(aws.presigning_s3, "photos", 60)(
+        ExpectedVersion("a.jpg", "v", "e")
+    )
     assert link
     assert presigned_links.host(link) == "https://photos.s3.eu-west-1.amazonaws.com"
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
-    assert aws.credentials_end
+    assert aws.has_temporary_credentials
     monkeypatch.delenv("AWS_SESSION_TOKEN")
-    assert not Aws(region="eu-west-1").credentials_end
+    assert not Aws(region="eu-west-1").has_temporary_credentials
 
 
 @pytest.mark.parametrize(("age", "seconds"), [("90s", 90), ("12h", 43200), ("7d", 604800)])
@@ -70,5 +72,5 @@ def test_an_age_that_aws_does_not_take(age: str) -> None:
 def test_links_that_would_reveal_a_password_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:s3cret@127.0.0.1:1")
     with pytest.raises(UsageError, match="contains a password") as refused:
-        presigned_links.linker(Aws().signer, "photos", 60)
+        presigned_links.linker(Aws().presigning_s3, "photos", 60)
     assert "s3cret" not in refused.value.message + refused.value.hint

@@ -25,11 +25,11 @@ OURS = '<meta name="generator" content="labelctl gallery">'
 
 def test_one_file_holds_all_pictures(tmp_path: Path) -> None:
     one = OneFile(tmp_path / "gallery.html")
-    with open_folder(one.workshop) as folder:
+    with open_folder(one.temporary_folder) as folder:
         tiles = [tile(folder, f"{n}.jpg", n) for n in (450, 500)]
         for number, each in enumerate(tiles, start=1):
-            one.weigh(folder, each.pictures, number, 2)
-        one.write(folder, build.data(tiles, {}, one.place), ())
+            one.add_size(folder, each.pictures, number, 2)
+        one.write(folder, build.page_data(tiles, {}, one.reference), ())
         folder.remove()
 
     assert [path.name for path in tmp_path.iterdir()] == ["gallery.html"]
@@ -48,13 +48,13 @@ def test_one_file_holds_all_pictures(tmp_path: Path) -> None:
 
 
 def test_a_file_too_large_is_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_file, "LARGEST", 100_000)
+    monkeypatch.setattr(single_file, "MAX_SIZE", 100_000)
     one = OneFile(tmp_path / "gallery.html")
-    with open_folder(one.workshop) as folder:
-        one.weigh(folder, tile(folder).pictures, 1, 5000)
-        one.weigh(folder, None, 2, 5000)
+    with open_folder(one.temporary_folder) as folder:
+        one.add_size(folder, tile(folder).pictures, 1, 5000)
+        one.add_size(folder, None, 2, 5000)
         with pytest.raises(RefusedError, match="3 photos of 5,000 need more than"):
-            one.weigh(folder, tile(folder, size=900).pictures, 3, 5000)
+            one.add_size(folder, tile(folder, size=900).pictures, 3, 5000)
 
 
 def test_folders_and_other_files_are_refused(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_text(OURS)
     one = OneFile(path)
     with open_folder(tmp_path / "made") as folder:
-        data = build.data([tile(folder)], {}, one.place)
+        data = build.page_data([tile(folder)], {}, one.reference)
         with pytest.raises(RefusedError, match=r"gallery\.html.*No space left"):
             one.write(folder, data, ())
     assert path.read_text() == OURS
@@ -94,13 +94,13 @@ def test_one_file_is_written_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = OneFile(tmp_path / "gallery.html")
-    with open_folder(one.workshop) as folder:
+    with open_folder(one.temporary_folder) as folder:
         tiles = [tile(folder, f"{n}.jpg") for n in range(30)]
-        for path in (one.workshop / "photos").iterdir():
+        for path in (one.temporary_folder / "photos").iterdir():
             path.write_bytes(os.urandom(1_000_000))
         tracemalloc.start()
         try:
-            one.write(folder, build.data(tiles, {}, one.place), ())
+            one.write(folder, build.page_data(tiles, {}, one.reference), ())
             _, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

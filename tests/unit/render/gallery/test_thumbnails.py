@@ -68,7 +68,7 @@ def test_a_full_disk_ends_it_with_a_sentence_and_no_half_file(tmp_path: Path, pl
             no_file_larger_than(largest),
             pytest.raises(RefusedError, match=f'{file.name}" cannot be written: File too large'),
         ):
-            folder.give_up(name, "No room.") if file.suffix == ".txt" else tile(
+            folder.record_failure(name, "No room.") if file.suffix == ".txt" else tile(
                 folder, "a.jpg", 900
             )
     assert file.read_bytes() == b"old"
@@ -122,9 +122,9 @@ def test_a_linked_picture_is_replaced_and_never_shown(tmp_path: Path) -> None:
         picture.symlink_to(private)
         reason.symlink_to(diary)
         assert folder.find(name) is None
-        assert folder.why_not(name) is None
+        assert folder.failure_reason(name) is None
         tile(folder, "a.jpg")
-        folder.give_up(name, "No.")
+        folder.record_failure(name, "No.")
         assert folder.find(name)
     assert (private.read_bytes(), diary.read_text()) == (jpeg(), "private")
     assert not picture.is_symlink()
@@ -175,8 +175,8 @@ HOSTILE = ["../../x", "/etc/passwd", "a\x1b[31m\n.jpg", "C:\\x", "con", ".", "..
 def test_no_name_of_a_photo_becomes_that_of_a_file(key: str, tmp_path: Path) -> None:
     name = thumbnails.name_of(key, "etag")
     with open_folder(tmp_path / "a" / "gallery") as folder:
-        folder.keep(name, Image.new("RGB", (8, 8)))
-        folder.give_up(name, f"No {key}")
+        folder.write_pictures(name, Image.new("RGB", (8, 8)))
+        folder.record_failure(name, f"No {key}")
     assert {Path(each).name for each in files(tmp_path)} == {
         f"{name}.jpg",
         f"{name}.txt",
