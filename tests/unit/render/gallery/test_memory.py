@@ -62,7 +62,8 @@ from labelctl.render.gallery.thumbnails import open_folder
 
 reader = SimpleNamespace(photos=lambda images, **_: {})
 pictures.fetch = lambda s3, bucket, sent: Path(sent.key).read_bytes()
-chosen = [GalleryPhoto(ExpectedVersion(name, "v", str(n)), None, 0) for n, name in enumerate(sys.argv[1:])]
+versions = [ExpectedVersion(name, "v", str(n)) for n, name in enumerate(sys.argv[1:])]
+chosen = [GalleryPhoto(version, None, 0) for version in versions]
 with open_folder(Path("gallery")) as folder:
     tiles = list(build.build_tiles(None, "", reader, chosen, folder))
 assert all(tile.pictures and tile.pictures.width == 1600 for tile in tiles), tiles
