@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
-from labelctl.labels import listing, results
+from labelctl.labels import results
 from labelctl.labels.tables import BATCH
+from labelctl.photos import versions
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,7 +73,7 @@ def labels_under_prefix(
     reader: Reader, s3: S3Client, bucket: str, prefix: str, min_confidence: float = 0
 ) -> Iterator[Batch]:
     """The labels of photos whose keys start with `prefix`, in key order."""
-    keys = (each.key for each in listing.objects(s3, bucket, prefix))
+    keys = (each.key for each in versions.list_photos(s3, bucket, prefix))
 
     def read(batch: list[str]) -> Batch:
         items = reader.photos(batch, *_ATTRIBUTES)

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from labelctl import times
 from labelctl.contract import schema
 from labelctl.labels import listing
 from labelctl.labels.listing import PhotoWithItem
 from labelctl.labels.tables import Item, Reader
+from labelctl.photos import versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,7 +54,7 @@ def by_key(
 
     The caller takes at most `limit`. Without a state, no more than that are read.
     """
-    objects = listing.objects(s3, bucket, prefix, 1000 if status else limit)
+    objects = versions.list_photos(s3, bucket, prefix, versions.MAX_PAGE if status else limit)
     selected = objects if status else islice(objects, limit)
     pages = listing.photos(reader, selected, "label_count", "top", "reason", "done_at")
     found = chain.from_iterable(pages)
@@ -70,7 +72,8 @@ def by_status(reader: Reader, status: str, limit: int) -> Iterator[Image]:
 
 def _to_image(photo: PhotoWithItem) -> Image:
     if photo.item is None:
-        return Image(photo.object.key, photo.status, None, (), None, photo.object.since)
+        since = times.utc(photo.object.since or 0)
+        return Image(photo.object.key, photo.status, None, (), None, since)
     return _from_item(photo.item)
 
 

@@ -16,7 +16,7 @@ from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.errors import WaitTimeoutError
 from labelctl.labels.tables import BATCH
-from labelctl.photos.versions import RESULT_ATTRIBUTES, ExpectedVersion, is_result_of
+from labelctl.photos.versions import RESULT_ATTRIBUTES, ObjectVersion, is_result_of
 from labelctl.text import counted
 
 if TYPE_CHECKING:
@@ -84,19 +84,19 @@ class Photo:
 class WaitResult:
     """The result of one read while waiting: the photos that are done, and the number still waiting."""
 
-    done: list[ExpectedVersion]
+    done: list[ObjectVersion]
     waiting: int
 
 
-def read(reader: Reader, sent: ExpectedVersion) -> Photo:
+def read(reader: Reader, sent: ObjectVersion) -> Photo:
     """The result of one version of a photo: labels, a failure, or pending."""
     return _photo(reader.photo(sent.key), sent)
 
 
-def read_many(reader: Reader, sent: Iterable[ExpectedVersion]) -> Iterator[Photo]:
+def read_many(reader: Reader, sent: Iterable[ObjectVersion]) -> Iterator[Photo]:
     """The results of several photos, in the given order, with some read ahead."""
 
-    def read_batch(batch: list[ExpectedVersion]) -> list[Photo]:
+    def read_batch(batch: list[ObjectVersion]) -> list[Photo]:
         items = reader.photos((each.key for each in batch), consistent=True)
         return [_photo(items.get(each.key), each) for each in batch]
 
@@ -105,7 +105,7 @@ def read_many(reader: Reader, sent: Iterable[ExpectedVersion]) -> Iterator[Photo
             yield from photos
 
 
-def _photo(item: Item | None, sent: ExpectedVersion) -> Photo:
+def _photo(item: Item | None, sent: ObjectVersion) -> Photo:
     if item is None or not is_result_of(item, sent):
         return Photo(sent.key, PENDING)
     if item["status"] == schema.FAILED:
@@ -142,10 +142,10 @@ def labels(item: Item) -> Iterator[Label]:
 
 def wait(
     reader: Reader,
-    sent: Sequence[ExpectedVersion],
+    sent: Sequence[ObjectVersion],
     *,
     patience: float,
-    now: Callable[[str], ExpectedVersion | None],
+    now: Callable[[str], ObjectVersion | None],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[WaitResult]:
@@ -195,6 +195,6 @@ def wait(
             pause = min(pause * 1.5, _MAX_PAUSE)
 
 
-def _current(photo: ExpectedVersion, current: ExpectedVersion | None) -> ExpectedVersion | None:
+def _current(photo: ObjectVersion, current: ObjectVersion | None) -> ObjectVersion | None:
     same = current and (current.version_id, current.etag) == (photo.version_id, photo.etag)
     return photo if same else current

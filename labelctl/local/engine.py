@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelctl import times
 from labelctl.errors import LocalCloudError
 from labelctl.local import credentials, environment, folder, health, processes, repair, requirements
 from labelctl.local.credentials import Credentials
@@ -144,7 +145,7 @@ def _start(home: Path, wanted: str | None, forget_model: bool) -> Cloud:
             notices.append(_spawn_recogniser(home, record))
         folder.write(home, record)  # now: if this command is killed, the next one must find them
         _wait_until_up(home, record)
-        record.started_at = record.started_at or _now()
+        record.started_at = record.started_at or times.utc(time.time())
         folder.write(home, record)
     except BaseException:  # including Ctrl-C: leave nothing half started
         # A process that has just been started may not show its environment yet.
@@ -203,7 +204,7 @@ def _spawn_engine(home: Path, record: folder.Record) -> str:
     for scratch in ("tmp", "empty-home"):
         shutil.rmtree(home / scratch, ignore_errors=True)
         (home / scratch).mkdir(mode=0o700, exist_ok=True)  # somebody may still write into it
-    record.started_at = _now()
+    record.started_at = times.utc(time.time())
     child = _child_environment(home, record) | {
         "GATEWAY_PORT": str(record.port),
         "BIND_HOST": "127.0.0.1",
@@ -378,7 +379,3 @@ def _log(home: Path, name: str) -> Path:
     if path.exists() and path.stat().st_size > _LOG_LIMIT:
         path.write_bytes(b"")
     return path
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -8,7 +8,6 @@ identified by their id (or, if a log has no ids, by stream, time, text and occur
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.clients import is_missing
 from labelctl.contract import s3_events
-from labelctl.errors import UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -30,8 +28,6 @@ ERROR_PATTERN = "?retrying ?set_aside ?timeout ?errorType ?errorMessage ?Traceba
 """A CloudWatch filter pattern for events that may be errors: those with any of these words."""
 
 _PAUSE = 1.0
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ERROR_TEXTS = (
     "Task timed out",
     "Runtime exited",
@@ -64,13 +60,6 @@ class LogEntry:
     def is_error(self) -> bool:
         """Whether the function had an error, as opposed to a photo that cannot be labelled."""
         return self.status in ("retrying", "set_aside", "error")
-
-
-def parse_duration(duration: str) -> float:
-    """Convert a duration such as 90s, 10m, 2h or 1d to seconds. Raises UsageError."""
-    if found := _DURATION.fullmatch(duration.strip()):
-        return float(found[1]) * _SECONDS[found[2]]
-    raise UsageError(f'"{duration}" is not a duration.', "Write it like 90s, 10m, 2h or 1d.")
 
 
 def read_log(

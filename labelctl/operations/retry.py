@@ -23,7 +23,7 @@ from labelctl.operations.dead_letters import DeadLetter, DeadLetterLease, Unread
 from labelctl.operations.failures import FailureFilter
 from labelctl.operations.reprocess import ReprocessRequest
 from labelctl.photos import versions
-from labelctl.photos.versions import ExpectedVersion, ObjectVersion, would_resolve
+from labelctl.photos.versions import ObjectVersion, would_resolve
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,17 +49,17 @@ class RetryResult:
     image: str | None
     outcome: Outcome
     why: str
-    awaited: ExpectedVersion | None = None
+    awaited: ObjectVersion | None = None
     message_id: str | None = None
 
 
-def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[ExpectedVersion]:
+def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[ObjectVersion]:
     """The photos a user named, with their current versions in the bucket (see `versions.resolve`).
 
     A photo that was removed is included, without a version, if the table or a dead letter contains its
     key. Raises PhotoNotFoundError.
     """
-    found: dict[str, ExpectedVersion] = {}
+    found: dict[str, ObjectVersion] = {}
     missing: dict[str, PhotoNotFoundError] = {}
     for image in images:
         try:
@@ -76,7 +76,7 @@ def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Expect
             if key is None:
                 hint = " ".join(unseen.sentences()) or missing[image].hint
                 raise PhotoNotFoundError(missing[image].message, hint)
-            found[key] = ExpectedVersion(key, None, None)
+            found[key] = ObjectVersion(key)
     return list(found.values())
 
 
@@ -90,9 +90,7 @@ def _recorded_keys(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Un
         return recorded, leased.unread(before)
 
 
-def retry_images(
-    aws: Aws, stack: Stack, photos: Iterable[ExpectedVersion]
-) -> Iterator[RetryResult]:
+def retry_images(aws: Aws, stack: Stack, photos: Iterable[ObjectVersion]) -> Iterator[RetryResult]:
     """Retry the given photos (see `meant`).
 
     All dead letters are read, and those about these photos are redriven. A request is sent for each
@@ -115,8 +113,7 @@ def retry_images(
                 event.key
                 for message in window
                 for event in message.events
-                if (photo := found.get(event.key))
-                and would_resolve(event, ObjectVersion(photo.version_id, photo.etag))
+                if (photo := found.get(event.key)) and would_resolve(event, photo)
             )
     requests: dict[str, ReprocessRequest] = {}
     reasons: dict[str, str] = {}
@@ -138,7 +135,7 @@ def retry_images(
     _check_all_read(leased)
 
 
-def _is_gone(photo: ExpectedVersion) -> bool:
+def _is_gone(photo: ObjectVersion) -> bool:
     return not (photo.version_id or photo.etag)
 
 
@@ -176,8 +173,8 @@ def _request(
     ]
     for sent in reprocess.send(aws.sqs, stack.queue, stack.bucket, requests, _now()):
         item = items[sent.key]
-        awaited = ExpectedVersion(
-            sent.key, item.get("version_id"), item.get("etag"), sent.sequencer
+        awaited = ObjectVersion(
+            sent.key, item.get("version_id"), item.get("etag"), sequencer=sent.sequencer
         )
         yield RetryResult(sent.key, "queued", "failed", awaited)
 
@@ -191,16 +188,16 @@ def _report(message: DeadLetter) -> Iterator[RetryResult]:
     if not message.images:
         yield RetryResult(None, "left", message.reason, message_id=message.message_id)
     for event in message.events:
-        awaited = ExpectedVersion(event.key, event.version_id, event.etag, event.sequencer)
+        awaited = ObjectVersion(event.key, event.version_id, event.etag, sequencer=event.sequencer)
         if event.kind != "created":
             # Removing a version may leave the stored result unchanged, with its older sequencer.
             sequencer = event.sequencer if event.kind == "requested" else ""
-            awaited = ExpectedVersion(event.key, None, None, sequencer)
+            awaited = ObjectVersion(event.key, sequencer=sequencer)
         gone = event.kind == "removed"
         yield RetryResult(event.key, "queued", "dead letter", None if gone else awaited)
 
 
-def with_version(s3: S3Client, bucket: str, photo: ExpectedVersion) -> ExpectedVersion | None:
+def with_version(s3: S3Client, bucket: str, photo: ObjectVersion) -> ObjectVersion | None:
     """The photo with its version, which not every message contains; None if it was removed."""
     if not _is_gone(photo):
         return photo

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -18,42 +18,36 @@ if TYPE_CHECKING:
 
     from labelctl.contract.s3_events import PhotoEvent
 
+MAX_PAGE = 1000
+"""Objects per listing request. [S3 API, ListObjectsV2]"""
+
 RESULT_ATTRIBUTES = ("status", "sequencer", "version_id", "etag")
 """The attributes of a photo's item that `answers` needs."""
 
 
 @dataclass(frozen=True)
-class ExpectedVersion:
-    """A version of a photo whose result is expected.
+class ObjectVersion:
+    """One version of a key in the bucket.
 
-    With `sequencer` (of a request), only a result with this sequencer or a later one counts.
+    `etag` is None if there is no photo: the key was removed, is a folder, or is unknown.
+    `version_id` is None in an unversioned bucket, or if unknown. `since` is when this version was
+    created or removed, in seconds since 1970; `size` is in bytes; both are None if unknown. With
+    `sequencer`, only a result with this sequencer or a later one is a result of this version.
     """
 
     key: str
-    version_id: str | None
-    etag: str | None
-    sequencer: str = ""
-
-
-@dataclass(frozen=True)
-class ObjectVersion:
-    """The newest version of a key in the bucket.
-
-    `etag` is None if there is no photo. `version_id` is None in an unversioned bucket. `since` is
-    when this version was created or removed, in seconds since 1970; None if unknown, because all
-    versions were deleted.
-    """
-
     version_id: str | None = None
     etag: str | None = None
-    since: float | None = None
+    since: float | None = field(default=None, kw_only=True)
+    size: int | None = field(default=None, kw_only=True, compare=False)
+    sequencer: str = field(default="", kw_only=True)
 
     @property
     def exists(self) -> bool:
         return self.etag is not None
 
 
-def resolve(s3: S3Client, bucket: str, image: str) -> ExpectedVersion:
+def resolve(s3: S3Client, bucket: str, image: str) -> ObjectVersion:
     """Return the photo for `image`: a key, or a path that ends with a key.
 
     Raises PhotoNotFoundError.
@@ -90,7 +84,7 @@ def is_key(key: str) -> bool:
         return False
 
 
-def current_photo(s3: S3Client, bucket: str, key: str) -> ExpectedVersion | None:
+def current_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
     """Return the current version of a photo, or None if there is none (or only a folder)."""
     from botocore.exceptions import ClientError
 
@@ -103,10 +97,10 @@ def current_photo(s3: S3Client, bucket: str, key: str) -> ExpectedVersion | None
     if s3_events.is_folder(key, head["ContentLength"]):
         return None
     version = s3_events.normalize_version_id(head.get("VersionId"))
-    return ExpectedVersion(key, version, head["ETag"].strip('"'))
+    return ObjectVersion(key, version, head["ETag"].strip('"'))
 
 
-def is_result_of(item: Any, sent: ExpectedVersion) -> bool:
+def is_result_of(item: Any, sent: ObjectVersion) -> bool:
     """Return whether a photo's item is the result of this version of the photo."""
     if item["status"] == schema.REMOVED or item["sequencer"] < sent.sequencer:
         return False
@@ -115,17 +109,27 @@ def is_result_of(item: Any, sent: ExpectedVersion) -> bool:
     return bool(item.get("etag") == sent.etag)
 
 
-def newest_versions(page: Any) -> Iterator[tuple[str, ObjectVersion]]:
-    """Yield the newest version of each key in a page of ListObjectVersions, including delete markers.
+def list_photos(
+    s3: S3Client, bucket: str, prefix: str, page: int = MAX_PAGE
+) -> Iterator[ObjectVersion]:
+    """List the photos whose keys start with `prefix`, in key order, lazily, without version ids.
 
-    A folder counts as a delete marker: there is no photo with that key.
+    `page` is the number of objects per request: use a small one if only a few are needed.
     """
-    for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-        if each["IsLatest"]:
-            version = None if each["VersionId"] == "null" else each["VersionId"]
-            gone = "ETag" not in each or s3_events.is_folder(each["Key"], each.get("Size"))
-            etag = None if gone else each["ETag"].strip('"')
-            yield each["Key"], ObjectVersion(version, etag, each["LastModified"].timestamp())
+    pages: Any = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": min(page, MAX_PAGE)}
+    )
+    listed = (each for page in pages for each in page.get("Contents", ()))
+    return (photo for photo in map(_listed, listed) if photo.exists)
+
+
+def list_newest(s3: S3Client, bucket: str, prefix: str) -> Iterator[list[ObjectVersion]]:
+    """List the newest version of each key that starts with `prefix`, lazily, one list per request.
+
+    Removed photos and folders are included, as versions that do not exist.
+    """
+    pages: Any = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    return map(_newest, pages)
 
 
 def newest_version(s3: S3Client, bucket: str, key: str) -> ObjectVersion:
@@ -136,8 +140,24 @@ def newest_version(s3: S3Client, bucket: str, key: str) -> ObjectVersion:
     """
     # The key itself is listed before all longer keys, with its newest version first.
     page = call_with_backoff(s3.list_object_versions, Bucket=bucket, Prefix=key, MaxKeys=1)
-    return next(
-        (version for name, version in newest_versions(page) if name == key), ObjectVersion()
+    return next((version for version in _newest(page) if version.key == key), ObjectVersion(key))
+
+
+def _newest(page: Any) -> list[ObjectVersion]:
+    entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+    return [_listed(each) for each in entries if each["IsLatest"]]
+
+
+def _listed(entry: Any) -> ObjectVersion:
+    """The version in an entry of a listing; a delete marker and a folder are no photos."""
+    key, size = entry["Key"], entry.get("Size")
+    is_photo = "ETag" in entry and not s3_events.is_folder(key, size)
+    return ObjectVersion(
+        key,
+        s3_events.normalize_version_id(entry.get("VersionId")),
+        entry["ETag"].strip('"') if is_photo else None,
+        since=entry["LastModified"].timestamp(),
+        size=size,
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from PIL import Image
 
-    from labelctl.photos.versions import ExpectedVersion
+    from labelctl.photos.versions import ObjectVersion
 
 _LARGE = 24_000_000
 """Pictures with at least this many pixels are decoded one at a time: the largest PNG takes 400 MB."""
@@ -30,7 +30,7 @@ _STRIP = 64  # rows
 _large_picture = Lock()
 
 
-def fetch(s3: S3Client, bucket: str, sent: ExpectedVersion) -> bytes:
+def fetch(s3: S3Client, bucket: str, sent: ObjectVersion) -> bytes:
     """Fetch exactly this version of a photo.
 
     Raises PhotoNotFoundError if it was removed, RefusedError if it was replaced (in a bucket without

@@ -18,7 +18,7 @@ from typing import Any
 from labelctl.atomic_file import atomic_write
 from labelctl.labels import export, export_formats, images, listing, results, stats
 from labelctl.labels.tables import Reader
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.table_stream import LABELS_EACH, TableStream
 
@@ -50,7 +50,9 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
 
     def counted(reader: Reader, prefix: str = "") -> int:
         tally = stats.Tally()
-        for page in listing.photos(reader, listing.objects(s3, bucket, prefix), *stats.ATTRIBUTES):
+        for page in listing.photos(
+            reader, versions.list_photos(s3, bucket, prefix), *stats.ATTRIBUTES
+        ):
             tally.add(page)
         return tally.photos
 
@@ -68,10 +70,10 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
 
     def read(reader: Reader) -> int:
         """The labels with their boxes, as `gallery` reads them."""
-        some = islice(listing.objects(s3, bucket, "", LIMIT), LIMIT)
-        return len([*results.read_many(reader, map(_sent, some))])
+        some = islice(versions.list_photos(s3, bucket, "", LIMIT), LIMIT)
+        return len([*results.read_many(reader, some)])
 
-    first = _sent(next(listing.objects(s3, bucket, "", 1)))
+    first = next(versions.list_photos(s3, bucket, "", 1))
     runs: dict[str, Callable[[Reader], int]] = {
         "images": lambda reader: some(reader, None),
         "images --status labelled": latest,
@@ -95,10 +97,6 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
             table.bucket.calls["ListObjectsV2"] - listings,
             time.perf_counter() - started,
         )
-
-
-def _sent(there: listing.Object) -> ExpectedVersion:
-    return ExpectedVersion(there.key, None, there.etag)
 
 
 def _written(writer: export_formats.Writer, part: export.Batch) -> int:

@@ -190,7 +190,7 @@ def test_a_photo_goes_from_the_event_to_the_tables(python, code, aws, dynamodb):
         assert api.invoke(sqs_event(record)) == {"batchItemFailures": []}
         [line] = printed.read_text().splitlines()
     assert aws.photos == [{"Bucket": "photos", "Name": "holiday/at sea.jpg", "Version": "v1"}]
-    sent = versions.ExpectedVersion("holiday/at sea.jpg", "v1", "e1")
+    sent = versions.ObjectVersion("holiday/at sea.jpg", "v1", "e1")
     photo = results.read(Reader(dynamodb, PHOTOS, LABELS), sent)
     assert photo.status == "labelled"
     assert [(one.name, one.confidence) for one in photo.labels] == [

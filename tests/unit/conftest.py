@@ -260,9 +260,7 @@ def look(tables: Tables) -> Callable[[Any], results.Photo]:
 
     def read(record: Any) -> results.Photo:
         [event] = s3_events.parse_message(json.dumps({"Records": [record]}))
-        return results.read(
-            reader, versions.ExpectedVersion(event.key, event.version_id, event.etag)
-        )
+        return results.read(reader, versions.ObjectVersion(event.key, event.version_id, event.etag))
 
     return read
 

@@ -16,9 +16,9 @@ from labelctl.contract import s3_events, schema
 from labelctl.labels.results import Photo
 from labelctl.labels.search.query import plan
 from labelctl.labels.search.vocabulary import Vocabulary
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from labelctl.render.gallery import build, thumbnails
-from labelctl.render.gallery.build import GalleryPhoto, Tile
+from labelctl.render.gallery.build import Tile
 from labelctl.render.gallery.thumbnails import Folder, open_folder
 from tests.fakes.photos import LABELS, PhotoTables
 from tests.lambda_runtime import s3_record
@@ -53,7 +53,7 @@ class Gallery:
         labels: Mapping[str, float] | None = None,
         reason: str = "",
         **label: Any,
-    ) -> ExpectedVersion:
+    ) -> ObjectVersion:
         """Put a photo into the bucket and, if it has labels (or a reason), its item into the table."""
         content = jpeg() if content is None else content
         answer = self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
@@ -69,26 +69,26 @@ class Gallery:
                 self.tables.put(LABELS, word)
         if reason:
             store(self.tables, failed(event, "Invalid", reason))
-        return ExpectedVersion(key, version, etag)
+        return ObjectVersion(key, version, etag)
 
-    def listed(self, prefix: str = "") -> list[GalleryPhoto]:
+    def listed(self, prefix: str = "") -> list[ObjectVersion]:
         return list(build.list_photos(self.s3, self.bucket, prefix))
 
-    def searched(self, *labels: str, prefix: str = "") -> list[GalleryPhoto]:
+    def searched(self, *labels: str, prefix: str = "") -> list[ObjectVersion]:
         query = plan(Vocabulary(self.reader), build.Filter(labels, prefix=prefix))
         return list(build.search_photos(self.reader, self.s3, self.bucket, query, 100))
 
-    def make(self, chosen: list[GalleryPhoto] | None = None, **more: Any) -> list[Tile]:
+    def make(self, chosen: list[ObjectVersion] | None = None, **more: Any) -> list[Tile]:
         """Make the gallery, of all photos or the chosen ones; with `link` without large pictures."""
         self.asked.clear()
         chosen = self.listed() if chosen is None else chosen
         with open_folder(self.root, thumbs_only="link" in more) as folder:
             tiles = list(self.tiles(chosen, folder, **more))
-            folder.sweep({each.name for each in chosen})
+            folder.sweep({build.name_of(each) for each in chosen})
         return tiles
 
     def tiles(
-        self, chosen: list[GalleryPhoto], folder: Folder, **more: Any
+        self, chosen: list[ObjectVersion], folder: Folder, **more: Any
     ) -> Generator[Tile, None, None]:
         """The photos one after the other, as they are done."""
         yield from build.build_tiles(self.s3, self.bucket, self.reader, chosen, folder, **more)

@@ -21,7 +21,7 @@ from labelctl.labels.tables import Reader
 from labelctl.operations.verify.findings import Finding
 from labelctl.operations.verify.inventory import open_inventory
 from labelctl.operations.verify.label_index import IndexCheck
-from labelctl.photos.versions import ExpectedVersion, is_result_of
+from labelctl.photos.versions import ObjectVersion, is_result_of
 from tests.fakes.dynamodb import AGAIN, FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.template import table_properties
@@ -324,7 +324,7 @@ class World:
 
     def _shown(self, item: Item) -> Photo:
         """What `labelctl labels` shows for the version of the item."""
-        return read(self._reader, ExpectedVersion(KEY, item.get("version_id"), item.get("etag")))
+        return read(self._reader, ObjectVersion(KEY, item.get("version_id"), item.get("etag")))
 
     @property
     def _index(self) -> list[Item]:
@@ -345,7 +345,7 @@ class World:
             assert item is None or item["status"] == schema.REMOVED, "labels without a photo"
         else:
             assert item is not None, "a photo has no item"
-            sent = ExpectedVersion(KEY, current.id if self.versioned else None, current.id)
+            sent = ObjectVersion(KEY, current.id if self.versioned else None, current.id)
             assert is_result_of(item, sent), "the newest version has no result"
             status = schema.FAILED if current.labels is None else schema.LABELLED
             assert item["status"] == status

@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 # Each package may import those before it in this order, and nothing after it.
 ORDER = (
-    *("errors", "text", "atomic_file", "contract", "aws", "deploy", "photos"),
+    *("errors", "text", "times", "atomic_file", "contract", "aws", "deploy", "photos"),
     *("labels", "labels.search", "operations", "operations.verify"),
     *("render", "render.drawing", "render.gallery"),
     *("local", "local.persistence", "local.emulator", "local.rekognition"),

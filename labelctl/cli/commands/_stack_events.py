@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from labelctl import times
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
 
@@ -45,7 +46,7 @@ def follow(session: Session, events: Iterable[int | StackEvent], message: str) -
 def _cells(event: StackEvent) -> list[str | Cell]:
     style = "red" if event.failed else "green" if event.status.endswith("COMPLETE") else ""
     cells: list[str | Cell] = [
-        Cell(f"{event.at.astimezone():%H:%M:%S}", "dim"),
+        Cell(times.local_clock(event.at), "dim"),
         Cell(f"{event.status:<15}", style),
         f"{event.name:<18}",
         Cell(event.type, "dim"),

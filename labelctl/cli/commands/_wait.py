@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from labelctl import times
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
 from labelctl.errors import WaitTimeoutError
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from labelctl.cli.progress import Meter
     from labelctl.labels.results import Photo
     from labelctl.operations.stalls import Stall
-    from labelctl.photos.versions import ExpectedVersion
+    from labelctl.photos.versions import ObjectVersion
 
 
 def wait_for(
-    session: Session, sent: Sequence[ExpectedVersion], timeout: float
-) -> Iterator[list[ExpectedVersion] | Stall]:
+    session: Session, sent: Sequence[ObjectVersion], timeout: float
+) -> Iterator[list[ObjectVersion] | Stall]:
     """Yield photos when they are labelled or failed, and stalls (see `stalls.watch`)."""
     from labelctl.labels import results
     from labelctl.operations import stalls
@@ -40,8 +40,7 @@ def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
     """Show in the bar why photos wait or, without a bar, in one line per minute."""
     message = f"{counted(stall.waiting, 'photo')} waiting, no progress for {span(stall.seconds)}."
     if stall.error:
-        at = datetime.fromisoformat(stall.error.at).astimezone()
-        message += f" Latest error ({at:%H:%M:%S}): {stall.error.reason}"
+        message += f" Latest error ({times.local_clock(stall.error.at)}): {stall.error.reason}"
     meter.stall(message)
     if stall.announce and not meter.visible:
         session.view.note(message)
@@ -49,7 +48,7 @@ def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
 
 def wait_and_print(
     session: Session,
-    sent: Sequence[ExpectedVersion],
+    sent: Sequence[ObjectVersion],
     timeout: float,
     json_extra: dict[str, Any],
     show: Callable[[Photo], None] | None = None,
@@ -108,7 +107,7 @@ def _print_photo(session: Session, photo: Photo) -> None:
 
 def _print_json(
     session: Session,
-    sent: Sequence[ExpectedVersion],
+    sent: Sequence[ObjectVersion],
     done: dict[str, Any],
     extra: dict[str, Any],
     *,

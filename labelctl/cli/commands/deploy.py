@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl import times
 from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
 from labelctl.cli.output import Cell, Column, Table
@@ -224,11 +225,10 @@ def _address(value: str | None, remove: bool) -> str | None:
 
 def _age(value: str | None) -> int | None:
     """The alarm age in seconds."""
-    from labelctl.operations import function_log
 
     if value is None:
         return None
-    age = round(function_log.parse_duration(value))
+    age = round(times.parse_duration(value))
     if not AGES[0] <= age <= AGES[1]:
         raise UsageError(
             f"--alarm-age {value} is not between 5 minutes and 13 days.",

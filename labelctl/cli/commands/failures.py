@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelctl import times
 from labelctl.cli.options import Prefix
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
@@ -97,7 +97,7 @@ def _failed_table(failed: list[Failure], session: Session, choice: FailureFilter
         rows=[
             ("failed", each.image, each.failed_at, each.error, each.reason)
             if plain
-            else (_local(each.failed_at), each.image, each.reason)
+            else (times.local_minute(each.failed_at), each.image, each.reason)
             for each in failed
         ],
         empty="No matching photo has failed." if choice else "No photo has failed.",
@@ -124,7 +124,7 @@ def _dead_table(dead: DeadLetterList, session: Session, choice: FailureFilter) -
         else:
             shown = name if message.images else Cell(short_id(name), "dim")
             reason = _BOTO_PREFIX.sub(r"\1: ", message.reason)
-            rows.append([_local(message.sent_at), shown, _STATES[each.state], reason])
+            rows.append([times.local_minute(message.sent_at), shown, _STATES[each.state], reason])
     return Table(
         columns=(
             Column("Sent at"),
@@ -141,10 +141,6 @@ def _dead_table(dead: DeadLetterList, session: Session, choice: FailureFilter) -
 def short_id(message_id: str) -> str:
     """The start of a message's ID, which is enough to distinguish messages on a terminal."""
     return f"message {message_id[:8]}…"
-
-
-def _local(moment: str) -> str:
-    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _print_more(session: Session, choice: FailureFilter, failed: int, dead: DeadLetterList) -> None:

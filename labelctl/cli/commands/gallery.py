@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl import times
 from labelctl.cli.commands._open_file import open_file
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Column, Table
@@ -18,7 +19,8 @@ from labelctl.errors import RefusedError, UsageError
 from labelctl.text import counted, volume
 
 if TYPE_CHECKING:
-    from labelctl.render.gallery.build import GalleryPhoto, Tile
+    from labelctl.photos.versions import ObjectVersion
+    from labelctl.render.gallery.build import Tile
     from labelctl.render.gallery.single_file import OneFile
     from labelctl.render.gallery.thumbnails import Folder
 
@@ -131,7 +133,7 @@ def _about(
     return {
         "title": "labelctl",
         "stack": session.stack.name,
-        "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "made_at": times.utc(now),
         "query": ", ".join(search) if search else None,
         "prefix": prefix or None,
         "more": more,
@@ -140,7 +142,7 @@ def _about(
 
 def _choose(
     session: Session, prefix: str, search: list[str], limit: int
-) -> tuple[list[GalleryPhoto], int, str]:
+) -> tuple[list[ObjectVersion], int, str]:
     """The photos to show, how many more exist (counted to `_MAX_EXTRA`), and the message for none."""
     from labelctl.labels.search.query import plan
     from labelctl.labels.search.vocabulary import Vocabulary
@@ -159,7 +161,7 @@ def _choose(
         empty_message = f"There are no photos yet. Next: {session.command('upload PATH')}"
         if prefix:
             empty_message = no_keys(prefix)
-    found: list[GalleryPhoto] = []
+    found: list[ObjectVersion] = []
     with view.meter("Finding photos") as meter:
         for photo in islice(photos, limit):
             found.append(photo)
@@ -172,7 +174,7 @@ def _choose(
 
 def _make_tiles(
     session: Session,
-    chosen: list[GalleryPhoto],
+    chosen: list[ObjectVersion],
     folder: Folder,
     age: timedelta | None,
     one_file: OneFile | None,
@@ -201,7 +203,7 @@ def _make_tiles(
 
 
 def _write(
-    chosen: list[GalleryPhoto],
+    chosen: list[ObjectVersion],
     tiles: list[Tile],
     about: dict[str, Any],
     folder: Folder,
@@ -220,7 +222,7 @@ def _write(
     path = folder.root / "index.html"
     with atomic_write(path) as file:
         file.stream.writelines(piece.encode() for piece in pieces)
-    return path, folder.sweep({photo.name for photo in chosen})
+    return path, folder.sweep({build.name_of(photo) for photo in chosen})
 
 
 def _print_result(
@@ -269,7 +271,7 @@ def _value(
         "fetched": len(fetched),
         "fetched_bytes": sum(fetched),
         "removed": removed,
-        "links_end_at": links_end and f"{links_end:%Y-%m-%dT%H:%M:%SZ}",
+        "links_end_at": links_end and times.utc(links_end),
     }
 
 

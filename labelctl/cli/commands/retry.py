@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from labelctl.operations.dead_letters import UnreadMessages
     from labelctl.operations.retry import RetryResult
-    from labelctl.photos.versions import ExpectedVersion
+    from labelctl.photos.versions import ObjectVersion
 
 _STYLES = {"queued": "green", "labelled": "dim", "left": "yellow"}
 
@@ -52,7 +52,7 @@ def retry(
     _check_selection(images, every, bool(reason or prefix))
     view = session.view
     tally = dict.fromkeys(_STYLES, 0)
-    awaited: dict[str, ExpectedVersion] = {}
+    awaited: dict[str, ObjectVersion] = {}
     others: list[dict[str, Any]] = []
     unseen = UnreadMessages()
     try:
@@ -142,7 +142,7 @@ def _json(retried: RetryResult) -> dict[str, Any]:
 def _sort_for_wait(
     session: Session,
     retried: RetryResult,
-    awaited: dict[str, ExpectedVersion],
+    awaited: dict[str, ObjectVersion],
     others: list[dict[str, Any]],
 ) -> None:
     """Add to `awaited` if a result is expected, and to `others` if nothing was queued."""
@@ -182,7 +182,7 @@ def _print_summary(
 
 
 def _wait(
-    session: Session, sent: list[ExpectedVersion], timeout: float, json_extra: dict[str, Any]
+    session: Session, sent: list[ObjectVersion], timeout: float, json_extra: dict[str, Any]
 ) -> None:
     from labelctl.cli.commands._wait import wait_and_print
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelctl import times
 from labelctl.cli.options import Prefix, check_prefix
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
@@ -136,8 +136,7 @@ def _row(match: Match, query: Query) -> list[str | Cell]:
         if len(group.words) > 1:
             text = f"{best.name.ljust(_name_width(group))} {text}"
         cells.append(Cell(text.ljust(_width(group)), "green"))
-    uploaded = datetime.fromisoformat(match.uploaded_at).astimezone()
-    return [*cells, Cell(f"{uploaded:%Y-%m-%d %H:%M}", "dim"), Cell(match.image, "bold")]
+    return [*cells, Cell(times.local_minute(match.uploaded_at), "dim"), Cell(match.image, "bold")]
 
 
 def _title(group: Group) -> str:

@@ -28,13 +28,14 @@ def stats(
     """Count photos, labels, categories and failures."""
     from labelctl.labels import listing
     from labelctl.labels import stats as core
+    from labelctl.photos import versions
 
     check_prefix(prefix)
     session = Session.of(context)
     stack, aws, view, reader = session.stack, session.aws, session.view, session.reader
     with view.meter("Counting") as meter:
         tally = core.Tally()
-        objects = listing.objects(aws.s3, stack.bucket, prefix)
+        objects = versions.list_photos(aws.s3, stack.bucket, prefix)
         for page in listing.photos(reader, objects, *core.ATTRIBUTES):
             tally.add(page)
             meter.update(tally.photos)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from labelctl import times
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
 from labelctl.text import span
@@ -43,7 +43,7 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     place = "local cloud" if session.options.local else session.aws.region or ""
     rows: list[tuple[str, str | Cell]] = [
         ("stack", f"{stack.name} ({place})"),
-        ("state", f"{stack.status}, {_local(stack.updated or stack.created)}"),
+        ("state", f"{stack.status}, {times.local_minute(stack.updated or stack.created)}"),
         ("labelled", f"{now.labelled:,}"),
         ("failed", Cell(f"{now.failed:,}", failed_style)),
         ("waiting", f"{now.queue.depth:,}"),
@@ -66,7 +66,7 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
         columns=(Column("Time"), Column("Photo"), Column("Error", style="red")),
         rows=[
             (
-                f"error {line.at}" if plain else _local(datetime.fromisoformat(line.at)),
+                f"error {line.at}" if plain else times.local_minute(line.at),
                 line.image or "",
                 f"{line.status.replace('_', ' ')}: {line.reason}",
             )
@@ -79,15 +79,7 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
 
 def _waiting_since(now: Status) -> list[tuple[str, str]]:
     since = now.waiting_since
-    return [("waiting since", _local(since))] if since else []
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return [("waiting since", times.local_minute(since))] if since else []
 
 
 def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
@@ -96,13 +88,13 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         "stack_id": stack.id,
         "region": session.aws.region,
         "status": stack.status,
-        "updated_at": _utc(stack.updated or stack.created),
+        "updated_at": times.utc(stack.updated or stack.created),
         "settings": stack.settings.as_json(),
         "photos": {
             "labelled": now.labelled,
             "failed": now.failed,
             "waiting": now.queue.depth,
-            "waiting_since": _utc(now.waiting_since) if now.waiting_since else None,
+            "waiting_since": times.utc(now.waiting_since) if now.waiting_since else None,
         },
         "queue": asdict(now.queue),
         "dead_letters": asdict(now.dead_letters),

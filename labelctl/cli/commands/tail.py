@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelctl import times
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
 from labelctl.text import counted, printable
@@ -35,7 +35,7 @@ def tail(
     from labelctl.operations import function_log as core
 
     session = Session.of(context)
-    start = time.time() - core.parse_duration(since)
+    start = time.time() - times.parse_duration(since)
     stack = session.stack
     line = None
     for line in core.read_log(session.aws.logs, stack.log_group, start, follow=follow):
@@ -58,7 +58,7 @@ def _cells(line: LogEntry, plain: bool) -> list[str | Cell]:
     else:
         outcome = counted(line.labels, "label") + (f": {top}" if top else "")
     return [
-        Cell(f"{datetime.fromisoformat(line.at).astimezone():%H:%M:%S}", "dim"),
+        Cell(times.local_clock(line.at), "dim"),
         Cell(f"{line.status:<9}", _STYLES.get(line.status, "red")),
         Cell(f"{printable(line.image or '-'):<20}", "bold"),
         outcome,

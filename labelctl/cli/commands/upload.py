@@ -75,7 +75,7 @@ def execute(
             "Paths are relative to the current folder." if not paths[0].is_absolute() else "",
         )
     stack, s3 = session.stack, session.aws.s3
-    sent: list[versions.ExpectedVersion] = []
+    sent: list[versions.ObjectVersion] = []
     tally = dict.fromkeys(_STYLES, 0)
     not_sent = [] if not_sent is None else not_sent
     try:
@@ -84,9 +84,7 @@ def execute(
                 tally[result.outcome] += 1
                 _print_sent(session, result, wait)
                 if wait and result.ok:
-                    sent.append(
-                        versions.ExpectedVersion(result.key, result.version_id, result.etag)
-                    )
+                    sent.append(versions.ObjectVersion(result.key, result.version_id, result.etag))
                 if view.mode == "json" and wait and not result.ok:
                     not_sent.append(_json(result))
                 meter.update(sum(tally.values()), detail=result.key)

@@ -60,9 +60,9 @@ class Inventory:
         self._database = database
         database.executescript(_TABLES)
 
-    def add_objects(self, objects: Iterable[tuple[str, ObjectVersion]]) -> None:
-        """Add keys with their current versions in the bucket."""
-        rows = [(image, each.version_id, each.etag, each.since) for image, each in objects]
+    def add_objects(self, objects: Iterable[ObjectVersion]) -> None:
+        """Add the current versions of keys in the bucket."""
+        rows = [(each.key, each.version_id, each.etag, each.since) for each in objects]
         self._write("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", rows)
 
     def add_results(self, items: Iterable[Item]) -> None:
@@ -76,7 +76,7 @@ class Inventory:
         """Every key with its object in the bucket and its item, first the keys with an object."""
         for row in self._database.execute(_PHOTOS):
             stored = dict(zip(ATTRIBUTES, row[4:], strict=True)) if row[4] else None
-            yield Photo(row[0], ObjectVersion(*row[1:4]), stored)
+            yield Photo(ObjectVersion(*row[:3], since=row[3]), stored)
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Store problems for a later repair."""

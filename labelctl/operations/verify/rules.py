@@ -32,9 +32,13 @@ are right "at least 1 minute after the producers stop sending messages"]
 class Photo:
     """A key with its object in the bucket and the photo's item (None if there is none)."""
 
-    image: str
     object: ObjectVersion
     item: Mapping[str, Any] | None
+
+    @property
+    def image(self) -> str:
+        """The photo's key."""
+        return self.object.key
 
     @property
     def has_result(self) -> bool:
@@ -91,8 +95,7 @@ def agrees(photo: Photo) -> bool:
     """Whether a photo has the result of its version, or a removed photo has none."""
     if not photo.object.exists:
         return not photo.has_result
-    version = versions.ExpectedVersion(photo.image, photo.object.version_id, photo.object.etag)
-    return photo.item is not None and versions.is_result_of(photo.item, version)
+    return photo.item is not None and versions.is_result_of(photo.item, photo.object)
 
 
 def dead_letter(photo: Photo, queues: Queues) -> PhotoEvent | None:

@@ -22,7 +22,7 @@ from labelctl.operations.verify.inventory import ATTRIBUTES, Inventory, open_inv
 from labelctl.operations.verify.label_index import IndexCheck
 from labelctl.operations.verify.recheck import Recheck
 from labelctl.operations.verify.rules import Kind, Photo, agrees
-from labelctl.photos.versions import newest_versions
+from labelctl.photos.versions import list_newest
 
 if TYPE_CHECKING:
     from labelctl.aws.clients import Aws
@@ -95,11 +95,9 @@ def _load(
 ) -> Iterator[Progress]:
     """Read the bucket's listing and the photos' items into the inventory."""
     listed = scanned = 0
-    pages = aws.s3.get_paginator("list_object_versions")
-    for page in pages.paginate(Bucket=stack.bucket, Prefix=prefix):
-        objects = [*newest_versions(page)]
+    for objects in list_newest(aws.s3, stack.bucket, prefix):
         inventory.add_objects(objects)
-        listed += sum(version.exists for _, version in objects)
+        listed += sum(version.exists for version in objects)
         yield Progress("Listing the bucket", listed)
     for items in reader.scan_photos(*ATTRIBUTES):
         inventory.add_results(item for item in items if item["image"].startswith(prefix))

@@ -16,12 +16,14 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
+from labelctl import times
 from labelctl.aws.clients import to_user_error
 from labelctl.aws.threads import batches, map_in_order, pool
-from labelctl.contract import s3_events, schema
+from labelctl.contract import schema
 from labelctl.errors import (
     AccessDeniedError,
     CredentialsError,
@@ -35,7 +37,8 @@ from labelctl.labels.results import Label, Photo
 from labelctl.labels.search.query import Query, SearchRequest
 from labelctl.labels.search.run import Search
 from labelctl.labels.tables import BATCH, Reader
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos import versions
+from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures
 from labelctl.render.gallery import thumbnails
 from labelctl.render.gallery.thumbnails import Folder, Pictures
@@ -48,23 +51,6 @@ WORKERS = 8
 _AHEAD = 4 * WORKERS  # photos submitted before the first of them must be done
 
 _decoding = Semaphore(min(os.cpu_count() or 1, 4))
-
-
-@dataclass(frozen=True)
-class GalleryPhoto:
-    """A photo to show: its version, its upload time and its size in bytes.
-
-    `at` is ISO 8601 in UTC; `size` is None if unknown.
-    """
-
-    sent: ExpectedVersion
-    at: str | None
-    size: int | None
-
-    @property
-    def name(self) -> str:
-        """The name of its picture files, without a suffix."""
-        return thumbnails.name_of(self.sent.key, self.sent.etag)
 
 
 @dataclass(frozen=True)
@@ -97,47 +83,50 @@ class Tile:
     fetched: int | None = None
 
 
-def list_photos(s3: S3Client, bucket: str, prefix: str) -> Iterator[GalleryPhoto]:
+def list_photos(s3: S3Client, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
     """The bucket's photos whose keys start with `prefix`, in key order, listed lazily.
 
     Versions are recorded, so that the listed photo is fetched or linked even if it is replaced.
     """
-    pages: Any = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        for each in page.get("Versions", ()):
-            if each["IsLatest"] and not s3_events.is_folder(each["Key"], each["Size"]):
-                version = s3_events.normalize_version_id(each["VersionId"])
-                sent = ExpectedVersion(each["Key"], version, each["ETag"].strip('"'))
-                yield GalleryPhoto(sent, f"{each['LastModified']:%Y-%m-%dT%H:%M:%SZ}", each["Size"])
+    pages = versions.list_newest(s3, bucket, prefix)
+    return (photo for page in pages for photo in page if photo.exists)
+
+
+def name_of(photo: ObjectVersion) -> str:
+    """The name of a photo's picture files, without a suffix."""
+    return thumbnails.name_of(photo.key, photo.etag)
 
 
 def search_photos(
     reader: Reader, s3: S3Client, bucket: str, query: Query, most: int
-) -> Iterator[GalleryPhoto]:
+) -> Iterator[ObjectVersion]:
     """Up to `most` photos that match a query, in the order of the search results."""
     matches = Search(reader, s3, bucket, query).matches(most)
     for images in batches((match.image for match in matches), BATCH):
         yield from _by_key(reader, images)
 
 
-def _by_key(reader: Reader, images: Sequence[str]) -> Iterator[GalleryPhoto]:
+def _by_key(reader: Reader, images: Sequence[str]) -> Iterator[ObjectVersion]:
     """Labelled photos by key, with the versions in their results."""
     items = reader.photos(images, "status", "version_id", "etag", "size", "uploaded_at")
     for image in images:
         item = items.get(image)
         if item and item["status"] == schema.LABELLED:
-            sent = ExpectedVersion(image, item.get("version_id"), item.get("etag"))
-            yield GalleryPhoto(
-                sent, item["uploaded_at"], int(item["size"]) if "size" in item else None
+            yield ObjectVersion(
+                image,
+                item.get("version_id"),
+                item.get("etag"),
+                since=datetime.fromisoformat(item["uploaded_at"]).timestamp(),
+                size=int(item["size"]) if "size" in item else None,
             )
 
 
-def without_pictures(chosen: Iterable[GalleryPhoto], folder: Folder) -> list[GalleryPhoto]:
+def without_pictures(chosen: Iterable[ObjectVersion], folder: Folder) -> list[ObjectVersion]:
     """The photos whose pictures must be fetched."""
     return [
         each
         for each in chosen
-        if folder.find(each.name) is None and folder.failure_reason(each.name) is None
+        if folder.find(name_of(each)) is None and folder.failure_reason(name_of(each)) is None
     ]
 
 
@@ -145,9 +134,9 @@ def build_tiles(
     s3: S3Client,
     bucket: str,
     reader: Reader,
-    chosen: Sequence[GalleryPhoto],
+    chosen: Sequence[ObjectVersion],
     folder: Folder,
-    link: Callable[[ExpectedVersion], str | None] | None = None,
+    link: Callable[[ObjectVersion], str | None] | None = None,
 ) -> Iterator[Tile]:
     """Read the labels and make the pictures of the photos, several at a time; yields them in order.
 
@@ -155,12 +144,12 @@ def build_tiles(
     access, RefusedError if the folder cannot be written to.
     """
     _return_freed_memory()
-    photos = results.read_many(reader, (each.sent for each in chosen))
+    photos = results.read_many(reader, chosen)
 
-    def work(pair: tuple[GalleryPhoto, Photo]) -> Tile:
+    def work(pair: tuple[ObjectVersion, Photo]) -> Tile:
         each, photo = pair
         tile = _with_pictures(s3, bucket, each, photo, folder)
-        return replace(tile, link=link(each.sent)) if link and tile.pictures else tile
+        return replace(tile, link=link(each)) if link and tile.pictures else tile
 
     with pool(WORKERS, "gallery") as threads:
         yield from map_in_order(threads, work, zip(chosen, photos, strict=True), _AHEAD)
@@ -179,19 +168,21 @@ def _return_freed_memory() -> None:
 
 
 def _with_pictures(
-    s3: S3Client, bucket: str, chosen: GalleryPhoto, photo: Photo, folder: Folder
+    s3: S3Client, bucket: str, chosen: ObjectVersion, photo: Photo, folder: Folder
 ) -> Tile:
-    def tile(found: Pictures | None, reason: str | None = None, fetched: int | None = None) -> Tile:
-        return Tile(photo, chosen.at, found, photo.reason or reason, fetched=fetched)
+    at = times.utc(chosen.since) if chosen.since else None
 
-    name = chosen.name
+    def tile(found: Pictures | None, reason: str | None = None, fetched: int | None = None) -> Tile:
+        return Tile(photo, at, found, photo.reason or reason, fetched=fetched)
+
+    name = name_of(chosen)
     if found := folder.find(name):
         return tile(found)
     if reason := folder.failure_reason(name):
         return tile(None, reason)
     content = b""
     try:
-        content = pictures.fetch(s3, bucket, chosen.sent)
+        content = pictures.fetch(s3, bucket, chosen)
         with _decoding:
             image = pictures.decode(content, folder.longest())
     except PhotosFailedError as error:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from labelctl import times
 from labelctl.errors import UsageError
-from labelctl.operations import function_log
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from labelctl.photos.versions import ExpectedVersion
+    from labelctl.photos.versions import ObjectVersion
 
 MAX_SECONDS = 7 * 24 * 3600
 """Maximum validity in seconds. [S3 User Guide, Download and upload objects with presigned URLs: at most
@@ -25,7 +25,7 @@ MAX_SECONDS = 7 * 24 * 3600
 
 def seconds(age: str) -> int:
     """Parse the validity of a link (90s, 12h, 7d) to seconds. Raises UsageError, also above 7 days."""
-    length = function_log.parse_duration(age)
+    length = times.parse_duration(age)
     if not 1 <= length <= MAX_SECONDS:
         raise UsageError(
             f"A link cannot be valid for {age}.", "Choose from 1 second to 7 days: 1s to 7d."
@@ -33,7 +33,7 @@ def seconds(age: str) -> int:
     return int(length)
 
 
-def linker(signer: S3Client, bucket: str, length: int) -> Callable[[ExpectedVersion], str | None]:
+def linker(signer: S3Client, bucket: str, length: int) -> Callable[[ObjectVersion], str | None]:
     """A function that returns a link to one version of a photo, valid for `length` seconds.
 
     `signer` is `Aws.presigning_s3`. Signing makes no request and is thread-safe. The result is None for
@@ -46,7 +46,7 @@ def linker(signer: S3Client, bucket: str, length: int) -> Callable[[ExpectedVers
             "Leave out --presign, or use an endpoint without a password.",
         )
 
-    def link(sent: ExpectedVersion) -> str | None:
+    def link(sent: ObjectVersion) -> str | None:
         if {".", ".."} & set(sent.key.split("/")):
             return None
         version = {"VersionId": sent.version_id} if sent.version_id else {}

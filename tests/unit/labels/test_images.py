@@ -8,6 +8,7 @@ import pytest
 
 from labelctl.contract.schema import STATE_INDEX
 from labelctl.labels import listing
+from labelctl.photos import versions
 from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
 from tests.unit.photo_items import reader_of
@@ -181,7 +182,7 @@ def test_no_more_is_read_than_is_shown(
 def test_reading_stops_when_the_consumer_stops() -> None:
     table = made(30_000, each=10)
     reader = reader_of(table)
-    pages = listing.photos(reader, listing.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
+    pages = listing.photos(reader, versions.list_photos(table.bucket, "photos", ""))  # type: ignore[arg-type]
     first = next(pages)
     pages.close()  # type: ignore[attr-defined]
     assert len(first) == 100
@@ -196,7 +197,7 @@ def test_a_throttled_table_loses_no_photo(naps: Any, monkeypatch: pytest.MonkeyP
     reader = reader_of(table)
     found = [
         each
-        for page in listing.photos(reader, listing.objects(table.bucket, "photos", ""))  # type: ignore[arg-type]
+        for page in listing.photos(reader, versions.list_photos(table.bucket, "photos", ""))  # type: ignore[arg-type]
         for each in page
     ]
     assert [each.object.key for each in found] == sorted(each.object.key for each in found)

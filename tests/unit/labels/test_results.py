@@ -14,7 +14,7 @@ from labelctl.contract import schema
 from labelctl.errors import PhotoNotFoundError
 from labelctl.labels import results
 from labelctl.photos import versions
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.unit.photo_items import NOW, event, failed, labelled, reader_of, removed, store
 
@@ -27,7 +27,7 @@ def tables():
 @pytest.fixture
 def read(tables):
     def read_one(key="a.jpg", version_id="v1", etag="e1"):
-        return results.read(reader_of(tables), ExpectedVersion(key, version_id, etag))
+        return results.read(reader_of(tables), ObjectVersion(key, version_id, etag))
 
     return read_one
 
@@ -61,7 +61,7 @@ def has(s3, bucket):
 def test_the_longest_trailing_part_that_is_a_key_is_used(s3, bucket, has, image, key):
     put = has("beach.jpg", "summer/beach.jpg", "a//b.jpg", "[bold] a+b%20\n.jpg", "é 💚.jpg")
     found = versions.resolve(s3, bucket, image)
-    assert found == ExpectedVersion(key, put[key]["VersionId"], put[key]["ETag"].strip('"'))
+    assert found == ObjectVersion(key, put[key]["VersionId"], put[key]["ETag"].strip('"'))
 
 
 def test_a_key_may_be_as_long_as_s3_takes_it(s3, bucket, has):
@@ -267,7 +267,7 @@ def test_at_least_keeps_confident_labels(tables, read):
 def test_which_item_is_the_result_of_a_version(stored, sent, is_answer):
     item = {"status": "labelled", "sequencer": "1", "version_id": "v1", "etag": "e1", **stored}
     item = {name: value for name, value in item.items() if value is not None}
-    photo = ExpectedVersion(**{"key": "a.jpg", "version_id": "v1", "etag": "e1", **sent})
+    photo = ObjectVersion(**{"key": "a.jpg", "version_id": "v1", "etag": "e1", **sent})
     assert versions.is_result_of(item, photo) is is_answer
 
 
@@ -275,7 +275,7 @@ def test_which_item_is_the_result_of_a_version(stored, sent, is_answer):
 
 
 def test_results_keep_the_requested_order(tables):
-    sent = [ExpectedVersion(f"{number}.jpg", "v1", "e1") for number in (3, 1, 2, 3)]
+    sent = [ObjectVersion(f"{number}.jpg", "v1", "e1") for number in (3, 1, 2, 3)]
     store(tables, labelled(event("3.jpg")), failed(event("1.jpg")))
     photos = list(results.read_many(reader_of(tables), sent))
     assert [(photo.image, photo.status) for photo in photos] == [
@@ -289,7 +289,7 @@ def test_results_keep_the_requested_order(tables):
 
 def test_many_photos_are_read_as_they_are_now_a_hundred_at_a_time(tables):
     tables.lag()
-    sent = [ExpectedVersion(f"{number}.jpg", "v1", "e1") for number in range(250)]
+    sent = [ObjectVersion(f"{number}.jpg", "v1", "e1") for number in range(250)]
     store(tables, *(labelled(event(each.key)) for each in sent))
     photos = [*results.read_many(reader_of(tables), iter(sent))]
     assert [photo.image for photo in photos] == [each.key for each in sent]
@@ -304,7 +304,7 @@ def test_reading_ahead_is_limited(tables):
     def sent():
         for number in range(2000):
             asked.append(number)
-            yield ExpectedVersion(f"{number}.jpg", "v1", "e1")
+            yield ObjectVersion(f"{number}.jpg", "v1", "e1")
 
     photos = results.read_many(reader_of(tables), sent())
     assert [next(photos).image for _ in range(5)] == [f"{number}.jpg" for number in range(5)]
@@ -317,6 +317,6 @@ def test_the_null_version_is_identified_by_its_etag(s3, monkeypatch):
     head = {"VersionId": "null", "ETag": '"new"', **about}
     monkeypatch.setattr(s3, "head_object", lambda **_: head)
     there = versions.current_photo(s3, "photos", "a.jpg")
-    assert there == ExpectedVersion("a.jpg", None, "new")
+    assert there == ObjectVersion("a.jpg", None, "new")
     old = {"status": "labelled", "sequencer": "1", "etag": "old"}
     assert not versions.is_result_of(old, there)

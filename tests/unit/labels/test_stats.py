@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelctl.cli.output import Bar, Column, Table, View
-from labelctl.labels.listing import Object, PhotoWithItem
+from labelctl.labels.listing import PhotoWithItem
 from labelctl.labels.stats import Tally
+from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
 
@@ -163,7 +164,7 @@ def item(labels: Any) -> dict[str, Any]:
 def test_counts_match_a_naive_count(photos: list[Any]) -> None:
     """None is a waiting photo."""
     tally = Tally()
-    there = Object("a.jpg", "e", "")
+    there = ObjectVersion("a.jpg")
     tally.add(PhotoWithItem(there, None if labels is None else item(labels)) for labels in photos)
     result = tally.stats()
 

@@ -11,7 +11,7 @@ import pytest
 from labelctl.contract import s3_events
 from labelctl.errors import WaitTimeoutError
 from labelctl.labels import results
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
@@ -75,7 +75,7 @@ def keys(photos):
 
 def test_finished_photos_are_found_at_once(label, wait, clock):
     label(event("a.jpg"))
-    assert keys(wait([ExpectedVersion("a.jpg", "v1", "e1")])) == ["a.jpg"]
+    assert keys(wait([ObjectVersion("a.jpg", "v1", "e1")])) == ["a.jpg"]
     assert clock.naps == []
 
 
@@ -84,7 +84,7 @@ def test_nothing_to_wait_for(wait, clock):
 
 
 def test_each_is_found_once_when_it_is_done(label, tables, wait, clock):
-    sent = [ExpectedVersion(f"{number}.jpg", "v1", "e1") for number in range(3)]
+    sent = [ObjectVersion(f"{number}.jpg", "v1", "e1") for number in range(3)]
     label(event("0.jpg", version_id="v0", etag="e0"))  # of an earlier version: to be waited for
     clock.at(1, lambda: store(tables, failed(event("2.jpg"))))
     clock.at(50, lambda: label(event("1.jpg")))
@@ -95,7 +95,7 @@ def test_each_is_found_once_when_it_is_done(label, tables, wait, clock):
 def test_patience_is_counted_from_the_last_news(label, wait, clock):
     clock.at(50, lambda: label(event("a.jpg")))
     found = wait(
-        [ExpectedVersion("a.jpg", "v1", "e1"), ExpectedVersion("b.jpg", "v1", "e1")], patience=60
+        [ObjectVersion("a.jpg", "v1", "e1"), ObjectVersion("b.jpg", "v1", "e1")], patience=60
     )
     assert next(found).key == "a.jpg"
     with pytest.raises(WaitTimeoutError, match="1 photo still waiting after 60 s"):
@@ -105,14 +105,14 @@ def test_patience_is_counted_from_the_last_news(label, wait, clock):
 
 def test_it_asks_less_and_less_often(wait, clock):
     with pytest.raises(WaitTimeoutError):
-        list(wait([ExpectedVersion("a.jpg", "v1", "e1")], patience=30))
+        list(wait([ObjectVersion("a.jpg", "v1", "e1")], patience=30))
     assert clock.naps[:3] == pytest.approx([0.1, 0.15, 0.225])
     assert max(clock.naps) == 2.0
     assert len(clock.naps) < 30
 
 
 def test_more_photos_than_in_one_request(label, wait, clock, tables):
-    sent = [ExpectedVersion(f"{number:03}.jpg", "v1", "e1") for number in range(310)]
+    sent = [ObjectVersion(f"{number:03}.jpg", "v1", "e1") for number in range(310)]
     for each in sent[:309]:
         label(event(each.key), {"Labels": []})
     clock.at(1, lambda: label(event(sent[309].key), {"Labels": []}))
@@ -128,12 +128,12 @@ def test_more_photos_than_in_one_request(label, wait, clock, tables):
 @pytest.mark.parametrize(("before", "after"), [("v1", "v2"), (None, None)])
 def test_a_replaced_photo_is_found_in_its_new_version(label, wait, before, after):
     label(event("a.jpg", version_id=after, etag="e2"))
-    newer = ExpectedVersion("a.jpg", after, "e2")
-    assert list(wait([ExpectedVersion("a.jpg", before, "e1")], now=lambda key: newer)) == [newer]
+    newer = ObjectVersion("a.jpg", after, "e2")
+    assert list(wait([ObjectVersion("a.jpg", before, "e1")], now=lambda key: newer)) == [newer]
 
 
 def test_a_removed_photo_is_no_longer_awaited(label, wait, clock):
-    sent = [ExpectedVersion("a.jpg", "v1", "e1"), ExpectedVersion("b.jpg", "v1", "e1")]
+    sent = [ObjectVersion("a.jpg", "v1", "e1"), ObjectVersion("b.jpg", "v1", "e1")]
     clock.at(20, lambda: label(event("b.jpg")))
     found = wait(sent, now=lambda key: None if key == "a.jpg" else sent[1])
     assert keys(found) == ["b.jpg"]
@@ -142,14 +142,14 @@ def test_a_removed_photo_is_no_longer_awaited(label, wait, clock):
 def test_objects_of_soon_finished_photos_are_not_checked(label, wait, clock):
     clock.at(1, lambda: label(event("a.jpg")))
     asked = []
-    assert keys(wait([ExpectedVersion("a.jpg", "v1", "e1")], now=asked.append)) == ["a.jpg"]
+    assert keys(wait([ObjectVersion("a.jpg", "v1", "e1")], now=asked.append)) == ["a.jpg"]
     assert asked == []
 
 
 @pytest.mark.parametrize("stuck", [20, 100])
 def test_stuck_photos_do_not_hide_removed_ones(wait, tables, stuck):
     """Only some objects are checked at each read."""
-    sent = [ExpectedVersion(f"{number:03}.jpg", "v1", "e1") for number in range(stuck + 40)]
+    sent = [ObjectVersion(f"{number:03}.jpg", "v1", "e1") for number in range(stuck + 40)]
     there, looks = {photo.key: photo for photo in sent[:stuck]}, Counter()
 
     def now(key):
@@ -163,12 +163,12 @@ def test_stuck_photos_do_not_hide_removed_ones(wait, tables, stuck):
 
 @pytest.mark.parametrize("patience", [1, 4])
 def test_where_all_turn_out_to_be_gone_it_does_not_give_up(wait, patience):
-    sent = [ExpectedVersion("a.jpg", "v1", "e1")]
+    sent = [ObjectVersion("a.jpg", "v1", "e1")]
     assert list(wait(sent, patience=patience, now=lambda key: None)) == []
 
 
 def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
-    sent = [ExpectedVersion(f"{number:03}.jpg", "v1", "e1") for number in range(700)]
+    sent = [ObjectVersion(f"{number:03}.jpg", "v1", "e1") for number in range(700)]
     clock.at(1, lambda: label(event("699.jpg"), {"Labels": []}))
     assert next(wait(sent)).key == "699.jpg"
 
@@ -178,7 +178,7 @@ def test_unprocessed_keys_are_requested_again(label, wait, tables, monkeypatch, 
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     taken = [1, 0]
     tables.before = lambda *_: taken.pop(0) if taken else None
-    sent = [ExpectedVersion("a.jpg", "v1", "e1"), ExpectedVersion("b.jpg", "v1", "e1")]
+    sent = [ObjectVersion("a.jpg", "v1", "e1"), ObjectVersion("b.jpg", "v1", "e1")]
     for each in sent:
         label(event(each.key))
     assert keys(wait(sent)) == ["a.jpg", "b.jpg"]
@@ -187,19 +187,15 @@ def test_unprocessed_keys_are_requested_again(label, wait, tables, monkeypatch, 
 
 def test_duplicate_photos_are_requested_once(label, wait):
     label(event("a.jpg"))
-    twice = [
-        ExpectedVersion("a.jpg", "v1", "e1")
-    ] * 2  # DynamoDB refuses a key twice in one question
+    twice = [ObjectVersion("a.jpg", "v1", "e1")] * 2  # DynamoDB refuses a key twice in one question
     assert keys(wait(twice)) == ["a.jpg", "a.jpg"]
 
 
 def test_an_older_result_is_no_answer_to_a_request(label, wait):
     """A photo that was asked for again is waited for although the same version has a result."""
     label(event("a.jpg"))
-    asked = ExpectedVersion(
-        "a.jpg", "v1", "e1", s3_events.next_sequencer(s3_events.pad_sequencer("1"))
-    )
-    same = ExpectedVersion("a.jpg", "v1", "e1")
+    same = ObjectVersion("a.jpg", "v1", "e1")
+    asked = replace(same, sequencer=s3_events.next_sequencer(s3_events.pad_sequencer("1")))
     with pytest.raises(WaitTimeoutError):
         list(wait([asked], now=lambda key: same))
     label(replace(event("a.jpg"), sequencer=asked.sequencer))
@@ -239,7 +235,7 @@ def watch(clock):
 
     def watching(due, patience=600):
         busy, start, found = Labelling(clock, due), clock(), []
-        sent = [ExpectedVersion(str(number), "v1", "e1") for number in range(len(due))]
+        sent = [ObjectVersion(str(number), "v1", "e1") for number in range(len(due))]
         there = {photo.key: photo for photo in sent}
         looks = results.wait(
             *(reader_of(busy), sent),

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelctl.errors import UsageError
 from labelctl.operations import function_log
 from tests.unit.conftest import REGION
 
@@ -325,30 +324,3 @@ def test_any_text_is_a_line_or_nothing(text):
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, '{"a":' * 50_000])
 def test_json_that_python_cannot_read_is_text(text):
     assert function_log.parse(0, text) is None
-
-
-# ---- durations
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90s", 90),
-        ("10m", 600),
-        ("2h", 7200),
-        ("1d", 86400),
-        ("1.5h", 5400),
-        (" 5m ", 300),
-        ("0s", 0),
-    ],
-)
-def test_a_duration(text, seconds):
-    assert function_log.parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "5w", "1h30m", "１０m…", "1e3s"])
-def test_no_duration(text):
-    with pytest.raises(UsageError) as caught:
-        function_log.parse_duration(text)
-    assert caught.value.message == f'"{text}" is not a duration.'
-    assert "90s, 10m, 2h or 1d" in caught.value.hint

@@ -16,13 +16,13 @@ from labelctl.operations import retry
 from labelctl.operations.dead_letters import UnreadMessages
 from labelctl.operations.failures import FailureFilter
 from labelctl.photos import versions
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import NOW, event, failed, labelled, removed, store
 from tests.unit.queue_world import bodies, body, key_of, peek, put, requests_in, visible
 
-SENT = ExpectedVersion("a.jpg", "v1", "e1")
+SENT = ObjectVersion("a.jpg", "v1", "e1")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def stack(bucket: str, queue: str, dead: str) -> Any:
 def these(aws: Any, stack: Any) -> Any:
     """Retries photos; (image, outcome, why) of each."""
 
-    def run(*photos: ExpectedVersion) -> list[tuple[Any, ...]]:
+    def run(*photos: ObjectVersion) -> list[tuple[Any, ...]]:
         found = retry.retry_images(aws, stack, photos)
         return [(each.image, each.outcome, each.why) for each in found]
 
@@ -87,7 +87,7 @@ def test_only_a_newer_result_is_waited_for(aws: Any, stack: Any, stored: Any) ->
     """And not the existing failure."""
     stored(failed(event(number=7)))
     [result] = retry.retry_images(aws, stack, [SENT])
-    assert result.awaited == ExpectedVersion("a.jpg", "v1", "e1", after(7))
+    assert result.awaited == ObjectVersion("a.jpg", "v1", "e1", sequencer=after(7))
     photo = aws.dynamodb.photo("a.jpg")
     assert versions.is_result_of(photo, SENT)
     assert not versions.is_result_of(photo, result.awaited)
@@ -179,7 +179,7 @@ def test_a_failed_photo_with_a_dead_letter_is_requested_and_redriven(
 
 
 def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these: Any) -> None:
-    photos = [ExpectedVersion(f"{number}.jpg", "v1", "e1") for number in range(130)]
+    photos = [ObjectVersion(f"{number}.jpg", "v1", "e1") for number in range(130)]
     stored(*(failed(event(photo.key)) for photo in photos[:110]))
     stored(labelled(event(photos[110].key)))
     for photo in photos[120:]:
@@ -199,7 +199,7 @@ def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these
 
 @pytest.fixture
 def meant(aws: Any, stack: Any) -> Any:
-    def find(*images: str) -> list[ExpectedVersion]:
+    def find(*images: str) -> list[ObjectVersion]:
         return retry.resolve_images(aws, stack, images)
 
     return find
@@ -207,7 +207,7 @@ def meant(aws: Any, stack: Any) -> Any:
 
 def test_images_resolve_to_the_current_versions(aws: Any, bucket: str, meant: Any) -> None:
     there = aws.s3.put_object(Bucket=bucket, Key="holiday/a.jpg", Body=b"x")
-    photo = ExpectedVersion("holiday/a.jpg", there["VersionId"], there["ETag"].strip('"'))
+    photo = ObjectVersion("holiday/a.jpg", there["VersionId"], there["ETag"].strip('"'))
     assert meant("holiday/a.jpg", "/home/me/holiday/a.jpg") == [photo]
 
 
@@ -222,7 +222,7 @@ def test_a_removed_photo_resolves_while_it_is_recorded(
     else:
         put(sqs, dead, json.dumps({"Records": [s3_record("b.jpg", "1"), s3_record("a.jpg", "7")]}))
     photos = meant(image)
-    assert photos == [ExpectedVersion("a.jpg", None, None)]
+    assert photos == [ObjectVersion("a.jpg")]
     assert visible(sqs, dead) == (known == "a dead letter")  # it was only read
     assert these(*photos) == [("a.jpg", "queued", "gone from the bucket")]
     keys = [{each.key for each in s3_events.parse_message(text)} for text in bodies(sqs, queue)]
@@ -330,20 +330,23 @@ def test_a_photo_that_was_labelled_while_the_index_lags_is_left_out(
     tables.drop(PHOTOS, "gone.jpg")
     [result] = retry.retry_all(aws, stack, FailureFilter())
     assert result.image == "a.jpg"
-    assert result.awaited == ExpectedVersion("a.jpg", "v1", "e1", after(1))
+    assert result.awaited == ObjectVersion("a.jpg", "v1", "e1", sequencer=after(1))
     assert requests_in(sqs, queue) == [("a.jpg", after(1))]
 
 
 @pytest.mark.parametrize(
     ("name", "awaited"),
     [
-        ("ObjectCreated:Put", ExpectedVersion("a.jpg", "v1", "e1", s3_events.pad_sequencer("5"))),
+        (
+            "ObjectCreated:Put",
+            ObjectVersion("a.jpg", "v1", "e1", sequencer=s3_events.pad_sequencer("5")),
+        ),
         ("ObjectRemoved:DeleteMarkerCreated", None),
-        ("ObjectRemoved:Delete", ExpectedVersion("a.jpg", None, None)),
+        ("ObjectRemoved:Delete", ObjectVersion("a.jpg")),
     ],
 )
 def test_what_to_wait_for_after_a_redrive(
-    aws: Any, stack: Any, sqs: Any, dead: str, name: str, awaited: ExpectedVersion | None
+    aws: Any, stack: Any, sqs: Any, dead: str, name: str, awaited: ObjectVersion | None
 ) -> None:
     record = s3_record("a.jpg", "5", name, versionId="v1", eTag="e1")
     put(sqs, dead, json.dumps({"Records": [record]}))
@@ -354,11 +357,13 @@ def test_what_to_wait_for_after_a_redrive(
 def test_waiting_for_a_redriven_request(aws: Any, stack: Any, sqs: Any, dead: str) -> None:
     put(sqs, dead, s3_events.request("photos", "a.jpg", after(5), NOW))
     [result] = retry.retry_all(aws, stack, FailureFilter())
-    assert result.awaited == ExpectedVersion("a.jpg", None, None, after(5))
+    assert result.awaited == ObjectVersion("a.jpg", sequencer=after(5))
     assert retry.with_version(aws.s3, "photos", result.awaited) is None
     there = aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"x")
     known = retry.with_version(aws.s3, "photos", result.awaited)
-    assert known == ExpectedVersion("a.jpg", there["VersionId"], there["ETag"].strip('"'), after(5))
+    assert known == ObjectVersion(
+        "a.jpg", there["VersionId"], there["ETag"].strip('"'), sequencer=after(5)
+    )
     assert retry.with_version(aws.s3, "photos", known) is known
 
 

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from urllib3.exceptions import ProtocolError
 
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
-from labelctl.photos.versions import ExpectedVersion, current_photo
+from labelctl.photos.versions import ObjectVersion, current_photo
 from labelctl.render import pictures
 from tests.unit.picture_files import STORED, file, near, turned_file
 
@@ -182,11 +182,11 @@ def test_a_large_jpeg_is_decoded_at_a_reduced_size(megabytes):
 def test_the_requested_version_is_fetched(s3, bucket):
     first = s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"first")["VersionId"]
     s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"second")
-    assert pictures.fetch(s3, bucket, ExpectedVersion("a.jpg", first, None)) == b"first"
+    assert pictures.fetch(s3, bucket, ObjectVersion("a.jpg", first, None)) == b"first"
     assert pictures.fetch(s3, bucket, current_photo(s3, bucket, "a.jpg")) == b"second"
     s3.delete_object(Bucket=bucket, Key="a.jpg", VersionId=first)
     with pytest.raises(PhotoNotFoundError, match="has been removed"):
-        pictures.fetch(s3, bucket, ExpectedVersion("a.jpg", first, None))
+        pictures.fetch(s3, bucket, ObjectVersion("a.jpg", first, None))
 
 
 def test_without_versions_the_etag_is_compared(s3):
@@ -222,4 +222,4 @@ def test_a_connection_that_breaks_off_is_an_error_of_the_call():
             return {"Body": StreamingBody(BrokenOff(), 10), "ContentLength": 10}
 
     with pytest.raises(ResponseStreamingError):
-        pictures.fetch(S3(), "photos", ExpectedVersion("a.jpg", "v1", None))
+        pictures.fetch(S3(), "photos", ObjectVersion("a.jpg", "v1", None))

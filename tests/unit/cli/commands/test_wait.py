@@ -16,7 +16,7 @@ from labelctl.errors import WaitTimeoutError
 from labelctl.labels import results
 from labelctl.operations import function_log
 from labelctl.operations.stalls import Stall
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
 
@@ -49,7 +49,7 @@ def command(tables, monkeypatch):
 
 
 def sends(*names):
-    return [ExpectedVersion(name, "v1", "e1") for name in names]
+    return [ObjectVersion(name, "v1", "e1") for name in names]
 
 
 def printed(command):

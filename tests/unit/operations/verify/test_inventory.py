@@ -17,7 +17,7 @@ from labelctl.errors import RefusedError
 from labelctl.operations.verify import verify
 from labelctl.operations.verify.findings import Finding, Progress, Summary
 from labelctl.operations.verify.inventory import Problem, open_inventory
-from labelctl.photos.versions import ObjectVersion, newest_version, newest_versions
+from labelctl.photos.versions import ObjectVersion, list_newest, newest_version
 from tests.fakes.photos import AT
 from tests.fakes.table_stream import TableStream
 from tests.unit.verify_world import NOW, OLD, STACK, World
@@ -39,25 +39,27 @@ def item(image: str, **more: Any) -> dict[str, Any]:
 
 def test_each_key_comes_once_with_its_object_and_its_item():
     with open_inventory() as photos:
-        here, marker = ObjectVersion("v1", "e", 5.0), ObjectVersion("m", None, 6.0)
-        photos.add_objects([("both", here), ("gone", marker), ("object", here)])
+        both = ObjectVersion("both", "v1", "e", since=5.0)
+        gone = ObjectVersion("gone", "m", since=6.0)
+        alone = ObjectVersion("object", "v1", "e", since=5.0)
+        photos.add_objects([both, gone, alone])
         photos.add_objects([])
         photos.add_results([item("both"), item("gone"), item("result", version_id="v9")])
         found = {photo.image: (photo.object, photo.item) for photo in photos.photos()}
     stored = {"version_id": None, "etag": None, **item(""), "label_count": 2}
     del stored["image"]
     assert found == {
-        "both": (here, stored),
-        "gone": (marker, stored),
-        "object": (here, None),
-        "result": (ObjectVersion(), {**stored, "version_id": "v9"}),
+        "both": (both, stored),
+        "gone": (gone, stored),
+        "object": (alone, None),
+        "result": (ObjectVersion("result"), {**stored, "version_id": "v9"}),
     }
 
 
 def test_keys_are_compared_byte_by_byte():
     keys = ["a", "A", "a ", "ä", "a\u0308", "'; DROP TABLE objects; --", "\U0001f600", "1", "01"]
     with open_inventory() as photos:
-        photos.add_objects((key, ObjectVersion("v", "e", 1.0)) for key in keys)
+        photos.add_objects(ObjectVersion(key, "v", "e", since=1.0) for key in keys)
         photos.add_results(item(key) for key in keys)
         assert sorted(photo.image for photo in photos.photos()) == sorted(keys)
         assert all(photo.item for photo in photos.photos())
@@ -83,7 +85,7 @@ def test_the_attempts_of_labelled_photos():
 def test_problems_are_kept_while_others_are_read():
     problems = [Problem("missing", f"{number}", "It is missing.", "1") for number in range(300)]
     with open_inventory() as photos:
-        photos.add_objects((f"{number}", ObjectVersion("v", "e", 1.0)) for number in range(300))
+        photos.add_objects(ObjectVersion(f"{number}", "v", "e", since=1.0) for number in range(300))
         for photo, problem in zip(photos.photos(), problems, strict=True):
             assert photo.item is None
             photos.add_problems([problem])
@@ -101,16 +103,17 @@ def test_the_newest_versions_of_a_listing():
     bucket.remove("gone.jpg", NOW)
     bucket.put("folder/", "", NOW, size=0)
     bucket.put("folder/empty.jpg", "", NOW, size=0)
-    found = dict(newest_versions(bucket.list_object_versions(Bucket="photos")))
+    pages = list_newest(bucket, "photos", "")
+    found = {each.key: each for page in pages for each in page}
     now = NOW.timestamp()
-    assert found["a.jpg"] == ObjectVersion("v2", etag, now)
-    assert found["gone.jpg"] == ObjectVersion("v4", None, now)
-    assert found["folder/"] == ObjectVersion("v5", None, now)
+    assert found["a.jpg"] == ObjectVersion("a.jpg", "v2", etag, since=now)
+    assert found["gone.jpg"] == ObjectVersion("gone.jpg", "v4", since=now)
+    assert found["folder/"] == ObjectVersion("folder/", "v5", since=now)
     assert found["folder/empty.jpg"].exists
     for key, there in found.items():
         assert newest_version(bucket, "photos", key) == there
     for key in ("a", "a.jp", "folder", "unknown"):  # others begin with these
-        assert newest_version(bucket, "photos", key) == ObjectVersion()
+        assert newest_version(bucket, "photos", key) == ObjectVersion(key)
 
 
 def test_the_version_null_is_none():
@@ -222,7 +225,7 @@ def test_the_inventory_is_in_a_file_and_not_in_memory():
     with open_inventory() as photos:
         for start in range(0, 50_000, 1000):
             keys = (f"{number:08}.jpg" for number in range(start, start + 1000))
-            photos.add_objects((key, ObjectVersion("v", "e" * 32, 1.0)) for key in keys)
+            photos.add_objects(ObjectVersion(key, "v", "e" * 32, since=1.0) for key in keys)
         [name] = open_files() - before
         assert "etilqs" in name  # SQLite's, backwards
     assert open_files() <= before

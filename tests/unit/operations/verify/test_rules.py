@@ -29,11 +29,11 @@ def seq(number: int) -> str:
 
 
 def there(version: str | None = "v2", etag: str | None = "e2", since: float | None = LONG_AGO):
-    return ObjectVersion(version, etag, since)
+    return ObjectVersion("x.jpg", version, etag, since=since)
 
 
 def gone(since: float | None = LONG_AGO):
-    return ObjectVersion("m", None, since)
+    return ObjectVersion("x.jpg", "m", since=since)
 
 
 def result(
@@ -76,7 +76,7 @@ def classify(
     overdue: float = OVERDUE,
 ) -> str:
     queues = Queues(empty, {"x.jpg": messages}, overdue)
-    return rules.classify(Photo("x.jpg", photo, stored), queues, NOW)
+    return rules.classify(Photo(photo, stored), queues, NOW)
 
 
 # ---- what is as it should be
@@ -93,7 +93,7 @@ def test_a_photo_with_the_result_of_its_version_is_ok(status, empty):
 def test_no_photo_and_no_result_is_ok(stored):
     assert classify(gone(), stored) == "ok"
     assert classify(gone(), stored, event("removed")) == "ok"
-    assert classify(ObjectVersion(), stored) == "ok"
+    assert classify(ObjectVersion("x.jpg"), stored) == "ok"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_overdue_0_waits_for_nothing_even_if_the_clock_of_s3_is_ahead(kind, phot
 
 
 def test_without_a_removal_time_the_age_of_the_result_counts():
-    unknown = ObjectVersion()
+    unknown = ObjectVersion("x.jpg")
     young = result(done=NOW - GRACE_PERIOD + 1)
     assert classify(unknown, young) == "waiting"
     assert classify(unknown, result(done=NOW - GRACE_PERIOD)) == "orphaned"
@@ -204,16 +204,16 @@ def test_one_of_several_dead_letters_is_enough():
     assert classify(there(), result("v1"), older, other) == "stale"
     assert classify(there(), result("v1"), older, other, right) == "dead_letter"
     queues = Queues(True, {"x.jpg": (older, other, right)}, OVERDUE)
-    assert rules.dead_letter(Photo("x.jpg", there(), result("v1")), queues) == right
+    assert rules.dead_letter(Photo(there(), result("v1")), queues) == right
 
 
 def test_the_dead_letter_of_another_photo_does_not_count():
     queues = Queues(True, {"y.jpg": (event(),)}, OVERDUE)
-    assert rules.classify(Photo("x.jpg", there(), None), queues, NOW) == "missing"
+    assert rules.classify(Photo(there(), None), queues, NOW) == "missing"
 
 
-GONE, MARKED = ObjectVersion(), ObjectVersion("m", None, 1.0)
-HERE, UNVERSIONED = ObjectVersion("v2", "e", 1.0), ObjectVersion(None, "e", 1.0)
+GONE, MARKED = ObjectVersion("x.jpg"), ObjectVersion("x.jpg", "m", since=1.0)
+HERE, UNVERSIONED = (ObjectVersion("x.jpg", version, "e", since=1.0) for version in ("v2", None))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_what_an_event_would_resolve(kind, version, etag, solves):
     ],
 )
 def test_an_item_that_is_newer_than_the_object_is_of_another_one(since, item, outdated):
-    assert rules.is_outdated(Photo("x.jpg", there(since=since), item)) == outdated
+    assert rules.is_outdated(Photo(there(since=since), item)) == outdated
 
 
 # ---- the whole table, read by brute force
@@ -301,7 +301,7 @@ def test_any_photo_is_classified_as_the_table_says(
     exists, stored, age, knows, done, empty, overdue, dead
 ):
     since = NOW - age if knows or exists else None
-    photo = there("v2", "e2", since) if exists else ObjectVersion(None, None, since)
+    photo = there("v2", "e2", since) if exists else ObjectVersion("x.jpg", since=since)
     item = {
         None: None,
         "removed": removed(done=NOW - done),

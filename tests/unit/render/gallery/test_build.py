@@ -10,7 +10,7 @@ from PIL import Image
 
 from labelctl import atomic_file
 from labelctl.errors import AccessDeniedError, LabelNotFoundError
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures
 from labelctl.render.gallery import build
 from labelctl.render.gallery.thumbnails import FULL, THUMB, open_folder
@@ -97,7 +97,7 @@ def test_a_folder_of_the_console_is_not_shown(gallery: Gallery) -> None:
     gallery.s3.put_object(Bucket=gallery.bucket, Key="day 1/", Body=b"")
     gallery.put("day 1/a.jpg")
     gallery.put("odd/")
-    assert [each.sent.key for each in gallery.listed()] == ["day 1/a.jpg", "odd/"]
+    assert [each.key for each in gallery.listed()] == ["day 1/a.jpg", "odd/"]
 
 
 # ---- what is fetched, and what is left
@@ -222,7 +222,7 @@ def answer_to(monkeypatch: pytest.MonkeyPatch, key: str, code: str, message: str
 
     get = pictures.fetch
 
-    def refuse(s3: Any, bucket: str, sent: ExpectedVersion) -> bytes:
+    def refuse(s3: Any, bucket: str, sent: ObjectVersion) -> bytes:
         if sent.key == key:
             raise ClientError({"Error": {"Code": code, "Message": message}}, "GetObject")
         return get(s3, bucket, sent)
@@ -242,12 +242,12 @@ def test_photos_found_by_a_search_are_sorted_by_confidence(gallery: Gallery) -> 
 
     chosen = gallery.searched("dog", "beach")
 
-    assert {each.sent.key for each in chosen} == {"a.jpg", "b.jpg", "c.jpg"}
-    assert [each.sent.key for each in gallery.searched("dog")][:3] == ["dog.jpg", "b.jpg", "c.jpg"]
-    assert [each.sent.key for each in gallery.searched("dog", prefix="b")] == ["b.jpg"]
-    listed = {each.sent.key: each for each in gallery.listed()}
-    assert [each.name for each in chosen] == [listed[each.sent.key].name for each in chosen]
-    assert [each.size for each in chosen] == [listed[each.sent.key].size for each in chosen]
+    assert {each.key for each in chosen} == {"a.jpg", "b.jpg", "c.jpg"}
+    assert [each.key for each in gallery.searched("dog")][:3] == ["dog.jpg", "b.jpg", "c.jpg"]
+    assert [each.key for each in gallery.searched("dog", prefix="b")] == ["b.jpg"]
+    listed = {each.key: each for each in gallery.listed()}
+    assert [build.name_of(each) for each in chosen] == [build.name_of(listed[each.key]) for each in chosen]
+    assert [each.size for each in chosen] == [listed[each.key].size for each in chosen]
     assert [tile.photo.labels[0].name for tile in gallery.make(chosen)] == ["Dog"] * 3
 
 

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures
 from labelctl.render.gallery import build
-from labelctl.render.gallery.build import GalleryPhoto
 from tests.unit.gallery_world import Gallery
 
 
@@ -25,7 +24,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(
     """Only the files of photos in progress are in memory."""
     content = os.urandom(1_000_000)
 
-    def fetch(s3: Any, bucket: str, sent: ExpectedVersion) -> bytes:
+    def fetch(s3: Any, bucket: str, sent: ObjectVersion) -> bytes:
         return bytes(bytearray(content))
 
     def decode(data: bytes, longest: int) -> Image.Image:
@@ -33,7 +32,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(
 
     monkeypatch.setattr(pictures, "fetch", fetch)
     monkeypatch.setattr(pictures, "decode", decode)
-    chosen = [GalleryPhoto(ExpectedVersion(f"{n}.jpg", "v", str(n)), None, 0) for n in range(60)]
+    chosen = [ObjectVersion(f"{n}.jpg", "v", str(n)) for n in range(60)]
     tracemalloc.start()
     try:
         gallery.make(chosen)
@@ -56,14 +55,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from labelctl.render import pictures
 from labelctl.render.gallery import build
-from labelctl.render.gallery.build import GalleryPhoto
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from labelctl.render.gallery.thumbnails import open_folder
 
 reader = SimpleNamespace(photos=lambda images, **_: {})
 pictures.fetch = lambda s3, bucket, sent: Path(sent.key).read_bytes()
-versions = [ExpectedVersion(name, "v", str(n)) for n, name in enumerate(sys.argv[1:])]
-chosen = [GalleryPhoto(version, None, 0) for version in versions]
+chosen = [ObjectVersion(name, "v", str(n)) for n, name in enumerate(sys.argv[1:])]
 with open_folder(Path("gallery")) as folder:
     tiles = list(build.build_tiles(None, "", reader, chosen, folder))
 assert all(tile.pictures and tile.pictures.width == 1600 for tile in tiles), tiles

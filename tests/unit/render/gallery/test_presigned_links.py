@@ -8,7 +8,7 @@ import pytest
 
 from labelctl.aws.clients import Aws
 from labelctl.errors import UsageError
-from labelctl.photos.versions import ExpectedVersion
+from labelctl.photos.versions import ObjectVersion
 from labelctl.render.gallery import build, presigned_links
 from tests.unit.gallery_world import Gallery, jpeg
 
@@ -29,8 +29,8 @@ def test_a_link_names_the_very_version(gallery: Gallery) -> None:
 @pytest.mark.parametrize("key", ["../../x", "a/./b.jpg", "..", "a/.."])
 def test_a_key_that_a_browser_would_change_is_not_linked(key: str, s3: Any) -> None:
     link = presigned_links.linker(s3, "photos", 60)
-    assert link(ExpectedVersion(key, "v", "e")) is None
-    assert link(ExpectedVersion(f"x{key.replace('/', '')}", "v", "e"))
+    assert link(ObjectVersion(key, "v", "e")) is None
+    assert link(ObjectVersion(f"x{key.replace('/', '')}", "v", "e"))
 
 
 def test_links_and_copies_take_turns_in_one_folder(gallery: Gallery) -> None:
@@ -47,9 +47,7 @@ def test_links_and_copies_take_turns_in_one_folder(gallery: Gallery) -> None:
 def test_links_are_signed_as_all_regions_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3's own are of SigV2 for the older regions, and go to the endpoint of us-east-1."""
     aws = Aws(region="eu-west-1")
-    link = presigned_links.linker(aws.presigning_s3, "photos", 60)(
-        ExpectedVersion("a.jpg", "v", "e")
-    )
+    link = presigned_links.linker(aws.presigning_s3, "photos", 60)(ObjectVersion("a.jpg", "v", "e"))
     assert link
     assert presigned_links.host(link) == "https://photos.s3.eu-west-1.amazonaws.com"
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labelctl.errors import RefusedError, UsageError
-from labelctl.render.gallery import thumbnails
+from labelctl.render.gallery import build, thumbnails
 from labelctl.render.gallery.thumbnails import open_folder
 from tests.unit.gallery_world import Gallery, files, jpeg, tile
 
@@ -150,7 +150,7 @@ def test_only_unused_pictures_are_deleted(gallery: Gallery) -> None:
 
     gallery.make(gallery.listed("b"))
 
-    ours = {f"{part}/{gallery.listed('b')[0].name}.jpg" for part in ("thumbs", "photos")}
+    ours = {f"{part}/{build.name_of(gallery.listed('b')[0])}.jpg" for part in ("thumbs", "photos")}
     assert files(gallery.root) == theirs | ours | {".labelctl-gallery"}
 
 
