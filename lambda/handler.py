@@ -105,7 +105,7 @@ def _handle_failure(message: dict[str, Any], error: Exception, image: str | None
     if is_bug(error):
         details["trace"] = "".join(traceback.format_exception(error))
     _log(image, status, message_id=message["messageId"], **details)
-    return status == "set_aside"
+    return status == "dead_letter"
 
 
 def _apply(event: PhotoEvent, deadline: float) -> tuple[str, dict[str, Any]]:

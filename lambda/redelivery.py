@@ -58,7 +58,7 @@ class Redelivery:
     ) -> tuple[str, dict[str, Any]]:
         """Back off or dead-letter a message that failed with `error`; returns a status and details.
 
-        "set_aside": the message was dead-lettered and can be deleted. "retrying": SQS must keep it.
+        "dead_letter": the message was dead-lettered and can be deleted. "retrying": SQS must keep it.
         It is received again after `again_in` seconds; if that could not be set, for the reason in
         `sqs_error`, after the queue's visibility timeout.
         """
@@ -68,7 +68,7 @@ class Redelivery:
         try:
             if is_invalid or (receives >= PATIENCE and not is_temporary(error)):
                 self._dead_letter(message, error)
-                return "set_aside", {}
+                return "dead_letter", {}
             self._client().change_message_visibility(
                 QueueUrl=self._queue,
                 ReceiptHandle=message["receiptHandle"],

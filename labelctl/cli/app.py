@@ -174,9 +174,9 @@ def _explain(error: Exception) -> LabelctlError | None:
         message = "Missing command." if bare else _sentence(error.format_message())
         return UsageError(message, f"Run `{path} --help` for usage.{_dash_hint(error, path)}")
     if "botocore" in sys.modules:
-        from labelctl.aws import clients
+        from labelctl.aws import errors
 
-        return clients.to_user_error(error)
+        return errors.to_user_error(error)
     return None
 
 

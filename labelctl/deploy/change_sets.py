@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import error_code
+from labelctl.aws.errors import error_code
 from labelctl.deploy import stack as stacks
 from labelctl.errors import DeployError, RefusedError
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labelctl.aws.clients import Aws, is_missing
+from labelctl.aws.clients import Aws
+from labelctl.aws.errors import is_missing
 from labelctl.deploy import assets, change_sets, package
 from labelctl.deploy import stack as stacks
 from labelctl.deploy.change_sets import Plan, Sleep, StackEvent

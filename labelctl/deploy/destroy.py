@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from labelctl.aws import objects
-from labelctl.aws.clients import Aws, error_code, is_missing
+from labelctl.aws.clients import Aws
+from labelctl.aws.errors import error_code, is_missing
 from labelctl.deploy import change_sets
 from labelctl.deploy import stack as stacks
 from labelctl.deploy.change_sets import Sleep, StackEvent

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import error_code, is_missing
+from labelctl.aws.errors import error_code, is_missing
 from labelctl.errors import NotDeployedError, RefusedError, UsageError
 
 if TYPE_CHECKING:

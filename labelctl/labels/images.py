@@ -21,7 +21,7 @@ from labelctl.photos import versions
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-STATES = ("labelled", "failed", "pending")
+STATES = ("labelled", "failed", "waiting")
 INDEXED = (schema.LABELLED, schema.FAILED)
 """The states in the table's index."""
 

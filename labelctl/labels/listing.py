@@ -28,8 +28,8 @@ class PhotoWithItem:
 
     @property
     def status(self) -> str:
-        """labelled, failed or pending."""
-        return str(self.item["status"]) if self.item else results.PENDING
+        """labelled, failed or waiting."""
+        return str(self.item["status"]) if self.item else results.WAITING
 
 
 def photos(

@@ -13,7 +13,7 @@ from typing import Any
 
 from labelctl.contract import schema
 from labelctl.labels.listing import PhotoWithItem
-from labelctl.labels.results import PENDING
+from labelctl.labels.results import WAITING
 from labelctl.labels.tables import Item
 
 ATTRIBUTES = ("labels", "details", "error", "reason", "done_at")
@@ -35,7 +35,7 @@ class Failures:
 class Stats:
     """Counts of photos, except `confidence`, which counts labels.
 
-    `photos` is by state: labelled, failed, pending. `labels` and `categories` are sorted by frequency;
+    `photos` is by state: labelled, failed, waiting. `labels` and `categories` are sorted by frequency;
     a photo counts once for each of its categories. `confidence` has ten bins: 0 to below 10 %, ..., 90
     to 100 %. `days` are days in UTC with the number of photos labelled, earliest first.
     """
@@ -71,7 +71,7 @@ class Tally:
     """Counts photos incrementally."""
 
     def __init__(self) -> None:
-        self._photos = Counter({schema.LABELLED: 0, schema.FAILED: 0, PENDING: 0})
+        self._photos = Counter({schema.LABELLED: 0, schema.FAILED: 0, WAITING: 0})
         self._labels: Counter[str] = Counter()
         self._bins = [0] * _BINS
         self._categories: Counter[str] = Counter()

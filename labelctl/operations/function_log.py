@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import is_missing
+from labelctl.aws.errors import is_missing
 from labelctl.contract import s3_events
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OVERLAP = 60_000
 """Each poll starts this many milliseconds before the last event, to include late events."""
 
-ERROR_PATTERN = "?retrying ?set_aside ?timeout ?errorType ?errorMessage ?Traceback ?timed"
+ERROR_PATTERN = "?retrying ?dead_letter ?timeout ?errorType ?errorMessage ?Traceback ?timed"
 """A CloudWatch filter pattern for events that may be errors: those with any of these words."""
 
 _PAUSE = 1.0
@@ -42,7 +42,7 @@ _ERROR_TEXTS = (
 class LogEntry:
     """One action of the function. `image` is None for an error that does not concern one photo.
 
-    `at` is ISO 8601 in UTC. `status` is labelled, failed, removed, superseded, retrying, set_aside or
+    `at` is ISO 8601 in UTC. `status` is labelled, failed, removed, superseded, retrying, dead_letter or
     error; `top` holds the most confident labels with their confidence, 0 to 100; `ms` is how long the
     photo took, in milliseconds; `again_in` is the number of seconds until a retry.
     """
@@ -59,7 +59,7 @@ class LogEntry:
     @property
     def is_error(self) -> bool:
         """Whether the function had an error, as opposed to a photo that cannot be labelled."""
-        return self.status in ("retrying", "set_aside", "error")
+        return self.status in ("retrying", "dead_letter", "error")
 
 
 def read_log(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from labelctl.aws.clients import Aws
-from labelctl.labels.results import WaitResult
+from labelctl.labels.wait import WaitResult
 from labelctl.operations import function_log
 from labelctl.photos.versions import ObjectVersion
 

@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from labelctl.aws.clients import Aws, is_missing, to_user_error
+from labelctl.aws.clients import Aws
+from labelctl.aws.errors import is_missing, to_user_error
 from labelctl.aws.queues import QueueDepth, depth
 from labelctl.aws.threads import pool
 from labelctl.contract import schema

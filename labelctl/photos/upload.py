@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelctl.aws.clients import is_missing, to_user_error
+from labelctl.aws.errors import is_missing, to_user_error
 from labelctl.aws.threads import pool
 from labelctl.contract.s3_events import MAX_KEY, normalize_version_id
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError

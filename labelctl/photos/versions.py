@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import is_missing
+from labelctl.aws.errors import is_missing
 from labelctl.aws.throttling import call_with_backoff
 from labelctl.contract import s3_events, schema
 from labelctl.errors import PhotoNotFoundError

@@ -14,7 +14,7 @@ import warnings
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.clients import error_code, is_missing
+from labelctl.aws.errors import error_code, is_missing
 from labelctl.contract.s3_events import MAX_BYTES, MAX_SIDE
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
 

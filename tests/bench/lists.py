@@ -77,7 +77,7 @@ def costs(table: PhotoTables) -> Iterator[Cost]:
     runs: dict[str, Callable[[Reader], int]] = {
         "images": lambda reader: some(reader, None),
         "images --status labelled": latest,
-        "images --status pending": lambda reader: some(reader, "pending"),
+        "images --status waiting": lambda reader: some(reader, "waiting"),
         "stats": counted,
         "stats --prefix, 1 % of it": lambda reader: counted(reader, "07/"),
         "export": exported,

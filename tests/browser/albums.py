@@ -117,7 +117,7 @@ def _painted(folder: Path, number: int) -> dict[str, Any]:
     small.save(folder / thumb, quality=82)
     size = scene.image.size
     if number % 70 == 9:
-        return photo(image, status="pending", thumb=thumb, full=full, size=size, at=None)
+        return photo(image, status="waiting", thumb=thumb, full=full, size=size, at=None)
     sure = {name: round(chance.uniform(58, 99.9), 1) for name in ("Nature", "Sky", scene.hour)}
     seen = [
         (name, round(chance.uniform(60, 99.5), 1), boxes) for name, boxes in scene.boxes.items()

@@ -229,7 +229,7 @@ def test_a_word_in_a_file_name_has_no_confidence(show: Show) -> None:
         photo("mine/[bold]red.jpg", [("Sky", 99.0, [])], at=BEGUN + 3 * hour),
         photo("b.jpg", [("Red", 79.5, []), ("Sky", 98.0, [])], at=BEGUN + 2 * hour),
         photo("red-too.jpg", [("Red", 85.5, []), ("Sky", 60.0, [])], at=BEGUN + hour),
-        photo("bored.jpg", status="pending"),
+        photo("bored.jpg", status="waiting"),
         photo("c.jpg", [("Sky", 97.0, [])]),
     ]
     result = {"kinds": {"Red": "Colors"}, "label_aliases": [[], ["Crimson"]]}

@@ -52,7 +52,7 @@ def look(s3: Any, dynamodb: Any, bucket: str, table: str) -> list[Entry]:
 
 def _entry(there: Mapping[str, Any], item: Row) -> Entry:
     if item.get("etag") != there["ETag"].strip('"'):
-        return Entry(there["Key"], "pending", f"{there['LastModified']:%Y-%m-%dT%H:%M:%SZ}", {})
+        return Entry(there["Key"], "waiting", f"{there['LastModified']:%Y-%m-%dT%H:%M:%SZ}", {})
     nothing: Row = {"categories": [], "parents": [], "aliases": [], "boxes": []}
     labels = [
         {"name": name, "confidence": confidence, **nothing, **item["details"].get(name, {})}
@@ -179,7 +179,7 @@ def counts(entries: Iterable[Entry]) -> dict[str, Any]:
     return {
         "photos": {
             "all": len(entries),
-            **{state: states[state] for state in ("labelled", "failed", "pending")},
+            **{state: states[state] for state in ("labelled", "failed", "waiting")},
         },
         "labels": _commonest("name", labels),
         "confidence": [

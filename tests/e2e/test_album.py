@@ -131,7 +131,7 @@ def listed(entry: Entry) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("status", "prefix"),
-    [("", ""), ("labelled", ""), ("failed", ""), ("pending", ""), ("labelled", "sea/")],
+    [("", ""), ("labelled", ""), ("failed", ""), ("waiting", ""), ("labelled", "sea/")],
 )
 def test_images_tells_programs(asked: Album, status: str, prefix: str) -> None:
     right = [listed(entry) for entry in asked.some(prefix, status)]
@@ -204,7 +204,7 @@ def test_stats_counts_for_pipes_and_people(asked: Album) -> None:
 
     every, labelled = right["photos"]["all"], right["photos"]["labelled"]
     assert f"{every} photos" in table
-    shares = [(state, right["photos"][state], every) for state in ("labelled", "failed", "pending")]
+    shares = [(state, right["photos"][state], every) for state in ("labelled", "failed", "waiting")]
     for key in ("labels", "categories"):  # a section shows the 15 commonest
         shares += [(each["name"], each["photos"], labelled) for each in right[key][:15]]
     for what, count, total in shares:
@@ -329,7 +329,7 @@ def gallery(asked: Album) -> tuple[Path, Any]:
 
 def test_gallery_is_made(asked: Album, gallery: tuple[Path, Any]) -> None:
     folder, told = gallery
-    states = {state: len(asked.some(status=state)) for state in ("labelled", "failed", "pending")}
+    states = {state: len(asked.some(status=state)) for state in ("labelled", "failed", "waiting")}
 
     again = asked("gallery", "-o", folder, "--output", "plain")
     table = asked("gallery", "-o", folder, "--output", "table")
@@ -338,7 +338,7 @@ def test_gallery_is_made(asked: Album, gallery: tuple[Path, Any]) -> None:
     assert {name: told[name] for name in right} == right
     assert {each["image"] for each in told["without_picture"]} == {NO_PICTURE, CUT}
     assert again.out == f"{folder}/index.html\n"
-    sums = ", ".join(f"{states[state]} {state}" for state in states).replace("pending", "waiting")
+    sums = ", ".join(f"{states[state]} {state}" for state in states)
     assert f"{len(asked.entries)} ({sums})" in table.out
 
 

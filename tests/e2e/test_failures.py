@@ -33,7 +33,7 @@ class Pipeline:
     def put(self, key: str, content: bytes) -> Any:
         return self.s3.put_object(Bucket=self.outputs["PhotosBucket"], Key=key, Body=content)
 
-    def set_aside(self, body: str, **attributes: str) -> str:
+    def dead_letter(self, body: str, **attributes: str) -> str:
         """Put a message into the dead-letter queue, as the function does."""
         told = {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
@@ -86,10 +86,10 @@ def test_failed_photos_and_dead_letters_are_told_apart(
     fine = pipeline.s3.head_object(Bucket=pipeline.outputs["PhotosBucket"], Key="fine.jpg")
     pipeline.put("[bold] a b.jpg", b"GIF89a")
     stack("labels", "[bold] a b.jpg", "--wait", code=5)
-    pipeline.set_aside(created("fine.jpg", fine), error="AccessDenied", reason="It may not.")
-    lost = pipeline.set_aside("hello")
+    pipeline.dead_letter(created("fine.jpg", fine), error="AccessDenied", reason="It may not.")
+    lost = pipeline.dead_letter("hello")
     waiting = json.dumps({"Records": [s3_record("lost.jpg", "5", versionId="v", eTag="e")]})
-    pipeline.set_aside(waiting)
+    pipeline.dead_letter(waiting)
 
     told = stack("failures")
 
@@ -117,7 +117,7 @@ def test_labels_says_where_a_photo_that_waits_may_be(
     photo("a.jpg")
     stack("upload", "a.jpg", "--quiet")
     assert "labelctl status" in stack("labels", "a.jpg", code=6).err
-    pipeline.set_aside("hello")
+    pipeline.dead_letter("hello")
 
     assert "among the 1 dead letter: labelctl failures" in stack("labels", "a.jpg", code=6).err
 
@@ -145,7 +145,7 @@ def test_a_dead_letter_is_put_back_to_work(
     stop_the_function(stack, client)
     stack("upload", "holiday")
     (message,) = pipeline.sqs.receive_message(QueueUrl=pipeline.outputs["Queue"])["Messages"]
-    pipeline.set_aside(message["Body"], error="AccessDenied", reason="It may not.")
+    pipeline.dead_letter(message["Body"], error="AccessDenied", reason="It may not.")
     pipeline.sqs.delete_message(
         QueueUrl=pipeline.outputs["Queue"], ReceiptHandle=message["ReceiptHandle"]
     )
@@ -202,8 +202,8 @@ def test_all_goes_back_to_work_but_what_cannot_be_read(
     assert len(failures(stack)["failed"]) == 12
     rocket = (photographs / "rocket.jpg").read_bytes()
     for number in range(12):
-        pipeline.set_aside(created(f"{number}.jpg", pipeline.put(f"{number}.jpg", rocket)))
-    lost = pipeline.set_aside("hello", error="NotAnEvent", reason="no object")
+        pipeline.dead_letter(created(f"{number}.jpg", pipeline.put(f"{number}.jpg", rocket)))
+    lost = pipeline.dead_letter("hello", error="NotAnEvent", reason="no object")
 
     told = stack("retry", "--all")
 
@@ -222,7 +222,7 @@ def test_all_goes_back_to_work_but_what_cannot_be_read(
 def test_dead_letters_that_a_killed_command_holds_are_not_denied(
     stack: User, pipeline: Pipeline
 ) -> None:
-    pipeline.set_aside("hello")
+    pipeline.dead_letter("hello")
     dead = pipeline.outputs["DeadLetterQueue"]
     (letter,) = pipeline.sqs.receive_message(QueueUrl=dead, VisibilityTimeout=600)["Messages"]
 
@@ -247,8 +247,8 @@ def test_the_dead_letter_of_a_photo_that_is_gone_is_put_back_by_its_name(
     stack: User, pipeline: Pipeline
 ) -> None:
     gone = s3_record("gone.jpg", "5", versionId="v", eTag="e")
-    pipeline.set_aside(json.dumps({"Records": [gone]}))
-    lost = pipeline.set_aside("hello")
+    pipeline.dead_letter(json.dumps({"Records": [gone]}))
+    lost = pipeline.dead_letter("hello")
 
     told = stack("retry", "gone.jpg", "--wait", "-o", "json").json
 
@@ -260,9 +260,9 @@ def test_the_dead_letter_of_a_photo_that_is_gone_is_put_back_by_its_name(
 
 
 def test_what_cannot_be_read_is_deleted_on_demand_only(stack: User, pipeline: Pipeline) -> None:
-    lost = pipeline.set_aside("hello", error="NotAnEvent", reason="no object")
+    lost = pipeline.dead_letter("hello", error="NotAnEvent", reason="no object")
     gone = json.dumps({"Records": [s3_record("gone.jpg", "5", versionId="v", eTag="e")]})
-    pipeline.set_aside(gone)
+    pipeline.dead_letter(gone)
 
     asked = stack("failures", "--discard", code=2)
     assert "Add --yes" in asked.err

@@ -80,7 +80,7 @@ def ended(command: subprocess.Popen[bytes]) -> tuple[int, str]:
 
 
 def statuses(user: User, *folder: str) -> set[str]:
-    """Of all photos in the folders, which are there already, once none is pending."""
+    """Of all photos in the folders, which are there already, once none is waiting."""
     told = user("upload", *folder, "--wait", "-o", "json")
     assert "unchanged" in told.err
     assert "uploaded" not in told.err

@@ -90,7 +90,7 @@ def test_a_gallery_is_made_and_made_again(visitor: User) -> None:
         "photos": 3,
         "labelled": 2,
         "failed": 1,
-        "pending": 0,
+        "waiting": 0,
         "more": False,
         "fetched": 0,
         "fetched_bytes": 0,
@@ -231,7 +231,7 @@ def test_a_run_that_is_cut_off_goes_on(stack: User, client: Client, end: signal.
 
     told = stack("gallery", "-o", "g", "--output", "json").json
 
-    assert (told["photos"], told["pending"]) == (COUNT, COUNT)
+    assert (told["photos"], told["waiting"]) == (COUNT, COUNT)
     assert told["fetched"] == COUNT - already
     names = {f"{part}/{name}" for part in ("thumbs", "photos") for name in names_in(folder)}
     assert files(folder) == {*names, "index.html", ".labelctl-gallery"}

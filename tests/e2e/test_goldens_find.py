@@ -60,8 +60,8 @@ STEPS = [
     writing("gallery-embed", "gallery --embed -o MODE.html", modes=PIPED),
     writing("gallery-presign", "gallery --presign 7d -o links-MODE", modes=PIPED),
     writing("gallery-not-ours", "gallery -o theirs", modes=PIPED),
-    Step("images-pending", "images --status pending", first=STOP_FUNCTION),
-    Step("stats-pending", "stats --prefix w", ("plain",)),
+    Step("images-waiting", "images --status waiting", first=STOP_FUNCTION),
+    Step("stats-waiting", "stats --prefix w", ("plain",)),
 ]
 
 USAGE = {

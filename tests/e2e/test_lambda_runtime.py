@@ -224,7 +224,7 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
         assert api.invoke(sqs_event(gone)) == {"batchItemFailures": []}
         logged = [json.loads(line) for line in printed.read_text().splitlines()]
     assert [one["Name"] for one in aws.photos] == ["a.jpg", "a.jpg", "b.jpg"]
-    assert {one["status"] for one in logged[:2]} == {"set_aside", "labelled"}
+    assert {one["status"] for one in logged[:2]} == {"dead_letter", "labelled"}
     assert [one["status"] for one in logged[2:]] == ["superseded", "failed", "removed"]
     tables = Tables(dynamodb)
     assert {item["image"]: item["status"] for item in tables.photos()} == {

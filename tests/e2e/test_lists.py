@@ -77,7 +77,7 @@ def test_photos_are_listed_in_every_form(album: User) -> None:
     rows = album("images").rows
     keys = ["[bold] a b.jpg", *(f"demo/{name}" for name in PHOTOGRAPHS), "waits.jpg"]
     assert [row[0] for row in rows] == keys
-    assert [row[1] for row in rows] == ["failed", *["labelled"] * 4, "pending"]
+    assert [row[1] for row in rows] == ["failed", *["labelled"] * 4, "waiting"]
     told = album("images", "-o", "json").json
     assert told["more"] is False
     astronaut = told["images"][1]
@@ -99,7 +99,7 @@ def test_photos_in_one_state_come_by_the_index(album: User) -> None:
     assert labelled.json["more"] is True
     assert "Read: 4 requests, read units unknown." in labelled.err
     assert "s3 ListObjectsV2" not in labelled.err
-    assert album("images", "--status", "pending").rows[0][0] == "waits.jpg"
+    assert album("images", "--status", "waiting").rows[0][0] == "waits.jpg"
 
 
 # ---- stats
@@ -107,7 +107,7 @@ def test_photos_in_one_state_come_by_the_index(album: User) -> None:
 
 def test_photos_are_counted_in_every_form(album: User) -> None:
     told = album("stats", "-o", "json").json
-    assert told["photos"] == {"all": 6, "labelled": 4, "failed": 1, "pending": 1}
+    assert told["photos"] == {"all": 6, "labelled": 4, "failed": 1, "waiting": 1}
     photos = [album("labels", f"demo/{name}", "-o", "json").json for name in PHOTOGRAPHS]
     names = [label["name"] for photo in photos for label in photo["labels"]]
     assert {each["name"]: each["photos"] for each in told["labels"]} == {

@@ -200,7 +200,7 @@ LIVES: dict[Life, list[str]] = {
     the_newest_version_removed: ["labelled", "labelled", "labelled"],
     the_only_version_removed: ["labelled", "removed"],
     a_trouble: ["retrying"],
-    a_message_that_nobody_understands: ["set_aside"],
+    a_message_that_nobody_understands: ["dead_letter"],
 }
 """What the log says of each with the whole role."""
 

@@ -144,7 +144,7 @@ def test_a_folder_without_photos_says_so(stack: User) -> None:
     assert gone.startswith('Error: No such file or folder: "emtpy", "nor/this".')
 
 
-def test_failed_pending_and_unknown_are_told_apart(
+def test_failed_waiting_and_unknown_are_told_apart(
     stack: User, photo: Photo, client: Client
 ) -> None:
     client("s3").put_object(Bucket=bucket_of(stack), Key="bad.jpg", Body=b"GIF89a")
@@ -161,7 +161,7 @@ def test_failed_pending_and_unknown_are_told_apart(
     photo("waits.jpg")
     stack("upload", "waits.jpg")
     waiting = stack("labels", "waits.jpg", "-o", "json", code=6)
-    assert waiting.json["status"] == "pending"
+    assert waiting.json["status"] == "waiting"
     late = stack("labels", "waits.jpg", "--wait", "--timeout", "1", code=6)
     assert "1 photo still waiting after 1 s" in late.err
     assert stack("status", "-o", "json").json["photos"]["waiting"] == 1

@@ -146,7 +146,7 @@ def test_photos_without_labels_are_shown_as_such(
     photo("it waits.jpg")
     stack("upload", "it waits.jpg")
     waits = stack("show", "it waits.jpg", "--output", "json", code=6)
-    assert waits.json["status"] == "pending"
+    assert waits.json["status"] == "waiting"
     assert "`labelctl labels 'it waits.jpg' --wait --local" in waits.err
     assert "Wait for it with --wait, or" in stack("labels", "it waits.jpg", code=6).err
     assert (stack.folder / "it waits-labels.jpg").exists()

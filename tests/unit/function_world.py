@@ -150,7 +150,7 @@ class Queues:
         receipt: str = message["ReceiptHandle"]
         return receipt
 
-    def set_aside(self) -> list[dict[str, Any]]:
+    def dead_letter(self) -> list[dict[str, Any]]:
         """Return the body, error and reason of each dead letter."""
         answer = self._sqs.receive_message(
             QueueUrl=self.dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]

@@ -108,4 +108,4 @@ def tile(folder: Folder, image: str = "a.jpg", size: int = 8) -> Tile:
     found = folder.write_pictures(
         thumbnails.name_of(image, "e"), Image.effect_noise((size, size), 90)
     )
-    return Tile(Photo(image, "pending"), None, found, None)
+    return Tile(Photo(image, "waiting"), None, found, None)

@@ -295,7 +295,7 @@ class World:
         assert item["sequencer"] >= self._last, "an older result reappeared"
         self._last = item["sequencer"]
         if item["status"] == schema.REMOVED:
-            assert self._shown(item).status == "pending"
+            assert self._shown(item).status == "waiting"
             return
         version, photo = self._known[item["etag"]], self._shown(item)
         assert photo.status == item["status"]

@@ -22,12 +22,12 @@ def wait_for(
     session: Session, sent: Sequence[ObjectVersion], timeout: float
 ) -> Iterator[list[ObjectVersion] | Stall]:
     """Yield photos when they are labelled or failed, and stalls (see `stalls.watch`)."""
-    from labelctl.labels import results
+    from labelctl.labels import wait
     from labelctl.operations import stalls
     from labelctl.photos import versions
 
     stack, aws = session.stack, session.aws
-    batches = results.wait(
+    batches = wait.until_done(
         session.reader,
         sent,
         patience=timeout,
@@ -119,7 +119,7 @@ def _print_json(
     if session.view.mode != "json":
         return
     photos = [
-        done.get(photo.key) or results.Photo(photo.key, results.PENDING).as_json()
+        done.get(photo.key) or results.Photo(photo.key, results.WAITING).as_json()
         for photo in sent
         if with_waiting or photo.key in done
     ]

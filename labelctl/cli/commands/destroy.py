@@ -57,7 +57,7 @@ def _contents(session: Session, stack: Stack) -> str:
     """What the stack holds, in words."""
     from botocore.exceptions import ClientError
 
-    from labelctl.aws import clients, queues
+    from labelctl.aws import errors, queues
     from labelctl.contract import schema
 
     if "Table" not in stack.outputs:
@@ -69,7 +69,7 @@ def _contents(session: Session, stack: Stack) -> str:
         failed = session.reader.count_photos(schema.FAILED)
         waiting = queues.depth(session.aws.sqs, stack.queue).depth
     except ClientError as error:
-        if not clients.is_missing(error):
+        if not errors.is_missing(error):
             raise
         return "the resources that an earlier destroy left"
     return (

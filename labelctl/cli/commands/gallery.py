@@ -253,7 +253,7 @@ def _value(
     """The result as JSON.
 
     `path` of the page, null if no photos were found. `photos` on the page, of which `labelled`,
-    `failed` and `pending`. `without_picture`: [{image, reason}]. `more`: whether there are photos
+    `failed` and `waiting`. `without_picture`: [{image, reason}]. `more`: whether there are photos
     beyond the limit. `fetched`: photos downloaded, of `fetched_bytes`. `removed`: other photos whose
     pictures were removed. `links_end_at`: when presigned links expire, or null.
     """
@@ -275,11 +275,11 @@ def _value(
     }
 
 
-_STATES = {"labelled": "labelled", "failed": "failed", "pending": "waiting"}
+_STATES = ("labelled", "failed", "waiting")
 
 
 def _photo_counts(count: int, states: Counter[str]) -> str:
-    parts = [f"{states[state]:,} {name}" for state, name in _STATES.items() if states[state]]
+    parts = [f"{states[state]:,} {state}" for state in _STATES if states[state]]
     return f"{count:,} ({', '.join(parts)})"
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from labelctl.labels.images import Image
     from labelctl.labels.tables import Reader
 
-_STYLES = {"labelled": "green", "failed": "red", "pending": "yellow"}
-_PREDICATES = {"labelled": "is labelled", "failed": "has failed", "pending": "is waiting"}
+_STYLES = {"labelled": "green", "failed": "red", "waiting": "yellow"}
+_PREDICATES = {"labelled": "is labelled", "failed": "has failed", "waiting": "is waiting"}
 
 
 def _check_state(value: str | None) -> str | None:

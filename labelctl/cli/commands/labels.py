@@ -81,7 +81,7 @@ def raise_unless_labelled(session: Session, photo: Photo, wait: str = "--wait") 
             f'The photo "{photo.image}" could not be labelled: {photo.reason}',
             "Fix the file and upload it again.",
         )
-    if photo.status == "pending":
+    if photo.status == "waiting":
         dead = _dead_letters(session)
         raise WaitTimeoutError(
             f'The photo "{photo.image}" is still waiting to be labelled.',

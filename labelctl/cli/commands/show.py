@@ -121,7 +121,7 @@ def _explaining_failure(photo: Photo, prefix: str = "") -> Iterator[None]:
 def _caption(photo: Photo) -> str:
     if photo.status == "failed":
         return f"Could not be labelled: {photo.reason}"
-    return "Waiting to be labelled." if photo.status == "pending" else ""
+    return "Waiting to be labelled." if photo.status == "waiting" else ""
 
 
 def _print_result(session: Session, photo: Photo, target: Path, drawn: Image.Image) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_ROWS = 15  # of a section on a terminal; plain and JSON output have all
 _MIN_NAME, _MAX_NAME = 11, 30  # columns for names, the same in all sections to align the bars
-_STATES = {"labelled": "green", "failed": "red", "pending": "yellow"}
+_STATES = {"labelled": "green", "failed": "red", "waiting": "yellow"}
 
 
 def stats(

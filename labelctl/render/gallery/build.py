@@ -21,7 +21,7 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 from labelctl import times
-from labelctl.aws.clients import to_user_error
+from labelctl.aws.errors import to_user_error
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.errors import (

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from labelctl.aws import clients
-from labelctl.aws.clients import Aws, error_code, is_missing, to_user_error
+from labelctl.aws.clients import Aws
+from labelctl.aws.errors import error_code, is_missing, to_user_error
 from labelctl.errors import AccessDeniedError, CredentialsError, RefusedError, UsageError
 from tests.unit.conftest import FALSE_CREDENTIALS
 

@@ -37,7 +37,7 @@ TEMPORARY = [
 def test_new_photo_is_labelled(work, photos, rekognition, look, tables):
     rekognition.answers["holiday/at sea.jpg"] = ["Sea", "Dog"]
     beach = photos.put("holiday/at sea.jpg")
-    assert look(beach).status == "pending"
+    assert look(beach).status == "waiting"
     assert work(beach) == []
     photo = look(beach)
     assert (photo.status, names(photo), photo.model_version) == ("labelled", ["Dog", "Sea"], "3.0")
@@ -158,7 +158,7 @@ def test_temporary_error_returns_only_this_photo_to_the_queue(
     rekognition.answers["b.jpg"] = code
     records = [photos.put(key) for key in ("a.jpg", "b.jpg", "c.jpg")]
     assert work(*records) == ["m1"]
-    assert [look(record).status for record in records] == ["labelled", "pending", "labelled"]
+    assert [look(record).status for record in records] == ["labelled", "waiting", "labelled"]
     assert not [item for item in tables.all() if item.get("image") == "b.jpg"]
 
 

@@ -69,7 +69,7 @@ def test_temporary_errors_are_retried_for_days(
     assert work(photos.put("a.jpg"), receives=[receives]) == ["m0"]
     [seconds] = delays
     assert seconds <= min(15 * 2 ** (receives - 1), 900)
-    assert queues.set_aside() == []
+    assert queues.dead_letter() == []
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_permanent_error_is_dead_lettered_with_a_reason(
     record = photos.put("a.jpg")
     for receives in range(1, redelivery.PATIENCE):
         assert work(record, receives=[receives]) == ["m0"]
-    assert queues.set_aside() == []
+    assert queues.dead_letter() == []
     assert work(record, receives=[redelivery.PATIENCE]) == []
-    [message] = queues.set_aside()
+    [message] = queues.dead_letter()
     assert message["body"] == message_body(record)
     assert message["error"] == code
     assert "said Rekognition" in message["reason"]
@@ -167,7 +167,7 @@ def test_permanent_error_is_dead_lettered_with_a_reason(
     logged = printed(capsys)
     assert {line["status"] for line in logged[:-1]} == {"retrying"}
     assert (logged[-1]["status"], logged[-1]["image"], logged[-1]["error"]) == (
-        "set_aside",
+        "dead_letter",
         "a.jpg",
         code,
     )
@@ -180,12 +180,12 @@ def test_invalid_message_is_dead_lettered_immediately(
     record = photos.put("a.jpg")
     assert work(body, record) == []
     assert look(record).status == "labelled"
-    [message] = queues.set_aside()
+    [message] = queues.dead_letter()
     assert (message["body"], message["error"]) == (body, "NotAnEvent")
     assert message["reason"]
     assert delays == []
     [logged] = [line for line in printed(capsys) if line["image"] is None]
-    assert (logged["status"], logged["message_id"]) == ("set_aside", "m0")
+    assert (logged["status"], logged["message_id"]) == ("dead_letter", "m0")
 
 
 def test_reason_with_control_characters(redelivery, work, photos, rekognition, queues):
@@ -194,7 +194,7 @@ def test_reason_with_control_characters(redelivery, work, photos, rekognition, q
 
     rekognition.answers["a.jpg"] = crash
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == []
-    [message] = queues.set_aside()
+    [message] = queues.dead_letter()
     assert message["error"] == "Runtime"
     assert message["reason"].isascii()
     assert len(message["reason"]) < 2000
@@ -236,7 +236,7 @@ def test_slow_photo_does_not_delay_the_batch(
     assert work(slow, quick, seconds=60) == ["m0"]
     assert waited == [60 - function.SPARE_SECONDS]
     assert look(quick).status == "labelled"
-    assert look(slow).status == "pending"
+    assert look(slow).status == "waiting"
     assert printed(capsys)[-1]["reason"] == "It took too long."
     answered.set()
     deadline = time.monotonic() + 60
@@ -252,7 +252,7 @@ def test_late_worker_does_not_touch_its_message(
     rekognition.answers["a.jpg"] = "AccessDeniedException"
     [message] = sqs_event(photos.put("a.jpg"), receives=[100])["Records"]
     assert function._process(message, deadline=time.monotonic() - 1) is False
-    assert (delays, queues.set_aside()) == ([], [])
+    assert (delays, queues.dead_letter()) == ([], [])
 
 
 # Costs

@@ -67,7 +67,7 @@ def test_killed_attempt_leaves_only_index_items(
         with pytest.raises(KeyboardInterrupt):
             work(record)
     assert (len(tables.index()), tables.photos()) == (2, [])
-    assert look(record).status == "pending"
+    assert look(record).status == "waiting"
     rekognition.answers["a.jpg"] = ["Cat"]
     assert work(record, receives=[2]) == []
     assert names(look(record)) == ["Cat"]

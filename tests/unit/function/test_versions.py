@@ -119,7 +119,7 @@ def test_deleting_a_delete_marker_labels_the_photo(work, photos, look):
     created, gone = photos.put("a.jpg"), photos.remove("a.jpg")
     work(created)
     work(gone)
-    assert look(created).status == "pending"
+    assert look(created).status == "waiting"
     work(photos.remove_version("a.jpg", version_id(gone)))
     assert look(created).status == "labelled"
 

@@ -44,9 +44,9 @@ def test_all_photos_are_listed_by_name_a_line_each(run: Run) -> None:
     assert said.rows == [
         ["album/[bold].jpg", "labelled", "2026-05-04", "0", ""],
         ["album/bad.jpg", "failed", "2026-05-02", "", "It is empty."],
-        ["album/waits.jpg", "pending", "2026-05-06T10:00:00Z", "", ""],
+        ["album/waits.jpg", "waiting", "2026-05-06T10:00:00Z", "", ""],
         ["beach.jpg", "labelled", "2026-05-03", "4", "Sea, Dog, Pet"],
-        ["replaced.jpg", "pending", "2026-05-05T10:00:00Z", "", ""],
+        ["replaced.jpg", "waiting", "2026-05-05T10:00:00Z", "", ""],
     ]
 
 
@@ -63,7 +63,7 @@ def test_json_has_all_that_is_known(run: Run) -> None:
     assert result == {"images": [beach], "more": False}
     bad = run("images", "-o", "json", "--status", "failed").json["images"][0]
     assert (bad["label_count"], bad["top"], bad["reason"]) == (None, [], "It is empty.")
-    waits = run("images", "-o", "json", "--status", "pending").json["images"][0]
+    waits = run("images", "-o", "json", "--status", "waiting").json["images"][0]
     assert (waits["label_count"], waits["reason"]) == (None, None)
 
 
@@ -74,9 +74,9 @@ def test_a_table_on_a_terminal(run: Run) -> None:
         " ────────────────────────────────────────────────────",
         " album/[bold].jpg   labelled        0",
         " album/bad.jpg      failed              It is empty.",
-        " album/waits.jpg    pending",
+        " album/waits.jpg    waiting",
         " beach.jpg          labelled        4   Sea, Dog, Pet",
-        " replaced.jpg       pending",
+        " replaced.jpg       waiting",
     ]
 
 
@@ -91,10 +91,10 @@ def names(said: Any) -> list[str]:
         # By the index: the latest first, and replaced.jpg as the function left it.
         ("--status labelled", ["album/[bold].jpg", "beach.jpg", "replaced.jpg"]),
         ("--status failed", ["album/bad.jpg"]),
-        ("--status pending", ["album/waits.jpg", "replaced.jpg"]),
+        ("--status waiting", ["album/waits.jpg", "replaced.jpg"]),
         ("--status labelled --prefix album/", ["album/[bold].jpg"]),
         ("--status failed --prefix album/", ["album/bad.jpg"]),
-        ("--status pending --prefix r", ["replaced.jpg"]),
+        ("--status waiting --prefix r", ["replaced.jpg"]),
         ("--prefix album/", ["album/[bold].jpg", "album/bad.jpg", "album/waits.jpg"]),
     ],
 )
@@ -103,10 +103,10 @@ def test_a_state_and_a_prefix_choose(run: Run, words: str, images: list[str]) ->
 
 
 def test_a_folder_of_the_console_is_no_photo(table: PhotoTables, run: Run) -> None:
-    before = [run(*words).out for words in (["images"], ["images", "--status", "pending"])]
+    before = [run(*words).out for words in (["images"], ["images", "--status", "waiting"])]
     for key in ("album/", "empty/", "/"):
         table.bucket.put(key, "", size=0)
-    assert [run(*words).out for words in (["images"], ["images", "--status", "pending"])] == before
+    assert [run(*words).out for words in (["images"], ["images", "--status", "waiting"])] == before
     assert names(run("images", "--limit", "1")) == ["album/[bold].jpg"]
     table.put_photo("odd/", {"Cat": 80})
     assert names(run("images", "--prefix", "odd/")) == ["odd/"]
@@ -117,7 +117,7 @@ def test_a_folder_of_the_console_is_no_photo(table: PhotoTables, run: Run) -> No
     [
         ("--prefix none/", 'No photo has a key starting with "none/".\n'),
         ("--status failed --prefix b", 'No photo under "b" has failed.\n'),
-        ("--status pending --prefix b", 'No photo under "b" is waiting.\n'),
+        ("--status waiting --prefix b", 'No photo under "b" is waiting.\n'),
     ],
 )
 def test_an_empty_list_is_reported(run: Run, words: str, said: str) -> None:

@@ -177,22 +177,22 @@ def test_a_failed_photo_has_a_reason(tables, read):
     assert photo.labels == ()
 
 
-def test_a_photo_without_an_item_is_pending(read):
-    assert read() == results.Photo("a.jpg", "pending")
+def test_a_photo_without_an_item_is_waiting(read):
+    assert read() == results.Photo("a.jpg", "waiting")
 
 
 @pytest.mark.parametrize("version_id", [None, "v1"])
-def test_a_removed_photo_that_came_back_is_pending(tables, read, version_id):
+def test_a_removed_photo_that_came_back_is_waiting(tables, read, version_id):
     store(tables, removed(event(kind="removed", version_id=version_id, etag=None)))
-    assert read().status == "pending"
+    assert read().status == "waiting"
 
 
 def test_labels_of_another_version_are_not_this_photos(tables, read):
     store(tables, labelled(event(version_id="v1", etag="same")))
-    assert read(version_id="v2", etag="same").status == "pending"
+    assert read(version_id="v2", etag="same").status == "waiting"
 
 
-@pytest.mark.parametrize(("etag", "status"), [("e1", "labelled"), ("e2", "pending")])
+@pytest.mark.parametrize(("etag", "status"), [("e1", "labelled"), ("e2", "waiting")])
 def test_without_versions_the_etag_decides(tables, read, etag, status):
     store(tables, labelled(event(version_id=None)))
     assert read(version_id="v1", etag=etag).status == status
@@ -281,7 +281,7 @@ def test_results_keep_the_requested_order(tables):
     assert [(photo.image, photo.status) for photo in photos] == [
         ("3.jpg", "labelled"),
         ("1.jpg", "failed"),
-        ("2.jpg", "pending"),
+        ("2.jpg", "waiting"),
         ("3.jpg", "labelled"),
     ]
     assert photos[0].labels[0].name == "Beach"

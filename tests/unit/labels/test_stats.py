@@ -52,7 +52,7 @@ def test_everything_is_counted(table: PhotoTables, run: Run) -> None:
     table.bucket.put("b/", "", size=0)  # a folder of the S3 console
     result = run("stats", "-o", "json").json
     assert result == {
-        "photos": {"all": 7, "labelled": 3, "failed": 3, "pending": 1},
+        "photos": {"all": 7, "labelled": 3, "failed": 3, "waiting": 1},
         "labels": [
             {"name": "Dog", "photos": 2},
             {"name": "Odd", "photos": 1},
@@ -78,7 +78,7 @@ def test_everything_is_counted(table: PhotoTables, run: Run) -> None:
 
 def test_a_prefix(run: Run) -> None:
     result = run("stats", "-o", "json", "--prefix", "b/").json
-    assert result["photos"] == {"all": 5, "labelled": 2, "failed": 3, "pending": 0}
+    assert result["photos"] == {"all": 5, "labelled": 2, "failed": 3, "waiting": 0}
     assert [each["name"] for each in result["labels"]] == ["Dog", "Sea"]
 
 
@@ -88,7 +88,7 @@ def test_a_pipe_gets_a_line_for_each_number(run: Run) -> None:
     assert said.rows[:4] == [
         ["photos", "labelled", "3"],
         ["photos", "failed", "3"],
-        ["photos", "pending", "1"],
+        ["photos", "waiting", "1"],
         ["label", "Dog", "2"],
     ]
     assert ["confidence", "90-100", "3"] in said.rows
@@ -105,7 +105,7 @@ def test_a_report_on_a_terminal(run: Run) -> None:
         "",
         f" labelled           3    42.9 %   {full}",
         f" failed             3    42.9 %   {full}",
-        f" pending            1    14.3 %   {third}",
+        f" waiting            1    14.3 %   {third}",
         "",
         "Labels",
         "",
@@ -172,7 +172,7 @@ def test_counts_match_a_naive_count(photos: list[Any]) -> None:
     assert result.photos == {
         "labelled": len(labelled),
         "failed": 0,
-        "pending": len(photos) - len(labelled),
+        "waiting": len(photos) - len(labelled),
     }
     assert result.labels == Counter(name for labels in labelled for name in labels)
     found = [confidence for labels in labelled for confidence in labels.values()]

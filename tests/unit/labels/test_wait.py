@@ -10,7 +10,7 @@ import pytest
 
 from labelctl.contract import s3_events
 from labelctl.errors import WaitTimeoutError
-from labelctl.labels import results
+from labelctl.labels.wait import until_done
 from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
@@ -56,7 +56,7 @@ def label(tables):
 def wait(tables, clock):
     def waiting(sent, patience=60, now=None):
         there = {photo.key: photo for photo in sent}
-        looks = results.wait(
+        looks = until_done(
             reader_of(tables),
             sent,
             patience=patience,
@@ -237,7 +237,7 @@ def watch(clock):
         busy, start, found = Labelling(clock, due), clock(), []
         sent = [ObjectVersion(str(number), "v1", "e1") for number in range(len(due))]
         there = {photo.key: photo for photo in sent}
-        looks = results.wait(
+        looks = until_done(
             *(reader_of(busy), sent),
             **{"patience": patience, "now": there.get, "sleep": clock.sleep, "clock": clock},
         )

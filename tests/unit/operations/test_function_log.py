@@ -219,7 +219,7 @@ def test_a_failed_photo_is_not_a_function_error():
     assert (result.status, result.reason, result.is_error) == ("failed", "It is too large.", False)
 
 
-@pytest.mark.parametrize("status", ["retrying", "set_aside"])
+@pytest.mark.parametrize("status", ["retrying", "dead_letter"])
 def test_errors_with_a_message(status):
     result = parse(image=None, status=status, reason="Throttled")
     assert (result.image, result.status, result.reason, result.is_error) == (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl.labels.results import WaitResult
+from labelctl.labels.wait import WaitResult
 from labelctl.operations import function_log, stalls
 from labelctl.operations.stalls import Stall
 from labelctl.photos.versions import ObjectVersion
@@ -125,7 +125,7 @@ def test_the_latest_error_is_kept(log: Log) -> None:
     assert reason(next(errors)) == "Rekognition is busy."
     now[0] = 10_500
     assert reason(next(errors)) == "Rekognition is busy."
-    log.add(10_600, "set_aside", "No such table.")
+    log.add(10_600, "dead_letter", "No such table.")
     now[0] = 10_601
     assert reason(next(errors)) == "No such table."
 

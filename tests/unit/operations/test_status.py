@@ -123,7 +123,7 @@ def test_the_latest_errors_of_the_last_hour(aws, stack, logs):
         (-400, {"image": "2.jpg", "status": "retrying", "reason": "throttled"}),
         (-300, {"image": "fine.jpg", "status": "labelled", "labels": 1, "ms": 3}),
         (-250, {"image": "bad.jpg", "status": "failed", "reason": "timeout of nothing"}),
-        (-200, {"image": None, "status": "set_aside", "reason": "no JSON"}),
+        (-200, {"image": None, "status": "dead_letter", "reason": "no JSON"}),
         (-100, {"type": "platform.report", "record": {"status": "timeout"}}),
     ]
     logs.put_log_events(
@@ -139,7 +139,7 @@ def test_the_latest_errors_of_the_last_hour(aws, stack, logs):
     result = [(line.image, line.status, line.reason) for line in now.errors]
     assert result == [
         ("2.jpg", "retrying", "throttled"),
-        (None, "set_aside", "no JSON"),
+        (None, "dead_letter", "no JSON"),
         (None, "error", "Task timed out"),
     ]
 
@@ -242,31 +242,35 @@ DEFAULTS = {
     "ImageProperties": "false",
     "LogRetention": "30",
 }
-ASIDE = function_log.LogEntry("2030-01-01T23:30:15.058Z", None, "set_aside", reason="no JSON")
+DEAD_LETTER = function_log.LogEntry(
+    "2030-01-01T23:30:15.058Z", None, "dead_letter", reason="no JSON"
+)
 
 
 def test_times_on_a_terminal_are_those_of_the_place(command):
-    out = command("table", errors=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=UTC))
+    out = command(
+        "table", errors=(DEAD_LETTER,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=UTC)
+    )
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "state CREATE_COMPLETE, 2030-01-01 01:00" in lines
     assert "waiting since 2030-01-01 23:00" in lines
-    assert "2030-01-02 00:30 set aside: no JSON" in lines
+    assert "2030-01-02 00:30 dead letter: no JSON" in lines
 
 
 def test_plain_output_has_the_exact_time_of_errors(command):
-    result = command("plain", errors=(ASIDE,)).splitlines()[-1]
-    assert result.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "set aside: no JSON"]
+    result = command("plain", errors=(DEAD_LETTER,)).splitlines()[-1]
+    assert result.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "dead letter: no JSON"]
 
 
 def test_times_in_json_are_utc(command):
     east = timezone(timedelta(hours=1))
     result = json.loads(
-        command("json", errors=(ASIDE,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=east))
+        command("json", errors=(DEAD_LETTER,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=east))
     )
     assert result["updated_at"] == "2030-01-01T00:00:00Z"
     assert result["photos"]["waiting_since"] == "2030-01-01T21:00:00Z"
     assert [(each["at"], each["status"]) for each in result["errors"]] == [
-        ("2030-01-01T23:30:15.058Z", "set_aside")
+        ("2030-01-01T23:30:15.058Z", "dead_letter")
     ]
 
 

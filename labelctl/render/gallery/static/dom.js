@@ -31,6 +31,6 @@ const formatDate = (at) => dateFormat.format(new Date(at));
 /** The URL of a picture, possibly a data: URL stored in a block of this page. */
 const urlOf = (picture) => (picture?.block ? document.getElementById(picture.block).textContent : picture);
 
-const STATES = { labelled: "Labelled", failed: "Failed", pending: "Waiting" };
+const STATES = { labelled: "Labelled", failed: "Failed", waiting: "Waiting" };
 const stateText = (photo) =>
-  displayName(photo.reason ?? (photo.status === "pending" ? "Waiting for its labels." : ""));
+  displayName(photo.reason ?? (photo.status === "waiting" ? "Waiting for its labels." : ""));

@@ -33,7 +33,7 @@ def label(tables):
 
 @pytest.fixture
 def command(tables, monkeypatch):
-    """Waits as `upload --wait` does. A script yields what `results.wait` would yield.
+    """Waits as `upload --wait` does. A script yields what `until_done` would yield.
 
     The output so far is in `out` and `err`.
     """
@@ -133,7 +133,7 @@ def test_photos_done_before_a_timeout_are_printed(label, command):
         command("json", sent, script())
     photos = json.loads(command.out.getvalue())["photos"]
     assert [(photo["image"], photo["status"]) for photo in photos] == [
-        *(("a.jpg", "pending"), ("b.jpg", "labelled")),
+        *(("a.jpg", "waiting"), ("b.jpg", "labelled")),
     ]
 
 

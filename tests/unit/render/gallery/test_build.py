@@ -72,7 +72,7 @@ def test_photos_that_failed_or_wait_are_shown_as_such(gallery: Gallery) -> None:
 
     assert (failed["status"], failed["reason"]) == ("failed", "It is not a JPEG or PNG image.")
     assert (failed["thumb"], failed["full"], failed["width"]) == (None, None, None)
-    assert (waiting["status"], waiting["labels"]) == ("pending", [])
+    assert (waiting["status"], waiting["labels"]) == ("waiting", [])
     assert waiting["thumb"]
 
 
@@ -190,7 +190,7 @@ def test_a_photo_replaced_during_the_run_is_shown_as_listed(gallery: Gallery) ->
 
     assert tile.pictures
     assert (tile.pictures.width, tile.pictures.height) == (100, 50)
-    assert tile.photo.status == "pending"  # the table speaks of the newer one
+    assert tile.photo.status == "waiting"  # the table speaks of the newer one
 
 
 def test_a_photo_that_s3_refuses_is_reported(
@@ -246,7 +246,7 @@ def test_photos_found_by_a_search_are_sorted_by_confidence(gallery: Gallery) -> 
     assert [each.key for each in gallery.searched("dog")][:3] == ["dog.jpg", "b.jpg", "c.jpg"]
     assert [each.key for each in gallery.searched("dog", prefix="b")] == ["b.jpg"]
     listed = {each.key: each for each in gallery.listed()}
-    assert [build.name_of(each) for each in chosen] == [build.name_of(listed[each.key]) for each in chosen]
+    assert [*map(build.name_of, chosen)] == [build.name_of(listed[each.key]) for each in chosen]
     assert [each.size for each in chosen] == [listed[each.key].size for each in chosen]
     assert [tile.photo.labels[0].name for tile in gallery.make(chosen)] == ["Dog"] * 3
 
