@@ -52,12 +52,12 @@ def bar(console: Console, message: str) -> Iterator[Meter]:
         TextColumn("{task.fields[pace]}", style="dim", markup=False),
         console=console,
     )
-    meter = Bar(progress, message)
+    meter = ProgressBar(progress, message)
     with Live(meter, console=console, transient=True, refresh_per_second=10):
         yield meter
 
 
-class Bar:
+class ProgressBar:
     """The bar and, while nothing moves, a second line with the reason."""
 
     visible = True

@@ -42,7 +42,7 @@ class PhotoRefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Photo:
+class PhotoFile:
     """A valid photo: its bytes, media type, and size in pixels."""
 
     path: Path
@@ -66,7 +66,7 @@ def looks_like_image(path: Path) -> bool:
     return head.startswith((b"\xff\xd8\xff", _PNG_SIGNATURE))
 
 
-def read(path: Path) -> Photo:
+def read(path: Path) -> PhotoFile:
     """Read a file and validate it. Raises PhotoRefusedError."""
     try:
         with open(path, "rb", opener=open_nonblocking) as file:
@@ -91,7 +91,7 @@ def read(path: Path) -> Photo:
         raise PhotoRefusedError(
             f"It is too large: {width} x {height} pixels (maximum {MAX_SIDE:,} per side)."
         )
-    return Photo(path, content, media_type, width, height)
+    return PhotoFile(path, content, media_type, width, height)
 
 
 def open_nonblocking(path: str, flags: int) -> int:

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labelctl.errors import RefusedError
-from labelctl.operations.verify.rules import Photo
+from labelctl.operations.verify.rules import PhotoState
 from labelctl.photos.versions import ObjectVersion
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ class Inventory:
         ]
         self._write("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def photos(self) -> Iterator[Photo]:
+    def photos(self) -> Iterator[PhotoState]:
         """Every key with its object in the bucket and its item, first the keys with an object."""
         for row in self._database.execute(_PHOTOS):
             stored = dict(zip(ATTRIBUTES, row[4:], strict=True)) if row[4] else None
-            yield Photo(ObjectVersion(*row[:3], since=row[3]), stored)
+            yield PhotoState(ObjectVersion(*row[:3], since=row[3]), stored)
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Store problems for a later repair."""

@@ -19,7 +19,7 @@ from labelctl.contract import s3_events
 from labelctl.operations import reprocess
 from labelctl.operations.verify import rules
 from labelctl.operations.verify.inventory import ATTRIBUTES, Problem
-from labelctl.operations.verify.rules import Kind, Photo, Queues
+from labelctl.operations.verify.rules import Kind, PhotoState, Queues
 from labelctl.photos.versions import newest_version
 from labelctl.text import span
 
@@ -56,7 +56,7 @@ class Recheck:
             events[event.key].append(event)
         self._queues = Queues(is_empty, events, overdue)
 
-    def check(self, photos: Sequence[Photo]) -> list[tuple[Kind, Photo]]:
+    def check(self, photos: Sequence[PhotoState]) -> list[tuple[Kind, PhotoState]]:
         """Classify the photos by their current state."""
         # Messages may have been redriven before the dead letters were read.
         if self._queues.is_empty and not self._is_empty(1):
@@ -66,7 +66,7 @@ class Recheck:
         updated = [replace(photo, item=items.get(photo.image)) for photo in photos]
         s3, bucket = self._aws.s3, self._stack.bucket
 
-        def classify(photo: Photo) -> tuple[Kind, Photo]:
+        def classify(photo: PhotoState) -> tuple[Kind, PhotoState]:
             kind = rules.classify(photo, self._queues, self._clock())
             if kind == "ok" or (kind == "waiting" and not rules.is_outdated(photo)):
                 return kind, photo
@@ -87,7 +87,7 @@ class Recheck:
                 return False
         return True
 
-    def problem(self, kind: Kind, photo: Photo) -> Problem:
+    def problem(self, kind: Kind, photo: PhotoState) -> Problem:
         """Describe the problem with a photo of this kind."""
         last = photo.item["sequencer"] if photo.item else ""
         sequencer = s3_events.next_sequencer(last)

@@ -29,7 +29,7 @@ are right "at least 1 minute after the producers stop sending messages"]
 
 
 @dataclass(frozen=True)
-class Photo:
+class PhotoState:
     """A key with its object in the bucket and the photo's item (None if there is none)."""
 
     object: ObjectVersion
@@ -59,7 +59,7 @@ class Queues:
     overdue: float
 
 
-def classify(photo: Photo, queues: Queues, now: float) -> Kind:
+def classify(photo: PhotoState, queues: Queues, now: float) -> Kind:
     """Classify a photo; `now` is Unix time in seconds. The first row that applies decides.
 
     | in the bucket | stored                  | and                                     | kind        |
@@ -91,14 +91,14 @@ def classify(photo: Photo, queues: Queues, now: float) -> Kind:
     return "stale" if photo.has_result else "missing"
 
 
-def agrees(photo: Photo) -> bool:
+def agrees(photo: PhotoState) -> bool:
     """Whether a photo has the result of its version, or a removed photo has none."""
     if not photo.object.exists:
         return not photo.has_result
     return photo.item is not None and versions.is_result_of(photo.item, photo.object)
 
 
-def dead_letter(photo: Photo, queues: Queues) -> PhotoEvent | None:
+def dead_letter(photo: PhotoState, queues: Queues) -> PhotoEvent | None:
     """The event of a dead letter that would resolve the photo's problem, if there is one."""
     known = photo.item["sequencer"] if photo.item else ""
     return next(
@@ -111,14 +111,14 @@ def dead_letter(photo: Photo, queues: Queues) -> PhotoEvent | None:
     )
 
 
-def is_outdated(photo: Photo) -> bool:
+def is_outdated(photo: PhotoState) -> bool:
     """Whether the item is newer than the object, so that the bucket must have changed since."""
     if photo.item is None:
         return False
     return photo.object.since is None or photo.object.since < _done_at(photo.item)
 
 
-def _since(photo: Photo) -> float:
+def _since(photo: PhotoState) -> float:
     if photo.object.since is None and photo.item:
         return _done_at(photo.item)
     return photo.object.since or 0.0

@@ -21,7 +21,7 @@ from labelctl.operations.verify.findings import PROBLEMS, Finding, Progress, Sum
 from labelctl.operations.verify.inventory import ATTRIBUTES, Inventory, open_inventory
 from labelctl.operations.verify.label_index import IndexCheck
 from labelctl.operations.verify.recheck import Recheck
-from labelctl.operations.verify.rules import Kind, Photo, agrees
+from labelctl.operations.verify.rules import Kind, PhotoState, agrees
 from labelctl.photos.versions import list_newest
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _check_again(
         yield from (Finding(each.kind, each.image, each.detail, True) for each in problem_batch)
 
 
-def _count(tally: Counter[str], kind: Kind, photo: Photo) -> None:
+def _count(tally: Counter[str], kind: Kind, photo: PhotoState) -> None:
     if photo.object.exists:
         tally["photos"] += 1
     if kind == "waiting":

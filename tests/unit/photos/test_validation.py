@@ -61,7 +61,7 @@ def refusal(tmp_path):
 
 @pytest.fixture
 def read(tmp_path):
-    def passed(content: bytes, name: str = "photo.jpg") -> validation.Photo:
+    def passed(content: bytes, name: str = "photo.jpg") -> validation.PhotoFile:
         path = tmp_path / name
         path.write_bytes(content)
         return validation.read(path)

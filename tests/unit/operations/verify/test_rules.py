@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from labelctl.contract import s3_events
 from labelctl.contract.s3_events import PhotoEvent
 from labelctl.operations.verify import rules
-from labelctl.operations.verify.rules import GRACE_PERIOD, Photo, Queues
+from labelctl.operations.verify.rules import GRACE_PERIOD, PhotoState, Queues
 from labelctl.photos import versions
 from labelctl.photos.versions import ObjectVersion
 
@@ -76,7 +76,7 @@ def classify(
     overdue: float = OVERDUE,
 ) -> str:
     queues = Queues(empty, {"x.jpg": messages}, overdue)
-    return rules.classify(Photo(photo, stored), queues, NOW)
+    return rules.classify(PhotoState(photo, stored), queues, NOW)
 
 
 # ---- what is as it should be
@@ -204,12 +204,12 @@ def test_one_of_several_dead_letters_is_enough():
     assert classify(there(), result("v1"), older, other) == "stale"
     assert classify(there(), result("v1"), older, other, right) == "dead_letter"
     queues = Queues(True, {"x.jpg": (older, other, right)}, OVERDUE)
-    assert rules.dead_letter(Photo(there(), result("v1")), queues) == right
+    assert rules.dead_letter(PhotoState(there(), result("v1")), queues) == right
 
 
 def test_the_dead_letter_of_another_photo_does_not_count():
     queues = Queues(True, {"y.jpg": (event(),)}, OVERDUE)
-    assert rules.classify(Photo(there(), None), queues, NOW) == "missing"
+    assert rules.classify(PhotoState(there(), None), queues, NOW) == "missing"
 
 
 GONE, MARKED = ObjectVersion("x.jpg"), ObjectVersion("x.jpg", "m", since=1.0)
@@ -251,7 +251,7 @@ def test_what_an_event_would_resolve(kind, version, etag, solves):
     ],
 )
 def test_an_item_that_is_newer_than_the_object_is_of_another_one(since, item, outdated):
-    assert rules.is_outdated(Photo(there(since=since), item)) == outdated
+    assert rules.is_outdated(PhotoState(there(since=since), item)) == outdated
 
 
 # ---- the whole table, read by brute force
