@@ -128,7 +128,7 @@ class TableReader:
         """Yield the pages of a query: first `size` items, then four times as many each time."""
         start: Any = {}
         while start is not None:
-            response = next(self.query(table, **query, **start, Limit=size))
+            response = self._call(self._client.query, TableName=table, **query, **start, Limit=size)
             last = response.get("LastEvaluatedKey")
             start = {"ExclusiveStartKey": last} if last else None
             size = min(size * 4, _MAX_PAGE)

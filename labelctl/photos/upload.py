@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labelctl.aws.errors import is_missing, to_user_error
 from labelctl.aws.threads import pool
-from labelctl.contract.s3_events import MAX_KEY, normalize_version_id
+from labelctl.contract.s3_events import MAX_KEY
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
-from labelctl.photos import own_files, validation
+from labelctl.photos import own_files, validation, versions
+from labelctl.photos.versions import ObjectVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,7 +55,8 @@ class Result:
     `unchanged`: the same content was already there; `replaced`: uploaded over another photo with
     this key; `refused`: skipped as unsuitable; `failed`: the upload failed. `reason` is a sentence.
 
-    `version_id` and `etag` identify the object; `size` is in bytes, None for a skipped file.
+    `version` is the photo in the bucket, None if there is none; `size` is in bytes, None for a skipped
+    file.
     """
 
     path: Path
@@ -62,13 +64,7 @@ class Result:
     outcome: Outcome
     reason: str = ""
     size: int | None = None
-    version_id: str | None = None
-    etag: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the photo is in the bucket."""
-        return self.outcome in ("uploaded", "replaced", "unchanged")
+    version: ObjectVersion | None = None
 
 
 def find(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
@@ -160,8 +156,8 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
     try:
         existing = _head(s3, bucket, key)
         if existing and _is_same(existing, photo.content, digest):
-            version, etag = normalize_version_id(existing.get("VersionId")), existing["ETag"]
-            return Result(path, key, "unchanged", "", size, version, etag.strip('"'))
+            version = versions.of_response(key, existing)
+            return Result(path, key, "unchanged", size=size, version=version)
         put = s3.put_object(
             Bucket=bucket,
             Key=key,
@@ -175,15 +171,7 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate) -> Result:
             raise (explained or error) from error
         return Result(path, key, "failed", _sentence(explained), size)
     outcome: Outcome = "replaced" if existing else "uploaded"
-    return Result(
-        path,
-        key,
-        outcome,
-        "",
-        size,
-        normalize_version_id(put.get("VersionId")),
-        put["ETag"].strip('"'),
-    )
+    return Result(path, key, outcome, size=size, version=versions.of_response(key, put))
 
 
 def _sentence(error: LabelctlError) -> str:

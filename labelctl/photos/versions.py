@@ -96,8 +96,13 @@ def current_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
         raise
     if s3_events.is_folder(key, head["ContentLength"]):
         return None
-    version = s3_events.normalize_version_id(head.get("VersionId"))
-    return ObjectVersion(key, version, head["ETag"].strip('"'))
+    return of_response(key, head)
+
+
+def of_response(key: str, response: Any) -> ObjectVersion:
+    """Return the version of `key` in a response of HeadObject or PutObject."""
+    version = s3_events.normalize_version_id(response.get("VersionId"))
+    return ObjectVersion(key, version, response["ETag"].strip('"'))
 
 
 def is_result_of(item: Any, sent: ObjectVersion) -> bool:

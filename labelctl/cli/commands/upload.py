@@ -16,8 +16,8 @@ from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
     from labelctl.labels.results import Photo
-    from labelctl.photos import versions
     from labelctl.photos.upload import Result
+    from labelctl.photos.versions import ObjectVersion
 
 _STYLES = {
     "uploaded": "green",
@@ -63,7 +63,6 @@ def execute(
     not sent are appended to `not_sent`, as in the JSON output.
     """
     from labelctl.photos import upload as core
-    from labelctl.photos import versions
 
     view = session.view
     if prefix.startswith("/"):
@@ -75,7 +74,7 @@ def execute(
             "Paths are relative to the current folder." if not paths[0].is_absolute() else "",
         )
     stack, s3 = session.stack, session.aws.s3
-    sent: list[versions.ObjectVersion] = []
+    sent: list[ObjectVersion] = []
     tally = dict.fromkeys(_STYLES, 0)
     not_sent = [] if not_sent is None else not_sent
     try:
@@ -83,9 +82,9 @@ def execute(
             for result in core.upload(s3, stack.bucket, core.find(paths, prefix)):
                 tally[result.outcome] += 1
                 _print_sent(session, result, wait)
-                if wait and result.ok:
-                    sent.append(versions.ObjectVersion(result.key, result.version_id, result.etag))
-                if view.mode == "json" and wait and not result.ok:
+                if wait and result.version:
+                    sent.append(result.version)
+                elif wait and view.mode == "json":
                     not_sent.append(_json(result))
                 meter.update(sum(tally.values()), detail=result.key)
     except KeyboardInterrupt:
@@ -116,7 +115,7 @@ def execute(
 def _print_sent(session: Session, result: Result, wait: bool) -> None:
     """Print a line per file. With --wait the result is the labels, and this is only progress."""
     view = session.view
-    name = result.key if result.ok else str(result.path)
+    name = result.key if result.version else str(result.path)
     cells: list[str | Cell] = [result.outcome, name]
     if result.reason:
         cells.append(result.reason)
@@ -126,8 +125,8 @@ def _print_sent(session: Session, result: Result, wait: bool) -> None:
         cells.append(Cell(result.reason, "red"))
     if not wait:
         view.stream(_json(result), cells)
-    elif not result.ok or result.outcome == "replaced":
-        view.step(*cells, always=not result.ok)
+    elif not result.version or result.outcome == "replaced":
+        view.step(*cells, always=not result.version)
 
 
 def _json(result: Result) -> dict[str, Any]:
@@ -137,7 +136,7 @@ def _json(result: Result) -> dict[str, Any]:
         "outcome": result.outcome,
         "reason": result.reason or None,
         "bytes": result.size,
-        "version_id": result.version_id,
+        "version_id": result.version and result.version.version_id,
     }
 
 

@@ -73,7 +73,7 @@ class Match:
 
 
 class Search:
-    """One run of a query. `looked` is the number of photos read so far."""
+    """One run of a query. `photos_read` is the number of photos read so far."""
 
     def __init__(self, reader: Reader, s3: S3Client, bucket: str, query: Query) -> None:
         self.photos_read = 0
@@ -168,12 +168,13 @@ class Search:
 
     def _read_matches(self, threads: ThreadPoolExecutor, images: Sequence[str]) -> Iterator[Match]:
         """The photos that match according to their items."""
-        for items in threads.map(self._read, batches(images, BATCH)):
+
+        def read(batch: Sequence[str]) -> dict[str, Item]:
+            return self._reader.photos(batch, "status", "labels", "uploaded_at")
+
+        for items in threads.map(read, batches(images, BATCH)):
             self.photos_read += len(items)
             yield from filter(None, map(self._match, items.values()))
-
-    def _read(self, images: Sequence[str]) -> dict[str, Item]:
-        return self._reader.photos(images, "status", "labels", "uploaded_at")
 
     def _match(self, photo: Item) -> Match | None:
         if photo["status"] != schema.LABELLED:

@@ -186,9 +186,9 @@ def test_photo_is_stored_with_type_and_checksum(folder, s3, bucket):
     )
     (result,) = send(s3, bucket, "holiday photo+1.jpg", prefix="2030/")
     head = s3.head_object(Bucket=bucket, Key="2030/holiday photo+1.jpg")
-    assert result.ok
-    assert (head["ContentType"], head["VersionId"]) == ("image/jpeg", result.version_id)
-    assert head["ETag"] == f'"{result.etag}"'
+    assert result.version
+    assert (head["ContentType"], head["VersionId"]) == ("image/jpeg", result.version.version_id)
+    assert head["ETag"] == f'"{result.version.etag}"'
     assert sent[0]["x-amz-checksum-sha256"] == sha256(Path("holiday photo+1.jpg").read_bytes())
     assert result.size == Path("holiday photo+1.jpg").stat().st_size
     body = s3.get_object(Bucket=bucket, Key=result.key)["Body"].read()
@@ -208,7 +208,7 @@ def test_unchanged_photo_is_not_sent_again(folder, s3, bucket):
     os.utime("a.jpg", (1, 1))  # its time does not matter
     (second,) = send(s3, bucket, "a.jpg")
     assert (second.outcome, puts) == ("unchanged", [])
-    assert (second.version_id, second.etag) == (first.version_id, first.etag)
+    assert second.version == first.version
 
 
 def sha256(content):
@@ -351,7 +351,7 @@ def test_failed_upload_is_a_result(folder, s3, bucket):
     results = send(s3, bucket, ".")
     assert [result.outcome for result in results] == ["uploaded", "failed", "uploaded"]
     assert results[1].reason == 'Could not connect to the endpoint URL: "https://s3".'
-    assert not results[1].ok
+    assert not results[1].version
 
 
 def test_error_of_s3_is_explained(folder, s3):
