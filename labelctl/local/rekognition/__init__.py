@@ -22,9 +22,9 @@
     onnx_model.py      the user's own model, which replaces these two networks
     properties.py      brightness, sharpness, contrast, dominant colours
     colors.py          colour names
-    taxonomy.py        detectors' names and ImageNet classes → Rekognition's labels, read from labels.txt
+    taxonomy.py        maps detectors' names and ImageNet classes to Rekognition's labels (labels.txt)
 
-All findings come from the picture itself. Without a network, only what OpenCV detects reliably is reported
-(frontal faces, QR codes that decode, colours). The recogniser must not depend on labelctl's pipeline,
-nor the pipeline on it: their only interface is HTTP.
+All findings come from the picture itself. Without a network, only what OpenCV detects reliably is
+reported (frontal faces, QR codes that decode, colours). The recogniser must not depend on labelctl's
+pipeline, nor the pipeline on it: their only interface is HTTP.
 """
