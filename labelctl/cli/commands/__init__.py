@@ -1,4 +1,4 @@
-"""The commands, one module each: parses options, calls a core function, prints the result.
+"""The commands, one module each. A module parses options, calls a core function and prints the result.
 
 A command imports core modules when it runs, which keeps `--help` and the other commands fast.
 """
