@@ -36,33 +36,37 @@ INTRODUCTION = """\
 """
 
 OUTPUT = """\
-On a terminal, results are tables. In a pipe, they are tab-separated lines, never cut, with control
-characters in names as escapes. With `-o json`, a result is one JSON value. `tail`, `search`,
-`export`, `verify`, `rm`, `failures --discard`, and `upload` and `retry` without `--wait` print one
-JSON value per line.
+On a terminal, results are tables. In a pipe, they are tab-separated lines that are never cut.
+Control characters in names are shown as escapes. With `-o json`, a result is one JSON value.
+`tail`, `search`, `export`, `verify`, `rm`, `failures --discard`, and `upload` and `retry` without
+`--wait` print one JSON value per line.
 
 Results go to stdout, everything else to stderr. In JSON mode, errors are objects on stderr. When
-`--wait` sees no progress for 10 seconds, it says how many photos wait, and the latest error in the
-function's log: in the progress bar, or in one line a minute.
+`--wait` sees no progress for 10 seconds, it shows how many photos are waiting and the latest error
+in the function's log, in the progress bar or in one line per minute.
 """
+
+OUTPUT_FILE = (
+    "In `export`, `show` and `gallery`, `-o` names the output file; use `--output` for the format."
+)
 
 ENVIRONMENT = {
     "LABELCTL_STACK": "The stack to use, as with `--stack`.",
     "LABELCTL_LOCAL": "With 1, true, yes or on: use the local cloud, as with `--local`.",
-    "LABELCTL_HOME": "The folder in which the local cloud keeps its data.",
+    "LABELCTL_HOME": "Data folder of the local cloud.",
     "AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …": "Configuration of boto3.",
 }
 
 EXIT_CODES = {
     0: "Done.",
     1: "A bug in labelctl. The traceback is shown.",
-    2: "Wrong usage, or a question that nobody is there to answer.",
+    2: "Wrong usage, or a confirmation is needed but there is no terminal (add `--yes`).",
     3: "Not found, or not deployed.",
-    4: "Refused by AWS, or by you when asked; or the deployment failed.",
-    5: "Some photos failed, the others are done; or `verify` found problems.",
+    4: "Refused by AWS or the local cloud, declined by you, or the deployment failed.",
+    5: "Some photos failed (the others are done), or `verify` found problems.",
     6: "Photos are still waiting.",
     130: "Interrupted. Run the same command to resume.",
-    141: "The reader of the output has gone (`… | head`). Run the same command to resume.",
+    141: "The program that reads the output has exited (`… | head`). Run the same command to resume.",
 }
 
 HELP = ("-h, --help", "Show this message and exit.")
@@ -142,10 +146,10 @@ def markdown() -> str:
     for page in by_name.values():
         lines += [f"## {page.name}", "", f"    {page.usage}", "", "\n\n".join(page.text), ""]
         lines += _table("Argument", page.arguments) + _table("Option", page.options)
-    lines += ["## Common options", "", "Write them before the command's name or after it.", ""]
+    lines += ["## Common options", "", "They can stand before or after the command's name.", ""]
     lines += _table("Option", common_options())
-    lines += ["`export`, `show` and `gallery` have a `-o` of their own, for the output file.", ""]
-    lines += ["These options stand without a command:", "", *_table("Option", program_options())]
+    lines += [OUTPUT_FILE, ""]
+    lines += ["Options without a command:", "", *_table("Option", program_options())]
     lines += ["## Output", "", OUTPUT]
     lines += ["## Environment variables", "", *_table("Variable", list(ENVIRONMENT.items()))]
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
@@ -178,7 +182,7 @@ def manual() -> str:
         lines += [line for text in page.text[1:] for line in (".PP", _roff(text))]
         lines += _items([*page.arguments, *page.options])
     lines += [".SH OPTIONS", "All commands take these options.", *_items(common_options())]
-    lines += [".PP", "These options stand without a command.", *_items(program_options())]
+    lines += [".PP", "Options without a command.", *_items(program_options())]
     lines += [".SH ENVIRONMENT", *_items(list(ENVIRONMENT.items()))]
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     lines += [".SH EXIT STATUS", *_items(codes)]

@@ -39,7 +39,8 @@ _COMMAND = re.compile(
 ImageKey = Annotated[
     str,
     typer.Argument(
-        metavar="IMAGE", help="Key of the photo, or the path it was uploaded from without --prefix."
+        metavar="IMAGE",
+        help="The photo's key, or the path it was uploaded from (without --prefix).",
     ),
 ]
 Prefix = Annotated[

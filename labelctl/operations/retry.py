@@ -122,7 +122,9 @@ def retry_images(aws: Aws, stack: Stack, photos: Iterable[ObjectVersion]) -> Ite
         if key in redriven and not failed:
             yield RetryResult(key, "queued", "dead letter", None if _is_gone(photo) else photo)
         elif key in answered and not failed:
-            yield RetryResult(key, "labelled", "It is labelled already.", photo)
+            yield RetryResult(
+                key, "labelled", "It is labelled already, so it was not requeued.", photo
+            )
         else:
             last = items[key]["sequencer"] if key in items else ""
             gone = "gone from the bucket" if _is_gone(photo) else "no result yet"

@@ -104,7 +104,7 @@ def usd(photo: Units) -> dict[str, float]:
         "DynamoDB writes": photo.write_units * WRITE_UNIT,
         "DynamoDB reads": photo.reads * READ_UNIT,
         "S3: one PUT, one GET by Rekognition": PUT + GET,
-        "SQS: a send; receive and delete by tens": (1 + 2 / BATCH) * SQS_REQUEST,
+        "SQS: one send; receives and deletes in batches of ten": (1 + 2 / BATCH) * SQS_REQUEST,
         "Lambda": (LAMBDA_REQUEST + BATCH_SECONDS * MEMORY_GB * GB_SECOND) / BATCH,
         "CloudWatch Logs": logged * 1e6 / 1e9 * LOG_GB,
     }
@@ -157,7 +157,7 @@ def cost() -> None:
             _row(labels, event, *each.writes.values(), each.write_units, f"{each.reads:g}")
     prices = {labels: usd(by_event["first time"]) for labels, by_event in measured.items()}
     print("\nUSD for a million photos that are labelled for the first time (us-east-1):\n")
-    _row("Labels of a photo", *COUNTS)
+    _row("Labels per photo", *COUNTS)
     _row("---", *["---:"] * len(COUNTS))
     for service in prices[COUNTS[0]]:
         _row(service, *(f"{prices[labels][service]:.2f}" for labels in COUNTS))

@@ -18,7 +18,7 @@ LIMIT = 100
 SEARCHES = (
     ("a common label", SearchRequest(labels=["thing 0"])),
     ("the same, newest first", SearchRequest(labels=["thing 0"], order="newest")),
-    ("… from 90 % on", SearchRequest(labels=["thing 0"], order="newest", min_confidence=90)),
+    ("… at least 90 %", SearchRequest(labels=["thing 0"], order="newest", min_confidence=90)),
     ("… from 99.9 % on", SearchRequest(labels=["thing 0"], order="newest", min_confidence=99.9)),
     ("a rare label", SearchRequest(labels=["thing 490"])),
     ("by an alias", SearchRequest(labels=["item 490"])),

@@ -233,7 +233,7 @@ def test_a_word_in_a_file_name_has_no_confidence(show: Show) -> None:
         photo("c.jpg", [("Sky", 97.0, [])]),
     ]
     result = {"kinds": {"Red": "Colors"}, "label_aliases": [[], ["Crimson"]]}
-    opened = show(album(photos, **result), hash="#sort=surest")
+    opened = show(album(photos, **result), hash="#sort=confidence")
     field = opened.page.get_by_role("searchbox")
 
     def scores() -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ _deserialize = TypeDeserializer().deserialize
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo of the bucket: how it stands, since when, its item, and its labels, surest first."""
+    """A photo of the bucket: how it stands, since when, its item, and its labels, confidence first."""
 
     image: str
     status: str
@@ -72,7 +72,7 @@ class Question:
     categories: tuple[str, ...] = ()
     min_confidence: float = 0
     prefix: str = ""
-    sort: str = "surest"
+    sort: str = "confidence"
     limit: int = 1000
 
     def words(self) -> list[str]:
@@ -109,9 +109,9 @@ def find(entries: Iterable[Entry], question: Question) -> dict[str, Hit]:
             continue
         hits = [{name: float(sure[name]) for name in group & sure.keys()} for group in groups]
         if all(hits):
-            surest = min(max(hit.values()) for hit in hits)
+            confidence = min(max(hit.values()) for hit in hits)
             labels = {name: each for hit in hits for name, each in hit.items()}
-            found[entry.image] = Hit(entry.item["uploaded_at"], surest, labels)
+            found[entry.image] = Hit(entry.item["uploaded_at"], confidence, labels)
     return found
 
 

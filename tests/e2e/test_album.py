@@ -49,7 +49,7 @@ QUESTIONS = {
     "any of some": Question(("person", "teal", "red"), any_label=True),
     "a category": Question(categories=("person description",)),
     "none of some": Question(("gray",), without=("silver", "black"), least=55.28),
-    "the surest few": Question(("silver",), limit=7),
+    "the confidence few": Question(("silver",), limit=7),
     "the newest few": Question(("silver",), prefix="hills/", sort="newest", limit=7),
     "all at once": Question(
         ("gray", "black"),
@@ -89,7 +89,8 @@ def test_search_tells_programs(asked: Album, question: Question) -> None:
 def ranks(question: Question, hits: dict[str, Hit]) -> list[Any]:
     """What photos are ordered by: those that are alike come in any order."""
     return [
-        hit.confidence if question.sort == "surest" else hit.uploaded_at for hit in hits.values()
+        hit.confidence if question.sort == "confidence" else hit.uploaded_at
+        for hit in hits.values()
     ]
 
 
@@ -162,11 +163,11 @@ def test_images_tells_pipes_and_people(asked: Album) -> None:
         for each in right
     ]
     assert rows == [
-        [image, status, each["at"], "" if count is None else str(count), surest]
-        for each, (image, status, count, surest) in zip(right[:100], cells, strict=False)
+        [image, status, each["at"], "" if count is None else str(count), confidence]
+        for each, (image, status, count, confidence) in zip(right[:100], cells, strict=False)
     ]
-    for image, status, count, surest in cells:
-        words = [image, status, "" if count is None else str(count), surest]
+    for image, status, count, confidence in cells:
+        words = [image, status, "" if count is None else str(count), confidence]
         line = r"\s+".join(re.escape(word) for word in words if word)
         assert re.search(rf"^\s*{line}\s*$", table.out, re.MULTILINE), words
 

@@ -163,12 +163,12 @@ def test_a_dead_letter_is_put_back_to_work(
             "image": "beach.jpg",
             "message_id": None,
             "outcome": "labelled",
-            "why": "It is labelled already.",
+            "why": "It is labelled already, so it was not requeued.",
         }
     ]
     assert failures(stack)["dead_letters"] == []
     assert stack("retry", "beach.jpg").rows == [
-        ["labelled", "beach.jpg", "It is labelled already."]
+        ["labelled", "beach.jpg", "It is labelled already, so it was not requeued."]
     ]
 
 

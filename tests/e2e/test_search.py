@@ -67,7 +67,7 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
     photo("cat.png", "chelsea.png")
     labels = labelled(stack, "people/me.png", "people/again.png", "rocket.jpg", "cat.png")
 
-    # one label, in any case, surest first
+    # one label, in any case, confidence first
     person = stack("search", "PERSON", "-o", "json")
     assert {each["image"] for each in lines(person.out)} == {"people/me.png", "people/again.png"}
     common = {image: found["gray"] for image, found in labels.items() if "gray" in found}

@@ -106,7 +106,7 @@ def brute(known: Sequence[Known], request: SearchRequest) -> list[tuple[str, Dec
             best = min(max(photo.labels[label] for label in group) for group in shown)
             found.append((photo.image, best, photo.uploaded_at))
     found.sort()
-    by = 1 if request.order == "surest" else 2
+    by = 1 if request.order == "confidence" else 2
     return sorted(found, key=lambda each: each[by], reverse=True)
 
 

@@ -65,7 +65,7 @@ def deploy(
         bool | None,
         typer.Option(
             "--image-properties/--no-image-properties",
-            help="Store colours and quality too, for which AWS charges extra. Default for a new"
+            help="Also store colours and image quality. AWS charges extra for them. Default for a new"
             " stack: no.",
         ),
     ] = None,
@@ -81,7 +81,7 @@ def deploy(
             metavar="ADDRESS", help="Email this address when photos wait too long or keep failing."
         ),
     ] = None,
-    no_alarm: Annotated[bool, typer.Option("--no-alarm", help="Remove the alarm email.")] = False,
+    no_alarm: Annotated[bool, typer.Option("--no-alarm", help="Remove the alarms.")] = False,
     alarm_age: Annotated[
         str | None,
         typer.Option(
@@ -101,7 +101,7 @@ def deploy(
 ) -> None:
     """Create or update the pipeline.
 
-    Settings that are not given stay as deployed.
+    Settings that you leave out keep their deployed values.
     """
     from labelctl.deploy.stack import Settings
 
@@ -174,8 +174,8 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
-        hint = " To apply this, leave out --dry-run." if planned.changes else ""
-        session.view.note(f"Nothing was changed.{hint}")
+        if planned.changes:
+            session.view.note("Nothing was changed. To apply this, leave out --dry-run.")
     finally:
         if planned.changes:
             change_sets.discard(aws.cloudformation, planned)
@@ -331,7 +331,7 @@ def _plan_table(planned: Plan) -> Table:
                 for change in planned.changes
             ],
         ],
-        empty="Nothing would change.",
+        empty="There is nothing to change.",
     )
 
 

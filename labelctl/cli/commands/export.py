@@ -47,7 +47,7 @@ def export(
             "--format",
             callback=_check_format,
             metavar="|".join(_FORMATS),
-            help="Format to write. Default: from FILE's extension, else csv.",
+            help="Output format. Default: by the extension of FILE, else csv.",
             show_default=False,
         ),
     ] = None,

@@ -39,10 +39,13 @@ def failures(
         typer.Option(help="Only failures whose reason contains TEXT.", metavar="TEXT"),
     ] = "",
     limit: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of results of each kind.")
+        int,
+        typer.Option(
+            min=1, metavar="COUNT", help="Maximum number of failed photos, and of dead letters."
+        ),
     ] = 100,
     discard: Annotated[
-        bool, typer.Option("--discard", help="Delete the dead letters that cannot be read.")
+        bool, typer.Option("--discard", help="Delete unreadable dead letters.")
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="With --discard: do not ask for confirmation.")

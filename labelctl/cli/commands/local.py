@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Group,
-    help="Manage the local cloud, which --local uses.",
+    help="Manage the local cloud (the target of --local).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -32,11 +32,11 @@ def start(
         Path | None,
         typer.Option(
             metavar="FILE.onnx",
-            help="Use only this model, an Ultralytics export with its metadata.",
+            help="Use this ONNX model instead: an Ultralytics export with its metadata.",
         ),
     ] = None,
     no_model: Annotated[
-        bool, typer.Option("--no-model", help="Use the models of labelctl[local] again.")
+        bool, typer.Option("--no-model", help="Use the default models again.")
     ] = False,
 ) -> None:
     """Start the local cloud. Commands with --local start it automatically."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labelctl.photos.versions import ObjectVersion
 
 _STYLES = {"queued": "green", "labelled": "dim", "left": "yellow"}
+_SUMMARY = {"labelled": "labelled already", "left": "left in the dead-letter queue"}
 
 
 def retry(
@@ -33,14 +34,16 @@ def retry(
         ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All failed photos and all dead letters.")
+        bool, typer.Option("--all", help="Retry all failed photos and all dead letters.")
     ] = False,
     reason: Annotated[
-        str, typer.Option(help="Failures whose reason contains TEXT.", metavar="TEXT")
+        str, typer.Option(help="Retry failures whose reason contains TEXT.", metavar="TEXT")
     ] = "",
     prefix: Annotated[
         str,
-        typer.Option(help="Failures whose key starts with TEXT, e.g. holiday/.", metavar="TEXT"),
+        typer.Option(
+            help="Retry failures whose key starts with TEXT, e.g. holiday/.", metavar="TEXT"
+        ),
     ] = "",
     wait: Wait = False,
     timeout: WaitTimeout = 600,
@@ -165,7 +168,7 @@ def _print_summary(
 ) -> None:
     view = session.view
     warn_about_unread(session, unseen)
-    parts = [f"{count:,} {outcome}" for outcome, count in tally.items() if count]
+    parts = [f"{count:,} {_SUMMARY.get(name, name)}" for name, count in tally.items() if count]
     if parts:
         view.note(", ".join(parts) + ".")
     elif unseen:

@@ -33,7 +33,7 @@ def rm(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Remove photos with their labels and failure records."""
+    """Remove photos, their labels and their failure records."""
     from labelctl.photos import remove as core
 
     if images and prefix:

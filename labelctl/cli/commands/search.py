@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labelctl.labels.search.query import Group, Query
     from labelctl.labels.search.run import Match
 
-_ORDERS = ("surest", "newest")
+_ORDERS = ("confidence", "newest")
 _MAX_NAME = 24  # columns for a label's name in a group; a longer name shifts the rest of its line
 _DATE = "2026-05-01 14:02"
 _CONFIDENCE = "100.0 %"
@@ -66,7 +66,7 @@ def search(
         typer.Option(
             callback=_check_order, metavar="|".join(_ORDERS), help="Order of the results."
         ),
-    ] = "surest",
+    ] = "confidence",
 ) -> None:
     """Find photos by label.
 
@@ -88,7 +88,7 @@ def search(
         categories=category or (),
         min_confidence=min_confidence,
         prefix=prefix,
-        order="newest" if sort == "newest" else "surest",
+        order="newest" if sort == "newest" else "confidence",
     )
     query = plan(Vocabulary(reader), request)
     for absent in query.absent:

@@ -58,7 +58,7 @@ def show(
         ),
     ] = 0,
 ) -> None:
-    """Draw a photo's labels on it, as boxes with names."""
+    """Draw boxes and label names on a copy of a photo."""
     from labelctl.labels import results
     from labelctl.photos import versions
     from labelctl.render import pictures

@@ -42,7 +42,8 @@ def upload(
     """Upload photos for labelling. Unchanged photos are not sent again.
 
     A photo's key is its file name, or its path relative to the uploaded folder: a/1.jpg becomes 1.jpg
-    with `upload a`, and a/1.jpg with `upload a --prefix a/`. A photo replaces one with the same key.
+    with `upload a`, and a/1.jpg with `upload a --prefix a/`. An existing photo with the same key is
+    replaced.
     """
     execute(Session.of(context), paths, prefix, wait=wait, timeout=timeout)
 

@@ -36,8 +36,8 @@ def verify(
         bool,
         typer.Option(
             "--repair",
-            help="Requeue missing photos and remove orphaned records. With --index: also repair the"
-            " index.",
+            help="Requeue missing and stale photos, remove orphaned results. With --index: also"
+            " repair the index.",
         ),
     ] = False,
     index: Annotated[bool, typer.Option("--index", help="Also check the search index.")] = False,

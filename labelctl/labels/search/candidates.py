@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from labelctl.labels.tables import Reader
 
-Order = Literal["surest", "newest"]
+Order = Literal["confidence", "newest"]
 
 Rank = Any
 """The sort key of photos, in descending order: a confidence (Decimal) or a time (text)."""
@@ -95,7 +95,7 @@ class WithLabel:
         return self.reader.count_labels(label, limit, self.min_confidence)
 
     def photos(self, order: Order) -> Iterator[Candidate]:
-        if order == "surest":
+        if order == "confidence":
             found = self.reader.labels_by_confidence(self.labels, self.min_confidence, self.first)
             for item in found:
                 yield Candidate(schema.confidence_of(item["rank"]), item["image"])

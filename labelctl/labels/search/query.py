@@ -30,7 +30,7 @@ class SearchRequest:
     categories: Sequence[str] = ()
     min_confidence: float = 0
     prefix: str = ""
-    order: Order = "surest"
+    order: Order = "confidence"
 
     def command(self, word: str = "", instead: str = "") -> str:
         """The equivalent command line, with `word` replaced by `instead`."""
@@ -45,7 +45,7 @@ class SearchRequest:
             parts.append(f"--min-confidence {self.min_confidence:g}")
         if self.prefix:
             parts.append(f"--prefix {shlex.quote(self.prefix)}")
-        if self.order != "surest":
+        if self.order != "confidence":
             parts.append(f"--sort {self.order}")
         return " ".join(parts)
 
@@ -75,7 +75,7 @@ class Query:
     without: frozenset[str] = frozenset()
     min_confidence: Decimal = Decimal(0)
     prefix: str = ""
-    order: Order = "surest"
+    order: Order = "confidence"
     unknown: tuple[str, ...] = ()
     absent: tuple[LabelNotFoundError, ...] = ()
 

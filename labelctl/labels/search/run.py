@@ -101,7 +101,7 @@ class Search:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, threads: ThreadPoolExecutor, limit: int) -> Iterator[Match]:
-        rank = attrgetter("confidence" if self._query.order == "surest" else "uploaded_at")
+        rank = attrgetter("confidence" if self._query.order == "confidence" else "uploaded_at")
         candidates = self._candidates(threads, limit)
         held: list[Match] = []  # matches held back, in order
         known: set[str] = set()  # photos held back or yielded
@@ -131,19 +131,19 @@ class Search:
         ]
         if self._prefix:  # first: one request counts it, and limits the counting of the others
             sets.insert(0, self._prefix)
-        if len(sets) == 1 and (query.order == "surest" or not query.min_confidence):
+        if len(sets) == 1 and (query.order == "confidence" or not query.min_confidence):
             return sets[0].photos(query.order)
         chosen, size = smallest(sets)
         if query.order == "newest" and size.count is not None:
             # Cheaper than reading by date all items below the minimum confidence.
-            return (Candidate(None, each.image) for each in chosen.photos("surest"))
+            return (Candidate(None, each.image) for each in chosen.photos("confidence"))
         return chosen.photos(query.order)
 
     def _is_settled(self, rank: Rank, image: str, last: Candidate | None) -> bool:
         """Whether no photo after the candidate `last` can precede this one in the results."""
         if last is None or last.rank is None:
             return False
-        if rank == last.rank and self._query.order == "surest":
+        if rank == last.rank and self._query.order == "confidence":
             return image <= last.image  # candidates of equal confidence are sorted by key
         return bool(rank > last.rank)
 

@@ -110,7 +110,7 @@ def test_a_photo_that_failed_again_is_requested_again(
 
 def test_a_labelled_photo_is_left_alone(sqs: Any, queue: str, stored: Any, these: Any) -> None:
     stored(labelled(event()))
-    assert these(SENT) == [("a.jpg", "labelled", "It is labelled already.")]
+    assert these(SENT) == [("a.jpg", "labelled", "It is labelled already, so it was not requeued.")]
     assert visible(sqs, queue) == 0
 
 
@@ -188,7 +188,7 @@ def test_many_photos_at_once(sqs: Any, queue: str, dead: str, stored: Any, these
     assert len(result) == len({image for image, _, _ in result}) == 130
     outcomes = {int(image[:-4]): (outcome, why) for image, outcome, why in result}
     assert outcomes[0] == ("queued", "failed")
-    assert outcomes[110] == ("labelled", "It is labelled already.")
+    assert outcomes[110] == ("labelled", "It is labelled already, so it was not requeued.")
     assert outcomes[115] == ("queued", "no result yet")
     assert outcomes[125] == ("queued", "dead letter")
     assert (visible(sqs, dead), visible(sqs, queue)) == (0, 129)

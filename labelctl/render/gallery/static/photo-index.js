@@ -121,7 +121,7 @@ class PhotoIndex {
     const newest = (one, other) =>
       this.times.get(other.photo) - this.times.get(one.photo) || name(one, other);
     const byConfidence = (one, other) => (other.score ?? -1) - (one.score ?? -1) || newest(one, other);
-    return { name, newest, surest: byConfidence }[sort];
+    return { name, newest, confidence: byConfidence }[sort];
   }
 }
 

@@ -129,7 +129,7 @@ def test_the_size_of_a_prefix_takes_one_listing(limit: int, count: int | None) -
     assert listed.size(limit) == Size(count)
     assert listed.requests == table.bucket.calls.total() == 1
     if count:
-        assert [*listed.photos("surest")] == [(None, f"a/{number}.jpg") for number in range(4)]
+        assert [*listed.photos("confidence")] == [(None, f"a/{number}.jpg") for number in range(4)]
 
 
 @pytest.mark.parametrize(
