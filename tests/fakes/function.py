@@ -48,12 +48,11 @@ class Function:
 def function_on(tables: FakeDynamoDB) -> Iterator[Function]:
     """The function as it starts, with the template's settings."""
     folder = assets.asset_folder("lambda")
-    modules = [path.stem for path in folder.glob("*.py")]
     with patch.dict(os.environ, {**_SETTINGS, **_environment()}), patch.dict(sys.modules):
-        for name in modules:
-            sys.modules.pop(name, None)
+        for name in [name for name in sys.modules if name.startswith("labeller")]:
+            del sys.modules[name]
         with patch.object(sys, "path", [str(folder), *sys.path]):
-            handler = importlib.import_module("handler")
+            handler = importlib.import_module("labeller.handler")
         yield Function(handler, tables)
 
 

@@ -181,12 +181,9 @@ def function(
         monkeypatch.setenv(name, str(parameter["Default"]) if parameter else made[value["Ref"]])
     folder = assets.asset_folder("lambda")
     monkeypatch.syspath_prepend(folder)
-    modules = [path.stem for path in folder.glob("*.py")]
-    for name in modules:
-        sys.modules.pop(name, None)
-    module = importlib.import_module("handler")
+    module = importlib.import_module("labeller.handler")
     yield module
-    for name in modules:
+    for name in [name for name in sys.modules if name.startswith("labeller")]:
         del sys.modules[name]
 
 

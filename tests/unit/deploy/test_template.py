@@ -172,7 +172,7 @@ def test_failing_messages_are_dead_lettered_and_kept(properties):
 
 def test_outage_of_several_days_is_tolerated(properties, function):
     """SQS dead-letters a message after days of retries, but before the message expires."""
-    redelivery = sys.modules["redelivery"]
+    redelivery = sys.modules["labeller.redelivery"]
     receives = properties["Queue"]["RedrivePolicy"]["maxReceiveCount"]
     longest = sum(
         min(redelivery.FIRST_DELAY * 2**number, redelivery.LONGEST_DELAY)
@@ -195,7 +195,7 @@ def test_batch_size_matches_the_function(function: ModuleType, properties):
 
 def test_environment_has_the_variables_that_the_function_reads(properties):
     sources = [
-        path.read_text(encoding="utf-8") for path in assets.asset_folder("lambda").glob("*.py")
+        path.read_text(encoding="utf-8") for path in assets.asset_folder("lambda").rglob("*.py")
     ]
     read = set(re.findall(r'environ\["(\w+)"\]', "".join(sources)))
     assert read == properties["Function"]["Environment"]["Variables"].keys()
@@ -214,9 +214,9 @@ def test_function_has_only_the_table_permissions_it_uses(properties):
 
 
 def test_handler_is_in_the_zip(function: ModuleType, properties):
-    module, _, name = properties["Function"]["Handler"].partition(".")
+    module, _, name = properties["Function"]["Handler"].rpartition(".")
     assert callable(getattr(function, name))
-    assert f"{module}.py".encode() in package.build().content
+    assert f"{module.replace('.', '/')}.py".encode() in package.build().content
 
 
 def keys(described):
@@ -311,7 +311,9 @@ def test_retries_alarm_counts_log_lines_of_the_function(properties):
         alarm["Namespace"],
         alarm["MetricName"],
     )
-    assert counted["FilterPattern"] == '{ $.status = "retrying" }'  # see lambda/redelivery.py
+    assert (
+        counted["FilterPattern"] == '{ $.status = "retrying" }'
+    )  # see lambda/labeller/redelivery.py
     assert counted["LogGroupName"] == {"Ref": "LogGroup"}
     assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
 

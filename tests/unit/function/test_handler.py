@@ -113,7 +113,7 @@ def test_permanent_error_costs_one_call_and_stores_a_reason(
     assert len(rekognition.requests) == 1
     photo = look(record)
     assert photo.status == "failed"
-    assert photo.reason == f"{sys.modules['recognition'].REASONS[code]} (said Rekognition)"
+    assert photo.reason == f"{sys.modules['labeller.recognition'].REASONS[code]} (said Rekognition)"
     assert [item["error"] for item in tables.photos()] == [code]
     assert tables.index() == []
 
@@ -249,7 +249,7 @@ def test_log_line_is_written_at_once(work, photos, monkeypatch):
     """The lines of several threads must not mix."""
     pieces = []
     out = SimpleNamespace(write=pieces.append, flush=lambda: pieces.append("flushed"))
-    monkeypatch.setattr("handler.sys.stdout", out)
+    monkeypatch.setattr("labeller.handler.sys.stdout", out)
     work(photos.put("a.jpg"))
     assert len(pieces) == 2
     assert pieces[0].endswith("}\n")

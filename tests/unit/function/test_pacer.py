@@ -28,10 +28,10 @@ def pacer() -> ModuleType:
 
     sys.path.insert(0, str(assets.asset_folder("lambda")))
     try:
-        return importlib.import_module("pacer")
+        return importlib.import_module("labeller.pacer")
     finally:
         sys.path.pop(0)
-        sys.modules.pop("pacer", None)
+        sys.modules.pop("labeller.pacer", None)
 
 
 class Service:

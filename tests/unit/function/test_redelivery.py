@@ -32,7 +32,7 @@ LASTING = ["AccessDeniedException", "ResourceNotFoundException"]
 
 @pytest.fixture
 def redelivery(function: ModuleType) -> ModuleType:
-    return sys.modules["redelivery"]
+    return sys.modules["labeller.redelivery"]
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ RESPONSE_LOST = ("step", 0, AGAIN)
 @pytest.fixture
 def worker(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The function with smaller batches, and so with more steps."""
-    monkeypatch.setattr("store._BATCH", 2)
-    monkeypatch.setattr("store.time.sleep", lambda _: None)
+    monkeypatch.setattr("labeller.store._BATCH", 2)
+    monkeypatch.setattr("labeller.store.time.sleep", lambda _: None)
     return function
 
 

@@ -158,7 +158,7 @@ def test_too_large_response_is_stored_partly(store, tables):
 
 
 def test_failing_index_leaves_the_photo_unchanged(store, tables, naps, monkeypatch):
-    monkeypatch.setattr("store.time.sleep", naps)
+    monkeypatch.setattr("labeller.store.time.sleep", naps)
     old = result(1, "Dog")
     store.publish(old, None)
     tables.before = lambda operation, _: 0 if operation == "BatchWriteItem" else None
@@ -171,7 +171,7 @@ def test_failing_index_leaves_the_photo_unchanged(store, tables, naps, monkeypat
 
 
 def test_unprocessed_items_are_retried(store, tables, naps, monkeypatch):
-    monkeypatch.setattr("store.time.sleep", naps)
+    monkeypatch.setattr("labeller.store.time.sleep", naps)
     tables.before = lambda operation, _: 10 if operation == "BatchWriteItem" else None
     store.publish(result(1, *(f"Label {number}" for number in range(60))), None)
     assert_indexed(tables)

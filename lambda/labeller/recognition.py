@@ -10,13 +10,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from bucket import Bucket
-from clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
-from pacer import Pacer
-from redelivery import code, is_temporary, is_throttling
 
 from labelctl.contract import s3_events
 from labelctl.contract.s3_events import PhotoEvent
+from labeller.bucket import Bucket
+from labeller.clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
+from labeller.pacer import Pacer
+from labeller.redelivery import code, is_temporary, is_throttling
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient

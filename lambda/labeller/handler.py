@@ -21,14 +21,13 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
-import clients
-from bucket import Bucket
-from recognition import PhotoGoneError, Recognition, UnlabellableError
-from redelivery import NotAnEventError, Redelivery, code, is_bug, reason
-from store import Store
-
 from labelctl.contract import s3_events, schema
 from labelctl.contract.s3_events import PhotoEvent
+from labeller import clients
+from labeller.bucket import Bucket
+from labeller.recognition import PhotoGoneError, Recognition, UnlabellableError
+from labeller.redelivery import NotAnEventError, Redelivery, code, is_bug, reason
+from labeller.store import Store
 
 SPARE_SECONDS = 10
 """Seconds before the function's timeout at which it returns, even if photos are unfinished."""
