@@ -1,4 +1,4 @@
-"""The Lambda function: labels the photos in the queue with Rekognition and stores the results.
+"""Handling a batch of messages: labels the photos with Rekognition and stores the results.
 
 The photos of a batch are processed in parallel, because each call to Rekognition takes about half a
 second. Messages that may succeed later return to the queue (see `redelivery`). Photos that can never
@@ -12,10 +12,10 @@ LABELCTL_QUEUE, LABELCTL_DEAD_LETTERS, and those of `recognition`.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from threading import Event
@@ -23,8 +23,8 @@ from typing import Any
 
 from labelctl.contract import s3_events, schema
 from labelctl.contract.s3_events import PhotoEvent
-from labeller import clients
 from labeller.bucket import Bucket
+from labeller.clients import BATCH, Clients
 from labeller.recognition import PhotoGoneError, Recognition, UnlabellableError
 from labeller.redelivery import NotAnEventError, Redelivery, code, is_bug, reason
 from labeller.store import Store
@@ -35,34 +35,118 @@ SPARE_SECONDS = 10
 TOMBSTONE_SECONDS = 30 * 24 * 3600
 """Seconds to keep the item of a removed photo: longer than an event waits in both queues (28 days)."""
 
-_store_failing = Event()  # set while results cannot be stored
-_bucket = Bucket(clients.s3)
-_recognition = Recognition(clients.rekognition, _bucket)
-_store = Store(
-    clients.dynamodb, os.environ["LABELCTL_PHOTOS_TABLE"], os.environ["LABELCTL_LABELS_TABLE"]
-)
-_redelivery = Redelivery(
-    clients.sqs, os.environ["LABELCTL_QUEUE"], os.environ["LABELCTL_DEAD_LETTERS"]
-)
 
+class Handler:
+    """Handles the batches of one process of the function. Thread-safe.
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Process up to 10 SQS messages; returns those to retry as partial batch failures."""
-    messages = event["Records"]
-    seconds = context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
-    deadline = time.monotonic() + seconds
-    pool = ThreadPoolExecutor(max_workers=clients.BATCH)
-    results = [pool.submit(_process, message, deadline) for message in messages]
-    # Return before the function's timeout, after which the whole batch would be retried.
-    wait(results, timeout=seconds)
-    pool.shutdown(wait=False, cancel_futures=True)
-    return {
-        "batchItemFailures": [
-            {"itemIdentifier": message["messageId"]}
-            for message, result in zip(messages, results, strict=True)
-            if not _is_done(message, result)
-        ]
-    }
+    `environ` are the environment variables. Raises KeyError if one is missing.
+    """
+
+    def __init__(self, clients: Clients, environ: Mapping[str, str]) -> None:
+        self._bucket = Bucket(clients)
+        self._recognition = Recognition(clients.rekognition, self._bucket, environ)
+        self._store = Store(
+            clients.dynamodb, environ["LABELCTL_PHOTOS_TABLE"], environ["LABELCTL_LABELS_TABLE"]
+        )
+        self._redelivery = Redelivery(
+            clients, environ["LABELCTL_QUEUE"], environ["LABELCTL_DEAD_LETTERS"]
+        )
+        self._store_failing = Event()  # set while results cannot be stored
+
+    def handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Process up to 10 SQS messages; returns those to retry as partial batch failures."""
+        messages = event["Records"]
+        seconds = context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
+        deadline = time.monotonic() + seconds
+        pool = ThreadPoolExecutor(max_workers=BATCH)
+        results = [pool.submit(self._process, message, deadline) for message in messages]
+        # Return before the function's timeout, after which the whole batch would be retried.
+        wait(results, timeout=seconds)
+        pool.shutdown(wait=False, cancel_futures=True)
+        return {
+            "batchItemFailures": [
+                {"itemIdentifier": message["messageId"]}
+                for message, result in zip(messages, results, strict=True)
+                if not _is_done(message, result)
+            ]
+        }
+
+    def _process(self, message: dict[str, Any], deadline: float) -> bool:
+        """Process a message; returns whether it can be deleted from the queue.
+
+        At `deadline` (time.monotonic()) the handler has returned.
+        """
+        try:
+            events = s3_events.parse_message(message["body"])
+        except ValueError as error:
+            return self._handle_failure(message, NotAnEventError(str(error)))
+        failure: tuple[Exception, str] | None = None
+        for event in events:
+            started = time.monotonic()
+            try:
+                status, details = self._apply(event, deadline)
+            except Exception as error:  # also a bug, which must not affect the other photos
+                failure = (error, event.key)
+            else:
+                _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
+        if failure and time.monotonic() > deadline:
+            # The message is back in the queue, and another worker may have received it.
+            return False
+        return self._handle_failure(message, *failure) if failure else True
+
+    def _handle_failure(
+        self, message: dict[str, Any], error: Exception, image: str | None = None
+    ) -> bool:
+        """Back off or dead-letter the message; returns whether it can be deleted from the queue."""
+        status, details = self._redelivery.handle_failure(message, error)
+        details |= {"error": code(error), "reason": reason(error)}
+        if is_bug(error):
+            details["trace"] = "".join(traceback.format_exception(error))
+        _log(image, status, message_id=message["messageId"], **details)
+        return status == "set_aside"
+
+    def _apply(self, event: PhotoEvent, deadline: float) -> tuple[str, dict[str, Any]]:
+        """Process an event; returns the status and details to log."""
+        stored = self._store.photo(event.key)
+        if stored and stored["sequencer"] >= event.sequencer:
+            return "superseded", {}  # a duplicate or late event
+        requested = event.kind == "requested"
+        if requested or event.kind == "version_removed":
+            # A removed version may make the previous version current.
+            event = self._bucket.current(event) or event
+        if not requested and stored and _is_result_of(stored, event):
+            # An old version was removed, or a delete marker whose event has not arrived yet; or a
+            # request overtook S3's event.
+            confirmed = self._store.confirm(stored, event.sequencer)
+            return ("superseded", {}) if confirmed else self._apply(event, deadline)
+        attempt = schema.new_attempt(time.time())
+        if event.kind != "created":
+            expires = int(time.time()) + TOMBSTONE_SECONDS
+            return self._publish(schema.removed_item(event, attempt, _now(), expires), stored), {}
+        if self._store_failing.is_set():
+            self._store.try_writing(event.key)
+            self._store_failing.clear()
+        try:
+            response = self._recognition.detect(event, deadline)
+        except PhotoGoneError:
+            return "superseded", {}  # replaced or removed since, for which there is another event
+        except UnlabellableError as error:
+            item = schema.failed_item(event, attempt, error.error, str(error), _now())
+            return self._publish(item, stored), {"error": error.error, "reason": str(error)}
+        item = schema.labelled_item(event, attempt, response, _now())
+        details = {"labels": len(item["labels"]), "top": _top(item)}
+        if "left_out" in item:
+            details["left_out"] = item["left_out"]
+        return self._publish(item, stored), details
+
+    def _publish(self, item: dict[str, Any], previous: dict[str, Any] | None) -> str:
+        try:
+            stored = self._store.publish(item, previous)
+        except Exception:
+            self._store_failing.set()
+            raise
+        status: str = item["status"]
+        return status if stored else "superseded"
 
 
 def _is_done(message: dict[str, Any], result: Future[bool]) -> bool:
@@ -72,74 +156,6 @@ def _is_done(message: dict[str, Any], result: Future[bool]) -> bool:
     late = {"reason": "It took too long.", "message_id": message["messageId"]}
     _log(images[0] if images else None, "retrying", **late)
     return False
-
-
-def _process(message: dict[str, Any], deadline: float) -> bool:
-    """Process a message; returns whether it can be deleted from the queue.
-
-    At `deadline` (time.monotonic()) the handler has returned.
-    """
-    try:
-        events = s3_events.parse_message(message["body"])
-    except ValueError as error:
-        return _handle_failure(message, NotAnEventError(str(error)))
-    failure: tuple[Exception, str] | None = None
-    for event in events:
-        started = time.monotonic()
-        try:
-            status, details = _apply(event, deadline)
-        except Exception as error:  # also a bug, which must not affect the other photos
-            failure = (error, event.key)
-        else:
-            _log(event.key, status, ms=round((time.monotonic() - started) * 1000), **details)
-    if failure and time.monotonic() > deadline:
-        return False  # the message is back in the queue, and another worker may have received it
-    return _handle_failure(message, *failure) if failure else True
-
-
-def _handle_failure(message: dict[str, Any], error: Exception, image: str | None = None) -> bool:
-    """Back off or dead-letter the message; returns whether it can be deleted from the queue."""
-    status, details = _redelivery.handle_failure(message, error)
-    details |= {"error": code(error), "reason": reason(error)}
-    if is_bug(error):
-        details["trace"] = "".join(traceback.format_exception(error))
-    _log(image, status, message_id=message["messageId"], **details)
-    return status == "set_aside"
-
-
-def _apply(event: PhotoEvent, deadline: float) -> tuple[str, dict[str, Any]]:
-    """Process an event; returns the status and details to log."""
-    stored = _store.photo(event.key)
-    if stored and stored["sequencer"] >= event.sequencer:
-        return "superseded", {}  # a duplicate or late event
-    requested = event.kind == "requested"
-    if (requested or event.kind == "version_removed") and (current := _bucket.current(event)):
-        # A removed version may make the previous version current.
-        event = current
-    if not requested and stored and _is_result_of(stored, event):
-        # An old version was removed, or a delete marker whose event has not arrived yet; or a request
-        # overtook S3's event.
-        confirmed = _store.confirm(stored, event.sequencer)
-        return ("superseded", {}) if confirmed else _apply(event, deadline)
-    attempt = schema.new_attempt(time.time())
-    if event.kind != "created":
-        expires = int(time.time()) + TOMBSTONE_SECONDS
-        return _publish(schema.removed_item(event, attempt, _now(), expires), stored), {}
-    if _store_failing.is_set():
-        _store.try_writing(event.key)
-        _store_failing.clear()
-    try:
-        response = _recognition.detect(event, deadline)
-    except PhotoGoneError:
-        return "superseded", {}  # replaced or removed since, for which there is another event
-    except UnlabellableError as error:
-        item = schema.failed_item(event, attempt, error.error, str(error), _now())
-        return _publish(item, stored), {"error": error.error, "reason": str(error)}
-    item = schema.labelled_item(event, attempt, response, _now())
-    details = {"labels": len(item["labels"]), "top": _top(item)}
-    if "left_out" in item:
-        details["left_out"] = item["left_out"]
-    return _publish(item, stored), details
 
 
 def _is_result_of(stored: dict[str, Any], event: PhotoEvent) -> bool:
@@ -152,16 +168,6 @@ def _is_result_of(stored: dict[str, Any], event: PhotoEvent) -> bool:
 
 def _top(item: dict[str, Any]) -> list[tuple[str, float]]:
     return [(name, float(item["labels"][name])) for name in item["top"]]
-
-
-def _publish(item: dict[str, Any], previous: dict[str, Any] | None) -> str:
-    try:
-        stored = _store.publish(item, previous)
-    except Exception:
-        _store_failing.set()
-        raise
-    status: str = item["status"]
-    return status if stored else "superseded"
 
 
 def _log(image: str | None, status: str, **details: Any) -> None:

@@ -30,6 +30,7 @@ from labelctl.labels import results
 from labelctl.labels.tables import Reader
 from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS
+from tests.fakes.template import read_template
 from tests.lambda_runtime import FunctionError, RuntimeApi, s3_record, serving, sqs_event
 from tests.unit.function_world import Tables, make_tables
 
@@ -134,11 +135,12 @@ def aws(dynamodb: Any) -> Iterator[FakeAws]:
 def running(python: Path, code: Path, aws: FakeAws) -> Iterator[tuple[RuntimeApi, Path]]:
     """The function in a process of its own, and the file that its standard output goes to."""
     printed = code.parent / "stdout"
+    handler = read_template()["Resources"]["Function"]["Properties"]["Handler"]
     with ExitStack() as stack:
         api = RuntimeApi()
         stack.enter_context(serving(api))
         process = subprocess.Popen(
-            [python, "-m", "awslambdaric", "labeller.handler.handler"],
+            [python, "-m", "awslambdaric", handler],
             cwd=code,
             stdout=stack.enter_context(printed.open("wb")),
             env={

@@ -70,6 +70,7 @@ def test_zip_contains_the_function_and_the_contract():
         "labeller/bucket.py",
         "labeller/clients.py",
         "labeller/handler.py",
+        "labeller/main.py",
         "labeller/pacer.py",
         "labeller/recognition.py",
         "labeller/redelivery.py",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from labelctl.contract import s3_events, schema
+from labeller.store import Store
 from tests.fakes.dynamodb import AGAIN
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, detected
 from tests.unit.photo_events import event
@@ -28,8 +29,9 @@ def calls(tables: PhotoTables) -> list[tuple[str, Any]]:
 
 
 @pytest.fixture
-def store(function: Any, tables: PhotoTables) -> Any:
-    return type(function._store)(tables, PHOTOS, LABELS)
+def store(tables: PhotoTables) -> Store:
+    client: Any = tables
+    return Store(client, PHOTOS, LABELS)
 
 
 def result(number: int, *names: str, attempt: int = 1, key: str = "a.jpg") -> Any:
