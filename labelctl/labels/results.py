@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
-from labelctl.errors import WaitTimeoutError
+from labelctl.errors import Command, WaitTimeoutError
 from labelctl.labels.tables import BATCH
 from labelctl.photos.versions import RESULT_ATTRIBUTES, ExpectedVersion, is_result_of
 from labelctl.text import counted
@@ -186,7 +186,11 @@ def wait(
         if left and final_reads > len(line):
             raise WaitTimeoutError(
                 f"{counted(left, 'photo')} still waiting after {patience:g} s without progress.",
-                "`labelctl status` shows the pipeline's state, `labelctl verify` finds missed photos.",
+                "`",
+                Command("status"),
+                "` shows the pipeline's state, `",
+                Command("verify"),
+                "` finds missed photos.",
             )
         if done:
             last_progress, pause = clock(), _MIN_PAUSE
