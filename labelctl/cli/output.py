@@ -173,9 +173,13 @@ class View:
             line = (part if isinstance(part, Command) else printable(part) for part in parts)
             self._message(*line, style=style)
 
-    def warn(self, text: str, *hint: str | Command) -> None:
-        """Print a warning and what to do about it, even with --quiet."""
-        self._message(printable(text), *(["\n", *hint] if hint else []), style="yellow")
+    def warn(self, text: str, *hint: str | Command, wrap: bool = True) -> None:
+        """Print a warning and what to do about it, even with --quiet.
+
+        Without `wrap`, lines are not wrapped, as if they had a command.
+        """
+        parts = [printable(text), *(["\n", *hint] if hint else [])]
+        self._message(*parts, style="yellow", wrap=wrap)
 
     def step(self, *cells: str | Cell, always: bool = False) -> None:
         """Print one line of progress; hidden by --quiet, unless `always` is set."""
@@ -306,15 +310,17 @@ class View:
     def _text(self, part: str | Command) -> str:
         return self.command_line(part) if isinstance(part, Command) else part
 
-    def _message(self, *parts: str | Command, style: str = "") -> None:
+    def _message(self, *parts: str | Command, style: str = "", wrap: bool = True) -> None:
         texts = [part if isinstance(part, str) else printable(self._text(part)) for part in parts]
-        commands = [text for text, part in zip(texts, parts, strict=True) if text != part]
+        commands = [
+            text for text, part in zip(texts, parts, strict=True) if isinstance(part, Command)
+        ]
         lines = [printable(line) for line in "".join(texts).split("\n")]
         if self._err.isatty():
             for line in lines:
                 # Not wrapped if it has a command, which the user may copy.
-                has_command = any(command in line for command in commands)
-                self._console_err.print(_rich(Cell(line, style)), soft_wrap=has_command)
+                keep = not wrap or any(command in line for command in commands)
+                self._console_err.print(_rich(Cell(line, style)), soft_wrap=keep)
         else:
             self._err.write("".join(line + "\n" for line in lines))
         self._err.flush()

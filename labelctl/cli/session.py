@@ -68,7 +68,7 @@ class Session:
                 cloud = engine.start()
             self.view.note(f"Started the local cloud ({cloud.endpoint}).", style="dim")
         if cloud.notice:
-            self.view.warn(cloud.notice)
+            self.view.warn(cloud.notice, wrap=False)  # it may have commands
         watch.Watch(cloud.home, self.view.warn).start()
         # boto3 reads these variables; nothing else distinguishes the local cloud from AWS.
         for name in environment.interfering(os.environ):

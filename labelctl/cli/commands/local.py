@@ -47,7 +47,7 @@ def start(
         cloud = engine.start(model=model, forget_model=no_model)
     _show(session, cloud)
     if cloud.notice:
-        session.view.warn(cloud.notice)
+        session.view.warn(cloud.notice, wrap=False)
     session.view.note("Next: labelctl deploy --local")
 
 
@@ -110,7 +110,7 @@ def env(context: typer.Context) -> None:
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start()
     if cloud.notice:
-        session.view.warn(cloud.notice)
+        session.view.warn(cloud.notice, wrap=False)
     variables = environment.variables(cloud) | environment.bypass_proxy(os.environ)
     if session.view.mode == "json":
         session.view.show(variables)

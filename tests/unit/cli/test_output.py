@@ -423,3 +423,10 @@ def test_a_note_with_a_command_is_one_line():
     err = Terminal()
     View(stdout=Pipe(), stderr=err, flags=" --local").note("Next: ", Command("labels", "a\nb.jpg"))
     assert unstyled(err) == "Next: labelctl labels 'a\\nb.jpg' --local\n"
+
+
+def test_a_notice_with_commands_in_its_text_is_not_wrapped():
+    notice = "Photos are kept. " * 8 + "Deploy it again: labelctl deploy --local"
+    err = Terminal()
+    View(stdout=Pipe(), stderr=err).warn(notice, wrap=False)
+    assert unstyled(err) == f"{notice}\n"
