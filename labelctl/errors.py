@@ -21,6 +21,8 @@ command calls `sys.exit`.
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
@@ -42,16 +44,40 @@ class ExitCode(IntEnum):
     """The reader of the output, such as `head`, has exited: 128 + SIGPIPE, as shells have it."""
 
 
+@dataclass(init=False)
+class Command:
+    """A labelctl command that a message suggests: Command("retry", "--all").
+
+    The command line prints it with those options of the run that it must repeat, such as --local.
+    """
+
+    arguments: tuple[str, ...]
+
+    def __init__(self, *arguments: str) -> None:
+        self.arguments = arguments
+
+    def __str__(self) -> str:
+        return shlex.join(["labelctl", *self.arguments])
+
+
 class LabelctlError(Exception):
-    """An expected failure. `message` (one sentence) says what happened, `hint` what to do next."""
+    """An expected failure. `message` (one sentence) says what happened, `hint` what to do next.
+
+    A hint consists of texts and commands, which are printed without spaces between them.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     kind: ClassVar[str] = "error"
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, *hint: str | Command) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint_parts = hint
+
+    @property
+    def hint(self) -> str:
+        """The hint as text, in which commands have no options of the run."""
+        return "".join(map(str, self.hint_parts))
 
 
 class UsageError(LabelctlError):

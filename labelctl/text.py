@@ -1,9 +1,8 @@
-"""Text helpers: numbers in sentences, names in commands and on terminals, URLs without passwords."""
+"""Text helpers: numbers in sentences, names as arguments and on terminals, URLs without passwords."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import unicodedata
 
 _ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
@@ -36,12 +35,12 @@ def span(seconds: float) -> str:
     return counted(max(int(seconds), 0), "second")
 
 
-def quoted(name: str) -> str:
-    """A path, or a key where a command accepts a path, quoted for a shell.
+def path_argument(name: str) -> str:
+    """A path, or a key where a command accepts a path, as a command's argument.
 
     A leading dash becomes "./-", so that no command takes the name for an option.
     """
-    return shlex.quote(f"./{name}" if name.startswith("-") else name)
+    return f"./{name}" if name.startswith("-") else name
 
 
 def without_passwords(text: str) -> str:

@@ -37,8 +37,8 @@ from labelctl.cli.commands import (
     upload,
     verify,
 )
-from labelctl.cli.options import OUTPUTS, Command, Group
-from labelctl.cli.output import View
+from labelctl.cli.options import OUTPUTS, CliCommand, CliGroup, Options
+from labelctl.cli.session import Session
 from labelctl.errors import ExitCode, LabelctlError, RefusedError, UsageError
 from labelctl.text import without_passwords
 
@@ -48,7 +48,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     context_settings=HELP,
-    cls=Group,
+    cls=CliGroup,
     help="Label your photos with Amazon Rekognition on your own AWS account, or offline with --local.",
     epilog="Start with `labelctl demo` (needs no AWS account) or `labelctl deploy`.",
     no_args_is_help=True,
@@ -76,7 +76,7 @@ for _command in (
     destroy.destroy,
     package.package,
 ):
-    app.command(cls=Command, context_settings=HELP)(_command)
+    app.command(cls=CliCommand, context_settings=HELP)(_command)
 app.add_typer(local.app, name="local")
 
 
@@ -125,10 +125,10 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Any) -> 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. Unexpected exceptions pass through."""
-    view = View(_requested_output(arguments))
+    session = Session(Options.from_environment())
     try:
         code = typer.main.get_command(app).main(
-            arguments, prog_name="labelctl", standalone_mode=False
+            arguments, prog_name="labelctl", standalone_mode=False, obj=session
         )
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -142,13 +142,14 @@ def run(arguments: list[str]) -> int:
         _drop_output()
         return ExitCode.READER_GONE
     except Exception as error:
-        if type(error).__name__ == "NoArgsIsHelpError" and view.mode != "json":
-            typer.echo(error, err=True)
-            return UsageError.exit_code
         explained = _explain(error)
         if explained is None:
             raise
-        view.error(explained)
+        session.options.output = _requested_output(arguments)  # parsing may have ended before it
+        if type(error).__name__ == "NoArgsIsHelpError" and session.view.mode != "json":
+            typer.echo(error, err=True)
+        else:
+            session.view.error(explained)
         return explained.exit_code
     return code if isinstance(code, int) else ExitCode.DONE
 
@@ -200,7 +201,7 @@ def _sentence(text: str) -> str:
 
 
 def _requested_output(arguments: list[str]) -> str | None:
-    """The output format, found without parsing, so that parse errors are printed in it."""
+    """The output format, found without parsing, for errors of parsing."""
     output = None
     for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         for name in ("--output=", "-o"):

@@ -1,8 +1,8 @@
 """The options that every command takes, and arguments and options that several commands share.
 
-The common options go before or after the command's name. `Command` adds them to each command and
-`Group` to the program. Their values end up in one `Options` object. An option after the command's
-name overrides the same option before it, and both override the environment.
+The common options go before or after the command's name. `CliCommand` adds them to each command
+and `CliGroup` to the program. Their values end up in one `Options` object. An option after the
+command's name overrides the same option before it, and both override the environment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from labelctl.contract.s3_events import MAX_KEY
-from labelctl.errors import LabelctlError, UsageError
+from labelctl.errors import Command, UsageError
 
 OUTPUTS = ("table", "plain", "json")
 """The output formats: for people, for pipes, for programs."""
@@ -27,10 +27,6 @@ _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,117}")  # of 128: the artifact stac
 
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
-)
-_COMMAND = re.compile(
-    r"labelctl (deploy|upload|labels|status|tail|failures|retry|verify|rm|destroy"
-    r"|search|show|images|stats|export|gallery)\b(?:(?! && labelctl )[^`\n])*"
 )
 
 
@@ -77,17 +73,8 @@ class Options:
 
     @classmethod
     def from_environment(cls) -> Options:
-        """The defaults, and LABELCTL_STACK and LABELCTL_LOCAL where they are set.
-
-        Raises UsageError for a LABELCTL_LOCAL that is neither on nor off.
-        """
-        switch = os.environ.get("LABELCTL_LOCAL", "").lower()
-        if switch not in _SWITCH:
-            raise UsageError(
-                f"LABELCTL_LOCAL is {switch!r}, which is neither on nor off.",
-                "Set it to 1 to use the local cloud, or to 0 to use AWS.",
-            )
-        local = _SWITCH[switch]
+        """The defaults, and LABELCTL_STACK and LABELCTL_LOCAL where they are set."""
+        local = _SWITCH.get(_local_switch(), False)
         return cls(stack=os.environ.get("LABELCTL_STACK") or cls.stack, local=local)
 
     @property
@@ -103,12 +90,13 @@ class Options:
                 words += [name, shlex.quote(value)]
         return "".join(" " + word for word in words)
 
-    def with_flags(self, text: str) -> str:
-        """The message with `flags` added to each command that it suggests."""
-        return _COMMAND.sub(lambda found: found[0].rstrip() + self.flags, text)
-
     def check(self) -> None:
-        """Raise UsageError for an invalid stack name and for options that exclude each other."""
+        """Raise UsageError for invalid values and for options that exclude each other."""
+        if (switch := _local_switch()) not in _SWITCH:
+            raise UsageError(
+                f"LABELCTL_LOCAL is {switch!r}, which is neither on nor off.",
+                "Set it to 1 to use the local cloud, or to 0 to use AWS.",
+            )
         if not _STACK.fullmatch(self.stack):
             raise UsageError(
                 f'--stack "{self.stack}" is not a valid stack name.',
@@ -122,12 +110,14 @@ class Options:
             )
 
 
+def _local_switch() -> str:
+    return os.environ.get("LABELCTL_LOCAL", "").lower()
+
+
 def options_of(context: typer.Context) -> Options:
-    """The `Options` of this run, created at first use."""
-    root = context.find_root()
-    if not isinstance(root.obj, Options):
-        root.obj = Options.from_environment()
-    return root.obj
+    """The `Options` of this run."""
+    options: Options = context.find_root().obj.options  # of the run's session
+    return options
 
 
 def _store(context: typer.Context, parameter: Any, value: Any) -> Any:
@@ -170,8 +160,8 @@ _MAX_COUNT = 10**12
 """The largest whole number that an option accepts. No bucket holds as many photos."""
 
 
-class Command(TyperCommand):
-    """A command that also takes the common options, and repeats them in the commands it suggests.
+class CliCommand(TyperCommand):
+    """A command that also takes the common options.
 
     A command may declare its own -o (an output file); --output then has no short form.
     """
@@ -182,14 +172,10 @@ class Command(TyperCommand):
         super().__init__(*args, params=[*own, *_common_options(self._file_option is None)], **more)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            self._check_paths(ctx)
-            self._check_file_option(ctx)
-            self._check_numbers(ctx)
-            return super().invoke(ctx)
-        except LabelctlError as error:
-            error.hint = options_of(ctx).with_flags(error.hint)
-            raise
+        self._check_paths(ctx)
+        self._check_file_option(ctx)
+        self._check_numbers(ctx)
+        return super().invoke(ctx)
 
     def _check_paths(self, ctx: Any) -> None:
         """Refuse an empty path (an unset shell variable): pathlib takes it for this folder."""
@@ -223,7 +209,7 @@ class Command(TyperCommand):
                 raise UsageError(f"{option.opts[0]} {value} is too large.", "Use a smaller number.")
 
 
-class Group(TyperGroup):
+class CliGroup(TyperGroup):
     """A group that also takes the common options."""
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
@@ -233,6 +219,13 @@ class Group(TyperGroup):
 def no_keys(prefix: str) -> str:
     """The message of commands that find no photo under a prefix."""
     return f'No photo has a key starting with "{prefix}".'
+
+
+def no_photos(prefix: str) -> tuple[str | Command, ...]:
+    """The message of commands that find no photo, under a prefix if there is one."""
+    if prefix:
+        return (no_keys(prefix),)
+    return ("There are no photos yet. Next: ", Command("upload", "PATH"))
 
 
 def check_prefix(prefix: str) -> None:

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
 from labelctl.cli.progress import Meter, NoMeter, bar
-from labelctl.errors import LabelctlError, UsageError
+from labelctl.errors import Command, LabelctlError, UsageError
 from labelctl.text import printable
 
 if TYPE_CHECKING:
@@ -70,13 +70,18 @@ class Table:
 
 
 class View:
-    """Writes results and messages, in the output format that the user asked for."""
+    """Writes results and messages, in the output format that the user asked for.
+
+    The parts of a message, texts and commands, are printed without spaces between them. `flags` are
+    the options that suggested commands must repeat, each preceded by a space.
+    """
 
     def __init__(
         self,
         output: str | None = None,
         *,
         quiet: bool = False,
+        flags: str = "",
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
@@ -87,6 +92,7 @@ class View:
             self._out.reconfigure(errors="backslashreplace")
         self.mode = output or ("table" if self._out.isatty() else "plain")
         self.quiet = quiet
+        self._flags = flags
         self._meter_shown = False
 
     # ---- results, to stdout
@@ -161,14 +167,19 @@ class View:
 
     # ---- messages, to stderr
 
-    def note(self, text: str, style: str = "") -> None:
+    def note(self, *parts: str | Command, style: str = "") -> None:
         """Print one line of information; hidden by --quiet."""
         if not self.quiet:
-            self._message(printable(text), style)
+            line = (part if isinstance(part, Command) else printable(part) for part in parts)
+            self._message(*line, style=style)
 
-    def warn(self, text: str, hint: str = "") -> None:
-        """Print a warning and what to do about it, even with --quiet."""
-        self._message(printable(text) + (f"\n{hint}" if hint else ""), "yellow")
+    def warn(self, text: str, *hint: str | Command, wrap: bool = True) -> None:
+        """Print a warning and what to do about it, even with --quiet.
+
+        Without `wrap`, lines are not wrapped, as if they had a command.
+        """
+        parts = [printable(text), *(["\n", *hint] if hint else [])]
+        self._message(*parts, style="yellow", wrap=wrap)
 
     def step(self, *cells: str | Cell, always: bool = False) -> None:
         """Print one line of progress; hidden by --quiet, unless `always` is set."""
@@ -181,8 +192,14 @@ class View:
             self._err.write(line.rstrip() + "\n")
             self._err.flush()
 
-    def command(self, line: str, lead: str = "") -> None:
+    def command_line(self, command: Command) -> str:
+        """The command as the user has to enter it, with the options of this run."""
+        own_cloud = command.arguments[0] in ("demo", "local")  # they always use the local cloud
+        return f"{command}{'' if own_cloud else self._flags}"
+
+    def command(self, command: str | Command, lead: str = "") -> None:
         """Print a command line that the user may copy. It is not wrapped."""
+        line = self.command_line(command) if isinstance(command, Command) else command
         text = f"{lead}$ {line}"
         if self.quiet or self.mode == "json":
             return
@@ -198,15 +215,15 @@ class View:
             payload = {
                 "kind": error.kind,
                 "message": error.message,
-                "hint": error.hint,
+                "hint": "".join(map(self._text, error.hint_parts)),
                 "exit_code": error.exit_code,
             }
             self._err.write(self._json({"error": payload}) + "\n")
         else:
             # A line break in the message comes from a name: escaped, it cannot forge a line.
-            self._message(printable(error.message), "bold red", first="Error: ")
+            self._message("Error: ", printable(error.message), style="bold red")
             if error.hint:
-                self._message(error.hint)
+                self._message(*error.hint_parts)
         self._err.flush()
 
     @contextmanager
@@ -228,13 +245,13 @@ class View:
         """Whether a person can answer questions."""
         return sys.stdin.isatty() and self._err.isatty()
 
-    def ask(self, question: str, *, yes_means: str) -> str:
+    def ask(self, question: str, *hint: str | Command) -> str:
         """Ask a question and return the answer.
 
-        Raises UsageError, with `yes_means` (how to say yes) as the hint, where nobody can answer.
+        Raises UsageError, with `hint` (how to say yes), where nobody can answer.
         """
         if not self.can_ask():
-            raise UsageError("This needs a confirmation, but there is no terminal.", yes_means)
+            raise UsageError("This needs a confirmation, but there is no terminal.", *hint)
         self._err.write(printable(question) + " ")
         self._err.flush()
         answer = sys.stdin.readline()
@@ -290,13 +307,20 @@ class View:
             )
         self._console.print(result)
 
-    def _message(self, text: str, style: str = "", first: str = "") -> None:
-        lines = [printable(line) for line in (first + text).split("\n")]
+    def _text(self, part: str | Command) -> str:
+        return self.command_line(part) if isinstance(part, Command) else part
+
+    def _message(self, *parts: str | Command, style: str = "", wrap: bool = True) -> None:
+        texts = [part if isinstance(part, str) else printable(self._text(part)) for part in parts]
+        commands = [
+            text for text, part in zip(texts, parts, strict=True) if isinstance(part, Command)
+        ]
+        lines = [printable(line) for line in "".join(texts).split("\n")]
         if self._err.isatty():
             for line in lines:
                 # Not wrapped if it has a command, which the user may copy.
-                has_command = "labelctl " in line
-                self._console_err.print(_rich(Cell(line, style)), soft_wrap=has_command)
+                keep = not wrap or any(command in line for command in commands)
+                self._console_err.print(_rich(Cell(line, style)), soft_wrap=keep)
         else:
             self._err.write("".join(line + "\n" for line in lines))
         self._err.flush()

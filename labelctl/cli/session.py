@@ -6,7 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from labelctl.cli.options import Options, options_of
+from labelctl.cli.options import Options
 from labelctl.cli.output import View
 
 if TYPE_CHECKING:
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One run of one command. AWS clients and stack are created at first use."""
+    """One run of one command. View, AWS clients and stack are created at first use."""
 
-    def __init__(self, options: Options, view: View | None = None) -> None:
+    def __init__(self, options: Options) -> None:
         self.options = options
-        self.view = view or View(options.output, quiet=options.quiet)
 
     @classmethod
     def of(cls, context: typer.Context) -> Session:
-        """The session for a command's context. Raises UsageError for invalid common options."""
-        options = options_of(context)
-        options.check()
-        return cls(options)
+        """The session of a command's run. Raises UsageError for invalid common options."""
+        session: Session = context.find_root().obj
+        session.options.check()
+        return session
+
+    @cached_property
+    def view(self) -> View:
+        """The output of this run, created after the command line has been parsed."""
+        return View(self.options.output, quiet=self.options.quiet, flags=self.options.flags)
 
     @cached_property
     def aws(self) -> Aws:
@@ -55,10 +59,6 @@ class Session:
 
         return Reader(self.aws.dynamodb, self.stack.table, self.stack.labels_table)
 
-    def command(self, arguments: str) -> str:
-        """A command line to suggest, with this run's options: `labelctl labels a.jpg --local`."""
-        return f"labelctl {arguments}{self.options.flags}"
-
     def _use_local_cloud(self) -> None:
         from labelctl.local import engine, environment, watch
 
@@ -66,9 +66,9 @@ class Session:
         if cloud is None:
             with self.view.meter("Starting the local cloud"):
                 cloud = engine.start()
-            self.view.note(f"Started the local cloud ({cloud.endpoint}).", "dim")
+            self.view.note(f"Started the local cloud ({cloud.endpoint}).", style="dim")
         if cloud.notice:
-            self.view.warn(cloud.notice)
+            self.view.warn(cloud.notice, wrap=False)  # it may have commands
         watch.Watch(cloud.home, self.view.warn).start()
         # boto3 reads these variables; nothing else distinguishes the local cloud from AWS.
         for name in environment.interfering(os.environ):

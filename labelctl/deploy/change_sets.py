@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import error_code
 from labelctl.deploy import stack as stacks
-from labelctl.errors import DeployError, RefusedError
+from labelctl.errors import Command, DeployError, RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -33,6 +33,7 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # Seconds; the last one is repeated. CloudFormation throttles frequent requests.
 _PAUSES = (0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
 _IDLE = 4  # requests without a new event, about 3 s
+_WAIT = ("Try again when `", Command("status"), "` shows that the change has finished.")
 
 Sleep = Callable[[float], None]
 
@@ -238,7 +239,7 @@ def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
         # Executing a change set deletes all others of the stack.
         raise RefusedError(
             f'The stack "{planned.stack}" is being changed by another process.',
-            "Try again when `labelctl status` shows that the change has finished.",
+            *_WAIT,
         ) from error
 
 
@@ -277,7 +278,7 @@ def failure(
     """Return the error for a failed change, given its root cause."""
     if cause is None:
         return DeployError(
-            f'Changing the stack "{name}" failed.', "Run `labelctl status` for details."
+            f'Changing the stack "{name}" failed.', "Run `", Command("status"), "` for details."
         )
     if _POLICY_NOT_YET_VISIBLE in cause.reason:
         hint = "The new queue policy was not yet in effect. Deploy again."
@@ -354,5 +355,5 @@ def refuse_if_busy(stack: stacks.Stack) -> None:
     if stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
         raise RefusedError(
             f'The stack "{stack.name}" is being changed right now ({stack.status}).',
-            "Try again when `labelctl status` shows that the change has finished.",
+            *_WAIT,
         )

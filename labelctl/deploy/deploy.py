@@ -21,7 +21,7 @@ from labelctl.deploy import assets, change_sets, package
 from labelctl.deploy import stack as stacks
 from labelctl.deploy.change_sets import Plan, Sleep, StackEvent
 from labelctl.deploy.stack import SETTINGS, Settings, Stack, artifacts_name
-from labelctl.errors import RefusedError
+from labelctl.errors import Command, RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,6 +32,7 @@ PLACEHOLDER_BUCKET = "not-made-yet"
 
 _FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 """Statuses of a stack whose first deploy failed. It cannot be updated, only deleted and recreated."""
+_FINISH_DESTROYING = ("Run `", Command("destroy"), "` to finish it, then deploy again.")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     if stack.status == "DELETE_FAILED":
         raise RefusedError(
             f'Destroying the stack "{name}" failed.',
-            "Run `labelctl destroy` to finish it, then deploy again.",
+            *_FINISH_DESTROYING,
         )
     if stack.status == "UPDATE_ROLLBACK_FAILED":
         raise RefusedError(
@@ -68,7 +69,7 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     if "PhotosBucket" in stack.outputs and not stacks.has_notifications(aws.s3, stack.bucket):
         raise RefusedError(
             f'Destroying the stack "{name}" was interrupted.',
-            "Run `labelctl destroy` to finish it, then deploy again.",
+            *_FINISH_DESTROYING,
         )
     return None
 

@@ -34,10 +34,11 @@ class Bundle:
 
 def build() -> Bundle:
     """Return the zip of `lambda/` and `labelctl/contract/`."""
-    package = Path(__file__).parents[1]
-    files = {path.name: path for path in assets.asset_folder("lambda").glob("*.py")}
-    for path in (package / "__init__.py", *(package / "contract").glob("*.py")):
-        files[f"labelctl/{path.relative_to(package).as_posix()}"] = path
+    ours, function = Path(__file__).parents[2], assets.asset_folder("lambda")
+    contract = (ours / "labelctl" / "__init__.py", *(ours / "labelctl" / "contract").glob("*.py"))
+    files = {path.relative_to(ours).as_posix(): path for path in contract}
+    for path in (function / "labeller").glob("*.py"):
+        files[path.relative_to(function).as_posix()] = path
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import error_code, is_missing
-from labelctl.errors import NotDeployedError, RefusedError, UsageError
+from labelctl.errors import Command, NotDeployedError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -201,7 +201,7 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
     place = "in the local cloud" if local else f"in {cloudformation.meta.region_name}"
     if stack is None:
         raise NotDeployedError(
-            f'There is no stack "{name}" {place}.', "Deploy it first: labelctl deploy"
+            f'There is no stack "{name}" {place}.', "Deploy it first: ", Command("deploy")
         )
     if "PhotosBucket" not in stack.outputs or "Table" not in stack.outputs:
         if stack.status.endswith("_COMPLETE") and not stack.status.startswith(("ROLLBACK", "DEL")):
@@ -209,15 +209,19 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
                 f'The stack "{name}" {place} was not created by labelctl.',
                 "Choose another name with --stack.",
             )
-        wait = "Wait until it has finished." if stack.status.endswith("_IN_PROGRESS") else ""
+        message = f'The stack "{name}" {place} is not ready (status: {stack.status}).'
+        if stack.status.endswith("_IN_PROGRESS"):
+            raise NotDeployedError(message, "Wait until it has finished.")
         raise NotDeployedError(
-            f'The stack "{name}" {place} is not ready (status: {stack.status}).',
-            wait or "Run `labelctl deploy`: it shows why the last deploy failed.",
+            message, "Run `", Command("deploy"), "`: it shows why the last deploy failed."
         )
     if "LabelsTable" not in stack.outputs:
         raise NotDeployedError(
             f'The stack "{name}" {place} was deployed by an earlier labelctl.',
-            "Update it, then label its photos again: labelctl deploy && labelctl verify --repair",
+            "Update it, then label its photos again: ",
+            Command("deploy"),
+            " && ",
+            Command("verify", "--repair"),
         )
     return stack
 

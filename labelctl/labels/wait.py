@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelctl.aws.threads import batches
-from labelctl.errors import WaitTimeoutError
+from labelctl.errors import Command, WaitTimeoutError
 from labelctl.labels.tables import BATCH
 from labelctl.photos.versions import RESULT_ATTRIBUTES, ObjectVersion, is_result_of
 from labelctl.text import counted
@@ -76,7 +76,11 @@ def until_done(
         if left and final_reads > len(line):
             raise WaitTimeoutError(
                 f"{counted(left, 'photo')} still waiting after {patience:g} s without progress.",
-                "`labelctl status` shows the pipeline's state, `labelctl verify` finds missed photos.",
+                "`",
+                Command("status"),
+                "` shows the pipeline's state, `",
+                Command("verify"),
+                "` finds missed photos.",
             )
         if done:
             last_progress, pause = clock(), _MIN_PAUSE

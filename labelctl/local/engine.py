@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from labelctl import times
-from labelctl.errors import LocalCloudError
+from labelctl.errors import Command, LocalCloudError
 from labelctl.local import credentials, environment, folder, health, processes, repair, requirements
 from labelctl.local.credentials import Credentials
 from labelctl.local.folder import data_home
@@ -31,8 +31,10 @@ _START_TIMEOUT = 60.0  # seconds; the first start compiles the emulator's module
 _STOP_TIMEOUT = 10.0  # seconds
 _CHECK_TIMEOUT = 90.0  # seconds; the check itself has a shorter limit
 _OTHER_MODEL = (
-    "Use another model: labelctl local start --model FILE.onnx\n"
-    "Use no model: labelctl local start --no-model"
+    "Use another model: ",
+    Command("local", "start", "--model", "FILE.onnx"),
+    "\nUse no model: ",
+    Command("local", "start", "--no-model"),
 )
 
 
@@ -169,15 +171,17 @@ def _up(home: Path, record: folder.Record) -> tuple[bool, bool]:
         if pid and processes.paused(pid) and pid in processes.find_processes(home):
             raise LocalCloudError(
                 f"The local cloud's {name} (process {pid}) is paused.",
-                f"To resume it: kill -CONT {pid}\nTo end it: labelctl local stop",
+                f"To resume it: kill -CONT {pid}\nTo end it: ",
+                Command("local", "stop"),
             )
         try:
             found.append(answers(home, record))
         except TimeoutError:
             raise LocalCloudError(
                 f"The local cloud's {name} (process {pid}) is running but does not answer.",
-                "If this machine is busy, try again. Otherwise run: labelctl local stop\n"
-                f"Log: {home / name}.log",
+                "If this machine is busy, try again. Otherwise run: ",
+                Command("local", "stop"),
+                f"\nLog: {home / name}.log",
             ) from None
     engine, recogniser = found
     return engine, recogniser
@@ -272,10 +276,12 @@ def _fail_start(home: Path, record: folder.Record, name: str, what: str) -> None
     if shutil.disk_usage(home).free < _MIN_FREE:
         raise folder.disk_full_error(home)
     log = home / f"{name}.log"
-    hints = [f"Last lines of {log}:", processes.last_lines(log)]
+    hint: list[str | Command] = [f"Last lines of {log}:"]
+    if lines := processes.last_lines(log):
+        hint.append(f"\n{lines}")
     if name == "recogniser" and record.model:
-        hints.append(f"It uses the model {record.model}.\n{_OTHER_MODEL}")
-    raise LocalCloudError(f"The local cloud's {name} {what}.", "\n".join(filter(None, hints)))
+        hint += [f"\nIt uses the model {record.model}.\n", *_OTHER_MODEL]
+    raise LocalCloudError(f"The local cloud's {name} {what}.", *hint)
 
 
 def _check_model(model: str) -> None:
@@ -369,7 +375,8 @@ def _stamp(model: str | None) -> str:
     except OSError as problem:
         raise LocalCloudError(
             f"The local cloud's model {model} cannot be read: {problem.strerror}.",
-            f"Put the file back.\n{_OTHER_MODEL}",
+            "Put the file back.\n",
+            *_OTHER_MODEL,
         ) from None
     return f"{found.st_size}:{found.st_mtime_ns}"
 

@@ -20,10 +20,10 @@ _INTERVAL = 2.0  # seconds between two checks; a check takes up to 12 more
 class Watch:
     """Checks whether the local cloud in `home` answers.
 
-    `say` is called with a message and a hint each time it stops answering.
+    `say` is called with a message and the parts of a hint each time it stops answering.
     """
 
-    def __init__(self, home: Path, say: Callable[[str, str], None]) -> None:
+    def __init__(self, home: Path, say: Callable[..., None]) -> None:
         self.home, self.say = home, say
         self._silent = False
 
@@ -33,7 +33,7 @@ class Watch:
             engine.status(self.home)
         except LocalCloudError as error:
             if not self._silent:
-                self.say(error.message, error.hint)
+                self.say(error.message, *error.hint_parts)
             self._silent = True
         else:
             self._silent = False

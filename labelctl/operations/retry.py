@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from labelctl.aws import queues
 from labelctl.aws.threads import batches
 from labelctl.contract import s3_events, schema
-from labelctl.errors import PhotoNotFoundError, RefusedError
+from labelctl.errors import Command, PhotoNotFoundError, RefusedError
 from labelctl.labels import tables
 from labelctl.labels.tables import Reader
 from labelctl.operations import failures, reprocess
@@ -74,8 +74,8 @@ def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Object
         for image, keys in candidates.items():
             key = next((key for key in keys if key in recorded), None)
             if key is None:
-                hint = " ".join(unseen.sentences()) or missing[image].hint
-                raise PhotoNotFoundError(missing[image].message, hint)
+                hint = [" ".join(unseen.sentences())] if unseen else missing[image].hint_parts
+                raise PhotoNotFoundError(missing[image].message, *hint)
             found[key] = ObjectVersion(key)
     return list(found.values())
 
@@ -215,6 +215,6 @@ def _check_all_read(leased: DeadLetterLease) -> None:
     if leased.more:
         raise RefusedError(
             "The dead-letter queue is too long: some dead letters were not read.",
-            "Retry all of them with --all, or delete the unreadable ones: "
-            "labelctl failures --discard",
+            "Retry all of them with --all, or delete the unreadable ones: ",
+            Command("failures", "--discard"),
         )

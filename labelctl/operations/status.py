@@ -6,7 +6,6 @@ the bucket's notifications) are reported as unknown.
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from labelctl.aws.queues import QueueDepth, depth
 from labelctl.aws.threads import pool
 from labelctl.contract import schema
 from labelctl.deploy.stack import Stack, has_notifications
-from labelctl.errors import AccessDeniedError
+from labelctl.errors import AccessDeniedError, Command
 from labelctl.labels.tables import Reader
 from labelctl.operations import function_log
 from labelctl.text import counted, span
@@ -49,11 +48,11 @@ _MAX_COUNT = 10_000
 
 @dataclass(frozen=True)
 class Concern:
-    """Something that needs attention: a sentence that describes it, and a command that helps."""
+    """Something that needs attention: a sentence that describes it, and commands that help."""
 
     kind: str
     message: str
-    command: str
+    commands: tuple[Command, ...]
 
 
 @dataclass(frozen=True)
@@ -136,13 +135,13 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
         yield Concern(
             "no_notifications",
             "The bucket no longer reports new photos, for example after an interrupted destroy.",
-            "labelctl destroy",
+            (Command("destroy"),),
         )
     if dead := status.dead_letters.depth:
         yield Concern(
             "dead_letters",
             f"{counted(dead, 'dead letter')} in the queue, after repeated errors.",
-            "labelctl failures",
+            (Command("failures"),),
         )
     if status.waiting_since:
         age = now - status.waiting_since.timestamp()
@@ -150,7 +149,7 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
             yield Concern(
                 "too_old",
                 f"The oldest waiting photo has been waiting for {span(age)}.",
-                "labelctl tail --since 1h",
+                (Command("tail", "--since", "1h"),),
             )
     if status.error_count:
         count = f"More than {_MAX_COUNT:,} function errors"
@@ -159,7 +158,7 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
         yield Concern(
             "function_errors",
             f"{count} in the last hour.",
-            "labelctl tail --since 1h",
+            (Command("tail", "--since", "1h"),),
         )
     if status.mails_alarms is False:
         address = stack.alarm_email
@@ -167,13 +166,13 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
             "no_alarms",
             f"Alarms will not be sent: {address} has not confirmed the link in AWS's email. The link is"
             " valid for two days. To get a new one:",
-            f"labelctl deploy --no-alarm && labelctl deploy --alarm-email {shlex.quote(address)}",
+            (Command("deploy", "--no-alarm"), Command("deploy", "--alarm-email", address)),
         )
     if status.failed:
         yield Concern(
             "failed",
             f"{counted(status.failed, 'photo')} could not be labelled.",
-            "labelctl failures",
+            (Command("failures"),),
         )
 
 

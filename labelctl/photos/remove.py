@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from labelctl.aws import objects
-from labelctl.errors import PhotoNotFoundError
+from labelctl.errors import Command, PhotoNotFoundError
 from labelctl.photos import versions
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def check(s3: S3Client, bucket: str, image: str, *, permanently: bool = False) -
     except PhotoNotFoundError:
         raise PhotoNotFoundError(
             f'There is no photo "{image}" in the bucket.',
-            "To clean up records of deleted photos, run `labelctl verify --repair`.",
+            "To clean up records of deleted photos, run `",
+            Command("verify", "--repair"),
+            "`.",
         ) from None
     raise PhotoNotFoundError(
         f'There is no photo "{image}" in the bucket; there is "{key}".',

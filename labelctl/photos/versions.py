@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from labelctl.aws.errors import is_missing
 from labelctl.aws.throttling import call_with_backoff
 from labelctl.contract import s3_events, schema
-from labelctl.errors import PhotoNotFoundError
-from labelctl.text import quoted
+from labelctl.errors import Command, PhotoNotFoundError
+from labelctl.text import path_argument
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -55,15 +55,17 @@ def resolve(s3: S3Client, bucket: str, image: str) -> ObjectVersion:
     for key in key_candidates(image):
         if found := current_photo(s3, bucket, key):
             return found
-    raise PhotoNotFoundError(
-        f'There is no photo "{image}" in the bucket.',
-        f"Upload it first: labelctl upload {quoted(image)}\n"
-        "If you uploaded it with --prefix, its key starts with that prefix. Run `labelctl images` to"
-        " list the keys."
-        if Path(image).is_file()
-        else "IMAGE is the photo's key, such as holiday/beach.jpg, or the path that was uploaded."
-        "\nRun `labelctl images` to list the keys.",
-    )
+    if Path(image).is_file():
+        hint: tuple[str | Command, ...] = (
+            "Upload it first: ",
+            Command("upload", path_argument(image)),
+            "\nIf you uploaded it with --prefix, its key starts with that prefix. ",
+        )
+    else:
+        key_or_path = "the photo's key, such as holiday/beach.jpg, or the path that was uploaded"
+        hint = (f"IMAGE is {key_or_path}.\n",)
+    message = f'There is no photo "{image}" in the bucket.'
+    raise PhotoNotFoundError(message, *hint, "Run `", Command("images"), "` to list the keys.")
 
 
 def key_candidates(image: str) -> Iterator[str]:

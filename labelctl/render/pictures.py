@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import error_code, is_missing
 from labelctl.contract.s3_events import MAX_BYTES, MAX_SIDE
-from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
+from labelctl.errors import Command, PhotoNotFoundError, PhotosFailedError, RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,7 +45,8 @@ def fetch(s3: S3Client, bucket: str, sent: ObjectVersion) -> bytes:
         if is_missing(error):
             raise PhotoNotFoundError(
                 f'The photo "{sent.key}" has been removed in the meantime.',
-                "To list the current photos: labelctl images",
+                "To list the current photos: ",
+                Command("images"),
             ) from error
         if error_code(error) in ("PreconditionFailed", "412"):
             raise RefusedError(

@@ -18,7 +18,7 @@ from typing import Any
 from labelctl.contract import schema
 from tests.bench.usual_photo import answer
 from tests.fakes.dynamodb import Source
-from tests.fakes.function import function_on
+from tests.fakes.function import Function
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 
@@ -71,30 +71,30 @@ def units(labels: int) -> dict[str, Units]:
     label and once per process, and not per photo.
     """
     tables = PhotoTables()
-    with function_on(tables) as function:
+    function = Function(tables)
 
-        def measure(sequencer: str, event: str, seed: int, key: str = KEY) -> Units:
-            tables.reads.clear()
-            tables.writes.clear()
-            function.answer = answer(labels, seed)
-            photo = {"size": 4_000_000, "eTag": f"{seed:032x}"} if "Created" in event else {}
-            version = f"3/L4kqtJlcpXroDTDmJ+rmSpXd3dIb{seed:04}"
-            line = function.run(s3_record(key, sequencer, event, versionId=version, **photo))
-            writes = Counter(tables.writes)
-            found = Units(
-                {kind: writes.pop(source, 0) for kind, source in KINDS.items()},
-                tables.read_units,
-                len(line.encode()),
-            )
-            assert not writes, f"unknown: {writes}"
-            return found
+    def measure(sequencer: str, event: str, seed: int, key: str = KEY) -> Units:
+        tables.reads.clear()
+        tables.writes.clear()
+        function.answer = answer(labels, seed)
+        photo = {"size": 4_000_000, "eTag": f"{seed:032x}"} if "Created" in event else {}
+        version = f"3/L4kqtJlcpXroDTDmJ+rmSpXd3dIb{seed:04}"
+        line = function.run(s3_record(key, sequencer, event, versionId=version, **photo))
+        writes = Counter(tables.writes)
+        found = Units(
+            {kind: writes.pop(source, 0) for kind, source in KINDS.items()},
+            tables.read_units,
+            len(line.encode()),
+        )
+        assert not writes, f"unknown: {writes}"
+        return found
 
-        measure("0055AED6DCD90281E5", "ObjectCreated:Put", 1, "another.jpg")
-        return {
-            "first time": measure("0055AED6DCD90281E6", "ObjectCreated:Put", 2),
-            "labelled again": measure("0055AED6DCD90281E7", "ObjectCreated:Put", 3),
-            "removed": measure("0055AED6DCD90281E8", "ObjectRemoved:DeleteMarkerCreated", 4),
-        }
+    measure("0055AED6DCD90281E5", "ObjectCreated:Put", 1, "another.jpg")
+    return {
+        "first time": measure("0055AED6DCD90281E6", "ObjectCreated:Put", 2),
+        "labelled again": measure("0055AED6DCD90281E7", "ObjectCreated:Put", 3),
+        "removed": measure("0055AED6DCD90281E8", "ObjectRemoved:DeleteMarkerCreated", 4),
+    }
 
 
 def usd(photo: Units) -> dict[str, float]:

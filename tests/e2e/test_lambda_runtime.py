@@ -30,6 +30,7 @@ from labelctl.labels import results
 from labelctl.labels.tables import Reader
 from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS
+from tests.fakes.template import read_template
 from tests.lambda_runtime import FunctionError, RuntimeApi, s3_record, serving, sqs_event
 from tests.unit.function_world import Tables, make_tables
 
@@ -134,11 +135,12 @@ def aws(dynamodb: Any) -> Iterator[FakeAws]:
 def running(python: Path, code: Path, aws: FakeAws) -> Iterator[tuple[RuntimeApi, Path]]:
     """The function in a process of its own, and the file that its standard output goes to."""
     printed = code.parent / "stdout"
+    handler = read_template()["Resources"]["Function"]["Properties"]["Handler"]
     with ExitStack() as stack:
         api = RuntimeApi()
         stack.enter_context(serving(api))
         process = subprocess.Popen(
-            [python, "-m", "awslambdaric", "handler.handler"],
+            [python, "-m", "awslambdaric", handler],
             cwd=code,
             stdout=stack.enter_context(printed.open("wb")),
             env={
@@ -237,9 +239,9 @@ def test_one_process_serves_batch_after_batch(python, code, aws, dynamodb):
 @pytest.mark.parametrize(
     "name",
     [
-        "store.py",
-        "clients.py",
-        "pacer.py",
+        "labeller/store.py",
+        "labeller/clients.py",
+        "labeller/pacer.py",
         "labelctl/contract/s3_events.py",
         "labelctl/contract/schema.py",
     ],
@@ -275,11 +277,12 @@ def test_an_installed_labelctl_deploys_the_same_zip_and_template(installed):
     assert b"site" in where
     assert str(ROOT).encode() not in where
     built = installed(
-        "import sys; from labelctl import bundle; sys.stdout.buffer.write(bundle.build().content)"
+        "import sys; from labelctl.deploy import package;"
+        "sys.stdout.buffer.write(package.build().content)"
     )
     assert built == package.build().content
     template = (ROOT / "cloudformation" / "template.yaml").read_bytes()
     assert installed(
-        "import sys; from labelctl import assets;"
+        "import sys; from labelctl.deploy import assets;"
         "sys.stdout.buffer.write(assets.template('template.yaml').encode())"
     ) == template.replace(b"\r\n", b"\n")

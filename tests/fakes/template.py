@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -35,6 +36,14 @@ def read_template() -> dict[str, Any]:
 def _read_template() -> dict[str, Any]:
     read: dict[str, Any] = yaml.load(assets.template("template.yaml"), _Loader)
     return read
+
+
+def function_environment(resources: Mapping[str, str]) -> dict[str, str]:
+    """The function's variables: the parameters' defaults, and the resources' names or addresses."""
+    template = read_template()
+    variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+    defaults = {name: each.get("Default") for name, each in template["Parameters"].items()}
+    return {name: str({**defaults, **resources}[value["Ref"]]) for name, value in variables.items()}
 
 
 def table_properties(resource: str) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import RLock
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -24,13 +22,14 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from labelctl.contract import s3_events
-from labelctl.deploy import assets
 from labelctl.labels import results
 from labelctl.labels.tables import Reader
 from labelctl.operations import dead_letters
 from labelctl.photos import versions
+from labeller.clients import Clients
+from labeller.handler import Handler
 from tests.fakes.photos import LABELS, PHOTOS
-from tests.fakes.template import read_template
+from tests.fakes.template import function_environment, read_template
 from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import Bucket, Queues, Rekognition, Tables, make_tables
 
@@ -162,32 +161,28 @@ def queues(moto: None) -> Queues:
 
 
 @pytest.fixture
-def function(
-    queues: Queues, tables: Tables, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ModuleType]:
-    """The module `handler`, freshly imported: it makes its clients then, and AWS must be moto.
+def environ(queues: Queues) -> dict[str, str]:
+    """The function's environment: the template's, with the parameters' defaults."""
+    return function_environment(
+        {
+            "PhotosTable": PHOTOS,
+            "LabelsTable": LABELS,
+            "Queue": queues.work,
+            "DeadLetters": queues.dead,
+        }
+    )
 
-    Its environment is the template's, with the parameters' defaults.
-    """
-    made = {
-        "PhotosTable": PHOTOS,
-        "LabelsTable": LABELS,
-        "Queue": queues.work,
-        "DeadLetters": queues.dead,
-    }
-    variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
-    for name, value in variables.items():
-        parameter = template["Parameters"].get(value["Ref"])
-        monkeypatch.setenv(name, str(parameter["Default"]) if parameter else made[value["Ref"]])
-    folder = assets.asset_folder("lambda")
-    monkeypatch.syspath_prepend(folder)
-    modules = [path.stem for path in folder.glob("*.py")]
-    for name in modules:
-        sys.modules.pop(name, None)
-    module = importlib.import_module("handler")
-    yield module
-    for name in modules:
-        del sys.modules[name]
+
+@pytest.fixture
+def clients(moto: None) -> Clients:
+    """The function's clients, for moto."""
+    return Clients()
+
+
+@pytest.fixture
+def function(clients: Clients, environ: dict[str, str], tables: Tables) -> Handler:
+    """The function, as in a new process."""
+    return Handler(clients, environ)
 
 
 @pytest.fixture
@@ -197,9 +192,9 @@ def photos(s3: Any, bucket: str) -> Bucket:
 
 
 @pytest.fixture
-def rekognition(function: ModuleType) -> Rekognition:
+def rekognition(clients: Clients) -> Rekognition:
     """What the function's Rekognition answers, and was asked."""
-    return Rekognition(function.clients.rekognition)
+    return Rekognition(clients.rekognition)
 
 
 class Context:
@@ -213,9 +208,7 @@ class Context:
 
 
 @pytest.fixture
-def work(
-    function: ModuleType, rekognition: Rekognition, queues: Queues
-) -> Callable[..., list[str]]:
+def work(function: Handler, rekognition: Rekognition, queues: Queues) -> Callable[..., list[str]]:
     """Hand the function one batch, taken from the queue; the ids of the messages it gives back.
 
     It has `seconds`, of which it keeps 22 for the last call to Rekognition and what comes after it.
@@ -224,7 +217,7 @@ def work(
     def run(*bodies: Any, receives: Any = (), seconds: float = 60) -> list[str]:
         receipts = [queues.take(message_body(body)) for body in bodies]
         batch = sqs_event(*bodies, receives=receives, receipts=receipts)
-        answer = function.handler(batch, Context(seconds))
+        answer = function.handle(batch, Context(seconds))
         assert answer.keys() == {"batchItemFailures"}
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -232,7 +225,7 @@ def work(
 
 
 @pytest.fixture
-def patience(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def patience(function: Handler, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """How many `turns` a photo has to ask Rekognition, each at once; None: as the pacer says."""
     recognition, patience = function._recognition, SimpleNamespace(turns=3)
     detect, turn = recognition.detect, recognition._pacer.turn

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Semaphore, Thread, local
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -22,7 +22,9 @@ from labelctl.operations.verify.findings import Finding
 from labelctl.operations.verify.inventory import open_inventory
 from labelctl.operations.verify.label_index import IndexCheck
 from labelctl.photos.versions import ObjectVersion, is_result_of
+from labeller.handler import Handler
 from tests.fakes.dynamodb import AGAIN, FakeDynamoDB
+from tests.fakes.function import ENVIRONMENT
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.template import table_properties
 from tests.lambda_runtime import message_body, s3_record
@@ -116,7 +118,7 @@ class Version:
 class World:
     """A versioned or unversioned bucket in which one photo is created, changed and removed."""
 
-    def __init__(self, function: ModuleType, versioned: bool) -> None:
+    def __init__(self, versioned: bool) -> None:
         self.tables = FakeDynamoDB(_TABLES)
         self.tables.before = Worker.pause
         self._reader: Any = Reader(self.tables, PHOTOS, LABELS)  # type: ignore[arg-type]
@@ -129,13 +131,12 @@ class World:
         self._last = ""
         self._lost = False
         self._may_have_orphans = False  # a worker was killed, or its response was lost
-        self._function = function
-        self.restart()
-        function._bucket._client = lambda: SimpleNamespace(head_object=self._head_object)
-        function._recognition = type(function._recognition)(
-            SimpleNamespace(detect_labels=self._detect_labels), function._bucket
+        self._clients: Any = SimpleNamespace(
+            dynamodb=self.tables,
+            rekognition=SimpleNamespace(detect_labels=self._detect_labels),
+            s3=SimpleNamespace(head_object=self._head_object),
         )
-        function._recognition._pacer = _Unpaced()
+        self.restart()
 
     # Changes in the bucket, each followed by a message
 
@@ -202,7 +203,8 @@ class World:
 
     def restart(self) -> None:
         """Later workers are new processes, which have not read the vocabulary yet."""
-        self._function._store = type(self._function._store)(self.tables, PHOTOS, LABELS)
+        self._function = Handler(self._clients, ENVIRONMENT)
+        self._function._recognition._pacer = _Unpaced()  # type: ignore[assignment]
 
     def _start(self, body: str, receives: int) -> None:
         message = {
@@ -211,8 +213,10 @@ class World:
             "attributes": {"ApproximateReceiveCount": str(receives)},
         }
 
+        function = self._function
+
         def job() -> None:
-            assert self._function._process(message, deadline=float("inf")), "returned to the queue"
+            assert function._process(message, deadline=float("inf")), "returned to the queue"
 
         self._workers.append((Worker(job), body, receives))
 

@@ -166,13 +166,27 @@ def test_the_output_knows_no_aws():
 
 
 def test_errors_know_nothing():
-    assert tops("errors") <= {"__future__", "enum", "typing"}
+    assert tops("errors") <= {"__future__", "dataclasses", "enum", "shlex", "typing"}
 
 
 def test_what_the_function_carries_needs_the_standard_library_and_itself_only():
     for name in within("contract"):
         assert {each.split(".")[0] for each in ours(name)} <= {"contract"}, name
         assert tops(name) - {"labelctl"} <= set(sys.stdlib_module_names), name
+
+
+def test_the_function_needs_the_contract_and_what_lambda_provides():
+    for path in (CHECKOUT / "lambda" / "labeller").glob("*.py"):
+        found = set(_imports(ast.parse(path.read_text()).body, ["labeller"], True))
+        provided = {"boto3", "botocore", *sys.stdlib_module_names}
+        assert {each.split(".")[0] for each in found} <= {"labelctl", "labeller", *provided}, path
+        shared = {each for each in found if each.startswith("labelctl")}
+        assert all(each.startswith("labelctl.contract") for each in shared), path
+
+
+def test_no_module_imports_the_function():
+    for name in modules():
+        assert "labeller" not in tops(name), name
 
 
 def test_the_zip_holds_the_contract_and_no_other_package():

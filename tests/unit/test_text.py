@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labelctl.text import quoted, span, volume
+from labelctl.errors import Command
+from labelctl.text import path_argument, span, volume
 
 
 @pytest.mark.parametrize(
@@ -46,5 +47,5 @@ def test_a_size_is_in_the_unit_that_fits(size, words):
     ("name", "written"),
     [("a.jpg", "a.jpg"), ("a b.jpg", "'a b.jpg'"), ("-a.jpg", "./-a.jpg"), ("-'", "'./-'\"'\"''")],
 )
-def test_a_name_is_quoted_for_the_shell(name, written):
-    assert quoted(name) == written
+def test_a_name_in_a_command_is_a_path_and_quoted_for_the_shell(name, written):
+    assert str(Command("show", path_argument(name))) == f"labelctl show {written}"

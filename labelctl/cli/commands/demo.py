@@ -12,8 +12,8 @@ import typer
 from labelctl.cli.options import options_of
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import LocalCloudError, PhotosFailedError, UsageError
-from labelctl.text import quoted
+from labelctl.errors import Command, LocalCloudError, PhotosFailedError, UsageError
+from labelctl.text import path_argument
 
 if TYPE_CHECKING:
     from labelctl.labels.results import Label, Photo
@@ -51,10 +51,10 @@ def demo(
     not_sent: list[dict[str, Any]] = []
     failure: PhotosFailedError | None = None
 
-    view.command(session.command("deploy"))
+    view.command(Command("deploy"))
     deploy.execute(session, Settings(), yes=False)
-    option = f"--prefix {prefix} " if prefix else ""
-    view.command(session.command(f"upload --wait {option}{' '.join(map(_quoted, photos))}"))
+    option = ["--prefix", prefix] if prefix else []
+    view.command(Command("upload", "--wait", *option, *map(_argument, photos)))
     try:
         upload.execute(session, photos, prefix, wait=True, show=done.append, not_sent=not_sent)
     except PhotosFailedError as error:  # show the other photos first
@@ -72,8 +72,8 @@ def demo(
         )
     elif page:
         view.note(f"Gallery: {page}")
-    for arguments in _next_commands(best):
-        view.command(session.command(arguments), lead="Next: ")
+    for command in _next_commands(best):
+        view.command(command, lead="Next: ")
     if failure:
         raise failure
 
@@ -87,15 +87,16 @@ def _sample_photos() -> list[Path]:
     if not installed:
         raise LocalCloudError(
             "The sample photos are not installed.",
-            "Run `pip install 'labelctl[local]'`, or use your own: labelctl demo a.jpg b.png",
+            "Run `pip install 'labelctl[local]'`, or use your own: ",
+            Command("demo", "a.jpg", "b.png"),
         )
     return installed
 
 
-def _quoted(path: Path) -> str:
-    """The path for a command line, relative to the current folder where possible."""
+def _argument(path: Path) -> str:
+    """The path as a command's argument, relative to the current folder where possible."""
     here = Path.cwd()
-    return quoted(str(path.relative_to(here) if path.is_relative_to(here) else path))
+    return path_argument(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _table(photos: list[Photo]) -> Table:
@@ -142,15 +143,15 @@ def _show_picture(context: typer.Context, session: Session, photo: Photo | None)
         session.view.room_for_pictures()
     except UsageError:
         return
-    session.view.command(session.command(f"show --terminal {quoted(photo.image)}"))
+    session.view.command(Command("show", "--terminal", path_argument(photo.image)))
     show.show(context, image=photo.image, file=None, open_=False, terminal=True, min_confidence=0)
 
 
-def _next_commands(best: Photo | None) -> Iterator[str]:
+def _next_commands(best: Photo | None) -> Iterator[Command]:
     if best:
-        yield f"labels {quoted(best.image)}"
-        yield f"search {quoted(_specific_labels(best)[0].name)}"
+        yield Command("labels", path_argument(best.image))
+        yield Command("search", path_argument(_specific_labels(best)[0].name))
     else:
-        yield "status"
-        yield "failures"
-    yield "destroy"
+        yield Command("status")
+        yield Command("failures")
+    yield Command("destroy")

@@ -12,7 +12,7 @@ from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import RefusedError, UsageError
+from labelctl.errors import Command, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from labelctl.deploy.change_sets import Plan
@@ -127,16 +127,17 @@ def deploy(
     deployed, planned = execute(session, settings, yes=yes)
     session.view.show(_json(deployed, planned), _outputs(deployed))
     verb = "is deployed" if planned.changes else "is up to date"
-    session.view.note(f'The stack "{deployed.name}" {verb}.', "green")
+    session.view.note(f'The stack "{deployed.name}" {verb}.', style="green")
     if alarm_email:
         new = any(change.name == "AlarmSubscription" for change in planned.changes)
         _print_alarm_note(session, alarm_email, new)
     if planned.creates and not session.options.local:
         session.view.note(
             "S3 may take a few minutes to send events for a new bucket. To queue photos that it"
-            f" missed: {session.command('verify --repair')}"
+            " missed: ",
+            Command("verify", "--repair"),
         )
-    session.view.note(f"Next: {session.command('upload photo.jpg')}")
+    session.view.note("Next: ", Command("upload", "photo.jpg"))
 
 
 def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, Plan]:
@@ -168,7 +169,9 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
     if left := core.find_failed_first_deploy(aws, name):
         raise RefusedError(
             f'The stack "{name}" is in {left.stack.status}, so changes cannot be previewed.',
-            "`labelctl deploy` deletes it and creates it again.",
+            "`",
+            Command("deploy"),
+            "` deletes it and creates it again.",
         )
     with session.view.meter("Planning"):
         planned = core.plan(aws, name, settings, dry=True)
@@ -201,12 +204,10 @@ def _print_alarm_note(session: Session, address: str, new: bool) -> None:
     elif new:
         note(
             f"AWS sends an email to {address}. Click its link within two days to receive alarms.",
-            "yellow",
+            style="yellow",
         )
     else:
-        note(
-            f"{address} was already set. To check that it is confirmed: {session.command('status')}"
-        )
+        note(f"{address} was already set. To check that it is confirmed: ", Command("status"))
 
 
 def _address(value: str | None, remove: bool) -> str | None:
@@ -302,9 +303,7 @@ def _confirm(session: Session, planned: Plan) -> None:
     from labelctl.deploy import change_sets
 
     try:
-        answer = session.view.ask(
-            "Continue? [y/N]", yes_means="Review the plan, then add --yes to apply it."
-        )
+        answer = session.view.ask("Continue? [y/N]", "Review the plan, then add --yes to apply it.")
     except BaseException:
         change_sets.discard(session.aws.cloudformation, planned)
         raise

@@ -36,7 +36,7 @@ def destroy(
         deleted += follow(session, events, f"Destroying {stack.name}")
     result = {"stack": name, "destroyed": [stack.name for stack in stacks], "versions": deleted}
     view.show(result)
-    view.note(f'The stack "{name}" and everything in it were deleted.', "green")
+    view.note(f'The stack "{name}" and everything in it were deleted.', style="green")
 
 
 def _confirm(session: Session, stacks: list[Stack]) -> None:
@@ -47,7 +47,7 @@ def _confirm(session: Session, stacks: list[Stack]) -> None:
     )
     answer = session.view.ask(
         f"Type the stack's name ({name}) to continue:",
-        yes_means="Add --yes to confirm.",
+        "Add --yes to confirm.",
     )
     if answer != name:
         raise RefusedError("Not destroyed: the name does not match.", "Nothing was changed.")

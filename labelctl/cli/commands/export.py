@@ -12,7 +12,7 @@ import typer
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import NotFoundError, UsageError
+from labelctl.errors import Command, NotFoundError, UsageError
 from labelctl.text import counted, volume
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def export(
         if path is None:
             with export_formats.writer(name, view) as writer:
                 _write(session, writer, count, prefix, min_confidence)
-            view.note(_empty_reason(session, count, prefix, min_confidence) or f"{count}.")
+            view.note(*(_empty_reason(count, prefix, min_confidence) or [f"{count}."]))
         else:
             with atomic_write(path) as target:
                 with export_formats.writer(name, target.stream) as writer:
@@ -95,8 +95,8 @@ def export(
                 if prefix and not count.read:  # a typo must not empty a file
                     raise NotFoundError(no_keys(prefix), f'Nothing was written to "{path}".')
             _print_result(session, path, name, count)
-            if reason := _empty_reason(session, count, prefix, min_confidence):
-                view.warn(f'"{path}" contains no labels. {reason}')
+            if reason := _empty_reason(count, prefix, min_confidence):
+                view.warn(f'"{path}" contains no labels.', *reason)
     except KeyboardInterrupt:
         view.note("Interrupted." + (f' Nothing was written to "{path}".' if path else ""))
         raise
@@ -152,18 +152,18 @@ def _parts(session: Session, prefix: str, min_confidence: float) -> tuple[Any, i
     )
 
 
-def _empty_reason(session: Session, count: _Count, prefix: str, min_confidence: float) -> str:
-    """Why no labels were found; "" if there are some."""
+def _empty_reason(count: _Count, prefix: str, min_confidence: float) -> tuple[str | Command, ...]:
+    """Why no labels were found; empty if there are some."""
     if count.labels:
-        return ""
+        return ()
     if prefix and not count.read:
-        return no_keys(prefix)
+        return (no_keys(prefix),)
     where = f' under "{prefix}"' if prefix else ""
     if min_confidence and count.read:
-        return f"No label{where} has at least {min_confidence:g} % confidence."
+        return (f"No label{where} has at least {min_confidence:g} % confidence.",)
     if prefix:
-        return f"No photo{where} has a label."
-    return f"No photo has a label yet. Next: {session.command('upload PATH')}"
+        return (f"No photo{where} has a label.",)
+    return ("No photo has a label yet. Next: ", Command("upload", "PATH"))
 
 
 def _print_result(session: Session, path: Path, name: str, count: _Count) -> None:

@@ -12,7 +12,7 @@ from labelctl import times
 from labelctl.cli.options import Prefix
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import RefusedError, UsageError
+from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
@@ -86,11 +86,12 @@ def failures(
     warn_about_unread(session, dead.unseen)
     if failed or any(each.message.images for each in dead.found):
         view.note(
-            f"Next: {session.command('retry --all')}, "
-            "or use IMAGE, --reason or --prefix instead of --all."
+            "Next: ",
+            Command("retry", "--all"),
+            ", or use IMAGE, --reason or --prefix instead of --all.",
         )
     if any(each.state == "unreadable" for each in dead.found):
-        view.note(f"To delete unreadable dead letters: {session.command('failures --discard')}")
+        view.note("To delete unreadable dead letters: ", Command("failures", "--discard"))
 
 
 def _failed_table(failed: list[Failure], session: Session, choice: FailureFilter) -> Table:
@@ -217,7 +218,9 @@ def _confirmed(session: Session) -> tuple[set[str], UnreadMessages]:
     if ids:
         answer = view.ask(
             f"Delete {counted(len(ids), 'dead letter')} that cannot be read? [y/N]",
-            yes_means="Add --yes to confirm. `labelctl failures` lists them.",
+            "Add --yes to confirm. `",
+            Command("failures"),
+            "` lists them.",
         )
         if answer.lower() not in ("y", "yes"):
             raise RefusedError("Nothing was deleted.", "Answer y to delete, or add --yes.")

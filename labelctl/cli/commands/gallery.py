@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -12,10 +13,10 @@ import typer
 
 from labelctl import times
 from labelctl.cli.commands._open_file import open_file
-from labelctl.cli.options import Prefix, check_prefix, no_keys
+from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import RefusedError, UsageError
+from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted, volume
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def gallery(
     chosen, more, empty_message = _choose(session, prefix, search or [], limit)
     if not chosen:  # keeps an existing gallery: a typo must not empty it
         session.view.show(_value(None, [], False, 0, None))
-        session.view.note(empty_message)
+        session.view.note(*empty_message)
         return
     now = datetime.now(UTC)
     about = _about(session, now, search or [], prefix, more)
@@ -142,7 +143,7 @@ def _about(
 
 def _choose(
     session: Session, prefix: str, search: list[str], limit: int
-) -> tuple[list[ObjectVersion], int, str]:
+) -> tuple[list[ObjectVersion], int, Sequence[str | Command]]:
     """The photos to show, how many more exist (counted to `_MAX_EXTRA`), and the message for none."""
     from labelctl.labels.search.query import plan
     from labelctl.labels.search.vocabulary import Vocabulary
@@ -153,14 +154,11 @@ def _choose(
         query = plan(Vocabulary(reader), build.Filter(search, prefix=prefix))
         photos = build.search_photos(reader, aws.s3, stack.bucket, query, limit + _MAX_EXTRA)
         where = f' under "{prefix}"' if prefix else ""
-        empty_message = (
-            f"No photo{where} shows {' and '.join(group.name for group in query.groups)}."
-        )
+        names = " and ".join(group.name for group in query.groups)
+        empty_message: Sequence[str | Command] = (f"No photo{where} shows {names}.",)
     else:
         photos = build.list_photos(aws.s3, stack.bucket, prefix)
-        empty_message = f"There are no photos yet. Next: {session.command('upload PATH')}"
-        if prefix:
-            empty_message = no_keys(prefix)
+        empty_message = no_photos(prefix)
     found: list[ObjectVersion] = []
     with view.meter("Finding photos") as meter:
         for photo in islice(photos, limit):

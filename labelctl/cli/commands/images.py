@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelctl.cli.options import Prefix, check_prefix, no_keys
+from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from labelctl.errors import Command
     from labelctl.labels.images import Image
     from labelctl.labels.tables import Reader
 
@@ -55,8 +56,10 @@ def images(
     shown, more = found[:limit], len(found) > limit
     view.show(
         {"images": [image.as_json() for image in shown], "more": more},
-        _table(shown, _empty_message(session, status, prefix), view.mode == "plain"),
+        _table(shown, view.mode == "plain"),
     )
+    if not shown and view.mode != "json":
+        view.note(*_empty_message(status, prefix))
     if more:
         view.note("More results: raise --limit.")
     if session.options.verbose:
@@ -74,12 +77,11 @@ def _images(
     return core.by_key(s3, bucket, reader, prefix, status, limit)
 
 
-def _table(images: list[Image], empty: str, plain: bool) -> Table:
+def _table(images: list[Image], plain: bool) -> Table:
     columns = ("Photo", "State", "Labels", "Top labels")
     return Table(
         columns=[Column(name, right=name == "Labels") for name in columns],
         rows=[_plain_row(image) if plain else _row(image) for image in images],
-        empty=empty,
     )
 
 
@@ -97,10 +99,8 @@ def _plain_row(image: Image) -> list[str | Cell]:
     return [image.image, image.status, image.at, count, image.reason or ", ".join(image.top)]
 
 
-def _empty_message(session: Session, status: str | None, prefix: str) -> str:
+def _empty_message(status: str | None, prefix: str) -> Sequence[str | Command]:
     if status:
         where = f' under "{prefix}"' if prefix else ""
-        return f"No photo{where} {_PREDICATES[status]}."
-    if prefix:
-        return no_keys(prefix)
-    return f"There are no photos yet. Next: {session.command('upload PATH')}"
+        return (f"No photo{where} {_PREDICATES[status]}.",)
+    return no_photos(prefix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from labelctl.cli.commands._wait import show_stall, table, wait_for
 from labelctl.cli.options import ImageKey
 from labelctl.cli.session import Session
-from labelctl.errors import PhotosFailedError, WaitTimeoutError
+from labelctl.errors import Command, PhotosFailedError, WaitTimeoutError
 from labelctl.text import counted
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def labels(
 def note_resolved_key(session: Session, image: str, key: str) -> None:
     """Print the photo's key if the argument is neither the key nor a local file."""
     if key != image and not os.path.lexists(image):
-        session.view.note(f'There is no photo "{image}"; showing "{key}".', "yellow")
+        session.view.note(f'There is no photo "{image}"; showing "{key}".', style="yellow")
 
 
 def warn_if_truncated(session: Session, photo: Photo) -> None:
@@ -70,7 +71,9 @@ def warn_if_truncated(session: Session, photo: Photo) -> None:
         session.view.warn(f"Not stored, because the result exceeds 400 KB: {missing}.")
 
 
-def raise_unless_labelled(session: Session, photo: Photo, wait: str = "--wait") -> None:
+def raise_unless_labelled(
+    session: Session, photo: Photo, wait: Sequence[str | Command] = ("--wait",)
+) -> None:
     """End the command with an error if the photo failed or is waiting.
 
     `wait` is the option or command for the hint that waits for the photo.
@@ -82,12 +85,12 @@ def raise_unless_labelled(session: Session, photo: Photo, wait: str = "--wait") 
             "Fix the file and upload it again.",
         )
     if photo.status == "waiting":
-        dead = _dead_letters(session)
+        message = f'The photo "{photo.image}" is still waiting to be labelled.'
+        if dead := _dead_letters(session):
+            among = f"It may be among the {counted(dead, 'dead letter')}: "
+            raise WaitTimeoutError(message, among, Command("failures"))
         raise WaitTimeoutError(
-            f'The photo "{photo.image}" is still waiting to be labelled.',
-            f"It may be among the {counted(dead, 'dead letter')}: labelctl failures"
-            if dead
-            else f"Wait for it with {wait}, or check the queue: labelctl status",
+            message, "Wait for it with ", *wait, ", or check the queue: ", Command("status")
         )
 
 

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.options import Command, Group, Yes
+from labelctl.cli.options import CliCommand, CliGroup, Yes
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import NotFoundError
+from labelctl.errors import Command, NotFoundError
 
 if TYPE_CHECKING:
     from labelctl.local.engine import Cloud
 
 app = typer.Typer(
-    cls=Group,
+    cls=CliGroup,
     help="Manage the local cloud (the target of --local).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@app.command(cls=Command)
+@app.command(cls=CliCommand)
 def start(
     context: typer.Context,
     model: Annotated[
@@ -47,11 +47,11 @@ def start(
         cloud = engine.start(model=model, forget_model=no_model)
     _show(session, cloud)
     if cloud.notice:
-        session.view.warn(cloud.notice)
+        session.view.warn(cloud.notice, wrap=False)
     session.view.note("Next: labelctl deploy --local")
 
 
-@app.command(cls=Command)
+@app.command(cls=CliCommand)
 def stop(context: typer.Context) -> None:
     """Stop the local cloud. Its data is kept."""
     from labelctl.local import engine
@@ -63,7 +63,7 @@ def stop(context: typer.Context) -> None:
     session.view.note("Stopped." if cloud else "The local cloud was not running.")
 
 
-@app.command(cls=Command)
+@app.command(cls=CliCommand)
 def status(context: typer.Context) -> None:
     """Show whether the local cloud is running, and where."""
     from labelctl.local import engine
@@ -72,11 +72,13 @@ def status(context: typer.Context) -> None:
     cloud = engine.status()
     if cloud is None:
         session.view.show({"running": False})
-        raise NotFoundError("The local cloud is not running.", "Start it: labelctl local start")
+        raise NotFoundError(
+            "The local cloud is not running.", "Start it: ", Command("local", "start")
+        )
     _show(session, cloud)
 
 
-@app.command(cls=Command)
+@app.command(cls=CliCommand)
 def reset(
     context: typer.Context,
     yes: Yes = False,
@@ -88,7 +90,7 @@ def reset(
     session = Session.of(context)
     if not yes:
         session.view.warn(f"This deletes all data of the local cloud in {folder.data_home()}.")
-        answer = session.view.ask("Continue? [y/N]", yes_means="Add --yes to confirm.")
+        answer = session.view.ask("Continue? [y/N]", "Add --yes to confirm.")
         if answer.lower() not in ("y", "yes"):
             raise RefusedError("The reset was cancelled.", "Nothing was changed.")
     engine.reset()
@@ -96,7 +98,7 @@ def reset(
     session.view.note("The local cloud is empty.")
 
 
-@app.command(cls=Command)
+@app.command(cls=CliCommand)
 def env(context: typer.Context) -> None:
     """Print shell commands that connect AWS tools to the local cloud.
 
@@ -108,7 +110,7 @@ def env(context: typer.Context) -> None:
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start()
     if cloud.notice:
-        session.view.warn(cloud.notice)
+        session.view.warn(cloud.notice, wrap=False)
     variables = environment.variables(cloud) | environment.bypass_proxy(os.environ)
     if session.view.mode == "json":
         session.view.show(variables)

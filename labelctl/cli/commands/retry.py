@@ -11,7 +11,7 @@ from labelctl.cli.commands.failures import short_id, warn_about_unread
 from labelctl.cli.options import Wait, WaitTimeout
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
-from labelctl.errors import PhotosFailedError, UsageError
+from labelctl.errors import Command, PhotosFailedError, UsageError
 from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ def retry(
         _wait(session, list(awaited.values()), timeout, json_extra)
     elif tally["queued"]:
         view.note(
-            f"Next: {session.command('status')}, and for photos that fail again: "
-            f"{session.command('failures')}"
+            "Next: ", Command("status"), ", and for photos that fail again: ", Command("failures")
         )
 
 
@@ -96,7 +95,9 @@ def _check_selection(images: list[str] | None, every: bool, choice: bool) -> Non
     if not any(used):
         raise UsageError(
             "Nothing selected to retry.",
-            "Name photos, or use --all, --reason or --prefix. `labelctl failures` lists failures.",
+            "Name photos, or use --all, --reason or --prefix. `",
+            Command("failures"),
+            "` lists failures.",
         )
 
 
@@ -180,7 +181,8 @@ def _print_summary(
     if tally["left"]:
         view.note(
             f"{counted(tally['left'], 'dead letter')} cannot be read and cannot be retried. "
-            f"To delete unreadable dead letters: {session.command('failures --discard')}"
+            "To delete unreadable dead letters: ",
+            Command("failures", "--discard"),
         )
 
 

@@ -66,7 +66,8 @@ def rm(
     if missing:
         raise PhotoNotFoundError(
             missing[0].message,
-            f"The other photos were removed. {missing[0].hint}" if count else missing[0].hint,
+            "The other photos were removed. " if count else "",
+            *missing[0].hint_parts,
         )
 
 
@@ -147,7 +148,7 @@ def _confirmed(session: Session, keys: list[str], prefix: str | None, permanentl
     kept = "permanently" if permanently else f"S3 keeps the {photos} for 7 days"
     answer = view.ask(
         f"Remove {counted(number, 'photo')}{which} and {their} labels ({kept})? [y/N]",
-        yes_means="Add --yes to confirm.",
+        "Add --yes to confirm.",
     )
     if answer.lower() not in ("y", "yes"):
         raise RefusedError("Nothing was removed.", "Answer y to remove, or add --yes.")

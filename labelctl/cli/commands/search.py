@@ -92,7 +92,7 @@ def search(
     )
     query = plan(Vocabulary(reader), request)
     for absent in query.absent:
-        view.warn(absent.message, session.options.with_flags(absent.hint))
+        view.warn(absent.message, *absent.hint_parts)
     for text in query.unknown:
         view.warn(f'No photo has the label "{text}", so --not "{text}" excludes nothing.')
     for group in query.groups:

@@ -19,8 +19,8 @@ from labelctl.cli.commands.labels import (
 from labelctl.cli.options import ImageKey
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import PhotosFailedError
-from labelctl.text import quoted
+from labelctl.errors import Command, PhotosFailedError
+from labelctl.text import path_argument
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -96,7 +96,8 @@ def show(
     if open_:
         open_file(session, target)
     warn_if_truncated(session, photo)
-    raise_unless_labelled(session, photo, f"`labelctl labels {quoted(sent.key)} --wait`")
+    wait = Command("labels", path_argument(sent.key), "--wait")
+    raise_unless_labelled(session, photo, ["`", wait, "`"])
 
 
 def _confident_boxes(label: Label, min_confidence: float) -> Label:
@@ -115,7 +116,7 @@ def _explaining_failure(photo: Photo, prefix: str = "") -> Iterator[None]:
         if photo.status == "failed":
             message = f'The photo "{photo.image}" could not be labelled: {photo.reason}'
             message += " It cannot be shown either."
-        raise PhotosFailedError(message, error.hint) from error
+        raise PhotosFailedError(message, *error.hint_parts) from error
 
 
 def _caption(photo: Photo) -> str:

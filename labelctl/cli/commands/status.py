@@ -31,8 +31,9 @@ def status(context: typer.Context) -> None:
             session.view.note(f"Unknown: {each}")
     if session.view.mode != "json":
         for concern in now.concerns:
-            command = session.options.with_flags(concern.command)
-            session.view.warn(concern.message, f"Next: {command}")
+            first, *others = concern.commands
+            more = [part for command in others for part in (" && ", command)]
+            session.view.warn(concern.message, "Next: ", first, *more)
 
 
 def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
@@ -100,7 +101,11 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         "dead_letters": asdict(now.dead_letters),
         "errors": [asdict(line) for line in now.errors],
         "warnings": [
-            asdict(concern) | {"command": session.options.with_flags(concern.command)}
+            {
+                "kind": concern.kind,
+                "message": concern.message,
+                "command": " && ".join(map(session.view.command_line, concern.commands)),
+            }
             for concern in now.concerns
         ],
         "outputs": dict(stack.outputs),

@@ -11,7 +11,7 @@ import typer
 from labelctl.cli.options import Wait, WaitTimeout
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
-from labelctl.errors import NotFoundError, PhotosFailedError, UsageError
+from labelctl.errors import Command, NotFoundError, PhotosFailedError, UsageError
 from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def execute(
 
         tally["failed"] += wait_and_print(session, sent, timeout, {"not_sent": not_sent}, show)
     elif tally["uploaded"] or tally["replaced"]:
-        view.note(f"Next: {session.command('status')}, or repeat the upload with --wait.")
+        view.note("Next: ", Command("status"), ", or repeat the upload with --wait.")
     bad = tally["refused"] + tally["failed"]
     if bad:
         raise PhotosFailedError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
-from labelctl.errors import InconsistentError
+from labelctl.errors import Command, InconsistentError
 from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
@@ -77,10 +76,10 @@ def verify(
         view.note(f"Interrupted. Run the same command to start over.{more}")
         raise
     assert summary is not None  # it always comes last
-    command = "labelctl verify" + (f" --prefix {shlex.quote(prefix)}" if prefix else "")
-    command += " --index" if index else ""
-    command += "" if overdue is None else f" --overdue {overdue:g}"
-    _print_summary(session, summary, prefix, command)
+    options = ["--prefix", prefix] if prefix else []
+    options += ["--index"] if index else []
+    options += [] if overdue is None else ["--overdue", f"{overdue:g}"]
+    _print_summary(session, summary, prefix, options)
 
 
 def _print_finding(session: Session, finding: Finding) -> None:
@@ -96,10 +95,10 @@ def _print_finding(session: Session, finding: Finding) -> None:
     view.stream(vars(finding), cells)
 
 
-def _print_summary(session: Session, summary: Summary, prefix: str, command: str) -> None:
+def _print_summary(session: Session, summary: Summary, prefix: str, options: list[str]) -> None:
     """Print the counts and what to do next. Raises InconsistentError for remaining problems.
 
-    `command` repeats this check.
+    `options` are those that repeat this check.
     """
     view = session.view
     if view.mode == "json":
@@ -114,16 +113,19 @@ def _print_summary(session: Session, summary: Summary, prefix: str, command: str
             f"{counted(problems, 'problem')} repaired, or queued for repair."
             " Check again when the queue is empty:"
         )
-        view.command(session.options.with_flags(command))
+        view.command(Command("verify", *options))
     elif problems:
         kinds = ", ".join(
             f"{count:,} {_KIND_NAMES[kind]}" for kind, count in summary.problems.items()
         )
-        raise InconsistentError(f"Problems: {kinds}.", f"Repair them: {command} --repair")
+        raise InconsistentError(
+            f"Problems: {kinds}.", "Repair them: ", Command("verify", *options, "--repair")
+        )
     if summary.unseen and summary.waiting:
         raise InconsistentError(
             "Waiting photos may be dead letters, not all of which could be read.",
-            f"Check again in a few minutes: {command}",
+            "Check again in a few minutes: ",
+            Command("verify", *options),
         )
 
 

@@ -6,14 +6,13 @@ the excluded labels.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from labelctl.contract import schema
-from labelctl.errors import LabelNotFoundError, UsageError
+from labelctl.errors import Command, LabelNotFoundError, UsageError
 from labelctl.labels.search.candidates import Order
 
 if TYPE_CHECKING:
@@ -32,22 +31,32 @@ class SearchRequest:
     prefix: str = ""
     order: Order = "confidence"
 
-    def command(self, word: str = "", instead: str = "") -> str:
-        """The equivalent command line, with `word` replaced by `instead`."""
-
-        def words(texts: Sequence[str]) -> list[str]:
-            return [shlex.quote(instead if each == word else each) for each in texts]
-
-        parts = ["labelctl search", *words(self.labels), *(["--any"] if self.any_label else [])]
-        parts += [f"--not {each}" for each in words(self.without)]
-        parts += [f"--category {each}" for each in words(self.categories)]
+    def command(self) -> Command:
+        """The equivalent command."""
+        arguments = ["search", *self.labels, *(["--any"] if self.any_label else [])]
+        for option, texts in (("--not", self.without), ("--category", self.categories)):
+            for text in texts:
+                arguments += [option, text]
         if self.min_confidence:
-            parts.append(f"--min-confidence {self.min_confidence:g}")
+            arguments += ["--min-confidence", f"{self.min_confidence:g}"]
         if self.prefix:
-            parts.append(f"--prefix {shlex.quote(self.prefix)}")
+            arguments += ["--prefix", self.prefix]
         if self.order != "confidence":
-            parts.append(f"--sort {self.order}")
-        return " ".join(parts)
+            arguments += ["--sort", self.order]
+        return Command(*arguments)
+
+    def with_replaced(self, word: str, instead: str) -> Self:
+        """The same request with `word` replaced by `instead` in labels and categories."""
+
+        def replaced(texts: Sequence[str]) -> list[str]:
+            return [instead if each == word else each for each in texts]
+
+        return replace(
+            self,
+            labels=replaced(self.labels),
+            without=replaced(self.without),
+            categories=replaced(self.categories),
+        )
 
 
 @dataclass(frozen=True)
@@ -135,11 +144,11 @@ def _not_found(
     what = "has the label" if kind == "label" else "has a label in the category"
     message = f'No photo {what} "{text}".'
     if not vocabulary.words:
-        hint = "No photo has been labelled yet. Next: labelctl upload PATH"
-        return LabelNotFoundError(message, hint)
+        next_step = Command("upload", "PATH")
+        return LabelNotFoundError(message, "No photo has been labelled yet. Next: ", next_step)
     if not near:
-        return LabelNotFoundError(message, "`labelctl stats` shows the most common labels.")
+        return LabelNotFoundError(message, "`", Command("stats"), "` shows the most common labels.")
     suggestions = near[0] if len(near) == 1 else f"{', '.join(near[:-1])} or {near[-1]}"
     return LabelNotFoundError(
-        message, f"Did you mean {suggestions}? {request.command(text, near[0])}"
+        message, f"Did you mean {suggestions}? ", request.with_replaced(text, near[0]).command()
     )

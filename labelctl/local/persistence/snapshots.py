@@ -22,7 +22,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from labelctl.errors import LocalCloudError
+from labelctl.errors import Command, LocalCloudError
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
@@ -69,7 +69,9 @@ class SnapshotStore:
             return path, notice
         raise LocalCloudError(
             f"The local cloud's saved state in {self.folder} is damaged.",
-            "To start over, run: labelctl local reset. It deletes the local cloud's photos and labels.",
+            "To start over, run: ",
+            Command("local", "reset"),
+            ". It deletes the local cloud's photos and labels.",
         )
 
     def write(self, captured: Mapping[str, bytes]) -> bool:

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from labelctl.errors import LocalCloudError
+from labelctl.errors import Command, LocalCloudError
 from labelctl.local.rekognition.efficientnet import INPUT, SIDE
 from labelctl.local.rekognition.models import Finding
 from labelctl.local.rekognition.taxonomy import imagenet_labels
@@ -99,5 +99,8 @@ def _open_session(path: Path) -> Any:
     except Exception as error:  # onnxruntime's exception classes are not public
         raise LocalCloudError(
             f"The classifier {str(path)!r} cannot be loaded.",
-            "To recreate it, run: labelctl local stop, then labelctl local start",
+            "To recreate it, run: ",
+            Command("local", "stop"),
+            ", then ",
+            Command("local", "start"),
         ) from error

@@ -13,7 +13,6 @@ processors. Memory holds at most 8 files of 15 MB, 4 pictures of 24 megapixels, 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +25,7 @@ from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.errors import (
     AccessDeniedError,
+    Command,
     CredentialsError,
     LabelctlError,
     PhotoNotFoundError,
@@ -57,13 +57,10 @@ _decoding = Semaphore(min(os.cpu_count() or 1, 4))
 class Filter(SearchRequest):
     """A search request from the options of `labelctl gallery`."""
 
-    def command(self, word: str = "", instead: str = "") -> str:
-        """The equivalent command line, with `word` replaced by `instead`."""
-        labels = [instead if each == word else each for each in self.labels]
-        parts = ["labelctl gallery", *(f"--search {shlex.quote(each)}" for each in labels)]
-        if self.prefix:
-            parts.append(f"--prefix {shlex.quote(self.prefix)}")
-        return " ".join(parts)
+    def command(self) -> Command:
+        """The equivalent command."""
+        searches = [argument for label in self.labels for argument in ("--search", label)]
+        return Command("gallery", *searches, *(["--prefix", self.prefix] if self.prefix else []))
 
 
 @dataclass(frozen=True)

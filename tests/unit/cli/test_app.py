@@ -15,6 +15,7 @@ from labelctl.cli import app
 from labelctl.cli.options import Options, options_of
 from labelctl.cli.session import Session
 from labelctl.deploy import package
+from labelctl.errors import Command
 
 
 @pytest.fixture
@@ -150,13 +151,6 @@ def test_invalid_stack_names(run, name):
 @pytest.mark.parametrize("name", ["a", "A-1", "a" * 118])
 def test_valid_stack_names(name):
     Options(stack=name).check()
-
-
-def test_suggested_commands_repeat_the_options_they_need():
-    session = Session(Options("mine", None, "eu-west-1", True))
-    assert session.command("status") == "labelctl status --local --stack mine --region eu-west-1"
-    assert Session(Options(profile="p")).command("status") == "labelctl status --profile p"
-    assert Session(Options()).command("status") == "labelctl status"
 
 
 # ---- errors and exit codes
@@ -405,27 +399,34 @@ def test_help_lists_all_commands(run):
 
 
 @pytest.mark.parametrize(
-    ("options", "hint", "completed"),
+    ("options", "command", "line"),
     [
-        ({}, "Deploy it first: labelctl deploy", "Deploy it first: labelctl deploy"),
-        ({"local": True}, "First: labelctl deploy", "First: labelctl deploy --local"),
+        ({}, Command("deploy"), "labelctl deploy"),
+        ({"local": True}, Command("upload", "a b.jpg"), "labelctl upload 'a b.jpg' --local"),
         (
             {"stack": "blue", "profile": "my work", "region": "eu-west-1"},
-            "`labelctl status` shows it.",
-            "`labelctl status --stack blue --profile 'my work' --region eu-west-1` shows it.",
+            Command("tail", "--since", "1h"),
+            "labelctl tail --since 1h --stack blue --profile 'my work' --region eu-west-1",
         ),
-        ({"local": True}, "labelctl destroy\nThen rest.", "labelctl destroy --local\nThen rest."),
-        ({"local": True}, "Start it: labelctl local start", "Start it: labelctl local start"),
-        ({"stack": "a"}, "labelctl tail --since 1h", "labelctl tail --since 1h --stack a"),
-        ({"stack": "a"}, "labelctl failures", "labelctl failures --stack a"),
-        ({"stack": "a"}, "labelctl rm 'x && y'", "labelctl rm 'x && y' --stack a"),
-        (
-            {"stack": "a"},
-            "labelctl deploy --no-alarm && labelctl deploy --alarm-email me@example.com",
-            "labelctl deploy --no-alarm --stack a"
-            " && labelctl deploy --alarm-email me@example.com --stack a",
-        ),
+        ({"local": True}, Command("local", "start"), "labelctl local start"),
+        ({"local": True}, Command("demo", "a.jpg"), "labelctl demo a.jpg"),
     ],
 )
-def test_commands_in_hints_repeat_the_common_options(options, hint, completed):
-    assert Options(**options).with_flags(hint) == completed
+def test_suggested_commands_repeat_the_options_they_need(options, command, line):
+    assert Session(Options(**options)).view.command_line(command) == line
+
+
+@pytest.mark.parametrize("output", ["plain", "json"])
+def test_commands_in_hints_repeat_the_common_options(run, replace_commands, output):
+    hint = "Run `", Command("deploy"), " && ", Command("status"), "`.\nOr wait."
+
+    def refuse(_):
+        raise errors.RefusedError("No.", *hint)
+
+    replace_commands(refuse)
+    _, _, err = run("status", "--stack", "a", "-o", output)
+    shown = "Run `labelctl deploy --stack a && labelctl status --stack a`.\nOr wait."
+    if output == "json":
+        assert json.loads(err)["error"]["hint"] == shown
+    else:
+        assert err == f"Error: No.\n{shown}\n"

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from labelctl.cli.output import Cell, Column, Table, View
 from labelctl.cli.progress import bar
-from labelctl.errors import PhotosFailedError, RefusedError, UsageError
+from labelctl.errors import Command, PhotosFailedError, RefusedError, UsageError
 from labelctl.text import printable
 
 
@@ -381,7 +381,7 @@ def test_a_meter_shows_rate_and_time_left_or_the_reason_of_a_stall():
 def test_a_question_without_a_terminal_is_an_error(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
     with pytest.raises(UsageError) as caught:
-        View(stdout=Pipe(), stderr=Terminal()).ask("Continue?", yes_means="Add --yes.")
+        View(stdout=Pipe(), stderr=Terminal()).ask("Continue?", "Add --yes.")
     assert caught.value.hint == "Add --yes."
 
 
@@ -392,7 +392,7 @@ def test_a_question_goes_to_stderr(monkeypatch):
 
     monkeypatch.setattr("sys.stdin", Keyboard(" yes \n"))
     out, err = Pipe(), Terminal()
-    assert View(stdout=out, stderr=err).ask("Continue\x1b?", yes_means="") == "yes"
+    assert View(stdout=out, stderr=err).ask("Continue\x1b?") == "yes"
     assert (out.getvalue(), err.getvalue()) == ("", "Continue\\x1b? ")
 
 
@@ -405,3 +405,28 @@ def test_a_line_break_in_a_name_cannot_forge_a_message(err):
     assert not [line for line in lines if line.startswith("Error")]
     assert any("a\\nError: All is lost.jpg" in line for line in lines)
     assert any("or leave it." in line for line in lines)
+
+
+def test_lines_are_wrapped_except_those_with_a_command():
+    words = "word " * 20
+    command = Command("search", *["dog"] * 30)
+    err = Terminal()
+    View(stdout=Pipe(), stderr=err).warn(words, f"{words}\nRun: ", command, f".\n{words}")
+    lines = unstyled(err).splitlines()
+    assert f"Run: {command}." in lines
+    others = [line for line in lines if line.startswith("word")]
+    assert len(others) == 2 * 3
+    assert max(map(len, others)) <= 80
+
+
+def test_a_note_with_a_command_is_one_line():
+    err = Terminal()
+    View(stdout=Pipe(), stderr=err, flags=" --local").note("Next: ", Command("labels", "a\nb.jpg"))
+    assert unstyled(err) == "Next: labelctl labels 'a\\nb.jpg' --local\n"
+
+
+def test_a_notice_with_commands_in_its_text_is_not_wrapped():
+    notice = "Photos are kept. " * 8 + "Deploy it again: labelctl deploy --local"
+    err = Terminal()
+    View(stdout=Pipe(), stderr=err).warn(notice, wrap=False)
+    assert unstyled(err) == f"{notice}\n"

@@ -17,7 +17,7 @@ from labelctl.deploy import package
 
 ROOT = Path(__file__).parents[3]
 SOURCES = [
-    *(f"lambda/{path.name}" for path in sorted((ROOT / "lambda").glob("*.py"))),
+    *(f"lambda/labeller/{path.name}" for path in sorted((ROOT / "lambda/labeller").glob("*.py"))),
     "labelctl/__init__.py",
     "labelctl/deploy/__init__.py",
     "labelctl/deploy/assets.py",
@@ -62,24 +62,26 @@ def entries(content: bytes) -> list[zipfile.ZipInfo]:
 
 def test_zip_contains_the_function_and_the_contract():
     assert [entry.filename for entry in entries(package.build().content)] == [
-        "bucket.py",
-        "clients.py",
-        "handler.py",
         "labelctl/__init__.py",
         "labelctl/contract/__init__.py",
         "labelctl/contract/s3_events.py",
         "labelctl/contract/schema.py",
-        "pacer.py",
-        "recognition.py",
-        "redelivery.py",
-        "store.py",
+        "labeller/__init__.py",
+        "labeller/bucket.py",
+        "labeller/clients.py",
+        "labeller/handler.py",
+        "labeller/main.py",
+        "labeller/pacer.py",
+        "labeller/recognition.py",
+        "labeller/redelivery.py",
+        "labeller/store.py",
     ]
 
 
 def test_sources_are_unchanged():
     with zipfile.ZipFile(io.BytesIO(package.build().content)) as archive:
         for name in archive.namelist():
-            source = ROOT / (name if "/" in name else f"lambda/{name}")
+            source = ROOT / (f"lambda/{name}" if name.startswith("labeller/") else name)
             assert archive.read(name) == source.read_bytes().replace(b"\r\n", b"\n")
 
 
@@ -110,7 +112,7 @@ def test_windows_line_endings_do_not_matter(tree):
     for name in SOURCES:
         text = (tree / name).read_bytes().replace(b"\r\n", b"\n")
         (tree / name).write_bytes(text.replace(b"\n", b"\r\n"))
-    assert b"\r\n" in (tree / "lambda" / "handler.py").read_bytes()
+    assert b"\r\n" in (tree / "lambda" / "labeller" / "handler.py").read_bytes()
     assert build_in(tree) == package.build().content
 
 
@@ -122,13 +124,13 @@ def test_installed_package_gives_the_same_zip(tree):
 
 def test_other_files_are_excluded(tree):
     for name in ("handler.pyc", "notes.txt", ".DS_Store", "handler.py.orig"):
-        (tree / "lambda" / name).write_text("rubbish")
-    (tree / "lambda" / "__pycache__").mkdir()
-    (tree / "lambda" / "__pycache__" / "store.cpython-311.pyc").write_bytes(b"rubbish")
+        (tree / "lambda" / "labeller" / name).write_text("rubbish")
+    (tree / "lambda" / "labeller" / "__pycache__").mkdir()
+    (tree / "lambda" / "labeller" / "__pycache__" / "store.cpython-311.pyc").write_bytes(b"rubbish")
     assert build_in(tree) == package.build().content
 
 
-@pytest.mark.parametrize("name", ["lambda/store.py", "labelctl/contract/schema.py"])
+@pytest.mark.parametrize("name", ["lambda/labeller/store.py", "labelctl/contract/schema.py"])
 def test_changing_one_character_changes_the_zip(name, tree):
     (tree / name).write_text((tree / name).read_text() + "#")
     assert build_in(tree) != package.build().content

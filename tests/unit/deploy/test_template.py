@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +15,8 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from labelctl.cli.commands import deploy
 from labelctl.contract import schema
 from labelctl.deploy import assets, package, stack
+from labeller import clients, redelivery
+from labeller.handler import TOMBSTONE_SECONDS
 from tests.unit.photo_events import event
 
 TEMPLATES = sorted(assets.asset_folder("cloudformation").glob("*.yaml"))
@@ -156,10 +157,10 @@ def test_visibility_timeout_exceeds_the_processing_time(properties):
     assert properties["Queue"]["RedrivePolicy"]["maxReceiveCount"] >= 5
 
 
-def test_calls_time_out_before_the_function(template, function):
+def test_calls_time_out_before_the_function(template):
     """Otherwise an unresponsive call would return the whole batch to the queue."""
-    attempt = function.clients.CONNECT_SECONDS + function.clients.READ_SECONDS
-    longest = function.clients.ATTEMPTS * attempt * 2  # Rekognition, then the table
+    attempt = clients.CONNECT_SECONDS + clients.READ_SECONDS
+    longest = clients.ATTEMPTS * attempt * 2  # Rekognition, then the table
     assert longest < template["Resources"]["Function"]["Properties"]["Timeout"]
 
 
@@ -170,9 +171,8 @@ def test_failing_messages_are_dead_lettered_and_kept(properties):
     assert properties["DeadLetters"]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_outage_of_several_days_is_tolerated(properties, function):
+def test_outage_of_several_days_is_tolerated(properties):
     """SQS dead-letters a message after days of retries, but before the message expires."""
-    redelivery = sys.modules["redelivery"]
     receives = properties["Queue"]["RedrivePolicy"]["maxReceiveCount"]
     longest = sum(
         min(redelivery.FIRST_DELAY * 2**number, redelivery.LONGEST_DELAY)
@@ -182,20 +182,20 @@ def test_outage_of_several_days_is_tolerated(properties, function):
     assert longest < properties["Queue"]["MessageRetentionPeriod"]
 
 
-def test_tombstone_outlives_messages_in_both_queues(function: ModuleType, properties):
+def test_tombstone_outlives_messages_in_both_queues(properties):
     waits = [properties[name]["MessageRetentionPeriod"] for name in ("Queue", "DeadLetters")]
-    assert sum(waits) <= function.TOMBSTONE_SECONDS
+    assert sum(waits) <= TOMBSTONE_SECONDS
 
 
-def test_batch_size_matches_the_function(function: ModuleType, properties):
+def test_batch_size_matches_the_function(properties):
     mapping = properties["QueueToFunction"]
-    assert mapping["BatchSize"] == function.clients.BATCH
+    assert mapping["BatchSize"] == clients.BATCH
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_environment_has_the_variables_that_the_function_reads(properties):
     sources = [
-        path.read_text(encoding="utf-8") for path in assets.asset_folder("lambda").glob("*.py")
+        path.read_text(encoding="utf-8") for path in assets.asset_folder("lambda").rglob("*.py")
     ]
     read = set(re.findall(r'environ\["(\w+)"\]', "".join(sources)))
     assert read == properties["Function"]["Environment"]["Variables"].keys()
@@ -213,10 +213,12 @@ def test_function_has_only_the_table_permissions_it_uses(properties):
     }
 
 
-def test_handler_is_in_the_zip(function: ModuleType, properties):
-    module, _, name = properties["Function"]["Handler"].partition(".")
-    assert callable(getattr(function, name))
-    assert f"{module}.py".encode() in package.build().content
+def test_handler_is_in_the_zip(properties, environ, monkeypatch):
+    module, _, name = properties["Function"]["Handler"].rpartition(".")
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    assert callable(getattr(import_module(module), name))
+    assert f"{module.replace('.', '/')}.py".encode() in package.build().content
 
 
 def keys(described):
@@ -311,7 +313,9 @@ def test_retries_alarm_counts_log_lines_of_the_function(properties):
         alarm["Namespace"],
         alarm["MetricName"],
     )
-    assert counted["FilterPattern"] == '{ $.status = "retrying" }'  # see lambda/redelivery.py
+    assert (
+        counted["FilterPattern"] == '{ $.status = "retrying" }'
+    )  # see lambda/labeller/redelivery.py
     assert counted["LogGroupName"] == {"Ref": "LogGroup"}
     assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
 

@@ -7,14 +7,18 @@ the tables (as `labelctl labels` reads them), the response to the queue, and the
 from __future__ import annotations
 
 import json
-import sys
+import time
 from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
 
+from labelctl.contract import s3_events
+from labeller.bucket import Bucket
+from labeller.clients import BATCH
+from labeller.recognition import REASONS, Recognition
 from tests.fakes.photos import LABELS, PHOTOS
-from tests.lambda_runtime import s3_record
+from tests.lambda_runtime import message_body, s3_record
 from tests.unit.function_world import names, printed, version_id
 
 PERMANENT = [
@@ -59,12 +63,16 @@ def test_rekognition_reads_the_object_in_an_unversioned_bucket(work, rekognition
     assert rekognition.photos == [{"Bucket": "photos", "Name": "a.jpg"}]
 
 
-def test_settings_are_sent_to_rekognition(work, photos, rekognition, monkeypatch):
-    work(photos.put("a.jpg"))
-    monkeypatch.setenv("LABELCTL_MIN_CONFIDENCE", "77.5")
-    monkeypatch.setenv("LABELCTL_MAX_LABELS", "7")
-    monkeypatch.setenv("LABELCTL_IMAGE_PROPERTIES", "true")
-    work(photos.put("a.jpg"))
+def test_settings_are_sent_to_rekognition(clients, environ, rekognition):
+    settings = {
+        "LABELCTL_MIN_CONFIDENCE": "77.5",
+        "LABELCTL_MAX_LABELS": "7",
+        "LABELCTL_IMAGE_PROPERTIES": "true",
+    }
+    [event] = s3_events.parse_message(message_body(s3_record("a.jpg", "1", versionId="v")))
+    for environment in (environ, {**environ, **settings}):
+        recognition = Recognition(clients.rekognition, Bucket(clients), environment)
+        recognition.detect(event, until=time.monotonic() + 60)
     for request in rekognition.requests:
         del request["Image"]
     assert rekognition.requests == [
@@ -91,13 +99,13 @@ def test_a_thousand_labels_are_stored_and_found(work, photos, rekognition, look)
     assert len(look(record).labels) == 1000
 
 
-def test_photos_of_a_batch_are_processed_in_parallel(function, work, photos, rekognition):
+def test_photos_of_a_batch_are_processed_in_parallel(work, photos, rekognition):
     together = Barrier(10)
     records = [photos.put(f"{number}.jpg") for number in range(10)]
     for number in range(10):
         rekognition.answers[f"{number}.jpg"] = lambda _: [f"Label {together.wait(timeout=20)}"]
     assert work(*records) == []
-    assert function.clients.BATCH == 10
+    assert BATCH == 10
 
 
 # Permanent failures
@@ -105,7 +113,7 @@ def test_photos_of_a_batch_are_processed_in_parallel(function, work, photos, rek
 
 @pytest.mark.parametrize("code", PERMANENT)
 def test_permanent_error_costs_one_call_and_stores_a_reason(
-    code, function, work, photos, rekognition, look, tables
+    code, work, photos, rekognition, look, tables
 ):
     rekognition.answers["a.jpg"] = code
     record = photos.put("a.jpg")
@@ -113,7 +121,7 @@ def test_permanent_error_costs_one_call_and_stores_a_reason(
     assert len(rekognition.requests) == 1
     photo = look(record)
     assert photo.status == "failed"
-    assert photo.reason == f"{sys.modules['recognition'].REASONS[code]} (said Rekognition)"
+    assert photo.reason == f"{REASONS[code]} (said Rekognition)"
     assert [item["error"] for item in tables.photos()] == [code]
     assert tables.index() == []
 
@@ -249,7 +257,7 @@ def test_log_line_is_written_at_once(work, photos, monkeypatch):
     """The lines of several threads must not mix."""
     pieces = []
     out = SimpleNamespace(write=pieces.append, flush=lambda: pieces.append("flushed"))
-    monkeypatch.setattr("handler.sys.stdout", out)
+    monkeypatch.setattr("labeller.handler.sys.stdout", out)
     work(photos.put("a.jpg"))
     assert len(pieces) == 2
     assert pieces[0].endswith("}\n")

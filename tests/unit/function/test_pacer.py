@@ -7,31 +7,17 @@ from __future__ import annotations
 
 import heapq
 import random
-import sys
 import time
 from collections.abc import Callable
 from itertools import count, product
 from threading import Thread
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from labeller import pacer
+
 LATENCY = 0.3
-
-
-@pytest.fixture(scope="module")
-def pacer() -> ModuleType:
-    import importlib
-
-    from labelctl.deploy import assets
-
-    sys.path.insert(0, str(assets.asset_folder("lambda")))
-    try:
-        return importlib.import_module("pacer")
-    finally:
-        sys.path.pop(0)
-        sys.modules.pop("pacer", None)
 
 
 class Service:
@@ -106,7 +92,7 @@ def between(moments: list[float], begin: float, end: float) -> int:
 @pytest.mark.parametrize(
     ("quota", "copies"), [*product([5, 20, 50], [1, 2, 4]), (50, 10), (500, 40)]
 )
-def test_quota_is_nearly_used_up_with_few_throttled_calls(pacer, quota, copies):
+def test_quota_is_nearly_used_up_with_few_throttled_calls(quota, copies):
     most = copies * 10 / (LATENCY * 1.05 + 0.06)  # maximum number of calls
     service = Service(quota)
     Simulation(pacer.Pace, service, copies).run(until=180)
@@ -115,13 +101,13 @@ def test_quota_is_nearly_used_up_with_few_throttled_calls(pacer, quota, copies):
     assert refused <= 0.05 * (passed + refused)
 
 
-def test_nothing_is_delayed_without_a_quota(pacer):
+def test_nothing_is_delayed_without_a_quota():
     service = Service(1e9)
     Simulation(pacer.Pace, service, copies=4).run(until=10)
     assert between(service.passed, 5, 10) >= 0.95 * 5 * 40 / (LATENCY * 1.05 + 0.06)
 
 
-def test_instances_share_a_quota_fairly(pacer):
+def test_instances_share_a_quota_fairly():
     paces: list[Any] = []
 
     def make() -> Any:
@@ -133,7 +119,7 @@ def test_instances_share_a_quota_fairly(pacer):
     assert max(rates) < 4 * min(rates)
 
 
-def test_increased_quota_is_used_soon(pacer):
+def test_increased_quota_is_used_soon():
     service = Service(10)
     simulation = Simulation(pacer.Pace, service, copies=4)
     simulation.run(until=60)
@@ -142,7 +128,7 @@ def test_increased_quota_is_used_soon(pacer):
     assert between(service.passed, 140, 240) >= 0.95 * 100 * 40
 
 
-def test_outage_costs_few_calls_and_ends_quickly(pacer):
+def test_outage_costs_few_calls_and_ends_quickly():
     service = Service(50)
     simulation = Simulation(pacer.Pace, service, copies=4)
     simulation.run(until=60)
@@ -156,7 +142,7 @@ def test_outage_costs_few_calls_and_ends_quickly(pacer):
     assert between(service.passed, 3670, 3760) >= 0.85 * 90 * 50
 
 
-def test_single_photos_do_not_change_the_rate(pacer):
+def test_single_photos_do_not_change_the_rate():
     """A call that did not have to wait gives no information about the quota."""
     pace = pacer.Pace()
     for second in range(3600):
@@ -165,7 +151,7 @@ def test_single_photos_do_not_change_the_rate(pacer):
     assert pace.rate == pacer.START
 
 
-def test_idle_time_after_throttling_is_not_an_outage(pacer):
+def test_idle_time_after_throttling_is_not_an_outage():
     pace = pacer.Pace()
     pace.start(asked=0, now=0)
     for _ in range(5):
@@ -177,11 +163,11 @@ def test_idle_time_after_throttling_is_not_an_outage(pacer):
     assert pace.rate == slower
 
 
-def test_no_turn_after_the_deadline(pacer):
+def test_no_turn_after_the_deadline():
     assert pacer.Pacer().turn(until=time.monotonic() - 1) is False
 
 
-def test_turn_after_the_deadline_is_not_awaited(pacer):
+def test_turn_after_the_deadline_is_not_awaited():
     keeper = pacer.Pacer()
     for _ in range(40):
         keeper.throttled()
@@ -190,7 +176,7 @@ def test_turn_after_the_deadline_is_not_awaited(pacer):
     assert time.monotonic() - began < 4
 
 
-def test_threads_share_one_pace(pacer):
+def test_threads_share_one_pace():
     keeper = pacer.Pacer()
     starts: list[float] = []
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import binascii
-import sys
 import time
 from concurrent.futures import Future
 from threading import Event
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +18,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from labeller import redelivery
+from labeller.clients import Clients
+from labeller.handler import SPARE_SECONDS
 from tests.lambda_runtime import message_body, sqs_event
 from tests.unit.function_world import names, printed
 
@@ -31,19 +33,14 @@ LASTING = ["AccessDeniedException", "ResourceNotFoundException"]
 
 
 @pytest.fixture
-def redelivery(function: ModuleType) -> ModuleType:
-    return sys.modules["redelivery"]
-
-
-@pytest.fixture
-def delays(function: ModuleType) -> list[int]:
+def delays(clients: Clients) -> list[int]:
     """The visibility timeouts that the function sets, in seconds."""
     delays: list[int] = []
 
     def record(params: dict[str, Any], **_: Any) -> None:
         delays.append(params["VisibilityTimeout"])
 
-    events = function.clients.sqs().meta.events
+    events = clients.sqs.meta.events
     events.register("before-parameter-build.sqs.ChangeMessageVisibility", record)
     return delays
 
@@ -51,7 +48,7 @@ def delays(function: ModuleType) -> list[int]:
 # Backing off
 
 
-def test_delay_doubles_with_each_receive_up_to_15_minutes(redelivery):
+def test_delay_doubles_with_each_receive_up_to_15_minutes():
     longest = [15, 30, 60, 120, 240, 480, 900, 900]
     for receives, seconds in [*enumerate(longest, start=1), (100_000, 900)]:
         drawn = [redelivery.delay(receives) for _ in range(200)]
@@ -83,7 +80,7 @@ def test_temporary_errors_are_retried_for_days(
         (ValueError("a bug"), False),
     ],
 )
-def test_connection_errors_are_temporary(error, temporary, redelivery):
+def test_connection_errors_are_temporary(error, temporary):
     assert redelivery.is_temporary(error) is temporary
 
 
@@ -94,7 +91,7 @@ def test_connection_errors_are_temporary(error, temporary, redelivery):
         *("RequestLimitExceeded", "SlowDown"),
     ],
 )
-def test_throttling_codes_of_all_services(code, redelivery):
+def test_throttling_codes_of_all_services(code):
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     assert redelivery.is_throttling(ClientError(answer, "GetItem"))
     assert redelivery.is_temporary(ClientError(answer, "GetItem"))
@@ -103,7 +100,7 @@ def test_throttling_codes_of_all_services(code, redelivery):
 @pytest.mark.parametrize(
     ("status", "temporary"), [(500, True), (503, True), (429, True), (400, False)]
 )
-def test_http_status_5xx_is_temporary(status, temporary, redelivery):
+def test_http_status_5xx_is_temporary(status, temporary):
     answer: Any = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     assert redelivery.is_temporary(ClientError(answer, "GetItem")) is temporary
 
@@ -133,11 +130,11 @@ def test_unresponsive_queue_costs_the_visibility_timeout(
 
 
 @pytest.mark.usefixtures("patience")
-def test_unreachable_queue_does_not_affect_other_photos(function, work, photos, rekognition, look):
+def test_unreachable_queue_does_not_affect_other_photos(clients, work, photos, rekognition, look):
     def unreachable(**_):
         raise EndpointConnectionError(endpoint_url="https://queue")
 
-    events = function.clients.sqs().meta.events
+    events = clients.sqs.meta.events
     events.register("before-call.sqs.ChangeMessageVisibility", unreachable)
     rekognition.answers["a.jpg"] = "ThrottlingException"
     other = photos.put("b.jpg")
@@ -150,7 +147,7 @@ def test_unreachable_queue_does_not_affect_other_photos(function, work, photos, 
 
 @pytest.mark.parametrize("code", LASTING)
 def test_permanent_error_is_dead_lettered_with_a_reason(
-    code, redelivery, work, photos, rekognition, tables, queues, delays, capsys
+    code, work, photos, rekognition, tables, queues, delays, capsys
 ):
     rekognition.answers["a.jpg"] = code
     record = photos.put("a.jpg")
@@ -188,7 +185,7 @@ def test_invalid_message_is_dead_lettered_immediately(
     assert (logged["status"], logged["message_id"]) == ("dead_letter", "m0")
 
 
-def test_reason_with_control_characters(redelivery, work, photos, rekognition, queues):
+def test_reason_with_control_characters(work, photos, rekognition, queues):
     def crash(_):
         raise RuntimeError("\x00 \x1b[31m \ud800 😀" + "x" * 5000)
 
@@ -204,14 +201,12 @@ def test_reason_with_control_characters(redelivery, work, photos, rekognition, q
     ("error", "code"),
     [(ClientError({}, "DetectLabels"), "ClientError"), (binascii.Error(), "Error")],
 )
-def test_error_without_a_code_gets_one(redelivery, error, code):
+def test_error_without_a_code_gets_one(error, code):
     """SQS rejects empty message attributes."""
     assert redelivery.code(error) == code
 
 
-def test_message_that_cannot_be_dead_lettered_is_kept(
-    function, work, photos, rekognition, redelivery
-):
+def test_message_that_cannot_be_dead_lettered_is_kept(function, work, photos, rekognition):
     rekognition.answers["a.jpg"] = "AccessDeniedException"
     function._redelivery._dead_letters = "https://queue.amazonaws.com/1/nowhere"
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
@@ -220,9 +215,7 @@ def test_message_that_cannot_be_dead_lettered_is_kept(
 # Deadlines
 
 
-def test_slow_photo_does_not_delay_the_batch(
-    function, work, photos, rekognition, look, capsys, monkeypatch
-):
+def test_slow_photo_does_not_delay_the_batch(work, photos, rekognition, look, capsys, monkeypatch):
     answered = Event()
     rekognition.answers["slow.jpg"] = lambda _: ["Dog"] if answered.wait(40) else []
     slow, quick = photos.put("slow.jpg"), photos.put("quick.jpg")
@@ -232,9 +225,9 @@ def test_slow_photo_does_not_delay_the_batch(
         waited.append(timeout)
         working[1].result()
 
-    monkeypatch.setattr(function, "wait", stop_waiting)
+    monkeypatch.setattr("labeller.handler.wait", stop_waiting)
     assert work(slow, quick, seconds=60) == ["m0"]
-    assert waited == [60 - function.SPARE_SECONDS]
+    assert waited == [60 - SPARE_SECONDS]
     assert look(quick).status == "labelled"
     assert look(slow).status == "waiting"
     assert printed(capsys)[-1]["reason"] == "It took too long."
@@ -261,7 +254,7 @@ def test_late_worker_does_not_touch_its_message(
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
 @pytest.mark.parametrize("operation", ["PutItem", "BatchWriteItem"])
 def test_failing_table_costs_only_one_call_to_rekognition(
-    operation, code, function, work, photos, rekognition, look
+    operation, code, clients, work, photos, rekognition, look
 ):
     refused = [True]
 
@@ -270,7 +263,7 @@ def test_failing_table_costs_only_one_call_to_rekognition(
         answer = {**wrong, "ResponseMetadata": {"HTTPStatusCode": 400}}
         return (SimpleNamespace(status_code=400), answer) if refused else None
 
-    events = function.clients.dynamodb.meta.events
+    events = clients.dynamodb.meta.events
     events.register(f"before-call.dynamodb.{operation}", refuse)
     first, second = photos.put("a.jpg"), photos.put("b.jpg")
     assert work(first) == ["m0"]
@@ -294,7 +287,7 @@ def test_server_error_of_rekognition_is_tried_three_times(work, photos, rekognit
     assert names(look(record)) == ["Dog"]
 
 
-def test_empty_response_of_rekognition_is_retried(function, redelivery, work, photos, rekognition):
+def test_empty_response_of_rekognition_is_retried(function, work, photos, rekognition):
     function._recognition._client = SimpleNamespace(detect_labels=lambda **_: {})
     assert work(photos.put("a.jpg"), receives=[redelivery.PATIENCE]) == ["m0"]
 

@@ -61,7 +61,7 @@ def test_request_before_the_event_is_billed_once(work, photos, rekognition, look
 
 
 @pytest.mark.parametrize("status", [403, 503])
-def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, tables):
+def test_errors_of_s3_do_not_count_as_removal(status, clients, work, photos, tables):
     """If the bucket returns an error, the photo keeps its labels."""
     work(photos.put("a.jpg"))
     before = tables.all()
@@ -71,7 +71,7 @@ def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, ta
         answer = {**wrong, "ResponseMetadata": {"HTTPStatusCode": status}}
         return SimpleNamespace(status_code=status), answer
 
-    function.clients.s3().meta.events.register("before-call.s3.HeadObject", refuse)
+    clients.s3.meta.events.register("before-call.s3.HeadObject", refuse)
     assert work(requested("a.jpg", sequencer(tables))) == ["m0"]
     assert tables.all() == before
 

@@ -7,7 +7,6 @@ each step the visible state is checked.
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -39,11 +38,10 @@ RESPONSE_LOST = ("step", 0, AGAIN)
 
 
 @pytest.fixture
-def worker(function: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The function with smaller batches, and so with more steps."""
-    monkeypatch.setattr("store._BATCH", 2)
-    monkeypatch.setattr("store.time.sleep", lambda _: None)
-    return function
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Smaller batches, and so more steps."""
+    monkeypatch.setattr("labeller.store._BATCH", 2)
+    monkeypatch.setattr("labeller.store.time.sleep", lambda _: None)
 
 
 def run(world: World, steps: list[tuple[Any, ...]]) -> None:
@@ -55,6 +53,7 @@ def run(world: World, steps: list[tuple[Any, ...]]) -> None:
         world.close()
 
 
+@pytest.mark.usefixtures("small_batches")
 @settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.booleans(), st.lists(steps, max_size=80))
 # Two attempts at one version. The second begins after the first has written its index items.
@@ -159,10 +158,11 @@ def run(world: World, steps: list[tuple[Any, ...]]) -> None:
 @example(True, [("put", 3), TAKE, INDEXED, ("kill", 0, False)])
 # The object is replaced while Rekognition reads it.
 @example(False, [("put", 1), TAKE, STEP, STEP, ("put", 2)])
-def test_only_the_newest_version_is_shown(worker, versioned, steps):
-    run(World(worker, versioned), steps)
+def test_only_the_newest_version_is_shown(versioned, steps):
+    run(World(versioned), steps)
 
 
+@pytest.mark.usefixtures("small_batches")
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.booleans(),
@@ -171,6 +171,6 @@ def test_only_the_newest_version_is_shown(worker, versioned, steps):
 @example(True, [("put", 1), ("lose", 0)])
 @example(True, [("put", 1), TAKE, DONE, ("remove",), ("lose", 0)])
 @example(True, [("put", 3), TAKE, INDEXED, KILL, ("lose", 0)])
-def test_request_recovers_a_lost_message(worker, versioned, steps):
+def test_request_recovers_a_lost_message(versioned, steps):
     """S3 and SQS guarantee delivery, but a request recovers even a lost message."""
-    run(World(worker, versioned), steps)
+    run(World(versioned), steps)

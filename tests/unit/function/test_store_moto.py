@@ -9,15 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from labelctl.contract import s3_events, schema
+from labeller.store import Store
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.fakes.wire import from_wire
 from tests.unit.photo_events import event
-
-
-@pytest.fixture
-def store_class(function: Any) -> Any:
-    return type(function._store)
-
 
 sequencers = st.sampled_from("123f")
 operations = st.one_of(
@@ -55,15 +50,16 @@ def items_in(dynamodb: Any, table: str) -> list[Any]:
     return sorted(map(from_wire, found), key=repr)
 
 
+@pytest.mark.usefixtures("tables")
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(operations, min_size=1, max_size=6))
 @example([("label", "2", 27), ("label", "1", 1), ("try",), ("confirm", "3"), ("remove", "f")])
-def test_store_behaves_the_same_with_moto_and_in_memory(dynamodb, store_class, operations):
+def test_store_behaves_the_same_with_moto_and_in_memory(dynamodb, operations):
     for table, names in ((PHOTOS, ["image"]), (LABELS, ["label", "rank"])):
         for item in dynamodb.scan(TableName=table)["Items"]:
             dynamodb.delete_item(TableName=table, Key={name: item[name] for name in names})
     memory = PhotoTables()
-    stores = [store_class(client, PHOTOS, LABELS) for client in (dynamodb, memory)]
+    stores = [Store(client, PHOTOS, LABELS) for client in (dynamodb, memory)]
     for number, operation in enumerate(operations):
         with_moto, in_memory = (perform(store, number, operation) for store in stores)
         assert with_moto == in_memory

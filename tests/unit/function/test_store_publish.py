@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from labelctl.contract import s3_events, schema
+from labeller.store import Store
 from tests.fakes.dynamodb import AGAIN
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, detected
 from tests.unit.photo_events import event
@@ -28,8 +29,9 @@ def calls(tables: PhotoTables) -> list[tuple[str, Any]]:
 
 
 @pytest.fixture
-def store(function: Any, tables: PhotoTables) -> Any:
-    return type(function._store)(tables, PHOTOS, LABELS)
+def store(tables: PhotoTables) -> Store:
+    client: Any = tables
+    return Store(client, PHOTOS, LABELS)
 
 
 def result(number: int, *names: str, attempt: int = 1, key: str = "a.jpg") -> Any:
@@ -158,7 +160,7 @@ def test_too_large_response_is_stored_partly(store, tables):
 
 
 def test_failing_index_leaves_the_photo_unchanged(store, tables, naps, monkeypatch):
-    monkeypatch.setattr("store.time.sleep", naps)
+    monkeypatch.setattr("labeller.store.time.sleep", naps)
     old = result(1, "Dog")
     store.publish(old, None)
     tables.before = lambda operation, _: 0 if operation == "BatchWriteItem" else None
@@ -171,7 +173,7 @@ def test_failing_index_leaves_the_photo_unchanged(store, tables, naps, monkeypat
 
 
 def test_unprocessed_items_are_retried(store, tables, naps, monkeypatch):
-    monkeypatch.setattr("store.time.sleep", naps)
+    monkeypatch.setattr("labeller.store.time.sleep", naps)
     tables.before = lambda operation, _: 10 if operation == "BatchWriteItem" else None
     store.publish(result(1, *(f"Label {number}" for number in range(60))), None)
     assert_indexed(tables)

@@ -122,7 +122,7 @@ def test_persistently_throttled_table_returns_the_photo_to_the_queue(
     with monkeypatch.context() as patch:
         busy = lambda *, RequestItems: {"UnprocessedItems": RequestItems}  # noqa: E731, N803
         patch.setattr(client, "batch_write_item", busy)
-        patch.setattr("store.time.sleep", naps)
+        patch.setattr("labeller.store.time.sleep", naps)
         record = photos.put("a.jpg")
         assert work(record) == ["m0"]
     assert tables.all() == []

@@ -171,7 +171,7 @@ def test_unchanged_photo_in_an_unversioned_bucket_is_labelled(work, photos, look
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 503])
-def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, rekognition, tables):
+def test_errors_of_s3_do_not_count_as_removal(status, clients, work, photos, rekognition, tables):
     """An error of S3 does not prove that the photo was removed."""
 
     def refuse(**_):
@@ -181,7 +181,7 @@ def test_errors_of_s3_do_not_count_as_removal(status, function, work, photos, re
         }
 
     rekognition.answers["a.jpg"] = "InvalidS3ObjectException"
-    function.clients.s3().meta.events.register("before-call.s3.HeadObject", refuse)
+    clients.s3.meta.events.register("before-call.s3.HeadObject", refuse)
     assert work(photos.put("a.jpg")) == ["m0"]
     assert tables.all() == []
 

@@ -40,7 +40,7 @@ def since(**ago):
 
 def concerns_of(stack=STACK, **what):
     return [
-        (concern.kind, concern.message, concern.command)
+        (concern.kind, concern.message, " && ".join(map(str, concern.commands)))
         for concern in status.concerns(replace(FINE, **what), stack, CLOCK)
     ]
 

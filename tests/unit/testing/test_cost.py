@@ -9,7 +9,7 @@ import pytest
 from labelctl.contract import schema
 from tests.bench.cost import REKOGNITION, Units, cost, units, usd
 from tests.fakes.capacity import size
-from tests.fakes.function import function_on
+from tests.fakes.function import Function
 from tests.fakes.photos import LABELS, PhotoTables
 from tests.lambda_runtime import s3_record
 
@@ -49,9 +49,9 @@ def test_prices_by_hand():
 
 def test_the_function_stores_what_is_paid_for():
     tables = PhotoTables()
-    with function_on(tables) as function:
-        function.answer = {"Labels": [{"Name": "Dog", "Confidence": 98.1}]}
-        line = function.run(s3_record("a.jpg", "01", versionId="v1", size=9, eTag="e"))
+    function = Function(tables)
+    function.answer = {"Labels": [{"Name": "Dog", "Confidence": 98.1}]}
+    line = function.run(s3_record("a.jpg", "01", versionId="v1", size=9, eTag="e"))
     assert '"status": "labelled"' in line
     stored = tables.photo("a.jpg")
     assert stored["labels"] == {"Dog": schema.Decimal("98.1")}

@@ -8,7 +8,6 @@ earlier and with a reason.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
@@ -17,7 +16,7 @@ from botocore.parsers import ResponseParserError
 from labelctl.contract import s3_events
 
 if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
+    from labeller.clients import Clients
 
 FIRST_DELAY = 15
 LONGEST_DELAY = 15 * 60
@@ -45,11 +44,11 @@ class NotAnEventError(Exception):
 class Redelivery:
     """Backs off or dead-letters messages. Thread-safe.
 
-    `queue` and `dead_letters` are queue URLs; `client` creates the SQS client on first use.
+    `queue` and `dead_letters` are queue URLs.
     """
 
-    def __init__(self, client: Callable[[], SQSClient], queue: str, dead_letters: str) -> None:
-        self._client = client
+    def __init__(self, clients: Clients, queue: str, dead_letters: str) -> None:
+        self._clients = clients
         self._queue = queue
         self._dead_letters = dead_letters
 
@@ -69,7 +68,7 @@ class Redelivery:
             if is_invalid or (receives >= PATIENCE and not is_temporary(error)):
                 self._dead_letter(message, error)
                 return "dead_letter", {}
-            self._client().change_message_visibility(
+            self._clients.sqs.change_message_visibility(
                 QueueUrl=self._queue,
                 ReceiptHandle=message["receiptHandle"],
                 VisibilityTimeout=seconds,
@@ -80,7 +79,7 @@ class Redelivery:
 
     def _dead_letter(self, message: dict[str, Any], error: Exception) -> None:
         # If interrupted before the message is deleted, it is in both queues, which is harmless.
-        self._client().send_message(
+        self._clients.sqs.send_message(
             QueueUrl=self._dead_letters,
             MessageBody=message["body"],
             MessageAttributes={

@@ -6,17 +6,17 @@ LABELCTL_IMAGE_PROPERTIES.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from bucket import Bucket
-from clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
-from pacer import Pacer
-from redelivery import code, is_temporary, is_throttling
 
 from labelctl.contract import s3_events
 from labelctl.contract.s3_events import PhotoEvent
+from labeller.bucket import Bucket
+from labeller.clients import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
+from labeller.pacer import Pacer
+from labeller.redelivery import code, is_temporary, is_throttling
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -46,12 +46,22 @@ class UnlabellableError(Exception):
 
 
 class Recognition:
-    """Calls Rekognition for all threads of the process."""
+    """Calls Rekognition for all threads of the process, with the settings in `environ`."""
 
-    def __init__(self, client: RekognitionClient, bucket: Bucket) -> None:
+    def __init__(
+        self, client: RekognitionClient, bucket: Bucket, environ: Mapping[str, str]
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._pacer = Pacer()
+        features = ["GENERAL_LABELS"]
+        if environ["LABELCTL_IMAGE_PROPERTIES"] == "true":
+            features.append("IMAGE_PROPERTIES")
+        self._settings = {
+            "MinConfidence": float(environ["LABELCTL_MIN_CONFIDENCE"]),
+            "MaxLabels": int(environ["LABELCTL_MAX_LABELS"]),
+            "Features": features,
+        }
 
     def detect(self, event: PhotoEvent, until: float) -> Any:
         """Return the DetectLabels response for exactly the version in the event.
@@ -63,8 +73,12 @@ class Recognition:
             raise UnlabellableError("TooLarge")
         if event.size == 0:
             raise UnlabellableError("Empty")
+        photo = {"Bucket": event.bucket, "Name": event.key}
+        if event.version_id:
+            photo["Version"] = event.version_id
+        request = {"Image": {"S3Object": photo}, **self._settings}
         try:
-            response = self._detect_labels(_request(event), until - CONNECT_SECONDS - READ_SECONDS)
+            response = self._detect_labels(request, until - CONNECT_SECONDS - READ_SECONDS)
         except ClientError as error:
             error_code = code(error)
             if error_code == "InvalidS3ObjectException" and not self._bucket.has(event):
@@ -100,18 +114,3 @@ class Recognition:
             else:
                 self._pacer.passed()
                 return response
-
-
-def _request(event: PhotoEvent) -> dict[str, Any]:
-    photo = {"Bucket": event.bucket, "Name": event.key}
-    if event.version_id:
-        photo["Version"] = event.version_id
-    features = ["GENERAL_LABELS"]
-    if os.environ["LABELCTL_IMAGE_PROPERTIES"] == "true":
-        features.append("IMAGE_PROPERTIES")
-    return {
-        "Image": {"S3Object": photo},
-        "MinConfidence": float(os.environ["LABELCTL_MIN_CONFIDENCE"]),
-        "MaxLabels": int(os.environ["LABELCTL_MAX_LABELS"]),
-        "Features": features,
-    }

@@ -1,12 +1,12 @@
 """The function's boto3 clients and their timeouts.
 
-The clients for Rekognition and DynamoDB are created while Lambda initializes the process. Few photos
-need the others, which are created on first use.
+Every photo needs Rekognition and DynamoDB, whose clients are created while Lambda initializes the
+process. Few photos need the others, which are created on first use.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -44,17 +44,19 @@ def _make(service: str, config: Config = _config) -> Any:
         return boto3.client(service, config=config)  # type: ignore[call-overload]
 
 
-rekognition: RekognitionClient = _make("rekognition", _no_retries)
-dynamodb: DynamoDBClient = _make("dynamodb")
+class Clients:
+    """The clients of one process. Thread-safe."""
 
+    def __init__(self) -> None:
+        self.rekognition: RekognitionClient = _make("rekognition", _no_retries)
+        self.dynamodb: DynamoDBClient = _make("dynamodb")
 
-@cache
-def s3() -> S3Client:
-    client: S3Client = _make("s3")
-    return client
+    @cached_property
+    def s3(self) -> S3Client:
+        client: S3Client = _make("s3")
+        return client
 
-
-@cache
-def sqs() -> SQSClient:
-    client: SQSClient = _make("sqs")
-    return client
+    @cached_property
+    def sqs(self) -> SQSClient:
+        client: SQSClient = _make("sqs")
+        return client

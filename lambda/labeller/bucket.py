@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,8 +12,7 @@ from labelctl.contract import s3_events
 from labelctl.contract.s3_events import PhotoEvent
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
+    from labeller.clients import Clients
 
 SETTLING = timedelta(minutes=20)
 """Age of a photo from which S3's 404 proves that it was removed.
@@ -26,10 +24,10 @@ versioning when it creates the bucket, so that affects only young photos.
 
 
 class Bucket:
-    """Access to the bucket named in an event. `client` creates the S3 client on first use."""
+    """Access to the bucket named in an event."""
 
-    def __init__(self, client: Callable[[], S3Client]) -> None:
-        self._client = client
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
 
     def has(self, event: PhotoEvent) -> bool:
         """Return whether the version (in an unversioned bucket: the object) still exists.
@@ -42,7 +40,7 @@ class Bucket:
         else:
             condition = {"IfMatch": f'"{event.etag}"'} if event.etag else {}
         try:
-            self._client().head_object(Bucket=event.bucket, Key=event.key, **condition)  # type: ignore[arg-type]
+            self._clients.s3.head_object(Bucket=event.bucket, Key=event.key, **condition)  # type: ignore[arg-type]
         except ClientError as error:
             # 412: it was replaced by another object. Other errors do not prove that it was removed.
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -62,7 +60,7 @@ class Bucket:
         delete marker) makes the previous version current, for which S3 sends no event.
         """
         try:
-            head = self._client().head_object(Bucket=event.bucket, Key=event.key)
+            head = self._clients.s3.head_object(Bucket=event.bucket, Key=event.key)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
