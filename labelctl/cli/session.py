@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from labelctl.aws.clients import Aws
     from labelctl.deploy.stack import Stack
-    from labelctl.labels.tables import Reader
+    from labelctl.labels.reader import Reader
 
 
 class Session:
@@ -55,7 +55,7 @@ class Session:
     @cached_property
     def reader(self) -> Reader:
         """The reader of the stack's tables."""
-        from labelctl.labels.tables import Reader
+        from labelctl.labels.reader import Reader
 
         return Reader(self.aws.dynamodb, self.stack.table, self.stack.labels_table)
 

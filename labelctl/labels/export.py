@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.labels import results
-from labelctl.labels.tables import BATCH
+from labelctl.labels.reader import BATCH
 from labelctl.photos import versions
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-    from labelctl.labels.tables import Item, Reader
+    from labelctl.labels.reader import Item, Reader
 
 _AHEAD = 4  # batches of photos read concurrently
 _ATTRIBUTES = ("status", "labels", "details", "uploaded_at", "done_at", "model_version")

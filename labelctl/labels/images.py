@@ -15,7 +15,7 @@ from labelctl import times
 from labelctl.contract import schema
 from labelctl.labels import listing
 from labelctl.labels.listing import PhotoWithItem
-from labelctl.labels.tables import Item, Reader
+from labelctl.labels.reader import Item, Reader
 from labelctl.photos import versions
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.labels import results
-from labelctl.labels.tables import BATCH, Item, Reader
+from labelctl.labels.reader import BATCH, Item, Reader
 from labelctl.photos import versions
 from labelctl.photos.versions import ObjectVersion
 

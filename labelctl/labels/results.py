@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
-from labelctl.labels.tables import BATCH
+from labelctl.labels.reader import BATCH
 from labelctl.photos.versions import ObjectVersion, is_result_of
 
 if TYPE_CHECKING:
-    from labelctl.labels.tables import Item, Reader
+    from labelctl.labels.reader import Item, Reader
 
 WAITING = "waiting"
 _AHEAD = 4  # batches of photos read ahead: labels can be large

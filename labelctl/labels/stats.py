@@ -13,8 +13,8 @@ from typing import Any
 
 from labelctl.contract import schema
 from labelctl.labels.listing import PhotoWithItem
+from labelctl.labels.reader import Item
 from labelctl.labels.results import WAITING
-from labelctl.labels.tables import Item
 
 ATTRIBUTES = ("labels", "details", "error", "reason", "done_at")
 """The attributes of a photo's item needed for counting."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws.threads import batches
 from labelctl.errors import Command, WaitTimeoutError
-from labelctl.labels.tables import BATCH
+from labelctl.labels.reader import BATCH
 from labelctl.photos.versions import RESULT_ATTRIBUTES, ObjectVersion, is_result_of
 from labelctl.text import counted
 
 if TYPE_CHECKING:
-    from labelctl.labels.tables import Reader
+    from labelctl.labels.reader import Reader
 
 _MIN_PAUSE, _MAX_PAUSE = 0.1, 2.0  # seconds between two reads
 _PER_SECOND = 1000  # the pause grows by one second for this many remaining photos

@@ -20,7 +20,7 @@ from labelctl.operations.dead_letters import MAX_LEASED, DeadLetter, UnreadMessa
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from labelctl.labels.tables import Item, Reader
+    from labelctl.labels.reader import Item, Reader
 
 _WINDOW = 80  # dead letters deleted concurrently before they are reported
 

@@ -16,8 +16,7 @@ from labelctl.aws import queues
 from labelctl.aws.threads import batches
 from labelctl.contract import s3_events, schema
 from labelctl.errors import Command, PhotoNotFoundError, RefusedError
-from labelctl.labels import tables
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import BATCH, Reader
 from labelctl.operations import failures, reprocess
 from labelctl.operations.dead_letters import DeadLetter, DeadLetterLease, UnreadMessages, lease
 from labelctl.operations.failures import FailureFilter
@@ -150,7 +149,7 @@ def retry_all(
     Finally yields the dead letters that could not be read, if there are any.
     """
     reader = _reader(aws, stack)
-    for window in batches(failures.failed_photos(reader, choice), tables.BATCH):
+    for window in batches(failures.failed_photos(reader, choice), BATCH):
         yield from _request(aws, stack, reader, [failure.image for failure in window])
     before = queues.depth(aws.sqs, stack.dead_letter_queue)
     with lease(aws.sqs, stack.dead_letter_queue) as leased:

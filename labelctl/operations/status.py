@@ -22,7 +22,7 @@ from labelctl.aws.threads import pool
 from labelctl.contract import schema
 from labelctl.deploy.stack import Stack, has_notifications
 from labelctl.errors import AccessDeniedError, Command
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from labelctl.operations import function_log
 from labelctl.text import counted, span
 

@@ -23,7 +23,7 @@ from labelctl.aws.errors import is_missing, to_user_error
 from labelctl.aws.threads import pool
 from labelctl.contract.s3_events import MAX_KEY
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
-from labelctl.photos import own_files, validation, versions
+from labelctl.photos import generated_files, validation, versions
 from labelctl.photos.versions import ObjectVersion
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     except OSError:
         yield folder
         return
-    if any(entry.name == own_files.GALLERY_MARKER for entry in entries):
+    if any(entry.name == generated_files.GALLERY_MARKER for entry in entries):
         return
     for entry in entries:
         path = Path(entry.path)
@@ -122,7 +122,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path)
-        elif validation.looks_like_image(path) and not own_files.is_drawing(path):
+        elif validation.looks_like_image(path) and not generated_files.is_drawing(path):
             yield path
 
 

@@ -1,10 +1,10 @@
 """Photos go through the pipeline while everything fails; in the end nothing may be lost.
 
-Between the function and Rekognition, DynamoDB and SQS stand stand-ins that throttle, fail, delay,
+Between the function and Rekognition, DynamoDB and SQS stand proxies that throttle, fail, delay,
 talk malformed and drop connections. Meanwhile the function's processes and the local cloud's engine
 are killed at moments by chance, photos are replaced and removed, and some photos are no pictures. A
 user, who is cut off by all this, starts `labelctl upload` again. When the queue is empty, the bucket
-and both tables are compared: by `labelctl verify --index`, and without it (tests.bench.books).
+and both tables are compared: by `labelctl verify --index`, and without it (tests.bench.consistency).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from labelctl.local import processes
 from tests.bench import pictures
-from tests.bench.books import Expected, check
 from tests.bench.cloud import Trial, trial
-from tests.standin import Faults, Record, StandIn
+from tests.bench.consistency import Expected, check
+from tests.fault_proxy import FaultProxy, Faults, Record
 
 REKOGNITION = Faults(quota=40, error=0.04, malformed=0.02, drop=0.02, cut=0.02, delay=(0.0, 0.4))
 DYNAMODB = Faults(
@@ -95,9 +95,9 @@ def run(
     die, outcome, started = Random(seed), Outcome(photos), time.monotonic()
     album = _Album(cloud.user.folder, photos, die)
     with (
-        StandIn(cloud.recogniser, faults=REKOGNITION, seed=seed) as rekognition,
-        StandIn(cloud.endpoint, faults=DYNAMODB, seed=seed) as dynamodb,
-        StandIn(cloud.endpoint, faults=SQS, seed=seed) as sqs,
+        FaultProxy(cloud.recogniser, faults=REKOGNITION, seed=seed) as rekognition,
+        FaultProxy(cloud.endpoint, faults=DYNAMODB, seed=seed) as dynamodb,
+        FaultProxy(cloud.endpoint, faults=SQS, seed=seed) as sqs,
     ):
         cloud.put_between(rekognition=rekognition.url, dynamodb=dynamodb.url, sqs=sqs.url)
         cloud.client("sqs").set_queue_attributes(

@@ -67,7 +67,7 @@ class Trial:
         return {one["OutputKey"]: one["OutputValue"] for one in stacks[0]["Outputs"]}
 
     def put_between(self, **services: str) -> None:
-        """Have the function call these endpoints: `put_between(dynamodb=stand_in.url)`."""
+        """Have the function call these endpoints: `put_between(dynamodb=proxy.url)`."""
         functions = self.client("lambda")
         name = self.outputs["Function"]
         now = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]

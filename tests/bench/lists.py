@@ -17,7 +17,7 @@ from typing import Any
 
 from labelctl.atomic_file import atomic_write
 from labelctl.labels import export, export_formats, images, listing, results, stats
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.table_stream import LABELS_EACH, TableStream

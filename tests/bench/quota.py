@@ -1,6 +1,6 @@
 """How well the function uses a quota: many photos against a recogniser that allows few calls.
 
-The recogniser is a stand-in that answers after a time that is usual for Rekognition. All photos are
+The recogniser is a fault proxy that answers after a time that is usual for Rekognition. All photos are
 in the queue before the function sees the first, so that it has to slow down by itself: four copies
 with ten photos each would make 133 calls a second.
 """
@@ -12,8 +12,8 @@ import time
 
 from tests.bench import pictures
 from tests.bench.cloud import Trial, trial
-from tests.standin import Faults, StandIn
-from tests.standin.faults import Counting
+from tests.fault_proxy import FaultProxy, Faults
+from tests.fault_proxy.faults import Counting
 
 PATIENCE = 600.0  # seconds
 
@@ -28,7 +28,10 @@ def quota(
     seconds: bool,
 ) -> int:
     """Print the figures; 0 if every photo was labelled and none became a dead letter."""
-    with StandIn(latency=latency) as recogniser, trial("--concurrency", str(concurrency)) as cloud:
+    with (
+        FaultProxy(latency=latency) as recogniser,
+        trial("--concurrency", str(concurrency)) as cloud,
+    ):
         cloud.put_between(rekognition=recogniser.url)
         cloud.enable(False)
         pictures.fill(cloud.user.folder / "photos", photos)

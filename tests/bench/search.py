@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from labelctl.errors import LabelNotFoundError
+from labelctl.labels.reader import Reader
 from labelctl.labels.search.query import SearchRequest, plan
 from labelctl.labels.search.run import Search
 from labelctl.labels.search.vocabulary import Vocabulary
-from labelctl.labels.tables import Reader
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 
 LIMIT = 100

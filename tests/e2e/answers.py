@@ -1,6 +1,6 @@
 """The right answers to what somebody asks about their photos, found by looking at everything.
 
-A second opinion, as `tests.bench.books` is: bucket and table are read with boto3 alone, wholly and into
+A second opinion, as `tests.bench.consistency` is: bucket and table are read with boto3 alone, into
 memory, without an index; no code is shared with labelctl, only the names of the items' attributes.
 """
 

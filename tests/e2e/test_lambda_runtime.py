@@ -27,7 +27,7 @@ from moto import mock_aws
 
 from labelctl.deploy import package
 from labelctl.labels import results
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.fakes.template import read_template

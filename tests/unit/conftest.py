@@ -23,7 +23,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 
 from labelctl.contract import s3_events
 from labelctl.labels import results
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from labelctl.operations import dead_letters
 from labelctl.photos import versions
 from labeller.clients import Clients

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelctl.contract import s3_events, schema
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 
 ANSWER: dict[str, Any] = {

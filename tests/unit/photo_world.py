@@ -16,8 +16,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from labelctl.contract import s3_events, schema
+from labelctl.labels.reader import Reader
 from labelctl.labels.results import Photo, read
-from labelctl.labels.tables import Reader
 from labelctl.operations.verify.findings import Finding
 from labelctl.operations.verify.inventory import open_inventory
 from labelctl.operations.verify.label_index import IndexCheck

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from labelctl.contract import schema
+from labelctl.labels.reader import Reader
 from labelctl.labels.search.query import SearchRequest, plan
 from labelctl.labels.search.run import Match, Search
 from labelctl.labels.search.vocabulary import Vocabulary
-from labelctl.labels.tables import Reader
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 
 RARE = 30

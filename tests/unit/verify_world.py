@@ -21,7 +21,7 @@ from typing import Any
 
 from labelctl.contract import s3_events, schema
 from labelctl.contract.s3_events import PhotoEvent
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from labelctl.operations.verify import verify
 from labelctl.operations.verify.findings import Finding, Progress, Summary
 from tests.fakes.dynamodb import FakeDynamoDB

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from labelctl.errors import Command
     from labelctl.labels.images import Image
-    from labelctl.labels.tables import Reader
+    from labelctl.labels.reader import Reader
 
 _STYLES = {"labelled": "green", "failed": "red", "waiting": "yellow"}
 _PREDICATES = {"labelled": "is labelled", "failed": "has failed", "waiting": "is waiting"}

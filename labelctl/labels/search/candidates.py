@@ -19,7 +19,7 @@ from labelctl.contract import schema
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from labelctl.labels.tables import Reader
+    from labelctl.labels.reader import Reader
 
 Order = Literal["confidence", "newest"]
 

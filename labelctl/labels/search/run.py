@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.threads import batches
 from labelctl.contract import schema
+from labelctl.labels.reader import BATCH
 from labelctl.labels.search.candidates import (
     Candidate,
     CandidateSet,
@@ -25,14 +26,13 @@ from labelctl.labels.search.candidates import (
     WithLabel,
     smallest,
 )
-from labelctl.labels.tables import BATCH
 from labelctl.text import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from labelctl.labels.reader import Item, Reader
     from labelctl.labels.search.query import Query
-    from labelctl.labels.tables import Item, Reader
 
 _THREADS = 8
 _MAX_WIDTH = 4  # batches of photos read concurrently, reached step by step

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from labelctl.contract import schema
 
 if TYPE_CHECKING:
-    from labelctl.labels.tables import Item, Reader
+    from labelctl.labels.reader import Item, Reader
 
 NEAR = 3
 """Maximum number of suggestions for an unknown label."""

@@ -6,7 +6,7 @@ signature.py       checks Signature Version 4 with botocore's signers
 iam.py             secrets and permissions of access keys, looked up in the emulator
 callbacks.py       CloudFormation's unsigned callbacks
 refusals.py        error codes and messages for refused requests, by service
-error_answers.py   error responses in the protocol of each service
+error_responses.py error responses in the protocol of each service
 asgi.py            HTTP over ASGI: request heads, bodies, responses
 connections.py     limits on open connections and on slow requests
 patches.py         fixes for differences from AWS, with cloudwatch.py and workers.py

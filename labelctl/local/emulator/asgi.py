@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from labelctl.local.emulator import error_answers
+from labelctl.local.emulator import error_responses
 from labelctl.local.emulator.admission import Request
 
 Message = MutableMapping[str, Any]
@@ -103,7 +103,7 @@ async def reply(send: Send, status: int, value: object) -> None:
 
 async def reply_error(send: Send, status: int, request: Request, code: str, message: str) -> None:
     """Send an error in the protocol of the service that the request is for."""
-    kind, body = error_answers.write(request, code, message)
+    kind, body = error_responses.write(request, code, message)
     await _send(send, status, kind, b"" if request.method == "HEAD" else body)
 
 

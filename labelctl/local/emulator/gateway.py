@@ -36,7 +36,7 @@ from labelctl.local.emulator import (
     admission,
     asgi,
     callbacks,
-    error_answers,
+    error_responses,
     hooks,
     iam,
     patches,
@@ -220,7 +220,7 @@ class Gateway:
         self.mark()
 
     async def _reply_not_saved(self, send: Send, request: Request, error: Exception) -> None:
-        message = error_answers.not_saved(error)
+        message = error_responses.not_saved(error)
         await asgi.reply_error(send, 500, request, "InternalFailure", message)
 
     async def _answer_when_saved(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labelctl.local.emulator import error_answers
+from labelctl.local.emulator import error_responses
 from labelctl.local.emulator.admission import Request
-from labelctl.local.emulator.error_answers import Protocol
+from labelctl.local.emulator.error_responses import Protocol
 from labelctl.local.emulator.signature import Problem
 
 STATUS = 403
@@ -75,7 +75,7 @@ _WORDINGS = {
 def code_and_message(problem: Problem, request: Request) -> tuple[str, str]:
     """The error code and message that the called service uses for this problem."""
     wording = _WORDINGS[problem]
-    protocol = error_answers.protocol(request)
+    protocol = error_responses.protocol(request)
     if protocol is Protocol.JSON:
         return wording.json, wording.message
     if protocol is Protocol.FORM:

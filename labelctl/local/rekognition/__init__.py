@@ -9,7 +9,7 @@
     process.py         one worker process, from the server's side
     worker.py          the program of a worker process
     limits.py          limits of CPU time and memory for a picture or a model
-    exchange.py        the protocol between server and workers
+    worker_protocol.py the protocol between server and workers
     errors.py          the errors of the real service
     recogniser.py      analyses one picture: findings and image properties
     decode.py          decodes bytes to an upright RGB picture, within the service's limits

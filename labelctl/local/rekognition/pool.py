@@ -20,10 +20,10 @@ from threading import Lock, local
 
 from labelctl.local.rekognition.admission import Admission
 from labelctl.local.rekognition.errors import internal_error, invalid_format
-from labelctl.local.rekognition.exchange import Task
 from labelctl.local.rekognition.limits import Limits
 from labelctl.local.rekognition.process import TimeIsUpError, WorkerDiedError, WorkerProcess
 from labelctl.local.rekognition.recogniser import Detection, model_version
+from labelctl.local.rekognition.worker_protocol import Task
 
 _MAX_REFUSED = 10_000
 

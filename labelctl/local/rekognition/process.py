@@ -13,7 +13,7 @@ from threading import Lock, Timer
 
 from labelctl.errors import LocalCloudError
 from labelctl.local.processes import HOME_VARIABLE
-from labelctl.local.rekognition import exchange, worker
+from labelctl.local.rekognition import worker, worker_protocol
 from labelctl.local.rekognition.errors import internal_error
 from labelctl.local.rekognition.limits import TIME_IS_UP, Limits
 from labelctl.local.rekognition.recogniser import Detection
@@ -51,7 +51,7 @@ class WorkerProcess:
             self._process = process = _spawn(self._model, self._limits)
         assert process.stdout
         with self._watched(process) as timed_out:
-            answer = exchange.receive(process.stdout)
+            answer = worker_protocol.receive(process.stdout)
         if answer and answer.get("ready"):
             return
         status = self._discard()
@@ -59,7 +59,7 @@ class WorkerProcess:
             raise LocalCloudError(str(answer.get("error")), str(answer.get("hint")))
         raise _start_failed(self._model, status, bool(timed_out))
 
-    def detect(self, task: exchange.Task) -> Detection:
+    def detect(self, task: worker_protocol.Task) -> Detection:
         """The findings of the worker.
 
         Raises RefusalError: those of `Recogniser.detect`, and InternalServerError if the worker fails
@@ -72,8 +72,8 @@ class WorkerProcess:
         assert process.stdout
         with self._watched(process) as timed_out:
             try:
-                exchange.send_task(process.stdin, task)
-                answer = exchange.receive(process.stdout)
+                worker_protocol.send_task(process.stdin, task)
+                answer = worker_protocol.receive(process.stdout)
             except OSError:
                 answer = None
         if answer is None:
@@ -82,10 +82,10 @@ class WorkerProcess:
                 raise internal_error()
             raise TimeIsUpError if status == -TIME_IS_UP else WorkerDiedError
         if "refusal" in answer:
-            raise exchange.unpack_refusal(answer["refusal"])
+            raise worker_protocol.unpack_refusal(answer["refusal"])
         if "detection" not in answer:
             raise internal_error()
-        return exchange.unpack_detection(answer["detection"])
+        return worker_protocol.unpack_detection(answer["detection"])
 
     def kill(self) -> None:
         """Kill the process and prevent further starts. Thread-safe."""

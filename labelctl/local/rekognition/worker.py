@@ -2,8 +2,8 @@
 
     python -P -m labelctl.local.rekognition.worker [--model FILE] [limits]
 
-The server starts it and communicates through stdin and stdout (exchange.py). The worker first reports
-that it is ready, or what is wrong with the model. Then it handles tasks until stdin is closed, which
+The server starts it and communicates through stdin and stdout (worker_protocol.py). First, the worker
+reports that it is ready, or what is wrong with the model. Then it handles tasks until stdin is closed, which
 also happens if the server is killed. A picture or a model can crash only this process or make it
 exceed its limits; the server then replaces it.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from labelctl.errors import LabelctlError
-from labelctl.local.rekognition import exchange, limits
+from labelctl.local.rekognition import limits, worker_protocol
 from labelctl.local.rekognition.errors import RefusalError, invalid_format
 from labelctl.local.rekognition.recogniser import Recogniser
 
@@ -53,27 +53,27 @@ def _serve(tasks: IO[bytes], answers: IO[bytes], model: Path | None, limit: limi
         with limits.cpu_time(limit.load_seconds), limits.memory(limit.load_memory):
             recogniser = Recogniser(model)
     except LabelctlError as error:
-        exchange.send(answers, {"error": error.message, "hint": error.hint})
+        worker_protocol.send(answers, {"error": error.message, "hint": error.hint})
         return error.exit_code
-    exchange.send(answers, {"ready": True})
-    while task := exchange.receive_task(tasks):
+    worker_protocol.send(answers, {"ready": True})
+    while task := worker_protocol.receive_task(tasks):
         with limits.cpu_time(limit.detect_seconds), limits.memory(limit.detect_memory):
             answer = _answer(recogniser, task)
-        exchange.send(answers, answer)
+        worker_protocol.send(answers, answer)
     return 0
 
 
-def _answer(recogniser: Recogniser, task: exchange.Task) -> dict[str, Any]:
+def _answer(recogniser: Recogniser, task: worker_protocol.Task) -> dict[str, Any]:
     try:
         detection = recogniser.detect(task.data, task.max_colors)
     except RefusalError as refusal:
-        return {"refusal": exchange.pack_refusal(refusal)}
+        return {"refusal": worker_protocol.pack_refusal(refusal)}
     except MemoryError:
-        return {"refusal": exchange.pack_refusal(invalid_format())}
+        return {"refusal": worker_protocol.pack_refusal(invalid_format())}
     except Exception:
         traceback.print_exc()
         return {"failure": True}
-    return {"detection": exchange.pack_detection(detection)}
+    return {"detection": worker_protocol.pack_detection(detection)}
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -18,7 +18,7 @@ from labelctl.operations.verify.rules import PhotoState
 from labelctl.photos.versions import ObjectVersion
 
 if TYPE_CHECKING:
-    from labelctl.labels.tables import Item
+    from labelctl.labels.reader import Item
 
 ATTRIBUTES = ("status", "sequencer", "attempt", "version_id", "etag", "done_at", "label_count")
 """The attributes of a photo's item that are kept, besides its key."""

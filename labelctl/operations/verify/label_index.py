@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 from labelctl.aws import dynamodb
 from labelctl.aws.threads import batches
 from labelctl.contract import schema
-from labelctl.labels.tables import BATCH
+from labelctl.labels.reader import BATCH
 from labelctl.operations.verify.findings import Finding, Progress
 from labelctl.text import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from labelctl.labels.tables import Item, Reader
+    from labelctl.labels.reader import Item, Reader
     from labelctl.operations.verify.inventory import Inventory
 
 _MAX_RUNTIME = 15 * 60  # seconds an attempt of the function can run [Lambda quotas]

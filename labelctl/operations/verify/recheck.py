@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from labelctl.aws.clients import Aws
     from labelctl.contract.s3_events import PhotoEvent
     from labelctl.deploy.stack import Stack
-    from labelctl.labels.tables import Reader
+    from labelctl.labels.reader import Reader
     from labelctl.operations.dead_letters import DeadLetter, DeadLetterLease
 
 _WORKERS = 8

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from labelctl.aws import queues
 from labelctl.aws.threads import batches
 from labelctl.contract import schema
-from labelctl.labels.tables import BATCH, Reader
+from labelctl.labels.reader import BATCH, Reader
 from labelctl.operations.dead_letters import UnreadMessages, lease
 from labelctl.operations.verify.findings import PROBLEMS, Finding, Progress, Summary
 from labelctl.operations.verify.inventory import ATTRIBUTES, Inventory, open_inventory

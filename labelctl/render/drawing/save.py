@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from labelctl.atomic_file import atomic_write
 from labelctl.errors import RefusedError, UsageError
-from labelctl.photos.own_files import DRAWING_MARK
+from labelctl.photos.generated_files import DRAWING_MARK
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -33,10 +33,10 @@ from labelctl.errors import (
     RefusedError,
 )
 from labelctl.labels import results
+from labelctl.labels.reader import BATCH, Reader
 from labelctl.labels.results import Label, Photo
 from labelctl.labels.search.query import Query, SearchRequest
 from labelctl.labels.search.run import Search
-from labelctl.labels.tables import BATCH, Reader
 from labelctl.photos import versions
 from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from labelctl.atomic_file import atomic_write, remove_abandoned
 from labelctl.errors import RefusedError, UsageError
-from labelctl.photos.own_files import GALLERY_MARKER
+from labelctl.photos.generated_files import GALLERY_MARKER
 
 if TYPE_CHECKING:
     from PIL import Image

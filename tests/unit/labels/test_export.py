@@ -16,7 +16,7 @@ import pytest
 
 from labelctl.cli.commands import export as command
 from labelctl.labels import export, export_formats
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.table_stream import TableStream
 from tests.unit.command_world import Run, Said, runner

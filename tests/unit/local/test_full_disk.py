@@ -15,7 +15,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.parsers import create_parser
 
 from labelctl.local.credentials import Credentials
-from labelctl.local.emulator import error_answers
+from labelctl.local.emulator import error_responses
 from labelctl.local.emulator.admission import Request
 from labelctl.local.emulator.asgi import Message, Receive, Send
 from labelctl.local.emulator.gateway import Gateway
@@ -41,7 +41,7 @@ def test_errors_have_the_format_of_each_protocol(
     protocol: str, service: str, headers: dict[str, str]
 ) -> None:
     request = sign(SigV4Auth, service, "POST", "/", headers=headers)
-    kind, body = error_answers.write(request, "InternalFailure", "a < b & c")
+    kind, body = error_responses.write(request, "InternalFailure", "a < b & c")
     parser = create_parser(protocol)
     answer = {"status_code": 500, "headers": {"content-type": kind}, "body": body}
     parsed = parser.parse(answer, None)

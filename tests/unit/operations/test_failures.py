@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from labelctl.cli.commands import failures as command
 from labelctl.contract.schema import STATE_INDEX
 from labelctl.errors import RefusedError
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from labelctl.operations import failures
 from labelctl.operations.dead_letters import UnreadMessages, lease
 from labelctl.operations.failures import DeadLetterList, Failure, FailureFilter

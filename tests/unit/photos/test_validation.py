@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from labelctl.photos import own_files, validation
+from labelctl.photos import generated_files, validation
 from labelctl.photos.validation import PhotoRefusedError
 
 MEGABYTE = 1024 * 1024
@@ -286,13 +286,13 @@ def busy_pipe(tmp_path):
 
 def test_pipe_with_an_idle_writer_does_not_block(busy_pipe):
     assert not validation.looks_like_image(busy_pipe("pipe"))
-    assert not own_files.is_drawing(busy_pipe("pipe-labels.png"))
+    assert not generated_files.is_drawing(busy_pipe("pipe-labels.png"))
 
 
 def test_unreadable_file_is_an_image_only_by_its_suffix(tmp_path):
     for name in ("link", "link.png", "link-labels.png"):
         (tmp_path / name).symlink_to("nowhere")
-    assert not own_files.is_drawing(tmp_path / "link-labels.png")
+    assert not generated_files.is_drawing(tmp_path / "link-labels.png")
     assert not validation.looks_like_image(tmp_path / "link")
     assert validation.looks_like_image(tmp_path / "link.png")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labelctl.contract import schema
-from tests.bench.books import Expected, check
+from tests.bench.consistency import Expected, check
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 
 OUTPUTS = {"Table": PHOTOS, "LabelsTable": LABELS}

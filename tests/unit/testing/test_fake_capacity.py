@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelctl.contract import schema
-from labelctl.labels.tables import Reader
+from labelctl.labels.reader import Reader
 from tests.fakes.capacity import read_units, size
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from labelctl.labels.reader import Reader
 from labelctl.labels.search.vocabulary import Vocabulary
-from labelctl.labels.tables import Reader
 from tests.fakes.photos import PhotoTables
 from tests.unit.photo_items import reader_of
 

@@ -1,4 +1,4 @@
-"""The calls to a stand-in with their outcomes, and statistics for tests and benchmarks."""
+"""The calls to a fault proxy with their outcomes, and statistics for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Call:
     """One call. `at` is in seconds of the monotonic clock, `subject` is usually the photo.
 
     `outcome` is "answered" for the service's own response (including its errors), "throttled", the name
-    of a fault (tests.standin.faults), or "unreachable" if the service did not respond.
+    of a fault (tests.fault_proxy.faults), or "unreachable" if the service did not respond.
     """
 
     at: float

@@ -1,6 +1,6 @@
 """A small proxy server between the function and a service that injects faults.
 
-    with StandIn(target="http://127.0.0.1:4566", seed=7) as dynamodb:
+    with FaultProxy(target="http://127.0.0.1:4566", seed=7) as dynamodb:
         dynamodb.faults = Faults(error=0.05, unprocessed=0.2)     # at any time
         …AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url…
         print(dynamodb.record.outcomes())
@@ -9,7 +9,7 @@ With a target, it forwards calls with unchanged headers, so that signatures stay
 target, it answers DetectLabels itself, after `latency` seconds, with labels that depend only on the
 photo's key and version. The function needs no changes to use it. It listens on a free port of
 127.0.0.1 and runs an event loop in its own thread; connections are kept alive on both sides. See also
-tests.standin.faults and tests.standin.wire (HTTP messages).
+tests.fault_proxy.faults and tests.fault_proxy.wire (HTTP messages).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.standin import wire
-from tests.standin.faults import ChosenFault, Faults, Quota, decide
-from tests.standin.record import THROTTLED, Call, Record
-from tests.standin.wire import Message
+from tests.fault_proxy import wire
+from tests.fault_proxy.faults import ChosenFault, Faults, Quota, decide
+from tests.fault_proxy.record import THROTTLED, Call, Record
+from tests.fault_proxy.wire import Message
 
 LABELS = 10
 """The number of labels of each photo, without a target."""
@@ -37,7 +37,7 @@ _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _GONE = (OSError, asyncio.IncompleteReadError)
 
 
-class StandIn:
+class FaultProxy:
     """A context manager. `faults` can be set and `record` read at any time."""
 
     def __init__(
@@ -64,7 +64,7 @@ class StandIn:
         listening = asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=256)
         self._server = self._loop.run_until_complete(listening)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        self._thread = threading.Thread(target=self._loop.run_forever, name="stand-in")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fault proxy")
         self._thread.start()
         return self
 

@@ -18,7 +18,7 @@ Counting = Literal["sliding", "clock", "bucket"]
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults of a stand-in. They can be combined; the default is none.
+    """The faults of a fault proxy. They can be combined; the default is none.
 
     `quota` is in calls per second, where 0 refuses all calls; `counting` is described at `Quota`.
     The others are shares of calls (0 to 1). A call gets at most one of `hang`, `drop`, `error`,
@@ -29,7 +29,7 @@ class Faults:
     quota: int | None = None
     counting: Counting = "sliding"
     hang: float = 0.0
-    """The call gets no response until `StandIn.release`, and is not passed to the service."""
+    """The call gets no response until `FaultProxy.release`, and is not passed to the service."""
     drop: float = 0.0
     """The connection is closed before the call is passed to the service."""
     error: float = 0.0

@@ -1,4 +1,4 @@
-"""The HTTP messages that pass through a stand-in, and how each service tells an error.
+"""The HTTP messages that pass through a fault proxy, and how each service tells an error.
 
 Requests are kept as the bytes that came, so that what is passed on is the same header for header.
 AWS's JSON services tell errors as `__type`; S3 as XML.
@@ -16,7 +16,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from tests.standin.faults import ChosenFault
+from tests.fault_proxy.faults import ChosenFault
 
 _SERVICES = {"RekognitionService": "rekognition", "AmazonSQS": "sqs"}
 _THROTTLED = {
@@ -129,7 +129,7 @@ async def read_answer(reader: StreamReader, method: str) -> Message:
 
 
 def answer(status: int, body: bytes, kind: str = "application/x-amz-json-1.1") -> Message:
-    """A response created by the stand-in."""
+    """A response created by the fault proxy."""
     head = (
         f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\n"
         f"Content-Length: {len(body)}\r\nx-amzn-RequestId: {uuid.uuid4()}\r\n\r\n"

@@ -1,4 +1,4 @@
-"""The stand-in, asked through boto3 as the function asks: what each fault looks like to a client."""
+"""The fault proxy, asked through boto3 as the function asks: what each fault looks like to a client."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 
-from tests.standin import Faults, StandIn
-from tests.standin.faults import Counting, Quota
+from tests.fault_proxy import FaultProxy, Faults
+from tests.fault_proxy.faults import Counting, Quota
 
-Make = Callable[..., StandIn]
+Make = Callable[..., FaultProxy]
 
 
 @pytest.fixture
-def stand_in() -> Iterator[Make]:
-    """Makes stand-ins that end with the test."""
+def proxy() -> Iterator[Make]:
+    """Makes proxies that end with the test."""
     with ExitStack() as stack:
-        yield lambda *args, **options: stack.enter_context(StandIn(*args, **options))
+        yield lambda *args, **options: stack.enter_context(FaultProxy(*args, **options))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def client(name: str, place: StandIn, read_timeout: float = 5) -> Any:
+def client(name: str, place: FaultProxy, read_timeout: float = 5) -> Any:
     return boto3.client(
         name,
         endpoint_url=place.url,
@@ -96,20 +96,20 @@ def write(dynamodb: Any, count: int) -> Any:
     )
 
 
-def test_labels_depend_on_the_photo_and_its_version_alone(stand_in: Make) -> None:
-    rekognition = client("rekognition", stand_in())
+def test_labels_depend_on_the_photo_and_its_version_alone(proxy: Make) -> None:
+    rekognition = client("rekognition", proxy())
 
     first = detect(rekognition)
 
-    assert detect(client("rekognition", stand_in(seed=9)))["Labels"] == first["Labels"]
+    assert detect(client("rekognition", proxy(seed=9)))["Labels"] == first["Labels"]
     assert detect(rekognition, version="2")["Labels"] != first["Labels"]
     assert detect(rekognition, key="b.jpg")["Labels"] != first["Labels"]
     assert len({label["Name"] for label in first["Labels"]}) == 10
     assert all(55 <= label["Confidence"] <= 100 for label in first["Labels"])
 
 
-def test_an_answer_takes_its_time_and_forty_calls_take_no_longer(stand_in: Make) -> None:
-    place = stand_in(latency=0.2)
+def test_an_answer_takes_its_time_and_forty_calls_take_no_longer(proxy: Make) -> None:
+    place = proxy(latency=0.2)
     rekognition = client("rekognition", place)
     started = time.monotonic()
 
@@ -120,8 +120,8 @@ def test_an_answer_takes_its_time_and_forty_calls_take_no_longer(stand_in: Make)
     assert set(place.record.per_subject().values()) == {1}
 
 
-def test_a_quota_refuses_what_is_over_it_in_the_names_of_the_service(stand_in: Make) -> None:
-    place = stand_in(faults=Faults(quota=5))
+def test_a_quota_refuses_what_is_over_it_in_the_names_of_the_service(proxy: Make) -> None:
+    place = proxy(faults=Faults(quota=5))
     rekognition = client("rekognition", place)
     codes, statuses = [], set()
 
@@ -162,8 +162,8 @@ def let_through(limit: int, counting: Counting, calls: list[float]) -> list[floa
     return [at for at in calls if quota.admits(limit, at, counting)]
 
 
-def test_a_quota_can_be_lifted_while_it_runs(stand_in: Make) -> None:
-    place = stand_in(faults=Faults(quota=0))
+def test_a_quota_can_be_lifted_while_it_runs(proxy: Make) -> None:
+    place = proxy(faults=Faults(quota=0))
     rekognition = client("rekognition", place)
     with pytest.raises(ClientError):
         detect(rekognition)
@@ -182,9 +182,9 @@ def test_a_quota_can_be_lifted_while_it_runs(stand_in: Make) -> None:
     ],
 )
 def test_each_service_says_in_its_own_way_that_it_is_too_much(
-    stand_in: Make, name: str, code: str
+    proxy: Make, name: str, code: str
 ) -> None:
-    aws = client(name, stand_in(faults=Faults(quota=0)))
+    aws = client(name, proxy(faults=Faults(quota=0)))
     calls = {
         "dynamodb": lambda: write(aws, 1),
         "sqs": lambda: aws.receive_message(QueueUrl=f"{aws.meta.endpoint_url}/1/queue"),
@@ -196,8 +196,8 @@ def test_each_service_says_in_its_own_way_that_it_is_too_much(
 
 
 @pytest.mark.parametrize("name", ["rekognition", "dynamodb"])
-def test_an_error_is_a_500(stand_in: Make, service: Service, name: str) -> None:
-    aws = client(name, stand_in(service.url, faults=Faults(error=1)))
+def test_an_error_is_a_500(proxy: Make, service: Service, name: str) -> None:
+    aws = client(name, proxy(service.url, faults=Faults(error=1)))
 
     with pytest.raises(ClientError, match="InternalServerError") as caught:
         detect(aws) if name == "rekognition" else write(aws, 1)
@@ -205,8 +205,8 @@ def test_an_error_is_a_500(stand_in: Make, service: Service, name: str) -> None:
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
 
 
-def test_half_of_the_errors_come_after_the_work_was_done(stand_in: Make, service: Service) -> None:
-    place = stand_in(service.url, faults=Faults(error=1))
+def test_half_of_the_errors_come_after_the_work_was_done(proxy: Make, service: Service) -> None:
+    place = proxy(service.url, faults=Faults(error=1))
     rekognition = client("rekognition", place)
 
     for number in range(40):
@@ -217,8 +217,8 @@ def test_half_of_the_errors_come_after_the_work_was_done(stand_in: Make, service
     assert place.record.outcomes() == {"error": 40}
 
 
-def test_nonsense_is_an_error_or_an_answer_without_labels(stand_in: Make) -> None:
-    rekognition = client("rekognition", stand_in(faults=Faults(malformed=1)))
+def test_nonsense_is_an_error_or_an_answer_without_labels(proxy: Make) -> None:
+    rekognition = client("rekognition", proxy(faults=Faults(malformed=1)))
     seen = set()
 
     for number in range(30):
@@ -235,9 +235,9 @@ def test_nonsense_is_an_error_or_an_answer_without_labels(stand_in: Make) -> Non
 
 @pytest.mark.parametrize("fault", ["drop", "cut"])
 def test_a_connection_ends_before_or_in_the_middle_of_the_answer(
-    stand_in: Make, service: Service, fault: str
+    proxy: Make, service: Service, fault: str
 ) -> None:
-    place = stand_in(service.url, faults=Faults(**{fault: 1}))
+    place = proxy(service.url, faults=Faults(**{fault: 1}))
 
     with pytest.raises(BotoCoreError):
         detect(client("rekognition", place))
@@ -245,8 +245,8 @@ def test_a_connection_ends_before_or_in_the_middle_of_the_answer(
     assert place.record.outcomes() == {fault: 1}
 
 
-def test_a_call_that_hangs_is_not_answered_until_it_is_let_go(stand_in: Make) -> None:
-    place = stand_in(faults=Faults(hang=1))
+def test_a_call_that_hangs_is_not_answered_until_it_is_let_go(proxy: Make) -> None:
+    place = proxy(faults=Faults(hang=1))
     rekognition = client("rekognition", place)
 
     with ThreadPoolExecutor(1) as pool:
@@ -263,9 +263,9 @@ def test_a_call_that_hangs_is_not_answered_until_it_is_let_go(stand_in: Make) ->
     assert detect(rekognition)["Labels"]
 
 
-def test_a_stand_in_ends_although_calls_hang_in_it() -> None:
+def test_a_proxy_ends_although_calls_hang_in_it() -> None:
     with ThreadPoolExecutor(1) as pool:
-        with StandIn(faults=Faults(hang=1)) as place:
+        with FaultProxy(faults=Faults(hang=1)) as place:
             hanging = pool.submit(detect, client("rekognition", place))
             while not place.record.calls:
                 time.sleep(0.01)
@@ -273,8 +273,8 @@ def test_a_stand_in_ends_although_calls_hang_in_it() -> None:
         assert isinstance(hanging.exception(timeout=60), BotoCoreError)
 
 
-def test_a_call_is_held_up_for_a_while(stand_in: Make) -> None:
-    rekognition = client("rekognition", stand_in(faults=Faults(delay=(0.3, 0.3))))
+def test_a_call_is_held_up_for_a_while(proxy: Make) -> None:
+    rekognition = client("rekognition", proxy(faults=Faults(delay=(0.3, 0.3))))
     started = time.monotonic()
 
     detect(rekognition)
@@ -282,8 +282,8 @@ def test_a_call_is_held_up_for_a_while(stand_in: Make) -> None:
     assert time.monotonic() - started >= 0.3
 
 
-def test_what_is_passed_on_is_the_same_header_for_header(stand_in: Make, service: Service) -> None:
-    place = stand_in(service.url)
+def test_what_is_passed_on_is_the_same_header_for_header(proxy: Make, service: Service) -> None:
+    place = proxy(service.url)
     dynamodb = client("dynamodb", place)
     sent: dict[str, Any] = {}
     dynamodb.meta.events.register("before-send", lambda request, **_: sent.update(request.headers))
@@ -297,8 +297,8 @@ def test_what_is_passed_on_is_the_same_header_for_header(stand_in: Make, service
     assert len(told["body"]["RequestItems"]["table"]) == 3
 
 
-def test_an_answer_in_chunks_is_passed_back(stand_in: Make, service: Service) -> None:
-    dynamodb = client("dynamodb", stand_in(service.url))
+def test_an_answer_in_chunks_is_passed_back(proxy: Make, service: Service) -> None:
+    dynamodb = client("dynamodb", proxy(service.url))
 
     def want_chunks(request: Any, **_: Any) -> None:
         request.headers["X-Want-Chunks"] = "yes"
@@ -322,9 +322,9 @@ def _told(dynamodb: Any, count: int) -> dict[str, Any]:
 
 
 def test_a_part_of_a_batch_is_written_and_the_rest_handed_back(
-    stand_in: Make, service: Service
+    proxy: Make, service: Service
 ) -> None:
-    place = stand_in(service.url, faults=Faults(unprocessed=1))
+    place = proxy(service.url, faults=Faults(unprocessed=1))
     dynamodb = client("dynamodb", place)
 
     told = _told(dynamodb, 10)
@@ -338,16 +338,16 @@ def test_a_part_of_a_batch_is_written_and_the_rest_handed_back(
     assert place.record.outcomes() == {"unprocessed": 1}
 
 
-def test_only_batches_are_handed_back(stand_in: Make, service: Service) -> None:
-    place = stand_in(service.url, faults=Faults(unprocessed=1))
+def test_only_batches_are_handed_back(proxy: Make, service: Service) -> None:
+    place = proxy(service.url, faults=Faults(unprocessed=1))
 
     client("dynamodb", place).put_item(TableName="table", Item={"image": {"S": "a.jpg"}})
 
     assert place.record.outcomes() == {"answered": 1}
 
 
-def test_a_service_that_is_gone_ends_the_connection(stand_in: Make, service: Service) -> None:
-    place = stand_in("http://127.0.0.1:9")
+def test_a_service_that_is_gone_ends_the_connection(proxy: Make, service: Service) -> None:
+    place = proxy("http://127.0.0.1:9")
 
     with pytest.raises(BotoCoreError):
         detect(client("rekognition", place))
@@ -355,12 +355,12 @@ def test_a_service_that_is_gone_ends_the_connection(stand_in: Make, service: Ser
     assert place.record.outcomes() == {"unreachable": 1}
 
 
-def test_the_same_photos_meet_the_same_faults_in_any_order(stand_in: Make) -> None:
+def test_the_same_photos_meet_the_same_faults_in_any_order(proxy: Make) -> None:
     faults = Faults(error=0.3, drop=0.3)
     keys = [f"{number}.jpg" for number in range(30)] * 2
 
     def outcomes(order: list[str], seed: int) -> set[tuple[str, str]]:
-        place = stand_in(faults=faults, seed=seed)
+        place = proxy(faults=faults, seed=seed)
         rekognition = client("rekognition", place)
         for key in order:
             with suppress(ClientError, BotoCoreError):
