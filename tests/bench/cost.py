@@ -150,7 +150,7 @@ def cost() -> None:
     """Print the units of a photo and the cost of a million, as Markdown tables."""
     measured = {labels: units(labels) for labels in COUNTS}
     print(f"Units of one photo, whose key has {len(KEY)} characters:\n")
-    _row("Labels", "", *KINDS, "write units", "read units")
+    _row("Labels", "Photo", *KINDS, "write units", "read units")
     _row(*["---:", "---"], *["---:"] * (len(KINDS) + 2))
     for labels, by_event in measured.items():
         for event, each in by_event.items():
@@ -161,7 +161,7 @@ def cost() -> None:
     _row("---", *["---:"] * len(COUNTS))
     for service in prices[COUNTS[0]]:
         _row(service, *(f"{prices[labels][service]:.2f}" for labels in COUNTS))
-    _totals(prices, "**Together**", lambda total: f"**{total:.2f}**")
+    _totals(prices, "**Total**", lambda total: f"**{total:.2f}**")
     _totals(prices, "Share of Rekognition's price", lambda total: f"{total / REKOGNITION:.1%}")
     print(f"\nRekognition: {REKOGNITION:,.0f} USD for the first million photos of a month.")
     print(f"Lambda: assumes {BATCH_SECONDS} s for a batch of {BATCH}, with {MEMORY_GB:g} GB.")

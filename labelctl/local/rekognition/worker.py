@@ -2,10 +2,10 @@
 
     python -P -m labelctl.local.rekognition.worker [--model FILE] [limits]
 
-The server starts it and communicates through stdin and stdout (worker_protocol.py). First, the worker
-reports that it is ready, or what is wrong with the model. Then it handles tasks until stdin is closed, which
-also happens if the server is killed. A picture or a model can crash only this process or make it
-exceed its limits; the server then replaces it.
+The server starts it and communicates through stdin and stdout (worker_protocol.py). First, the
+worker reports that it is ready, or what is wrong with the model. Then it handles tasks until stdin
+is closed, which also happens if the server is killed. A picture or a model can crash only this
+process or make it exceed its limits; the server then replaces it.
 """
 
 from __future__ import annotations

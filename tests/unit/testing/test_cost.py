@@ -42,7 +42,7 @@ def test_prices_by_hand():
     assert cost["DynamoDB writes"] == 25  # 0.625 USD a million
     assert cost["DynamoDB reads"] == 0.25
     assert cost["S3: one PUT, one GET by Rekognition"] == 5.4
-    assert cost["SQS: a send; receive and delete by tens"] == pytest.approx(0.48)
+    assert cost["SQS: one send; receives and deletes in batches of ten"] == pytest.approx(0.48)
     assert cost["Lambda"] == pytest.approx(0.02 + 2.00001)  # 0.15 GB-seconds a photo
     assert 0.113 < cost["CloudWatch Logs"] < 0.2  # 226 bytes a photo, and Lambda's own lines
 
