@@ -277,7 +277,7 @@ def test_an_empty_export_is_explained(run: Run, words: list[str], why: str) -> N
     run("export", "-o", "labels.jsonl")
     for form in ("plain", "table", "json"):
         said = run("export", "-o", "labels.jsonl", *words, "--output", form, "--quiet")
-        assert (said.code, said.err) == (0, f'"labels.jsonl" contains no labels. {why}\n')
+        assert (said.code, said.err) == (0, f'"labels.jsonl" contains no labels.\n{why}\n')
     assert Path("labels.jsonl").read_text() == ""
 
 
