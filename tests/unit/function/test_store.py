@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.photo_world import AGAIN, World
@@ -55,7 +55,7 @@ def run(world: World, steps: list[tuple[Any, ...]]) -> None:
         world.close()
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples * 3)  # the interleavings are many and cheap
 @given(st.booleans(), st.lists(steps, max_size=80))
 # Two attempts at one version. The second begins after the first has written its index items.
 @example(True, [("put", 3), ("redeliver", 0), TAKE, INDEXED, TAKE])
@@ -163,7 +163,6 @@ def test_only_the_newest_version_is_shown(worker, versioned, steps):
     run(World(worker, versioned), steps)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.booleans(),
     st.lists(st.one_of(steps, st.tuples(st.just("lose"), small)), max_size=80),
