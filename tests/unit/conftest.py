@@ -19,6 +19,7 @@ from botocore.loaders import Loader
 from botocore.stub import ANY, Stubber
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
+from moto.core import models as moto_models
 from moto.core.botocore_stubber import BotocoreStubber
 
 from labelctl.contract import s3_events
@@ -44,9 +45,15 @@ FALSE_CREDENTIALS = {
     "AWS_SESSION_TOKEN": "testing-token",
 }
 
-# How long an example takes says nothing on a machine that others use as well.
-settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any")
+# On a shared machine the time of an example says nothing, so there is no deadline.
+settings.register_profile(
+    "short",
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("long", settings.get_profile("short"), max_examples=1000)
+settings.load_profile("short")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,14 +78,17 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-@pytest.fixture(scope="session")
-def models() -> Loader:
-    """botocore's descriptions of the services, read once: they are most of what a client costs."""
-    return Loader(include_default_search_paths=True)
+@pytest.fixture(scope="session", autouse=True)
+def service_models() -> Iterator[None]:
+    """botocore reads its service models once per process. Reading them takes longer than a test."""
+    loader = Loader(include_default_search_paths=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda _: loader)
+        yield
 
 
 @pytest.fixture
-def moto(no_account: None, models: Loader, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def moto(no_account: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS in process. It answers one call at a time: moto's stores are not made for threads."""
     one_at_a_time, answer = RLock(), BotocoreStubber.__call__
 
@@ -87,10 +97,9 @@ def moto(no_account: None, models: Loader, monkeypatch: pytest.MonkeyPatch) -> I
             return answer(self, *about, **more)
 
     monkeypatch.setattr(BotocoreStubber, "__call__", answer_alone)
+    monkeypatch.setattr(moto_models, "RESPONSES_METHODS", [])  # mocks for `requests`, unused
     with mock_aws():
-        session = botocore.session.Session()
-        session.register_component("data_loader", models)
-        boto3.setup_default_session(botocore_session=session)
+        boto3.setup_default_session()
         yield
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labelctl.aws import dynamodb
@@ -84,7 +84,6 @@ def test_units_are_unknown_if_one_response_lacks_them(
     assert str(reader.spent) == "7 requests, read units unknown"
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     counts=st.lists(st.integers(0, 90), min_size=1, max_size=12),
     descending=st.booleans(),

@@ -189,14 +189,18 @@ def test_an_invalid_command_line(run, arguments, words):
 
 
 @pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)
-@pytest.mark.parametrize("asked", [["--output", "json"], ["--output=json"], ["-ojson"]])
-def test_with_json_an_error_is_an_object_on_stderr(run, arguments, words, asked):
-    code, out, err = run(*asked, *arguments)
+def test_with_json_an_error_is_an_object_on_stderr(run, arguments, words):
+    code, out, err = run("--output", "json", *arguments)
     assert (code, out) == (2, "")
     error = json.loads(err)["error"]
     assert set(error) == {"kind", "message", "hint", "exit_code"}
     assert (error["kind"], error["exit_code"]) == ("usage", 2)
     assert words in error["message"]
+
+
+@pytest.mark.parametrize("asked", [["--output=json"], ["-ojson"], ["-o", "json"]])
+def test_json_can_be_requested_in_several_ways(run, asked):
+    assert json.loads(run(*asked, "nope")[2])["error"]["kind"] == "usage"
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ ENDPOINTS = ("http://user:s3cret@127.0.0.1:1", "user:s3cret@127.0.0.1:1")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-@pytest.mark.parametrize("more", ["", " --verbose", " --output json"])
+@pytest.mark.parametrize("more", ["--verbose", "--output json"])
 def test_no_command_prints_the_password_of_an_endpoint(monkeypatch, capsys, endpoint, more):
     """No server listens at the first endpoint, and the second is not a URL."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import lint_file
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from labelctl.cli.commands import deploy
 from labelctl.contract import schema
@@ -49,6 +47,8 @@ def allowed(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_cfn_lint_reports_no_problems(path: Path):
+    from cfnlint.api import lint_file  # takes seconds to import
+
     assert lint_file(path) == []
 
 
@@ -57,6 +57,8 @@ def test_both_templates_exist():
 
 
 def test_every_taggable_resource_is_tagged(resources):
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
     def taggable(kind: str) -> bool:
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
         return "Tags" in schema["properties"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.photo_world import AGAIN, World
@@ -54,7 +54,10 @@ def run(world: World, steps: list[tuple[Any, ...]]) -> None:
 
 
 @pytest.mark.usefixtures("small_batches")
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples * 3,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # the interleavings are many and cheap
 @given(st.booleans(), st.lists(steps, max_size=80))
 # Two attempts at one version. The second begins after the first has written its index items.
 @example(True, [("put", 3), ("redeliver", 0), TAKE, INDEXED, TAKE])
@@ -163,7 +166,7 @@ def test_only_the_newest_version_is_shown(versioned, steps):
 
 
 @pytest.mark.usefixtures("small_batches")
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.booleans(),
     st.lists(st.one_of(steps, st.tuples(st.just("lose"), small)), max_size=80),

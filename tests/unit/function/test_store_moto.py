@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labelctl.contract import s3_events, schema
@@ -51,7 +51,10 @@ def items_in(dynamodb: Any, table: str) -> list[Any]:
 
 
 @pytest.mark.usefixtures("tables")
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples // 4,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # moto is slow
 @given(st.lists(operations, min_size=1, max_size=6))
 @example([("label", "2", 27), ("label", "1", 1), ("try",), ("confirm", "3"), ("remove", "f")])
 def test_store_behaves_the_same_with_moto_and_in_memory(dynamodb, operations):

@@ -154,7 +154,7 @@ def test_invalid_options(run: Run, words: str) -> None:
 def test_no_more_is_read_than_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = made(30_000, each=10)
+    table = made(4_500, each=3)
     run = runner(table, monkeypatch, capsys)
     for number in range(5):
         table.fail_photo(f"bad/{number}.jpg")
@@ -170,9 +170,9 @@ def test_no_more_is_read_than_is_shown(
     assert table.bucket.calls == {"ListObjectsV2": 1}
     assert table.calls == {"Query": 4, "BatchGetItem": 2}
 
-    assert len(run("images", "--limit", "2500").rows) == 2500
-    assert table.bucket.calls == {"ListObjectsV2": 1 + 3}
-    assert table.calls == {"Query": 4, "BatchGetItem": 2 + 26}
+    assert len(run("images", "--limit", "1200").rows) == 1200
+    assert table.bucket.calls == {"ListObjectsV2": 1 + 2}
+    assert table.calls == {"Query": 4, "BatchGetItem": 2 + 13}
     assert {source for source in table.reads if table.reads[source]} == {
         (PHOTOS, None),
         (PHOTOS, STATE_INDEX),
@@ -180,7 +180,7 @@ def test_no_more_is_read_than_is_shown(
 
 
 def test_reading_stops_when_the_consumer_stops() -> None:
-    table = made(30_000, each=10)
+    table = made(3_600, each=3)
     reader = reader_of(table)
     pages = listing.photos(reader, versions.list_photos(table.bucket, "photos", ""))  # type: ignore[arg-type]
     first = next(pages)
@@ -192,7 +192,7 @@ def test_reading_stops_when_the_consumer_stops() -> None:
 
 def test_a_throttled_table_loses_no_photo(naps: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
-    table = made(3_000, each=10)
+    table = made(900, each=3)
     table.before = lambda _, request: -(-len(request["RequestItems"][PHOTOS]["Keys"]) // 2)
     reader = reader_of(table)
     found = [

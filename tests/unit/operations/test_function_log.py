@@ -9,7 +9,7 @@ import time
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labelctl.operations import function_log
@@ -107,7 +107,6 @@ def test_old_entries_are_forgotten():
     assert len(follow(logs, 3)) == 1000
 
 
-@settings(max_examples=150, deadline=None)
 @given(data=st.data(), ids=st.booleans(), page=st.integers(1, 7))
 def test_each_line_once_and_none_lost(data, ids, page):
     """Events arrive split over polls in any way, late by less than the overlap."""
@@ -307,7 +306,6 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.text()
     | st.dictionaries(

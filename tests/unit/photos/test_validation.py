@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -321,7 +321,6 @@ contents = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(contents)
 @example(b"\xff\xd8\xff\xc0\x00\x02")
 @example(b"\xff\xd8\xff\xc0\x00\x00\xff\xda\x00\x00\xff\xd9")

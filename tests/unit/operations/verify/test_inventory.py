@@ -205,7 +205,7 @@ def test_memory_does_not_grow_with_the_bucket_nor_with_the_problems(nth, repair)
     """SQLite's own is bounded by its cache, 2 MB unless it is set otherwise."""
     peak(100, nth, repair)  # what is imported and made once
     # Some pages of 1,000.
-    assert peak(6000, nth, repair) < 1.3 * peak(2500, nth, repair)
+    assert peak(4500, nth, repair) < 1.3 * peak(2000, nth, repair)
 
 
 OPEN = Path("/proc/self/fd")

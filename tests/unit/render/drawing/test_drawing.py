@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw
 
@@ -143,7 +143,6 @@ LABELS = st.lists(
 )
 
 
-@settings(max_examples=60)
 @given(LABELS, st.integers(80, 700), st.integers(80, 700), st.text(max_size=80))
 def test_names_do_not_overlap_and_stay_inside(labels, width, height, note):
     found = [label(name, *boxes) for name, boxes in labels]
