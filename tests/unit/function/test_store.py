@@ -54,10 +54,7 @@ def run(world: World, steps: list[tuple[Any, ...]]) -> None:
 
 
 @pytest.mark.usefixtures("small_batches")
-@settings(
-    max_examples=settings().max_examples * 3,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # the interleavings are many and cheap
+@settings(max_examples=settings().max_examples * 3)  # the interleavings are many and cheap
 @given(st.booleans(), st.lists(steps, max_size=80))
 # Two attempts at one version. The second begins after the first has written its index items.
 @example(True, [("put", 3), ("redeliver", 0), TAKE, INDEXED, TAKE])
@@ -166,7 +163,6 @@ def test_only_the_newest_version_is_shown(versioned, steps):
 
 
 @pytest.mark.usefixtures("small_batches")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.booleans(),
     st.lists(st.one_of(steps, st.tuples(st.just("lose"), small)), max_size=80),

@@ -51,10 +51,7 @@ def items_in(dynamodb: Any, table: str) -> list[Any]:
 
 
 @pytest.mark.usefixtures("tables")
-@settings(
-    max_examples=settings().max_examples // 4,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # moto is slow
+@settings(max_examples=settings().max_examples // 4)  # moto is slow
 @given(st.lists(operations, min_size=1, max_size=6))
 @example([("label", "2", 27), ("label", "1", 1), ("try",), ("confirm", "3"), ("remove", "f")])
 def test_store_behaves_the_same_with_moto_and_in_memory(dynamodb, operations):
