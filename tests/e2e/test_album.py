@@ -48,7 +48,7 @@ QUESTIONS = {
     "an alias": Question(("human",), prefix="sea/"),
     "any of some": Question(("person", "teal", "red"), any_label=True),
     "a category": Question(categories=("person description",)),
-    "none of some": Question(("gray",), without=("silver", "black"), least=55.28),
+    "none of some": Question(("gray",), without=("silver", "black"), min_confidence=55.28),
     "the surest few": Question(("silver",), limit=7),
     "the newest few": Question(("silver",), prefix="hills/", sort="newest", limit=7),
     "all at once": Question(
@@ -56,7 +56,7 @@ QUESTIONS = {
         any_label=True,
         without=("face",),
         categories=("Colors and Visual Composition",),
-        least=55.24,
+        min_confidence=55.24,
         prefix="hills/",
         sort="newest",
     ),
