@@ -42,7 +42,8 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def choose_model(home: Path, model: Path) -> None:
     """Make a data folder in which this model is chosen."""
     folder.prepare(home)
-    folder.write(home, folder.Record(model=str(model)))
+    port, recogniser_port = processes.choose_ports(2)
+    folder.write(home, folder.Record(port, recogniser_port, model=str(model)))
 
 
 def end_all(home: Path) -> None:

@@ -282,7 +282,7 @@ def test_kills_during_labelling_lose_no_photo(home: Path) -> None:
             for each in work:
                 each.result()
             cloud = engine.start(home=home)
-    assert len(uploaded) > 40
+    assert len(uploaded) > 20
 
     def stored() -> dict[str, int]:
         count: dict[str, int] = {}
