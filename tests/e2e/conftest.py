@@ -170,10 +170,9 @@ def saved_stack(tmp_path_factory: pytest.TempPathFactory, warm: WarmLabelctl) ->
     home = tmp_path_factory.mktemp("saved")
     user = User(clean_environment(home) | {"LABELCTL_LOCAL": "1"}, home, warm=warm)
     try:
-        deployed = deploy(user)
+        return deploy(user)
     finally:
         user("local", "stop")
-    return deployed
 
 
 def cloud_folder(home: Path) -> Path:
@@ -222,6 +221,15 @@ def undeployed(user: User, client: Client, request: pytest.FixtureRequest) -> It
 def stack(undeployed: User) -> User:
     """A user with a stack of their own, deployed."""
     return deploy(undeployed)
+
+
+@contextlib.contextmanager
+def deployed(user: User, client: Client) -> Iterator[User]:
+    """The user with their stack, for the block: for stacks that the tests of a module share."""
+    try:
+        yield deploy(user)
+    finally:
+        end_function(client, user.env["LABELCTL_STACK"])
 
 
 def deploy(user: User) -> User:

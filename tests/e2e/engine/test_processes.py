@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import engine, processes
+from labelctl.local import engine, folder, processes
 from tests.e2e.engine.conftest import choose_model, client, end_all, killed_and_started, until
 from tests.e2e.engine.toy_model import write_toy_model
 
@@ -173,8 +173,9 @@ def test_an_unusable_model_changes_nothing(home: Path, tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match="is not an ONNX model"):
         engine.start(home=home, model=broken)
     assert engine.status(home) == cloud
-    assert engine.stop(home)
-    assert engine.start(home=home).model is None
+    record = folder.read(home)
+    assert record is not None
+    assert record.model is None  # for later starts, too
 
 
 def test_a_model_that_became_unusable_can_be_removed(home: Path, tmp_path: Path) -> None:
@@ -200,8 +201,9 @@ def test_another_model_restarts_only_the_recogniser(home: Path, tmp_path: Path) 
     assert with_model.model == str(model)
     assert with_model.model_version != cloud.model_version
     assert engine.start(home=home) == with_model
-    engine.stop(home)
-    assert engine.start(home=home).model == str(model)
+    record = folder.read(home)
+    assert record is not None
+    assert record.model == str(model)  # for later starts, too
 
 
 def test_policies_are_enforced(light_home: Path) -> None:
