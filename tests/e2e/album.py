@@ -15,8 +15,8 @@ from labelctl.cli.commands.demo import PHOTOGRAPHS
 from tests.browser.scenes import paint
 from tests.e2e import answers
 from tests.e2e.answers import Entry
-from tests.e2e.conftest import Answer, User
-from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.e2e.conftest import Answer, User, until
+from tests.e2e.test_session import stop_the_function
 
 PAINTED = 60
 SCALE = 0.2  # of the painter's 900 x 600: small, so that the recogniser is quick
@@ -92,8 +92,8 @@ def made(user: User, client: Callable[[str], Any], photographs: Path) -> Album:
         found = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
         return {name: value.get("S") for name, value in found.items()}
 
-    assert_soon(lambda: all(stored(image).get("etag") == etag for image, etag in sent.items()), 60)
-    assert_soon(lambda: stored(removed)["status"] == "removed", 60)
+    until(lambda: all(stored(image).get("etag") == etag for image, etag in sent.items()), 60)
+    until(lambda: stored(removed)["status"] == "removed", 60)
     stop_the_function(user, client)
     put(WAITS, rocket)
     return Album(user, tuple(answers.look(s3, dynamodb, bucket, table)))

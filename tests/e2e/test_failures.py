@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import User, stored_items
-from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.e2e.conftest import User, stored_items, until
+from tests.e2e.test_session import stop_the_function
 from tests.lambda_runtime import s3_record
 
 Photo = Callable[..., Path]
@@ -203,7 +203,7 @@ def test_all_goes_back_to_work_but_what_cannot_be_read(
 ) -> None:
     for number in range(12):
         pipeline.put(f"bad/{number}.jpg", b"GIF89a")
-    assert_soon(lambda: len(stored_items(client("dynamodb"), stack.outputs)[0]) == 12)
+    until(lambda: len(stored_items(client("dynamodb"), stack.outputs)[0]) == 12)
     assert len(failures(stack)["failed"]) == 12
     rocket = (photographs / "rocket.jpg").read_bytes()
     for number in range(12):

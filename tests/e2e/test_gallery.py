@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import User, deployed
-from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.e2e.conftest import User, deployed, until
+from tests.e2e.test_session import stop_the_function
 
 Client = Callable[[str], Any]
 
@@ -218,7 +218,7 @@ def test_a_run_that_is_cut_off_goes_on(stack: User, client: Client, end: signal.
         return len(list(folder.glob("thumbs/*.jpg")))
 
     cut_off = stack.start("gallery", "-o", "g")
-    assert_soon(lambda: made() > 2)
+    until(lambda: made() > 2)
     os.killpg(cut_off.pid, end)
     _, err = cut_off.communicate(timeout=60)
     already = made()

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from labelctl.cli.commands.demo import PHOTOGRAPHS
-from tests.e2e.conftest import LABELCTL, User, deployed
-from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.e2e.conftest import LABELCTL, User, deployed, until
+from tests.e2e.test_session import stop_the_function
 
 Client = Callable[[str], Any]
 
@@ -201,7 +201,7 @@ def test_an_export_that_is_ended_leaves_nothing(album: User, client: Client) -> 
         return [*album.folder.glob(".labelctl-part-*")]
 
     running = album.start("export", "-o", "cut.csv")
-    assert_soon(lambda: parts() or running.poll() is not None)
+    until(lambda: parts() or running.poll() is not None)
     assert running.poll() is None, running.communicate()
     os.killpg(running.pid, signal.SIGTERM)
     _, err = running.communicate(timeout=20)
@@ -209,7 +209,7 @@ def test_an_export_that_is_ended_leaves_nothing(album: User, client: Client) -> 
     assert not parts()
 
     running = album.start("export", "-o", "cut.csv")
-    assert_soon(lambda: parts() or running.poll() is not None)
+    until(lambda: parts() or running.poll() is not None)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=20)
     assert parts()

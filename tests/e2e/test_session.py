@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import LABELCTL, User, deployed, stored_items
+from tests.e2e.conftest import LABELCTL, User, deployed, stored_items, until
 
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]
@@ -184,7 +184,7 @@ def test_failed_pending_and_unknown_are_told_apart(
 
 def stop_the_function(user: User, client: Client) -> None:
     """As soon as it is done with what S3 sends to try a new queue, which would pass for a photo's."""
-    assert_soon(lambda: messages(user, client) == 0)
+    until(lambda: messages(user, client) == 0)
     function = user.outputs["Function"]
     functions = client("lambda")
     (mapping,) = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
@@ -218,17 +218,8 @@ def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
         [photo], index = stored_items(client("dynamodb"), stack.outputs)
         return photo["status"]["S"] == "removed" and not index
 
-    assert_soon(is_removed)
+    until(is_removed)
     stack("labels", "one.png", code=3)
-
-
-def assert_soon(condition: Callable[[], bool], seconds: float = 60) -> None:
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.05)
 
 
 def test_another_tool_may_bring_the_photos(shared: User, photographs: Path, client: Client) -> None:
@@ -270,7 +261,7 @@ def test_an_interrupt_ends_a_command_quietly(
     stack("upload", "z.jpg")
     command = stack.start(*words)
     if words[0] == "upload":
-        assert_soon(lambda: messages(stack, client) >= 6)
+        until(lambda: messages(stack, client) >= 6)
     else:
         assert command.stdout
         with pytest.raises(subprocess.TimeoutExpired):
@@ -344,7 +335,7 @@ def test_a_failed_first_deploy_tells_the_cause_and_can_be_repeated(
         TemplateBody=json.dumps(broken),
         Tags=[{"Key": "application", "Value": "labelctl"}],
     )
-    assert_soon(lambda: status_of(client, name) == "ROLLBACK_COMPLETE")
+    until(lambda: status_of(client, name) == "ROLLBACK_COMPLETE")
     assert "ROLLBACK_COMPLETE" in undeployed("labels", "x", code=3).err
 
     told = undeployed("deploy")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import User, until
 from tests.e2e.test_session import stop_the_function
 
 Client = Callable[[str], Any]
@@ -22,14 +21,6 @@ def outputs(user: User) -> dict[str, str]:
 def warnings(user: User) -> list[tuple[str, str]]:
     told = user("status", "-o", "json").json["warnings"]
     return [(each["kind"], each["command"]) for each in told]
-
-
-def until(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := true()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, client: Client) -> None:
