@@ -93,15 +93,18 @@ def photo(
     }
 
 
-def painted(folder: Path, count: int) -> list[dict[str, Any]]:
-    """`count` painted photos with files in `folder`; every 50th failed, every 70th is waiting."""
+def painted(folder: Path, count: int, scale: float = 1) -> list[dict[str, Any]]:
+    """`count` painted photos with files in `folder`; every 50th failed, every 70th is waiting.
+
+    With a scale of 1 they have about 900 x 600 pixels.
+    """
     for name in ("thumbs", "photos"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    return [_painted(folder, number) for number in range(count)]
+    return [_painted(folder, number, scale) for number in range(count)]
 
 
-def _painted(folder: Path, number: int) -> dict[str, Any]:
-    scene = paint(number)
+def _painted(folder: Path, number: int, scale: float) -> dict[str, Any]:
+    scene = paint(number, scale)
     chance = random.Random(-number)
     place = "sea" if "Sea" in scene.boxes else "hills"
     image = f"{place}/{scene.hour.lower()}-{number:03}.jpg"
@@ -113,7 +116,7 @@ def _painted(folder: Path, number: int) -> dict[str, Any]:
     thumb, full = f"thumbs/{number:03}.jpg", f"photos/{number:03}.jpg"
     scene.image.save(folder / full, quality=88)
     small = scene.image.copy()
-    small.thumbnail((400, 400))
+    small.thumbnail((round(400 * scale), round(400 * scale)))
     small.save(folder / thumb, quality=82)
     size = scene.image.size
     if number % 70 == 9:

@@ -99,15 +99,20 @@ DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=
 Show = Callable[..., Opened]
 
 
+@pytest.fixture(scope="package")
+def idle(browser: Any) -> list[Opened]:
+    """Pages that no test uses at the moment: to make one takes longer than to load an album into it."""
+    return []
+
+
 @pytest.fixture
-def show(browser: Any, tmp_path: Path) -> Iterator[Show]:
+def show(browser: Any, idle: list[Opened], tmp_path: Path) -> Iterator[Show]:
     """Opens a page: of an album (rendered into `folder`), or a text as it is.
 
-    When the test is over, nothing must have been said or asked for over the network, unless the
-    test has looked at `said` and emptied it.
+    A page with settings, such as has_touch, is a new one. When the test is over, nothing must have been
+    said or asked for over the network, unless the test has looked at `said` and emptied it.
     """
-    contexts = []
-    opened = []
+    opened: list[tuple[Opened, bool]] = []
 
     def show(
         album: dict[str, Any] | str,
@@ -115,29 +120,43 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Show]:
         folder: Path = tmp_path,
         hash: str = "",
         size: tuple[int, int] = (1280, 800),
-        **context: Any,
+        **settings: Any,
     ) -> Opened:
         text = album if isinstance(album, str) else gallery_page.render(album)
         path = folder / f"index-{len(opened)}.html"
         path.write_text(text, encoding="utf-8")
+        shown = idle.pop() if idle and not settings else new_page(browser, settings)
+        opened.append((shown, not settings))
         width, height = size
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **context))
-        contexts[-1].set_default_timeout(10_000)
-        page = contexts[-1].new_page()
-        shown = Opened(page)
-        page.on("console", lambda message: shown.said.append(message.text))
-        page.on("pageerror", lambda error: shown.said.append(str(error)))
-        page.on("request", lambda request: shown.requests.append(request.url))
-        opened.append(shown)
-        page.goto(path.as_uri() + hash)
+        shown.page.set_viewport_size({"width": width, "height": height})
+        shown.page.goto(path.as_uri() + hash)
         return shown
 
     yield show
-    for context in contexts:
-        context.close()
-    for each in opened:
+    for each, can_be_reused in opened:
+        if can_be_reused:
+            each.page.mouse.move(0, 0)
+            each.page.goto("about:blank")
+        else:
+            each.page.context.close()
+    for each, _ in opened:
         assert each.said == []
         assert [url for url in each.requests if not url.startswith(("file:", "data:"))] == []
+    for each, can_be_reused in opened:
+        if can_be_reused:
+            each.requests.clear()
+            idle.append(each)
+
+
+def new_page(browser: Any, settings: dict[str, Any]) -> Opened:
+    """An empty page, in a context of its own with these settings of Playwright's."""
+    context = browser.new_context(**settings)
+    context.set_default_timeout(10_000)
+    made = Opened(context.new_page())
+    made.page.on("console", lambda message: made.said.append(message.text))
+    made.page.on("pageerror", lambda error: made.said.append(str(error)))
+    made.page.on("request", lambda request: made.requests.append(request.url))
+    return made
 
 
 @pytest.fixture(scope="package")
@@ -147,8 +166,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def painted(browser: Any, folder: Path) -> list[dict[str, Any]]:
-    """200 photos, painted once, and only for a browser; their files are in `folder`."""
-    return albums.painted(folder, 200)
+    """200 photos, painted once, and only for a browser; their files are in `folder`.
+
+    At half the size they are painted and shown in a fraction of the time.
+    """
+    return albums.painted(folder, 200, scale=0.5)
 
 
 @pytest.fixture

@@ -12,14 +12,16 @@ from tests.browser.albums import album, has, photo
 from tests.browser.conftest import DOT, Opened, Show, injected
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(400, 800), (1000, 700), (1600, 1000)])
+# The schemes differ in colours alone; on the smallest screen the filters cover the page.
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [((400, 800), "light"), ((400, 800), "dark"), ((1000, 700), "dark"), ((1600, 1000), "light")],
+)
 def test_axe_finds_no_serious_violation(
     show: Show, folder: Path, painted: list[dict[str, Any]], size: tuple[int, int], scheme: str
 ) -> None:
-    opened = show(
-        album(painted[:60]), folder=folder, size=size, color_scheme=scheme, reduced_motion="reduce"
-    )
+    some = album(painted[9:33])  # the first is waiting, and one has failed
+    opened = show(some, folder=folder, size=size, color_scheme=scheme, reduced_motion="reduce")
     opened.until("document.querySelector('.tile.loaded')")
     assert violations(opened) == []
     if size[0] == 400:
@@ -36,7 +38,7 @@ def test_axe_finds_no_serious_violation(
         "location.hash = '#state=failed&photo=' + encodeURIComponent(Object.keys({}))"
     )
     opened.leave_photo()
-    opened.settles("1 of 60 photos")
+    opened.settles("1 of 24 photos")
     assert violations(opened) == []
     opened.tiles.first.click()
     assert violations(opened) == []
@@ -64,8 +66,9 @@ def violations(opened: Opened) -> list[tuple[str, list[str]]]:
 
 
 def test_the_page_fits_every_width(show: Show, folder: Path, painted: list[dict[str, Any]]) -> None:
+    opened = show(album(painted[:20]), folder=folder)
     for width in (320, 400, 760, 1000, 1600):
-        opened = show(album(painted[:20]), folder=folder, size=(width, 700))
+        opened.page.set_viewport_size({"width": width, "height": 700})
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -150,13 +150,15 @@ def test_swiping_through_the_photos(show: Show) -> None:
     assert heading.inner_text() == "a.jpg"
 
 
-def test_the_dialog_shows_the_large_picture(gallery: Opened) -> None:
+def test_the_dialog_shows_the_large_picture(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     gallery.tiles.first.click()
     gallery.page.locator(".frame.loaded").wait_for()
     assert [url for url in gallery.requests if "/photos/" in url]
     picture = gallery.page.locator(".picture")
-    assert picture.evaluate("image => image.naturalWidth") >= 600
-    assert picture.get_attribute("alt") == gallery.names()[0]
+    name = gallery.names()[0]
+    [width] = [each["width"] for each in painted if each["image"] == name]
+    assert picture.evaluate("image => image.naturalWidth") == width
+    assert picture.get_attribute("alt") == name
     gallery.page.get_by_role("button", name="Close").click()
     assert not gallery.page.locator("#viewer").is_visible()
 

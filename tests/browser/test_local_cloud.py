@@ -129,35 +129,49 @@ WAYS = {
 }
 
 
+ENDS = ("requestfinished", "requestfailed")
+"""How requests end: as failed ones, where the browser drops the answer."""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any) -> Iterator[Any]:
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_no_page_runs_code_in_the_local_cloud(
-    way: str, browser: Any, cloud: engine.Cloud, site: tuple[Path, str], tmp_path: Path
+    way: str, page: Any, cloud: engine.Cloud, site: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, address = site
     mark = tmp_path / "mark"
     queries = [
         stack(f"from-a-{way}", mark, key) for key in ("test", cloud.credentials.access_key_id)
     ]
-    context = browser.new_context()
     ended: list[Any] = []
-    for event in ("requestfinished", "requestfailed"):  # failed, where the browser drops the answer
-        context.on(
-            event, lambda request: request.url.startswith(cloud.endpoint) and ended.append(request)
-        )
+
+    def note(request: Any) -> None:
+        if request.url.startswith(cloud.endpoint):
+            ended.append(request)
+
+    for event in ENDS:
+        page.on(event, note)
     for number, query in enumerate(queries):
-        page = f"const at = '{cloud.endpoint}/', query = {json.dumps(query)}, done = () => 0;"
+        script = f"const at = '{cloud.endpoint}/', query = {json.dumps(query)}, done = () => 0;"
         (folder / f"{number}.html").write_text(
-            f"<!doctype html><body><script>{page}{WAYS[way]}</script>"
+            f"<!doctype html><body><script>{script}{WAYS[way]}</script>"
         )
-        opened = context.new_page()
-        opened.goto(f"{address}/{number}.html", wait_until="commit")
+        page.goto(f"{address}/{number}.html", wait_until="commit")
         deadline = time.monotonic() + 10
         while len(ended) <= number:
             assert time.monotonic() < deadline, "the page did not ask the local cloud"
-            opened.wait_for_timeout(20)
+            page.wait_for_timeout(20)
     answers = [request.response() for request in ended if not request.failure]
     statuses = {answer.status for answer in answers if answer}
-    context.close()
+    page.goto("about:blank")
+    for event in ENDS:
+        page.remove_listener(event, note)
 
     assert statuses <= {403}
     stacks = client(cloud, "cloudformation").list_stacks()["StackSummaries"]

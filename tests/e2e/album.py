@@ -15,10 +15,10 @@ from labelctl.cli.commands.demo import PHOTOGRAPHS
 from tests.browser.scenes import paint
 from tests.e2e import answers
 from tests.e2e.answers import Entry
-from tests.e2e.conftest import Answer, User
-from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.e2e.conftest import Answer, User, until
+from tests.e2e.test_session import stop_the_function
 
-PAINTED = 200
+PAINTED = 60
 SCALE = 0.2  # of the painter's 900 x 600: small, so that the recogniser is quick
 VIVID = ("red", "blue", "green", "orange", "purple", "gold")
 NO_PICTURE, CUT, SMALL = "broken/a [b].jpg", "broken/cut.jpg", "broken/small.png"
@@ -58,7 +58,7 @@ def made(user: User, client: Callable[[str], Any], photographs: Path) -> Album:
 
     One photo was replaced and one removed, whose first labels must be found nowhere.
     """
-    outputs = user("status", "-o", "json").json["outputs"]
+    outputs = user.outputs
     s3, dynamodb = client("s3"), client("dynamodb")
     bucket, table = outputs["PhotosBucket"], outputs["Table"]
 
@@ -92,8 +92,8 @@ def made(user: User, client: Callable[[str], Any], photographs: Path) -> Album:
         found = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
         return {name: value.get("S") for name, value in found.items()}
 
-    assert_soon(lambda: all(stored(image).get("etag") == etag for image, etag in sent.items()), 60)
-    assert_soon(lambda: stored(removed)["status"] == "removed", 60)
+    until(lambda: all(stored(image).get("etag") == etag for image, etag in sent.items()), 60)
+    until(lambda: stored(removed)["status"] == "removed", 60)
     stop_the_function(user, client)
     put(WAITS, rocket)
     return Album(user, tuple(answers.look(s3, dynamodb, bucket, table)))
@@ -109,7 +109,7 @@ def _paint(folder: Path, somebody: Image.Image) -> None:
         if number % 5 == 2:
             glass = Image.new("RGB", picture.size, VIVID[number // 5 % len(VIVID)])
             picture = Image.blend(picture, glass, 0.75)
-        if number % 17 == 3:
+        if number % 8 == 3:
             picture.paste(somebody, (10, picture.height - somebody.height))
         picture.save(place / f"{scene.hour.lower()}-{number:03}.jpg", quality=90)
 

@@ -1,16 +1,22 @@
 """A user at a terminal: the installed `labelctl`, a local cloud of its own, and a few photographs.
 
 One local cloud serves all tests of a run; each test that changes something has a stack of its own.
+Tests that stop, kill or damage a local cloud get a copy of one with a deployed stack.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.util
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,12 +25,16 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from labelctl.contract import schema
+from labelctl.local import processes
 from tests.e2e.warm import WarmLabelctl, warm_labelctl
 
+Client = Callable[[str], Any]
+
 LABELCTL = Path(sys.executable).with_name("labelctl")
-_TIMEOUT = 120  # seconds
+_TIMEOUT = 300  # seconds; a busy machine takes long to label a whole album
 
 
 @dataclass(frozen=True)
@@ -138,25 +148,123 @@ def cloud(home: Path, warm: WarmLabelctl) -> Iterator[User]:
 
 
 @pytest.fixture
+def own(tmp_path: Path, warm: WarmLabelctl) -> Iterator[User]:
+    """A user with a local cloud of their own, which does not run yet."""
+    home = tmp_path / "home"
+    home.mkdir()
+    yield User(clean_environment(home) | {"LABELCTL_LOCAL": "1"}, tmp_path, warm=warm)
+    end_all(cloud_folder(home))
+
+
+@pytest.fixture
+def own_stack(own: User, saved_stack: User) -> User:
+    """A user with a local cloud of their own, which does not run, and a stack in it."""
+    folder = cloud_folder(Path(own.env["HOME"]))
+    shutil.copytree(cloud_folder(Path(saved_stack.env["HOME"])), folder)
+    return replace(own, deployed=saved_stack.deployed)
+
+
+@pytest.fixture(scope="session")
+def saved_stack(tmp_path_factory: pytest.TempPathFactory, warm: WarmLabelctl) -> User:
+    """A user whose local cloud has a stack, and was stopped: to be copied."""
+    home = tmp_path_factory.mktemp("saved")
+    user = User(clean_environment(home) | {"LABELCTL_LOCAL": "1"}, home, warm=warm)
+    try:
+        return deploy(user)
+    finally:
+        user("local", "stop")
+
+
+def cloud_folder(home: Path) -> Path:
+    """The data folder of the local cloud of the user with this home folder."""
+    return home / "labelctl" / "local"
+
+
+def end_all(folder: Path) -> None:
+    """Kill the processes of the local cloud in this folder, which nobody needs any longer."""
+    while running := processes.find_processes(folder):
+        for pid in running:
+            kill(pid)
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and wait until it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not processes.alive(pid))
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait until a condition holds; its value."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
 def user(cloud: User, tmp_path: Path) -> User:
     """A user in an empty folder."""
     return cloud.like(tmp_path, LABELCTL_LOCAL="1")
 
 
 @pytest.fixture
-def stack(user: User, request: pytest.FixtureRequest) -> Iterator[User]:
-    """A user with a stack of their own, deployed, in a folder of their own."""
-    name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
-    mine = user.like(LABELCTL_STACK=name)
-    yield replace(mine, deployed=mine("deploy", "--quiet", "-o", "json").json)
-    mine("destroy", "--yes", "--quiet", code=(0, 3))  # 3: the test itself has destroyed it
+def undeployed(user: User, client: Client, request: pytest.FixtureRequest) -> Iterator[User]:
+    """A user with a stack name of their own, in a folder of their own; nothing is deployed yet."""
+    name = "t-" + re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
+    yield user.like(LABELCTL_STACK=name)
+    end_function(client, name)
+
+
+@pytest.fixture
+def stack(undeployed: User) -> User:
+    """A user with a stack of their own, deployed."""
+    return deploy(undeployed)
+
+
+@contextlib.contextmanager
+def deployed(user: User, client: Client) -> Iterator[User]:
+    """The user with their stack, for the block: for stacks that the tests of a module share."""
+    try:
+        yield deploy(user)
+    finally:
+        end_function(client, user.env["LABELCTL_STACK"])
+
+
+def deploy(user: User) -> User:
+    """The user once their stack is deployed, with its outputs.
+
+    Two copies of the function are the fewest that AWS allows, and start faster than four.
+    """
+    told = user("deploy", "--concurrency", "2", "--quiet", "-o", "json")
+    return replace(user, deployed=told.json)
+
+
+def end_function(client: Client, stack: str) -> None:
+    """Delete the function of a stack, if it has one, so that its process ends.
+
+    The rest of the stack stays until the local cloud ends: `labelctl destroy` would take longer than
+    many a test.
+    """
+    with contextlib.suppress(ClientError):  # the test has destroyed the stack, or never deployed it
+        resource = client("cloudformation").describe_stack_resource(
+            StackName=stack, LogicalResourceId="Function"
+        )
+        name = resource["StackResourceDetail"]["PhysicalResourceId"]
+        functions = client("lambda")
+        sources = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        for source in sources:
+            functions.delete_event_source_mapping(UUID=source["UUID"])
+        functions.delete_function(FunctionName=name)
 
 
 @pytest.fixture(scope="session")
-def client(cloud: User) -> Callable[[str], Any]:
+def client(cloud: User) -> Client:
     """boto3 clients of the local cloud, as any tool would make them."""
     variables = json.loads(cloud("local", "env", "-o", "json").out)
 
+    @functools.cache
     def make(service: str) -> Any:
         name = "AWS_ENDPOINT_URL_REKOGNITION" if service == "rekognition" else "AWS_ENDPOINT_URL"
         return boto3.client(  # type: ignore[call-overload]

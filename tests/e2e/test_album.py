@@ -1,4 +1,4 @@
-"""Whoever asks about the demo's photographs and 200 more is told what a look at everything tells.
+"""Whoever asks about the demo's photographs and painted ones is told what a look at everything tells.
 
 Each command that finds photos or shows them, for people, pipes and programs; `tests.e2e.answers` knows
 what is right. One album serves all tests: none of them changes it.
@@ -22,7 +22,7 @@ from PIL import Image, ImageChops, ImageStat
 from tests.e2e import answers
 from tests.e2e.album import CUT, NO_PICTURE, PAINTED, Album, made
 from tests.e2e.answers import Entry, Hit, Question
-from tests.e2e.conftest import User
+from tests.e2e.conftest import User, deployed
 from tests.e2e.test_gallery import data_of
 
 
@@ -35,9 +35,8 @@ def asked(
 ) -> Iterator[Album]:
     folder = tmp_path_factory.mktemp("album")
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-album")
-    user("deploy", "--quiet")
-    yield made(user, client, photographs)
-    user("destroy", "--yes", "--quiet")
+    with deployed(user, client) as user:
+        yield made(user, client, photographs)
 
 
 # ---- search
@@ -48,15 +47,15 @@ QUESTIONS = {
     "an alias": Question(("human",), prefix="sea/"),
     "any of some": Question(("person", "teal", "red"), any_label=True),
     "a category": Question(categories=("person description",)),
-    "none of some": Question(("gray",), without=("silver", "black"), least=55.28),
-    "the confidence few": Question(("silver",), limit=7),
+    "none of some": Question(("gray",), without=("silver", "black"), min_confidence=55.28),
+    "the most confident few": Question(("silver",), limit=7),
     "the newest few": Question(("silver",), prefix="hills/", sort="newest", limit=7),
     "all at once": Question(
         ("gray", "black"),
         any_label=True,
         without=("face",),
         categories=("Colors and Visual Composition",),
-        least=55.24,
+        min_confidence=55.24,
         prefix="hills/",
         sort="newest",
     ),

@@ -25,6 +25,7 @@ from labelctl.local.credentials import Credentials
 from labelctl.local.rekognition.emulator_client import Cloud
 from labelctl.local.rekognition.server import RecogniserServer
 from tests.e2e.conftest import LABELCTL, User, clean_environment
+from tests.e2e.warm import WarmLabelctl
 from tests.unit.recogniser_world import InProcess, allow, serving
 
 Photo = Callable[..., Path]
@@ -96,9 +97,9 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def abroad(tmp_path: Path) -> User:
+def abroad(tmp_path: Path, warm: WarmLabelctl) -> User:
     """A user who has never heard of --local, and has no credentials yet."""
-    return User(clean_environment(tmp_path), tmp_path)
+    return User(clean_environment(tmp_path), tmp_path, warm=warm)
 
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -149,6 +150,28 @@ def test_a_profile_says_where_and_who(abroad: User, endpoint: str) -> None:
     both = abroad("status", "--profile", "lab", "--local", code=2)
     assert "--profile cannot be used with the local cloud" in both.err
     abroad("destroy", "--stack", "of-profile", "--yes", "--quiet", AWS_PROFILE="lab")
+
+
+def test_on_aws_a_link_is_to_be_clicked(abroad: User, endpoint: str) -> None:
+    """At any endpoint but the local cloud's it is AWS's mail; a bare emulator takes alarms, too."""
+    env = KEYS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
+    user = abroad.like(**env, LABELCTL_STACK="alarmed")
+
+    told = user("deploy", "--alarm-email", "ops@example.com")
+
+    assert "AWS sends an email to ops@example.com. Click its link" in told.err
+    assert "labelctl verify --repair --stack alarmed" in told.err
+    assert any(row[0] == "AlarmTopic" for row in told.rows)
+    again = user("deploy").err
+    assert "click" not in again
+    assert "verify" not in again
+    anew = user("deploy", "--alarm-email", "ops@example.com").err
+    assert "is confirmed: labelctl status --stack alarmed" in anew
+    warnings = user("status", "-o", "json").json["warnings"]  # a bare emulator takes any address
+    assert "no_alarms" not in [warning["kind"] for warning in warnings]
+    user("deploy", "--no-alarm", "--quiet")
+    assert "AlarmTopic" not in user.outputs
+    user("destroy", "--yes", "--quiet")
 
 
 def test_an_endpoint_where_nobody_listens_is_named(abroad: User) -> None:
@@ -271,7 +294,7 @@ def test_the_users_own_credentials_stay_where_they_are(
         "AWS_SECRET_ACCESS_KEY": "real-secret",
         "AWS_SESSION_TOKEN": "real-token",
     }
-    user = User(cloud.env | {"LABELCTL_HOME": str(tmp_path / "tapped")}, tmp_path)
+    user = cloud.like(tmp_path, LABELCTL_HOME=str(tmp_path / "tapped"))
     env = secrets | {
         "AWS_PROFILE": "work",
         "AWS_CONFIG_FILE": str(config),

@@ -1,7 +1,7 @@
 """What a user sees when things go wrong under a command: killed processes, two at once, Ctrl-C.
 
-The tests in engine/ hold that the engine itself survives such moments; here it is the user who must get
-on with the very next command. Those that kill or damage something have a local cloud of their own.
+The tests in engine/ show that the engine itself survives such moments; here the user's very next
+command must work. Tests that kill or damage something have a local cloud of their own.
 """
 
 from __future__ import annotations
@@ -15,57 +15,27 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labelctl.local import processes
-from tests.e2e.conftest import LABELCTL, User, clean_environment
+from tests.e2e.conftest import User, cloud_folder, kill, until
 
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]
 
 
-def cloud_folder(user: User) -> Path:
-    return Path(user.env["LABELCTL_HOME"], "local")
-
-
-def end_all(folder: Path) -> None:
-    """Kill what runs of the local cloud in the folder; nothing of it is needed any more."""
-    while running := processes.find_processes(folder):
-        for pid in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        soon(lambda running=running: not any(map(processes.alive, running)))  # type: ignore[misc]
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
-    soon(lambda: not processes.alive(pid))
-
-
-def soon(condition: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[User]:
-    """A user with a local cloud of their own, which does not run yet."""
-    home = tmp_path / "home"
-    home.mkdir()
-    yield User(clean_environment(home) | {"LABELCTL_LOCAL": "1"}, tmp_path)
-    end_all(home / "labelctl" / "local")
+def folder_of(user: User) -> Path:
+    """The data folder of a user's own local cloud."""
+    return cloud_folder(Path(user.env["HOME"]))
 
 
 def programs(user: User) -> list[str]:
     """The parts of the user's local cloud that run."""
-    pids = map(str, processes.find_processes(cloud_folder(user)))
+    pids = map(str, processes.find_processes(folder_of(user)))
     listed = subprocess.run(
         ["ps", "-o", "command=", "-p", ",".join(pids)], capture_output=True, text=True, check=True
     )
@@ -87,11 +57,11 @@ def statuses(user: User, *folder: str) -> set[str]:
     return {photo["status"] for photo in told.json["photos"]}
 
 
-def test_photos_survive_a_kill_right_after_their_upload(own: User, photo: Photo) -> None:
-    own("deploy", "--quiet")
-    for number in range(12):
+def test_photos_survive_a_kill_right_after_their_upload(own_stack: User, photo: Photo) -> None:
+    own = own_stack
+    for number in range(6):
         photo(f"album/{number}.jpg")
-    before = own("local", "status", "-o", "json").json
+    before = own("local", "start", "-o", "json").json
     sent = own("upload", "album").rows
     kill(before["pid"])
 
@@ -99,23 +69,23 @@ def test_photos_survive_a_kill_right_after_their_upload(own: User, photo: Photo)
 
     assert first.err.startswith(f"Started the local cloud ({before['endpoint']}).")
     assert first.rows[0][0] == "Black"
-    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg"] for number in range(12))
+    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg"] for number in range(6))
     assert statuses(own, "album") == {"labelled"}
     assert own("status", "-o", "json").json["photos"] == {
-        "labelled": 12,
+        "labelled": 6,
         "failed": 0,
         "waiting": 0,
         "waiting_since": None,
     }
 
 
-def test_an_object_that_was_written_half_is_labelled_all_the_same(own: User, photo: Photo) -> None:
+def test_an_object_that_was_written_half_is_labelled_all_the_same(
+    own_stack: User, photo: Photo
+) -> None:
     """Killed before the version was on disk: the upload that was cut off finds it unchanged."""
-    own("deploy", "--quiet")
-    outputs = own("status", "-o", "json").json["outputs"]
+    own, outputs = own_stack, own_stack.outputs
     content = photo("a.jpg").read_bytes()
-    end_all(cloud_folder(own))
-    bucket = cloud_folder(own) / "objects" / "000000000000" / outputs["PhotosBucket"]
+    bucket = folder_of(own) / "objects" / "000000000000" / outputs["PhotosBucket"]
     bucket.mkdir(parents=True, exist_ok=True)
     (bucket / "a.jpg").write_bytes(content)
     about = [outputs["PhotosBucket"], "a.jpg", "s3:ObjectCreated:Put", len(content)]
@@ -124,8 +94,8 @@ def test_an_object_that_was_written_half_is_labelled_all_the_same(own: User, pho
         **{"account": "000000000000", "region": "us-east-1", "about": [*about, f'"{etag}"', None]},
         "options": {"version_id": version, "sequencer": "00FF"},
     }
-    number = (cloud_folder(own) / "state" / "current" / "journal.json").read_text()
-    journal = cloud_folder(own) / "state" / "journal" / f"{int(number):08d}.jsonl"
+    number = (folder_of(own) / "state" / "current" / "journal.json").read_text()
+    journal = folder_of(own) / "state" / "journal" / f"{int(number):08d}.jsonl"
     journal.parent.mkdir(exist_ok=True)
     journal.write_text(json.dumps(begun) + "\n")
 
@@ -136,10 +106,10 @@ def test_an_object_that_was_written_half_is_labelled_all_the_same(own: User, pho
     assert own("verify", "--overdue", "0").out == ""
 
 
-def test_the_next_command_replaces_a_killed_recogniser(own: User, photo: Photo) -> None:
-    own("deploy", "--quiet")
+def test_the_next_command_replaces_a_killed_recogniser(own_stack: User, photo: Photo) -> None:
+    own = own_stack
     photo("me.png", "astronaut.png")
-    before = own("local", "status", "-o", "json").json
+    before = own("local", "start", "-o", "json").json
     kill(before["recogniser_pid"])
     own("local", "status", code=3)
 
@@ -188,11 +158,9 @@ def test_two_uploads_at_once_lose_nothing(stack: User, photo: Photo) -> None:
 
 
 @pytest.mark.parametrize("line", ["CREATE_COMPLETE  Bucket ", "ADD ", "CREATE_COMPLETE  Queue "])
-def test_an_interrupted_deploy_can_be_repeated(user: User, line: str) -> None:
+def test_an_interrupted_deploy_can_be_repeated(undeployed: User, client: Client, line: str) -> None:
     """The terminal's Ctrl-C, at three moments: before there is a plan, with it, and on the way."""
-    name = "interrupted-" + line.split()[-1].lower()
-    mine = User(user.env | {"LABELCTL_STACK": name}, user.folder)
-    command = mine.start("deploy")
+    command = undeployed.start("deploy")
     assert command.stderr
     read = ""
     while line not in read:
@@ -201,59 +169,60 @@ def test_an_interrupted_deploy_can_be_repeated(user: User, line: str) -> None:
     os.killpg(command.pid, signal.SIGINT)
 
     assert ended(command)[0] == 130
-    soon(lambda: settled(mine))
-    mine("deploy", "--quiet")
-    assert mine("status", "-o", "json").json["status"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-    mine("destroy", "--yes", "--quiet")
+    until(lambda: is_settled(client, undeployed.env["LABELCTL_STACK"]))
+    undeployed("deploy", "--quiet")
+    status = undeployed("status", "-o", "json").json["status"]
+    assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
-def settled(user: User) -> bool:
-    """Whether CloudFormation has ended what it was at: it goes on without us, and quickly here."""
-    done = subprocess.run(
-        [LABELCTL, "status"], env=user.env, capture_output=True, text=True, check=False
+def is_settled(client: Client, stack: str) -> bool:
+    """Whether CloudFormation has finished what the interrupted command had started."""
+    stacks = client("cloudformation").describe_stacks()["Stacks"]
+    return not any(
+        each["StackStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        for each in stacks
+        if each["StackName"] in (stack, f"{stack}-artifacts")
     )
-    return "CREATE_IN_PROGRESS" not in done.stderr + done.stdout
 
 
 def test_an_interrupted_cold_start_leaves_nothing_running(own: User) -> None:
     command = own.start("deploy")
-    soon(lambda: processes.find_processes(cloud_folder(own)))
+    until(lambda: processes.find_processes(folder_of(own)))
     os.killpg(command.pid, signal.SIGINT)
 
     assert ended(command) == (130, "")
-    assert processes.find_processes(cloud_folder(own)) == set()
+    assert processes.find_processes(folder_of(own)) == set()
     own("deploy", "--quiet")
     assert own("status", "-o", "json").json["status"] == "CREATE_COMPLETE"
 
 
-@pytest.mark.parametrize("which", ["endpoint", "recogniser"])
-def test_on_another_programs_port_all_goes_on(own: User, photo: Photo, which: str) -> None:
+def test_a_cloud_whose_ports_other_programs_use_moves(own_stack: User, photo: Photo) -> None:
+    """Both ports; tests/e2e/engine/test_damage.py has each alone."""
     photo("a.jpg")
-    own("deploy", "--quiet")
-    port = int(own("local", "status", "-o", "json").json[which].rpartition(":")[2])
-    end_all(cloud_folder(own))
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
+    record = json.loads((folder_of(own_stack) / "engine.json").read_text())
+    taken = [record["port"], record["recogniser_port"]]
+    with contextlib.ExitStack() as others:
+        for port in taken:
+            others.enter_context(socket.create_server(("127.0.0.1", port)))
 
-        uploaded = own("upload", "a.jpg", "--wait")
-        verified = own("verify", "--overdue", "0")
+        uploaded = own_stack("upload", "a.jpg", "--wait")
+        verified = own_stack("verify", "--overdue", "0")
 
-    assert f"Another program uses port {port}" in uploaded.err
+    assert uploaded.rows[0][:2] == ["a.jpg", "Black"]
+    assert f"Another program uses port {taken[0]} and {taken[1]}" in uploaded.err
     assert "labelctl local env" in uploaded.err
     assert "Another program" not in verified.err
 
 
-def test_a_damaged_record_heals_while_the_cloud_runs(own: User, photo: Photo) -> None:
+def test_a_damaged_record_heals_while_the_cloud_runs(own_stack: User, photo: Photo) -> None:
     photo("a.jpg")
-    own("deploy", "--quiet")
-    (cloud_folder(own) / "engine.json").write_text('{"half": ')
+    own_stack("local", "start")
+    (folder_of(own_stack) / "engine.json").write_text('{"half": ')
 
-    uploaded = own("upload", "a.jpg", "--wait")
+    uploaded = own_stack("upload", "a.jpg", "--wait")
 
     assert "engine.json is damaged. Photos and labels are kept." in uploaded.err
-    assert "damaged" not in own("verify", "--overdue", "0").err
+    assert "damaged" not in own_stack("verify", "--overdue", "0").err
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -264,12 +233,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_damaged_state_is_named_and_kept(own: User, photo: Photo) -> None:
+def test_a_damaged_state_is_named_and_kept(own_stack: User, photo: Photo) -> None:
     photo("a.jpg")
-    own("deploy", "--quiet")
-    own("upload", "a.jpg")
-    folder = cloud_folder(own)
-    end_all(folder)
+    own, folder = own_stack, folder_of(own_stack)
     for scratch in ("tmp", "empty-home"):
         shutil.rmtree(folder / scratch)
     found = list(folder.glob("state/0*/dynamodb.json"))
@@ -292,7 +258,7 @@ def test_a_damaged_state_is_named_and_kept(own: User, photo: Photo) -> None:
 
 
 def test_a_folder_of_somebody_else_is_left_alone(own: User) -> None:
-    folder = cloud_folder(own)
+    folder = folder_of(own)
     folder.mkdir(parents=True)
     (folder / "engine.json").write_text("my own notes")
     (folder / "state").mkdir()

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import User
-from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.e2e.conftest import User, deployed, until
+from tests.e2e.test_session import stop_the_function
 
 Client = Callable[[str], Any]
 
@@ -31,16 +31,15 @@ def pictured(
     """The user of a stack with some photos, one that failed and one with a hostile name."""
     folder = tmp_path_factory.mktemp("pictured")
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-gallery")
-    user("deploy", "--quiet")
-    bucket = user("status", "-o", "json").json["outputs"]["PhotosBucket"]
-    for key, source in (("holiday/me.png", "astronaut.png"), (HOSTILE, "rocket.jpg")):
-        content = (photographs / source).read_bytes()
-        client("s3").put_object(Bucket=bucket, Key=key, Body=content)
-        user("labels", key, "--wait")
-    client("s3").put_object(Bucket=bucket, Key="broken.jpg", Body=b"GIF89a")
-    user("labels", "broken.jpg", "--wait", code=5)
-    yield user
-    user("destroy", "--yes", "--quiet")
+    with deployed(user, client) as user:
+        bucket = user.outputs["PhotosBucket"]
+        for key, source in (("holiday/me.png", "astronaut.png"), (HOSTILE, "rocket.jpg")):
+            content = (photographs / source).read_bytes()
+            client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+            user("labels", key, "--wait")
+        client("s3").put_object(Bucket=bucket, Key="broken.jpg", Body=b"GIF89a")
+        user("labels", "broken.jpg", "--wait", code=5)
+        yield user
 
 
 @pytest.fixture
@@ -208,7 +207,7 @@ COUNT = 24
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_a_run_that_is_cut_off_goes_on(stack: User, client: Client, end: signal.Signals) -> None:
     stop_the_function(stack, client)
-    bucket = stack("status", "-o", "json").json["outputs"]["PhotosBucket"]
+    bucket = stack.outputs["PhotosBucket"]
     file = io.BytesIO()
     Image.radial_gradient("L").resize((2400, 2400)).convert("RGB").save(file, "PNG")
     for number in range(COUNT):
@@ -219,7 +218,7 @@ def test_a_run_that_is_cut_off_goes_on(stack: User, client: Client, end: signal.
         return len(list(folder.glob("thumbs/*.jpg")))
 
     cut_off = stack.start("gallery", "-o", "g")
-    assert_soon(lambda: made() > 2)
+    until(lambda: made() > 2)
     os.killpg(cut_off.pid, end)
     _, err = cut_off.communicate(timeout=60)
     already = made()

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from packaging.requirements import Requirement
 
 from labelctl.deploy import package
 from labelctl.labels import results
@@ -36,23 +38,33 @@ from tests.unit.function_world import Tables, make_tables
 
 pytest.importorskip("awslambdaric")
 ROOT = Path(__file__).parent.parent.parent
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-
-
-def pip(*arguments: str | Path) -> None:
-    """Run pip. The test is skipped where there is no package index to be had."""
-    done = subprocess.run([*PIP, *map(str, arguments)], capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        pytest.skip(f"pip cannot: {done.stderr.strip().splitlines()[-1]}")
 
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python that has the runtime client and boto3, as Lambda's has, and no labelctl."""
+    """A Python that has the runtime client and boto3, as Lambda's has, and no labelctl.
+
+    Its packages are links to those installed here.
+    """
     folder = tmp_path_factory.mktemp("lambda") / "python"
     venv.create(folder, symlinks=True)
-    pip("--python", folder / "bin" / "python", "install", "awslambdaric", "boto3")
+    [packages] = folder.glob("lib/python*/site-packages")
+    for name in required_by("awslambdaric") | required_by("boto3"):
+        for path in metadata.files(name) or ():
+            entry = path.parts[0]  # a package, a module, or the folder with the metadata
+            if entry not in ("..", "__pycache__") and not (packages / entry).exists():
+                (packages / entry).symlink_to(metadata.distribution(name).locate_file(entry))
     return folder / "bin" / "python"
+
+
+def required_by(name: str) -> set[str]:
+    """An installed distribution and all that it needs at run time, by their names."""
+    found = {name}
+    for line in metadata.requires(name) or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            found |= required_by(requirement.name)
+    return found
 
 
 class FakeAws(ThreadingHTTPServer):
@@ -259,7 +271,11 @@ def test_a_module_that_is_missing_from_the_zip_is_missed(name, python, code, aws
 @pytest.fixture
 def installed(tmp_path: Path) -> Callable[[str], bytes]:
     """Run a line of Python with labelctl as its wheel installs it; what it prints."""
-    pip("wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    command = [*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if built.returncode:
+        pytest.skip(f"pip cannot build the wheel: {built.stderr.strip().splitlines()[-1]}")
     [wheel] = tmp_path.glob("labelctl-*.whl")
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:

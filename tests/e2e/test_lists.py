@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from labelctl.cli.commands.demo import PHOTOGRAPHS
-from tests.e2e.conftest import LABELCTL, User
-from tests.e2e.test_session import assert_soon, stop_the_function
+from tests.e2e.conftest import LABELCTL, User, deployed, until
+from tests.e2e.test_session import stop_the_function
 
 Client = Callable[[str], Any]
 
@@ -35,17 +35,16 @@ def album(
     """A user whose stack has the demo's photographs under demo/, one that failed, one that waits."""
     folder = tmp_path_factory.mktemp("album")
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-lists")
-    user("deploy", "--quiet")
     for name in PHOTOGRAPHS:
         shutil.copy(photographs / name, folder)
-    user("upload", *PHOTOGRAPHS, "--prefix", "demo/", "--wait")
-    bucket = user("status", "-o", "json").json["outputs"]["PhotosBucket"]
-    client("s3").put_object(Bucket=bucket, Key="[bold] a b.jpg", Body=b"GIF89a")
-    user("labels", "[bold] a b.jpg", "--wait", code=5)
-    stop_the_function(user, client)
-    client("s3").put_object(Bucket=bucket, Key="waits.jpg", Body=b"x")
-    yield user
-    user("destroy", "--yes", "--quiet")
+    with deployed(user, client) as user:
+        user("upload", *PHOTOGRAPHS, "--prefix", "demo/", "--wait")
+        bucket = user.outputs["PhotosBucket"]
+        client("s3").put_object(Bucket=bucket, Key="[bold] a b.jpg", Body=b"GIF89a")
+        user("labels", "[bold] a b.jpg", "--wait", code=5)
+        stop_the_function(user, client)
+        client("s3").put_object(Bucket=bucket, Key="waits.jpg", Body=b"x")
+        yield user
 
 
 def on_a_terminal(user: User, *words: str, columns: int = 80) -> str:
@@ -187,7 +186,7 @@ def test_on_a_terminal_it_is_read_as_well(album: User) -> None:
 def test_an_export_that_is_ended_leaves_nothing(album: User, client: Client) -> None:
     """A table large enough to be caught at it."""
     table = client("dynamodb")
-    name = album("status", "-o", "json").json["outputs"]["Table"]
+    name = album.outputs["Table"]
     text = "x" * 20_000
     items: list[Any] = [
         {"image": {"S": f"many/{n}"}, "status": {"S": "removed"}, "done_at": {"S": text}}
@@ -202,7 +201,7 @@ def test_an_export_that_is_ended_leaves_nothing(album: User, client: Client) -> 
         return [*album.folder.glob(".labelctl-part-*")]
 
     running = album.start("export", "-o", "cut.csv")
-    assert_soon(lambda: parts() or running.poll() is not None)
+    until(lambda: parts() or running.poll() is not None)
     assert running.poll() is None, running.communicate()
     os.killpg(running.pid, signal.SIGTERM)
     _, err = running.communicate(timeout=20)
@@ -210,7 +209,7 @@ def test_an_export_that_is_ended_leaves_nothing(album: User, client: Client) -> 
     assert not parts()
 
     running = album.start("export", "-o", "cut.csv")
-    assert_soon(lambda: parts() or running.poll() is not None)
+    until(lambda: parts() or running.poll() is not None)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=20)
     assert parts()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import LABELCTL, User
+from tests.e2e.conftest import LABELCTL, User, deploy
 
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
@@ -36,16 +36,11 @@ def blocks() -> list[tuple[str, list[str]]]:
 
 
 @pytest.fixture
-def reader(
-    user: User, photo: Callable[..., Path], request: pytest.FixtureRequest
-) -> Iterator[User]:
+def reader(undeployed: User, photo: Callable[..., Path]) -> User:
     """A user with the folder photos/ and the name of a stack that is not deployed yet."""
     for name, source in PHOTOS.items():
         photo(f"photos/{name}", source)
-    name = "t-" + re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-    mine = user.like(LABELCTL_STACK=name)
-    yield mine
-    mine("destroy", "--yes", "--quiet", code=(0, 3))  # 3: the example has destroyed it
+    return undeployed
 
 
 def test_the_readme_has_examples():
@@ -56,7 +51,7 @@ def test_the_readme_has_examples():
 @pytest.mark.parametrize("lines", [pytest.param(lines, id=name) for name, lines in blocks()])
 def test_the_commands_of_a_block_work_in_their_order(lines: list[str], reader: User):
     if not any(line.startswith(("labelctl deploy", "labelctl demo")) for line in lines):
-        reader("deploy", "--quiet")
+        deploy(reader)
         reader("upload", "photos", "--wait", "--quiet")
     if not shutil.which("jq"):
         lines = [line for line in lines if "jq " not in line]

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import User, deployed
 
 Client = Callable[[str], Any]
 
@@ -128,18 +128,15 @@ def every_action(policy: Mapping[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def pipeline(cloud: User, client: Client, photographs: Path) -> Iterator[Pipeline]:
-    user = cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="rights")
-    outputs = user("deploy", "-o", "json").json["outputs"]
-    (role,) = (
-        each["PhysicalResourceId"]
-        for each in client("cloudformation").list_stack_resources(StackName="rights")[
-            "StackResourceSummaries"
-        ]
-        if each["ResourceType"] == "AWS::IAM::Role"
-    )
-    names = (outputs[name] for name in ("PhotosBucket", "Function", "Queue", "LogGroup"))
-    yield Pipeline(user, client, *names, role, photographs)
-    user("destroy", "--yes", "--quiet")
+    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="rights"), client) as user:
+        resources = client("cloudformation").list_stack_resources(StackName="rights")
+        (role,) = (
+            each["PhysicalResourceId"]
+            for each in resources["StackResourceSummaries"]
+            if each["ResourceType"] == "AWS::IAM::Role"
+        )
+        names = (user.outputs[name] for name in ("PhotosBucket", "Function", "Queue", "LogGroup"))
+        yield Pipeline(user, client, *names, role, photographs)
 
 
 # The parts of a photo's life. Each begins with what works without the right in question, and ends with

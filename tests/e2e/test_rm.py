@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from labelctl.contract import schema
-from tests.e2e.conftest import User, stored_items
+from tests.e2e.conftest import User, stored_items, until
 from tests.lambda_runtime import s3_record
 
 Photo = Callable[..., Path]
@@ -33,13 +32,6 @@ def rows(stack: User, client: Client) -> Callable[[], set[tuple[str, str]]]:
     return scan
 
 
-def soon(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
     stack: User, photo: Photo, rows: Callable[[], set[tuple[str, str]]]
 ) -> None:
@@ -51,7 +43,7 @@ def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
 
     assert gone.rows == [["removed", "a.jpg"]]
     assert gone.err == ("1 photo removed with its labels. S3 keeps the photo for 7 days.\n")
-    soon(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", schema.REMOVED)})
+    until(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", schema.REMOVED)})
     stack("labels", "a.jpg", code=3)
     stack("labels", "b.jpg")
     assert stack("upload", "a.jpg", "--wait").rows[0][0] == "a.jpg"
@@ -75,7 +67,7 @@ def test_all_under_a_prefix_go_for_good_with_their_failures_and_dead_letters(
     told = [json.loads(line) for line in gone.out.splitlines()]
     assert sorted(each["image"] for each in told) == ["day 1/a.jpg", "day 1/bad.jpg"]
     assert {each["outcome"] for each in told} == {"removed"}
-    soon(lambda: (
+    until(lambda: (
         {row for row in rows() if row[0].startswith("day 1/")}
         == {("day 1/a.jpg", "removed"), ("day 1/bad.jpg", "removed")}
     ))  # fmt: skip

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.conftest import LABELCTL, User
-from tests.e2e.test_session import assert_soon
+from tests.e2e.conftest import LABELCTL, User, until
 
 Photo = Callable[..., Path]
 
@@ -118,7 +117,7 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
 
     # a photo that is removed is found no more, and its label still is a word
     stack("rm", "people/me.png", "people/again.png", "--yes")
-    assert_soon(lambda: stack("search", "face").out == "")
+    until(lambda: stack("search", "face").out == "")
     gone = stack("search", "face")
     assert "No photo shows Face." in gone.err
 

@@ -8,15 +8,16 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import LABELCTL, User, stored_items
+from tests.e2e.conftest import LABELCTL, User, deployed, stored_items, until
 
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]
@@ -26,7 +27,20 @@ def bucket_of(user: User) -> str:
     return user.outputs["PhotosBucket"]
 
 
-def test_a_photo_of_a_person_gets_its_labels(stack: User, photo: Photo) -> None:
+@pytest.fixture(scope="module")
+def shared_stack(cloud: User, client: Client) -> Iterator[User]:
+    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="t-session"), client) as user:
+        yield user
+
+
+@pytest.fixture
+def shared(shared_stack: User, tmp_path: Path) -> User:
+    """A user in an empty folder, for tests that only add photos, whose keys no other test has."""
+    return replace(shared_stack, folder=tmp_path)
+
+
+def test_a_photo_of_a_person_gets_its_labels(shared: User, photo: Photo) -> None:
+    stack = shared
     photo("me.png", "astronaut.png")
 
     assert stack("upload", "me.png").rows == [["uploaded", "me.png"]]
@@ -110,8 +124,9 @@ def test_names_survive_whatever_they_hold(stack: User, photo: Photo) -> None:
 
 
 def test_what_is_no_photo_is_refused_and_the_rest_goes_on(
-    stack: User, photo: Photo, photographs: Path
+    shared: User, photo: Photo, photographs: Path
 ) -> None:
+    stack = shared
     photo("mixed/good.jpg")
     folder = stack.folder / "mixed"
     (folder / "text.jpg").write_text("hello")
@@ -136,11 +151,11 @@ def test_what_is_no_photo_is_refused_and_the_rest_goes_on(
     assert "7 of 8 photos could not be uploaded." in told.err
 
 
-def test_a_folder_without_photos_says_so(stack: User) -> None:
-    (stack.folder / "empty").mkdir()
+def test_a_folder_without_photos_says_so(shared: User) -> None:
+    (shared.folder / "empty").mkdir()
 
-    assert 'There are no photos in "empty".' in stack("upload", "empty", code=3).err
-    gone = stack("upload", "emtpy", "nor/this", code=3).err
+    assert 'There are no photos in "empty".' in shared("upload", "empty", code=3).err
+    gone = shared("upload", "emtpy", "nor/this", code=3).err
     assert gone.startswith('Error: No such file or folder: "emtpy", "nor/this".')
 
 
@@ -169,7 +184,7 @@ def test_failed_waiting_and_unknown_are_told_apart(
 
 def stop_the_function(user: User, client: Client) -> None:
     """As soon as it is done with what S3 sends to try a new queue, which would pass for a photo's."""
-    assert_soon(lambda: messages(user, client) == 0)
+    until(lambda: messages(user, client) == 0)
     function = user.outputs["Function"]
     functions = client("lambda")
     (mapping,) = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
@@ -203,23 +218,15 @@ def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
         [photo], index = stored_items(client("dynamodb"), stack.outputs)
         return photo["status"]["S"] == "removed" and not index
 
-    assert_soon(is_removed)
+    until(is_removed)
     stack("labels", "one.png", code=3)
 
 
-def assert_soon(condition: Callable[[], bool], seconds: float = 60) -> None:
-    import time
+def test_another_tool_may_bring_the_photos(shared: User, photographs: Path, client: Client) -> None:
+    astronaut = str(photographs / "astronaut.png")
+    client("s3").upload_file(astronaut, bucket_of(shared), "theirs/a b.png")
 
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.05)
-
-
-def test_another_tool_may_bring_the_photos(stack: User, photographs: Path, client: Client) -> None:
-    client("s3").upload_file(str(photographs / "astronaut.png"), bucket_of(stack), "theirs/a b.png")
-
-    told = stack("labels", "theirs/a b.png", "--wait", "-o", "json").json
+    told = shared("labels", "theirs/a b.png", "--wait", "-o", "json").json
 
     assert "Face" in {label["name"] for label in told["labels"]}
 
@@ -254,7 +261,7 @@ def test_an_interrupt_ends_a_command_quietly(
     stack("upload", "z.jpg")
     command = stack.start(*words)
     if words[0] == "upload":
-        assert_soon(lambda: messages(stack, client) >= 6)
+        until(lambda: messages(stack, client) >= 6)
     else:
         assert command.stdout
         with pytest.raises(subprocess.TimeoutExpired):
@@ -315,46 +322,46 @@ def test_the_package_deploys_with_other_tools(user: User, client: Client, photo:
 
 
 def test_a_failed_first_deploy_tells_the_cause_and_can_be_repeated(
-    user: User, client: Client
+    undeployed: User, client: Client
 ) -> None:
     """A stack that failed lies there in ROLLBACK_COMPLETE, as AWS leaves it."""
     broken = {"Resources": {"Bad": {"Type": "AWS::S3::Bucket", "Properties": {
         "NotificationConfiguration": {"QueueConfigurations": [
             {"Event": "s3:ObjectCreated:*", "Queue": "arn:aws:sqs:us-east-1:000000000000:none"}
         ]}}}}}  # fmt: skip
+    name = undeployed.env["LABELCTL_STACK"]
     client("cloudformation").create_stack(
-        StackName="again",
+        StackName=name,
         TemplateBody=json.dumps(broken),
         Tags=[{"Key": "application", "Value": "labelctl"}],
     )
-    assert_soon(lambda: status_of(client, "again") == "ROLLBACK_COMPLETE")
-    assert "ROLLBACK_COMPLETE" in user("labels", "x", "--stack", "again", code=3).err
+    until(lambda: status_of(client, name) == "ROLLBACK_COMPLETE")
+    assert "ROLLBACK_COMPLETE" in undeployed("labels", "x", code=3).err
 
-    told = user("deploy", "--stack", "again")
+    told = undeployed("deploy")
 
     assert "The last deploy failed at Bad" in told.err
-    assert status_of(client, "again") == "CREATE_COMPLETE"
-    user("destroy", "--yes", "--stack", "again")
+    assert status_of(client, name) == "CREATE_COMPLETE"
 
 
 def test_a_stack_that_was_only_planned_is_deployed(
-    user: User, client: Client, photo: Photo
+    undeployed: User, client: Client, photo: Photo
 ) -> None:
     """Cut off after its change set was made, a first deploy lies there in REVIEW_IN_PROGRESS."""
+    name = undeployed.env["LABELCTL_STACK"]
     client("cloudformation").create_change_set(
-        StackName="planned",
+        StackName=name,
         ChangeSetName="left-behind",
         ChangeSetType="CREATE",
         TemplateBody=json.dumps({"Resources": {"Other": {"Type": "AWS::SQS::Queue"}}}),
     )
-    assert status_of(client, "planned") == "REVIEW_IN_PROGRESS"
+    assert status_of(client, name) == "REVIEW_IN_PROGRESS"
 
-    user("deploy", "--stack", "planned")
+    undeployed("deploy")
 
-    assert status_of(client, "planned") == "CREATE_COMPLETE"
+    assert status_of(client, name) == "CREATE_COMPLETE"
     photo("a.jpg")
-    assert user("upload", "a.jpg", "--wait", "--stack", "planned").rows[0][:2] == ["a.jpg", "Black"]
-    user("destroy", "--yes", "--stack", "planned")
+    assert undeployed("upload", "a.jpg", "--wait").rows[0][:2] == ["a.jpg", "Black"]
 
 
 def status_of(client: Client, stack: str) -> str:
@@ -396,36 +403,37 @@ def test_the_demo_shows_what_it_recognises_and_the_commands_that_it_stands_for(
     cloud("destroy", "--local", "--yes")
 
 
-def test_the_demo_of_ones_own_photos_goes_on_after_a_bad_one(cloud: User, photo: Photo) -> None:
+def test_the_demo_of_ones_own_photos_goes_on_after_a_bad_one(
+    undeployed: User, photo: Photo
+) -> None:
     broken = photo("broken.jpg")
     broken.write_bytes(broken.read_bytes()[:10_000])
-    told = cloud("demo", photo("me.png", "astronaut.png"), broken, code=5)
+    told = undeployed("demo", photo("me.png", "astronaut.png"), broken, code=5)
 
     assert told.rows[0][0] == "me.png"
     assert "broken.jpg" in told.err
     assert "Gallery: " in told.err
     assert "1 of 2 photos could not be labelled." in told.err
-    cloud("destroy", "--local", "--yes")
 
 
 def test_without_credentials_it_says_so_and_offers_the_local_cloud(
     cloud: User, tmp_path: Path
 ) -> None:
     env = cloud.env | {"HOME": str(tmp_path), "AWS_REGION": "eu-west-1"}
-    told = User(env, tmp_path)("status", code=4)
+    told = replace(cloud, env=env, folder=tmp_path)("status", code=4)
 
     assert "No AWS credentials were found." in told.err
     assert "--local" in told.err
 
 
-def test_a_closed_pipe_is_no_error(stack: User, photo: Photo) -> None:
+def test_a_closed_pipe_is_no_error(shared: User, photo: Photo) -> None:
     for number in range(3):
         photo(f"many/{number}.jpg")
-    stack("upload", "many", "--wait")
+    shared("upload", "many", "--wait")
     script = f'"{LABELCTL}" tail --no-follow | head -n 1'
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", script],
-        env=stack.env,
+        env=shared.env,
         capture_output=True,
         timeout=60,
         check=False,
@@ -435,15 +443,15 @@ def test_a_closed_pipe_is_no_error(stack: User, photo: Photo) -> None:
     assert done.stdout.count(b"\n") == 1
 
 
-def test_a_16_bit_picture_and_a_rotated_one_are_labelled(stack: User) -> None:
-    Image.new("I;16", (200, 100), 40000).save(stack.folder / "deep.png")
+def test_a_16_bit_picture_and_a_rotated_one_are_labelled(shared: User) -> None:
+    Image.new("I;16", (200, 100), 40000).save(shared.folder / "deep.png")
     rotated = Image.new("RGB", (200, 100), "red")
     exif = rotated.getexif()
     exif[0x0112] = 6
     buffer = io.BytesIO()
     rotated.save(buffer, "JPEG", exif=exif)
-    (stack.folder / "turned.jpg").write_bytes(buffer.getvalue())
+    (shared.folder / "turned.jpg").write_bytes(buffer.getvalue())
 
-    told = stack("upload", "deep.png", "turned.jpg", "--wait", "-o", "json").json
+    told = shared("upload", "deep.png", "turned.jpg", "--wait", "-o", "json").json
 
     assert {each["status"] for each in told["photos"]} == {"labelled"}

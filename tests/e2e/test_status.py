@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.e2e.conftest import User
-from tests.e2e.test_elsewhere import KEYS, REGION, abroad, endpoint  # noqa: F401
+from tests.e2e.conftest import User, until
 from tests.e2e.test_session import stop_the_function
 
 Client = Callable[[str], Any]
@@ -22,14 +21,6 @@ def outputs(user: User) -> dict[str, str]:
 def warnings(user: User) -> list[tuple[str, str]]:
     told = user("status", "-o", "json").json["warnings"]
     return [(each["kind"], each["command"]) for each in told]
-
-
-def until(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := true()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, client: Client) -> None:
@@ -100,15 +91,15 @@ def test_who_may_not_see_metrics_is_told_the_rest(stack: User, client: Client) -
     )
     stop_the_function(stack, client)
     client("sqs").send_message(QueueUrl=stack.outputs["Queue"], MessageBody="x")
-    user = User(
-        {name: value for name, value in stack.env.items() if name != "LABELCTL_LOCAL"}
+    user = replace(
+        stack,
+        env={name: value for name, value in stack.env.items() if name != "LABELCTL_LOCAL"}
         | {
             "AWS_ENDPOINT_URL": client("sqs").meta.endpoint_url,
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         },
-        stack.folder,
     )
 
     told = user("status", "--verbose")
@@ -170,34 +161,8 @@ def test_alarms_are_set_kept_moved_and_taken_away(stack: User, client: Client) -
     assert alarms(client, name) == {}
     assert gone["settings"]["alarm_email"] is None
 
-
-def test_a_destroy_takes_the_alarms_along(stack: User, client: Client) -> None:
     stack("deploy", "--alarm-email", "ops@example.com", "--quiet")
     topic = outputs(stack)["AlarmTopic"]
-
     stack("destroy", "--yes", "--quiet")
-
-    assert alarms(client, stack.env["LABELCTL_STACK"]) == {}
+    assert alarms(client, name) == {}
     assert topic not in {each["TopicArn"] for each in client("sns").list_topics()["Topics"]}
-
-
-def test_on_aws_a_link_is_to_be_clicked(abroad: User, endpoint: str) -> None:  # noqa: F811
-    """At any endpoint but the local cloud's it is AWS's mail; a bare emulator takes alarms, too."""
-    env = KEYS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
-    user = abroad.like(**env, LABELCTL_STACK="alarmed")
-
-    told = user("deploy", "--alarm-email", "ops@example.com")
-
-    assert "AWS sends an email to ops@example.com. Click its link" in told.err
-    assert "labelctl verify --repair --stack alarmed" in told.err
-    assert any(row[0] == "AlarmTopic" for row in told.rows)
-    again = user("deploy").err
-    assert "click" not in again
-    assert "verify" not in again
-    anew = user("deploy", "--alarm-email", "ops@example.com").err
-    assert "is confirmed: labelctl status --stack alarmed" in anew
-    warnings = user("status", "-o", "json").json["warnings"]  # a bare emulator takes any address
-    assert "no_alarms" not in [warning["kind"] for warning in warnings]
-    user("deploy", "--no-alarm", "--quiet")
-    assert "AlarmTopic" not in outputs(user)
-    user("destroy", "--yes", "--quiet")

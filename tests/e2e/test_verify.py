@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import User
-from tests.e2e.test_session import assert_soon
+from tests.e2e.conftest import User, until
 
 Client = Callable[[str], Any]
 Photo = Callable[..., Path]
@@ -173,7 +172,7 @@ def test_a_folder_of_the_console_is_no_photo(stack: User, photo: Photo, client: 
     for key, body in (("folder/", b""), ("odd/", photo("b.png", "coffee.png").read_bytes())):
         tables.s3.put_object(Bucket=tables.bucket, Key=key, Body=body)
     stack("labels", "odd/", "--wait")
-    assert_soon(lambda: not any(stack("status", "-o", "json").json["queue"].values()))
+    until(lambda: not any(stack("status", "-o", "json").json["queue"].values()))
 
     assert [row[0] for row in stack("images").rows] == ["folder/a.jpg", "odd/"]
     assert stack("failures").out == ""

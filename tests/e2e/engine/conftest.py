@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from labelctl.local import engine, processes
+from labelctl.local import engine, folder, processes
+from tests.e2e.engine.toy_model import write_toy_model
 
 pytest.importorskip("ministack")
 boto3 = pytest.importorskip("boto3")
@@ -20,10 +21,38 @@ boto3 = pytest.importorskip("boto3")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """A new data folder, whose processes are ended after the test."""
-    folder = tmp_path / "cloud"
-    yield folder
-    processes.end(processes.find_processes(folder), 5)
+    """A new data folder, whose processes are killed after the test."""
+    path = tmp_path / "cloud"
+    yield path
+    end_all(path)
+
+
+@pytest.fixture
+def light_home(home: Path, toy_model: Path) -> Path:
+    """A new data folder with a toy model: for tests that need no labels, a start is faster."""
+    choose_model(home, toy_model)
+    return home
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy_model(tmp_path_factory.mktemp("model") / "toy.onnx")
+
+
+def choose_model(home: Path, model: Path) -> None:
+    """Make a data folder in which this model is chosen."""
+    folder.prepare(home)
+    port, recogniser_port = processes.choose_ports(2)
+    folder.write(home, folder.Record(port, recogniser_port, model=str(model)))
+
+
+def end_all(home: Path) -> None:
+    """Kill all processes of the local cloud in this folder."""
+    while running := processes.find_processes(home):
+        for pid in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda running=running: not any(map(processes.alive, running)))  # type: ignore[misc]
 
 
 def client(cloud: engine.Cloud, service: str, **keys: str) -> Any:

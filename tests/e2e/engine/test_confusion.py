@@ -8,6 +8,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -16,8 +17,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from labelctl.local import engine, processes
-from tests.e2e.engine.conftest import client
+from labelctl.local import engine
+from tests.e2e.engine.conftest import choose_model, client, end_all
 
 boto3 = pytest.importorskip("boto3")
 
@@ -26,15 +27,16 @@ LIST_USERS = "Action=ListUsers&Version=2010-05-08"
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory, toy_model: Path) -> Iterator[engine.Cloud]:
     """A local cloud with one photo in a bucket."""
     home = tmp_path_factory.mktemp("cloud")
+    choose_model(home, toy_model)
     started = engine.start(home=home)
     s3 = client(started, "s3")
     s3.create_bucket(Bucket="photos")
     s3.put_object(Bucket="photos", Key="a.jpg", Body=b"a photo")
     yield started
-    processes.end(processes.find_processes(home), 5)
+    end_all(home)
 
 
 @pytest.fixture(scope="module")

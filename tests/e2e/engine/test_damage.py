@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -15,8 +16,34 @@ import pytest
 
 from labelctl.errors import LocalCloudError
 from labelctl.local import engine, folder, processes
-from tests.e2e.engine.conftest import client, kill_engine, until
+from tests.e2e.engine.conftest import choose_model, client, end_all, kill_engine, until
 from tests.e2e.engine.test_kills import make_pipeline
+
+
+@pytest.fixture
+def home(light_home: Path) -> Path:
+    """These tests need no labels."""
+    return light_home
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory, toy_model: Path) -> Iterator[Path]:
+    """The data folder of a stopped cloud with a pipeline: to be copied."""
+    home = tmp_path_factory.mktemp("saved") / "cloud"
+    choose_model(home, toy_model)
+    make_pipeline(engine.start(home=home), pause="0")
+    engine.stop(home)
+    yield home
+    end_all(home)
+
+
+@pytest.fixture
+def pipeline(saved: Path, tmp_path: Path) -> Iterator[Path]:
+    """The data folder of a stopped cloud with a pipeline."""
+    home = tmp_path / "pipeline"
+    shutil.copytree(saved, home)
+    yield home
+    end_all(home)
 
 
 @contextmanager
@@ -38,9 +65,9 @@ def works(cloud: engine.Cloud, key: str) -> None:
     until(lambda: rows.get_item(TableName="labels", Key=wanted).get("Item"), 30)
 
 
-def test_everything_works_on_another_port(home: Path) -> None:
+def test_everything_works_on_another_port(pipeline: Path) -> None:
+    home = pipeline
     cloud = engine.start(home=home)
-    make_pipeline(cloud, pause="0")
     url = client(cloud, "sqs").get_queue_url(QueueName="work")["QueueUrl"]
     stacks = client(cloud, "cloudformation")
     template = "Resources: {Queue: {Type: 'AWS::SQS::Queue'}}\nOutputs: {Url: {Value: !Ref Queue}}"
@@ -83,18 +110,19 @@ def test_the_recognisers_port_may_be_taken_too(home: Path) -> None:
     assert processes.find_processes(home) == {moved.pid, moved.recogniser_pid}
 
 
-@pytest.mark.parametrize("content", [None, "", '{"port": "a string", "pid": -1}'])
-def test_a_lost_record_only_loses_the_ports(home: Path, content: str | None) -> None:
+def test_a_lost_record_only_loses_the_ports(pipeline: Path) -> None:
+    home = pipeline
     cloud = engine.start(home=home)
-    make_pipeline(cloud, pause="0")
     record = home / "engine.json"
-    record.unlink() if content is None else record.write_text(content)
-    healed = engine.start(home=home)  # while the old engine, now unknown, is still running
-    assert "engine.json" in healed.notice
-    assert processes.find_processes(home) >= {healed.pid, healed.recogniser_pid}
-    assert not processes.alive(cloud.pid)
-    assert not processes.alive(cloud.recogniser_pid)
-    works(healed, "a.jpg")
+    for content in (None, "", '{"port": "a string", "pid": -1}'):
+        record.unlink() if content is None else record.write_text(content)
+        healed = engine.start(home=home)  # while the old engine, now unknown, is still running
+        assert "engine.json" in healed.notice
+        assert processes.find_processes(home) >= {healed.pid, healed.recogniser_pid}
+        assert not processes.alive(cloud.pid)
+        assert not processes.alive(cloud.recogniser_pid)
+        cloud = healed
+    works(cloud, "a.jpg")
     assert engine.start(home=home).notice == ""
 
 
@@ -117,38 +145,30 @@ def test_a_symlink_to_the_folder_finds_the_same_cloud(home: Path, tmp_path: Path
     assert processes.find_processes(home) == {healed.pid, healed.recogniser_pid}
 
 
-def test_damaged_code_is_restored_from_the_deployment_bucket(home: Path) -> None:
-    cloud = engine.start(home=home)
-    make_pipeline(cloud, pause="0")
-    (blob,) = (home / "state/lambda-blobs").glob("*.zip")
-    s3 = client(cloud, "s3")
-    s3.create_bucket(Bucket="artifacts")
-    s3.put_object(Bucket="artifacts", Key="code/function.zip", Body=blob.read_bytes())
-    engine.stop(home)
+def test_damaged_code_is_restored_from_the_deployment_bucket(pipeline: Path) -> None:
+    (blob,) = (pipeline / "state/lambda-blobs").glob("*.zip")
     good = blob.read_bytes()
+    s3 = client(engine.start(home=pipeline), "s3")
+    s3.create_bucket(Bucket="artifacts")
+    s3.put_object(Bucket="artifacts", Key="code/function.zip", Body=good)
+    engine.stop(pipeline)
     blob.write_bytes(good[:100])
-    cloud = engine.start(home=home)
+    cloud = engine.start(home=pipeline)
     assert cloud.notice == ""
     assert blob.read_bytes() == good
     works(cloud, "a.jpg")
 
 
-def test_damaged_code_without_a_copy_is_reported_with_a_hint(home: Path) -> None:
-    cloud = engine.start(home=home)
-    make_pipeline(cloud, pause="0")
-    engine.stop(home)
-    for blob in (home / "state/lambda-blobs").glob("*.zip"):
+def test_damaged_code_without_a_copy_is_reported_with_a_hint(pipeline: Path) -> None:
+    for blob in (pipeline / "state/lambda-blobs").glob("*.zip"):
         blob.unlink()
-    assert "labelctl deploy --local" in engine.start(home=home).notice
+    assert "labelctl deploy --local" in engine.start(home=pipeline).notice
 
 
-def test_damaged_notifications_are_reported_with_a_hint(home: Path) -> None:
-    cloud = engine.start(home=home)
-    make_pipeline(cloud, pause="0")
-    engine.stop(home)
-    (home / "state/journal").mkdir(exist_ok=True)
-    (home / "state/journal/99999999.jsonl").write_text('{"acc\n[]\n{"account": "0"}\n')
-    cloud = engine.start(home=home)
+def test_damaged_notifications_are_reported_with_a_hint(pipeline: Path) -> None:
+    (pipeline / "state/journal").mkdir(exist_ok=True)
+    (pipeline / "state/journal/99999999.jsonl").write_text('{"acc\n[]\n{"account": "0"}\n')
+    cloud = engine.start(home=pipeline)
     assert "labelctl verify --repair --local" in cloud.notice
     works(cloud, "a.jpg")
 
@@ -175,8 +195,6 @@ def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path, name:
 
 
 def test_the_record_of_a_newer_labelctl_is_kept(home: Path) -> None:
-    engine.start(home=home)
-    engine.stop(home)
     record = json.loads((home / "engine.json").read_text())
     (home / "engine.json").write_text(json.dumps(record | {"format": 9, "new": "field"}))
     cloud = engine.start(home=home)

@@ -10,13 +10,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from labelctl.errors import LocalCloudError
-from labelctl.local import engine, processes
-from tests.e2e.engine.conftest import client, killed_and_started, until
+from labelctl.local import engine, folder, processes
+from tests.e2e.engine.conftest import choose_model, client, end_all, killed_and_started, until
+from tests.e2e.engine.toy_model import write_toy_model
 
 
 def status_of(url: str, method: str = "GET", **headers: str) -> int:
@@ -31,7 +33,8 @@ def status_of(url: str, method: str = "GET", **headers: str) -> int:
             return refused.code
 
 
-def test_start_is_idempotent_and_ports_are_kept(home: Path) -> None:
+def test_start_is_idempotent_and_ports_are_kept(light_home: Path) -> None:
+    home = light_home
     assert engine.status(home) is None
     cloud = engine.start(home=home)
     assert engine.start(home=home) == cloud == engine.status(home)
@@ -47,7 +50,8 @@ def test_start_is_idempotent_and_ports_are_kept(home: Path) -> None:
     assert (home.stat().st_mode & 0o777) == 0o700
 
 
-def test_two_commands_at_once_share_one_engine(home: Path) -> None:
+def test_two_commands_at_once_share_one_engine(light_home: Path) -> None:
+    home = light_home
     program = "import sys, pathlib; from labelctl.local import engine;"
     program += "print(engine.start(home=pathlib.Path(sys.argv[1])).pid)"
     commands = [
@@ -59,7 +63,8 @@ def test_two_commands_at_once_share_one_engine(home: Path) -> None:
     assert len(processes.find_processes(home)) == 2
 
 
-def test_a_killed_command_leaves_no_second_engine(home: Path) -> None:
+def test_a_killed_command_leaves_no_second_engine(light_home: Path) -> None:
+    home = light_home
     program = "import sys, pathlib; from labelctl.local import engine;"
     program += "engine.start(home=pathlib.Path(sys.argv[1]))"
     command = subprocess.Popen([sys.executable, "-c", program, str(home)])
@@ -70,7 +75,8 @@ def test_a_killed_command_leaves_no_second_engine(home: Path) -> None:
     assert processes.find_processes(home) == {cloud.pid, cloud.recogniser_pid}
 
 
-def test_ctrl_c_during_the_start_leaves_nothing_running(home: Path) -> None:
+def test_ctrl_c_during_the_start_leaves_nothing_running(light_home: Path) -> None:
+    home = light_home
     program = "import sys, pathlib; from labelctl.local import engine;"
     program += "engine._engine_answers = lambda *_: False;"
     program += "engine.start(home=pathlib.Path(sys.argv[1]))"
@@ -83,7 +89,8 @@ def test_ctrl_c_during_the_start_leaves_nothing_running(home: Path) -> None:
     assert processes.find_processes(home) == set()
 
 
-def test_only_the_dead_process_is_replaced(home: Path) -> None:
+def test_only_the_dead_process_is_replaced(light_home: Path) -> None:
+    home = light_home
     cloud = engine.start(home=home)
     os.kill(cloud.recogniser_pid, signal.SIGKILL)
     until(lambda: not processes.alive(cloud.recogniser_pid))
@@ -96,45 +103,51 @@ def test_only_the_dead_process_is_replaced(home: Path) -> None:
     assert again.recogniser_pid == repaired.recogniser_pid
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, toy_model: Path) -> Iterator[engine.Cloud]:
+    """A cloud that was started in an environment with secrets: for tests that change nothing."""
+    home = tmp_path_factory.mktemp("running") / "cloud"
+    choose_model(home, toy_model)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "the-users-secret")
+        environment.setenv("AWS_PROFILE", "the-users-profile")
+        environment.setenv("GITHUB_TOKEN", "the-users-token")
+        cloud = engine.start(home=home)
+    yield cloud
+    end_all(home)
+
+
 @pytest.mark.skipif(not shutil.which("ss"), reason="needs ss")
-def test_listens_on_loopback_only(home: Path) -> None:
-    cloud = engine.start(home=home)
-    client(cloud, "s3").create_bucket(Bucket="photos")
+def test_listens_on_loopback_only(running: engine.Cloud) -> None:
+    client(running, "s3").list_buckets()
     listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True)
     addresses = {
         line.split()[3]
         for line in listening.stdout.splitlines()
-        if any(f"pid={pid}," in line for pid in processes.find_processes(home))
+        if any(f"pid={pid}," in line for pid in processes.find_processes(running.home))
     }
     assert addresses == {
-        cloud.endpoint.removeprefix("http://"),
-        cloud.recogniser.removeprefix("http://"),
+        running.endpoint.removeprefix("http://"),
+        running.recogniser.removeprefix("http://"),
     }
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_the_users_credentials_are_not_passed_to_the_processes(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-users-secret")
-    monkeypatch.setenv("AWS_PROFILE", "the-users-profile")
-    monkeypatch.setenv("GITHUB_TOKEN", "the-users-token")
-    cloud = engine.start(home=home)
-    for pid in (cloud.pid, cloud.recogniser_pid):
+def test_the_users_credentials_are_not_passed_to_the_processes(running: engine.Cloud) -> None:
+    for pid in (running.pid, running.recogniser_pid):
         handed = Path(f"/proc/{pid}/environ").read_text()
         assert "the-users" not in handed
-        assert f"AWS_SECRET_ACCESS_KEY={cloud.credentials.secret_access_key}\0" in handed
+        assert f"AWS_SECRET_ACCESS_KEY={running.credentials.secret_access_key}\0" in handed
 
 
-def test_the_admin_interface_is_closed(home: Path) -> None:
-    cloud = engine.start(home=home)
-    assert status_of(f"{cloud.endpoint}/_ministack/reset", "POST") == 403
-    assert status_of(f"{cloud.endpoint}/%5Fministack/reset", "POST") == 403
-    assert status_of(f"{cloud.endpoint}/_localstack/health") == 403
-    assert status_of(f"{cloud.endpoint}/_labelctl/nothing") == 403
+def test_the_admin_interface_is_closed(running: engine.Cloud) -> None:
+    assert status_of(f"{running.endpoint}/_ministack/reset", "POST") == 403
+    assert status_of(f"{running.endpoint}/%5Fministack/reset", "POST") == 403
+    assert status_of(f"{running.endpoint}/_localstack/health") == 403
+    assert status_of(f"{running.endpoint}/_labelctl/nothing") == 403
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
     key = {"Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
-    assert status_of(f"{cloud.endpoint}/_aws/execute-api/a/b", **upgrade, **key) == 403
+    assert status_of(f"{running.endpoint}/_aws/execute-api/a/b", **upgrade, **key) == 403
 
 
 def test_a_failed_start_ends_even_a_process_it_has_just_started(
@@ -160,12 +173,13 @@ def test_an_unusable_model_changes_nothing(home: Path, tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match="is not an ONNX model"):
         engine.start(home=home, model=broken)
     assert engine.status(home) == cloud
-    assert engine.stop(home)
-    assert engine.start(home=home).model is None
+    record = folder.read(home)
+    assert record is not None
+    assert record.model is None  # for later starts, too
 
 
 def test_a_model_that_became_unusable_can_be_removed(home: Path, tmp_path: Path) -> None:
-    model = toy_model(tmp_path / "toy.onnx")
+    model = write_toy_model(tmp_path / "toy.onnx")
     engine.start(home=home, model=model)
     engine.stop(home)
     model.write_text("not a model any more")
@@ -179,7 +193,7 @@ def test_a_model_that_became_unusable_can_be_removed(home: Path, tmp_path: Path)
 
 def test_another_model_restarts_only_the_recogniser(home: Path, tmp_path: Path) -> None:
     cloud = engine.start(home=home)
-    model = toy_model(tmp_path / "toy.onnx")
+    model = write_toy_model(tmp_path / "toy.onnx")
     with_model = engine.start(home=home, model=model)
     assert with_model.pid == cloud.pid
     assert with_model.recogniser == cloud.recogniser
@@ -187,33 +201,13 @@ def test_another_model_restarts_only_the_recogniser(home: Path, tmp_path: Path) 
     assert with_model.model == str(model)
     assert with_model.model_version != cloud.model_version
     assert engine.start(home=home) == with_model
-    engine.stop(home)
-    assert engine.start(home=home).model == str(model)
+    record = folder.read(home)
+    assert record is not None
+    assert record.model == str(model)  # for later starts, too
 
 
-def toy_model(path: Path) -> Path:
-    """Write an ONNX classifier with two classes, in the format of Ultralytics."""
-    onnx = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper
-
-    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 32, 32])
-    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 2])
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], axes=[2, 3], keepdims=0),
-        helper.make_node("Slice", ["mean", "from", "to", "axis"], ["scores"]),
-    ]
-    values = [("from", [0]), ("to", [2]), ("axis", [1])]
-    fixed = [helper.make_tensor(name, TensorProto.INT64, [1], value) for name, value in values]
-    graph = helper.make_graph(nodes, "toy", [image], [scores], fixed)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
-    model.ir_version = 8
-    metadata = {"names": "{0: 'cat', 1: 'dog'}", "task": "classify", "imgsz": "[32, 32]"}
-    helper.set_model_props(model, metadata)
-    onnx.save(model, path)
-    return path
-
-
-def test_policies_are_enforced(home: Path) -> None:
+def test_policies_are_enforced(light_home: Path) -> None:
+    home = light_home
     from botocore.exceptions import ClientError
 
     cloud = engine.start(home=home)

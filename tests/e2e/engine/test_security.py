@@ -6,6 +6,7 @@ import http.client
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,10 +17,10 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from labelctl.local import engine, processes
+from labelctl.local import engine
 from labelctl.local.credentials import Credentials as Root
 from labelctl.local.emulator import patches
-from tests.e2e.engine.conftest import client
+from tests.e2e.engine.conftest import choose_model, client, end_all
 
 boto3 = pytest.importorskip("boto3")
 
@@ -42,13 +43,14 @@ each_service = pytest.mark.parametrize("service", CALLS)
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Cloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory, toy_model: Path) -> Iterator[engine.Cloud]:
     """A local cloud with a bucket."""
     home = tmp_path_factory.mktemp("cloud")
+    choose_model(home, toy_model)
     started = engine.start(home=home)
     client(started, "s3").create_bucket(Bucket="photos")
     yield started
-    processes.end(processes.find_processes(home), 5)
+    end_all(home)
 
 
 def status(called: Callable[[], Any]) -> tuple[int, str]:

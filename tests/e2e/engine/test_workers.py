@@ -12,7 +12,6 @@ import pytest
 
 from labelctl.local import engine, processes
 from tests.e2e.engine.conftest import client, until
-from tests.e2e.engine.test_processes import toy_model
 
 TEMPLATE: dict[str, Any] = {
     "Resources": {
@@ -55,7 +54,8 @@ def evaluate(cloud: engine.Cloud, expression: str) -> Any:
     return json.load(functions.invoke(FunctionName="hello")["Payload"])
 
 
-def test_the_worker_of_a_destroyed_stack_ends_within_two_seconds(home: Path) -> None:
+def test_the_worker_of_a_destroyed_stack_ends_within_two_seconds(light_home: Path) -> None:
+    home = light_home
     cloud = engine.start(home=home)
     cloudformation, functions = client(cloud, "cloudformation"), client(cloud, "lambda")
     assert evaluate(cloud, "'hello'") == "hello"
@@ -79,12 +79,15 @@ raise SystemExit("planted code ran")
 """
 
 
-@pytest.mark.parametrize("search_path", ["", ":", ".", ":planted"])
+@pytest.mark.parametrize("search_path", ["", ":", ".::planted"])
 def test_no_process_imports_from_the_current_directory(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search_path: str
+    home: Path,
+    toy_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    search_path: str,
 ) -> None:
     """In a folder with untrusted files, labelctl's processes must not import them."""
-    model = toy_model(tmp_path / "toy.onnx")
     untrusted = tmp_path / "unpacked"
     for folder in (untrusted, untrusted / "planted"):
         folder.mkdir()
@@ -92,8 +95,8 @@ def test_no_process_imports_from_the_current_directory(
             (folder / f"{name}.py").write_text(PLANTED)
     monkeypatch.chdir(untrusted)
     monkeypatch.setenv("PYTHONPATH", search_path)
-    cloud = engine.start(home=home, model=model)  # starts a model check and two servers
-    assert cloud.model == str(model)
+    cloud = engine.start(home=home, model=toy_model)  # starts a model check and two servers
+    assert cloud.model == str(toy_model)
     paths = evaluate(cloud, "sys.path")
     own = Path(paths[0])
     assert own.name == "code"
