@@ -308,7 +308,7 @@ class Asked:
     mode: str = "json"
     shown: list[Any] = field(default_factory=list)
 
-    def ask(self, question: str, *, yes_means: str) -> str:
+    def ask(self, question: str, *hint: Any) -> str:
         self.shown.append(question)
         return self.happens()
 
