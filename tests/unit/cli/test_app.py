@@ -1,11 +1,9 @@
-"""The command line: common options, errors and exit codes, help. Other modules test the commands."""
+"""The command line: common options, errors and exit codes. Other modules test the commands."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 import typer
@@ -15,17 +13,6 @@ from labelctl.cli import app
 from labelctl.cli.options import Options, options_of
 from labelctl.cli.session import Session
 from labelctl.deploy import package
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs a command line; returns the exit code, stdout and stderr."""
-
-    def ran(*arguments):
-        code = app.run([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return ran
 
 
 @pytest.fixture
@@ -54,20 +41,6 @@ def options(replace_commands):
         return parsed.pop()
 
     return parse
-
-
-def root():
-    return typer.main.get_command(app.app)
-
-
-def every_command():
-    for name, command in root().commands.items():
-        yield (name,), command
-        for inner, subcommand in getattr(command, "commands", {}).items():
-            yield (name, inner), subcommand
-
-
-COMMANDS = dict(every_command())
 
 
 # ---- options
@@ -159,6 +132,33 @@ def test_suggested_commands_repeat_the_options_they_need():
     assert Session(Options()).command("status") == "labelctl status"
 
 
+@pytest.mark.parametrize(
+    ("options", "hint", "completed"),
+    [
+        ({}, "Deploy it first: labelctl deploy", "Deploy it first: labelctl deploy"),
+        ({"local": True}, "First: labelctl deploy", "First: labelctl deploy --local"),
+        (
+            {"stack": "blue", "profile": "my work", "region": "eu-west-1"},
+            "`labelctl status` shows it.",
+            "`labelctl status --stack blue --profile 'my work' --region eu-west-1` shows it.",
+        ),
+        ({"local": True}, "labelctl destroy\nThen rest.", "labelctl destroy --local\nThen rest."),
+        ({"local": True}, "Start it: labelctl local start", "Start it: labelctl local start"),
+        ({"stack": "a"}, "labelctl tail --since 1h", "labelctl tail --since 1h --stack a"),
+        ({"stack": "a"}, "labelctl failures", "labelctl failures --stack a"),
+        ({"stack": "a"}, "labelctl rm 'x && y'", "labelctl rm 'x && y' --stack a"),
+        (
+            {"stack": "a"},
+            "labelctl deploy --no-alarm && labelctl deploy --alarm-email me@example.com",
+            "labelctl deploy --no-alarm --stack a"
+            " && labelctl deploy --alarm-email me@example.com --stack a",
+        ),
+    ],
+)
+def test_commands_in_hints_repeat_the_common_options(options, hint, completed):
+    assert Options(**options).with_flags(hint) == completed
+
+
 # ---- errors and exit codes
 
 
@@ -233,14 +233,6 @@ def test_invalid_alarm_options(run, arguments, words):
 def test_json_requested_after_the_error_counts_too(run):
     assert json.loads(run("status", "--nope", "-o", "json")[2])["error"]["kind"] == "usage"
     assert json.loads(run("-o", "plain", "status", "x", "-o", "json")[2])
-
-
-@pytest.mark.parametrize("arguments", [[], ["local"]])
-def test_no_arguments_show_the_help(run, arguments):
-    code, out, err = run(*arguments)
-    assert (code, out) == (2, "")
-    assert err.startswith("Usage: labelctl")
-    assert "status" in err
 
 
 def every_error(base=errors.LabelctlError):
@@ -355,81 +347,3 @@ def test_package_does_not_write_through_a_planted_link(run, tmp_path):
     assert (private.read_text(), (tmp_path / "nowhere").exists()) == ("private", False)
     assert (output / package.build().name).read_bytes() == package.build().content
     assert not [path for path in output.iterdir() if path.is_symlink()]
-
-
-HEAVY = ("boto3", "botocore", "rich", "cv2", "numpy", "PIL", "ministack", "asyncio", "jinja2")
-
-
-def test_help_imports_nothing_heavy():
-    """In a new process, as this one has imported them. Each of them would make --help slow."""
-    code = f"""
-import contextlib, io, sys
-from labelctl.cli.app import run
-for words in {[list(words) for words in COMMANDS]!r}:
-    with contextlib.redirect_stdout(io.StringIO()):
-        assert run([*words, "--help"]) == 0
-        assert run(["--help"]) == 0
-print(*sorted(set({HEAVY!r}) & set(sys.modules)))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
-
-
-# ---- help
-
-
-def test_all_commands_exist():
-    assert set(root().commands) >= {
-        *("demo", "deploy", "upload", "labels", "status", "tail", "destroy", "package", "local"),
-    }
-    assert set(root().commands["local"].commands) >= {"start", "stop", "status", "reset", "env"}
-
-
-@pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
-def test_every_command_and_parameter_has_help(run, words):
-    code, out, err = run(*words, "--help")
-    assert (code, err) == (0, "")
-    assert out.startswith(f"Usage: labelctl {' '.join(words)}")
-    command = COMMANDS[words]
-    assert command.help
-    assert command.help.splitlines()[0].strip().endswith((".", ":"))
-    for parameter in command.params:
-        assert parameter.help, parameter.name
-        assert parameter.opts[0] in out or parameter.param_type_name == "argument"
-    for option in ("--stack", "--profile", "--region", "--local", "--output", "--quiet"):
-        assert option in out
-
-
-def test_help_lists_all_commands(run):
-    _, out, _ = run("--help")
-    for name in root().commands:
-        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    ("options", "hint", "completed"),
-    [
-        ({}, "Deploy it first: labelctl deploy", "Deploy it first: labelctl deploy"),
-        ({"local": True}, "First: labelctl deploy", "First: labelctl deploy --local"),
-        (
-            {"stack": "blue", "profile": "my work", "region": "eu-west-1"},
-            "`labelctl status` shows it.",
-            "`labelctl status --stack blue --profile 'my work' --region eu-west-1` shows it.",
-        ),
-        ({"local": True}, "labelctl destroy\nThen rest.", "labelctl destroy --local\nThen rest."),
-        ({"local": True}, "Start it: labelctl local start", "Start it: labelctl local start"),
-        ({"stack": "a"}, "labelctl tail --since 1h", "labelctl tail --since 1h --stack a"),
-        ({"stack": "a"}, "labelctl failures", "labelctl failures --stack a"),
-        ({"stack": "a"}, "labelctl rm 'x && y'", "labelctl rm 'x && y' --stack a"),
-        (
-            {"stack": "a"},
-            "labelctl deploy --no-alarm && labelctl deploy --alarm-email me@example.com",
-            "labelctl deploy --no-alarm --stack a"
-            " && labelctl deploy --alarm-email me@example.com --stack a",
-        ),
-    ],
-)
-def test_commands_in_hints_repeat_the_common_options(options, hint, completed):
-    assert Options(**options).with_flags(hint) == completed

@@ -303,15 +303,7 @@ def test_retry_all_failed_photos_and_dead_letters(
         (FailureFilter(reason="nothing like it"), set()),
     ],
 )
-def test_only_what_is_chosen(
-    sqs: Any,
-    queue: str,
-    dead: str,
-    stored: Any,
-    every: Any,
-    choice: FailureFilter,
-    queued: set[str],
-) -> None:
+def test_only_what_is_chosen(sqs, queue, dead, stored, every, choice, queued):
     stored(failed(event("a.jpg")), failed(event("x/a.jpg")), failed(event("b.jpg"), "Empty", "x"))
     put(sqs, dead, body("x/d.jpg"), error="AccessDenied", reason="may not")
     put(sqs, dead, body("d.jpg"), error="KeyError", reason="'x' is missing")
