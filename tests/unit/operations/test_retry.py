@@ -20,7 +20,7 @@ from labelctl.photos.versions import ExpectedVersion
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import NOW, event, failed, labelled, removed, store
-from tests.unit.queue_world import bodies, body, key_of, peek, put, requests_in, visible
+from tests.unit.queue_world import bodies, body, key_of, peek, put, put_many, requests_in, visible
 
 SENT = ExpectedVersion("a.jpg", "v1", "e1")
 
@@ -280,8 +280,7 @@ def test_retry_all_failed_photos_and_dead_letters(
 ) -> None:
     stored(*(failed(event(f"f{number}.jpg", number)) for number in range(120)))
     stored(labelled(event("fine.jpg")))
-    for number in range(100):
-        put(sqs, dead, body(f"d{number}.jpg"))
+    put_many(sqs, dead, [body(f"d{number}.jpg") for number in range(100)])
     lost = put(sqs, dead, "hello")
     result = every()
     assert len(result) == 221
@@ -373,8 +372,7 @@ def test_can_be_interrupted_anywhere_and_repeated(
 ) -> None:
     """Before any call: in the end, each photo is in the queue and no dead letter is left."""
     stored(*(failed(event(f"f{number}.jpg")) for number in range(12)))
-    for number in range(12):
-        put(sqs, dead, body(f"d{number}.jpg"))
+    put_many(sqs, dead, [body(f"d{number}.jpg") for number in range(12)])
     left = [calls]
 
     def cut(model: Any, **_: Any) -> None:
