@@ -13,6 +13,7 @@ from labelctl.cli.output import View
 from labelctl.errors import UsageError
 from labelctl.labels import export_formats
 from labelctl.labels.export import Record
+from tests.unit.streams import Terminal
 
 HOSTILE = Record(
     image="\x1b[31m[bold]\n é.jpg",
@@ -26,13 +27,6 @@ HOSTILE = Record(
     labelled_at="2026-05-01T12:00:03Z",
     model_version="3.0",
 )
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(("count", "groups"), [(70, 2), (60, 2), (7, 1)])

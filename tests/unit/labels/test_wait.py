@@ -173,18 +173,6 @@ def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
     assert next(wait(sent)).key == "699.jpg"
 
 
-def test_unprocessed_keys_are_requested_again(label, wait, tables, monkeypatch, naps):
-    """DynamoDB may return only some items if it is busy or the response is large."""
-    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
-    taken = [1, 0]
-    tables.before = lambda *_: taken.pop(0) if taken else None
-    sent = [ObjectVersion("a.jpg", "v1", "e1"), ObjectVersion("b.jpg", "v1", "e1")]
-    for each in sent:
-        label(event(each.key))
-    assert keys(wait(sent)) == ["a.jpg", "b.jpg"]
-    assert len(naps) == 2
-
-
 def test_duplicate_photos_are_requested_once(label, wait):
     label(event("a.jpg"))
     twice = [ObjectVersion("a.jpg", "v1", "e1")] * 2  # DynamoDB refuses a key twice in one question
