@@ -237,8 +237,8 @@ def deploy(user: User) -> User:
 
     Two copies of the function are the fewest that AWS allows, and start faster than four.
     """
-    told = user("deploy", "--concurrency", "2", "--quiet", "-o", "json")
-    return replace(user, deployed=told.json)
+    answer = user("deploy", "--concurrency", "2", "--quiet", "-o", "json")
+    return replace(user, deployed=answer.json)
 
 
 def end_function(client: Client, stack: str) -> None:

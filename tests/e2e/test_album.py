@@ -1,7 +1,7 @@
-"""Whoever asks about the demo's photographs and painted ones is told what a look at everything tells.
+"""Every command that finds or shows photos, asked about one album, in each output form.
 
-Each command that finds photos or shows them, for people, pipes and programs; `tests.e2e.answers` knows
-what is right. One album serves all tests: none of them changes it.
+The album has the demo's photographs and painted ones; `tests.e2e.answers` finds the right answers by
+reading everything. One album serves all tests: none of them changes it.
 """
 
 from __future__ import annotations
