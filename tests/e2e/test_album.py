@@ -35,7 +35,7 @@ def asked(
 ) -> Iterator[Album]:
     folder = tmp_path_factory.mktemp("album")
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-album")
-    with deployed(user, client) as user:
+    with deployed(user) as user:
         yield made(user, client, photographs)
 
 

@@ -31,7 +31,7 @@ def pictured(
     """The user of a stack with some photos, one that failed and one with a hostile name."""
     folder = tmp_path_factory.mktemp("pictured")
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-gallery")
-    with deployed(user, client) as user:
+    with deployed(user) as user:
         bucket = user.outputs["PhotosBucket"]
         for key, source in (("holiday/me.png", "astronaut.png"), (HOSTILE, "rocket.jpg")):
             content = (photographs / source).read_bytes()

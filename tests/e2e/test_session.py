@@ -28,8 +28,8 @@ def bucket_of(user: User) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared_stack(cloud: User, client: Client) -> Iterator[User]:
-    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="t-session"), client) as user:
+def shared_stack(cloud: User) -> Iterator[User]:
+    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="t-session")) as user:
         yield user
 
 
