@@ -26,7 +26,14 @@ from labelctl.contract.s3_events import PhotoEvent
 from labeller.bucket import Bucket
 from labeller.clients import BATCH, Clients
 from labeller.recognition import PhotoGoneError, Recognition, UnlabellableError
-from labeller.redelivery import NotAnEventError, Redelivery, code, is_bug, reason
+from labeller.redelivery import (
+    NotAnEventError,
+    Redelivery,
+    code,
+    is_bug,
+    is_last_attempt,
+    reason,
+)
 from labeller.store import Store
 
 SPARE_SECONDS = 10
@@ -81,10 +88,11 @@ class Handler:
         except ValueError as error:
             return self._handle_failure(message, NotAnEventError(str(error)))
         failure: tuple[Exception, str] | None = None
+        is_last = is_last_attempt(message)
         for event in events:
             started = time.monotonic()
             try:
-                status, details = self._apply(event, deadline)
+                status, details = self._apply(event, deadline, is_last)
             except Exception as error:  # also a bug, which must not affect the other photos
                 failure = (error, event.key)
             else:
@@ -105,7 +113,9 @@ class Handler:
         _log(image, status, message_id=message["messageId"], **details)
         return status == "dead_letter"
 
-    def _apply(self, event: PhotoEvent, deadline: float) -> tuple[str, dict[str, Any]]:
+    def _apply(
+        self, event: PhotoEvent, deadline: float, is_last: bool
+    ) -> tuple[str, dict[str, Any]]:
         """Process an event; returns the status and details to log."""
         stored = self._store.photo(event.key)
         if stored and stored["sequencer"] >= event.sequencer:
@@ -118,7 +128,7 @@ class Handler:
             # An old version was removed, or a delete marker whose event has not arrived yet; or a
             # request overtook S3's event.
             confirmed = self._store.confirm(stored, event.sequencer)
-            return ("superseded", {}) if confirmed else self._apply(event, deadline)
+            return ("superseded", {}) if confirmed else self._apply(event, deadline, is_last)
         attempt = schema.new_attempt(time.time())
         if event.kind != "created":
             expires = int(time.time()) + TOMBSTONE_SECONDS
@@ -127,7 +137,7 @@ class Handler:
             self._store.try_writing(event.key)
             self._store_failing.clear()
         try:
-            response = self._recognition.detect(event, deadline)
+            response = self._recognition.detect(event, deadline, is_last=is_last)
         except PhotoGoneError:
             return "superseded", {}  # replaced or removed since, for which there is another event
         except UnlabellableError as error:

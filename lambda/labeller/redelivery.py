@@ -24,7 +24,7 @@ LONGEST_DELAY = 15 * 60
 disturbance costs seconds; a long outage costs about five receives per photo and hour."""
 
 PATIENCE = 10
-"""Number of receives after which a message with a permanent error is dead-lettered: within an hour."""
+"""Number of receives after which an error counts as permanent: within an hour."""
 
 _THROTTLED = {
     "ThrottlingException",
@@ -61,11 +61,10 @@ class Redelivery:
         It is received again after `again_in` seconds; if that could not be set, for the reason in
         `sqs_error`, after the queue's visibility timeout.
         """
-        receives = int(message["attributes"]["ApproximateReceiveCount"])
         is_invalid = isinstance(error, NotAnEventError)
-        seconds = delay(receives)
+        seconds = delay(_receives(message))
         try:
-            if is_invalid or (receives >= PATIENCE and not is_temporary(error)):
+            if is_invalid or (is_last_attempt(message) and not is_temporary(error)):
                 self._dead_letter(message, error)
                 return "dead_letter", {}
             self._clients.sqs.change_message_visibility(
@@ -87,6 +86,15 @@ class Redelivery:
                 s3_events.REASON_ATTRIBUTE: _attribute(reason(error)),
             },
         )
+
+
+def is_last_attempt(message: dict[str, Any]) -> bool:
+    """Return whether an error that is not temporary is final."""
+    return _receives(message) >= PATIENCE
+
+
+def _receives(message: dict[str, Any]) -> int:
+    return int(message["attributes"]["ApproximateReceiveCount"])
 
 
 def delay(receives: int) -> int:
