@@ -183,10 +183,11 @@ def _listed(entry: Any) -> ObjectVersion:
 def would_resolve(event: PhotoEvent, there: ObjectVersion) -> bool:
     """Return whether the function, processing the event, would store the result of version `there`.
 
-    The function looks up the current version only for a request or a removed version, which may
-    make the previous version current again. Otherwise it processes the version in the event.
+    The function looks up the current version only for a request, an event without a sequencer, or a
+    removed version, which may make the previous version current again. Otherwise it processes the
+    version in the event.
     """
-    if event.kind in ("requested", "version_removed"):
+    if event.kind in ("requested", "unordered", "version_removed"):
         return True
     if event.kind == "removed" or not there.exists:
         return event.kind == "removed" and not there.exists

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -118,10 +119,13 @@ class Handler:
     ) -> tuple[str, dict[str, Any]]:
         """Process an event; returns the status and details to log."""
         stored = self._store.photo(event.key)
+        if event.kind == "unordered":
+            last = stored["sequencer"] if stored else ""
+            event = replace(event, sequencer=s3_events.next_sequencer(last))
         if stored and stored["sequencer"] >= event.sequencer:
             return "superseded", {}  # a duplicate or late event
         requested = event.kind == "requested"
-        if requested or event.kind == "version_removed":
+        if requested or event.kind in ("version_removed", "unordered"):
             # A removed version may make the previous version current.
             event = self._bucket.current(event) or event
         if not requested and stored and _is_result_of(stored, event):
