@@ -107,20 +107,21 @@ def parse_message(body: str) -> list[PhotoEvent]:
     Events other than creation and removal are ignored, and so are new folders and the test event
     that S3 sends when notifications are configured. Keys arrive URL-encoded, with `+` for a space.
     Only the major number of `eventVersion` is checked, because S3 keeps minor versions compatible.
-    [S3 User Guide, "Event message structure"]
+    [S3 User Guide, "Event message structure"] S3 may send events through an SNS topic, which wraps
+    them unless raw message delivery is enabled. [SNS Developer Guide, "Fanout to Amazon SQS queues"]
 
     Raises ValueError for a body that is not an S3 notification.
     """
-    try:
-        message = json.loads(body)
-    except ValueError as error:
-        raise ValueError(f"not an S3 notification: not JSON ({error})") from error
-    except RecursionError as error:
-        raise ValueError("not an S3 notification: nested too deeply") from error
-    if not isinstance(message, dict):
-        raise ValueError("not an S3 notification: not an object")
+    message = _parse_object(body)
+    if message.get("Type") == "Notification":
+        message = _parse_object(message.get("Message"))
     if message.get("Event") == "s3:TestEvent":
         return []
+    if message.get("source") == "aws.s3" and "detail" in message:
+        raise ValueError(
+            "not an S3 notification: events of EventBridge are not supported. "
+            "Configure the bucket to notify the queue, or an SNS topic."
+        )
     records = message.get("Records")
     if not isinstance(records, list):
         raise ValueError("not an S3 notification: no Records")
@@ -129,6 +130,20 @@ def parse_message(body: str) -> list[PhotoEvent]:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an S3 notification: {error!r}") from error
     return [event for event in events if event is not None]
+
+
+def _parse_object(text: Any) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise ValueError("not an S3 notification: not text")
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"not an S3 notification: not JSON ({error})") from error
+    except RecursionError as error:
+        raise ValueError("not an S3 notification: nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("not an S3 notification: not an object")
+    return value
 
 
 def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:

@@ -166,10 +166,16 @@ class Handler:
 def _is_done(message: dict[str, Any], result: Future[bool]) -> bool:
     if result.done() and not result.cancelled():
         return result.result()
-    images = [event.key for event in s3_events.parse_message(message["body"])]
     late = {"reason": "It took too long.", "message_id": message["messageId"]}
-    _log(images[0] if images else None, "retrying", **late)
+    _log(_image(message), "retrying", **late)
     return False
+
+
+def _image(message: dict[str, Any]) -> str | None:
+    try:
+        return next((each.key for each in s3_events.parse_message(message["body"])), None)
+    except ValueError:
+        return None
 
 
 def _is_result_of(stored: dict[str, Any], event: PhotoEvent) -> bool:

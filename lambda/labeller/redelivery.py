@@ -33,6 +33,9 @@ _THROTTLED = {
     "Throttling",
     "SlowDown",
 }
+_CONFLICTS = {"TransactionConflictException", "ReplicatedWriteConflictException"}
+"""Another program writes the same item in a transaction or another region. [DynamoDB API, PutItem]"""
+
 _MAX_REASON = 1000
 _CONNECTION_ERRORS = (HTTPClientError, ConnectionError, ResponseParserError, TimeoutError)
 
@@ -107,10 +110,10 @@ def delay(receives: int) -> int:
 
 
 def is_temporary(error: Exception) -> bool:
-    """Return whether an error is temporary: throttling, an outage, a broken connection."""
+    """Return whether an error is temporary: throttling, a conflict, an outage, a broken connection."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or is_throttling(error)
+        return status >= 500 or is_throttling(error) or code(error) in _CONFLICTS
     return isinstance(error, _CONNECTION_ERRORS)
 
 

@@ -129,6 +129,67 @@ def test_invalid_notifications_are_rejected(body):
         parse_message(body)
 
 
+# Events that come another way
+
+
+def through_sns(body):
+    """As SNS sends a message to a queue without raw message delivery."""
+    wrapped = {
+        "Type": "Notification",
+        "MessageId": "0a1b",
+        "TopicArn": "arn:aws:sns:us-east-1:123456789012:photos",
+        "Subject": "Amazon S3 Notification",
+        "Message": body,
+        "Timestamp": "2026-01-02T03:04:06.000Z",
+        "SignatureVersion": "1",
+    }
+    return json.dumps(wrapped)
+
+
+@given(keys)
+@example("100% a+b\n\u00e9.jpg")
+def test_events_through_sns_are_read(key):
+    body = message(s3_record(key, "1", versionId="v1"))
+    assert parse_message(through_sns(body)) == parse_message(body)
+
+
+def test_test_event_through_sns_is_ignored():
+    test = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"})
+    assert parse_message(through_sns(test)) == []
+
+
+@pytest.mark.parametrize("body", ["hello", "", None, 7, [], "[]", through_sns("{}")])
+def test_other_messages_through_sns_are_rejected(body):
+    with pytest.raises(ValueError, match="not an S3 notification"):
+        parse_message(through_sns(body))
+
+
+def test_an_event_of_eventbridge_is_rejected_with_advice():
+    body = {
+        "version": "0",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "time": "2026-01-02T03:04:05Z",
+        "detail": {"bucket": {"name": "photos"}, "object": {"key": "a.jpg", "sequencer": "1"}},
+    }
+    with pytest.raises(ValueError, match=r"EventBridge are not supported\. Configure the bucket"):
+        parse_message(json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Message": "x"}}]},
+        {"Records": [{"eventSource": "aws:dynamodb", "eventVersion": "1.1", "dynamodb": {}}]},
+        {"Records": [{"messageId": "m", "body": "{}", "eventSource": "aws:sqs"}]},
+        {"task": "send_email", "args": []},
+    ],
+)
+def test_messages_of_other_tools_are_rejected(body):
+    with pytest.raises(ValueError, match=r"eventVersion|no Records"):
+        parse_message(json.dumps(body))
+
+
 def test_deeply_nested_message_is_rejected():
     with pytest.raises(ValueError, match="nested"):
         parse_message("[" * 200_000)
