@@ -42,12 +42,12 @@ def request_when_stalled(
     """
     waiting, requested = {photo.key: photo for photo in sent}, 0
     for update in updates:
+        yield update
         if isinstance(update, list):
             for photo in update:
                 waiting.pop(photo.key, None)
         elif update.announce and update.seconds >= SILENCE and not requested:
             requested = request(list(waiting.values()))
-        yield update
 
 
 def request_photos(
