@@ -87,18 +87,30 @@ def is_key(key: str) -> bool:
 
 
 def current_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
-    """Return the current version of a photo, or None if there is none (or only a folder)."""
+    """Return the current version of a photo, or None if there is none (or only a folder).
+
+    For up to 15 minutes after versioning was enabled, S3 may answer 404 for an existing object. So the
+    bucket's listing confirms a 404; it has no version id. [S3 User Guide, "Enabling versioning on
+    buckets"]
+    """
     from botocore.exceptions import ClientError
 
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if is_missing(error):
-            return None
+            return _listed_photo(s3, bucket, key)
         raise
     if s3_events.is_folder(key, head["ContentLength"]):
         return None
     return of_response(key, head)
+
+
+def _listed_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
+    # The key itself is listed before all longer keys.
+    page = call_with_backoff(s3.list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
+    photos = (_listed(each) for each in page.get("Contents", ()) if each["Key"] == key)
+    return next((photo for photo in photos if photo.exists), None)
 
 
 def of_response(key: str, response: Any) -> ObjectVersion:
@@ -171,10 +183,11 @@ def _listed(entry: Any) -> ObjectVersion:
 def would_resolve(event: PhotoEvent, there: ObjectVersion) -> bool:
     """Return whether the function, processing the event, would store the result of version `there`.
 
-    The function looks up the current version only for a request or a removed version, which may
-    make the previous version current again. Otherwise it processes the version in the event.
+    The function looks up the current version only for a request, an event without a sequencer, or a
+    removed version, which may make the previous version current again. Otherwise it processes the
+    version in the event.
     """
-    if event.kind in ("requested", "version_removed"):
+    if event.kind in ("requested", "unordered", "version_removed"):
         return True
     if event.kind == "removed" or not there.exists:
         return event.kind == "removed" and not there.exists

@@ -240,9 +240,9 @@ def patience(function: Handler, monkeypatch: pytest.MonkeyPatch) -> SimpleNamesp
     detect, turn = recognition.detect, recognition._pacer.turn
     had = threading.local()
 
-    def detect_with_turns(event: Any, until: float) -> Any:
+    def detect_with_turns(event: Any, until: float, **about: Any) -> Any:
         had.turns = 0  # a thread may have had another photo before
-        return detect(event, until)
+        return detect(event, until, **about)
 
     def at_once(until: float) -> bool:
         if patience.turns is None:

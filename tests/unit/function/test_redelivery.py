@@ -100,6 +100,20 @@ def test_throttling_codes_of_all_services(code):
 
 
 @pytest.mark.parametrize(
+    ("code", "temporary"),
+    [
+        ("TransactionConflictException", True),
+        ("ReplicatedWriteConflictException", True),
+        ("ItemCollectionSizeLimitExceededException", False),
+        ("KmsDisabled", False),
+    ],
+)
+def test_conflicting_writes_are_temporary(code, temporary):
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    assert redelivery.is_temporary(ClientError(answer, "PutItem")) is temporary
+
+
+@pytest.mark.parametrize(
     ("status", "temporary"), [(500, True), (503, True), (429, True), (400, False)]
 )
 def test_http_status_5xx_is_temporary(status, temporary):
@@ -248,6 +262,25 @@ def test_late_worker_does_not_touch_its_message(
     [message] = sqs_event(photos.put("a.jpg"), receives=[100])["Records"]
     assert function._process(message, deadline=time.monotonic() - 1) is False
     assert (delays, queues.dead_letter()) == ([], [])
+
+
+def test_slow_message_of_another_tool_does_not_affect_the_batch(
+    function, work, photos, look, capsys, monkeypatch
+):
+    """SQS does not answer while the message is dead-lettered."""
+    answered = Event()
+    monkeypatch.setattr(function._redelivery, "_dead_letter", lambda *_: answered.wait(40))
+    monkeypatch.setattr("labeller.handler.wait", lambda working, timeout: working[1].result())
+    quick = photos.put("quick.jpg")
+    assert work("hello", quick) == ["m0"]
+    assert look(quick).status == "labelled"
+    assert printed(capsys)[-1] == {
+        "image": None,
+        "status": "retrying",
+        "reason": "It took too long.",
+        "message_id": "m0",
+    }
+    answered.set()
 
 
 # Costs

@@ -190,6 +190,19 @@ def test_an_older_result_is_no_answer_to_a_request(label, wait):
     assert list(wait([asked])) == [asked]
 
 
+def test_a_photo_found_only_by_listing_is_the_one_that_was_asked_for(label, wait):
+    """A listing has no version ids; the ETag shows that nothing was replaced."""
+    label(event("a.jpg"))
+    asked = ObjectVersion("a.jpg", "v1", "e1", sequencer=s3_events.next_sequencer(""))
+    listed = ObjectVersion("a.jpg", None, "e1")
+    later = replace(asked, sequencer=s3_events.next_sequencer("F"))
+    with pytest.raises(WaitTimeoutError):
+        list(wait([later], now=lambda key: listed))
+    label(event("a.jpg", version_id="v2", etag="e2"))
+    replaced = replace(listed, etag="e2")
+    assert list(wait([asked], now=lambda key: replaced)) == [replaced]
+
+
 # ---- very many photos
 
 
