@@ -8,21 +8,19 @@ it is not labelled and billed again.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from labelctl.aws.errors import is_missing, to_user_error
+from labelctl.aws.errors import to_user_error
 from labelctl.aws.threads import pool
 from labelctl.contract.s3_events import MAX_KEY
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
-from labelctl.photos import validation, versions
+from labelctl.photos import content, validation, versions
 from labelctl.photos.discovery import Candidate
 from labelctl.photos.versions import ObjectVersion
 
@@ -87,11 +85,11 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate, dry_run: bool) -> Res
         photo = validation.read(path)
     except validation.PhotoRefusedError as error:
         return Result(path, key, "refused", str(error))
-    digest = base64.b64encode(hashlib.sha256(photo.content).digest()).decode()
+    digest = content.sha256(photo.content)
     size = len(photo.content)
     try:
-        existing = _head(s3, bucket, key)
-        if existing and _is_same(existing, photo.content, digest):
+        existing = content.head(s3, bucket, key)
+        if existing and content.is_same(existing, photo.content, digest):
             version = versions.of_response(key, existing)
             return Result(path, key, "unchanged", size=size, version=version)
         if dry_run:
@@ -129,26 +127,3 @@ def _check_key(key: str) -> None:
         raise validation.PhotoRefusedError(
             f"Its key would be {length:,} bytes long; the maximum is {MAX_KEY:,}."
         )
-
-
-def _head(s3: S3Client, bucket: str, key: str) -> Any | None:
-    from botocore.exceptions import ClientError
-
-    try:
-        return s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-    except ClientError as error:
-        if is_missing(error):
-            return None
-        raise
-
-
-def _is_same(head: Any, content: bytes, digest: str) -> bool:
-    """Return whether the object has this content, by its SHA-256 or its MD5."""
-    if head["ContentLength"] != len(content):
-        return False
-    if "ChecksumSHA256" in head and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
-        return bool(head["ChecksumSHA256"] == digest)
-    # Uploaded by another tool. The ETag of a single-part upload is the MD5 of its content. That of a
-    # multipart upload never is, so such a photo is sent again.
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return bool(head["ETag"].strip('"') == md5)

@@ -64,26 +64,21 @@ def rm(
         photos = "a removed photo" if cleared == 1 else "removed photos"
         session.view.note(f"{counted(cleared, 'dead letter')} of {photos} deleted.")
     if missing:
-        raise PhotoNotFoundError(
-            missing[0].message,
-            "The other photos were removed. " if count else "",
-            *missing[0].hint_parts,
-        )
+        error = core.not_found(s3, bucket, missing[0])
+        others = "The other photos were removed. " if count else ""
+        raise PhotoNotFoundError(error.message, others, *error.hint_parts)
 
 
-def _find(
-    session: Session, images: list[str], permanently: bool
-) -> tuple[list[str], list[PhotoNotFoundError]]:
-    """The keys that exist, and an error for each one that does not."""
+def _find(session: Session, images: list[str], permanently: bool) -> tuple[list[str], list[str]]:
+    """Those of the keys that exist, and the others."""
     from labelctl.photos import remove as core
 
-    keys, missing = [], []
+    keys: list[str] = []
+    missing: list[str] = []
     for image in dict.fromkeys(images):
-        try:
-            core.check(session.aws.s3, session.stack.bucket, image, permanently=permanently)
-            keys.append(image)
-        except PhotoNotFoundError as error:
-            missing.append(error)
+        bucket = session.stack.bucket
+        exists = core.exists(session.aws.s3, bucket, image, permanently=permanently)
+        (keys if exists else missing).append(image)
     return keys, missing
 
 
