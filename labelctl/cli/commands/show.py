@@ -88,7 +88,7 @@ def show(
             picture = pictures.decode(content, _MAX_SIDE)
         drawn = annotate.draw(picture, labels, _caption(photo))
         if keep:
-            save.save(drawn, target)
+            save.save(drawn, target, sent.key)
     if screen:
         _show_in_terminal(session, screen, picture, labels, _caption(photo))
     if keep:

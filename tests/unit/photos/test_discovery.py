@@ -57,7 +57,7 @@ def test_galleries_and_drawings_are_skipped(folder):
     here = folder("beach.jpg", "b-labels.jpg", "gallery/photos/1.jpg", "photos/2.jpg")
     (here / "gallery" / ".labelctl-gallery").touch()
     for name in ("c-labels.jpg", "photos/c-labels.png", "photos/boxes.png", "boxes.jpg"):
-        save.save(Image.new("RGB", (90, 90)), here / name)
+        save.save(Image.new("RGB", (90, 90)), here / name, "beach.jpg")
     assert keys(".") == ["b-labels.jpg", "beach.jpg", "photos/2.jpg"]
     assert keys("c-labels.jpg") == ["c-labels.jpg"]
 
@@ -144,7 +144,7 @@ def test_backups_and_unfinished_downloads_are_skipped_and_counted(folder):
 def test_other_files_galleries_and_drawings_are_counted(folder):
     here = folder("1.jpg", "gallery/photos/1.jpg")
     (here / "gallery" / ".labelctl-gallery").touch()
-    save.save(Image.new("RGB", (90, 90)), here / "1-labels.jpg")
+    save.save(Image.new("RGB", (90, 90)), here / "1-labels.jpg", "1.jpg")
     (here / "notes.txt").write_text("hello")
     assert skipped(".") == {"generated": ("1-labels.jpg", 2), "other": ("notes.txt", 1)}
 
