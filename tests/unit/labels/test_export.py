@@ -121,6 +121,14 @@ def test_csv(run: Run) -> None:
     assert "\r" not in out
 
 
+@pytest.mark.parametrize("words", [[], ["-o", "labels.csv"], ["--output", "json"]])
+def test_csv_for_spreadsheets(run: Run, words: list[str]) -> None:
+    said = run("export", "--excel", *words)
+    text = Path("labels.csv").read_text("utf-8") if "labels.csv" in words else said.out
+    assert text.startswith("\ufeffimage,label,")
+    assert text.count("\ufeff") == 1
+
+
 def test_parquet(run: Run) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     said = run("export", "-o", "labels.parquet", "--output", "json")
@@ -164,6 +172,8 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
         (["--format", "xml"], "'xml' is not one of csv, jsonl, parquet."),
         (["-o", "json"], "Use the long option: --output json"),
         (["--min-confidence", "101"], "101"),
+        (["--excel", "-o", "a.parquet"], "--excel writes CSV, not parquet.\nName a .csv file"),
+        (["--excel", "--format", "jsonl"], "--excel writes CSV, not jsonl."),
     ],
 )
 def test_invalid_options(run: Run, table: PhotoTables, words: list[str], error: str) -> None:
