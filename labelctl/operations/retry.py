@@ -66,7 +66,7 @@ def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Object
         else:
             missing.append(image)
     if missing:
-        candidates = {image: list(lookup.key_candidates(image)) for image in missing}
+        candidates = {image: _missing_keys(aws, stack, image) for image in missing}
         all_keys = {key for keys in candidates.values() for key in keys}
         recorded, unseen = _recorded_keys(aws, stack, all_keys)
         for image, keys in candidates.items():
@@ -77,6 +77,12 @@ def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[Object
                 raise PhotoNotFoundError(error.message, *hint)
             found[key] = ObjectVersion(key)
     return list(found.values())
+
+
+def _missing_keys(aws: Aws, stack: Stack, image: str) -> list[str]:
+    """The possible keys for `image` that no photo has; another photo of that name may have one."""
+    keys = lookup.key_candidates(image)
+    return [key for key in keys if not versions.current_photo(aws.s3, stack.bucket, key)]
 
 
 def _recorded_keys(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], UnreadMessages]:

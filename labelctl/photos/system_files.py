@@ -9,7 +9,7 @@ FOLDERS = frozenset(
         *("@eadir", "#recycle", "#snapshot"),  # Synology: thumbnails, deleted files, snapshots
         *("@recycle", "@recently-snapshot"),  # QNAP
         "__macosx",  # macOS: file attributes in ZIP archives
-        *("$recycle.bin", "system volume information"),  # Windows
+        *("$recycle.bin", "recycler", "system volume information"),  # Windows
         "lost+found",  # Linux file systems
     )
 )

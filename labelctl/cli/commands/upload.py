@@ -35,7 +35,7 @@ _SKIPPED: dict[Reason, str] = {
     "system": "system folder",
     "copy": "backup or unfinished file",
     "generated": "gallery or drawing",
-    "other": "non-image file",
+    "other": "other file",
 }
 
 
