@@ -109,6 +109,11 @@ def execute(
     view = session.view
     if prefix.startswith("/"):
         raise UsageError(f'--prefix "{prefix}" starts with a slash.', "Remove the slash.")
+    if not {".", ".."}.isdisjoint(prefix.split("/")[:-1]):
+        raise UsageError(
+            f'--prefix "{prefix}" contains a "." or ".." between slashes.',
+            "Remove it: S3 has no current or parent folder, and its console cannot open such keys.",
+        )
     if not any(map(files.path_exists, paths)):
         names = ", ".join(f'"{path}"' for path in paths)
         raise NotFoundError(

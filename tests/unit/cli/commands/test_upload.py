@@ -86,3 +86,18 @@ def test_dry_run(run, folder):
     assert "1 of 3 photos cannot be uploaded." in said.err
     assert run("upload", "2.jpg").rows == [["uploaded", "2.jpg"]]
     assert run("upload", ".", "--dry-run", "--wait").code == 2
+
+
+@pytest.mark.parametrize("prefix", ["../", "./", "a/../", "a/./b", "/a"])
+def test_prefix_that_only_makes_sense_for_folders_on_a_disk(run, folder, prefix):
+    """S3 takes such keys literally, and its console cannot open them. [S3 User Guide, Naming objects]"""
+    folder("1.jpg")
+    said = run("upload", "1.jpg", "--prefix", prefix)
+    assert (said.code, said.out) == (2, "")
+    assert f'--prefix "{prefix}"' in said.err
+
+
+@pytest.mark.parametrize("prefix", ["..", ".a/", "a../", "a//", "..."])
+def test_unusual_prefix(run, folder, prefix):
+    folder("1.jpg")
+    assert run("upload", "1.jpg", "--prefix", prefix).rows == [["uploaded", f"{prefix}1.jpg"]]
