@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws import objects
 from labelctl.errors import Command, PhotoNotFoundError
-from labelctl.photos import lookup, versions
+from labelctl.photos import lookup, suggestions, versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,10 +34,10 @@ def not_found(s3: S3Client, bucket: str, image: str) -> PhotoNotFoundError:
     message = f'There is no photo "{image}" in the bucket'
     if found := lookup.find(s3, bucket, image):
         message += f'; there is "{found.key}"'
-        if lookup.looks_equal(found.key, image):
+        if suggestions.looks_equal(found.key, image):
             message += " in another Unicode form"
         return PhotoNotFoundError(f"{message}.", "To remove a photo, give its exact key.")
-    did_you_mean = lookup.question(lookup.suggest(s3, bucket, image))
+    did_you_mean = suggestions.question(suggestions.similar_keys(s3, bucket, image), image)
     return PhotoNotFoundError(
         f"{message}.",
         did_you_mean and f"{did_you_mean}\n",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl.cli.commands._prefix import note_similar_prefix, similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
@@ -100,12 +101,16 @@ def export(
             with export_formats.writer(name, view, excel=excel) as writer:
                 _write(session, writer, count, prefix, min_confidence)
             view.note(*(_empty_reason(count, prefix, min_confidence) or [f"{count}."]))
+            if not count.read:
+                note_similar_prefix(session, prefix)
         else:
             with atomic_write(path) as target:
                 with export_formats.writer(name, target.stream, excel=excel) as writer:
                     _write(session, writer, count, prefix, min_confidence)
                 if prefix and not count.read:  # a typo must not empty a file
-                    raise NotFoundError(no_keys(prefix), f'Nothing was written to "{path}".')
+                    question = similar_prefix(session, prefix)
+                    hint = f'Nothing was written to "{path}". {question}'.rstrip()
+                    raise NotFoundError(no_keys(prefix), hint)
             _print_result(session, path, name, count)
             if reason := _empty_reason(count, prefix, min_confidence):
                 view.warn(f'"{path}" contains no labels.', *reason)

@@ -61,7 +61,7 @@ def labels(
 
 def note_resolved_key(session: Session, image: str, key: str) -> None:
     """Say, even with --quiet, if the photo may not be the one that the user means."""
-    from labelctl.photos import content, lookup
+    from labelctl.photos import content, lookup, suggestions
 
     view = session.view
     if key == image and lookup.is_local_file(key):
@@ -69,7 +69,7 @@ def note_resolved_key(session: Session, image: str, key: str) -> None:
             view.warn(f'The photo with the key "{key}" has other content than your file "{key}".')
     elif key == image or os.path.lexists(image):
         return
-    elif lookup.looks_equal(key, image):
+    elif suggestions.looks_equal(key, image):
         view.note(f'The key "{key}" has another Unicode form than the name you gave.')
     else:
         view.warn(f'There is no photo "{image}"; showing "{key}".')

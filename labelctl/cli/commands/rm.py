@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.commands.failures import warn_about_unread
 from labelctl.cli.options import Yes, check_prefix, no_keys
 from labelctl.cli.output import Cell
@@ -60,6 +61,7 @@ def rm(
         _print_removed(session, count, permanently)
     elif prefix:
         session.view.note(no_keys(prefix))
+        note_similar_prefix(session, prefix)
     if cleared and not count:
         photos = "a removed photo" if cleared == 1 else "removed photos"
         session.view.note(f"{counted(cleared, 'dead letter')} of {photos} deleted.")

@@ -302,6 +302,14 @@ def test_a_prefix_that_is_mistyped_empties_no_file(run: Run) -> None:
     assert [path.name for path in Path().iterdir()] == ["labels.jsonl"]
 
 
+def test_a_similar_prefix_is_suggested(run: Run) -> None:
+    why = 'No photo has a key starting with "ALBUM".\n'
+    assert run("export", "--prefix", "ALBUM").err == f'{why}Did you mean "album"?\n'
+    said = run("export", "-o", "labels.csv", "--prefix", "ALBUM")
+    hint = 'Nothing was written to "labels.csv". Did you mean "album"?\n'
+    assert (said.code, said.err) == (3, f"Error: {why}{hint}")
+
+
 def test_details_that_were_left_out_of_a_large_item_are_no_obstacle(
     run: Run, table: PhotoTables
 ) -> None:

@@ -1,4 +1,4 @@
-"""Which photo is meant by a key or a path, and which keys are suggested."""
+"""Which photo is meant by a key or a path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from botocore.stub import Stubber
 from labelctl.errors import PhotoNotFoundError
 from labelctl.photos import content, lookup
 from labelctl.photos.versions import ObjectVersion
-from tests.fakes.bucket import FakeBucket
 
 NAMES = ("M\u00fcller.jpg", "\u00e9t\u00e9/1.jpg", "\uac00.jpg")
 
@@ -176,49 +175,6 @@ def test_the_exact_key_comes_first(s3, bucket, has):
     assert [lookup.resolve(s3, bucket, key).key for key in keys] == keys
 
 
-# ---- suggestions
-
-
-@pytest.mark.parametrize("others", [0, 5000])
-@pytest.mark.parametrize(
-    ("image", "keys"),
-    [
-        ("img_7.jpg", ["IMG_7.JPG"]),  # case
-        ("2030/img_8.Jpg", ["2030/IMG_8.jpg"]),
-        ("E\u0301te\u0301.jpg", ["\u00e9te\u0301.jpg"]),  # mixed Unicode forms
-        ("IMG_8.jpg", ["2030/IMG_8.jpg"]),  # file name
-        ("x/IMG_8.jpg", ["2030/IMG_8.jpg"]),
-        ("deep.jpg", ["A/b/deep.jpg"]),
-        ("2030/IMG_", ["2030/IMG_8.jpg", "2030/IMG_9.jpg"]),  # beginning
-        ("nothing.jpg", []),
-        ("", []),
-        ("\udcff.jpg", []),
-    ],
-)
-def test_similar_keys_are_suggested(others, image, keys):
-    """At a cost that does not grow with the bucket."""
-    bucket = FakeBucket()
-    for number in range(others):
-        bucket.put(f"DSC_{number:05}.JPG", "x")
-        bucket.put(f"IMG_{number:05}.JPG", "x")
-    for key in ("IMG_7.JPG", "2030/IMG_8.jpg", "2030/IMG_9.jpg", "A/b/deep.jpg"):
-        bucket.put(key, "x")
-    bucket.put("\u00e9te\u0301.jpg", "x")
-    assert lookup.suggest(bucket, "photos", image) == keys
-    assert bucket.calls["ListObjectsV2"] <= (lookup.MAX_REQUESTS if others else 1)
-
-
-def test_at_most_five_keys_are_suggested_the_most_similar_first():
-    bucket = FakeBucket()
-    for key in ("b.jpg", "z/B.jpg", *[f"b.jpg{number}" for number in range(5)]):
-        bucket.put(key, "x")
-    keys = lookup.suggest(bucket, "photos", "B.jpg")
-    assert keys == ["b.jpg", "z/B.jpg", "b.jpg0", "b.jpg1", "b.jpg2"]
-    assert lookup.question(keys[:3]) == 'Did you mean "b.jpg", "z/B.jpg" or "b.jpg0"?'
-    assert lookup.question(keys[:1]) == 'Did you mean "b.jpg"?'
-    assert lookup.question([]) == ""
-
-
 def test_suggestions_are_in_the_hint(s3, bucket, has):
     has("holiday/beach.jpg")
     with pytest.raises(PhotoNotFoundError) as caught:
@@ -226,9 +182,3 @@ def test_suggestions_are_in_the_hint(s3, bucket, has):
     question, _, rest = caught.value.hint.partition("\n")
     assert question == 'Did you mean "holiday/beach.jpg"?'
     assert rest == "Run `labelctl images` to list the keys."
-
-
-def test_no_suggestions_without_the_permission_to_list(s3):
-    with Stubber(s3) as stub:
-        stub.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
-        assert lookup.suggest(s3, "photos", "a.jpg") == []

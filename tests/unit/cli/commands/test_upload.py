@@ -90,7 +90,7 @@ def test_dry_run(run, folder):
 
 @pytest.mark.parametrize("prefix", ["../", "./", "a/../", "a/./b", "/a"])
 def test_prefix_that_only_makes_sense_for_folders_on_a_disk(run, folder, prefix):
-    """S3 takes such keys literally, and its console cannot open them. [S3 User Guide, Naming objects]"""
+    """S3 takes such keys literally, and its console cannot open them. [S3 User Guide, Objects]"""
     folder("1.jpg")
     said = run("upload", "1.jpg", "--prefix", prefix)
     assert (said.code, said.out) == (2, "")
