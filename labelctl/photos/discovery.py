@@ -43,7 +43,8 @@ class Discovery:
 
     `exclude` has shell patterns: one with a slash is compared with the path within the named folder,
     and others with each name. With `follow`, folders behind links are searched after all others, each
-    folder once. `skipped` is complete when `find` has ended.
+    folder once. When `find` has ended, `skipped` is complete, and `unmatched` has the patterns that
+    matched nothing.
     """
 
     exclude: Sequence[str] = ()
@@ -51,7 +52,9 @@ class Discovery:
     skipped: dict[Reason, Skipped] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._patterns = [_normal(pattern).strip("/") for pattern in self.exclude]
+        normal = {each: _normal(each).removeprefix("./").strip("/") for each in self.exclude}
+        self._patterns = normal  # as given, and as compared
+        self.unmatched = list(normal)
         self._searched: set[tuple[int, int]] = set()  # device and inode of folders
         self._links: deque[tuple[Path, Path]] = deque()  # folders behind links, and their bases
 
@@ -120,6 +123,8 @@ class Discovery:
             self._skip("generated", folder)
             return
         for entry in entries:
+            if entry.name.lower() in system_files.DISPLAY_FILES:
+                continue  # in so many folders that nobody wants to read of them
             path = Path(entry.path)
             is_folder = _is_folder(entry)
             if reason := self._reason_to_skip(path, base, is_folder):
@@ -151,9 +156,13 @@ class Discovery:
         if not self._patterns:
             return False
         name, whole = _normal(path.name), _normal(path.relative_to(base).as_posix())
-        return any(
-            fnmatchcase(whole if "/" in pattern else name, pattern) for pattern in self._patterns
-        )
+        matched = [
+            given
+            for given, pattern in self._patterns.items()
+            if fnmatchcase(whole if "/" in pattern else name, pattern)
+        ]
+        self.unmatched = [each for each in self.unmatched if each not in matched]
+        return bool(matched)
 
     def _was_searched(self, folder: Path) -> bool:
         """Return whether the folder was searched before, by this path or another; note it."""

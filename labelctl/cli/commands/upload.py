@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
     from labelctl.labels.results import Photo
-    from labelctl.photos.discovery import Discovery, Reason, Skipped
+    from labelctl.photos.discovery import Discovery, Reason
     from labelctl.photos.upload import Result
     from labelctl.photos.versions import ObjectVersion
 
@@ -138,7 +138,7 @@ def execute(
     except KeyboardInterrupt:
         view.note("Interrupted. Run the same command to resume.")
         raise
-    _print_skipped(session, discovery.skipped)
+    _print_skipped(session, discovery)
     total = sum(tally.values())
     if not total:
         names = ", ".join(f'"{path}"' for path in paths)
@@ -198,7 +198,13 @@ def _print_summary(session: Session, tally: dict[str, int]) -> None:
     session.view.note(", ".join(parts) + ".")
 
 
-def _print_skipped(session: Session, skipped: Mapping[Reason, Skipped]) -> None:
+def _print_skipped(session: Session, discovery: Discovery) -> None:
+    skipped = discovery.skipped
+    for pattern in discovery.unmatched:
+        session.view.warn(
+            f'Nothing matches --exclude "{pattern}".',
+            "A pattern is a name, or a path within PATH, which does not begin with PATH itself.",
+        )
     if linked := skipped.get("linked"):
         one = linked.count == 1
         session.view.warn(

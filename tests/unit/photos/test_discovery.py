@@ -135,6 +135,13 @@ def test_hidden_files_and_folders_are_counted(folder):
     assert skipped("trip") == {"hidden": ("trip/.Trash-1000", 2)}
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_notes_of_file_managers_are_not_counted(folder, name):
+    here = folder("1.jpg")
+    (here / name).write_text("about windows")
+    assert skipped(".") == {}
+
+
 def test_backups_and_unfinished_downloads_are_skipped_and_counted(folder):
     folder("1.jpg", "1.jpg_original", "2.jpg~", "3.jpg.part", "4.JPG.PART")
     assert keys(".") == ["1.jpg"]
@@ -169,6 +176,13 @@ def test_folder_given_by_name_is_searched_whatever_its_name(folder, name):
 def test_excluded_names_and_paths(folder, pattern, found):
     folder("t/a.jpg", "t/b.png", "t/raw/c.jpg", "t/raw/d.png", "t/raw/x/e.jpg")
     assert keys("t", exclude=[pattern]) == found
+
+
+def test_patterns_that_match_nothing_are_known(folder):
+    folder("trip/raw/1.jpg", "trip/a.png")
+    discovery = Discovery(["trip/raw", "./raw/", "*.png", "a.*"])
+    assert list(discovery.find([Path("trip")])) == []
+    assert discovery.unmatched == ["trip/raw"]
 
 
 def test_several_patterns_and_files_given_by_name(folder):

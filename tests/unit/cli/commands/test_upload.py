@@ -72,6 +72,13 @@ def test_what_was_skipped_is_mentioned_where_nothing_is_left(run, folder):
     assert said.err.splitlines()[0] == "Skipped: 2 excluded items (t/a.png, ...)."
 
 
+def test_pattern_that_matches_nothing_is_mentioned(run, folder):
+    folder("trip/raw/1.jpg")
+    said = run("upload", "trip", "--exclude", "trip/raw")
+    assert said.rows == [["uploaded", "raw/1.jpg"]]
+    assert said.err.startswith('Nothing matches --exclude "trip/raw".\n')
+
+
 def test_dry_run(run, folder):
     here = folder("1.jpg", "2.jpg")
     (here / "3.jpg").write_text("no picture")
