@@ -79,6 +79,18 @@ def test_pattern_that_matches_nothing_is_mentioned(run, folder):
     assert said.err.startswith('Nothing matches --exclude "trip/raw".\n')
 
 
+def test_prefix_without_a_slash_is_mentioned(run, folder):
+    """Other tools take it for a folder."""
+    folder("trip/1.jpg", "trip/2.jpg")
+    note = '"trip" and the names are joined without a slash. For a folder: trip/'
+    assert note in run("upload", "trip/1.jpg", "--prefix", "trip", "--dry-run").err
+    said = run("upload", "trip/1.jpg", "--prefix", "trip")
+    assert said.rows == [["uploaded", "trip1.jpg"]]
+    assert note in said.err
+    for prefix in ("trip", "trip/", "trip-", ""):  # the first was uploaded before
+        assert "slash" not in run("upload", "trip/1.jpg", "--prefix", prefix).err
+
+
 def test_dry_run(run, folder):
     here = folder("1.jpg", "2.jpg")
     (here / "3.jpg").write_text("no picture")
