@@ -75,11 +75,17 @@ def not_found(s3: S3Client, bucket: str, image: str) -> PhotoNotFoundError:
         return PhotoNotFoundError(
             message,
             f'The photo with the key "{other}" has other content. To replace it: ',
-            upload,
-            "\nTo keep both, add --prefix TEXT, or upload the folder above. ",
+            Command(*upload.arguments, *_prefix_option(other, Path(image).name)),
+            "\nTo keep both, use another --prefix. ",
             *list_keys,
         )
     about_prefix = "If you uploaded it with --prefix, its key starts with that prefix."
     return PhotoNotFoundError(
         message, "Upload it first: ", upload, "\n", did_you_mean or about_prefix, " ", *list_keys
     )
+
+
+def _prefix_option(key: str, name: str) -> list[str]:
+    """The option of `upload` that gives a file with this name this key."""
+    prefix = key.removesuffix(name)
+    return ["--prefix", prefix] if prefix and prefix != key else []

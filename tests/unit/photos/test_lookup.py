@@ -113,8 +113,16 @@ def test_file_that_was_never_uploaded_is_no_other_photo_of_that_name(s3, bucket,
         lookup.resolve(s3, bucket, "card/101CANON/1.jpg")
     hint = caught.value.hint
     assert 'The photo with the key "1.jpg" has other content.' in hint
-    assert "labelctl upload card/101CANON/1.jpg\n" in hint
-    assert "--prefix" in hint
+    assert "To replace it: labelctl upload card/101CANON/1.jpg\n" in hint
+    assert "To keep both, use another --prefix." in hint
+
+
+def test_changed_file_can_replace_the_photo(s3, bucket, folder, has):
+    folder("card/101/1.jpg")
+    has("101/1.jpg")
+    with pytest.raises(PhotoNotFoundError) as caught:
+        lookup.resolve(s3, bucket, "card/101/1.jpg")
+    assert "To replace it: labelctl upload card/101/1.jpg --prefix 101/\n" in caught.value.hint
 
 
 def test_shorter_key_with_the_content_of_the_file_is_found(s3, bucket, folder, send):
