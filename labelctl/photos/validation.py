@@ -7,6 +7,7 @@ is found later, by Rekognition.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -78,10 +79,13 @@ def read(path: Path) -> PhotoFile:
                     f"It is too large: {status.st_size / 1024 / 1024:.1f} MB (maximum 15 MB)."
                 )
             content = file.read(MAX_BYTES + 1)
+            after = os.fstat(file.fileno())
     except OSError as error:
         raise PhotoRefusedError(_describe(error)) from error
     if len(content) > MAX_BYTES:
         raise PhotoRefusedError("It is too large: it grew beyond 15 MB while being read.")
+    if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+        raise PhotoRefusedError("It changed while being read. Upload it again.")
     media_type, width, height = _measure(content)
     if min(width, height) < MIN_SIDE:
         raise PhotoRefusedError(
@@ -106,6 +110,8 @@ def _describe(error: OSError) -> str:
         return "It is a folder."
     if isinstance(error, PermissionError):
         return "You do not have permission to read it."
+    if error.errno == errno.ENXIO:  # a socket
+        return "It is not a file."
     return f"It cannot be read: {error.strerror or error}."
 
 

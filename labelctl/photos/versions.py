@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import is_missing
 from labelctl.aws.throttling import call_with_backoff
 from labelctl.contract import s3_events, schema
-from labelctl.errors import Command, PhotoNotFoundError
-from labelctl.text import path_argument
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,37 +42,6 @@ class ObjectVersion:
     @property
     def exists(self) -> bool:
         return self.etag is not None
-
-
-def resolve(s3: S3Client, bucket: str, image: str) -> ObjectVersion:
-    """Return the photo for `image`: a key, or a path that ends with a key.
-
-    Raises PhotoNotFoundError.
-    """
-    for key in key_candidates(image):
-        if found := current_photo(s3, bucket, key):
-            return found
-    if Path(image).is_file():
-        hint: tuple[str | Command, ...] = (
-            "Upload it first: ",
-            Command("upload", path_argument(image)),
-            "\nIf you uploaded it with --prefix, its key starts with that prefix. ",
-        )
-    else:
-        key_or_path = "the photo's key, such as holiday/beach.jpg, or the path that was uploaded"
-        hint = (f"IMAGE is {key_or_path}.\n",)
-    message = f'There is no photo "{image}" in the bucket.'
-    raise PhotoNotFoundError(message, *hint, "Run `", Command("images"), "` to list the keys.")
-
-
-def key_candidates(image: str) -> Iterator[str]:
-    """Yield possible keys for `image`: the text itself, then shorter and shorter ends of the path."""
-    seen = set()
-    parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
-    for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):
-        if key and key not in seen and is_key(key):
-            seen.add(key)
-            yield key
 
 
 def is_key(key: str) -> bool:

@@ -60,7 +60,7 @@ def show(
 ) -> None:
     """Draw boxes and label names on a copy of a photo."""
     from labelctl.labels import results
-    from labelctl.photos import versions
+    from labelctl.photos import lookup
     from labelctl.render import pictures
     from labelctl.render.drawing import annotate, save
 
@@ -70,7 +70,7 @@ def show(
     if file:
         save.check_target(file)
     stack, aws = session.stack, session.aws
-    sent = versions.resolve(aws.s3, stack.bucket, image)
+    sent = lookup.resolve(aws.s3, stack.bucket, image)
     note_resolved_key(session, image, sent.key)
     with view.meter(f"Drawing {sent.key}"):
         photo = results.read(session.reader, sent)
@@ -88,7 +88,7 @@ def show(
             picture = pictures.decode(content, _MAX_SIDE)
         drawn = annotate.draw(picture, labels, _caption(photo))
         if keep:
-            save.save(drawn, target)
+            save.save(drawn, target, sent.key)
     if screen:
         _show_in_terminal(session, screen, picture, labels, _caption(photo))
     if keep:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from labelctl.atomic_file import atomic_write, remove_abandoned
 from labelctl.errors import RefusedError, UsageError
 from labelctl.photos.generated_files import GALLERY_MARKER
+from labelctl.photos.system_files import DISPLAY_FILES
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -165,7 +166,7 @@ def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)
             if marker.is_symlink() or not marker.is_file():
-                if any(root.iterdir()):
+                if any(path.name.lower() not in DISPLAY_FILES for path in root.iterdir()):
                     raise RefusedError(
                         f'The folder "{root}" is not empty and not a gallery.',
                         "Choose another with -o: a new or empty folder, or an earlier gallery.",

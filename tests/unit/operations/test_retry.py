@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -246,6 +247,16 @@ def test_an_unknown_photo_is_not_found(
     put(sqs, dead, body("ba.jpg"))
     with pytest.raises(PhotoNotFoundError, match=r'no photo "a\.jpg"'):
         meant("b.jpg", "a.jpg")
+
+
+def test_a_file_that_was_never_uploaded_is_no_other_photo_of_its_name(
+    aws: Any, bucket: str, stored: Any, dead: str, meant: Any, tmp_path: Path
+) -> None:
+    aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"another")
+    stored(failed(event(number=7)))
+    (tmp_path / "a.jpg").write_bytes(b"mine")
+    with pytest.raises(PhotoNotFoundError, match=r"no photo .*a\.jpg"):
+        meant(str(tmp_path / "a.jpg"))
 
 
 def test_the_hint_mentions_dead_letters_leased_by_others(

@@ -14,7 +14,7 @@ import pytest
 
 from labelctl.aws import objects
 from labelctl.contract import s3_events
-from labelctl.errors import PhotoNotFoundError, RefusedError
+from labelctl.errors import RefusedError
 from labelctl.operations import cleanup
 from labelctl.operations.dead_letters import UnreadMessages, lease
 from labelctl.photos import remove
@@ -89,20 +89,25 @@ def test_photos_with_unusual_names_are_removed(key, s3, bucket, put, left):
 
 
 def test_exact_key_is_required(s3, bucket, put):
-    put("a.jpg", "holiday/b.jpg")
-    remove.check(s3, bucket, "holiday/b.jpg")
-    with pytest.raises(PhotoNotFoundError, match=r'there is "a\.jpg"'):
-        remove.check(s3, bucket, "photos/a.jpg")
-    with pytest.raises(PhotoNotFoundError) as caught:
-        remove.check(s3, bucket, "b.jpg")
-    assert "verify --repair" in caught.value.hint
+    put("a.jpg", "holiday/b.jpg", "e\u0301.jpg")
+    assert remove.exists(s3, bucket, "holiday/b.jpg")
+    for image, message in {
+        "photos/a.jpg": 'There is no photo "photos/a.jpg" in the bucket; there is "a.jpg".',
+        "\u00e9.jpg": 'There is no photo "\u00e9.jpg" in the bucket; there is "e\u0301.jpg" in another'
+        " Unicode form.",
+        "b.jpg": 'There is no photo "b.jpg" in the bucket.',
+    }.items():
+        assert not remove.exists(s3, bucket, image)
+        assert remove.not_found(s3, bucket, image).message == message
+    hint = remove.not_found(s3, bucket, "b.jpg").hint
+    assert hint.startswith('Did you mean "holiday/b.jpg"?\nTo clean up')
+    assert "verify --repair" in hint
 
 
 def test_console_folder_is_removed_with_its_content(s3, bucket, put, left):
     s3.put_object(Bucket=bucket, Key="day 1/", Body=b"")
     put("day 1/a.jpg")
-    with pytest.raises(PhotoNotFoundError, match='There is no photo "day 1/"'):
-        remove.check(s3, bucket, "day 1/")
+    assert not remove.exists(s3, bucket, "day 1/")
     assert list(remove.remove_prefix(s3, bucket, "day 1/", permanently=False)) == [
         "day 1/",
         "day 1/a.jpg",
@@ -113,13 +118,11 @@ def test_console_folder_is_removed_with_its_content(s3, bucket, put, left):
 def test_removed_photos_can_be_deleted_permanently(s3, bucket, put, left):
     put("a.jpg", "a.jpg.jpg")
     list(remove.remove(s3, bucket, ["a.jpg"], permanently=False))
-    with pytest.raises(PhotoNotFoundError):
-        remove.check(s3, bucket, "a.jpg")
-    remove.check(s3, bucket, "a.jpg", permanently=True)
+    assert not remove.exists(s3, bucket, "a.jpg")
+    assert remove.exists(s3, bucket, "a.jpg", permanently=True)
     assert list(remove.remove(s3, bucket, ["a.jpg"], permanently=True)) == ["a.jpg"]
     assert left()[1] == ["a.jpg.jpg"]
-    with pytest.raises(PhotoNotFoundError):
-        remove.check(s3, bucket, "a.jpg", permanently=True)
+    assert not remove.exists(s3, bucket, "a.jpg", permanently=True)
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7])

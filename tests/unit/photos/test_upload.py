@@ -1,4 +1,4 @@
-"""Uploading files, and the result of each."""
+"""Uploading: what is sent, and the results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from botocore.stub import Stubber
 
 from labelctl.errors import AccessDeniedError, CredentialsError
 from labelctl.photos import upload
-from labelctl.photos.upload import Candidate
+from labelctl.photos.discovery import Candidate, Discovery
+from tests.unit.photo_files import jpeg
 
 
-def send(s3, bucket, *paths, prefix=""):
-    candidates = upload.find([Path(path) for path in paths], prefix)
-    return list(upload.upload(s3, bucket, candidates))
+def send(s3, bucket, *paths, prefix="", dry_run=False):
+    candidates = Discovery().find([Path(path) for path in paths], prefix)
+    return list(upload.upload(s3, bucket, candidates, dry_run=dry_run))
 
 
 def outcomes(results):
     return [(result.key, result.outcome) for result in results]
+
+
+# ---- files that cannot be read
 
 
 def test_inaccessible_path_is_reported_and_the_rest_continues(folder, s3, bucket):
@@ -43,13 +47,16 @@ def test_unreadable_folder_is_reported_and_the_rest_continues(folder, s3, bucket
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
-    monkeypatch.setattr(upload.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     results = send(s3, bucket, ".")
     assert outcomes(results) == [
         ("a.jpg", "uploaded"),
         ("locked", "refused"),
         ("z.jpg", "uploaded"),
     ]
+
+
+# ---- uploading
 
 
 def test_photo_is_stored_with_type_and_checksum(folder, s3, bucket):
@@ -163,6 +170,22 @@ def test_removed_photo_is_sent_again(folder, s3, bucket):
     send(s3, bucket, "a.jpg")
     s3.delete_object(Bucket=bucket, Key="a.jpg")
     assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
+
+
+def test_dry_run_says_what_would_be_sent_and_sends_nothing(folder, s3, bucket):
+    here = folder("changed.jpg", "new.jpg", "same.jpg")
+    send(s3, bucket, "same.jpg", "changed.jpg")
+    (here / "changed.jpg").write_bytes(jpeg(99))
+    (here / "text.jpg").write_text("no picture")
+    puts = puts_of(s3)
+    results = send(s3, bucket, ".", dry_run=True)
+    assert puts == []
+    assert outcomes(results) == [
+        ("changed.jpg", "changed"),
+        ("new.jpg", "new"),
+        ("same.jpg", "unchanged"),
+        ("text.jpg", "refused"),
+    ]
 
 
 def test_refused_files_do_not_stop_the_rest(folder, s3, bucket):
@@ -296,7 +319,7 @@ def test_only_a_few_files_are_read_ahead(tmp_path, s3, bucket):
 def test_closing_the_iterator_stops_the_upload(folder, s3, bucket):
     names = [f"{number:03}.jpg" for number in range(60)]
     folder(*names)
-    results = upload.upload(s3, bucket, upload.find([Path()]))
+    results = upload.upload(s3, bucket, Discovery().find([Path()]))
     next(results)
     results.close()
     assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) <= 3 * upload.WORKERS

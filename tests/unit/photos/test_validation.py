@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
 import struct
 import time
 import zlib
@@ -194,6 +195,34 @@ def test_file_that_grows_while_being_read(refusal, monkeypatch):
     monkeypatch.setattr(validation.os, "fstat", lambda _: os.stat_result((0o100644, *[0] * 9)))
     reason = refusal(picture().ljust(16 * MEGABYTE, b"\0"))
     assert reason == "It is too large: it grew beyond 15 MB while being read."
+
+
+@pytest.mark.parametrize("change", [b"", b"more"])
+def test_file_that_is_written_to_while_being_read(tmp_path, monkeypatch, change):
+    """A part of the old photo and a part of the new one must not be uploaded."""
+    path = tmp_path / "a.jpg"
+    old, new = picture(), picture() + change
+    path.write_bytes(old)
+    fstat = os.fstat
+
+    def write_after(handle):
+        monkeypatch.setattr(validation.os, "fstat", fstat)
+        status = fstat(handle)
+        path.write_bytes(new)
+        os.utime(path, ns=(0, status.st_mtime_ns + 1))
+        return status
+
+    monkeypatch.setattr(validation.os, "fstat", write_after)
+    with pytest.raises(PhotoRefusedError, match="It changed while being read"):
+        validation.read(path)
+    assert validation.read(path).content == new
+
+
+def test_socket(tmp_path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s.jpg"))
+    with pytest.raises(PhotoRefusedError, match="It is not a file"):
+        validation.read(tmp_path / "s.jpg")
 
 
 # ---- paths that cannot be read
