@@ -15,7 +15,7 @@ from urllib3.exceptions import ProtocolError
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
 from labelctl.photos.versions import ObjectVersion, current_photo
 from labelctl.render import pictures
-from tests.unit.picture_files import STORED, file, near, turned_file
+from tests.unit.picture_files import ODD_CHUNKS, STORED, file, near, turned_file, with_chunk
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -44,6 +44,15 @@ def test_pictures_are_limited_in_size(corner, orientation, longest):
     assert shown.width == longest
     assert abs(shown.height - longest / 2) < 1
     assert pictures.decode(file(corner), 4000).size == corner.size
+
+
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>"""
+
+
+def test_an_orientation_in_xmp_alone_turns_nothing(corner):
+    """Neither Rekognition nor browsers use it."""
+    assert pictures.decode(file(corner, "JPEG", xmp=XMP), 200).size == (200, 100)
 
 
 def test_a_png_stays_as_it_is(corner):
@@ -131,6 +140,21 @@ def test_nothing_else_of_the_file_is_kept(corner):
 
 def test_damaged_exif_data_do_no_harm(corner):
     assert pictures.decode(file(corner, "JPEG", exif=b"Exif\0\0MM\0*malformed"), 200).size == (
+        200,
+        100,
+    )
+
+
+@pytest.mark.parametrize(("kind", "content"), ODD_CHUNKS.values(), ids=ODD_CHUNKS)
+@pytest.mark.parametrize("damaged", [False, True])
+def test_odd_chunks_of_a_png_do_no_harm(corner, kind, content, damaged):
+    shown = pictures.decode(with_chunk(file(corner), kind, content, damaged), 200)
+    assert shown.getpixel((10, 10)) == RED
+
+
+def test_a_damaged_list_of_pictures_does_no_harm(corner):
+    data = file(corner, "JPEG")
+    assert pictures.decode(data[:2] + b"\xff\xe2\0\x0fMPF\0malformed" + data[2:], 200).size == (
         200,
         100,
     )
