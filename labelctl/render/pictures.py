@@ -9,7 +9,6 @@ drawn on pictures.
 from __future__ import annotations
 
 import contextlib
-import io
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from labelctl import image_file
 from labelctl.aws.errors import error_code, is_missing
 from labelctl.contract.s3_events import MAX_BYTES, MAX_SIDE
 from labelctl.errors import Command, PhotoNotFoundError, PhotosFailedError, RefusedError
+from labelctl.render.srgb import to_srgb
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -101,21 +101,6 @@ def _undecodable() -> PhotosFailedError:
 
 
 def _displayable(image: ImageFile, longest: int) -> Image.Image:
-    rgb = image_file.on_white(_to_srgb(image_file.shrink(image, longest)))
+    rgb = image_file.on_white(to_srgb(image_file.shrink(image, longest)))
     rgb.info.clear()
     return rgb
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert to sRGB if the picture has another colour profile, as those of many phones have."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK"):
-        return image
-    from PIL import ImageCms
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, source, srgb, outputMode="RGB") or image
-    except (ImageCms.PyCMSError, OSError):  # the profile is damaged, or for another mode
-        return image

@@ -71,3 +71,11 @@ def chunk(kind, content, damaged=False):
 def with_chunk(png, kind, content, damaged=False):
     """The PNG with a chunk behind its header."""
     return png[:33] + chunk(kind, content, damaged) + png[33:]
+
+
+def png(bits, kind, row, width=90, height=90):
+    """A PNG with this many bits and kind of colour, all of whose rows are the same. [PNG, 11.2.2]"""
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + row) * height)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts

@@ -31,7 +31,7 @@ FULL = 1600
 _ABOUT = "Created by `labelctl gallery`, which adds and removes pictures here. Safe to delete.\n"
 _THUMBS, _FULLS = "thumbs", "photos"
 _FILE_NAME = re.compile(r"(?P<name>[0-9a-f]{32})\.(jpg|txt)")
-_FORMAT = "1"
+_FORMAT = "2"
 """Part of every name: increase it to have all pictures made again."""
 _QUALITY = 82
 
