@@ -204,10 +204,10 @@ def test_gamma_does_not_change_the_opacity():
 # the picture has; the left one looks like it to a program that expects 8.
 TWO_LEVELS = {
     "16 bits": (16, 0, [25_700, 100], struct.pack(">H", 100), 100),
-    "4 bits": (4, 0, [0x0A, 15], struct.pack(">H", 15), 170),
-    "2 bits": (2, 0, [1, 3], struct.pack(">H", 3), 85),
-    "1 bit": (1, 0, [0, 1], struct.pack(">H", 1), 0),
-    "8 bits": (8, 0, [0x0A, 15], struct.pack(">H", 15), 10),
+    "4 bits": (4, 0, [10, 5], struct.pack(">H", 5), 170),
+    "2 bits": (2, 0, [2, 1], struct.pack(">H", 1), 170),
+    "1 bit": (1, 0, [1, 0], struct.pack(">H", 0), 255),
+    "8 bits": (8, 0, [10, 15], struct.pack(">H", 15), 10),
     "16 bits, colors": (16, 2, [25_700, 32_868], struct.pack(">3H", *[32_868] * 3), 100),
 }
 
