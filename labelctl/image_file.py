@@ -81,15 +81,26 @@ def _open_png(data: bytes, optional: Collection[bytes]) -> ImageFile:
     file = _Header(_without_metadata(data, optional))
     image = PngImagePlugin.PngImageFile(file)
     file.reads_left = sys.maxsize
-    transparent = image.info.get("transparency")
-    match image.tile[0].args:  # the level is in the file's bits, while Pillow decodes to 8
-        case "L;2":
-            image.info["transparency"] = transparent and transparent * 85
-        case "L;4":
-            image.info["transparency"] = transparent and transparent * 17
-        case "RGB;16B" if transparent:
-            image.info["transparency"] = tuple(level >> 8 for level in transparent)
+    if not image.tile:
+        raise OSError("There are no pixels.")
+    if "transparency" in image.info:
+        rawmode = str(image.tile[0].args)
+        image.info["transparency"] = _level_of_8_bits(image.info["transparency"], rawmode)
     return image
+
+
+def _level_of_8_bits(level: Any, rawmode: str) -> Any:
+    """The transparent level or colour, in 8 bits. The file has it in its own, which Pillow keeps."""
+    match rawmode:
+        case "1":
+            return 255 if level else 0
+        case "L;2":
+            return level * 85
+        case "L;4":
+            return level * 17
+        case "RGB;16B":
+            return tuple(each >> 8 for each in level)
+    return level
 
 
 class _Header(io.BytesIO):

@@ -93,6 +93,17 @@ def decode(data: bytes, longest: int) -> Image.Image:
         raise _undecodable() from error
 
 
+def is_rotated_by_browsers(data: bytes) -> bool:
+    """Whether browsers rotate the original but Rekognition does not, so that its boxes do not fit.
+
+    Browsers use the EXIF data of a PNG, which Rekognition ignores.
+    """
+    try:
+        return image_file.is_png(data) and image_file.orientation(image_file.open_image(data)) != 1
+    except image_file.UnreadableImageError:
+        return False
+
+
 def _undecodable() -> PhotosFailedError:
     return PhotosFailedError(
         "The picture is neither a JPEG nor a PNG, or it is damaged.",

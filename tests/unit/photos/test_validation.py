@@ -217,6 +217,10 @@ def test_png_truncated_in_its_header(refusal, length):
     assert refusal(picture("PNG")[:length]) == BAD_PNG
 
 
+def test_png_without_pixels(refusal):
+    assert refusal(png_header(90, 90).replace(b"\0\0\0\0IDAT\x35\xaf\x06\x1e", b"")) == BAD_PNG
+
+
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
 def test_truncated_png(refusal, share):
     content = picture("PNG")

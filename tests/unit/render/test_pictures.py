@@ -212,6 +212,12 @@ TWO_LEVELS = {
 }
 
 
+@pytest.mark.parametrize(("bits", "level"), [(1, 255), (2, 170), (4, 170), (8, 170), (16, 170)])
+def test_grey_of_any_number_of_bits(bits, level):
+    content = bytes([0xFF if bits == 1 else 0b10101010]) * (bits * 88 // 8)
+    assert pictures.decode(png(bits, 0, content, 88), 88).getpixel((5, 5)) == (level,) * 3
+
+
 @pytest.mark.parametrize("longest", [40, 400])
 @pytest.mark.parametrize(
     ("bits", "kind", "levels", "transparent", "left"), TWO_LEVELS.values(), ids=TWO_LEVELS
