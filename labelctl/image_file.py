@@ -8,6 +8,7 @@ imported on first use.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import sys
 import warnings
@@ -22,6 +23,11 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _DISPLAY_CHUNKS = frozenset((b"tRNS", b"gAMA", b"sRGB", b"iCCP", b"eXIf"))
 """Optional PNG chunks that affect how a picture looks. [PNG, 11.3]"""
+_FRAGILE_SEGMENT = re.compile(
+    rb"\xff(?:[\xe0\xe2\xed]..(?=JFIF|ICC_PROFILE|Photoshop)|\xee\0[\x02-\x0d](?=Adobe))", re.DOTALL
+)
+"""The start of a JPEG's segment with JFIF data, a profile or Photoshop data, or of an Adobe segment that
+is too short for the colours. [ITU-T T.871; libjpeg, jdmarker.c]"""
 _MAX_PROFILE = 16 * 2**20  # bytes of a PNG's colour profile; Pillow's limit is 1 MB
 _MAX_PARTS = 20_000
 """Maximum chunks of a PNG, and reads from a JPEG's header. Some programs write a chunk per row; a large
@@ -52,12 +58,7 @@ def open_image(data: bytes) -> ImageFile:
     """
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged EXIF data
     try:
-        if not is_png(data):
-            return _open_jpeg(data)
-        try:
-            return _open_png(data, _DISPLAY_CHUNKS)
-        except Exception:  # one of these chunks is damaged
-            return _open_png(data, ())
+        return _open_png(data) if is_png(data) else _open_jpeg(data)
     except MemoryError:
         raise  # not the file's fault
     except Exception as error:  # Pillow raises a dozen types
@@ -65,6 +66,20 @@ def open_image(data: bytes) -> ImageFile:
 
 
 def _open_jpeg(data: bytes) -> ImageFile:
+    try:
+        return _read_jpeg_header(data)
+    except Exception:  # perhaps because of its metadata
+        return _read_jpeg_header(_hide_metadata(data))
+
+
+def _open_png(data: bytes) -> ImageFile:
+    try:
+        return _read_png_header(_without_metadata(data, _DISPLAY_CHUNKS))
+    except Exception:  # perhaps because of these chunks
+        return _read_png_header(_without_metadata(data, ()))
+
+
+def _read_jpeg_header(data: bytes) -> ImageFile:
     # Not Image.open: it also reads the index of files with several pictures, which may be damaged.
     from PIL.JpegImagePlugin import JpegImageFile
 
@@ -74,11 +89,16 @@ def _open_jpeg(data: bytes) -> ImageFile:
     return image
 
 
-def _open_png(data: bytes, optional: Collection[bytes]) -> ImageFile:
+def _hide_metadata(jpeg: bytes) -> bytes:
+    """Rename the segments that Pillow fails on if they are damaged to APP15, which it ignores."""
+    return _FRAGILE_SEGMENT.sub(lambda found: b"\xff\xef" + found[0][2:], jpeg)
+
+
+def _read_png_header(data: bytes) -> ImageFile:
     from PIL import PngImagePlugin
 
     PngImagePlugin.MAX_TEXT_CHUNK = _MAX_PROFILE  # also the limit for profiles; texts are removed
-    file = _Header(_without_metadata(data, optional))
+    file = _Header(data)
     image = PngImagePlugin.PngImageFile(file)
     file.reads_left = sys.maxsize
     if not image.tile:
