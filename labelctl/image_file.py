@@ -26,8 +26,8 @@ _DISPLAY_CHUNKS = frozenset((b"tRNS", b"gAMA", b"sRGB", b"iCCP", b"eXIf"))
 _FRAGILE_SEGMENT = re.compile(
     rb"\xff(?:[\xe0\xe2\xed]..(?=JFIF|ICC_PROFILE|Photoshop)|\xee\0[\x02-\x0d](?=Adobe))", re.DOTALL
 )
-"""The start of a JPEG's segment with JFIF data, a profile or Photoshop data, or of an Adobe segment that
-is too short for the colours. [ITU-T T.871; libjpeg, jdmarker.c]"""
+"""The start of a JPEG's segment with JFIF data, a profile or Photoshop data, or of an Adobe segment
+that is too short for colours. [ITU-T T.871; libjpeg, jdmarker.c]"""
 _MAX_PROFILE = 16 * 2**20  # bytes of a PNG's colour profile; Pillow's limit is 1 MB
 _MAX_PARTS = 20_000
 """Maximum chunks of a PNG, and reads from a JPEG's header. Some programs write a chunk per row; a large
