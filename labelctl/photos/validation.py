@@ -13,13 +13,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from labelctl import image_file
 from labelctl.contract.s3_events import MAX_BYTES, MAX_SIDE, MIN_SIDE
-
-if TYPE_CHECKING:
-    from PIL.ImageFile import ImageFile
 
 JPEG = "image/jpeg"
 PNG = "image/png"
@@ -135,16 +131,18 @@ def _read_header(content: bytes) -> tuple[str, int, int]:
             f"It is incomplete or damaged: the header of the {name} cannot be read."
         ) from error
     width, height = image.size
-    if max(width, height) <= MAX_SIDE and not image_file.has_end(image) and not _decodes(image):
+    if max(width, height) <= MAX_SIDE and not image_file.has_end(image) and not _decodes(content):
         raise PhotoRefusedError(f"It is incomplete or damaged: the end of the {name} is missing.")
     return media_type, width, height
 
 
-def _decodes(image: ImageFile) -> bool:
+def _decodes(content: bytes) -> bool:
     """Whether a picture without an end marker is complete. Some phones write such photos."""
-    if image.info.get("progressive"):
-        return False  # the decoder needs the marker, and a hostile file could take hours
     try:
+        # An interrupted download may end with zeros, which the decoder would take for pixels.
+        image = image_file.open_image(content.rstrip(b"\0"))
+        if image.info.get("progressive"):
+            return False  # the decoder needs the marker, and a hostile file could take hours
         with _one_decoder:
             image.draft(None, (1, 1))  # a JPEG at an eighth of its size
             image.load()

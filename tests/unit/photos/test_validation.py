@@ -206,6 +206,14 @@ def test_truncated_jpeg(refusal, name, share):
     assert refusal(content[: int((len(content) - 2) * share)]) == CUT_JPEG
 
 
+@pytest.mark.parametrize("part", ["half", "header"])
+def test_jpeg_of_an_interrupted_download(refusal, part):
+    """Programs that reserve the space of a file first leave zeros at its end."""
+    content = GOOD["plain"]
+    length = len(content) // 2 if part == "half" else content.index(b"\xff\xda") + 14
+    assert refusal(content[:length].ljust(2 * len(content), b"\0")) == CUT_JPEG
+
+
 @pytest.mark.parametrize("length", [4, 100, 500])
 def test_jpeg_truncated_in_its_header(refusal, length):
     assert refusal(GOOD["plain"][:length]) == BAD_JPEG
