@@ -128,7 +128,7 @@ def _read_header(content: bytes) -> tuple[str, int, int]:
         image = image_file.open_image(content)
     except image_file.UnreadableImageError as error:
         raise PhotoRefusedError(
-            f"It is incomplete or damaged: the header of the {name} cannot be read."
+            f"It is incomplete, damaged or an unusual kind of {name}: its header cannot be read."
         ) from error
     width, height = image.size
     if max(width, height) <= MAX_SIDE and not image_file.has_end(image) and not _decodes(content):

@@ -184,8 +184,8 @@ def test_big_endian_tiff(refusal):
 NO_PICTURE = "It is not a JPEG or PNG image."
 CUT_JPEG = "It is incomplete or damaged: the end of the JPEG is missing."
 CUT_PNG = "It is incomplete or damaged: the end of the PNG is missing."
-BAD_JPEG = "It is incomplete or damaged: the header of the JPEG cannot be read."
-BAD_PNG = "It is incomplete or damaged: the header of the PNG cannot be read."
+BAD_JPEG = "It is incomplete, damaged or an unusual kind of JPEG: its header cannot be read."
+BAD_PNG = "It is incomplete, damaged or an unusual kind of PNG: its header cannot be read."
 
 
 @pytest.mark.parametrize(
@@ -226,6 +226,12 @@ def test_progressive_jpeg_needs_its_end(refusal):
 @pytest.mark.parametrize("length", [8, 20, 30])
 def test_png_truncated_in_its_header(refusal, length):
     assert refusal(picture("PNG")[:length]) == BAD_PNG
+
+
+def test_jpeg_of_12_bits(refusal):
+    content = bytearray(picture())
+    content[content.index(b"\xff\xc0") + 4] = 12
+    assert refusal(bytes(content)) == BAD_JPEG
 
 
 def test_png_without_pixels(refusal):
