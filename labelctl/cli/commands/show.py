@@ -59,6 +59,7 @@ def show(
     ] = 0,
 ) -> None:
     """Draw boxes and label names on a copy of a photo."""
+    from labelctl import image_file
     from labelctl.labels import results
     from labelctl.photos import lookup
     from labelctl.render import pictures
@@ -80,7 +81,7 @@ def show(
         ]
         with _explaining_failure(photo):
             content = pictures.fetch(aws.s3, stack.bucket, sent)
-        target = save.target(file, sent.key, pictures.is_png(content))
+        target = save.target(file, sent.key, image_file.is_png(content))
         keep = bool(file or open_ or not screen)
         if keep:
             save.check_target(target)
