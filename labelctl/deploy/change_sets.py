@@ -213,10 +213,12 @@ def discard(
 def execute(
     cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
 ) -> Iterator[StackEvent]:
-    """Execute a plan; yields stack events until it has finished.
+    """Execute a plan; yields stack events until it has finished. Without changes, does nothing.
 
     Raises DeployError with the root cause if it fails, after CloudFormation has rolled back.
     """
+    if not planned.changes:
+        return
     seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
     _execute(cloudformation, planned)
     cause: StackEvent | None = None

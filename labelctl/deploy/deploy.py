@@ -1,11 +1,11 @@
 """Deploying labelctl's stacks, in steps:
 
-    leftover          find a stack whose first deploy failed, to be removed
-    ensure_artifacts  create the artifact bucket
-    plan              upload the zip to it under its hash, create the change set
-    carry_out         execute the change set, protect the stack against deletion
+    find_failed_first_deploy  find a stack whose first deploy failed, to be removed
+    plan_artifacts            plan the stack with the artifact bucket, to be executed
+    plan                      upload the zip to the bucket under its hash, create the change set
+    execute                   execute the change set, protect the stack against deletion
 
-Nothing here prints or prompts: the steps yield stack events, and the caller confirms the plan.
+Nothing here prints or prompts: the steps yield stack events, and the caller confirms the plans.
 """
 
 from __future__ import annotations
@@ -49,10 +49,14 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     Raises RefusedError if the stack is being changed or destroyed, cannot be updated, or does not
     belong to labelctl.
     """
+    return _failed_first(aws, name, stacks.PIPELINE)
+
+
+def _failed_first(aws: Aws, name: str, kind: str) -> FailedFirstDeploy | None:
     stack = stacks.find(aws.cloudformation, name)
     if stack is None:
         return None
-    stacks.refuse_if_foreign(stack)
+    stacks.refuse_if_foreign(stack, kind)
     change_sets.refuse_if_busy(stack)
     if stack.status == "DELETE_FAILED":
         raise RefusedError(
@@ -74,15 +78,19 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     return None
 
 
-def ensure_artifacts(
+def plan_artifacts(
     aws: Aws, name: str, tags: Mapping[str, str], *, sleep: Sleep = time.sleep
-) -> Iterator[StackEvent]:
-    """Create or update the small stack with the bucket for the function's zips; yields its events."""
+) -> Plan:
+    """Return how the small stack with the bucket for the function's zips would change.
+
+    Raises RefusedError if another stack has its name.
+    """
     artifacts = artifacts_name(name)
-    failed = find_failed_first_deploy(aws, artifacts)
+    failed = _failed_first(aws, artifacts, stacks.ARTIFACTS)
     if failed:
-        yield from change_sets.remove(aws.cloudformation, failed.stack.id, sleep=sleep)
-    planned = change_sets.plan(
+        for _ in change_sets.remove(aws.cloudformation, failed.stack.id, sleep=sleep):
+            pass
+    return change_sets.plan(
         aws.cloudformation,
         artifacts,
         assets.template("artifacts.yaml"),
@@ -90,8 +98,6 @@ def ensure_artifacts(
         {**TAGS, **tags},
         sleep=sleep,
     )
-    if planned.changes:
-        yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
 
 
 def plan(
@@ -99,6 +105,8 @@ def plan(
 ) -> Plan:
     """Return what a deploy would change. Uploads the function's zip first, unless `dry`."""
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
+    if artifacts:
+        stacks.refuse_if_foreign(artifacts, stacks.ARTIFACTS)
     bucket = (
         artifacts.outputs.get("Bucket", PLACEHOLDER_BUCKET) if artifacts else PLACEHOLDER_BUCKET
     )
@@ -130,8 +138,7 @@ def _put_once(s3: S3Client, bucket: str, bundle: package.Bundle) -> None:
 
 def execute(aws: Aws, planned: Plan, *, sleep: Sleep = time.sleep) -> Iterator[StackEvent]:
     """Execute the plan, then protect the stack; yields stack events. Raises DeployError."""
-    if planned.changes:
-        yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
+    yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
     deployed = stacks.find(aws.cloudformation, planned.stack)
     if deployed and not deployed.protected:
         aws.cloudformation.update_termination_protection(

@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
-from labelctl.deploy import deploy, package
+from labelctl.deploy import assets, change_sets, deploy, package
 from labelctl.deploy.change_sets import Plan
-from labelctl.deploy.stack import SETTINGS, Settings, find, require
+from labelctl.deploy.stack import ARTIFACTS, PIPELINE, SETTINGS, Settings, find, require
 from labelctl.errors import NotDeployedError, RefusedError, UsageError
 from tests.unit.conftest import STACK_ID
 
@@ -20,7 +20,10 @@ OUTPUTS = [
     {"OutputKey": "Table", "OutputValue": "labels"},
     {"OutputKey": "LabelsTable", "OutputValue": "index"},
 ]
-FOREIGN = {"Tags": [], "Description": "The pay roll"}
+FOREIGN = {"Description": "The pay roll"}  # though its tags say otherwise
+ZIPS = {
+    "Description": "labelctl - the bucket that holds the function's zip, for one labelctl stack."
+}
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def aws(cloudformation, s3):
 
 def artifacts(cloudformation, bucket="zips", **more):
     outputs = [{"OutputKey": "Bucket", "OutputValue": bucket}]
-    cloudformation.stack("CREATE_COMPLETE", Outputs=outputs, **more)
+    cloudformation.stack("CREATE_COMPLETE", **{"Outputs": outputs, **ZIPS, **more})
 
 
 # ---- failed first deploys
@@ -64,7 +67,7 @@ def test_failed_first_deploy_is_found_with_its_root_cause(aws, cloudformation, s
 
 def test_planned_stack_is_not_a_leftover(aws, cloudformation):
     """Another user may be about to execute the plan."""
-    cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet
+    cloudformation.stack("REVIEW_IN_PROGRESS", Description="")  # it may have no template yet
     assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
@@ -84,28 +87,40 @@ def test_stack_in_an_unusable_state_is_refused(aws, cloudformation, status, word
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_FAILED"])
+@pytest.mark.parametrize(
+    "status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS"]
+)
 def test_foreign_stack_is_never_deployed_over(aws, cloudformation, status):
     cloudformation.stack(status, **FOREIGN)
     with pytest.raises(RefusedError, match=r"not created by labelctl"):
         deploy.find_failed_first_deploy(aws, "labelctl")
 
 
+def test_stack_with_zips_is_never_deployed_over(aws, cloudformation):
+    artifacts(cloudformation, StackName="alb-artifacts")
+    with pytest.raises(RefusedError, match='"alb-artifacts" is not a pipeline'):
+        deploy.find_failed_first_deploy(aws, "alb-artifacts")
+
+
+@pytest.mark.parametrize("other", [{}, FOREIGN], ids=["pipeline", "foreign"])
 @pytest.mark.parametrize(
-    "known",
-    [
-        {"Description": "labelctl - labels for photos: S3 notifies a queue"},
-        {
-            "Outputs": [
-                {"OutputKey": key, "OutputValue": "photos-x"}
-                for key in ("PhotosBucket", "DeadLetterQueue")
-            ]
-        },
-    ],
-    ids=["description", "outputs"],
+    ("step", "wanted"), [(deploy.plan_artifacts, {}), (deploy.plan, Settings())]
 )
-def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation, known, notified):
-    cloudformation.stack("CREATE_COMPLETE", Tags=[], **known)
+def test_stack_that_only_has_the_name_of_the_artifact_stack_is_left_alone(
+    aws, cloudformation, naps, other, step, wanted
+):
+    """`deploy --stack alb` where somebody's photos are in the stack "alb-artifacts"."""
+    cloudformation.stack("CREATE_COMPLETE", StackName="alb-artifacts", Outputs=OUTPUTS, **other)
+    with pytest.raises(RefusedError, match='needs the stack name "alb-artifacts"') as caught:
+        step(aws, "alb", wanted, sleep=naps)
+    assert "--stack" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "outputs", [(), [{"OutputKey": "PhotosBucket", "OutputValue": "photos-x"}]]
+)
+def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation, outputs, notified):
+    cloudformation.stack("CREATE_COMPLETE", Tags=[], Outputs=outputs)
     assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
@@ -132,12 +147,12 @@ def test_interrupted_destroy_must_be_finished_first(aws, cloudformation, there):
         deploy.find_failed_first_deploy(aws, "labelctl")
 
 
-@pytest.mark.parametrize("name", ["template.yaml", "artifacts.yaml"])
-def test_both_templates_start_with_the_description(name):
-    from labelctl.deploy import assets
-
+@pytest.mark.parametrize(
+    ("name", "kind"), [("template.yaml", PIPELINE), ("artifacts.yaml", ARTIFACTS)]
+)
+def test_description_of_each_template_says_its_kind(name, kind):
     description = assets.template(name).partition("Description:")[2].removeprefix(" >-").split()
-    assert description[:2] == ["labelctl", "-"]
+    assert " ".join(description).startswith(kind)
 
 
 # ---- the artifact bucket
@@ -157,7 +172,8 @@ def test_artifact_bucket_is_created(aws, cloudformation, naps):
     events.register(
         "provide-client-params.*.CreateChangeSet", lambda params, **_: asked.append(params)
     )
-    followed = deploy.ensure_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
+    planned = deploy.plan_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
+    followed = change_sets.execute(aws.cloudformation, planned, sleep=naps)
     assert [event.name for event in followed] == ["Bucket", "labelctl"]
     tags = {tag["Key"]: tag["Value"] for tag in asked[0]["Tags"]}
     assert tags == {"application": "labelctl", "team": "photos"}
@@ -168,19 +184,18 @@ def test_existing_artifact_bucket_is_kept(aws, cloudformation, naps):
     artifacts(cloudformation)
     cloudformation.change_set("FAILED", reason="No updates are to be performed.")
     cloudformation.answers("delete_change_set", {})
-    assert list(deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)) == []
+    planned = deploy.plan_artifacts(aws, "labelctl", {}, sleep=naps)
+    assert list(change_sets.execute(aws.cloudformation, planned, sleep=naps)) == []
 
 
 def test_failed_artifact_bucket_is_recreated(aws, cloudformation, naps):
-    cloudformation.stack("ROLLBACK_COMPLETE")
+    cloudformation.stack("ROLLBACK_COMPLETE", **ZIPS)
     cloudformation.look()
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     cloudformation.no_stack("labelctl-artifacts")
     add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
     cloudformation.change_set("CREATE_COMPLETE", changes=[{"ResourceChange": add}])
-    cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    followed = deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)
-    assert [event.status for event in followed] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
+    assert deploy.plan_artifacts(aws, "labelctl", {}, sleep=naps).creates
 
 
 # ---- the plan
@@ -325,6 +340,14 @@ def test_stack_has_the_names_of_its_resources(cloudformation):
     assert (stack.bucket, stack.table, stack.labels_table) == ("photos", "labels", "index")
 
 
+@pytest.mark.parametrize("other", [FOREIGN, ZIPS], ids=["foreign", "zips"])
+def test_no_command_works_on_a_stack_that_is_no_pipeline(cloudformation, other):
+    """`rm` would delete the objects of a bucket that is called PhotosBucket, too."""
+    cloudformation.stack("UPDATE_COMPLETE", Outputs=OUTPUTS, **other)
+    with pytest.raises(NotDeployedError, match=r"not created by labelctl|is not a pipeline"):
+        require(cloudformation.client, "labelctl")
+
+
 @pytest.mark.parametrize(
     ("local", "name", "place"),
     [(False, "labelctl", "in us-east-1"), (True, "other", "in the local cloud")],
@@ -347,7 +370,8 @@ def test_missing_stack_error_names_the_deploy_command(cloudformation, local, nam
     ],
 )
 def test_stack_without_outputs_is_not_ready(cloudformation, status, words):
-    cloudformation.stack(status, Outputs=OUTPUTS[:1])
+    foreign = FOREIGN if "not created" in words else {}
+    cloudformation.stack(status, Outputs=OUTPUTS[:1], **foreign)
     with pytest.raises(NotDeployedError, match=words):
         require(cloudformation.client, "labelctl")
 
