@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing
-from labelctl.deploy import assets, change_sets, package
+from labelctl.deploy import assets, change_sets, notifications, package
 from labelctl.deploy import stack as stacks
 from labelctl.deploy.change_sets import Plan, Sleep, StackEvent
 from labelctl.deploy.stack import SETTINGS, Settings, Stack, artifacts_name
@@ -70,7 +70,9 @@ def _failed_first(aws: Aws, name: str, kind: str) -> FailedFirstDeploy | None:
         )
     if stack.status in _FAILED_FIRST:
         return FailedFirstDeploy(stack, change_sets.root_cause(aws.cloudformation, stack.id))
-    if "PhotosBucket" in stack.outputs and not stacks.has_notifications(aws.s3, stack.bucket):
+    if {"PhotosBucket", "Table", "Queue"} <= stack.outputs.keys() and (
+        notifications.is_destroy_interrupted(aws, stack)
+    ):
         raise RefusedError(
             f'Destroying the stack "{name}" was interrupted.',
             *_FINISH_DESTROYING,

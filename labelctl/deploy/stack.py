@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.errors import error_code, is_missing
+from labelctl.aws.errors import error_code
 from labelctl.errors import Command, NotDeployedError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_s3 import S3Client
 
 
 SETTINGS = (
@@ -130,6 +129,12 @@ class Stack:
         return self.outputs["Queue"]
 
     @property
+    def queue_arn(self) -> str:
+        """The queue's ARN: partition, region and account are those of the stack's own ARN."""
+        _, partition, _, region, account, *_ = self.id.split(":")
+        return f"arn:{partition}:sqs:{region}:{account}:{self.queue.rpartition('/')[2]}"
+
+    @property
     def dead_letter_queue(self) -> str:
         """The dead-letter queue's URL."""
         return self.outputs["DeadLetterQueue"]
@@ -241,19 +246,6 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
             Command("verify", "--repair"),
         )
     return stack
-
-
-def has_notifications(s3: S3Client, bucket: str) -> bool:
-    """Return whether the bucket exists and notifies the queue. `destroy` turns this off first."""
-    from botocore.exceptions import ClientError
-
-    try:
-        configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
-    return bool(configuration.get("QueueConfigurations"))
 
 
 def _parse(described: Any) -> Stack:

@@ -143,7 +143,7 @@ def deploy(
 
 def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, Plan]:
     """Deploy, printing progress and asking for confirmation; return the stack and the plan."""
-    from labelctl.deploy import change_sets
+    from labelctl.deploy import change_sets, notifications
     from labelctl.deploy import deploy as core
     from labelctl.deploy import stack as stacks
 
@@ -162,7 +162,15 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _show_plan(session, planned)
     _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")
-    return stacks.require(aws.cloudformation, name, session.options.local), planned
+    deployed = stacks.require(aws.cloudformation, name, session.options.local)
+    if notifications.restore(aws.s3, deployed):
+        session.view.warn(
+            f"Restored the event notifications of the bucket {deployed.bucket}, which another tool had"
+            " replaced.",
+            "To queue photos that were uploaded meanwhile: ",
+            Command("verify", "--repair"),
+        )
+    return deployed, planned
 
 
 def _show_dry_run(session: Session, settings: Settings) -> None:

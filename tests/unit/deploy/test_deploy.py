@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY
@@ -116,35 +115,9 @@ def test_stack_that_only_has_the_name_of_the_artifact_stack_is_left_alone(
     assert "--stack" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "outputs", [(), [{"OutputKey": "PhotosBucket", "OutputValue": "photos-x"}]]
-)
-def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation, outputs, notified):
-    cloudformation.stack("CREATE_COMPLETE", Tags=[], Outputs=outputs)
+def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation):
+    cloudformation.stack("CREATE_COMPLETE", Tags=[])
     assert deploy.find_failed_first_deploy(aws, "labelctl") is None
-
-
-@pytest.fixture
-def notified(aws):
-    """A bucket that notifies a queue, like that of a deployed stack."""
-    queue = boto3.client("sqs").create_queue(QueueName="waiting")["QueueUrl"]
-    arn = f"arn:aws:sqs:us-east-1:123456789012:{queue.rpartition('/')[2]}"
-    aws.s3.create_bucket(Bucket="photos-x")
-    to_queue = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}
-    aws.s3.put_bucket_notification_configuration(
-        Bucket="photos-x", NotificationConfiguration={"QueueConfigurations": [to_queue]}
-    )
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_interrupted_destroy_must_be_finished_first(aws, cloudformation, there):
-    """`destroy` first turns off the notifications. After a deploy, no photo would be labelled."""
-    if there:
-        aws.s3.create_bucket(Bucket="photos-x")
-    outputs = [{"OutputKey": "PhotosBucket", "OutputValue": "photos-x"}]
-    cloudformation.stack("CREATE_COMPLETE", Outputs=outputs)
-    with pytest.raises(RefusedError, match="interrupted"):
-        deploy.find_failed_first_deploy(aws, "labelctl")
 
 
 @pytest.mark.parametrize(
