@@ -46,18 +46,21 @@ class ExitCode(IntEnum):
 
 @dataclass(init=False)
 class Command:
-    """A labelctl command that a message suggests: Command("retry", "--all").
+    """A command that a message suggests: Command("retry", "--all"), of labelctl or another program.
 
-    The command line prints it with those options of the run that it must repeat, such as --local.
+    The command line prints it with those options of the run that it must repeat, such as --local;
+    for the program "aws" that is --profile.
     """
 
     arguments: tuple[str, ...]
+    program: str
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, program: str = "labelctl") -> None:
         self.arguments = arguments
+        self.program = program
 
     def __str__(self) -> str:
-        return shlex.join(["labelctl", *self.arguments])
+        return shlex.join([self.program, *self.arguments])
 
 
 class LabelctlError(Exception):

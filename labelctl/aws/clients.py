@@ -7,15 +7,10 @@ the same variables, so no code here depends on which of the two it talks to.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from labelctl.errors import (
-    UsageError,
-)
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -46,54 +41,55 @@ class Aws:
         self._profile = profile
         self._region = region
         self._trace = trace
+        self._settings: dict[str, Any] = {}
 
     @cached_property
     def _session(self) -> Any:
         import boto3
+        import botocore.session
 
+        from labelctl.aws import calls
+
+        _remove_empty_variables()
         # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.
         region = self._region or os.environ.get("AWS_REGION")
-        session = boto3.Session(profile_name=self._profile, region_name=region)
-        if self._trace:
-            self._trace_calls(session.events, self._trace)
+        with calls.botocore_errors_only(calls.SettingsError):
+            core = botocore.session.get_session()
+            session = boto3.Session(
+                profile_name=self._profile, region_name=region, botocore_session=core
+            )
+            self._settings = core.get_scoped_config() | {
+                name: value for name, value in os.environ.items() if name.startswith("AWS_")
+            }
+        base = calls.client_base(self._settings, self._trace)
+        session.events.register(
+            "creating-client-class", lambda base_classes, **_: base_classes.insert(0, base)
+        )
+        session.events.register("before-send", calls.check_credentials)
+        session.events.register("before-parse", calls.check_response)
         return session
-
-    @staticmethod
-    def _trace_calls(events: Any, trace: Callable[[str], None]) -> None:
-        def before(context: dict[str, Any], **_: Any) -> None:
-            context["labelctl_started"] = time.monotonic()
-
-        def after(http_response: Any, model: Any, context: dict[str, Any], **_: Any) -> None:
-            elapsed_ms = (time.monotonic() - context["labelctl_started"]) * 1000
-            service = model.service_model.service_name
-            trace(f"{service} {model.name}: {http_response.status_code}, {elapsed_ms:.0f} ms")
-
-        events.register("before-call", before)
-        events.register("after-call", after)
 
     def _client(self, service: str, **more: Any) -> Any:
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
-        config = Config(
-            retries={"mode": "standard"},  # 3 attempts, or AWS_MAX_ATTEMPTS
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=CONNECTIONS,
-            user_agent_extra="labelctl",
-            **more,
-        )
+        from labelctl.aws import calls
+
+        session = self._session
+        with calls.botocore_errors_only(calls.SettingsError, self._settings):
+            config = Config(
+                retries={"mode": "standard"},  # 3 attempts, or AWS_MAX_ATTEMPTS
+                connect_timeout=5,
+                read_timeout=60,
+                max_pool_connections=CONNECTIONS,
+                user_agent_extra="labelctl",
+                **more,
+            )
+            client = session.client(service, config=config)
         try:
-            client = self._session.client(service, config=config)
             urlsplit(client.meta.endpoint_url).port  # noqa: B018 - raises ValueError for an invalid port
-            return client
         except ValueError as error:  # its text may contain part of a password in the URL
-            if isinstance(error, BotoCoreError):
-                raise
-            raise UsageError(
-                "The AWS endpoint is not a valid URL.",
-                "Check AWS_ENDPOINT_URL and endpoint_url in your AWS configuration: http://HOST:PORT",
-            ) from error
+            raise calls.SettingsError(reason=calls.BAD_ENDPOINT) from error
+        return client
 
     @property
     def region(self) -> str | None:
@@ -133,8 +129,12 @@ class Aws:
     @property
     def has_temporary_credentials(self) -> bool:
         """Whether the credentials are temporary. URLs signed with them expire when they do."""
-        credentials = self._session.get_credentials()
-        return bool(credentials and credentials.get_frozen_credentials().token)
+        from labelctl.aws import calls
+
+        session = self._session
+        with calls.botocore_errors_only(calls.CallError, self._settings):
+            credentials = session.get_credentials()
+            return bool(credentials and credentials.get_frozen_credentials().token)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
@@ -160,3 +160,12 @@ class Aws:
     def sns(self) -> SNSClient:
         client: SNSClient = self._client("sns")
         return client
+
+
+def _remove_empty_variables() -> None:
+    """Treat an empty AWS variable as one that is not set. boto3 takes it for a value.
+
+    CI systems set variables without a value to an empty text.
+    """
+    for name in [name for name in os.environ if name.startswith("AWS_") and not os.environ[name]]:
+        del os.environ[name]

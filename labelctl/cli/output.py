@@ -11,7 +11,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,8 +72,8 @@ class Table:
 class View:
     """Writes results and messages, in the output format that the user asked for.
 
-    The parts of a message, texts and commands, are printed without spaces between them. `flags` are
-    the options that suggested commands must repeat, each preceded by a space.
+    The parts of a message, texts and commands, are printed without spaces between them. `flags` returns
+    the options that a suggested command must repeat, each preceded by a space.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class View:
         output: str | None = None,
         *,
         quiet: bool = False,
-        flags: str = "",
+        flags: Callable[[Command], str] = lambda _: "",
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
@@ -194,8 +194,7 @@ class View:
 
     def command_line(self, command: Command) -> str:
         """The command as the user has to enter it, with the options of this run."""
-        own_cloud = command.arguments[0] in ("demo", "local")  # they always use the local cloud
-        return f"{command}{'' if own_cloud else self._flags}"
+        return f"{command}{self._flags(command)}"
 
     def command(self, command: str | Command, lead: str = "") -> None:
         """Print a command line that the user may copy. It is not wrapped."""

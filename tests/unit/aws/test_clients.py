@@ -12,6 +12,8 @@ from moto import mock_aws
 from labelctl.aws import clients
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import error_code, is_missing, to_user_error
+from labelctl.cli.options import Options
+from labelctl.cli.session import Session
 from labelctl.errors import AccessDeniedError, CredentialsError, RefusedError, UsageError
 from tests.unit.conftest import FALSE_CREDENTIALS
 
@@ -52,6 +54,8 @@ def test_rejected_credentials(code):
     assert explained.message == f"AWS does not accept your credentials ({code})."
     assert "aws configure list" in explained.hint
     assert "--local" in explained.hint
+    assert "the region is not enabled" in explained.hint
+    assert "AWS says: The security token *** is invalid" in explained.hint
     assert "AKIA" not in explained.message + explained.hint
 
 
@@ -84,7 +88,7 @@ def test_rejected_credentials(code):
             "SNS:ListSubscriptionsByTopic",
         ),
         (refusal("AccessDenied", "Access Denied", "PutObject"), "PutObject"),
-        (refusal("403", "Forbidden", "HeadObject"), "s3:GetObject"),
+        (refusal("403", "Forbidden", "HeadObject"), "s3:GetObject or s3:ListBucket"),
         (refusal("403", "Forbidden", "HeadBucket"), "s3:ListBucket"),
         (refusal("UnauthorizedOperation", "", "Describe"), "Describe"),
     ],
@@ -97,6 +101,42 @@ def test_missing_permission_is_named(error, action):
     assert "--profile" in explained.hint
     said = error.response["Error"]["Message"]
     assert (f"AWS says: {said}" in explained.hint) == ("perform" in said)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "SignatureDoesNotMatch",  # CloudFormation, SQS
+            "Signature expired: 20261130T100000Z is now earlier than 20261130T101500Z",
+        ),
+        ("InvalidSignatureException", "Signature not yet current: 20261130T101500Z"),  # DynamoDB
+        ("RequestTimeTooSkewed", "The difference between the request time and the"),  # S3
+    ],
+)
+def test_a_wrong_clock_is_named(code, said):
+    explained = to_user_error(refusal(code, said))
+    assert type(explained) is CredentialsError
+    assert "the clock of this computer" in explained.message
+    assert f"AWS says: {said}" in explained.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "command"),
+    [
+        (refusal("ExpiredToken"), "aws sso login --profile 'my work'"),
+        (boto.UnauthorizedSSOTokenError(), "aws sso login --profile 'my work'"),
+        (boto.LoginRefreshRequired(), "aws login --profile 'my work'"),
+        (refusal("InvalidClientTokenId"), "aws configure list --profile 'my work'"),
+        (
+            boto.PartialCredentialsError(provider="env", cred_var="x"),
+            "aws configure --profile 'my work'",
+        ),
+    ],
+)
+def test_commands_of_the_aws_cli_repeat_the_profile(capsys, error, command):
+    Session(Options(profile="my work", region="eu-west-1")).view.error(to_user_error(error))
+    assert command in capsys.readouterr().err
 
 
 def test_other_errors_contain_the_message_of_aws():
@@ -116,6 +156,13 @@ def test_other_errors_contain_the_message_of_aws():
         (boto.ProfileNotFound(profile="nope"), UsageError, "(nope)", "list-profiles"),
         (boto.NoRegionError(), UsageError, "No AWS region is set.", "--region"),
         (boto.NoCredentialsError(), CredentialsError, "No AWS credentials", "--local"),
+        (boto.SSLError(endpoint_url="https://x", error="x"), RefusedError, "SSL", "AWS_CA_BUNDLE"),
+        (
+            boto.MissingDependencyException(msg="x"),
+            CredentialsError,
+            "`aws login`",
+            "botocore[crt]",
+        ),
         (boto.SSOTokenLoadError(error_msg="x"), CredentialsError, "login has expired", "sso login"),
         (boto.UnauthorizedSSOTokenError(), CredentialsError, "login has expired", "sso login"),
         (
@@ -155,7 +202,7 @@ def test_other_errors_contain_the_message_of_aws():
             "Try again",
         ),
         (boto.ConnectionClosedError(endpoint_url="http://x"), RefusedError, "closed", "Try again"),
-        (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "Try again"),
+        (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "AWS configuration"),
     ],
 )
 def test_errors_raised_by_boto3(error, kind, words, hint):
@@ -238,9 +285,12 @@ def test_region_from_a_profile(monkeypatch, tmp_path):
 )
 def test_invalid_endpoint_url(monkeypatch, endpoint):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(UsageError, match="endpoint is not a valid URL") as caught:
+    with pytest.raises(boto.BotoCoreError) as caught:
         _ = Aws().s3
-    assert "s3" not in caught.value.message + caught.value.hint
+    error = to_user_error(caught.value)
+    assert type(error) is UsageError
+    assert "AWS_ENDPOINT_URL" in error.message
+    assert "s3" not in error.message + error.hint
 
 
 def test_invalid_region_is_not_reported_as_an_endpoint():

@@ -421,7 +421,9 @@ def test_lines_are_wrapped_except_those_with_a_command():
 
 def test_a_note_with_a_command_is_one_line():
     err = Terminal()
-    View(stdout=Pipe(), stderr=err, flags=" --local").note("Next: ", Command("labels", "a\nb.jpg"))
+    View(stdout=Pipe(), stderr=err, flags=lambda _: " --local").note(
+        "Next: ", Command("labels", "a\nb.jpg")
+    )
     assert unstyled(err) == "Next: labelctl labels 'a\\nb.jpg' --local\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,40 @@ def test_a_closed_stdout_is_not_a_bug(tmp_path):
     _, err = running.communicate(timeout=30)
     assert running.returncode == 0
     assert "Traceback" not in err
+
+
+def test_a_closed_stdin_gives_no_confirmation(tmp_path):
+    running = process(
+        *("local", "reset"),
+        env={"LABELCTL_HOME": str(tmp_path)},
+        preexec_fn=lambda: os.close(0),
+    )
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert "This needs a confirmation, but there is no terminal." in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("at_start", [signal.SIG_DFL, signal.SIG_IGN], ids=["usual", "background"])
+def test_sigterm_ends_a_command_like_ctrl_c(at_start):
+    """A shell starts a script's background jobs with SIGINT ignored."""
+    code = (
+        "import time\n"
+        "from labelctl.cli import app\n"
+        "from labelctl.cli.session import Session\n"
+        "Session.of = lambda _: (print('ready', flush=True), time.sleep(30))\n"
+        "app.main()"
+    )
+    running = process(
+        "status",
+        code=code,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, at_start),
+    )
+    assert running.stdout.readline() == "ready\n"
+    running.terminate()
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (130, "")
 
 
 def test_an_ascii_output(tmp_path):
