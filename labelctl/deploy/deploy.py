@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TAGS = {"application": "labelctl"}
-PLACEHOLDER_BUCKET = "not-made-yet"
-"""Placeholder for the artifact bucket's name in a dry run before the first deploy."""
+PLACEHOLDER_BUCKET = "NOT_CREATED_YET"
+"""The artifact bucket's name in a dry run before the first deploy. S3 does not allow it.
+[S3 User Guide, Bucket naming rules]
+"""
 
 _FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 """Statuses of a stack whose first deploy failed. It cannot be updated, only deleted and recreated."""
@@ -109,12 +111,17 @@ def plan(
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
     if artifacts:
         stacks.refuse_if_foreign(artifacts, stacks.ARTIFACTS)
-    bucket = (
-        artifacts.outputs.get("Bucket", PLACEHOLDER_BUCKET) if artifacts else PLACEHOLDER_BUCKET
-    )
+    bucket = artifacts.outputs.get("Bucket") if artifacts else None
     bundle = package.build()
-    if not dry:
+    if bucket is None and not dry:
+        raise RefusedError(
+            f'The stack "{artifacts_name(name)}" was changed by another process: it has no bucket.',
+            "Deploy again: ",
+            Command("deploy"),
+        )
+    if bucket is not None and not dry:
         _put_once(aws.s3, bucket, bundle)
+    bucket = bucket or PLACEHOLDER_BUCKET
     parameters = {"CodeBucket": bucket, "CodeKey": bundle.name, **settings.parameters()}
     return change_sets.plan(
         aws.cloudformation,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -226,6 +227,19 @@ def test_dry_run_without_artifact_bucket(aws, cloudformation, naps):
     cloudformation.no_stack("labelctl-artifacts")
     expect_plan(cloudformation, deploy.PLACEHOLDER_BUCKET)
     deploy.plan(aws, "labelctl", Settings(tags={"team": "a"}), dry=True, sleep=naps)
+
+
+def test_plan_makes_no_request_without_an_artifact_bucket(aws, cloudformation, naps):
+    """Another process has just deleted the stack."""
+    cloudformation.no_stack("labelctl-artifacts")
+    aws.s3 = None
+    with pytest.raises(RefusedError, match="changed by another process"):
+        deploy.plan(aws, "labelctl", Settings(), sleep=naps)
+
+
+def test_placeholder_can_never_be_a_bucket():
+    """[S3 User Guide, Bucket naming rules]"""
+    assert not re.fullmatch(r"[a-z0-9.-]{3,63}", deploy.PLACEHOLDER_BUCKET)
 
 
 def test_unreadable_bucket_is_not_treated_as_empty(aws, cloudformation, naps):
