@@ -33,6 +33,10 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # Seconds; the last one is repeated. CloudFormation throttles frequent requests.
 _PAUSES = (0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
 _IDLE = 4  # requests without a new event, about 3 s
+_FIX_OR_REMOVE = (
+    "Fix the cause and deploy again. To remove what was created instead: ",
+    Command("destroy"),
+)
 _WAIT = ("Try again when `", Command("status"), "` shows that the change has finished.")
 
 Sleep = Callable[[float], None]
@@ -227,7 +231,7 @@ def execute(
         cause = cause or (last if last.may_be_cause else None)
         yield last
     if last is None or last.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise failure(planned.stack, cause or last)
+        raise failure(planned.stack, cause or last, *(_FIX_OR_REMOVE if planned.creates else ()))
 
 
 def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
@@ -275,7 +279,7 @@ def remove(
 def failure(
     name: str,
     cause: StackEvent | None,
-    hint: str = "Fix the cause and deploy again.",
+    *hint: str | Command,
 ) -> DeployError:
     """Return the error for a failed change, given its root cause."""
     if cause is None:
@@ -283,11 +287,11 @@ def failure(
             f'Changing the stack "{name}" failed.', "Run `", Command("status"), "` for details."
         )
     if _POLICY_NOT_YET_VISIBLE in cause.reason:
-        hint = "The new queue policy was not yet in effect. Deploy again."
+        hint = ("The new queue policy was not yet in effect. Deploy again.",)
     return DeployError(
         f'Changing the stack "{name}" failed at {cause.name} ({cause.type}): '
         f"{cause.reason or cause.status}",
-        hint,
+        *(hint or ("Fix the cause and deploy again.",)),
     )
 
 

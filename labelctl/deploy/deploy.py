@@ -68,7 +68,14 @@ def _failed_first(aws: Aws, name: str, kind: str) -> FailedFirstDeploy | None:
     if stack.status == "UPDATE_ROLLBACK_FAILED":
         raise RefusedError(
             f'The stack "{name}" could not be rolled back: {stack.reason}',
-            f"Fix the cause, then run: aws cloudformation continue-update-rollback --stack-name {name}",
+            "Fix the cause, then run: ",
+            Command(
+                *("cloudformation", "continue-update-rollback"),
+                *("--stack-name", name, "--region", stack.region),
+                program="aws",
+            ),
+            "\nTo delete the stack with all photos and labels instead: ",
+            Command("destroy"),
         )
     if stack.status in _FAILED_FIRST:
         return FailedFirstDeploy(stack, change_sets.root_cause(aws.cloudformation, stack.id))

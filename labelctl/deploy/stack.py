@@ -110,6 +110,11 @@ class Stack:
         return self.description.startswith(kind)
 
     @property
+    def region(self) -> str:
+        """The stack's region, which its ARN contains."""
+        return self.id.split(":")[3]
+
+    @property
     def bucket(self) -> str:
         return self.outputs["PhotosBucket"]
 

@@ -310,6 +310,22 @@ def test_failed_deploy_reports_its_root_cause(cloudformation, naps, failed):
     assert "deploy again" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("creates", "status"), [(True, "ROLLBACK_FAILED"), (False, "UPDATE_ROLLBACK_COMPLETE")]
+)
+def test_failed_first_deploy_can_be_given_up(cloudformation, naps, creates, status):
+    """The rollback fails at the protected table. `deploy` and `destroy` remove the protection."""
+    event = cloudformation.event
+    cloudformation.runs(
+        event("Role", "CREATE_FAILED", "denied"),
+        event("PhotosTable", "DELETE_FAILED", "Resource cannot be deleted: deletion protection"),
+        event("labelctl", status),
+    )
+    with pytest.raises(DeployError, match="failed at Role") as caught:
+        list(change_sets.execute(cloudformation.client, planned(creates), sleep=naps))
+    assert ("labelctl destroy" in caught.value.hint) is creates
+
+
 def test_queue_policy_not_yet_in_effect_has_a_hint(cloudformation, naps):
     reason = "Unable to validate the following destination configurations (Service: S3)"
     cloudformation.runs(

@@ -12,7 +12,7 @@ from botocore.stub import ANY
 from labelctl.deploy import assets, change_sets, deploy, package
 from labelctl.deploy.change_sets import Plan
 from labelctl.deploy.stack import ARTIFACTS, PIPELINE, SETTINGS, Settings, find, require
-from labelctl.errors import NotDeployedError, RefusedError, UsageError
+from labelctl.errors import Command, NotDeployedError, RefusedError, UsageError
 from tests.unit.conftest import STACK_ID
 
 OUTPUTS = [
@@ -85,6 +85,17 @@ def test_stack_in_an_unusable_state_is_refused(aws, cloudformation, status, word
     with pytest.raises(RefusedError, match=words) as caught:
         deploy.find_failed_first_deploy(aws, "labelctl")
     assert caught.value.hint
+
+
+def test_stuck_update_can_be_continued_or_given_up(aws, cloudformation):
+    cloudformation.stack("UPDATE_ROLLBACK_FAILED")
+    with pytest.raises(RefusedError) as caught:
+        deploy.find_failed_first_deploy(aws, "labelctl")
+    _, proceed, _, give_up = caught.value.hint_parts
+    assert str(proceed) == (
+        "aws cloudformation continue-update-rollback --stack-name labelctl --region us-east-1"
+    )
+    assert give_up == Command("destroy")
 
 
 @pytest.mark.parametrize(

@@ -196,8 +196,9 @@ BUCKET = ("AWS::S3::Bucket", "photos", "CREATE_COMPLETE")
 TABLES = [("AWS::DynamoDB::Table", name, "CREATE_COMPLETE") for name in (PHOTOS, LABELS)]
 
 
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_FAILED"])
 def test_protections_are_removed_and_everything_is_deleted(
-    aws, cloudformation, bucket, tables, naps
+    aws, cloudformation, bucket, tables, naps, status
 ):
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
     for table in (PHOTOS, LABELS):
@@ -205,7 +206,7 @@ def test_protections_are_removed_and_everything_is_deleted(
             TableName=table,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
-    stack = stack_of(cloudformation, EnableTerminationProtection=True)
+    stack = stack_of(cloudformation, status, EnableTerminationProtection=True)
     cloudformation.answers(
         "update_termination_protection",
         {"StackId": STACK_ID},
