@@ -16,6 +16,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import error_code
+from labelctl.aws.throttling import poll
 from labelctl.deploy import stack as stacks
 from labelctl.errors import Command, DeployError, RefusedError
 
@@ -162,10 +163,7 @@ def _await_change_set(
     cloudformation: CloudFormationClient, change_set: str, sleep: Sleep
 ) -> tuple[str, str, list[Change]]:
     for pause in pauses():
-        pages = cloudformation.get_paginator("describe_change_set").paginate(
-            ChangeSetName=change_set
-        )
-        described = list(pages)
+        described = poll(lambda: _describe(cloudformation, change_set), sleep)
         if described[0]["Status"] in ("CREATE_COMPLETE", "FAILED"):
             break
         sleep(pause)
@@ -176,6 +174,11 @@ def _await_change_set(
         if "ResourceChange" in change
     ]
     return described[0]["Status"], described[0].get("StatusReason", ""), changes
+
+
+def _describe(cloudformation: CloudFormationClient, change_set: str) -> list[Any]:
+    paginator = cloudformation.get_paginator("describe_change_set")
+    return list(paginator.paginate(ChangeSetName=change_set))
 
 
 def _parse_change(change: Any) -> Change:
@@ -321,14 +324,14 @@ def follow(
     """
     idle = 0
     for pause in pauses():
-        fresh = _events(cloudformation, stack_id, seen)
+        fresh = poll(lambda: _events(cloudformation, stack_id, seen), sleep)
         for event in fresh:
             seen.add(event.id)
             yield event
             if event.is_stack and not event.status.endswith("_IN_PROGRESS"):
                 return
         idle = 0 if fresh else idle + 1
-        if idle >= _IDLE and is_over():
+        if idle >= _IDLE and poll(is_over, sleep):
             return
         sleep(pause)
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing
+from labelctl.aws.throttling import poll
 from labelctl.deploy import assets, change_sets, notifications, package
 from labelctl.deploy import stack as stacks
 from labelctl.deploy.change_sets import Plan, Sleep, StackEvent
@@ -155,8 +156,7 @@ def _put_once(s3: S3Client, bucket: str, bundle: package.Bundle) -> None:
 def execute(aws: Aws, planned: Plan, *, sleep: Sleep = time.sleep) -> Iterator[StackEvent]:
     """Execute the plan, then protect the stack; yields stack events. Raises DeployError."""
     yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
-    deployed = stacks.find(aws.cloudformation, planned.stack)
+    deployed = poll(lambda: stacks.find(aws.cloudformation, planned.stack), sleep)
     if deployed and not deployed.protected:
-        aws.cloudformation.update_termination_protection(
-            StackName=planned.stack, EnableTerminationProtection=True
-        )
+        protection: Any = {"StackName": planned.stack, "EnableTerminationProtection": True}
+        poll(lambda: aws.cloudformation.update_termination_protection(**protection), sleep)

@@ -277,6 +277,27 @@ def test_requests_become_less_frequent(cloudformation, naps):
     assert naps == [0.3, 0.5, 1, 1, 2, 2, 3, 5, 5, 5]
 
 
+def test_throttled_polls_are_repeated(cloudformation, naps):
+    """Otherwise the deploy would continue without anybody who protects the stack at its end."""
+    event = cloudformation.event
+    cloudformation.look()
+    cloudformation.answers("execute_change_set", {})
+    for _ in range(4):
+        cloudformation.refuses("describe_stack_events", "Throttling", "Rate exceeded")
+    cloudformation.look(event("labelctl", "CREATE_COMPLETE"))
+    followed = list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
+    assert [each.status for each in followed] == ["CREATE_COMPLETE"]
+    assert naps == [1, 2, 4, 5]
+
+
+def test_polls_are_not_repeated_after_a_refusal(cloudformation, naps):
+    cloudformation.look()
+    cloudformation.answers("execute_change_set", {})
+    cloudformation.refuses("describe_stack_events", "ExpiredToken", "The token has expired")
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
+
+
 FAILURES = {
     "the first failure is the cause": [
         ("Role", "CREATE_FAILED", "API: iam:CreateRole denied"),

@@ -318,6 +318,14 @@ def test_deployed_stack_is_protected(aws, cloudformation, naps):
     assert [event.status for event in followed] == ["CREATE_COMPLETE"]
 
 
+def test_throttled_protection_is_repeated(aws, cloudformation, naps):
+    cloudformation.refuses("describe_stacks", "Throttling", "Rate exceeded")
+    cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
+    cloudformation.refuses("update_termination_protection", "Throttling", "Rate exceeded")
+    cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
+    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
+
+
 def test_deploy_without_changes_restores_protection(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
     cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
