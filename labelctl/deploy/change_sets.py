@@ -68,11 +68,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """A change set that can be executed. Without changes, the change set no longer exists."""
+    """A change set that can be executed.
+
+    `change_set` is None if nothing would change. `changes` are those of resources. It can be empty
+    although there is a change set, which then changes only outputs, for example.
+    """
 
     stack: str
     stack_id: str
-    change_set: str
+    change_set: str | None
     creates: bool
     changes: Sequence[Change]
     parameters: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -155,7 +159,7 @@ def plan(
         discard(cloudformation, planned, sleep=sleep)
         if not any(words in reason for words in _NO_CHANGES):
             raise DeployError(f"CloudFormation cannot plan the change: {reason}")
-        return replace(planned, changes=(), parameters={})
+        return replace(planned, change_set=None, changes=(), parameters={})
     return planned
 
 
@@ -206,6 +210,8 @@ def discard(
     """Delete a plan's change set, and the empty stack that the first plan of a stack creates."""
     from botocore.exceptions import ClientError
 
+    if planned.change_set is None:
+        return
     # A change set that is still being created cannot be deleted; it is deleted with its empty stack.
     with contextlib.suppress(ClientError):
         cloudformation.delete_change_set(ChangeSetName=planned.change_set)
@@ -220,14 +226,14 @@ def discard(
 def execute(
     cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
 ) -> Iterator[StackEvent]:
-    """Execute a plan; yields stack events until it has finished. Without changes, does nothing.
+    """Execute a plan; yields stack events until it has finished. Without a change set, does nothing.
 
     Raises DeployError with the root cause if it fails, after CloudFormation has rolled back.
     """
-    if not planned.changes:
+    if planned.change_set is None:
         return
     seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
-    _execute(cloudformation, planned)
+    _execute(cloudformation, planned.stack, planned.change_set)
     cause: StackEvent | None = None
     last: StackEvent | None = None
     for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
@@ -237,17 +243,17 @@ def execute(
         raise failure(planned.stack, cause or last, *(_FIX_OR_REMOVE if planned.creates else ()))
 
 
-def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
+def _execute(cloudformation: CloudFormationClient, stack: str, change_set: str) -> None:
     from botocore.exceptions import ClientError
 
     try:
-        cloudformation.execute_change_set(ChangeSetName=planned.change_set)
+        cloudformation.execute_change_set(ChangeSetName=change_set)
     except ClientError as error:
         if error_code(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
             raise
         # Executing a change set deletes all others of the stack.
         raise RefusedError(
-            f'The stack "{planned.stack}" is being changed by another process.',
+            f'The stack "{stack}" is being changed by another process.',
             *_WAIT,
         ) from error
 

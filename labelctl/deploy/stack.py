@@ -20,6 +20,11 @@ SETTINGS = (
 )
 """The template parameters that correspond to the fields of `Settings`, in the same order."""
 
+OUTPUTS = {
+    *("PhotosBucket", "Table", "LabelsTable", "Queue", "DeadLetterQueue", "Function", "LogGroup"),
+}
+"""The template's outputs that commands need."""
+
 PIPELINE = "labelctl - labels for photos"
 ARTIFACTS = "labelctl - the bucket "
 """How the descriptions of the two templates begin, of this and earlier versions.
@@ -235,21 +240,21 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
         )
     if not stack.is_kind(PIPELINE):
         raise NotDeployedError(_not_a_pipeline(stack, place), _OTHER_NAME)
-    if "PhotosBucket" not in stack.outputs or "Table" not in stack.outputs:
+    missing = OUTPUTS - stack.outputs.keys()
+    if missing & {"PhotosBucket", "Table"}:
         message = f'The stack "{name}" {place} is not ready (status: {stack.status}).'
         if stack.status.endswith("_IN_PROGRESS"):
             raise NotDeployedError(message, "Wait until it has finished.")
         raise NotDeployedError(
             message, "Run `", Command("deploy"), "`: it shows why the last deploy failed."
         )
-    if "LabelsTable" not in stack.outputs:
-        raise NotDeployedError(
-            f'The stack "{name}" {place} was deployed by an earlier labelctl.',
-            "Update it, then label its photos again: ",
-            Command("deploy"),
-            " && ",
-            Command("verify", "--repair"),
-        )
+    if missing:
+        hint: list[str | Command] = ["Update it: ", Command("deploy")]
+        if "LabelsTable" in missing:
+            hint[0] = "Update it, then label its photos again: "
+            hint += [" && ", Command("verify", "--repair")]
+        message = f'The stack "{name}" {place} was deployed by an earlier labelctl.'
+        raise NotDeployedError(message, *hint)
     return stack
 
 

@@ -127,7 +127,7 @@ def deploy(
         return
     deployed, planned = execute(session, settings, yes=yes)
     session.view.show(_json(deployed, planned), _outputs(deployed))
-    verb = "is deployed" if planned.changes else "is up to date"
+    verb = "is deployed" if planned.change_set else "is up to date"
     session.view.note(f'The stack "{deployed.name}" {verb}.', style="green")
     if alarm_email:
         new = any(change.name == "AlarmSubscription" for change in planned.changes)
@@ -190,11 +190,10 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
-        if planned.changes:
+        if planned.change_set:
             session.view.note("Nothing was changed. To apply this, leave out --dry-run.")
     finally:
-        if planned.changes:
-            change_sets.discard(aws.cloudformation, planned)
+        change_sets.discard(aws.cloudformation, planned)
 
 
 def _warn_about_region(session: Session) -> None:
@@ -288,8 +287,6 @@ def _clean_up(session: Session, left: FailedFirstDeploy, yes: bool) -> None:
 
 
 def _show_plan(session: Session, planned: Plan) -> None:
-    if not planned.changes:
-        return
     for key, (old, new) in _settings(planned).items():
         session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", _from_to(old, new))
     for change in planned.changes:
@@ -355,7 +352,9 @@ def _plan_table(planned: Plan) -> Table:
                 for change in planned.changes
             ],
         ],
-        empty="There is nothing to change.",
+        empty="No resource changes, only the stack's outputs, tags or parameters."
+        if planned.change_set
+        else "There is nothing to change.",
     )
 
 

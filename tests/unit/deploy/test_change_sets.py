@@ -121,7 +121,18 @@ def test_plan_without_changes_is_not_a_failure(cloudformation, naps, reason):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.change_set("CREATE_PENDING", "FAILED", reason=reason)
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
-    assert plan(cloudformation, naps).changes == ()
+    assert plan(cloudformation, naps).change_set is None
+
+
+def test_plan_that_changes_only_outputs_is_executed(cloudformation, naps):
+    """Such a change set contains no changes."""
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.change_set("CREATE_COMPLETE")
+    made = plan(cloudformation, naps)
+    assert made.changes == []
+    cloudformation.runs(cloudformation.event("labelctl", "UPDATE_COMPLETE"))
+    followed = change_sets.execute(cloudformation.client, made, sleep=naps)
+    assert [each.status for each in followed] == ["UPDATE_COMPLETE"]
 
 
 def test_failed_plan_is_explained_and_discarded(cloudformation, naps):

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
 from labelctl.deploy import assets, change_sets, deploy, package
+from labelctl.deploy import stack as stack_module
 from labelctl.deploy.change_sets import Plan
 from labelctl.deploy.stack import ARTIFACTS, PIPELINE, SETTINGS, Settings, find, require
 from labelctl.errors import Command, NotDeployedError, RefusedError, UsageError
@@ -19,6 +20,10 @@ OUTPUTS = [
     {"OutputKey": "PhotosBucket", "OutputValue": "photos"},
     {"OutputKey": "Table", "OutputValue": "labels"},
     {"OutputKey": "LabelsTable", "OutputValue": "index"},
+    *(
+        {"OutputKey": key, "OutputValue": key.lower()}
+        for key in ("Queue", "DeadLetterQueue", "Function", "LogGroup")
+    ),
 ]
 FOREIGN = {"Description": "The pay roll"}  # though its tags say otherwise
 ZIPS = {
@@ -301,6 +306,9 @@ def test_stack_of_an_older_version_has_no_alarms(cloudformation):
 # ---- executing the plan
 
 
+NOTHING_TO_DO = Plan("labelctl", STACK_ID, None, False, ())
+
+
 def change_of(*changes):
     return Plan("labelctl", STACK_ID, "arn:change-set/1", True, changes)
 
@@ -323,18 +331,18 @@ def test_throttled_protection_is_repeated(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
     cloudformation.refuses("update_termination_protection", "Throttling", "Rate exceeded")
     cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
-    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
+    assert list(deploy.execute(aws, NOTHING_TO_DO, sleep=naps)) == []
 
 
 def test_deploy_without_changes_restores_protection(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
     cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
-    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
+    assert list(deploy.execute(aws, NOTHING_TO_DO, sleep=naps)) == []
 
 
 def test_protected_stack_is_not_protected_again(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=True)
-    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
+    assert list(deploy.execute(aws, NOTHING_TO_DO, sleep=naps)) == []
 
 
 # ---- the stack that other commands need
@@ -344,6 +352,19 @@ def test_stack_has_the_names_of_its_resources(cloudformation):
     cloudformation.stack("UPDATE_COMPLETE", Outputs=OUTPUTS)
     stack = require(cloudformation.client, "labelctl")
     assert (stack.bucket, stack.table, stack.labels_table) == ("photos", "labels", "index")
+
+
+def test_template_has_the_outputs_that_commands_need(template):
+    assert template["Outputs"].keys() >= stack_module.OUTPUTS
+
+
+@pytest.mark.parametrize("key", ["Queue", "DeadLetterQueue", "Function", "LogGroup"])
+def test_stack_without_a_newer_output_needs_an_update(cloudformation, key):
+    older = [output for output in OUTPUTS if output["OutputKey"] != key]
+    cloudformation.stack("UPDATE_COMPLETE", Outputs=older)
+    with pytest.raises(NotDeployedError, match="earlier labelctl") as caught:
+        require(cloudformation.client, "labelctl")
+    assert caught.value.hint == "Update it: labelctl deploy"
 
 
 @pytest.mark.parametrize("other", [FOREIGN, ZIPS], ids=["foreign", "zips"])
