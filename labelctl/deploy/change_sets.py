@@ -30,6 +30,8 @@ _CONSEQUENCES = ("creation cancelled", "creation Cancelled", "update cancelled",
 _POLICY_NOT_YET_VISIBLE = "Unable to validate the following destination"
 """S3's error while a new queue policy is not yet in effect, which takes SQS up to 60 seconds.
 [SQS API, SetQueueAttributes]"""
+_RACES = ("ChangeSetNotFound", "InvalidChangeSetStatus", "AlreadyExistsException")
+_RACE_WORDS = ("cannot be created again", "_IN_PROGRESS state", "does not exist")
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # Seconds; the last one is repeated. CloudFormation throttles frequent requests.
 _PAUSES = (0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
@@ -134,15 +136,16 @@ def plan(
     ]
     parameter_list += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
     all_tags = {**(stack.tags if stack else {}), **tags}
-    created = cloudformation.create_change_set(
-        StackName=name,
-        ChangeSetName=f"labelctl-{time.time_ns()}",
-        ChangeSetType="CREATE" if creates else "UPDATE",
-        TemplateBody=template,
-        Parameters=parameter_list,
-        Capabilities=["CAPABILITY_IAM"],
-        Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()],
-    )
+    with _refusing_races(name):
+        created = cloudformation.create_change_set(
+            StackName=name,
+            ChangeSetName=f"labelctl-{time.time_ns()}",
+            ChangeSetType="CREATE" if creates else "UPDATE",
+            TemplateBody=template,
+            Parameters=parameter_list,
+            Capabilities=["CAPABILITY_IAM"],
+            Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()],
+        )
     changed = {
         key: (before[key], value)
         for key, value in parameters.items()
@@ -150,7 +153,8 @@ def plan(
     }
     planned = Plan(name, created["StackId"], created["Id"], creates, (), changed)
     try:
-        status, reason, changes = _await_change_set(cloudformation, created["Id"], sleep)
+        with _refusing_races(name):
+            status, reason, changes = _await_change_set(cloudformation, created["Id"], sleep)
     except BaseException:  # including Ctrl-C
         discard(cloudformation, planned, sleep=sleep)
         raise
@@ -218,9 +222,18 @@ def discard(
     if not planned.creates:
         return
     stack = stacks.find(cloudformation, planned.stack_id)
-    if stack and stack.status == "REVIEW_IN_PROGRESS":  # not deployed by another user meanwhile
+    if stack and stack.status == "REVIEW_IN_PROGRESS" and not _others(cloudformation, planned):
         for _ in remove(cloudformation, planned.stack_id, sleep=sleep):
             pass
+
+
+def _others(cloudformation: CloudFormationClient, planned: Plan) -> bool:
+    """Return whether another user has planned a change of the same stack."""
+    summaries = cloudformation.list_change_sets(StackName=planned.stack)["Summaries"]
+    return any(
+        each["ChangeSetId"] != planned.change_set and each["Status"].startswith("CREATE_")
+        for each in summaries
+    )
 
 
 def execute(
@@ -232,10 +245,12 @@ def execute(
     """
     if planned.change_set is None:
         return
-    seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
-    _execute(cloudformation, planned.stack, planned.change_set)
     cause: StackEvent | None = None
     last: StackEvent | None = None
+    with _refusing_races(planned.stack):
+        seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
+        # Executing a change set deletes all others of the stack.
+        cloudformation.execute_change_set(ChangeSetName=planned.change_set)
     for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
         cause = cause or (last if last.may_be_cause else None)
         yield last
@@ -243,15 +258,17 @@ def execute(
         raise failure(planned.stack, cause or last, *(_FIX_OR_REMOVE if planned.creates else ()))
 
 
-def _execute(cloudformation: CloudFormationClient, stack: str, change_set: str) -> None:
+@contextlib.contextmanager
+def _refusing_races(stack: str) -> Iterator[None]:
+    """Raise RefusedError for a refusal that means that another process is changing the stack."""
     from botocore.exceptions import ClientError
 
     try:
-        cloudformation.execute_change_set(ChangeSetName=change_set)
+        yield
     except ClientError as error:
-        if error_code(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
+        message = error.response.get("Error", {}).get("Message", "")
+        if error_code(error) not in _RACES and not any(words in message for words in _RACE_WORDS):
             raise
-        # Executing a change set deletes all others of the stack.
         raise RefusedError(
             f'The stack "{stack}" is being changed by another process.',
             *_WAIT,

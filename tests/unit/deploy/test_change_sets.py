@@ -29,6 +29,19 @@ def plan(cloudformation, naps, parameters=None, tags=None, keep=()):
     )
 
 
+def change_sets_of(cloudformation, **statuses):
+    """The change sets of the stack. The one with the key 1 is the plan's."""
+    cloudformation.answers(
+        "list_change_sets",
+        {
+            "Summaries": [
+                {"ChangeSetId": f"arn:change-set/{key[1:]}", "Status": status}
+                for key, status in statuses.items()
+            ]
+        },
+    )
+
+
 # ---- planning
 
 
@@ -140,6 +153,7 @@ def test_failed_plan_is_explained_and_discarded(cloudformation, naps):
     cloudformation.change_set("FAILED", reason="Transform failed")
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
     cloudformation.stack("REVIEW_IN_PROGRESS")
+    change_sets_of(cloudformation)
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     with pytest.raises(DeployError, match="Transform failed"):
         plan(cloudformation, naps)
@@ -202,6 +216,7 @@ def test_discarding_an_update_keeps_the_stack(cloudformation):
 def test_discarding_the_first_plan_deletes_the_empty_stack(cloudformation):
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
     cloudformation.stack("REVIEW_IN_PROGRESS")
+    change_sets_of(cloudformation)
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     change_sets.discard(cloudformation.client, planned(creates=True))
 
@@ -209,6 +224,7 @@ def test_discarding_the_first_plan_deletes_the_empty_stack(cloudformation):
 def test_unfinished_change_set_is_deleted_with_its_empty_stack(cloudformation):
     cloudformation.refuses("delete_change_set", "InvalidChangeSetStatus", "CREATE_IN_PROGRESS")
     cloudformation.stack("REVIEW_IN_PROGRESS")
+    change_sets_of(cloudformation, _1="CREATE_IN_PROGRESS", _2="FAILED")
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     change_sets.discard(cloudformation.client, planned(creates=True))
 
@@ -217,6 +233,40 @@ def test_discarding_keeps_a_stack_deployed_by_another_user(cloudformation):
     cloudformation.refuses("delete_change_set", "ChangeSetNotFound", "gone")
     cloudformation.stack("CREATE_IN_PROGRESS")
     change_sets.discard(cloudformation.client, planned(creates=True))
+
+
+def test_discarding_keeps_a_stack_that_another_user_has_planned(cloudformation):
+    """Of two first deploys at once, the one that fails must not delete the other's stack."""
+    cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    cloudformation.stack("REVIEW_IN_PROGRESS")
+    change_sets_of(cloudformation, _2="CREATE_COMPLETE")
+    change_sets.discard(cloudformation.client, planned(creates=True))
+
+
+RACES = [
+    ("AlreadyExistsException", "Stack [labelctl] already exists"),
+    ("ValidationError", "Stack [labelctl] already exists and cannot be created again with the ..."),
+    ("ValidationError", "Stack:arn is in CREATE_IN_PROGRESS state and can not be updated."),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), RACES)
+def test_loser_of_two_first_deploys_gets_a_sentence(cloudformation, naps, code, message):
+    cloudformation.no_stack()
+    cloudformation.refuses("create_change_set", code, message)
+    with pytest.raises(RefusedError, match="is being changed by another process") as caught:
+        plan(cloudformation, naps)
+    assert "labelctl status" in caught.value.hint
+
+
+def test_plan_that_another_deploy_has_removed(cloudformation, naps):
+    cloudformation.no_stack()
+    cloudformation.answers("create_change_set", {"Id": "arn:change-set/1", "StackId": STACK_ID})
+    cloudformation.refuses("describe_change_set", "ChangeSetNotFound", "does not exist")
+    cloudformation.refuses("delete_change_set", "ChangeSetNotFound", "does not exist")
+    cloudformation.stack("CREATE_IN_PROGRESS")
+    with pytest.raises(RefusedError, match="is being changed by another process"):
+        plan(cloudformation, naps)
 
 
 @pytest.mark.parametrize("code", ["ChangeSetNotFound", "InvalidChangeSetStatus"])
