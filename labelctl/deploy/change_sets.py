@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, repeat
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import error_code
@@ -112,6 +113,17 @@ def pauses() -> Iterator[float]:
     return chain(_PAUSES, repeat(_PAUSES[-1]))
 
 
+def merge_tags(*several: Mapping[str, str]) -> dict[str, str]:
+    """Return all tags; later ones replace earlier ones whose keys differ at most in case.
+
+    IAM rejects a role with two such keys. [IAM User Guide, Tags for IAM resources]
+    """
+    merged: dict[str, tuple[str, str]] = {}
+    for tags in several:
+        merged.update({key.casefold(): (key, value) for key, value in tags.items()})
+    return dict(merged.values())
+
+
 def plan(
     cloudformation: CloudFormationClient,
     name: str,
@@ -119,13 +131,15 @@ def plan(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
     *,
+    default_tags: Mapping[str, str] = MappingProxyType({}),
     keep: Collection[str] = (),
     sleep: Sleep = time.sleep,
 ) -> Plan:
     """Create a change set for a stack that may not exist yet.
 
     Parameters in `keep` that are not in `parameters` keep their deployed values. Existing tags are
-    kept, too. Raises DeployError if CloudFormation cannot create the change set.
+    kept, too; they replace `default_tags`, and `tags` replace both. Raises DeployError if
+    CloudFormation cannot create the change set.
     """
     stack = stacks.find(cloudformation, name)
     creates = stack is None or stack.status == "REVIEW_IN_PROGRESS"
@@ -135,7 +149,7 @@ def plan(
         {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
     ]
     parameter_list += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
-    all_tags = {**(stack.tags if stack else {}), **tags}
+    all_tags = merge_tags(default_tags, stack.tags if stack else {}, tags)
     with _refusing_races(name):
         created = cloudformation.create_change_set(
             StackName=name,

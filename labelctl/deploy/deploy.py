@@ -107,7 +107,8 @@ def plan_artifacts(
         artifacts,
         assets.template("artifacts.yaml"),
         {},
-        {**TAGS, **tags},
+        tags,
+        default_tags=TAGS,
         sleep=sleep,
     )
 
@@ -136,7 +137,8 @@ def plan(
         name,
         assets.template("template.yaml"),
         parameters,
-        {**TAGS, **settings.tags},
+        settings.tags,
+        default_tags=TAGS,
         keep=SETTINGS,
         sleep=sleep,
     )

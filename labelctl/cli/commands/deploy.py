@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -251,7 +252,9 @@ def _age(value: str | None) -> int | None:
 
 
 def _tags(values: list[str] | None) -> dict[str, str]:
-    tags = {}
+    """The tags by key. Raises UsageError for one that IAM, the strictest service, would reject."""
+    tags: dict[str, str] = {}
+    cases: dict[str, str] = {}
     for text in values or ():
         key, equals, value = text.partition("=")
         if not equals or not key or not value:
@@ -259,8 +262,26 @@ def _tags(values: list[str] | None) -> dict[str, str]:
                 f'--tag "{text}" is not of the form KEY=VALUE.',
                 "Neither KEY nor VALUE may be empty.",
             )
+        if not (_is_tag(key, 128) and _is_tag(value, 256)) or key.lower().startswith("aws:"):
+            raise UsageError(
+                f"AWS does not allow the tag {text!r}.",
+                "Use letters, digits, spaces and . : / = + - @ _ in at most 128 characters for the key"
+                " and 256 for the value. The key must not start with aws:.",
+            )
+        if (first := cases.setdefault(key.casefold(), key)) != key:
+            raise UsageError(
+                f'The tag keys "{first}" and "{key}" differ only in case, which IAM ignores.',
+                "Leave out one of them.",
+            )
         tags[key] = value
     return tags
+
+
+def _is_tag(text: str, length: int) -> bool:
+    """Whether IAM allows the text as a key or value of a tag. [IAM API, Tag]"""
+    return len(text) <= length and all(
+        unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in text
+    )
 
 
 def _clean_up(session: Session, left: FailedFirstDeploy, yes: bool) -> None:

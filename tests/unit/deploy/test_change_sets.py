@@ -122,6 +122,16 @@ def test_omitted_settings_and_existing_tags_are_kept(cloudformation, naps):
     assert not made.creates
 
 
+def test_tag_keys_ignore_case():
+    """IAM rejects two keys that differ only in case."""
+    ours, deployed = {"application": "labelctl"}, {"Team": "a", "Application": "photos"}
+    assert change_sets.merge_tags(ours, {}, {"Application": "x"}) == {"Application": "x"}
+    assert change_sets.merge_tags(ours, deployed, {"team": "b"}) == {
+        "Application": "photos",
+        "team": "b",
+    }
+
+
 @pytest.mark.parametrize(
     "reason",
     [

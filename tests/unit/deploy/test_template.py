@@ -65,8 +65,13 @@ def test_every_taggable_resource_is_tagged(resources):
 
     tagged = {name for name, one in resources.items() if taggable(one["Type"])}
     assert {"Photos", "Queue", "PhotosTable", "LabelsTable", "Function", "Role"} <= tagged
-    for name in tagged:
+    for name in tagged - {"Role"}:
         assert {"Key": "application", "Value": "labelctl"} in resources[name]["Properties"]["Tags"]
+
+
+def test_role_has_only_the_tags_of_the_stack(properties):
+    """With `application` of its own, a stack's tag `Application` would make its creation fail."""
+    assert "Tags" not in properties["Role"]
 
 
 def test_no_resource_has_an_explicit_name(properties):
