@@ -338,6 +338,19 @@ def test_timeouts_retries_and_pool_size():
     assert "labelctl" in config.user_agent_extra
 
 
+def test_retry_mode_of_the_user(monkeypatch, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("[default]\nretry_mode = legacy\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert Aws().s3.meta.config.retries == {"mode": "legacy"}
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    assert Aws().s3.meta.config.retries == {"mode": "adaptive"}
+    monkeypatch.setenv("AWS_RETRY_MODE", "bogus")
+    with pytest.raises(boto.InvalidRetryModeError) as caught:
+        _ = Aws().s3
+    assert "bogus" in to_user_error(caught.value).message
+
+
 def test_endpoint_from_the_environment(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert Aws().sqs.meta.endpoint_url == "http://127.0.0.1:9"
