@@ -254,6 +254,7 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
     child["PYTHONUNBUFFERED"] = "1"
+    child["PYTHONUTF8"] = "1"  # keys become file names
     return child
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,6 +88,34 @@ def test_sigterm_ends_a_command_like_ctrl_c(at_start):
     running.terminate()
     _, err = running.communicate(timeout=30)
     assert (running.returncode, err) == (130, "")
+
+
+LATIN_1 = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+"""Python then reads file names as ASCII, the only other encoding that every system has."""
+
+
+@pytest.mark.parametrize("environment", [LATIN_1, {}], ids=["another locale", "UTF-8"])
+def test_names_are_utf_8_in_every_locale(environment):
+    running = process(
+        *("upload", "nowhere-é€.jpg", "--output", "json"),
+        code="from labelctl.__main__ import main; main()",
+        env=environment,
+    )
+    _, err = running.communicate(timeout=30)
+    assert json.loads(err)["error"]["message"].endswith('"nowhere-é€.jpg".')
+
+
+@pytest.mark.parametrize("level", ["0", "2"])
+def test_help_without_docstrings(level):
+    running = process(
+        "--help",
+        code="from labelctl.__main__ import main; main()",
+        env={"PYTHONOPTIMIZE": level},
+        stdout=subprocess.PIPE,
+    )
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (0, "")
+    assert re.search("^  deploy +[A-Z]", out, re.MULTILINE)
 
 
 def test_an_ascii_output(tmp_path):
