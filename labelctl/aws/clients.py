@@ -38,7 +38,7 @@ class Aws:
         region: str | None = None,
         trace: Callable[[str], None] | None = None,
     ) -> None:
-        self._profile = profile
+        self._profile = profile or None  # an unset variable in a script
         self._region = region
         self._trace = trace
         self._settings: dict[str, Any] = {}

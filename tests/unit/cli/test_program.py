@@ -160,15 +160,22 @@ def test_no_command_prints_the_password_of_an_endpoint(monkeypatch, capsys, endp
         assert "s3cret" not in printed.out + printed.err
 
 
-def test_a_bug_keeps_its_traceback_but_no_password():
+@pytest.mark.parametrize("place", ["run", "in_thread"])
+def test_a_bug_keeps_its_traceback_but_no_secret(place):
     code = (
+        "import os, threading\n"
         "from labelctl.cli import app\n"
-        "def run(_): raise RuntimeError('http://user:s3cret@localhost is odd')\n"
-        "app.run = run\n"
+        "def run(*_): raise RuntimeError('http://user:s3cret@localhost is odd: '"
+        " + os.environ['AWS_SESSION_TOKEN'] + ' ' + os.environ['AWS_SECRET_ACCESS_KEY'])\n"
+        "def in_thread(_):\n"
+        "  thread = threading.Thread(target=run)\n"
+        "  thread.start(); thread.join()\n"
+        f"app.run = {place}\n"
         "app.main()"
     )
-    running = process(code=code)
+    token = {"AWS_SESSION_TOKEN": "IQoJb3JpZ2luEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
+    running = process(code=code, env=token)
     _, err = running.communicate(timeout=30)
-    assert running.returncode == 1
+    assert running.returncode == (1 if place == "run" else 0)
     assert "in run" in err
-    assert err.endswith("RuntimeError: http://***@localhost is odd\n")
+    assert err.endswith("RuntimeError: http://***@localhost is odd: *** ***\n")
