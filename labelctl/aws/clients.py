@@ -42,6 +42,7 @@ class Aws:
         self._region = region
         self._trace = trace
         self._settings: dict[str, Any] = {}
+        self._account: str | None = None
 
     @cached_property
     def _session(self) -> Any:
@@ -109,16 +110,35 @@ class Aws:
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
         client: CloudFormationClient = self._client("cloudformation")
+        client.meta.events.register("after-call.cloudformation.DescribeStacks", self._learn_account)
         return client
+
+    def _learn_account(self, parsed: Any, **_: Any) -> None:
+        """Remember the account of a stack: the fifth part of its ARN."""
+        for stack in parsed.get("Stacks", ()):
+            self._account = stack["StackId"].split(":")[4]
 
     @cached_property
     def s3(self) -> S3Client:
+        """The S3 client. Once the account is known, S3 refuses requests for other accounts' buckets.
+
+        A bucket that was deleted may have been created again by somebody else.
+        [S3 User Guide, Verifying bucket ownership with bucket owner condition]
+        """
         client: S3Client = self._client("s3")
+        client.meta.events.register("provide-client-params.s3", self._expect_owner)
         return client
+
+    def _expect_owner(self, params: Any, model: Any, **_: Any) -> Any:
+        if self._account and "ExpectedBucketOwner" in model.input_shape.members:
+            return {"ExpectedBucketOwner": self._account, **params}
+        return params
 
     @cached_property
     def presigning_s3(self) -> S3Client:
         """The S3 client for presigned URLs, which must work for all regions and buckets.
+
+        They have no owner condition, because a browser would have to send its header.
 
         By default boto3 signs URLs with SigV2, which newer buckets reject, for the endpoint of
         us-east-1, which redirects requests for a new bucket elsewhere and so breaks the signature.

@@ -16,6 +16,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import error_code
+from labelctl.aws.throttling import poll
 from labelctl.deploy import stack as stacks
 from labelctl.errors import Command, DeployError, RefusedError
 
@@ -33,6 +34,10 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # Seconds; the last one is repeated. CloudFormation throttles frequent requests.
 _PAUSES = (0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
 _IDLE = 4  # requests without a new event, about 3 s
+_FIX_OR_REMOVE = (
+    "Fix the cause and deploy again. To remove what was created instead: ",
+    Command("destroy"),
+)
 _WAIT = ("Try again when `", Command("status"), "` shows that the change has finished.")
 
 Sleep = Callable[[float], None]
@@ -63,11 +68,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """A change set that can be executed. Without changes, the change set no longer exists."""
+    """A change set that can be executed.
+
+    `change_set` is None if nothing would change. `changes` are those of resources. It can be empty
+    although there is a change set, which then changes only outputs, for example.
+    """
 
     stack: str
     stack_id: str
-    change_set: str
+    change_set: str | None
     creates: bool
     changes: Sequence[Change]
     parameters: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -150,7 +159,7 @@ def plan(
         discard(cloudformation, planned, sleep=sleep)
         if not any(words in reason for words in _NO_CHANGES):
             raise DeployError(f"CloudFormation cannot plan the change: {reason}")
-        return replace(planned, changes=(), parameters={})
+        return replace(planned, change_set=None, changes=(), parameters={})
     return planned
 
 
@@ -158,10 +167,7 @@ def _await_change_set(
     cloudformation: CloudFormationClient, change_set: str, sleep: Sleep
 ) -> tuple[str, str, list[Change]]:
     for pause in pauses():
-        pages = cloudformation.get_paginator("describe_change_set").paginate(
-            ChangeSetName=change_set
-        )
-        described = list(pages)
+        described = poll(lambda: _describe(cloudformation, change_set), sleep)
         if described[0]["Status"] in ("CREATE_COMPLETE", "FAILED"):
             break
         sleep(pause)
@@ -172,6 +178,11 @@ def _await_change_set(
         if "ResourceChange" in change
     ]
     return described[0]["Status"], described[0].get("StatusReason", ""), changes
+
+
+def _describe(cloudformation: CloudFormationClient, change_set: str) -> list[Any]:
+    paginator = cloudformation.get_paginator("describe_change_set")
+    return list(paginator.paginate(ChangeSetName=change_set))
 
 
 def _parse_change(change: Any) -> Change:
@@ -199,6 +210,8 @@ def discard(
     """Delete a plan's change set, and the empty stack that the first plan of a stack creates."""
     from botocore.exceptions import ClientError
 
+    if planned.change_set is None:
+        return
     # A change set that is still being created cannot be deleted; it is deleted with its empty stack.
     with contextlib.suppress(ClientError):
         cloudformation.delete_change_set(ChangeSetName=planned.change_set)
@@ -213,32 +226,34 @@ def discard(
 def execute(
     cloudformation: CloudFormationClient, planned: Plan, *, sleep: Sleep = time.sleep
 ) -> Iterator[StackEvent]:
-    """Execute a plan; yields stack events until it has finished.
+    """Execute a plan; yields stack events until it has finished. Without a change set, does nothing.
 
     Raises DeployError with the root cause if it fails, after CloudFormation has rolled back.
     """
+    if planned.change_set is None:
+        return
     seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
-    _execute(cloudformation, planned)
+    _execute(cloudformation, planned.stack, planned.change_set)
     cause: StackEvent | None = None
     last: StackEvent | None = None
     for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
         cause = cause or (last if last.may_be_cause else None)
         yield last
     if last is None or last.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise failure(planned.stack, cause or last)
+        raise failure(planned.stack, cause or last, *(_FIX_OR_REMOVE if planned.creates else ()))
 
 
-def _execute(cloudformation: CloudFormationClient, planned: Plan) -> None:
+def _execute(cloudformation: CloudFormationClient, stack: str, change_set: str) -> None:
     from botocore.exceptions import ClientError
 
     try:
-        cloudformation.execute_change_set(ChangeSetName=planned.change_set)
+        cloudformation.execute_change_set(ChangeSetName=change_set)
     except ClientError as error:
         if error_code(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
             raise
         # Executing a change set deletes all others of the stack.
         raise RefusedError(
-            f'The stack "{planned.stack}" is being changed by another process.',
+            f'The stack "{stack}" is being changed by another process.',
             *_WAIT,
         ) from error
 
@@ -273,7 +288,7 @@ def remove(
 def failure(
     name: str,
     cause: StackEvent | None,
-    hint: str = "Fix the cause and deploy again.",
+    *hint: str | Command,
 ) -> DeployError:
     """Return the error for a failed change, given its root cause."""
     if cause is None:
@@ -281,11 +296,11 @@ def failure(
             f'Changing the stack "{name}" failed.', "Run `", Command("status"), "` for details."
         )
     if _POLICY_NOT_YET_VISIBLE in cause.reason:
-        hint = "The new queue policy was not yet in effect. Deploy again."
+        hint = ("The new queue policy was not yet in effect. Deploy again.",)
     return DeployError(
         f'Changing the stack "{name}" failed at {cause.name} ({cause.type}): '
         f"{cause.reason or cause.status}",
-        hint,
+        *(hint or ("Fix the cause and deploy again.",)),
     )
 
 
@@ -315,14 +330,14 @@ def follow(
     """
     idle = 0
     for pause in pauses():
-        fresh = _events(cloudformation, stack_id, seen)
+        fresh = poll(lambda: _events(cloudformation, stack_id, seen), sleep)
         for event in fresh:
             seen.add(event.id)
             yield event
             if event.is_stack and not event.status.endswith("_IN_PROGRESS"):
                 return
         idle = 0 if fresh else idle + 1
-        if idle >= _IDLE and is_over():
+        if idle >= _IDLE and poll(is_over, sleep):
             return
         sleep(pause)
 

@@ -20,7 +20,8 @@ from labelctl.aws.errors import is_missing, to_user_error
 from labelctl.aws.queues import QueueDepth, depth
 from labelctl.aws.threads import pool
 from labelctl.contract import schema
-from labelctl.deploy.stack import Stack, has_notifications
+from labelctl.deploy import notifications
+from labelctl.deploy.stack import Stack
 from labelctl.errors import AccessDeniedError, Command
 from labelctl.labels.reader import Reader
 from labelctl.operations import function_log
@@ -61,7 +62,8 @@ class Status:
 
     `waiting_since` is when the oldest waiting message was sent, ignoring messages received three
     times or more; None if there is none or it is unknown. `has_notifications` is whether the bucket
-    notifies the queue of new photos, None if unknown. `mails_alarms` is whether the alarm address
+    notifies the queue of new photos, `destroy_interrupted` whether that is because a destroy was
+    interrupted; None if unknown. `mails_alarms` is whether the alarm address
     is confirmed, None if there is no address or it is unknown. `errors` are the function's latest
     errors, oldest first; `error_count` is their number in the last hour, at most 10,001. `unknown`
     lists what could not be read, and why.
@@ -75,6 +77,7 @@ class Status:
     error_count: int
     waiting_since: datetime | None
     has_notifications: bool | None
+    destroy_interrupted: bool | None = False
     mails_alarms: bool | None = None
     concerns: tuple[Concern, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -94,7 +97,8 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         queue = threads.submit(depth, sqs, stack.queue)
         dead_letters = threads.submit(depth, sqs, stack.dead_letter_queue)
         since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
-        notified = threads.submit(has_notifications, s3, stack.bucket)
+        notified = threads.submit(notifications.are_complete, s3, stack)
+        interrupted = threads.submit(notifications.is_destroy_interrupted, aws, stack)
         mailed = threads.submit(mails_alarms, sns, stack)
     unknown: list[str] = []
     # The metric lags by some minutes, so ignore it if the queue is empty now.
@@ -109,6 +113,7 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         error_count=error_count,
         waiting_since=known_since,
         has_notifications=_if_allowed(notified, unknown),
+        destroy_interrupted=_if_allowed(interrupted, []),
         mails_alarms=_if_allowed(mailed, unknown),
         unknown=tuple(unknown),
     )
@@ -131,11 +136,18 @@ def _if_allowed(response: Future[T], unknown: list[str]) -> T | None:
 
 def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
     """What needs attention, most serious first."""
-    if status.has_notifications is False:
+    if status.destroy_interrupted:
+        yield Concern(
+            "destroy_interrupted",
+            "The bucket no longer reports new photos: destroying the stack was interrupted.",
+            (Command("destroy"),),
+        )
+    elif status.has_notifications is False:
         yield Concern(
             "no_notifications",
-            "The bucket no longer reports new photos, for example after an interrupted destroy.",
-            (Command("destroy"),),
+            "The bucket no longer reports new photos, because another tool has replaced its event"
+            " notifications. To restore them, and to queue the photos that were missed:",
+            (Command("deploy"), Command("verify", "--repair")),
         )
     if dead := status.dead_letters.depth:
         yield Concern(

@@ -16,6 +16,7 @@ from labelctl.errors import Command, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from labelctl.deploy.change_sets import Plan
+    from labelctl.deploy.deploy import FailedFirstDeploy
     from labelctl.deploy.stack import Settings, Stack
 
 RETENTIONS = (
@@ -126,7 +127,7 @@ def deploy(
         return
     deployed, planned = execute(session, settings, yes=yes)
     session.view.show(_json(deployed, planned), _outputs(deployed))
-    verb = "is deployed" if planned.changes else "is up to date"
+    verb = "is deployed" if planned.change_set else "is up to date"
     session.view.note(f'The stack "{deployed.name}" {verb}.', style="green")
     if alarm_email:
         new = any(change.name == "AlarmSubscription" for change in planned.changes)
@@ -142,6 +143,7 @@ def deploy(
 
 def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, Plan]:
     """Deploy, printing progress and asking for confirmation; return the stack and the plan."""
+    from labelctl.deploy import change_sets, notifications
     from labelctl.deploy import deploy as core
     from labelctl.deploy import stack as stacks
 
@@ -149,15 +151,26 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _warn_about_region(session)
     left = core.find_failed_first_deploy(aws, name)
     if left:
-        _clean_up(session, left)
-    follow(session, core.ensure_artifacts(aws, name, settings.tags), "Creating the artifact bucket")
+        _clean_up(session, left, yes)
+    with session.view.meter("Planning"):
+        artifacts = core.plan_artifacts(aws, name, settings.tags)
+    _confirm(session, artifacts, yes)
+    events = change_sets.execute(aws.cloudformation, artifacts)
+    follow(session, events, "Creating the artifact bucket")
     with session.view.meter("Planning"):
         planned = core.plan(aws, name, settings)
     _show_plan(session, planned)
-    if any(change.loses_data for change in planned.changes) and not yes:
-        _confirm(session, planned)
+    _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")
-    return stacks.require(aws.cloudformation, name, session.options.local), planned
+    deployed = stacks.require(aws.cloudformation, name, session.options.local)
+    if notifications.restore(aws.s3, deployed):
+        session.view.warn(
+            f"Restored the event notifications of the bucket {deployed.bucket}, which another tool had"
+            " replaced.",
+            "To queue photos that were uploaded meanwhile: ",
+            Command("verify", "--repair"),
+        )
+    return deployed, planned
 
 
 def _show_dry_run(session: Session, settings: Settings) -> None:
@@ -177,11 +190,10 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
-        if planned.changes:
+        if planned.change_set:
             session.view.note("Nothing was changed. To apply this, leave out --dry-run.")
     finally:
-        if planned.changes:
-            change_sets.discard(aws.cloudformation, planned)
+        change_sets.discard(aws.cloudformation, planned)
 
 
 def _warn_about_region(session: Session) -> None:
@@ -251,7 +263,7 @@ def _tags(values: list[str] | None) -> dict[str, str]:
     return tags
 
 
-def _clean_up(session: Session, left: Any) -> None:
+def _clean_up(session: Session, left: FailedFirstDeploy, yes: bool) -> None:
     from labelctl.deploy import destroy
 
     if left.cause:
@@ -259,6 +271,13 @@ def _clean_up(session: Session, left: Any) -> None:
             f"The last deploy failed at {left.cause.name}: {left.cause.reason}",
             "Removing its resources and deploying again.",
         )
+    data = [] if yes else destroy.find_data(session.aws, left.stack)
+    if data:
+        session.view.warn(
+            f'The stack "{left.stack.name}", whose first deploy failed, must be deleted first, with the'
+            f" data in {', '.join(data)}."
+        )
+        _ask(session, "Check what they contain, then add --yes to delete them.")
     follow(
         session,
         # Deleting the stack is not enough if its rollback failed at the protected table.
@@ -268,8 +287,6 @@ def _clean_up(session: Session, left: Any) -> None:
 
 
 def _show_plan(session: Session, planned: Plan) -> None:
-    if not planned.changes:
-        return
     for key, (old, new) in _settings(planned).items():
         session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", _from_to(old, new))
     for change in planned.changes:
@@ -293,22 +310,27 @@ def _from_to(old: str, new: str) -> str:
     return f"{old or 'none'} → {new or 'none'}"
 
 
-def _confirm(session: Session, planned: Plan) -> None:
+def _confirm(session: Session, planned: Plan, yes: bool) -> None:
     """Ask before data is lost. Raises RefusedError for an answer other than yes."""
+    from labelctl.deploy import change_sets
+
     lost = [change for change in planned.changes if change.loses_data]
+    if yes or not lost:
+        return
     session.view.warn(
         "The data in these resources would be deleted or abandoned: "
         + ", ".join(f"{change.name} ({change.action.lower()})" for change in lost)
     )
-    from labelctl.deploy import change_sets
-
     try:
-        answer = session.view.ask("Continue? [y/N]", "Review the plan, then add --yes to apply it.")
+        _ask(session, "Review the plan, then add --yes to apply it.")
     except BaseException:
         change_sets.discard(session.aws.cloudformation, planned)
         raise
-    if answer.lower() not in ("y", "yes"):
-        change_sets.discard(session.aws.cloudformation, planned)
+
+
+def _ask(session: Session, hint: str) -> None:
+    """Raise RefusedError unless the user answers yes. `hint` is for a user who cannot be asked."""
+    if session.view.ask("Continue? [y/N]", hint).lower() not in ("y", "yes"):
         raise RefusedError("The deploy was cancelled.", "Nothing was changed.")
 
 
@@ -330,7 +352,9 @@ def _plan_table(planned: Plan) -> Table:
                 for change in planned.changes
             ],
         ],
-        empty="There is nothing to change.",
+        empty="No resource changes, only the stack's outputs, tags or parameters."
+        if planned.change_set
+        else "There is nothing to change.",
     )
 
 

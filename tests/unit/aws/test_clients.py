@@ -385,3 +385,30 @@ def test_nothing_is_logged_without_trace(capfd):
 
 def test_only_the_aws_package_imports_boto3():
     assert not hasattr(clients, "boto3")
+
+
+# ---- the owner of buckets
+
+
+def test_requests_name_the_owner_of_the_bucket_once_it_is_known(moto):
+    aws = Aws()
+    sent = []
+    aws.s3.meta.events.register(
+        "before-call.s3", lambda params, **_: sent.append(params["headers"])
+    )
+    aws.s3.create_bucket(Bucket="photos")  # has no such parameter
+    aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"")
+    resources = '{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}'
+    aws.cloudformation.create_stack(StackName="labelctl", TemplateBody=resources)
+    aws.cloudformation.describe_stacks(StackName="labelctl")
+    aws.s3.get_object(Bucket="photos", Key="a.jpg")
+    aws.s3.list_buckets()
+    owners = [headers.get("x-amz-expected-bucket-owner") for headers in sent]
+    assert owners == [None, None, "123456789012", None]
+
+
+def test_presigned_urls_need_no_header(moto):
+    aws = Aws()
+    aws._account = "123456789012"
+    url = aws.presigning_s3.generate_presigned_url("get_object", {"Bucket": "b", "Key": "a.jpg"})
+    assert "X-Amz-SignedHeaders=host&" in url

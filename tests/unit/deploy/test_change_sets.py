@@ -121,7 +121,18 @@ def test_plan_without_changes_is_not_a_failure(cloudformation, naps, reason):
     cloudformation.stack("CREATE_COMPLETE")
     cloudformation.change_set("CREATE_PENDING", "FAILED", reason=reason)
     cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
-    assert plan(cloudformation, naps).changes == ()
+    assert plan(cloudformation, naps).change_set is None
+
+
+def test_plan_that_changes_only_outputs_is_executed(cloudformation, naps):
+    """Such a change set contains no changes."""
+    cloudformation.stack("CREATE_COMPLETE")
+    cloudformation.change_set("CREATE_COMPLETE")
+    made = plan(cloudformation, naps)
+    assert made.changes == []
+    cloudformation.runs(cloudformation.event("labelctl", "UPDATE_COMPLETE"))
+    followed = change_sets.execute(cloudformation.client, made, sleep=naps)
+    assert [each.status for each in followed] == ["UPDATE_COMPLETE"]
 
 
 def test_failed_plan_is_explained_and_discarded(cloudformation, naps):
@@ -277,6 +288,27 @@ def test_requests_become_less_frequent(cloudformation, naps):
     assert naps == [0.3, 0.5, 1, 1, 2, 2, 3, 5, 5, 5]
 
 
+def test_throttled_polls_are_repeated(cloudformation, naps):
+    """Otherwise the deploy would continue without anybody who protects the stack at its end."""
+    event = cloudformation.event
+    cloudformation.look()
+    cloudformation.answers("execute_change_set", {})
+    for _ in range(4):
+        cloudformation.refuses("describe_stack_events", "Throttling", "Rate exceeded")
+    cloudformation.look(event("labelctl", "CREATE_COMPLETE"))
+    followed = list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
+    assert [each.status for each in followed] == ["CREATE_COMPLETE"]
+    assert naps == [1, 2, 4, 5]
+
+
+def test_polls_are_not_repeated_after_a_refusal(cloudformation, naps):
+    cloudformation.look()
+    cloudformation.answers("execute_change_set", {})
+    cloudformation.refuses("describe_stack_events", "ExpiredToken", "The token has expired")
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        list(change_sets.execute(cloudformation.client, planned(), sleep=naps))
+
+
 FAILURES = {
     "the first failure is the cause": [
         ("Role", "CREATE_FAILED", "API: iam:CreateRole denied"),
@@ -308,6 +340,22 @@ def test_failed_deploy_reports_its_root_cause(cloudformation, naps, failed):
     assert "failed at Role" in caught.value.message
     assert "iam:CreateRole denied" in caught.value.message
     assert "deploy again" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("creates", "status"), [(True, "ROLLBACK_FAILED"), (False, "UPDATE_ROLLBACK_COMPLETE")]
+)
+def test_failed_first_deploy_can_be_given_up(cloudformation, naps, creates, status):
+    """The rollback fails at the protected table. `deploy` and `destroy` remove the protection."""
+    event = cloudformation.event
+    cloudformation.runs(
+        event("Role", "CREATE_FAILED", "denied"),
+        event("PhotosTable", "DELETE_FAILED", "Resource cannot be deleted: deletion protection"),
+        event("labelctl", status),
+    )
+    with pytest.raises(DeployError, match="failed at Role") as caught:
+        list(change_sets.execute(cloudformation.client, planned(creates), sleep=naps))
+    assert ("labelctl destroy" in caught.value.hint) is creates
 
 
 def test_queue_policy_not_yet_in_effect_has_a_hint(cloudformation, naps):

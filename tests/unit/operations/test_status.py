@@ -18,6 +18,7 @@ from labelctl.cli import app
 from labelctl.cli.options import options_of
 from labelctl.cli.session import Session
 from labelctl.contract.schema import STATE_INDEX
+from labelctl.deploy import notifications
 from labelctl.deploy.stack import Stack
 from labelctl.operations import function_log, status
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
@@ -53,7 +54,7 @@ def stack(s3, sqs, bucket):
     """A deployed stack whose bucket notifies its queue."""
     queue = sqs.create_queue(QueueName="queue")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    to_queue = {"QueueArn": arn["Attributes"]["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+    to_queue = {"QueueArn": arn["Attributes"]["QueueArn"], "Events": list(notifications.EVENTS)}
     s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [to_queue]}
     )
@@ -328,6 +329,7 @@ def test_without_permission_for_cloudwatch_or_the_bucket_the_rest_is_shown(aws, 
         FINE,
         queue=QueueDepth(1, 0, 0),
         has_notifications=None,
+        destroy_interrupted=False,
         unknown=(
             "Your AWS identity is not allowed to perform cloudwatch:GetMetricStatistics.",
             "Your AWS identity is not allowed to perform GetBucketNotificationConfiguration.",
@@ -350,15 +352,22 @@ def test_a_log_that_may_not_be_read_is_not_taken_for_a_quiet_one(aws, stack):
             read(aws, stack)
 
 
-@pytest.mark.parametrize("gone", [True, False])
-def test_missing_bucket_notifications_are_noticed(aws, stack, gone):
-    if gone:
-        aws.s3.delete_bucket(Bucket=stack.bucket)
-    else:
-        aws.s3.put_bucket_notification_configuration(
-            Bucket=stack.bucket, NotificationConfiguration={}
-        )
-    assert [concern.kind for concern in read(aws, stack).concerns] == ["no_notifications"]
+@pytest.mark.parametrize(
+    ("protected", "kind"), [(True, "no_notifications"), (False, "destroy_interrupted")]
+)
+def test_missing_bucket_notifications_are_noticed(aws, stack, tables, protected, kind):
+    """`destroy` turns off both the stack's and the table's protection first."""
+    aws.s3.put_bucket_notification_configuration(Bucket=stack.bucket, NotificationConfiguration={})
+    tables.client.update_table(TableName=PHOTOS, DeletionProtectionEnabled=protected)
+    aws.dynamodb.describe_table = tables.client.describe_table
+    now = read(aws, replace(stack, protected=protected))
+    assert [concern.kind for concern in now.concerns] == [kind]
+
+
+def test_missing_bucket_is_an_error(aws, stack):
+    aws.s3.delete_bucket(Bucket=stack.bucket)
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        read(aws, stack)
 
 
 def with_alarms(aws, stack):
