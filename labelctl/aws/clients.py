@@ -38,7 +38,7 @@ class Aws:
         region: str | None = None,
         trace: Callable[[str], None] | None = None,
     ) -> None:
-        self._profile = profile
+        self._profile = profile or None  # an unset variable in a script
         self._region = region
         self._trace = trace
         self._settings: dict[str, Any] = {}
@@ -75,10 +75,11 @@ class Aws:
 
         from labelctl.aws import calls
 
-        session = self._session
-        with calls.botocore_errors_only(calls.SettingsError, self._settings):
+        session, settings = self._session, self._settings
+        mode: Any = settings.get("AWS_RETRY_MODE") or settings.get("retry_mode") or "standard"
+        with calls.botocore_errors_only(calls.SettingsError, settings):
             config = Config(
-                retries={"mode": "standard"},  # 3 attempts, or AWS_MAX_ATTEMPTS
+                retries={"mode": mode},  # standard: 3 attempts, or AWS_MAX_ATTEMPTS
                 connect_timeout=5,
                 read_timeout=60,
                 max_pool_connections=CONNECTIONS,

@@ -43,6 +43,7 @@ _LOCAL = "To try labelctl without an AWS account, add --local."
 _CONFIGURATION = (
     "Check your AWS configuration: AWS_ variables, ~/.aws/config and ~/.aws/credentials."
 )
+_TRY_AGAIN = "Try again, with --verbose to see each request."
 _INVALID = {
     "InvalidClientTokenId",
     "InvalidAccessKeyId",
@@ -90,6 +91,7 @@ def to_user_error(error: Exception) -> LabelctlError | None:
 def _explain(error: Exception) -> LabelctlError | None:
     import botocore.exceptions as boto
     from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
 
     from labelctl.aws import calls
 
@@ -97,6 +99,8 @@ def _explain(error: Exception) -> LabelctlError | None:
         return _explain_refusal(error)
     if isinstance(error, boto.BotoCoreError):
         return _explain_credentials(error) or _explain_connection(error) or _explain_other(error)
+    if isinstance(error, HTTPError):  # raised while reading the body of a response
+        return RefusedError(f"The call to AWS failed: {error}", _TRY_AGAIN)
     if isinstance(error, ResponseParserError):
         return RefusedError(f"Invalid response: {str(error).splitlines()[0]}", calls.NOT_AWS_HINT)
     return None
@@ -175,9 +179,7 @@ def _explain_other(error: BotoCoreError) -> LabelctlError:
         return RefusedError(f"{error}.", calls.NOT_AWS_HINT)
     interrupted = (boto.HTTPClientError, boto.IncompleteReadError, boto.FlexibleChecksumError)
     if isinstance(error, interrupted):
-        return RefusedError(
-            f"The call to AWS failed: {error}", "Try again, with --verbose to see each request."
-        )
+        return RefusedError(f"The call to AWS failed: {error}", _TRY_AGAIN)
     return RefusedError(f"The call to AWS failed: {str(error).rstrip('.')}.", _CONFIGURATION)
 
 

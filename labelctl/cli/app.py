@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from contextlib import suppress
 from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
@@ -103,6 +104,7 @@ def main() -> NoReturn:
         if getattr(sys, name) is None:  # the parent process has closed it
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     sys.excepthook = _report_bug
+    threading.excepthook = lambda bug: _report_bug(*bug[:3])
     # SIGTERM then cleans up as Ctrl-C does, such as returning messages to their queue.
     # A script's background job ignores SIGINT, so raising that signal would not be enough.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -115,7 +117,7 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def _report_bug(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+def _report_bug(kind: type[BaseException], error: BaseException | None, trace: Any) -> None:
     """Print a traceback as Python does, but without secrets."""
     import traceback
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -262,15 +263,11 @@ class View:
 
     @cached_property
     def _console_out(self) -> Console:
-        from rich.console import Console
-
-        return Console(file=self._out, highlight=False, emoji=False, markup=False)
+        return _console(self._out)
 
     @cached_property
     def _console_err(self) -> Console:
-        from rich.console import Console
-
-        return Console(file=self._err, highlight=False, emoji=False, markup=False)
+        return _console(self._err)
 
     @property
     def _console(self) -> Console:
@@ -339,6 +336,22 @@ class View:
         except UnicodeEncodeError:
             return json.dumps(value, ensure_ascii=True, indent=indent, default=_number)
         return text
+
+
+_SIZE = re.compile("[1-9][0-9]{0,3}")
+_MIN_WIDTH = 20  # columns; rich leaves out what does not fit a narrower table
+
+
+def _console(file: TextIO) -> Console:
+    from rich.console import Console
+
+    for name in ("COLUMNS", "LINES"):  # some terminals and IDEs set them to 0; rich believes it
+        if not _SIZE.fullmatch(os.environ.get(name, "1")):
+            del os.environ[name]
+    console = Console(file=file, highlight=False, emoji=False, markup=False)
+    if console.width < _MIN_WIDTH:
+        console.width = _MIN_WIDTH
+    return console
 
 
 _MAX_BAR = 40  # columns

@@ -1,7 +1,7 @@
 """The pipeline's status: photos by state, queues, recent function errors, and concerns.
 
-The services are queried concurrently. Values the user has no permission to read (CloudWatch metrics,
-the bucket's notifications) are reported as unknown.
+The services are queried concurrently. Values that the user has no permission to read, or that AWS
+does not return at the moment, are reported as unknown.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing, to_user_error
 from labelctl.aws.queues import QueueDepth, depth
 from labelctl.aws.threads import pool
+from labelctl.aws.throttling import is_temporary
 from labelctl.contract import schema
 from labelctl.deploy import notifications
 from labelctl.deploy.stack import Stack
@@ -65,16 +66,16 @@ class Status:
     notifies the queue of new photos, `destroy_interrupted` whether that is because a destroy was
     interrupted; None if unknown. `mails_alarms` is whether the alarm address
     is confirmed, None if there is no address or it is unknown. `errors` are the function's latest
-    errors, oldest first; `error_count` is their number in the last hour, at most 10,001. `unknown`
-    lists what could not be read, and why.
+    errors, oldest first; `error_count` is their number in the last hour, at most 10,001. A number or a
+    queue is None if it is unknown. `unknown` lists why values could not be read.
     """
 
-    labelled: int
-    failed: int
-    queue: QueueDepth
-    dead_letters: QueueDepth
+    labelled: int | None
+    failed: int | None
+    queue: QueueDepth | None
+    dead_letters: QueueDepth | None
     errors: tuple[function_log.LogEntry, ...]
-    error_count: int
+    error_count: int | None
     waiting_since: datetime | None
     has_notifications: bool | None
     destroy_interrupted: bool | None = False
@@ -102,35 +103,39 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         mailed = threads.submit(mails_alarms, sns, stack)
     unknown: list[str] = []
     # The metric lags by some minutes, so ignore it if the queue is empty now.
-    known_since = _if_allowed(since, unknown) if queue.result().depth else None
-    latest, error_count = errors.result()
+    waiting = _if_readable(queue, unknown)
+    known_since = _if_readable(since, unknown) if waiting and waiting.depth else None
+    latest, error_count = _if_readable(errors, unknown) or ((), None)
     status = Status(
-        labelled=labelled.result(),
-        failed=failed.result(),
-        queue=queue.result(),
-        dead_letters=dead_letters.result(),
+        labelled=_if_readable(labelled, unknown),
+        failed=_if_readable(failed, unknown),
+        queue=waiting,
+        dead_letters=_if_readable(dead_letters, unknown),
         errors=latest,
         error_count=error_count,
         waiting_since=known_since,
-        has_notifications=_if_allowed(notified, unknown),
-        destroy_interrupted=_if_allowed(interrupted, []),
-        mails_alarms=_if_allowed(mailed, unknown),
+        has_notifications=_if_readable(notified, unknown),
+        destroy_interrupted=_if_readable(interrupted, []),
+        mails_alarms=_if_readable(mailed, unknown),
         unknown=tuple(unknown),
     )
     return replace(status, concerns=tuple(concerns(status, stack, now)))
 
 
-def _if_allowed(response: Future[T], unknown: list[str]) -> T | None:
-    """The result; if access is denied, None, and the reason is added to `unknown`."""
-    from botocore.exceptions import ClientError
+def _if_readable(response: Future[T], unknown: list[str]) -> T | None:
+    """The result; None if access is denied or the request failed for now.
 
+    Then the reason is added to `unknown`.
+    """
     try:
         return response.result()
-    except ClientError as error:
+    except Exception as error:
         explained = to_user_error(error)
-        if not isinstance(explained, AccessDeniedError):
+        denied = isinstance(explained, AccessDeniedError)
+        if explained is None or not (denied or is_temporary(error)):
             raise
-        unknown.append(explained.message)
+        if explained.message not in unknown:
+            unknown.append(explained.message)
         return None
 
 
@@ -149,7 +154,7 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
             " notifications. To restore them, and to queue the photos that were missed:",
             (Command("deploy"), Command("verify", "--repair")),
         )
-    if dead := status.dead_letters.depth:
+    if status.dead_letters and (dead := status.dead_letters.depth):
         yield Concern(
             "dead_letters",
             f"{counted(dead, 'dead letter')} in the queue, after repeated errors.",

@@ -6,6 +6,7 @@ import boto3
 import botocore.exceptions as boto
 import botocore.parsers
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
@@ -201,6 +202,7 @@ def test_other_errors_contain_the_message_of_aws():
             "The call to AWS failed: Read timeout",
             "Try again",
         ),
+        (urllib3.exceptions.SSLError("closed"), RefusedError, "failed: closed", "Try again"),
         (boto.ConnectionClosedError(endpoint_url="http://x"), RefusedError, "closed", "Try again"),
         (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "AWS configuration"),
     ],
@@ -278,6 +280,8 @@ def test_region_from_a_profile(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert Aws(profile="work").region == "sa-east-1"
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    assert Aws(profile="", region="").region == "sa-east-1"  # an unset variable in a script
 
 
 @pytest.mark.parametrize(
@@ -336,6 +340,19 @@ def test_timeouts_retries_and_pool_size():
     assert config.max_pool_connections >= 2 * upload.WORKERS
     assert config.retries == {"mode": "standard"}  # as many as AWS_MAX_ATTEMPTS says
     assert "labelctl" in config.user_agent_extra
+
+
+def test_retry_mode_of_the_user(monkeypatch, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("[default]\nretry_mode = legacy\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert Aws().s3.meta.config.retries == {"mode": "legacy"}
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    assert Aws().s3.meta.config.retries == {"mode": "adaptive"}
+    monkeypatch.setenv("AWS_RETRY_MODE", "bogus")
+    with pytest.raises(boto.InvalidRetryModeError) as caught:
+        _ = Aws().s3
+    assert "bogus" in to_user_error(caught.value).message
 
 
 def test_endpoint_from_the_environment(monkeypatch):

@@ -229,11 +229,26 @@ def command(aws, stack, monkeypatch, capsys):
 
         monkeypatch.setattr(Session, "of", session)
         assert app.run(["status", "-o", mode]) == 0
-        return capsys.readouterr().out
+        out, run.notes = capsys.readouterr()
+        return out
 
     yield run
     monkeypatch.undo()
     time.tzset()
+
+
+def test_what_is_unknown_is_neither_zero_nor_missing(command):
+    reason = "Your AWS identity is not allowed to perform sqs:GetQueueAttributes."
+    what = {"queue": None, "dead_letters": None, "failed": None, "error_count": None}
+    lines = command("plain", **what, unknown=(reason,)).splitlines()
+    rows = dict(line.split("\t", 1) for line in lines)
+    unknown = {"failed", "waiting", "in progress", "dead letters"}
+    assert {name for name, value in rows.items() if value == "unknown"} == unknown
+    assert rows["labelled"] == "0"
+    assert command.notes == f"Unknown: {reason}\n"
+    value = json.loads(command("json", **what))
+    assert (value["queue"], value["dead_letters"], value["errors"]) == (None, None, None)
+    assert (value["photos"]["failed"], value["photos"]["waiting"]) == (None, None)
 
 
 DEFAULTS = {
@@ -348,8 +363,32 @@ def test_another_refusal_is_not_hidden(aws, stack, sqs):
 def test_a_log_that_may_not_be_read_is_not_taken_for_a_quiet_one(aws, stack):
     with Stubber(aws.logs) as log:
         log.add_client_error("filter_log_events", "AccessDeniedException")
-        with pytest.raises(ClientError, match="AccessDeniedException"):
-            read(aws, stack)
+        now = read(aws, stack)
+    assert (now.errors, now.error_count) == ((), None)
+    assert now.unknown == ("Your AWS identity is not allowed to perform FilterLogEvents.",)
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ThrottlingException", "ServiceUnavailable"])
+def test_what_can_be_read_is_shown_although_the_queues_cannot(aws, stack, code):
+    with Stubber(aws.sqs) as queues:
+        for _ in range(2):
+            queues.add_client_error("get_queue_attributes", code)
+        now = read(aws, stack)
+    assert replace(now, unknown=()) == replace(FINE, queue=None, dead_letters=None)
+    assert len(now.unknown) == 1  # the same reason for both queues
+    assert "GetQueueAttributes" in now.unknown[0]
+    assert not now.concerns
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ProvisionedThroughputExceededException"])
+def test_what_can_be_read_is_shown_although_the_table_cannot(aws, stack, monkeypatch, code):
+    def refuse(*_):
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "Query")
+
+    monkeypatch.setattr(status.Reader, "count_photos", refuse)
+    now = read(aws, stack)
+    assert replace(now, unknown=()) == replace(FINE, labelled=None, failed=None)
+    assert "Query" in now.unknown[0]
 
 
 @pytest.mark.parametrize(
