@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing
 from labelctl.aws.throttling import poll
-from labelctl.deploy import assets, change_sets, notifications, package
+from labelctl.deploy import assets, change_sets, notifications, package, stack_events
 from labelctl.deploy import stack as stacks
-from labelctl.deploy.change_sets import Plan, Sleep, StackEvent
+from labelctl.deploy.change_sets import Plan
 from labelctl.deploy.stack import SETTINGS, Settings, Stack, artifacts_name
+from labelctl.deploy.stack_events import Sleep, StackEvent
 from labelctl.errors import Command, RefusedError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _failed_first(aws: Aws, name: str, kind: str) -> FailedFirstDeploy | None:
             Command("destroy"),
         )
     if stack.status in _FAILED_FIRST:
-        return FailedFirstDeploy(stack, change_sets.root_cause(aws.cloudformation, stack.id))
+        return FailedFirstDeploy(stack, stack_events.root_cause(aws.cloudformation, stack.id))
     if kind != stacks.PIPELINE or not stack.outputs.keys() >= stacks.OUTPUTS:
         return None
     _check_resources(aws, stack)

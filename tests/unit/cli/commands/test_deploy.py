@@ -26,10 +26,10 @@ def test_tags_that_aws_would_reject_are_refused(tags, words, capsys):
 
 
 def test_other_tags_are_accepted():
-    from labelctl.cli.commands.deploy import _tags
+    from labelctl.cli.commands._option_values import tags
 
     texts = ["Application=é 1", "url=https://a.example/b?c".replace("?", "="), "team=a", "team=b"]
-    assert _tags(texts) == {
+    assert tags(texts) == {
         "Application": "é 1",
         "url": "https://a.example/b=c",
         "team": "b",
