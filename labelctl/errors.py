@@ -4,6 +4,7 @@
     ├── UsageError                the command line is invalid
     ├── NotFoundError
     │   ├── NotDeployedError      the stack does not exist
+    │   │   └── MissingResourceError  a table, queue or bucket of the stack was deleted
     │   ├── PhotoNotFoundError    the photo is not in the bucket
     │   └── LabelNotFoundError    no photo has this label or category
     ├── RefusedError              AWS, the local cloud or the user refused, or the deploy failed
@@ -46,18 +47,21 @@ class ExitCode(IntEnum):
 
 @dataclass(init=False)
 class Command:
-    """A labelctl command that a message suggests: Command("retry", "--all").
+    """A command that a message suggests: Command("retry", "--all"), of labelctl or another program.
 
-    The command line prints it with those options of the run that it must repeat, such as --local.
+    The command line prints it with those options of the run that it must repeat, such as --local;
+    for the program "aws" that is --profile.
     """
 
     arguments: tuple[str, ...]
+    program: str
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, program: str = "labelctl") -> None:
         self.arguments = arguments
+        self.program = program
 
     def __str__(self) -> str:
-        return shlex.join(["labelctl", *self.arguments])
+        return shlex.join([self.program, *self.arguments])
 
 
 class LabelctlError(Exception):
@@ -92,6 +96,10 @@ class NotFoundError(LabelctlError):
 
 class NotDeployedError(NotFoundError):
     kind = "not_deployed"
+
+
+class MissingResourceError(NotDeployedError):
+    kind = "missing_resource"
 
 
 class PhotoNotFoundError(NotFoundError):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from labelctl.errors import UsageError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_MAX_DAYS = 10_000  # a start before 1970 would be none to AWS
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -37,5 +38,8 @@ def _local(moment: datetime | str) -> datetime:
 def parse_duration(duration: str) -> float:
     """Convert a duration such as 90s, 10m, 2h or 1d to seconds. Raises UsageError."""
     if found := _DURATION.fullmatch(duration.strip()):
-        return float(found[1]) * _SECONDS[found[2]]
+        seconds = float(found[1]) * _SECONDS[found[2]]
+        if seconds <= _MAX_DAYS * _SECONDS["d"]:
+            return seconds
+        raise UsageError(f'"{duration}" is too long.', f"Use at most {_MAX_DAYS}d.")
     raise UsageError(f'"{duration}" is not a duration.', "Write it like 90s, 10m, 2h or 1d.")

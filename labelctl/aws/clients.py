@@ -7,15 +7,10 @@ the same variables, so no code here depends on which of the two it talks to.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from labelctl.errors import (
-    UsageError,
-)
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -43,57 +38,60 @@ class Aws:
         region: str | None = None,
         trace: Callable[[str], None] | None = None,
     ) -> None:
-        self._profile = profile
+        self._profile = profile or None  # an unset variable in a script
         self._region = region
         self._trace = trace
+        self._settings: dict[str, Any] = {}
+        self._account: str | None = None
 
     @cached_property
     def _session(self) -> Any:
         import boto3
+        import botocore.session
 
+        from labelctl.aws import calls
+
+        _remove_empty_variables()
         # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.
         region = self._region or os.environ.get("AWS_REGION")
-        session = boto3.Session(profile_name=self._profile, region_name=region)
-        if self._trace:
-            self._trace_calls(session.events, self._trace)
+        with calls.botocore_errors_only(calls.SettingsError):
+            core = botocore.session.get_session()
+            session = boto3.Session(
+                profile_name=self._profile, region_name=region, botocore_session=core
+            )
+            self._settings = core.get_scoped_config() | {
+                name: value for name, value in os.environ.items() if name.startswith("AWS_")
+            }
+        base = calls.client_base(self._settings, self._trace)
+        session.events.register(
+            "creating-client-class", lambda base_classes, **_: base_classes.insert(0, base)
+        )
+        session.events.register("before-send", calls.check_credentials)
+        session.events.register("before-parse", calls.check_response)
         return session
-
-    @staticmethod
-    def _trace_calls(events: Any, trace: Callable[[str], None]) -> None:
-        def before(context: dict[str, Any], **_: Any) -> None:
-            context["labelctl_started"] = time.monotonic()
-
-        def after(http_response: Any, model: Any, context: dict[str, Any], **_: Any) -> None:
-            elapsed_ms = (time.monotonic() - context["labelctl_started"]) * 1000
-            service = model.service_model.service_name
-            trace(f"{service} {model.name}: {http_response.status_code}, {elapsed_ms:.0f} ms")
-
-        events.register("before-call", before)
-        events.register("after-call", after)
 
     def _client(self, service: str, **more: Any) -> Any:
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
-        config = Config(
-            retries={"mode": "standard"},  # 3 attempts, or AWS_MAX_ATTEMPTS
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=CONNECTIONS,
-            user_agent_extra="labelctl",
-            **more,
-        )
+        from labelctl.aws import calls
+
+        session, settings = self._session, self._settings
+        mode: Any = settings.get("AWS_RETRY_MODE") or settings.get("retry_mode") or "standard"
+        with calls.botocore_errors_only(calls.SettingsError, settings):
+            config = Config(
+                retries={"mode": mode},  # standard: 3 attempts, or AWS_MAX_ATTEMPTS
+                connect_timeout=5,
+                read_timeout=60,
+                max_pool_connections=CONNECTIONS,
+                user_agent_extra="labelctl",
+                **more,
+            )
+            client = session.client(service, config=config)
         try:
-            client = self._session.client(service, config=config)
             urlsplit(client.meta.endpoint_url).port  # noqa: B018 - raises ValueError for an invalid port
-            return client
         except ValueError as error:  # its text may contain part of a password in the URL
-            if isinstance(error, BotoCoreError):
-                raise
-            raise UsageError(
-                "The AWS endpoint is not a valid URL.",
-                "Check AWS_ENDPOINT_URL and endpoint_url in your AWS configuration: http://HOST:PORT",
-            ) from error
+            raise calls.SettingsError(reason=calls.BAD_ENDPOINT) from error
+        return client
 
     @property
     def region(self) -> str | None:
@@ -112,16 +110,35 @@ class Aws:
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
         client: CloudFormationClient = self._client("cloudformation")
+        client.meta.events.register("after-call.cloudformation.DescribeStacks", self._learn_account)
         return client
+
+    def _learn_account(self, parsed: Any, **_: Any) -> None:
+        """Remember the account of a stack: the fifth part of its ARN."""
+        for stack in parsed.get("Stacks", ()):
+            self._account = stack["StackId"].split(":")[4]
 
     @cached_property
     def s3(self) -> S3Client:
+        """The S3 client. Once the account is known, S3 refuses requests for other accounts' buckets.
+
+        A bucket that was deleted may have been created again by somebody else.
+        [S3 User Guide, Verifying bucket ownership with bucket owner condition]
+        """
         client: S3Client = self._client("s3")
+        client.meta.events.register("provide-client-params.s3", self._expect_owner)
         return client
+
+    def _expect_owner(self, params: Any, model: Any, **_: Any) -> Any:
+        if self._account and "ExpectedBucketOwner" in model.input_shape.members:
+            return {"ExpectedBucketOwner": self._account, **params}
+        return params
 
     @cached_property
     def presigning_s3(self) -> S3Client:
         """The S3 client for presigned URLs, which must work for all regions and buckets.
+
+        They have no owner condition, because a browser would have to send its header.
 
         By default boto3 signs URLs with SigV2, which newer buckets reject, for the endpoint of
         us-east-1, which redirects requests for a new bucket elsewhere and so breaks the signature.
@@ -133,8 +150,12 @@ class Aws:
     @property
     def has_temporary_credentials(self) -> bool:
         """Whether the credentials are temporary. URLs signed with them expire when they do."""
-        credentials = self._session.get_credentials()
-        return bool(credentials and credentials.get_frozen_credentials().token)
+        from labelctl.aws import calls
+
+        session = self._session
+        with calls.botocore_errors_only(calls.CallError, self._settings):
+            credentials = session.get_credentials()
+            return bool(credentials and credentials.get_frozen_credentials().token)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
@@ -160,3 +181,12 @@ class Aws:
     def sns(self) -> SNSClient:
         client: SNSClient = self._client("sns")
         return client
+
+
+def _remove_empty_variables() -> None:
+    """Treat an empty AWS variable as one that is not set. boto3 takes it for a value.
+
+    CI systems set variables without a value to an empty text.
+    """
+    for name in [name for name in os.environ if name.startswith("AWS_") and not os.environ[name]]:
+        del os.environ[name]

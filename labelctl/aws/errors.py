@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from labelctl.aws.secrets import without_secrets
 from labelctl.errors import (
     AccessDeniedError,
+    Command,
     CredentialsError,
     LabelctlError,
+    MissingResourceError,
     RefusedError,
     UsageError,
 )
-from labelctl.text import without_passwords
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -38,7 +40,18 @@ def is_missing(error: ClientError) -> bool:
     )
 
 
+_MISSING = {
+    "NoSuchBucket",
+    "ResourceNotFoundException",  # DynamoDB
+    "TableNotFoundException",
+    "QueueDoesNotExist",
+    "AWS.SimpleQueueService.NonExistentQueue",
+}
 _LOCAL = "To try labelctl without an AWS account, add --local."
+_CONFIGURATION = (
+    "Check your AWS configuration: AWS_ variables, ~/.aws/config and ~/.aws/credentials."
+)
+_TRY_AGAIN = "Try again, with --verbose to see each request."
 _INVALID = {
     "InvalidClientTokenId",
     "InvalidAccessKeyId",
@@ -49,6 +62,8 @@ _INVALID = {
     "IncompleteSignature",
     "InvalidToken",
 }
+_CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+_CLOCK_MESSAGE = re.compile("Signature (expired|not yet current)")
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _DENIED = {
     "AccessDenied",
@@ -59,28 +74,55 @@ _DENIED = {
     "Forbidden",
 }
 _ACTION = re.compile(r"perform:? ([\w-]+:\w+)")
-_HTTP_ACTIONS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
+_HTTP_ACTIONS = {
+    # Without s3:ListBucket, S3 answers 403 for a key that does not exist. [S3 API, HeadObject]
+    "HeadObject": "s3:GetObject or s3:ListBucket",
+    "HeadBucket": "s3:ListBucket",
+}
+_LOG_IN = Command("sso", "login", program="aws")
 
 
 def to_user_error(error: Exception) -> LabelctlError | None:
     """Return a user-facing error for a boto3 error, or None for any other error.
 
-    Passwords in URLs are removed.
+    Secrets are removed.
     """
     explained = _explain(error)
     if explained is None:
         return None
-    return type(explained)(without_passwords(explained.message), without_passwords(explained.hint))
+    hint = (
+        without_secrets(part) if isinstance(part, str) else part for part in explained.hint_parts
+    )
+    return type(explained)(without_secrets(explained.message), *hint)
 
 
 def _explain(error: Exception) -> LabelctlError | None:
     import botocore.exceptions as boto
     from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
+
+    from labelctl.aws import calls
 
     if isinstance(error, boto.ClientError):
         return _explain_refusal(error)
+    if isinstance(error, boto.BotoCoreError):
+        return _explain_credentials(error) or _explain_connection(error) or _explain_other(error)
+    if isinstance(error, HTTPError):  # raised while reading the body of a response
+        return RefusedError(f"The call to AWS failed: {error}", _TRY_AGAIN)
+    if isinstance(error, ResponseParserError):
+        return RefusedError(f"Invalid response: {str(error).splitlines()[0]}", calls.NOT_AWS_HINT)
+    return None
+
+
+def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
+    import botocore.exceptions as boto
+
     if isinstance(error, boto.ProfileNotFound):
-        return UsageError(f"{error}.", "Run `aws configure list-profiles` to list your profiles.")
+        return UsageError(
+            f"{error}.",
+            "To list your profiles: ",
+            Command("configure", "list-profiles", program="aws"),
+        )
     if isinstance(error, boto.NoRegionError):
         return UsageError("No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}")
     if isinstance(error, boto.NoCredentialsError):
@@ -88,45 +130,97 @@ def _explain(error: Exception) -> LabelctlError | None:
             "No AWS credentials were found.",
             f"Use --profile, or run `aws configure` or `aws sso login`.\n{_LOCAL}",
         )
-    expired = (boto.SSOTokenLoadError, boto.UnauthorizedSSOTokenError, boto.TokenRetrievalError)
-    if isinstance(error, expired):
-        return CredentialsError("Your AWS login has expired.", "Log in again: aws sso login")
-    credentials = (boto.PartialCredentialsError, boto.CredentialRetrievalError)
-    if isinstance(error, credentials):
-        return CredentialsError(f"{error}.", "Fix your AWS configuration: aws configure")
-    if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
-        return RefusedError(
-            f"{error}.".replace("..", "."),
-            "Check the network, the region and AWS_ENDPOINT_URL. With --local, run the same command"
-            " again: it restarts the local cloud.",
+    if isinstance(error, boto.SSOError | boto.TokenRetrievalError):
+        return CredentialsError("Your AWS login has expired.", "Log in again: ", _LOG_IN)
+    if isinstance(error, boto.LoginError):
+        return CredentialsError(
+            f"{str(error).rstrip('. ')}.", "Log in again: ", Command("login", program="aws")
         )
-    if isinstance(error, boto.BotoCoreError):
-        return _explain_other(error)
-    if isinstance(error, ResponseParserError):
-        return RefusedError(
-            f"Invalid response: {str(error).splitlines()[0]}",
-            "Check that AWS_ENDPOINT_URL, if set, points to AWS or a compatible service.",
+    if isinstance(error, boto.MissingDependencyException):
+        return CredentialsError(
+            "Your AWS profile comes from `aws login`, which needs a further package.",
+            "Install it where labelctl is installed: pip install 'botocore[crt]'",
+        )
+    if isinstance(error, boto.PartialCredentialsError | boto.CredentialRetrievalError):
+        return CredentialsError(
+            f"{error}.", "Fix your AWS configuration: ", Command("configure", program="aws")
         )
     return None
 
 
+def _explain_connection(error: BotoCoreError) -> LabelctlError | None:
+    import botocore.exceptions as boto
+    from urllib3.exceptions import LocationValueError
+
+    sentence = f"{str(error).rstrip('.')}."
+    if isinstance(error, boto.SSLError):
+        return RefusedError(
+            sentence,
+            "Check AWS_CA_BUNDLE, or ca_bundle in your AWS configuration. If a proxy inspects TLS"
+            " traffic, the file must contain the proxy's certificate.",
+        )
+    if isinstance(error, boto.ProxyConnectionError):
+        return RefusedError(sentence, "Check HTTPS_PROXY and HTTP_PROXY.")
+    if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
+        return RefusedError(
+            sentence,
+            "Check the network, the region and AWS_ENDPOINT_URL. With --local, run the same command"
+            " again: it restarts the local cloud.",
+        )
+    cause = error.kwargs.get("error")
+    if isinstance(cause, LocationValueError):  # its text may contain a part of a password
+        return UsageError(
+            "The URL of the endpoint or of the proxy is invalid.",
+            "Check AWS_ENDPOINT_URL, HTTPS_PROXY and HTTP_PROXY.",
+        )
+    return None
+
+
+def _explain_other(error: BotoCoreError) -> LabelctlError:
+    import botocore.exceptions as boto
+
+    from labelctl.aws import calls
+
+    if isinstance(error, calls.SettingsError):
+        return UsageError(f"Your AWS settings cannot be used: {error}.", _CONFIGURATION)
+    if isinstance(error, calls.ForeignResponseError):
+        return RefusedError(f"{error}.", calls.NOT_AWS_HINT)
+    interrupted = (boto.HTTPClientError, boto.IncompleteReadError, boto.FlexibleChecksumError)
+    if isinstance(error, interrupted):
+        return RefusedError(f"The call to AWS failed: {error}", _TRY_AGAIN)
+    return RefusedError(f"The call to AWS failed: {str(error).rstrip('.')}.", _CONFIGURATION)
+
+
 def _explain_refusal(error: ClientError) -> LabelctlError:
+    from labelctl.aws import calls
+
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "")
+    says = f"\nAWS says: {message}" if message else ""
+    if code in _CLOCK or _CLOCK_MESSAGE.search(message):
+        return CredentialsError(
+            "AWS rejects the time of the request: the clock of this computer seems to be wrong.",
+            f"Set the clock, and run the same command again.{says}",
+        )
     if code in _EXPIRED:
         return CredentialsError(
-            "Your AWS credentials have expired.", "Renew them, for example: aws sso login"
+            "Your AWS credentials have expired.", "Renew them, for example: ", _LOG_IN
         )
     if code == "400" and operation.startswith("Head"):
         # The response to a HEAD request has no body, and so no reason.
         return CredentialsError(
             f"AWS rejected {operation} without giving a reason. Your credentials may have expired.",
-            "Renew them, for example: aws sso login",
+            "Renew them, for example: ",
+            _LOG_IN,
         )
     if code in _INVALID:
+        # A region that is not enabled does not know the credentials. [AWS Account Management]
         return CredentialsError(
             f"AWS does not accept your credentials ({code}).",
-            f"Check which ones are used: aws configure list\n{_LOCAL}",
+            "Check which ones are used: ",
+            Command("configure", "list", program="aws"),
+            "\nThe answer is the same if the region is not enabled for your account."
+            f"\n{_LOCAL}{says}",
         )
     if code in _DENIED:
         match = _ACTION.search(message)
@@ -134,15 +228,18 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
         return AccessDeniedError(
             f"Your AWS identity is not allowed to perform {action}.",
             "Ask for this permission, or use another identity (--profile)."
-            + (f"\nAWS says: {message}" if match else ""),
+            + (says if match else ""),
+        )
+    if code in _MISSING and (resource := error.response["Error"].get(calls.RESOURCE)):
+        return MissingResourceError(
+            f"The {resource} does not exist.",
+            "It was deleted outside labelctl. Restore it under the same name, or delete the stack with"
+            " all photos and labels and deploy again: ",
+            Command("destroy"),
+            " && ",
+            Command("deploy"),
         )
     return RefusedError(
         f"AWS rejected {operation}: {message or code or 'no reason given'}",
         "" if message else "Run the command again with --verbose to see each request.",
-    )
-
-
-def _explain_other(error: BotoCoreError) -> LabelctlError:
-    return RefusedError(
-        f"The call to AWS failed: {error}", "Try again, with --verbose to see each request."
     )

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from contextlib import suppress
 from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
@@ -40,7 +41,6 @@ from labelctl.cli.commands import (
 from labelctl.cli.options import OUTPUTS, CliCommand, CliGroup, Options
 from labelctl.cli.session import Session
 from labelctl.errors import ExitCode, LabelctlError, RefusedError, UsageError
-from labelctl.text import without_passwords
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF}
 
@@ -100,12 +100,14 @@ def program(
 
 def main() -> NoReturn:
     """Run the command line of this process, and exit."""
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # the parent process has closed it
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     sys.excepthook = _report_bug
+    threading.excepthook = lambda bug: _report_bug(*bug[:3])
     # SIGTERM then cleans up as Ctrl-C does, such as returning messages to their queue.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A script's background job ignores SIGINT, so raising that signal would not be enough.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = run(sys.argv[1:])
     if code == ExitCode.INTERRUPTED:  # Python would wait for threads with requests in flight
         with suppress(OSError, ValueError):
@@ -115,12 +117,14 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def _report_bug(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Print a traceback as Python does, but without the passwords in URLs."""
+def _report_bug(kind: type[BaseException], error: BaseException | None, trace: Any) -> None:
+    """Print a traceback as Python does, but without secrets."""
     import traceback
 
+    from labelctl.aws.secrets import without_secrets
+
     text = "".join(traceback.format_exception(kind, error, trace))
-    sys.stderr.write(without_passwords(text))
+    sys.stderr.write(without_secrets(text))
 
 
 def run(arguments: list[str]) -> int:

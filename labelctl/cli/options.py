@@ -77,9 +77,12 @@ class Options:
         local = _SWITCH.get(_local_switch(), False)
         return cls(stack=os.environ.get("LABELCTL_STACK") or cls.stack, local=local)
 
-    @property
-    def flags(self) -> str:
+    def flags(self, command: Command) -> str:
         """The options that a suggested command must repeat, each preceded by a space."""
+        if command.program != "labelctl":
+            return f" --profile {shlex.quote(self.profile)}" if self.profile else ""
+        if command.arguments[0] in ("demo", "local"):  # they always use the local cloud
+            return ""
         words = ["--local"] if self.local else []
         for name, value, default in (
             ("--stack", self.stack, Options.stack),

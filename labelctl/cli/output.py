@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,8 +73,8 @@ class Table:
 class View:
     """Writes results and messages, in the output format that the user asked for.
 
-    The parts of a message, texts and commands, are printed without spaces between them. `flags` are
-    the options that suggested commands must repeat, each preceded by a space.
+    The parts of a message, texts and commands, are printed without spaces between them. `flags` returns
+    the options that a suggested command must repeat, each preceded by a space.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class View:
         output: str | None = None,
         *,
         quiet: bool = False,
-        flags: str = "",
+        flags: Callable[[Command], str] = lambda _: "",
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
@@ -194,8 +195,7 @@ class View:
 
     def command_line(self, command: Command) -> str:
         """The command as the user has to enter it, with the options of this run."""
-        own_cloud = command.arguments[0] in ("demo", "local")  # they always use the local cloud
-        return f"{command}{'' if own_cloud else self._flags}"
+        return f"{command}{self._flags(command)}"
 
     def command(self, command: str | Command, lead: str = "") -> None:
         """Print a command line that the user may copy. It is not wrapped."""
@@ -263,15 +263,11 @@ class View:
 
     @cached_property
     def _console_out(self) -> Console:
-        from rich.console import Console
-
-        return Console(file=self._out, highlight=False, emoji=False, markup=False)
+        return _console(self._out)
 
     @cached_property
     def _console_err(self) -> Console:
-        from rich.console import Console
-
-        return Console(file=self._err, highlight=False, emoji=False, markup=False)
+        return _console(self._err)
 
     @property
     def _console(self) -> Console:
@@ -340,6 +336,22 @@ class View:
         except UnicodeEncodeError:
             return json.dumps(value, ensure_ascii=True, indent=indent, default=_number)
         return text
+
+
+_SIZE = re.compile("[1-9][0-9]{0,3}")
+_MIN_WIDTH = 20  # columns; rich leaves out what does not fit a narrower table
+
+
+def _console(file: TextIO) -> Console:
+    from rich.console import Console
+
+    for name in ("COLUMNS", "LINES"):  # some terminals and IDEs set them to 0; rich believes it
+        if not _SIZE.fullmatch(os.environ.get(name, "1")):
+            del os.environ[name]
+    console = Console(file=file, highlight=False, emoji=False, markup=False)
+    if console.width < _MIN_WIDTH:
+        console.width = _MIN_WIDTH
+    return console
 
 
 _MAX_BAR = 40  # columns

@@ -74,4 +74,5 @@ class Session:
         for name in environment.interfering(os.environ):
             del os.environ[name]
         os.environ.update(environment.bypass_proxy(os.environ))
-        os.environ.update(environment.variables(cloud), AWS_CONFIG_FILE=os.devnull)
+        files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+        os.environ.update(environment.variables(cloud) | files)

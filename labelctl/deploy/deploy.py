@@ -1,34 +1,38 @@
 """Deploying labelctl's stacks, in steps:
 
-    leftover          find a stack whose first deploy failed, to be removed
-    ensure_artifacts  create the artifact bucket
-    plan              upload the zip to it under its hash, create the change set
-    carry_out         execute the change set, protect the stack against deletion
+    find_failed_first_deploy  find a stack whose first deploy failed, to be removed
+    plan_artifacts            plan the stack with the artifact bucket, to be executed
+    plan                      upload the zip to the bucket under its hash, create the change set
+    execute                   execute the change set, protect the stack against deletion
 
-Nothing here prints or prompts: the steps yield stack events, and the caller confirms the plan.
+Nothing here prints or prompts: the steps yield stack events, and the caller confirms the plans.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing
-from labelctl.deploy import assets, change_sets, package
+from labelctl.aws.throttling import poll
+from labelctl.deploy import assets, change_sets, notifications, package, stack_events
 from labelctl.deploy import stack as stacks
-from labelctl.deploy.change_sets import Plan, Sleep, StackEvent
+from labelctl.deploy.change_sets import Plan
 from labelctl.deploy.stack import SETTINGS, Settings, Stack, artifacts_name
+from labelctl.deploy.stack_events import Sleep, StackEvent
 from labelctl.errors import Command, RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TAGS = {"application": "labelctl"}
-PLACEHOLDER_BUCKET = "not-made-yet"
-"""Placeholder for the artifact bucket's name in a dry run before the first deploy."""
+PLACEHOLDER_BUCKET = "NOT_CREATED_YET"
+"""The artifact bucket's name in a dry run before the first deploy. S3 does not allow it.
+[S3 User Guide, Bucket naming rules]
+"""
 
 _FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 """Statuses of a stack whose first deploy failed. It cannot be updated, only deleted and recreated."""
@@ -47,12 +51,16 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     """Return the stack if its first deploy failed, else None.
 
     Raises RefusedError if the stack is being changed or destroyed, cannot be updated, or does not
-    belong to labelctl.
+    belong to labelctl, and ClientError if one of its resources was deleted.
     """
+    return _failed_first(aws, name, stacks.PIPELINE)
+
+
+def _failed_first(aws: Aws, name: str, kind: str) -> FailedFirstDeploy | None:
     stack = stacks.find(aws.cloudformation, name)
     if stack is None:
         return None
-    stacks.refuse_if_foreign(stack)
+    stacks.refuse_if_foreign(stack, kind)
     change_sets.refuse_if_busy(stack)
     if stack.status == "DELETE_FAILED":
         raise RefusedError(
@@ -62,11 +70,21 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     if stack.status == "UPDATE_ROLLBACK_FAILED":
         raise RefusedError(
             f'The stack "{name}" could not be rolled back: {stack.reason}',
-            f"Fix the cause, then run: aws cloudformation continue-update-rollback --stack-name {name}",
+            "Fix the cause, then run: ",
+            Command(
+                *("cloudformation", "continue-update-rollback"),
+                *("--stack-name", name, "--region", stack.region),
+                program="aws",
+            ),
+            "\nTo delete the stack with all photos and labels instead: ",
+            Command("destroy"),
         )
     if stack.status in _FAILED_FIRST:
-        return FailedFirstDeploy(stack, change_sets.root_cause(aws.cloudformation, stack.id))
-    if "PhotosBucket" in stack.outputs and not stacks.has_notifications(aws.s3, stack.bucket):
+        return FailedFirstDeploy(stack, stack_events.root_cause(aws.cloudformation, stack.id))
+    if kind != stacks.PIPELINE or not stack.outputs.keys() >= stacks.OUTPUTS:
+        return None
+    _check_resources(aws, stack)
+    if notifications.is_destroy_interrupted(aws, stack):
         raise RefusedError(
             f'Destroying the stack "{name}" was interrupted.',
             *_FINISH_DESTROYING,
@@ -74,24 +92,49 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     return None
 
 
-def ensure_artifacts(
+def _check_resources(aws: Aws, stack: Stack) -> None:
+    """Raise ClientError if a bucket, table or queue no longer exists.
+
+    CloudFormation does not notice this, and would report the stack as up to date.
+    """
+    from botocore.exceptions import ClientError
+
+    requests: list[Callable[[], Any]] = [
+        lambda: aws.s3.get_bucket_notification_configuration(Bucket=stack.bucket),
+        lambda: aws.dynamodb.describe_table(TableName=stack.table),
+        lambda: aws.dynamodb.describe_table(TableName=stack.labels_table),
+        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.queue),
+        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.dead_letter_queue),
+    ]
+    for request in requests:
+        try:
+            request()
+        except ClientError as error:
+            if is_missing(error):
+                raise
+
+
+def plan_artifacts(
     aws: Aws, name: str, tags: Mapping[str, str], *, sleep: Sleep = time.sleep
-) -> Iterator[StackEvent]:
-    """Create or update the small stack with the bucket for the function's zips; yields its events."""
+) -> Plan:
+    """Return how the small stack with the bucket for the function's zips would change.
+
+    Raises RefusedError if another stack has its name.
+    """
     artifacts = artifacts_name(name)
-    failed = find_failed_first_deploy(aws, artifacts)
+    failed = _failed_first(aws, artifacts, stacks.ARTIFACTS)
     if failed:
-        yield from change_sets.remove(aws.cloudformation, failed.stack.id, sleep=sleep)
-    planned = change_sets.plan(
+        for _ in change_sets.remove(aws.cloudformation, failed.stack.id, sleep=sleep):
+            pass
+    return change_sets.plan(
         aws.cloudformation,
         artifacts,
         assets.template("artifacts.yaml"),
         {},
-        {**TAGS, **tags},
+        tags,
+        default_tags=TAGS,
         sleep=sleep,
     )
-    if planned.changes:
-        yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
 
 
 def plan(
@@ -99,19 +142,27 @@ def plan(
 ) -> Plan:
     """Return what a deploy would change. Uploads the function's zip first, unless `dry`."""
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
-    bucket = (
-        artifacts.outputs.get("Bucket", PLACEHOLDER_BUCKET) if artifacts else PLACEHOLDER_BUCKET
-    )
+    if artifacts:
+        stacks.refuse_if_foreign(artifacts, stacks.ARTIFACTS)
+    bucket = artifacts.outputs.get("Bucket") if artifacts else None
     bundle = package.build()
-    if not dry:
+    if bucket is None and not dry:
+        raise RefusedError(
+            f'The stack "{artifacts_name(name)}" was changed by another process: it has no bucket.',
+            "Deploy again: ",
+            Command("deploy"),
+        )
+    if bucket is not None and not dry:
         _put_once(aws.s3, bucket, bundle)
+    bucket = bucket or PLACEHOLDER_BUCKET
     parameters = {"CodeBucket": bucket, "CodeKey": bundle.name, **settings.parameters()}
     return change_sets.plan(
         aws.cloudformation,
         name,
         assets.template("template.yaml"),
         parameters,
-        {**TAGS, **settings.tags},
+        settings.tags,
+        default_tags=TAGS,
         keep=SETTINGS,
         sleep=sleep,
     )
@@ -130,10 +181,8 @@ def _put_once(s3: S3Client, bucket: str, bundle: package.Bundle) -> None:
 
 def execute(aws: Aws, planned: Plan, *, sleep: Sleep = time.sleep) -> Iterator[StackEvent]:
     """Execute the plan, then protect the stack; yields stack events. Raises DeployError."""
-    if planned.changes:
-        yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
-    deployed = stacks.find(aws.cloudformation, planned.stack)
+    yield from change_sets.execute(aws.cloudformation, planned, sleep=sleep)
+    deployed = poll(lambda: stacks.find(aws.cloudformation, planned.stack), sleep)
     if deployed and not deployed.protected:
-        aws.cloudformation.update_termination_protection(
-            StackName=planned.stack, EnableTerminationProtection=True
-        )
+        protection: Any = {"StackName": planned.stack, "EnableTerminationProtection": True}
+        poll(lambda: aws.cloudformation.update_termination_protection(**protection), sleep)

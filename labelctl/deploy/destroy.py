@@ -15,8 +15,8 @@ from labelctl.aws.clients import Aws
 from labelctl.aws.errors import error_code, is_missing
 from labelctl.deploy import change_sets
 from labelctl.deploy import stack as stacks
-from labelctl.deploy.change_sets import Sleep, StackEvent
 from labelctl.deploy.stack import Stack, artifacts_name
+from labelctl.deploy.stack_events import Sleep, StackEvent
 from labelctl.errors import DeployError, NotDeployedError
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ def stacks_to_delete(aws: Aws, name: str) -> list[Stack]:
     """
     main = stacks.find(aws.cloudformation, name)
     if main:
-        stacks.refuse_if_foreign(main)
+        stacks.refuse_if_foreign(main, stacks.PIPELINE)
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
-    existing = [stack for stack in (main, artifacts) if stack and stack.is_labelctl]
+    if artifacts and not artifacts.is_kind(stacks.ARTIFACTS):
+        artifacts = None
+    existing = [stack for stack in (main, artifacts) if stack]
     if not existing:
         raise NotDeployedError(
             f'There is no stack "{name}".',
@@ -47,6 +49,38 @@ def stacks_to_delete(aws: Aws, name: str) -> list[Stack]:
         if stack.status != "DELETE_IN_PROGRESS":
             change_sets.refuse_if_busy(stack)
     return existing
+
+
+def find_data(aws: Aws, stack: Stack) -> list[str]:
+    """Return the names of the stack's buckets and tables that are not empty."""
+    resources = _resources(aws, stack)
+    return [
+        *(each for each in resources.get("AWS::S3::Bucket", ()) if _has_objects(aws, each)),
+        *(each for each in resources.get("AWS::DynamoDB::Table", ()) if _has_items(aws, each)),
+    ]
+
+
+def _has_objects(aws: Aws, bucket: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        page = aws.s3.list_object_versions(Bucket=bucket, MaxKeys=1)
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return bool(page.get("Versions") or page.get("DeleteMarkers"))
+
+
+def _has_items(aws: Aws, table: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        return aws.dynamodb.scan(TableName=table, Limit=1)["Count"] > 0
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
 
 
 def destroy(aws: Aws, stack: Stack, *, sleep: Sleep = time.sleep) -> Iterator[int | StackEvent]:

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.errors import error_code, is_missing
+from labelctl.aws.errors import error_code
 from labelctl.errors import Command, NotDeployedError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_s3 import S3Client
 
 
 SETTINGS = (
@@ -21,8 +20,23 @@ SETTINGS = (
 )
 """The template parameters that correspond to the fields of `Settings`, in the same order."""
 
+OUTPUTS = {
+    *("PhotosBucket", "Table", "LabelsTable", "Queue", "DeadLetterQueue", "Function", "LogGroup"),
+}
+"""The template's outputs that commands need."""
+
+PIPELINE = "labelctl - labels for photos"
+ARTIFACTS = "labelctl - the bucket "
+"""How the descriptions of the two templates begin, of this and earlier versions.
+
+Only a description says what kind of stack this is: any stack can have a tag, and a stack whose
+creation failed has no outputs.
+"""
+
 ALARM_AGE = 12 * 3600
 """The template's default for AlarmAge, in seconds."""
+
+_OTHER_NAME = "Choose another name with --stack."
 
 
 @dataclass(frozen=True)
@@ -91,15 +105,19 @@ class Stack:
     updated: datetime | None
     description: str = ""
 
+    def is_kind(self, kind: str) -> bool:
+        """Whether its template is labelctl's for `kind`, PIPELINE or ARTIFACTS.
+
+        True also for a stack that was planned but never deployed, and may not have a template yet.
+        """
+        if self.status == "REVIEW_IN_PROGRESS" and not self.description:
+            return True
+        return self.description.startswith(kind)
+
     @property
-    def is_labelctl(self) -> bool:
-        """Whether labelctl's templates created it, or it is empty (planned but never deployed)."""
-        return (
-            self.tags.get("application") == "labelctl"
-            or self.description.startswith("labelctl ")
-            or {"PhotosBucket", "DeadLetterQueue"} <= self.outputs.keys()
-            or self.status == "REVIEW_IN_PROGRESS"
-        )
+    def region(self) -> str:
+        """The stack's region, which its ARN contains."""
+        return self.id.split(":")[3]
 
     @property
     def bucket(self) -> str:
@@ -119,6 +137,12 @@ class Stack:
     def queue(self) -> str:
         """The queue's URL."""
         return self.outputs["Queue"]
+
+    @property
+    def queue_arn(self) -> str:
+        """The queue's ARN: partition, region and account are those of the stack's own ARN."""
+        _, partition, _, region, account, *_ = self.id.split(":")
+        return f"arn:{partition}:sqs:{region}:{account}:{self.queue.rpartition('/')[2]}"
 
     @property
     def dead_letter_queue(self) -> str:
@@ -186,13 +210,24 @@ def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
     return _parse(response["Stacks"][0])
 
 
-def refuse_if_foreign(stack: Stack) -> None:
-    """Raise RefusedError for a stack that does not belong to labelctl."""
-    if not stack.is_labelctl:
-        raise RefusedError(
-            f'The stack "{stack.name}" was not created by labelctl.',
-            "Choose another name with --stack.",
+def refuse_if_foreign(stack: Stack, kind: str) -> None:
+    """Raise RefusedError for a stack that is not of this kind, PIPELINE or ARTIFACTS."""
+    if stack.is_kind(kind):
+        return
+    message = _not_a_pipeline(stack)
+    if kind == ARTIFACTS:
+        message = (
+            f'labelctl needs the stack name "{stack.name}" for the function\'s zip, but another stack'
+            " has it."
         )
+    raise RefusedError(message, _OTHER_NAME)
+
+
+def _not_a_pipeline(stack: Stack, place: str = "") -> str:
+    subject = " ".join(filter(None, (f'The stack "{stack.name}"', place)))
+    if stack.is_kind(ARTIFACTS):
+        return f"{subject} is not a pipeline: it holds the zip of another stack's function."
+    return f"{subject} was not created by labelctl."
 
 
 def require(cloudformation: CloudFormationClient, name: str, local: bool = False) -> Stack:
@@ -203,40 +238,24 @@ def require(cloudformation: CloudFormationClient, name: str, local: bool = False
         raise NotDeployedError(
             f'There is no stack "{name}" {place}.', "Deploy it first: ", Command("deploy")
         )
-    if "PhotosBucket" not in stack.outputs or "Table" not in stack.outputs:
-        if stack.status.endswith("_COMPLETE") and not stack.status.startswith(("ROLLBACK", "DEL")):
-            raise NotDeployedError(
-                f'The stack "{name}" {place} was not created by labelctl.',
-                "Choose another name with --stack.",
-            )
+    if not stack.is_kind(PIPELINE):
+        raise NotDeployedError(_not_a_pipeline(stack, place), _OTHER_NAME)
+    missing = OUTPUTS - stack.outputs.keys()
+    if missing & {"PhotosBucket", "Table"}:
         message = f'The stack "{name}" {place} is not ready (status: {stack.status}).'
         if stack.status.endswith("_IN_PROGRESS"):
             raise NotDeployedError(message, "Wait until it has finished.")
         raise NotDeployedError(
             message, "Run `", Command("deploy"), "`: it shows why the last deploy failed."
         )
-    if "LabelsTable" not in stack.outputs:
-        raise NotDeployedError(
-            f'The stack "{name}" {place} was deployed by an earlier labelctl.',
-            "Update it, then label its photos again: ",
-            Command("deploy"),
-            " && ",
-            Command("verify", "--repair"),
-        )
+    if missing:
+        hint: list[str | Command] = ["Update it: ", Command("deploy")]
+        if "LabelsTable" in missing:
+            hint[0] = "Update it, then label its photos again: "
+            hint += [" && ", Command("verify", "--repair")]
+        message = f'The stack "{name}" {place} was deployed by an earlier labelctl.'
+        raise NotDeployedError(message, *hint)
     return stack
-
-
-def has_notifications(s3: S3Client, bucket: str) -> bool:
-    """Return whether the bucket exists and notifies the queue. `destroy` turns this off first."""
-    from botocore.exceptions import ClientError
-
-    try:
-        configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
-    return bool(configuration.get("QueueConfigurations"))
 
 
 def _parse(described: Any) -> Stack:

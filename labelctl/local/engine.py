@@ -77,7 +77,7 @@ def start(
     cloud cannot run.
     """
     home = _absolute(home)
-    wanted = str(model.expanduser().resolve()) if model else None
+    wanted = str(folder.expand_user(model).resolve()) if model else None
     if wanted and not Path(wanted).is_file():
         raise LocalCloudError(
             f'There is no model file "{wanted}".', "Give --model the path of an .onnx file."
@@ -254,6 +254,7 @@ def _child_environment(home: Path, record: folder.Record) -> dict[str, str]:
     child["HOME"] = str(home / "empty-home")
     child["TMPDIR"] = str(home / "tmp")
     child["PYTHONUNBUFFERED"] = "1"
+    child["PYTHONUTF8"] = "1"  # keys become file names
     return child
 
 
@@ -355,7 +356,7 @@ def _cloud(home: Path, record: folder.Record, notice: str = "") -> Cloud:
 
 def _absolute(home: Path | None) -> Path:
     requirements.check_system()
-    home = home.expanduser().absolute() if home else data_home()
+    home = folder.expand_user(home).absolute() if home else data_home()
     folder.check_owner(home)
     return home
 

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 
-_INTERFERING = re.compile(
-    r"AWS_(DEFAULT_)?PROFILE|AWS_(SESSION|SECURITY)_TOKEN|AWS_ENDPOINT_URL_\w+"
-    r"|AWS_IGNORE_CONFIGURED_ENDPOINT_URLS|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT|AWS_CA_BUNDLE"
+_HARMLESS = re.compile(
+    r"AWS_(PAGER|CLI_\w+|DEFAULT_OUTPUT|CONFIG_FILE|SHARED_CREDENTIALS_FILE)"  # of the AWS CLI
+    r"|AWS_(ENDPOINT_URL(_REKOGNITION)?|ACCESS_KEY_ID|SECRET_ACCESS_KEY|(DEFAULT_)?REGION)"
+    r"|AWS_EC2_METADATA_DISABLED"  # set by `variables`, as are those in the line above
 )
 
 
@@ -44,5 +45,6 @@ def bypass_proxy(users: Mapping[str, str]) -> dict[str, str]:
 
 
 def interfering(users: Mapping[str, str]) -> list[str]:
-    """The names of the user's variables that would keep AWS tools from using the local cloud."""
-    return [name for name in users if _INTERFERING.fullmatch(name)]
+    """The names of the user's variables that could keep AWS tools from using the local cloud."""
+    names = (name for name in users if name.startswith("AWS_"))
+    return [name for name in names if not _HARMLESS.fullmatch(name)]

@@ -102,13 +102,34 @@ _VALID: dict[str, Callable[[Any], bool]] = {
 
 
 def data_home() -> Path:
-    """The local cloud's folder: in LABELCTL_HOME if that is set, else in the user's data folder."""
+    """The local cloud's folder: in LABELCTL_HOME if that is set, else in the user's data folder.
+
+    Raises LocalCloudError if the user has no home folder, as in some containers.
+    """
     chosen = os.environ.get("LABELCTL_HOME")
     if chosen:
-        return Path(chosen).expanduser().absolute() / "local"
+        return expand_user(Path(chosen)).absolute() / "local"
     from platformdirs import user_data_path
 
-    return user_data_path("labelctl") / "local"
+    with _home_folder_required():
+        return user_data_path("labelctl") / "local"
+
+
+def expand_user(path: Path) -> Path:
+    """The path with ~ replaced. Raises LocalCloudError if there is no such home folder."""
+    with _home_folder_required():
+        return path.expanduser()
+
+
+@contextlib.contextmanager
+def _home_folder_required() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError:  # from pathlib and platformdirs
+        raise LocalCloudError(
+            "The home folder is unknown.",
+            "Set LABELCTL_HOME to a folder that you may write to, without ~.",
+        ) from None
 
 
 def is_ours(home: Path) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from labelctl.aws import throttling
 from labelctl.aws.errors import is_missing
 from labelctl.contract import s3_events
 
@@ -73,20 +74,30 @@ def read_log(
 ) -> Iterator[LogEntry]:
     """The entries since `since` (Unix time in seconds); with `follow`, also new ones, indefinitely.
 
-    `pattern` is a CloudWatch filter pattern. A log group that does not exist yet counts as empty.
+    `pattern` is a CloudWatch filter pattern. A log group that does not exist yet counts as empty. Polls
+    that fail only for now are repeated.
     """
     start = max(round(since * 1000), 0)
     seen: dict[Any, int] = {}
+    failures, pause = 0, throttling.POLL_PAUSE
     while True:
         occurrences = Counter[Any]()
-        for events in fetch_events(logs, group, pattern, startTime=start):
-            new = _new_events(events, seen, occurrences)
-            for event in sorted(new, key=lambda event: event["timestamp"]):
-                line = parse(event["timestamp"], event["message"])
-                if line is not None:
-                    yield line
-            start = max(start, max(seen.values(), default=0) - OVERLAP)
-            seen = {key: at for key, at in seen.items() if at >= start}
+        try:
+            for events in fetch_events(logs, group, pattern, startTime=start):
+                new = _new_events(events, seen, occurrences)
+                for event in sorted(new, key=lambda event: event["timestamp"]):
+                    line = parse(event["timestamp"], event["message"])
+                    if line is not None:
+                        yield line
+                start = max(start, max(seen.values(), default=0) - OVERLAP)
+                seen = {key: at for key, at in seen.items() if at >= start}
+        except Exception as error:
+            if failures == throttling.POLL_RETRIES or not throttling.is_temporary(error):
+                raise
+            sleep(pause)  # the next poll skips what was already yielded
+            failures, pause = failures + 1, throttling.next_pause(pause)
+            continue
+        failures, pause = 0, throttling.POLL_PAUSE
         if not follow:
             return
         sleep(_PAUSE)

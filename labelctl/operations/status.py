@@ -1,7 +1,7 @@
 """The pipeline's status: photos by state, queues, recent function errors, and concerns.
 
-The services are queried concurrently. Values the user has no permission to read (CloudWatch metrics,
-the bucket's notifications) are reported as unknown.
+The services are queried concurrently. Values that the user has no permission to read, or that AWS
+does not return at the moment, are reported as unknown.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing, to_user_error
 from labelctl.aws.queues import QueueDepth, depth
 from labelctl.aws.threads import pool
+from labelctl.aws.throttling import is_temporary
 from labelctl.contract import schema
-from labelctl.deploy.stack import Stack, has_notifications
-from labelctl.errors import AccessDeniedError, Command
+from labelctl.deploy import notifications
+from labelctl.deploy.stack import Stack
+from labelctl.errors import AccessDeniedError, Command, LabelctlError, MissingResourceError
 from labelctl.labels.reader import Reader
 from labelctl.operations import function_log
 from labelctl.text import counted, span
@@ -61,22 +63,26 @@ class Status:
 
     `waiting_since` is when the oldest waiting message was sent, ignoring messages received three
     times or more; None if there is none or it is unknown. `has_notifications` is whether the bucket
-    notifies the queue of new photos, None if unknown. `mails_alarms` is whether the alarm address
+    notifies the queue of new photos, `destroy_interrupted` whether that is because a destroy was
+    interrupted; None if unknown. `mails_alarms` is whether the alarm address
     is confirmed, None if there is no address or it is unknown. `errors` are the function's latest
-    errors, oldest first; `error_count` is their number in the last hour, at most 10,001. `unknown`
-    lists what could not be read, and why.
+    errors, oldest first; `error_count` is their number in the last hour, at most 10,001. A number or a
+    queue is None if it is unknown. `unknown` lists why values could not be read,
+    and `missing` names the resources that no longer exist.
     """
 
-    labelled: int
-    failed: int
-    queue: QueueDepth
-    dead_letters: QueueDepth
+    labelled: int | None
+    failed: int | None
+    queue: QueueDepth | None
+    dead_letters: QueueDepth | None
     errors: tuple[function_log.LogEntry, ...]
-    error_count: int
+    error_count: int | None
     waiting_since: datetime | None
     has_notifications: bool | None
+    destroy_interrupted: bool | None = False
     mails_alarms: bool | None = None
     concerns: tuple[Concern, ...] = ()
+    missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -94,50 +100,72 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         queue = threads.submit(depth, sqs, stack.queue)
         dead_letters = threads.submit(depth, sqs, stack.dead_letter_queue)
         since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
-        notified = threads.submit(has_notifications, s3, stack.bucket)
+        notified = threads.submit(notifications.are_complete, s3, stack)
+        interrupted = threads.submit(notifications.is_destroy_interrupted, aws, stack)
         mailed = threads.submit(mails_alarms, sns, stack)
-    unknown: list[str] = []
+    problems: list[LabelctlError] = []
     # The metric lags by some minutes, so ignore it if the queue is empty now.
-    known_since = _if_allowed(since, unknown) if queue.result().depth else None
-    latest, error_count = errors.result()
+    waiting = _if_readable(queue, problems)
+    known_since = _if_readable(since, problems) if waiting and waiting.depth else None
+    latest, error_count = _if_readable(errors, problems) or ((), None)
     status = Status(
-        labelled=labelled.result(),
-        failed=failed.result(),
-        queue=queue.result(),
-        dead_letters=dead_letters.result(),
+        labelled=_if_readable(labelled, problems),
+        failed=_if_readable(failed, problems),
+        queue=waiting,
+        dead_letters=_if_readable(dead_letters, problems),
         errors=latest,
         error_count=error_count,
         waiting_since=known_since,
-        has_notifications=_if_allowed(notified, unknown),
-        mails_alarms=_if_allowed(mailed, unknown),
-        unknown=tuple(unknown),
+        has_notifications=_if_readable(notified, problems),
+        destroy_interrupted=_if_readable(interrupted, []),
+        mails_alarms=_if_readable(mailed, problems),
     )
+    missing, unknown = dict[str, None](), dict[str, None]()  # each once, in this order
+    for each in problems:
+        (missing if isinstance(each, MissingResourceError) else unknown)[each.message] = None
+    status = replace(status, missing=tuple(missing), unknown=tuple(unknown))
     return replace(status, concerns=tuple(concerns(status, stack, now)))
 
 
-def _if_allowed(response: Future[T], unknown: list[str]) -> T | None:
-    """The result; if access is denied, None, and the reason is added to `unknown`."""
-    from botocore.exceptions import ClientError
+def _if_readable(response: Future[T], problems: list[LabelctlError]) -> T | None:
+    """The result; None if access is denied, the resource is missing, or the request failed for now.
 
+    Then the reason is added to `problems`.
+    """
     try:
         return response.result()
-    except ClientError as error:
+    except Exception as error:
         explained = to_user_error(error)
-        if not isinstance(explained, AccessDeniedError):
+        expected = isinstance(explained, AccessDeniedError | MissingResourceError)
+        if explained is None or not (expected or is_temporary(error)):
             raise
-        unknown.append(explained.message)
+        problems.append(explained)
         return None
 
 
 def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
     """What needs attention, most serious first."""
-    if status.has_notifications is False:
+    for message in status.missing:
         yield Concern(
-            "no_notifications",
-            "The bucket no longer reports new photos, for example after an interrupted destroy.",
+            "missing_resource",
+            f"{message} It was deleted outside labelctl. Restore it under the same name, or"
+            " delete the stack with all photos and labels and deploy again:",
+            (Command("destroy"), Command("deploy")),
+        )
+    if status.destroy_interrupted:
+        yield Concern(
+            "destroy_interrupted",
+            "The bucket no longer reports new photos: destroying the stack was interrupted.",
             (Command("destroy"),),
         )
-    if dead := status.dead_letters.depth:
+    elif status.has_notifications is False:
+        yield Concern(
+            "no_notifications",
+            "The bucket no longer reports new photos, because another tool has replaced its event"
+            " notifications. To restore them, and to queue the photos that were missed:",
+            (Command("deploy"), Command("verify", "--repair")),
+        )
+    if status.dead_letters and (dead := status.dead_letters.depth):
         yield Concern(
             "dead_letters",
             f"{counted(dead, 'dead letter')} in the queue, after repeated errors.",

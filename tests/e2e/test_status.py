@@ -65,17 +65,21 @@ def test_since_when_the_oldest_waits(stack: User, client: Client) -> None:
     assert [row[0] for row in stack("status").rows].count("waiting since") == 1
 
 
-def test_a_destroy_that_was_cut_off_is_noticed(stack: User, client: Client) -> None:
-    """It stops the bucket's notifications before all else."""
+def test_notifications_that_another_tool_replaced_are_noticed_and_restored(
+    stack: User, client: Client
+) -> None:
     client("s3").put_bucket_notification_configuration(
         Bucket=stack.outputs["PhotosBucket"], NotificationConfiguration={}
     )
 
-    told = stack("status").err.splitlines()
+    told = stack("status").err
 
-    assert told[0].startswith("The bucket no longer reports new photos")
-    assert told[1] == f"Next: labelctl destroy --local --stack {stack.env['LABELCTL_STACK']}"
-    assert "labelctl destroy" in stack("deploy", code=4).err  # which would not help
+    assert told.startswith("The bucket no longer reports new photos")
+    assert (
+        f"Next: labelctl deploy --local --stack {stack.env['LABELCTL_STACK']} && labelctl" in told
+    )
+    assert "Restored the event notifications" in stack("deploy").err
+    assert "no longer reports" not in stack("status").err
 
 
 def test_who_may_not_see_metrics_is_told_the_rest(stack: User, client: Client) -> None:

@@ -320,8 +320,11 @@ class CloudFormation:
             "StackStatus": status,
             "CreationTime": BEGIN,
             "Tags": [{"Key": "application", "Value": "labelctl"}],
+            "Description": "labelctl - labels for photos: S3 notifies a queue",
             **more,
         }
+        if not described["Description"]:
+            del described["Description"]
         self.answers("describe_stacks", {"Stacks": [described]})
         return described
 

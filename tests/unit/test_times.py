@@ -59,6 +59,13 @@ def test_a_duration(text, seconds):
     assert times.parse_duration(text) == seconds
 
 
+@pytest.mark.parametrize("text", ["10001d", "9" * 20 + "s", "9" * 400 + "d", "9" * 5000 + "h"])
+def test_a_duration_that_reaches_before_1970(text):
+    with pytest.raises(UsageError, match="is too long") as refused:
+        times.parse_duration(text)
+    assert "10000d" in refused.value.hint
+
+
 @pytest.mark.parametrize("text", ["", "10", "m", "-5m", "5 m", "5w", "1h30m", "１０m…", "1e3s"])
 def test_no_duration(text):
     with pytest.raises(UsageError) as caught:

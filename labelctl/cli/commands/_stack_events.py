@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from labelctl import times
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.errors import LabelctlError
 
 if TYPE_CHECKING:
-    from labelctl.deploy.change_sets import StackEvent
+    from labelctl.deploy.stack_events import StackEvent
+
+
+_CONTINUES = "CloudFormation continues what it has started. Run the same command to resume."
 
 
 def follow(session: Session, events: Iterable[int | StackEvent], message: str) -> int:
@@ -21,9 +25,11 @@ def follow(session: Session, events: Iterable[int | StackEvent], message: str) -
     """
     deleted = 0
     in_progress: set[str] = set()
+    started = False
     try:
         with session.view.meter(message) as meter:
             for event in events:
+                started = True
                 if isinstance(event, int):
                     deleted += event
                     meter.update(deleted, detail="object versions deleted")
@@ -35,10 +41,13 @@ def follow(session: Session, events: Iterable[int | StackEvent], message: str) -
                     session.view.step(*_cells(event))
                 meter.update(deleted, detail=", ".join(sorted(in_progress)[:3]))
     except KeyboardInterrupt:
-        session.view.note(
-            "Interrupted. CloudFormation continues what it has started. "
-            "Run the same command to resume."
-        )
+        session.view.note(f"Interrupted. {_CONTINUES}")
+        raise
+    except LabelctlError:
+        raise
+    except Exception:  # such as credentials that have expired
+        if started:
+            session.view.note(_CONTINUES)
         raise
     return deleted
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl import times
+from labelctl.cli.commands import _option_values
 from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
 from labelctl.cli.output import Cell, Column, Table
@@ -16,18 +15,9 @@ from labelctl.errors import Command, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from labelctl.deploy.change_sets import Plan
+    from labelctl.deploy.deploy import FailedFirstDeploy
     from labelctl.deploy.stack import Settings, Stack
 
-RETENTIONS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-"""The retention periods, in days, that CloudWatch Logs supports; the template lists them too."""
-
-AGES = (300, 13 * 86400)
-"""The shortest and longest --alarm-age, in seconds; the template has the same limits."""
-
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")  # AWS's confirmation email checks the rest
 _STYLES = {"Add": "green", "Modify": "yellow", "Import": "green"}
 
 
@@ -112,21 +102,21 @@ def deploy(
         concurrency=concurrency,
         image_properties=image_properties,
         log_retention=log_retention,
-        alarm_email=_address(alarm_email, no_alarm),
-        alarm_age=_age(alarm_age),
-        tags=_tags(tag),
+        alarm_email=_option_values.address(alarm_email, no_alarm),
+        alarm_age=_option_values.age(alarm_age),
+        tags=_option_values.tags(tag),
     )
-    if log_retention is not None and log_retention not in RETENTIONS:
+    if log_retention is not None and log_retention not in _option_values.RETENTIONS:
         raise UsageError(
             f"CloudWatch does not support --log-retention {log_retention}.",
-            f"Choose one of {', '.join(map(str, RETENTIONS))} days.",
+            f"Choose one of {', '.join(map(str, _option_values.RETENTIONS))} days.",
         )
     if dry_run:
         _show_dry_run(session, settings)
         return
     deployed, planned = execute(session, settings, yes=yes)
     session.view.show(_json(deployed, planned), _outputs(deployed))
-    verb = "is deployed" if planned.changes else "is up to date"
+    verb = "is deployed" if planned.change_set else "is up to date"
     session.view.note(f'The stack "{deployed.name}" {verb}.', style="green")
     if alarm_email:
         new = any(change.name == "AlarmSubscription" for change in planned.changes)
@@ -142,6 +132,7 @@ def deploy(
 
 def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, Plan]:
     """Deploy, printing progress and asking for confirmation; return the stack and the plan."""
+    from labelctl.deploy import change_sets, notifications
     from labelctl.deploy import deploy as core
     from labelctl.deploy import stack as stacks
 
@@ -149,15 +140,26 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _warn_about_region(session)
     left = core.find_failed_first_deploy(aws, name)
     if left:
-        _clean_up(session, left)
-    follow(session, core.ensure_artifacts(aws, name, settings.tags), "Creating the artifact bucket")
+        _clean_up(session, left, yes)
+    with session.view.meter("Planning"):
+        artifacts = core.plan_artifacts(aws, name, settings.tags)
+    _confirm(session, artifacts, yes)
+    events = change_sets.execute(aws.cloudformation, artifacts)
+    follow(session, events, "Creating the artifact bucket")
     with session.view.meter("Planning"):
         planned = core.plan(aws, name, settings)
     _show_plan(session, planned)
-    if any(change.loses_data for change in planned.changes) and not yes:
-        _confirm(session, planned)
+    _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")
-    return stacks.require(aws.cloudformation, name, session.options.local), planned
+    deployed = stacks.require(aws.cloudformation, name, session.options.local)
+    if not planned.creates and notifications.restore(aws.s3, deployed):
+        session.view.warn(
+            f"Restored the event notifications of the bucket {deployed.bucket}, which another tool had"
+            " replaced.",
+            "To queue photos that were uploaded meanwhile: ",
+            Command("verify", "--repair"),
+        )
+    return deployed, planned
 
 
 def _show_dry_run(session: Session, settings: Settings) -> None:
@@ -177,11 +179,10 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
-        if planned.changes:
+        if planned.change_set:
             session.view.note("Nothing was changed. To apply this, leave out --dry-run.")
     finally:
-        if planned.changes:
-            change_sets.discard(aws.cloudformation, planned)
+        change_sets.discard(aws.cloudformation, planned)
 
 
 def _warn_about_region(session: Session) -> None:
@@ -210,48 +211,7 @@ def _print_alarm_note(session: Session, address: str, new: bool) -> None:
         note(f"{address} was already set. To check that it is confirmed: ", Command("status"))
 
 
-def _address(value: str | None, remove: bool) -> str | None:
-    """The alarm address: "" removes it, None keeps it."""
-    if value is None:
-        return "" if remove else None
-    if remove:
-        raise UsageError("--alarm-email and --no-alarm contradict each other.", "Use one of them.")
-    if not _ADDRESS.fullmatch(value):
-        raise UsageError(
-            f'--alarm-email "{value}" is not an email address.',
-            "Use an address like you@example.com, or --no-alarm to remove the alarm email.",
-        )
-    return value
-
-
-def _age(value: str | None) -> int | None:
-    """The alarm age in seconds."""
-
-    if value is None:
-        return None
-    age = round(times.parse_duration(value))
-    if not AGES[0] <= age <= AGES[1]:
-        raise UsageError(
-            f"--alarm-age {value} is not between 5 minutes and 13 days.",
-            "Use a time like 30m, 12h or 1d. SQS deletes messages after 14 days.",
-        )
-    return age
-
-
-def _tags(values: list[str] | None) -> dict[str, str]:
-    tags = {}
-    for text in values or ():
-        key, equals, value = text.partition("=")
-        if not equals or not key or not value:
-            raise UsageError(
-                f'--tag "{text}" is not of the form KEY=VALUE.',
-                "Neither KEY nor VALUE may be empty.",
-            )
-        tags[key] = value
-    return tags
-
-
-def _clean_up(session: Session, left: Any) -> None:
+def _clean_up(session: Session, left: FailedFirstDeploy, yes: bool) -> None:
     from labelctl.deploy import destroy
 
     if left.cause:
@@ -259,6 +219,13 @@ def _clean_up(session: Session, left: Any) -> None:
             f"The last deploy failed at {left.cause.name}: {left.cause.reason}",
             "Removing its resources and deploying again.",
         )
+    data = [] if yes else destroy.find_data(session.aws, left.stack)
+    if data:
+        session.view.warn(
+            f'The stack "{left.stack.name}", whose first deploy failed, must be deleted first, with the'
+            f" data in {', '.join(data)}."
+        )
+        _ask(session, "Check what they contain, then add --yes to delete them.")
     follow(
         session,
         # Deleting the stack is not enough if its rollback failed at the protected table.
@@ -268,8 +235,6 @@ def _clean_up(session: Session, left: Any) -> None:
 
 
 def _show_plan(session: Session, planned: Plan) -> None:
-    if not planned.changes:
-        return
     for key, (old, new) in _settings(planned).items():
         session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", _from_to(old, new))
     for change in planned.changes:
@@ -293,22 +258,27 @@ def _from_to(old: str, new: str) -> str:
     return f"{old or 'none'} → {new or 'none'}"
 
 
-def _confirm(session: Session, planned: Plan) -> None:
+def _confirm(session: Session, planned: Plan, yes: bool) -> None:
     """Ask before data is lost. Raises RefusedError for an answer other than yes."""
+    from labelctl.deploy import change_sets
+
     lost = [change for change in planned.changes if change.loses_data]
+    if yes or not lost:
+        return
     session.view.warn(
         "The data in these resources would be deleted or abandoned: "
         + ", ".join(f"{change.name} ({change.action.lower()})" for change in lost)
     )
-    from labelctl.deploy import change_sets
-
     try:
-        answer = session.view.ask("Continue? [y/N]", "Review the plan, then add --yes to apply it.")
+        _ask(session, "Review the plan, then add --yes to apply it.")
     except BaseException:
         change_sets.discard(session.aws.cloudformation, planned)
         raise
-    if answer.lower() not in ("y", "yes"):
-        change_sets.discard(session.aws.cloudformation, planned)
+
+
+def _ask(session: Session, hint: str) -> None:
+    """Raise RefusedError unless the user answers yes. `hint` is for a user who cannot be asked."""
+    if session.view.ask("Continue? [y/N]", hint).lower() not in ("y", "yes"):
         raise RefusedError("The deploy was cancelled.", "Nothing was changed.")
 
 
@@ -330,7 +300,9 @@ def _plan_table(planned: Plan) -> Table:
                 for change in planned.changes
             ],
         ],
-        empty="There is nothing to change.",
+        empty="No resource changes, only the stack's outputs, tags or parameters."
+        if planned.change_set
+        else "There is nothing to change.",
     )
 
 

@@ -55,24 +55,32 @@ def _confirm(session: Session, stacks: list[Stack]) -> None:
 
 def _contents(session: Session, stack: Stack) -> str:
     """What the stack holds, in words."""
+    from labelctl.deploy import destroy as core
+
+    if counts := _counts(session, stack):
+        return f"all photos in the bucket {stack.bucket} ({', '.join(counts)}) and all labels"
+    if data := core.find_data(session.aws, stack):
+        return f"all photos and labels in {', '.join(data)}"
+    return "its remaining resources, which contain no photos or labels"
+
+
+def _counts(session: Session, stack: Stack) -> list[str]:
+    """The number of photos in each state. None if a table is missing; none waiting without a queue."""
     from botocore.exceptions import ClientError
 
     from labelctl.aws import errors, queues
     from labelctl.contract import schema
+    from labelctl.labels.reader import Reader
 
-    if "Table" not in stack.outputs:
-        return "its remaining resources"
-    if "LabelsTable" not in stack.outputs:
-        return f"all photos in the bucket {stack.bucket} and all labels of an earlier labelctl"
+    counts: list[str] = []
+    if not {"PhotosBucket", "Table", "LabelsTable", "Queue"} <= stack.outputs.keys():
+        return counts
+    reader = Reader(session.aws.dynamodb, stack.table, stack.labels_table)
     try:
-        labelled = session.reader.count_photos(schema.LABELLED)
-        failed = session.reader.count_photos(schema.FAILED)
-        waiting = queues.depth(session.aws.sqs, stack.queue).depth
+        for state in (schema.LABELLED, schema.FAILED):
+            counts.append(f"{reader.count_photos(state):,} {state}")
+        counts.append(f"{queues.depth(session.aws.sqs, stack.queue).depth:,} waiting")
     except ClientError as error:
         if not errors.is_missing(error):
             raise
-        return "the resources that an earlier destroy left"
-    return (
-        f"all photos in the bucket {stack.bucket} ({labelled:,} labelled, {failed:,} failed, "
-        f"{waiting:,} waiting) and all labels"
-    )
+    return counts

@@ -26,7 +26,8 @@ def status(context: typer.Context) -> None:
     with session.view.meter("Reading status"):
         now = core.read(session.aws, stack)
     session.view.show(_json(stack, now, session), *_tables(stack, now, session))
-    if session.options.verbose:
+    numbers = (now.labelled, now.failed, now.queue, now.dead_letters, now.error_count)
+    if session.options.verbose or None in numbers:
         for each in now.unknown:
             session.view.note(f"Unknown: {each}")
     if session.view.mode != "json":
@@ -40,17 +41,18 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     settings = stack.settings
     plain = session.view.mode == "plain"
     failed_style = "red" if now.failed else ""
-    dead_style = "red" if now.dead_letters.depth else ""
+    queue, dead_letters = now.queue, now.dead_letters
+    dead_style = "red" if dead_letters and dead_letters.depth else ""
     place = "local cloud" if session.options.local else session.aws.region or ""
     rows: list[tuple[str, str | Cell]] = [
         ("stack", f"{stack.name} ({place})"),
         ("state", f"{stack.status}, {times.local_minute(stack.updated or stack.created)}"),
-        ("labelled", f"{now.labelled:,}"),
-        ("failed", Cell(f"{now.failed:,}", failed_style)),
-        ("waiting", f"{now.queue.depth:,}"),
-        ("in progress", f"{now.queue.in_flight:,}"),
+        ("labelled", _number(now.labelled)),
+        ("failed", Cell(_number(now.failed), failed_style)),
+        ("waiting", _number(queue.depth if queue else None)),
+        ("in progress", _number(queue.in_flight if queue else None)),
         *_waiting_since(now),
-        ("dead letters", Cell(f"{now.dead_letters.depth:,}", dead_style)),
+        ("dead letters", Cell(_number(dead_letters.depth if dead_letters else None), dead_style)),
         ("min confidence", f"{settings.min_confidence:g} %"),
         ("max labels", f"{settings.max_labels:,}"),
         ("concurrency", f"{settings.concurrency}"),
@@ -78,6 +80,10 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     return [Table(columns=(Column("", style="bold"), Column("")), rows=rows), errors]
 
 
+def _number(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
+
+
 def _waiting_since(now: Status) -> list[tuple[str, str]]:
     since = now.waiting_since
     return [("waiting since", times.local_minute(since))] if since else []
@@ -94,12 +100,12 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         "photos": {
             "labelled": now.labelled,
             "failed": now.failed,
-            "waiting": now.queue.depth,
+            "waiting": now.queue.depth if now.queue else None,
             "waiting_since": times.utc(now.waiting_since) if now.waiting_since else None,
         },
-        "queue": asdict(now.queue),
-        "dead_letters": asdict(now.dead_letters),
-        "errors": [asdict(line) for line in now.errors],
+        "queue": asdict(now.queue) if now.queue else None,
+        "dead_letters": asdict(now.dead_letters) if now.dead_letters else None,
+        "errors": None if now.error_count is None else [asdict(line) for line in now.errors],
         "warnings": [
             {
                 "kind": concern.kind,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from labelctl.local.credentials import Credentials
@@ -30,6 +31,7 @@ def apply(root: Credentials) -> None:
     filter_logs_by_any_word()
     read_concurrency_from_text()
     plan_by_conditions()
+    describe_stacks_with_their_templates_description()
     omit_read_units()
     cloudwatch.publish()
     workers.end_unneeded()
@@ -247,6 +249,29 @@ def plan_by_conditions() -> None:
         return {**answer, "Resources": kept}
 
     changesets._resolve_props_for_diff = resolve
+
+
+def describe_stacks_with_their_templates_description() -> None:
+    """DescribeStacks includes the template's description. [CloudFormation API, Stack]
+
+    The emulator omits it for a stack that was created with a change set.
+    """
+    from ministack.services import cloudformation
+    from ministack.services.cloudformation import engine, handlers
+
+    describe: Callable[..., Any] = handlers._ACTION_HANDLERS["DescribeStacks"]
+
+    @cache
+    def description(body: str) -> Any:
+        return engine._parse_template(body).get("Description", "")
+
+    def describe_with_description(params: dict[str, Any]) -> Any:
+        for stack in cloudformation._stacks.values():
+            if body := stack.get("_template_body"):
+                stack["Description"] = description(body)
+        return describe(params)
+
+    handlers._ACTION_HANDLERS["DescribeStacks"] = describe_with_description
 
 
 def omit_read_units() -> None:

@@ -6,12 +6,15 @@ import boto3
 import botocore.exceptions as boto
 import botocore.parsers
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from labelctl.aws import clients
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import error_code, is_missing, to_user_error
+from labelctl.cli.options import Options
+from labelctl.cli.session import Session
 from labelctl.errors import AccessDeniedError, CredentialsError, RefusedError, UsageError
 from tests.unit.conftest import FALSE_CREDENTIALS
 
@@ -52,6 +55,8 @@ def test_rejected_credentials(code):
     assert explained.message == f"AWS does not accept your credentials ({code})."
     assert "aws configure list" in explained.hint
     assert "--local" in explained.hint
+    assert "the region is not enabled" in explained.hint
+    assert "AWS says: The security token *** is invalid" in explained.hint
     assert "AKIA" not in explained.message + explained.hint
 
 
@@ -84,7 +89,7 @@ def test_rejected_credentials(code):
             "SNS:ListSubscriptionsByTopic",
         ),
         (refusal("AccessDenied", "Access Denied", "PutObject"), "PutObject"),
-        (refusal("403", "Forbidden", "HeadObject"), "s3:GetObject"),
+        (refusal("403", "Forbidden", "HeadObject"), "s3:GetObject or s3:ListBucket"),
         (refusal("403", "Forbidden", "HeadBucket"), "s3:ListBucket"),
         (refusal("UnauthorizedOperation", "", "Describe"), "Describe"),
     ],
@@ -97,6 +102,42 @@ def test_missing_permission_is_named(error, action):
     assert "--profile" in explained.hint
     said = error.response["Error"]["Message"]
     assert (f"AWS says: {said}" in explained.hint) == ("perform" in said)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "SignatureDoesNotMatch",  # CloudFormation, SQS
+            "Signature expired: 20261130T100000Z is now earlier than 20261130T101500Z",
+        ),
+        ("InvalidSignatureException", "Signature not yet current: 20261130T101500Z"),  # DynamoDB
+        ("RequestTimeTooSkewed", "The difference between the request time and the"),  # S3
+    ],
+)
+def test_a_wrong_clock_is_named(code, said):
+    explained = to_user_error(refusal(code, said))
+    assert type(explained) is CredentialsError
+    assert "the clock of this computer" in explained.message
+    assert f"AWS says: {said}" in explained.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "command"),
+    [
+        (refusal("ExpiredToken"), "aws sso login --profile 'my work'"),
+        (boto.UnauthorizedSSOTokenError(), "aws sso login --profile 'my work'"),
+        (boto.LoginRefreshRequired(), "aws login --profile 'my work'"),
+        (refusal("InvalidClientTokenId"), "aws configure list --profile 'my work'"),
+        (
+            boto.PartialCredentialsError(provider="env", cred_var="x"),
+            "aws configure --profile 'my work'",
+        ),
+    ],
+)
+def test_commands_of_the_aws_cli_repeat_the_profile(capsys, error, command):
+    Session(Options(profile="my work", region="eu-west-1")).view.error(to_user_error(error))
+    assert command in capsys.readouterr().err
 
 
 def test_other_errors_contain_the_message_of_aws():
@@ -116,6 +157,13 @@ def test_other_errors_contain_the_message_of_aws():
         (boto.ProfileNotFound(profile="nope"), UsageError, "(nope)", "list-profiles"),
         (boto.NoRegionError(), UsageError, "No AWS region is set.", "--region"),
         (boto.NoCredentialsError(), CredentialsError, "No AWS credentials", "--local"),
+        (boto.SSLError(endpoint_url="https://x", error="x"), RefusedError, "SSL", "AWS_CA_BUNDLE"),
+        (
+            boto.MissingDependencyException(msg="x"),
+            CredentialsError,
+            "`aws login`",
+            "botocore[crt]",
+        ),
         (boto.SSOTokenLoadError(error_msg="x"), CredentialsError, "login has expired", "sso login"),
         (boto.UnauthorizedSSOTokenError(), CredentialsError, "login has expired", "sso login"),
         (
@@ -154,8 +202,9 @@ def test_other_errors_contain_the_message_of_aws():
             "The call to AWS failed: Read timeout",
             "Try again",
         ),
+        (urllib3.exceptions.SSLError("closed"), RefusedError, "failed: closed", "Try again"),
         (boto.ConnectionClosedError(endpoint_url="http://x"), RefusedError, "closed", "Try again"),
-        (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "Try again"),
+        (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "AWS configuration"),
     ],
 )
 def test_errors_raised_by_boto3(error, kind, words, hint):
@@ -231,6 +280,8 @@ def test_region_from_a_profile(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert Aws(profile="work").region == "sa-east-1"
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    assert Aws(profile="", region="").region == "sa-east-1"  # an unset variable in a script
 
 
 @pytest.mark.parametrize(
@@ -238,9 +289,12 @@ def test_region_from_a_profile(monkeypatch, tmp_path):
 )
 def test_invalid_endpoint_url(monkeypatch, endpoint):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(UsageError, match="endpoint is not a valid URL") as caught:
+    with pytest.raises(boto.BotoCoreError) as caught:
         _ = Aws().s3
-    assert "s3" not in caught.value.message + caught.value.hint
+    error = to_user_error(caught.value)
+    assert type(error) is UsageError
+    assert "AWS_ENDPOINT_URL" in error.message
+    assert "s3" not in error.message + error.hint
 
 
 def test_invalid_region_is_not_reported_as_an_endpoint():
@@ -288,6 +342,19 @@ def test_timeouts_retries_and_pool_size():
     assert "labelctl" in config.user_agent_extra
 
 
+def test_retry_mode_of_the_user(monkeypatch, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("[default]\nretry_mode = legacy\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert Aws().s3.meta.config.retries == {"mode": "legacy"}
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    assert Aws().s3.meta.config.retries == {"mode": "adaptive"}
+    monkeypatch.setenv("AWS_RETRY_MODE", "bogus")
+    with pytest.raises(boto.InvalidRetryModeError) as caught:
+        _ = Aws().s3
+    assert "bogus" in to_user_error(caught.value).message
+
+
 def test_endpoint_from_the_environment(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert Aws().sqs.meta.endpoint_url == "http://127.0.0.1:9"
@@ -318,3 +385,30 @@ def test_nothing_is_logged_without_trace(capfd):
 
 def test_only_the_aws_package_imports_boto3():
     assert not hasattr(clients, "boto3")
+
+
+# ---- the owner of buckets
+
+
+def test_requests_name_the_owner_of_the_bucket_once_it_is_known(moto):
+    aws = Aws()
+    sent = []
+    aws.s3.meta.events.register(
+        "before-call.s3", lambda params, **_: sent.append(params["headers"])
+    )
+    aws.s3.create_bucket(Bucket="photos")  # has no such parameter
+    aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"")
+    resources = '{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}'
+    aws.cloudformation.create_stack(StackName="labelctl", TemplateBody=resources)
+    aws.cloudformation.describe_stacks(StackName="labelctl")
+    aws.s3.get_object(Bucket="photos", Key="a.jpg")
+    aws.s3.list_buckets()
+    owners = [headers.get("x-amz-expected-bucket-owner") for headers in sent]
+    assert owners == [None, None, "123456789012", None]
+
+
+def test_presigned_urls_need_no_header(moto):
+    aws = Aws()
+    aws._account = "123456789012"
+    url = aws.presigning_s3.generate_presigned_url("get_object", {"Bucket": "b", "Key": "a.jpg"})
+    assert "X-Amz-SignedHeaders=host&" in url

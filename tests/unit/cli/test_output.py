@@ -210,6 +210,16 @@ def test_names_are_never_cut(terminal, columns):
     assert "".join(line[:left].strip() for line in lines[3:]) == name
 
 
+@pytest.mark.parametrize(
+    "columns", ["0", "1", "5", "-3", "x", "", "\N{SUPERSCRIPT TWO}", "9" * 400]
+)
+def test_an_impossible_width_hides_nothing(terminal, columns):
+    terminal.setenv("COLUMNS", columns)
+    terminal.setenv("LINES", columns)
+    text = shown(Terminal(), None, LABELS)
+    assert all(part in text for part in ("Dog", "Beac", "98.", "Anima", "Pet"))
+
+
 def test_five_columns_fit_a_narrow_terminal_and_spread_on_a_wide_one(terminal):
     titles = ("Label", "Confidence", "Categories", "Parents", "Boxes")
     row = (
@@ -361,7 +371,9 @@ def test_lines_are_wrapped_except_those_with_a_command():
 
 def test_a_note_with_a_command_is_one_line():
     err = Terminal()
-    View(stdout=Pipe(), stderr=err, flags=" --local").note("Next: ", Command("labels", "a\nb.jpg"))
+    View(stdout=Pipe(), stderr=err, flags=lambda _: " --local").note(
+        "Next: ", Command("labels", "a\nb.jpg")
+    )
     assert unstyled(err) == "Next: labelctl labels 'a\\nb.jpg' --local\n"
 
 

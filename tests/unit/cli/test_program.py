@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +56,68 @@ def test_a_closed_stdout_is_not_a_bug(tmp_path):
     assert "Traceback" not in err
 
 
+def test_a_closed_stdin_gives_no_confirmation(tmp_path):
+    running = process(
+        *("local", "reset"),
+        env={"LABELCTL_HOME": str(tmp_path)},
+        preexec_fn=lambda: os.close(0),
+    )
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert "This needs a confirmation, but there is no terminal." in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("at_start", [signal.SIG_DFL, signal.SIG_IGN], ids=["usual", "background"])
+def test_sigterm_ends_a_command_like_ctrl_c(at_start):
+    """A shell starts a script's background jobs with SIGINT ignored."""
+    code = (
+        "import time\n"
+        "from labelctl.cli import app\n"
+        "from labelctl.cli.session import Session\n"
+        "Session.of = lambda _: (print('ready', flush=True), time.sleep(30))\n"
+        "app.main()"
+    )
+    running = process(
+        "status",
+        code=code,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, at_start),
+    )
+    assert running.stdout.readline() == "ready\n"
+    running.terminate()
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (130, "")
+
+
+LATIN_1 = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+"""Python then reads file names as ASCII, the only other encoding that every system has."""
+
+
+@pytest.mark.parametrize("environment", [LATIN_1, {}], ids=["another locale", "UTF-8"])
+def test_names_are_utf_8_in_every_locale(environment):
+    running = process(
+        *("upload", "nowhere-é€.jpg", "--output", "json"),
+        code="from labelctl.__main__ import main; main()",
+        env=environment,
+    )
+    _, err = running.communicate(timeout=30)
+    assert json.loads(err)["error"]["message"].endswith('"nowhere-é€.jpg".')
+
+
+@pytest.mark.parametrize("level", ["0", "2"])
+def test_help_without_docstrings(level):
+    running = process(
+        "--help",
+        code="from labelctl.__main__ import main; main()",
+        env={"PYTHONOPTIMIZE": level},
+        stdout=subprocess.PIPE,
+    )
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (0, "")
+    assert re.search("^  deploy +[A-Z]", out, re.MULTILINE)
+
+
 def test_an_ascii_output(tmp_path):
     running = process(
         *("package", "--quiet", "--output-dir", tmp_path / "é"),
@@ -95,15 +160,22 @@ def test_no_command_prints_the_password_of_an_endpoint(monkeypatch, capsys, endp
         assert "s3cret" not in printed.out + printed.err
 
 
-def test_a_bug_keeps_its_traceback_but_no_password():
+@pytest.mark.parametrize("place", ["run", "in_thread"])
+def test_a_bug_keeps_its_traceback_but_no_secret(place):
     code = (
+        "import os, threading\n"
         "from labelctl.cli import app\n"
-        "def run(_): raise RuntimeError('http://user:s3cret@localhost is odd')\n"
-        "app.run = run\n"
+        "def run(*_): raise RuntimeError('http://user:s3cret@localhost is odd: '"
+        " + os.environ['AWS_SESSION_TOKEN'] + ' ' + os.environ['AWS_SECRET_ACCESS_KEY'])\n"
+        "def in_thread(_):\n"
+        "  thread = threading.Thread(target=run)\n"
+        "  thread.start(); thread.join()\n"
+        f"app.run = {place}\n"
         "app.main()"
     )
-    running = process(code=code)
+    token = {"AWS_SESSION_TOKEN": "IQoJb3JpZ2luEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
+    running = process(code=code, env=token)
     _, err = running.communicate(timeout=30)
-    assert running.returncode == 1
+    assert running.returncode == (1 if place == "run" else 0)
     assert "in run" in err
-    assert err.endswith("RuntimeError: http://***@localhost is odd\n")
+    assert err.endswith("RuntimeError: http://***@localhost is odd: *** ***\n")

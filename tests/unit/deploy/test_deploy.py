@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
-from labelctl.deploy import deploy, package
+from labelctl.deploy import assets, change_sets, deploy, package
 from labelctl.deploy.change_sets import Plan
-from labelctl.deploy.stack import SETTINGS, Settings, find, require
-from labelctl.errors import NotDeployedError, RefusedError, UsageError
+from labelctl.deploy.stack import ARTIFACTS, PIPELINE, SETTINGS, Settings, find
+from labelctl.errors import Command, RefusedError
 from tests.unit.conftest import STACK_ID
 
 OUTPUTS = [
     {"OutputKey": "PhotosBucket", "OutputValue": "photos"},
     {"OutputKey": "Table", "OutputValue": "labels"},
     {"OutputKey": "LabelsTable", "OutputValue": "index"},
+    *(
+        {"OutputKey": key, "OutputValue": key.lower()}
+        for key in ("Queue", "DeadLetterQueue", "Function", "LogGroup")
+    ),
 ]
-FOREIGN = {"Tags": [], "Description": "The pay roll"}
+FOREIGN = {"Description": "The pay roll"}  # though its tags say otherwise
+ZIPS = {
+    "Description": "labelctl - the bucket that holds the function's zip, for one labelctl stack."
+}
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def aws(cloudformation, s3):
 
 def artifacts(cloudformation, bucket="zips", **more):
     outputs = [{"OutputKey": "Bucket", "OutputValue": bucket}]
-    cloudformation.stack("CREATE_COMPLETE", Outputs=outputs, **more)
+    cloudformation.stack("CREATE_COMPLETE", **{"Outputs": outputs, **ZIPS, **more})
 
 
 # ---- failed first deploys
@@ -64,7 +71,7 @@ def test_failed_first_deploy_is_found_with_its_root_cause(aws, cloudformation, s
 
 def test_planned_stack_is_not_a_leftover(aws, cloudformation):
     """Another user may be about to execute the plan."""
-    cloudformation.stack("REVIEW_IN_PROGRESS", **FOREIGN)  # it has no template yet
+    cloudformation.stack("REVIEW_IN_PROGRESS", Description="")  # it may have no template yet
     assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
@@ -84,60 +91,57 @@ def test_stack_in_an_unusable_state_is_refused(aws, cloudformation, status, word
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_FAILED"])
+def test_stuck_update_can_be_continued_or_given_up(aws, cloudformation):
+    cloudformation.stack("UPDATE_ROLLBACK_FAILED")
+    with pytest.raises(RefusedError) as caught:
+        deploy.find_failed_first_deploy(aws, "labelctl")
+    _, proceed, _, give_up = caught.value.hint_parts
+    assert str(proceed) == (
+        "aws cloudformation continue-update-rollback --stack-name labelctl --region us-east-1"
+    )
+    assert give_up == Command("destroy")
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS"]
+)
 def test_foreign_stack_is_never_deployed_over(aws, cloudformation, status):
     cloudformation.stack(status, **FOREIGN)
     with pytest.raises(RefusedError, match=r"not created by labelctl"):
         deploy.find_failed_first_deploy(aws, "labelctl")
 
 
+def test_stack_with_zips_is_never_deployed_over(aws, cloudformation):
+    artifacts(cloudformation, StackName="alb-artifacts")
+    with pytest.raises(RefusedError, match='"alb-artifacts" is not a pipeline'):
+        deploy.find_failed_first_deploy(aws, "alb-artifacts")
+
+
+@pytest.mark.parametrize("other", [{}, FOREIGN], ids=["pipeline", "foreign"])
 @pytest.mark.parametrize(
-    "known",
-    [
-        {"Description": "labelctl - labels for photos: S3 notifies a queue"},
-        {
-            "Outputs": [
-                {"OutputKey": key, "OutputValue": "photos-x"}
-                for key in ("PhotosBucket", "DeadLetterQueue")
-            ]
-        },
-    ],
-    ids=["description", "outputs"],
+    ("step", "wanted"), [(deploy.plan_artifacts, {}), (deploy.plan, Settings())]
 )
-def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation, known, notified):
-    cloudformation.stack("CREATE_COMPLETE", Tags=[], **known)
+def test_stack_that_only_has_the_name_of_the_artifact_stack_is_left_alone(
+    aws, cloudformation, naps, other, step, wanted
+):
+    """`deploy --stack alb` where somebody's photos are in the stack "alb-artifacts"."""
+    cloudformation.stack("CREATE_COMPLETE", StackName="alb-artifacts", Outputs=OUTPUTS, **other)
+    with pytest.raises(RefusedError, match='needs the stack name "alb-artifacts"') as caught:
+        step(aws, "alb", wanted, sleep=naps)
+    assert "--stack" in caught.value.hint
+
+
+def test_stack_deployed_with_other_tools_is_recognized(aws, cloudformation):
+    cloudformation.stack("CREATE_COMPLETE", Tags=[])
     assert deploy.find_failed_first_deploy(aws, "labelctl") is None
 
 
-@pytest.fixture
-def notified(aws):
-    """A bucket that notifies a queue, like that of a deployed stack."""
-    queue = boto3.client("sqs").create_queue(QueueName="waiting")["QueueUrl"]
-    arn = f"arn:aws:sqs:us-east-1:123456789012:{queue.rpartition('/')[2]}"
-    aws.s3.create_bucket(Bucket="photos-x")
-    to_queue = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}
-    aws.s3.put_bucket_notification_configuration(
-        Bucket="photos-x", NotificationConfiguration={"QueueConfigurations": [to_queue]}
-    )
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_interrupted_destroy_must_be_finished_first(aws, cloudformation, there):
-    """`destroy` first turns off the notifications. After a deploy, no photo would be labelled."""
-    if there:
-        aws.s3.create_bucket(Bucket="photos-x")
-    outputs = [{"OutputKey": "PhotosBucket", "OutputValue": "photos-x"}]
-    cloudformation.stack("CREATE_COMPLETE", Outputs=outputs)
-    with pytest.raises(RefusedError, match="interrupted"):
-        deploy.find_failed_first_deploy(aws, "labelctl")
-
-
-@pytest.mark.parametrize("name", ["template.yaml", "artifacts.yaml"])
-def test_both_templates_start_with_the_description(name):
-    from labelctl.deploy import assets
-
+@pytest.mark.parametrize(
+    ("name", "kind"), [("template.yaml", PIPELINE), ("artifacts.yaml", ARTIFACTS)]
+)
+def test_description_of_each_template_says_its_kind(name, kind):
     description = assets.template(name).partition("Description:")[2].removeprefix(" >-").split()
-    assert description[:2] == ["labelctl", "-"]
+    assert " ".join(description).startswith(kind)
 
 
 # ---- the artifact bucket
@@ -157,7 +161,8 @@ def test_artifact_bucket_is_created(aws, cloudformation, naps):
     events.register(
         "provide-client-params.*.CreateChangeSet", lambda params, **_: asked.append(params)
     )
-    followed = deploy.ensure_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
+    planned = deploy.plan_artifacts(aws, "labelctl", {"team": "photos"}, sleep=naps)
+    followed = change_sets.execute(aws.cloudformation, planned, sleep=naps)
     assert [event.name for event in followed] == ["Bucket", "labelctl"]
     tags = {tag["Key"]: tag["Value"] for tag in asked[0]["Tags"]}
     assert tags == {"application": "labelctl", "team": "photos"}
@@ -168,19 +173,18 @@ def test_existing_artifact_bucket_is_kept(aws, cloudformation, naps):
     artifacts(cloudformation)
     cloudformation.change_set("FAILED", reason="No updates are to be performed.")
     cloudformation.answers("delete_change_set", {})
-    assert list(deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)) == []
+    planned = deploy.plan_artifacts(aws, "labelctl", {}, sleep=naps)
+    assert list(change_sets.execute(aws.cloudformation, planned, sleep=naps)) == []
 
 
 def test_failed_artifact_bucket_is_recreated(aws, cloudformation, naps):
-    cloudformation.stack("ROLLBACK_COMPLETE")
+    cloudformation.stack("ROLLBACK_COMPLETE", **ZIPS)
     cloudformation.look()
     cloudformation.runs(cloudformation.event("labelctl", "DELETE_COMPLETE"), method="delete_stack")
     cloudformation.no_stack("labelctl-artifacts")
     add = {"Action": "Add", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
     cloudformation.change_set("CREATE_COMPLETE", changes=[{"ResourceChange": add}])
-    cloudformation.runs(cloudformation.event("labelctl", "CREATE_COMPLETE"))
-    followed = deploy.ensure_artifacts(aws, "labelctl", {}, sleep=naps)
-    assert [event.status for event in followed] == ["DELETE_COMPLETE", "CREATE_COMPLETE"]
+    assert deploy.plan_artifacts(aws, "labelctl", {}, sleep=naps).creates
 
 
 # ---- the plan
@@ -240,6 +244,19 @@ def test_dry_run_without_artifact_bucket(aws, cloudformation, naps):
     deploy.plan(aws, "labelctl", Settings(tags={"team": "a"}), dry=True, sleep=naps)
 
 
+def test_plan_makes_no_request_without_an_artifact_bucket(aws, cloudformation, naps):
+    """Another process has just deleted the stack."""
+    cloudformation.no_stack("labelctl-artifacts")
+    aws.s3 = None
+    with pytest.raises(RefusedError, match="changed by another process"):
+        deploy.plan(aws, "labelctl", Settings(), sleep=naps)
+
+
+def test_placeholder_can_never_be_a_bucket():
+    """[S3 User Guide, Bucket naming rules]"""
+    assert not re.fullmatch(r"[a-z0-9.-]{3,63}", deploy.PLACEHOLDER_BUCKET)
+
+
 def test_unreadable_bucket_is_not_treated_as_empty(aws, cloudformation, naps):
     from botocore.stub import Stubber
 
@@ -288,6 +305,9 @@ def test_stack_of_an_older_version_has_no_alarms(cloudformation):
 # ---- executing the plan
 
 
+NOTHING_TO_DO = Plan("labelctl", STACK_ID, None, False, ())
+
+
 def change_of(*changes):
     return Plan("labelctl", STACK_ID, "arn:change-set/1", True, changes)
 
@@ -305,72 +325,20 @@ def test_deployed_stack_is_protected(aws, cloudformation, naps):
     assert [event.status for event in followed] == ["CREATE_COMPLETE"]
 
 
+def test_throttled_protection_is_repeated(aws, cloudformation, naps):
+    cloudformation.refuses("describe_stacks", "Throttling", "Rate exceeded")
+    cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
+    cloudformation.refuses("update_termination_protection", "Throttling", "Rate exceeded")
+    cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
+    assert list(deploy.execute(aws, NOTHING_TO_DO, sleep=naps)) == []
+
+
 def test_deploy_without_changes_restores_protection(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=False)
     cloudformation.answers("update_termination_protection", {"StackId": STACK_ID})
-    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
+    assert list(deploy.execute(aws, NOTHING_TO_DO, sleep=naps)) == []
 
 
 def test_protected_stack_is_not_protected_again(aws, cloudformation, naps):
     cloudformation.stack("CREATE_COMPLETE", EnableTerminationProtection=True)
-    assert list(deploy.execute(aws, change_of(), sleep=naps)) == []
-
-
-# ---- the stack that other commands need
-
-
-def test_stack_has_the_names_of_its_resources(cloudformation):
-    cloudformation.stack("UPDATE_COMPLETE", Outputs=OUTPUTS)
-    stack = require(cloudformation.client, "labelctl")
-    assert (stack.bucket, stack.table, stack.labels_table) == ("photos", "labels", "index")
-
-
-@pytest.mark.parametrize(
-    ("local", "name", "place"),
-    [(False, "labelctl", "in us-east-1"), (True, "other", "in the local cloud")],
-)
-def test_missing_stack_error_names_the_deploy_command(cloudformation, local, name, place):
-    cloudformation.no_stack(name)
-    with pytest.raises(NotDeployedError) as caught:
-        require(cloudformation.client, name, local)
-    assert caught.value.message == f'There is no stack "{name}" {place}.'
-    assert caught.value.hint == "Deploy it first: labelctl deploy"
-
-
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        ("CREATE_COMPLETE", "not created by labelctl"),
-        ("CREATE_IN_PROGRESS", "not ready"),
-        ("ROLLBACK_COMPLETE", "not ready"),
-        ("REVIEW_IN_PROGRESS", "not ready"),
-    ],
-)
-def test_stack_without_outputs_is_not_ready(cloudformation, status, words):
-    cloudformation.stack(status, Outputs=OUTPUTS[:1])
-    with pytest.raises(NotDeployedError, match=words):
-        require(cloudformation.client, "labelctl")
-
-
-def test_stack_of_an_earlier_layout_needs_an_update(cloudformation):
-    older = [output for output in OUTPUTS if output["OutputKey"] != "LabelsTable"]
-    cloudformation.stack("UPDATE_COMPLETE", Outputs=older)
-    with pytest.raises(NotDeployedError, match="earlier labelctl") as caught:
-        require(cloudformation.client, "labelctl")
-    assert "labelctl deploy" in caught.value.hint
-
-
-def test_invalid_stack_name(cloudformation):
-    cloudformation.refuses(
-        "describe_stacks",
-        "ValidationError",
-        "1 validation error: Value 'a_b' at 'stackName' failed",
-    )
-    with pytest.raises(UsageError, match='"a_b"'):
-        find(cloudformation.client, "a_b")
-
-
-def test_other_errors_are_not_treated_as_a_missing_stack(cloudformation):
-    cloudformation.refuses("describe_stacks", "Throttling", "Rate exceeded")
-    with pytest.raises(ClientError, match="Rate exceeded"):
-        find(cloudformation.client, "labelctl")
+    assert list(deploy.execute(aws, NOTHING_TO_DO, sleep=naps)) == []

@@ -16,7 +16,11 @@ from labelctl.errors import DeployError, NotDeployedError, RefusedError
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.conftest import REGION, STACK_ID
 
-FOREIGN = {"Tags": [], "Description": "The pay roll"}
+FOREIGN = {"Description": "The pay roll"}  # though its tags say otherwise
+ZIPS = {
+    "StackName": "labelctl-artifacts",
+    "Description": "labelctl - the bucket for the function's zip of one labelctl stack.",
+}
 
 
 @pytest.fixture
@@ -193,8 +197,9 @@ BUCKET = ("AWS::S3::Bucket", "photos", "CREATE_COMPLETE")
 TABLES = [("AWS::DynamoDB::Table", name, "CREATE_COMPLETE") for name in (PHOTOS, LABELS)]
 
 
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_FAILED"])
 def test_protections_are_removed_and_everything_is_deleted(
-    aws, cloudformation, bucket, tables, naps
+    aws, cloudformation, bucket, tables, naps, status
 ):
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
     for table in (PHOTOS, LABELS):
@@ -202,7 +207,7 @@ def test_protections_are_removed_and_everything_is_deleted(
             TableName=table,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
-    stack = stack_of(cloudformation, EnableTerminationProtection=True)
+    stack = stack_of(cloudformation, status, EnableTerminationProtection=True)
     cloudformation.answers(
         "update_termination_protection",
         {"StackId": STACK_ID},
@@ -305,7 +310,7 @@ def test_deletion_that_just_finished_counts_as_done(aws, cloudformation, naps):
 
 def test_both_stacks_are_selected_main_stack_first(aws, cloudformation):
     cloudformation.stack("CREATE_COMPLETE")
-    cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
+    cloudformation.stack("CREATE_COMPLETE", **ZIPS)
     assert [stack.name for stack in destroy.stacks_to_delete(aws, "labelctl")] == [
         "labelctl",
         "labelctl-artifacts",
@@ -314,7 +319,7 @@ def test_both_stacks_are_selected_main_stack_first(aws, cloudformation):
 
 def test_artifact_stack_is_selected_without_the_main_stack(aws, cloudformation):
     cloudformation.no_stack()
-    cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts")
+    cloudformation.stack("CREATE_COMPLETE", **ZIPS)
     assert [stack.name for stack in destroy.stacks_to_delete(aws, "labelctl")] == [
         "labelctl-artifacts"
     ]
@@ -347,7 +352,29 @@ def test_foreign_stack_is_never_destroyed(aws, cloudformation):
         destroy.stacks_to_delete(aws, "labelctl")
 
 
-def test_foreign_artifact_stack_is_kept(aws, cloudformation):
+@pytest.mark.parametrize("other", [{}, FOREIGN], ids=["pipeline", "foreign"])
+def test_stack_that_only_has_the_name_of_the_artifact_stack_is_kept(aws, cloudformation, other):
     cloudformation.stack("CREATE_COMPLETE")
-    cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts", **FOREIGN)
+    cloudformation.stack("CREATE_COMPLETE", StackName="labelctl-artifacts", **other)
     assert [stack.name for stack in destroy.stacks_to_delete(aws, "labelctl")] == ["labelctl"]
+
+
+def test_stack_with_zips_is_not_destroyed_by_its_name(aws, cloudformation):
+    """`destroy --stack labelctl-artifacts` would break the pipeline "labelctl"."""
+    cloudformation.stack("CREATE_COMPLETE", **ZIPS)
+    with pytest.raises(RefusedError, match='"labelctl-artifacts" is not a pipeline'):
+        destroy.stacks_to_delete(aws, "labelctl-artifacts")
+
+
+# ---- data at stake
+
+
+def test_data_is_found_in_what_is_left_of_a_stack(aws, cloudformation, bucket, tables, naps):
+    stack = stack_of(cloudformation, "ROLLBACK_FAILED")
+    gone = ("AWS::S3::Bucket", "gone", "DELETE_IN_PROGRESS")
+    for _ in range(2):
+        resources(cloudformation, BUCKET, gone, *TABLES)
+    assert destroy.find_data(aws, stack) == []
+    aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
+    aws.dynamodb.put_item(TableName=PHOTOS, Item={"image": {"S": "a.jpg"}})
+    assert destroy.find_data(aws, stack) == [bucket, PHOTOS]

@@ -130,6 +130,24 @@ def test_a_folder_that_only_resembles_labelctls_is_refused(
     assert path.read_text() == content
 
 
+@pytest.mark.parametrize("chosen", ["", "~/cloud", "~nobody-of-this-name/cloud"])
+def test_without_a_home_folder_the_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    """As in a container whose user is not in /etc/passwd."""
+
+    def unknown(_: Any) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LABELCTL_HOME", chosen)
+    with pytest.raises(LocalCloudError, match="The home folder is unknown") as failure:
+        engine.status()
+    assert "Set LABELCTL_HOME to a folder" in failure.value.hint
+
+
 CALLS: list[Any] = [engine.status, engine.stop, engine.reset, lambda home: engine.start(home=home)]
 
 

@@ -8,7 +8,7 @@ import time
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,8 @@ class EnoughError(Exception):
 
 
 class Logs:
-    """A log group whose events show up when they do. `looks` holds what arrives before each look.
+    """A log group whose events show up when they do. `looks` holds what arrives before each look, or
+    the error of a look.
 
     An event is (id or None, timestamp, text); they are returned in pages of `page` events, with an
     empty page that has a token before each, as CloudWatch does.
@@ -38,7 +39,10 @@ class Logs:
     def paginate(self, *, logGroupName, startTime, filterPattern):  # noqa: N803
         assert startTime >= 0
         self.asked.append((logGroupName, startTime, filterPattern))
-        self.there += self.waiting.pop(0) if self.waiting else []
+        arrived = self.waiting.pop(0) if self.waiting else []
+        if isinstance(arrived, Exception):
+            raise arrived
+        self.there += arrived
         found = sorted((event for event in self.there if event[1] >= startTime), key=lambda e: e[1])
         for start in range(0, len(found), self.page):
             yield {"events": [], "nextToken": "t"}
@@ -176,6 +180,36 @@ def test_a_log_group_created_while_following(logs):
     with pytest.raises(EnoughError):
         result.extend(each.image for each in lines)
     assert result == ["made", "1.jpg", "2.jpg"]
+
+
+THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "FilterLogEvents")
+CUT_OFF = EndpointConnectionError(endpoint_url="https://logs")
+
+
+@pytest.mark.parametrize("failure", [THROTTLED, CUT_OFF])
+def test_following_outlives_polls_that_fail_for_now(failure):
+    events = [[(f"e{at}", at * 1000, line(f"{at}.jpg"))] for at in range(3)]
+    logs = Logs(events[0], *[failure] * 5, events[1], failure, events[2])
+    naps = []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 9:
+            raise EnoughError
+
+    lines = function_log.read_log(logs, "group", 0, follow=True, sleep=sleep)
+    result = []
+    with pytest.raises(EnoughError):
+        result.extend(each.image for each in lines)
+    assert result == ["0.jpg", "1.jpg", "2.jpg"]
+    assert naps == [1, 1, 2, 4, 5, 5, 1, 1, 1]
+
+
+def test_following_ends_when_polls_keep_failing():
+    logs, naps = Logs(*[THROTTLED] * 100), []
+    with pytest.raises(ClientError, match="Throttling"):
+        list(function_log.read_log(logs, "group", 0, follow=True, sleep=naps.append))
+    assert 180 < sum(naps) < 240
 
 
 def test_a_refusal_is_not_taken_for_an_empty_group():

@@ -13,11 +13,13 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from labelctl.aws.clients import Aws
 from labelctl.aws.queues import QueueDepth
 from labelctl.cli import app
 from labelctl.cli.options import options_of
 from labelctl.cli.session import Session
 from labelctl.contract.schema import STATE_INDEX
+from labelctl.deploy import notifications
 from labelctl.deploy.stack import Stack
 from labelctl.operations import function_log, status
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
@@ -53,7 +55,7 @@ def stack(s3, sqs, bucket):
     """A deployed stack whose bucket notifies its queue."""
     queue = sqs.create_queue(QueueName="queue")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    to_queue = {"QueueArn": arn["Attributes"]["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+    to_queue = {"QueueArn": arn["Attributes"]["QueueArn"], "Events": list(notifications.EVENTS)}
     s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [to_queue]}
     )
@@ -228,11 +230,26 @@ def command(aws, stack, monkeypatch, capsys):
 
         monkeypatch.setattr(Session, "of", session)
         assert app.run(["status", "-o", mode]) == 0
-        return capsys.readouterr().out
+        out, run.notes = capsys.readouterr()
+        return out
 
     yield run
     monkeypatch.undo()
     time.tzset()
+
+
+def test_what_is_unknown_is_neither_zero_nor_missing(command):
+    reason = "Your AWS identity is not allowed to perform sqs:GetQueueAttributes."
+    what = {"queue": None, "dead_letters": None, "failed": None, "error_count": None}
+    lines = command("plain", **what, unknown=(reason,)).splitlines()
+    rows = dict(line.split("\t", 1) for line in lines)
+    unknown = {"failed", "waiting", "in progress", "dead letters"}
+    assert {name for name, value in rows.items() if value == "unknown"} == unknown
+    assert rows["labelled"] == "0"
+    assert command.notes == f"Unknown: {reason}\n"
+    value = json.loads(command("json", **what))
+    assert (value["queue"], value["dead_letters"], value["errors"]) == (None, None, None)
+    assert (value["photos"]["failed"], value["photos"]["waiting"]) == (None, None)
 
 
 DEFAULTS = {
@@ -328,6 +345,7 @@ def test_without_permission_for_cloudwatch_or_the_bucket_the_rest_is_shown(aws, 
         FINE,
         queue=QueueDepth(1, 0, 0),
         has_notifications=None,
+        destroy_interrupted=False,
         unknown=(
             "Your AWS identity is not allowed to perform cloudwatch:GetMetricStatistics.",
             "Your AWS identity is not allowed to perform GetBucketNotificationConfiguration.",
@@ -346,19 +364,55 @@ def test_another_refusal_is_not_hidden(aws, stack, sqs):
 def test_a_log_that_may_not_be_read_is_not_taken_for_a_quiet_one(aws, stack):
     with Stubber(aws.logs) as log:
         log.add_client_error("filter_log_events", "AccessDeniedException")
-        with pytest.raises(ClientError, match="AccessDeniedException"):
-            read(aws, stack)
+        now = read(aws, stack)
+    assert (now.errors, now.error_count) == ((), None)
+    assert now.unknown == ("Your AWS identity is not allowed to perform FilterLogEvents.",)
 
 
-@pytest.mark.parametrize("gone", [True, False])
-def test_missing_bucket_notifications_are_noticed(aws, stack, gone):
-    if gone:
-        aws.s3.delete_bucket(Bucket=stack.bucket)
-    else:
-        aws.s3.put_bucket_notification_configuration(
-            Bucket=stack.bucket, NotificationConfiguration={}
-        )
-    assert [concern.kind for concern in read(aws, stack).concerns] == ["no_notifications"]
+@pytest.mark.parametrize("code", ["AccessDenied", "ThrottlingException", "ServiceUnavailable"])
+def test_what_can_be_read_is_shown_although_the_queues_cannot(aws, stack, code):
+    with Stubber(aws.sqs) as queues:
+        for _ in range(2):
+            queues.add_client_error("get_queue_attributes", code)
+        now = read(aws, stack)
+    assert replace(now, unknown=()) == replace(FINE, queue=None, dead_letters=None)
+    assert len(now.unknown) == 1  # the same reason for both queues
+    assert "GetQueueAttributes" in now.unknown[0]
+    assert not now.concerns
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ProvisionedThroughputExceededException"])
+def test_what_can_be_read_is_shown_although_the_table_cannot(aws, stack, monkeypatch, code):
+    def refuse(*_):
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "Query")
+
+    monkeypatch.setattr(status.Reader, "count_photos", refuse)
+    now = read(aws, stack)
+    assert replace(now, unknown=()) == replace(FINE, labelled=None, failed=None)
+    assert "Query" in now.unknown[0]
+
+
+@pytest.mark.parametrize(
+    ("protected", "kind"), [(True, "no_notifications"), (False, "destroy_interrupted")]
+)
+def test_missing_bucket_notifications_are_noticed(aws, stack, tables, protected, kind):
+    """`destroy` turns off both the stack's and the table's protection first."""
+    aws.s3.put_bucket_notification_configuration(Bucket=stack.bucket, NotificationConfiguration={})
+    tables.client.update_table(TableName=PHOTOS, DeletionProtectionEnabled=protected)
+    aws.dynamodb.describe_table = tables.client.describe_table
+    now = read(aws, replace(stack, protected=protected))
+    assert [concern.kind for concern in now.concerns] == [kind]
+
+
+def test_deleted_resources_are_named_and_the_rest_is_shown(aws, stack, sqs):
+    real = Aws()
+    real.s3.delete_bucket(Bucket=stack.bucket)
+    sqs.delete_queue(QueueUrl=stack.queue)
+    aws.s3, aws.sqs = real.s3, real.sqs
+    now = read(aws, stack)
+    assert now.missing == ("The queue queue does not exist.", "The bucket photos does not exist.")
+    assert [each.kind for each in now.concerns] == ["missing_resource"] * 2
+    assert (now.labelled, now.queue, now.dead_letters) == (0, None, QueueDepth(0, 0, 0))
 
 
 def with_alarms(aws, stack):

@@ -80,7 +80,16 @@ def concerns_of(stack=STACK, **what):
             {"has_notifications": False},
             (
                 "no_notifications",
-                "The bucket no longer reports new photos, for example after an interrupted destroy.",
+                "The bucket no longer reports new photos, because another tool has replaced its event"
+                " notifications. To restore them, and to queue the photos that were missed:",
+                "labelctl deploy && labelctl verify --repair",
+            ),
+        ),
+        (
+            {"has_notifications": False, "destroy_interrupted": True},
+            (
+                "destroy_interrupted",
+                "The bucket no longer reports new photos: destroying the stack was interrupted.",
                 "labelctl destroy",
             ),
         ),

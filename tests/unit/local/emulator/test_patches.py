@@ -18,7 +18,8 @@ import urllib.parse
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, s3
-from ministack.services.cloudformation import changesets
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets, handlers
 
 from labelctl.local.emulator import patches
 from labelctl.local.credentials import Credentials
@@ -39,6 +40,14 @@ def planned(wanted):
     template = {"Conditions": conditions, "Resources": resources}
     parameters = {"Want": {"Value": wanted}}
     return list(changesets._resolve_props_for_diff(template, parameters, "a", "arn")["Resources"])
+
+def described():
+    cloudformation._stacks["a"] = {
+        "StackName": "a", "StackId": "arn", "StackStatus": "CREATE_COMPLETE", "Description": "",
+        "CreationTime": "now", "_template_body": "Description: Ours\\nResources: {}",
+    }
+    _, _, xml = handlers._ACTION_HANDLERS["DescribeStacks"]({"StackName": ["a"]})
+    return b"<Description>Ours</Description>" in xml
 
 def read_units(**more):
     answer = {}
@@ -95,6 +104,7 @@ assert not any_word()
 assert concurrency() == "7"
 assert planned("no") == ["Always", "Maybe"]
 assert not tls()
+assert not described()
 assert read_units() == 0.5
 for module, name in (
     (app, "pin_request_origin"), (app, "pin_signed_request"), (s3, "_head_object"), (s3, "_error"),
@@ -120,6 +130,7 @@ assert concurrency() == 7
 assert planned("no") == ["Always"]
 assert planned("yes") == ["Always", "Maybe"]
 assert changesets._resolve_props_for_diff({}, {}, "a", "arn") == {}
+assert described()
 assert read_units() is None
 assert read_units(write=True, new_item={"image": {"S": "a.jpg"}}) == 1
 assert tls()

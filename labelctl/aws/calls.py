@@ -1,0 +1,150 @@
+"""The way into botocore: every error that leaves it is one of botocore's own.
+
+botocore lets through what Python raises: ValueError for a setting that is not a number,
+FileNotFoundError for a missing token file, EOFError for an MFA code that nobody can enter. A caller
+would take these for bugs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from labelctl.aws import secrets
+
+NOT_AWS_HINT = "Check that AWS_ENDPOINT_URL, if set, points to AWS or a compatible service."
+BAD_ENDPOINT = "the endpoint (AWS_ENDPOINT_URL or endpoint_url) is not a URL like http://HOST:PORT"
+
+RESOURCE = "LabelctlResource"
+"""The key, in the `Error` of a ClientError's response, of the resource that the request is about."""
+
+_OWN = (BotoCoreError, ClientError, ResponseParserError)
+
+
+class CallError(BotoCoreError):
+    """Something other than AWS or the network made a call fail. `reason` is a clause."""
+
+    fmt = "{reason}"
+
+
+class SettingsError(CallError):
+    """The user's AWS settings cannot be used. `reason` is a clause."""
+
+
+class ForeignResponseError(BotoCoreError):
+    """A web page instead of AWS's response, for example from a proxy or a hotel's network."""
+
+    fmt = "Got a web page instead of a response from AWS"
+
+
+@contextmanager
+def botocore_errors_only(
+    raised: type[CallError] = CallError, settings: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Turn each error that is not botocore's own into `raised`.
+
+    `settings` are the user's, by name. If the error shows the value of one, its name is the reason.
+    """
+    try:
+        yield
+    except _OWN:
+        raise
+    except Exception as error:
+        raise raised(reason=_reason(error, settings or {})) from error
+
+
+def _reason(error: Exception, settings: Mapping[str, Any]) -> str:
+    text = str(error)
+    if text.startswith("Invalid endpoint"):  # and what follows may contain a password
+        return BAD_ENDPOINT
+    if isinstance(error, EOFError):  # botocore asks for an MFA code
+        return "it needs input, such as an MFA code, but there is no terminal"
+    if isinstance(error, OSError) and error.filename:
+        return f'{error.strerror}: "{error.filename}"'
+    for name, value in settings.items():
+        if isinstance(value, str) and (repr(value) in text or text.endswith(value)):
+            return f"{name} has an invalid value"
+    return text.rstrip(".") or type(error).__name__
+
+
+def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None) -> type:
+    """A base class for clients. `trace` is called with a line about each call.
+
+    Paginators and waiters call `_make_api_call`, too. Signing a URL does not.
+    """
+
+    class Client:
+        def _make_api_call(self, operation_name: str, api_params: Any) -> Any:
+            started = time.monotonic()
+            status = "no response"
+            try:
+                with botocore_errors_only(CallError, settings):
+                    make_call = super()._make_api_call  # type: ignore[misc]
+                    response = make_call(operation_name, api_params)
+                status = _metadata(response).get("HTTPStatusCode", status)
+                return response
+            except ClientError as error:
+                metadata = _metadata(error.response)
+                status = metadata.get("HTTPStatusCode", status)
+                _check_origin(metadata.get("HTTPHeaders", {}))
+                details: Any = error.response.setdefault("Error", {})
+                details[RESOURCE] = _resource(api_params)
+                raise
+            finally:
+                if trace:
+                    service = self.meta.service_model.service_name  # type: ignore[attr-defined]
+                    elapsed_ms = (time.monotonic() - started) * 1000
+                    trace(f"{service} {operation_name}: {status}, {elapsed_ms:.0f} ms")
+
+    return Client
+
+
+def _resource(parameters: Mapping[str, Any]) -> str:
+    """What a request is about, such as "table photos"; "" if unknown."""
+    for name, kind in (("TableName", "table"), ("Bucket", "bucket"), ("QueueUrl", "queue")):
+        if name in parameters:
+            return f"{kind} {parameters[name].rpartition('/')[2]}"
+    tables = list(parameters.get("RequestItems", ()))
+    return f"table {tables[0]}" if len(tables) == 1 else ""
+
+
+def _metadata(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = response.get("ResponseMetadata", {})
+    return found
+
+
+def _check_origin(headers: Mapping[str, str]) -> None:
+    """Raise ForeignResponseError for a text without a request ID, which AWS never sends."""
+    has_id = "x-amzn-requestid" in headers or "x-amz-request-id" in headers
+    if headers.get("content-type", "").startswith(("text/html", "text/plain")) and not has_id:
+        raise ForeignResponseError
+
+
+def check_response(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """Refuse a web page before it is parsed. A handler of botocore's event before-parse.
+
+    Errors of the server (5xx) may come from a load balancer. botocore retries them first.
+    """
+    if response_dict["status_code"] < 500:
+        _check_origin(response_dict["headers"])
+
+
+def check_credentials(request: Any, **_: Any) -> None:
+    """Refuse credentials that HTTP cannot carry, before an error shows them.
+
+    A handler of botocore's event before-send.
+    """
+    for name in ("Authorization", "X-Amz-Security-Token"):
+        value = request.headers.get(name) or ""
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        if name != "Authorization":
+            secrets.remember(text)
+        if not (text.isascii() and text.isprintable()):
+            raise CallError(
+                reason="your AWS credentials contain a line break or a special character"
+            )

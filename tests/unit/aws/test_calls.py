@@ -1,0 +1,240 @@
+"""Errors on the way to AWS: each becomes a sentence, and none shows a secret."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from botocore.exceptions import ClientError
+
+from labelctl.aws.clients import Aws
+from labelctl.aws.errors import to_user_error
+from labelctl.cli import app
+from labelctl.errors import MissingResourceError
+from tests.unit.conftest import FALSE_CREDENTIALS
+
+
+@pytest.fixture
+def configure(monkeypatch, tmp_path):
+    """Sets environment variables and writes the AWS configuration's default profile."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+    def write(config="", **variables):
+        path = tmp_path / "config"
+        path.write_text(f"[default]\n{config}")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+        if config or "AWS_WEB_IDENTITY_TOKEN_FILE" in variables:
+            for name in FALSE_CREDENTIALS:
+                monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return write
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Has a server answer each request with a status, a content type and a body."""
+    given = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self):
+            status, media_type, body = given[0]
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        yield lambda *response: given.append(response)
+        server.shutdown()
+
+
+def failure(call=lambda aws: aws.sqs.list_queues(), **more):
+    """The user's error of a call to AWS."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the point is that any error is explained
+        call(Aws(**more))
+    error = to_user_error(caught.value)
+    assert error, f"{caught.value!r} would show a traceback"
+    return error
+
+
+ROLE = "arn:aws:iam::123456789012:role/x"
+SETTINGS = {
+    "no number": ("", {"AWS_MAX_ATTEMPTS": "five"}, "AWS_MAX_ATTEMPTS has an invalid value"),
+    "no number in a file": ("metadata_service_timeout = 1s\n", {}, "metadata_service_timeout has"),
+    "no scheme": ("", {"AWS_ENDPOINT_URL": "localhost:1"}, "AWS_ENDPOINT_URL"),
+    "no closing bracket": ("", {"AWS_ENDPOINT_URL": "http://[::1"}, "Invalid IPv6 URL"),
+    "no program": ("credential_process = /nowhere/x\n", {}, '"/nowhere/x"'),
+    "no JSON": ("credential_process = echo no\n", {}, "Expecting value"),
+    "no object": ("credential_process = echo []\n", {}, "'list' object"),
+    "no closing quote": ('credential_process = "x\n', {}, "No closing quotation"),
+    "no token file": (
+        "",
+        {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/token"},
+        'No such file or directory: "/nowhere/token"',
+    ),
+    "no such choice": ("", {"AWS_STS_REGIONAL_ENDPOINTS": "bogus"}, "bogus"),
+    "no port of a proxy": ("", {"HTTP_PROXY": "http://127.0.0.1:x"}, "proxy is invalid"),
+}
+
+
+@pytest.mark.parametrize(("config", "variables", "words"), SETTINGS.values(), ids=SETTINGS)
+def test_a_damaged_setting_is_a_sentence(configure, config, variables, words):
+    configure(config, **variables)
+    error = failure()
+    assert words in error.message
+    assert error.message.endswith(".")
+    assert "AWS configuration" in error.hint or "HTTP_PROXY" in error.hint
+
+
+def test_a_command_ends_without_a_traceback(configure, capsys):
+    configure(AWS_MAX_ATTEMPTS="five")
+    assert app.run(["status"]) == 2
+    assert capsys.readouterr().err == (
+        "Error: Your AWS settings cannot be used: AWS_MAX_ATTEMPTS has an invalid value.\n"
+        "Check your AWS configuration: AWS_ variables, ~/.aws/config and ~/.aws/credentials.\n"
+    )
+
+
+def test_an_mfa_code_that_nobody_can_enter(configure):
+    keys = "aws_access_key_id = x\naws_secret_access_key = y\n"
+    configure(f"role_arn = {ROLE}\nmfa_serial = arn:x\nsource_profile = b\n[profile b]\n{keys}")
+    done = subprocess.run(
+        [sys.executable, "-m", "labelctl", "status"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # without a terminal
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "it needs input, such as an MFA code, but there is no terminal." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_later_call_raises_is_a_sentence_too(configure, monkeypatch):
+    """Whatever a future botocore raises."""
+    configure()
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", fail)
+    for call in (
+        lambda aws: aws.sqs.list_queues(),
+        lambda aws: list(aws.s3.get_paginator("list_objects_v2").paginate(Bucket="b")),
+        lambda aws: aws.dynamodb.get_waiter("table_exists").wait(TableName="t"),
+    ):
+        assert failure(call).message == "The call to AWS failed: ZeroDivisionError."
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 407, 502])
+@pytest.mark.parametrize("media_type", ["text/html", "text/html; charset=utf-8", "text/plain"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda aws: aws.sqs.list_queues(),
+        lambda aws: aws.dynamodb.list_tables(),
+        lambda aws: aws.cloudformation.describe_stacks(),
+        lambda aws: aws.s3.list_buckets(),
+    ],
+    ids=["sqs", "dynamodb", "cloudformation", "s3"],
+)
+def test_a_web_page_instead_of_an_answer(answer, status, media_type, call):
+    answer(status, media_type, b"<html><body><h1>Log in to the hotel's network</h1></body></html>")
+    error = failure(call)
+    assert "hotel" not in error.message
+    assert "AWS_ENDPOINT_URL" in error.hint
+
+
+# ---- secrets
+
+TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE"
+
+
+@pytest.mark.parametrize("damage", ["\n", "\r", "\nX-Other: 1", "…", "é"])
+def test_a_damaged_token_is_refused_and_not_shown(configure, damage):
+    configure(AWS_SESSION_TOKEN=TOKEN + damage)
+    error = failure()
+    assert "credentials contain a line break" in error.message
+    assert TOKEN not in error.message + error.hint
+
+
+def test_a_damaged_access_key_is_refused_and_not_shown(configure):
+    configure(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE\n")
+    error = failure()
+    assert "credentials contain a line break" in error.message
+    assert "AKIA" not in error.message + error.hint
+
+
+def test_a_token_in_the_words_of_aws_is_not_shown(monkeypatch, answer):
+    """SQS shows the signed request, with the token, if the signature is wrong."""
+    said = f"The canonical string should have been 'x-amz-security-token:{TOKEN}'".encode()
+    answer(
+        403, "application/json", b'{"__type": "InvalidSignatureException", "message": "%s"}' % said
+    )
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    error = failure(lambda aws: aws.dynamodb.list_tables())
+    assert "x-amz-security-token:***" in error.hint
+    assert TOKEN not in error.message + error.hint
+
+
+# ---- settings that count
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"])
+def test_an_empty_variable_counts_as_unset(configure, monkeypatch, name):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    configure("region = eu-west-1\n", **{name: ""})
+    assert Aws().region == "eu-west-1"
+
+
+def test_a_calls_own_errors_stay_as_they_are(answer):
+    answer(
+        400, "application/json", b'{"__type": "ResourceNotFoundException", "message": "No table"}'
+    )
+    with pytest.raises(ClientError, match="No table"):
+        Aws().dynamodb.list_tables()
+
+
+# ---- deleted resources
+
+
+@pytest.mark.parametrize(
+    ("ask", "resource"),
+    [
+        (lambda aws: aws.dynamodb.query(TableName="gone", KeyConditionExpression="a = b"), "table"),
+        (
+            lambda aws: aws.dynamodb.batch_get_item(
+                RequestItems={"gone": {"Keys": [{"image": {"S": "a.jpg"}}]}}
+            ),
+            "table",
+        ),
+        (lambda aws: aws.s3.list_objects_v2(Bucket="gone"), "bucket"),
+        (lambda aws: aws.sqs.receive_message(QueueUrl="https://sqs/123456789012/gone"), "queue"),
+    ],
+    ids=["query", "batch", "list", "receive"],
+)
+def test_deleted_resource_is_named(moto, ask, resource):
+    with pytest.raises(ClientError) as caught:
+        ask(Aws())
+    explained = to_user_error(caught.value)
+    assert type(explained) is MissingResourceError
+    assert explained.message == f"The {resource} gone does not exist."
+    assert explained.hint.endswith("labelctl destroy && labelctl deploy")
