@@ -65,6 +65,7 @@ _DENIED = {
     "403",
     "Forbidden",
 }
+_NO_REASON = {"Access Denied", "Forbidden"}
 _ACTION = re.compile(r"perform:? ([\w-]+:\w+)")
 _HTTP_ACTIONS = {
     # Without s3:ListBucket, S3 answers 403 for a key that does not exist. [S3 API, HeadObject]
@@ -120,7 +121,11 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
     if isinstance(error, boto.NoCredentialsError):
         return CredentialsError(
             "No AWS credentials were found.",
-            f"Use --profile, or run `aws configure` or `aws sso login`.\n{_LOCAL}",
+            "Use --profile, or run `",
+            Command("configure", program="aws"),
+            "` or `",
+            _LOG_IN,
+            f"`.\n{_LOCAL}",
         )
     if isinstance(error, boto.SSOError | boto.TokenRetrievalError):
         return CredentialsError("Your AWS login has expired.", "Log in again: ", _LOG_IN)
@@ -218,7 +223,7 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
         return AccessDeniedError(
             f"Your AWS identity is not allowed to perform {action}.",
             "Ask for this permission, or use another identity (--profile)."
-            + (says if match else ""),
+            + ("" if message in _NO_REASON else says),
         )
     return RefusedError(
         f"AWS rejected {operation}: {message or code or 'no reason given'}",
