@@ -189,8 +189,12 @@ def _explain_other(error: BotoCoreError) -> LabelctlError:
 
 
 def _explain_refusal(error: ClientError) -> LabelctlError:
+    from labelctl.aws import calls
+
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "")
+    if message.lstrip().startswith("<"):
+        return _explain_other(calls.ForeignResponseError())
     says = f"\nAWS says: {message}" if message else ""
     if code in _CLOCK or _CLOCK_MESSAGE.search(message):
         return CredentialsError(
