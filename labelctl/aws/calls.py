@@ -61,6 +61,8 @@ def _reason(error: Exception, settings: Mapping[str, Any]) -> str:
         return BAD_ENDPOINT
     if isinstance(error, EOFError):  # botocore asks for an MFA code
         return "it needs input, such as an MFA code, but there is no terminal"
+    if isinstance(error, UnicodeEncodeError):
+        return "a name or a value is not valid UTF-8"
     if isinstance(error, OSError) and error.filename:
         return f'{error.strerror}: "{error.filename}"'
     for name, value in settings.items():

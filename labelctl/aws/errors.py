@@ -111,11 +111,7 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
     import botocore.exceptions as boto
 
     if isinstance(error, boto.ProfileNotFound):
-        return UsageError(
-            f"{error}.",
-            "To list your profiles: ",
-            Command("configure", "list-profiles", program="aws"),
-        )
+        return UsageError(f"{error}.", "To list your profiles: aws configure list-profiles")
     if isinstance(error, boto.NoRegionError):
         return UsageError("No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}")
     if isinstance(error, boto.NoCredentialsError):

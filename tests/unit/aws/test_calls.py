@@ -149,6 +149,12 @@ def test_what_a_later_call_raises_is_a_sentence_too(configure, monkeypatch):
         assert failure(call).message == "The call to AWS failed: ZeroDivisionError."
 
 
+def test_a_value_that_is_not_utf_8(configure):
+    configure()
+    error = failure(lambda aws: aws.cloudformation.describe_stacks(StackName="caf\udce9"))
+    assert error.message == "The call to AWS failed: a name or a value is not valid UTF-8."
+
+
 @pytest.mark.parametrize("status", [200, 302, 403, 407, 502])
 @pytest.mark.parametrize("media_type", ["text/html", "text/html; charset=utf-8", "text/plain"])
 @pytest.mark.parametrize(
