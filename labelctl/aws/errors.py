@@ -73,6 +73,7 @@ _DENIED = {
     "403",
     "Forbidden",
 }
+_NO_REASON = {"Access Denied", "Forbidden"}
 _ACTION = re.compile(r"perform:? ([\w-]+:\w+)")
 _HTTP_ACTIONS = {
     # Without s3:ListBucket, S3 answers 403 for a key that does not exist. [S3 API, HeadObject]
@@ -118,17 +119,17 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
     import botocore.exceptions as boto
 
     if isinstance(error, boto.ProfileNotFound):
-        return UsageError(
-            f"{error}.",
-            "To list your profiles: ",
-            Command("configure", "list-profiles", program="aws"),
-        )
+        return UsageError(f"{error}.", "To list your profiles: aws configure list-profiles")
     if isinstance(error, boto.NoRegionError):
         return UsageError("No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}")
     if isinstance(error, boto.NoCredentialsError):
         return CredentialsError(
             "No AWS credentials were found.",
-            f"Use --profile, or run `aws configure` or `aws sso login`.\n{_LOCAL}",
+            "Use --profile, or run `",
+            Command("configure", program="aws"),
+            "` or `",
+            _LOG_IN,
+            f"`.\n{_LOCAL}",
         )
     if isinstance(error, boto.SSOError | boto.TokenRetrievalError):
         return CredentialsError("Your AWS login has expired.", "Log in again: ", _LOG_IN)
@@ -196,6 +197,8 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
 
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "")
+    if message.lstrip().startswith("<"):
+        return _explain_other(calls.ForeignResponseError())
     says = f"\nAWS says: {message}" if message else ""
     if code in _CLOCK or _CLOCK_MESSAGE.search(message):
         return CredentialsError(
@@ -228,7 +231,7 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
         return AccessDeniedError(
             f"Your AWS identity is not allowed to perform {action}.",
             "Ask for this permission, or use another identity (--profile)."
-            + (says if match else ""),
+            + ("" if message in _NO_REASON else says),
         )
     if code in _MISSING and (resource := error.response["Error"].get(calls.RESOURCE)):
         return MissingResourceError(
