@@ -197,6 +197,7 @@ def shrink(image: ImageFile, longest: int) -> Image.Image:
         small = _shrink_in_strips(image, longest)
     small.thumbnail((longest, longest), reducing_gap=2.0)
     turned = _rotated(small, orientation(image)) if image.format != "PNG" else small
+    turned.load()  # decoding needs the rest of `info`
     turned.info = {name: image.info[name] for name in _KEPT_INFO if name in image.info}
     return turned
 

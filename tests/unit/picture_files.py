@@ -76,6 +76,31 @@ def with_chunk(png, kind, content, damaged=False):
 def png(bits, kind, row, width=90, height=90):
     """A PNG with this many bits and kind of colour, all of whose rows are the same. [PNG, 11.2.2]"""
     header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
-    pixels = zlib.compress((b"\0" + row) * height)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return _png(header, (b"\0" + row) * height)
+
+
+ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+"""The first column and row of each pass, and the steps to the next ones. [PNG, 8.2]"""
+
+
+def interlaced_png(image):
+    """The file of an RGB image, with its pixels in the order of Adam7."""
+    pixels = b""
+    for left, top, step, down in ADAM7:
+        for y in range(top, image.height, down):
+            row = [image.getpixel((x, y)) for x in range(left, image.width, step)]
+            pixels += b"\0" + bytes(value for pixel in row for value in pixel) if row else b""
+    return _png(struct.pack(">IIBBBBB", *image.size, 8, 2, 0, 0, 1), pixels)
+
+
+def _png(header, pixels):
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts

@@ -18,7 +18,16 @@ from urllib3.exceptions import ProtocolError
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
 from labelctl.photos.versions import ObjectVersion, current_photo
 from labelctl.render import pictures
-from tests.unit.picture_files import ODD_CHUNKS, STORED, file, near, png, turned_file, with_chunk
+from tests.unit.picture_files import (
+    ODD_CHUNKS,
+    STORED,
+    file,
+    interlaced_png,
+    near,
+    png,
+    turned_file,
+    with_chunk,
+)
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -87,6 +96,13 @@ def test_any_kind_of_png_becomes_rgb(image, color, longest):
     shown = pictures.decode(file(image), longest)
     assert (shown.mode, shown.size) == ("RGB", (longest, longest))
     assert near(shown.getpixel((20, 20)), color, 2)
+
+
+@pytest.mark.parametrize("longest", [40, 100, 200, 400])
+def test_an_interlaced_png(corner, longest):
+    shown = pictures.decode(interlaced_png(corner), longest)
+    assert near(shown.getpixel((2, 2)), RED)
+    assert near(shown.getpixel((shown.width - 2, 2)), WHITE)
 
 
 def test_a_large_transparent_one_is_shrunk_in_strips():

@@ -6,7 +6,15 @@ import pytest
 from PIL import Image, ImageDraw
 
 from labelctl.local.rekognition.decode import open_picture
-from tests.unit.picture_files import ODD_CHUNKS, STORED, file, near, turned_file, with_chunk
+from tests.unit.picture_files import (
+    ODD_CHUNKS,
+    STORED,
+    file,
+    interlaced_png,
+    near,
+    turned_file,
+    with_chunk,
+)
 from tests.unit.render.test_pictures import RED, XMP
 
 
@@ -28,6 +36,10 @@ def test_a_jpeg_is_turned_upright(corner, orientation):
 def test_only_the_exif_data_of_a_jpeg_turn_it(corner):
     assert open_picture(file(corner, "JPEG", xmp=XMP)).size == (200, 100)
     assert open_picture(turned_file(corner, 6, "PNG")).size == (100, 200)
+
+
+def test_an_interlaced_png(corner):
+    assert near(open_picture(interlaced_png(corner)).getpixel((10, 10)), RED)
 
 
 @pytest.mark.parametrize(("kind", "content"), ODD_CHUNKS.values(), ids=ODD_CHUNKS)
