@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from labelctl.deploy.stack import PIPELINE
 from tests.e2e.conftest import LABELCTL, User, deployed, stored_items, until
 
 Photo = Callable[..., Path]
@@ -325,16 +326,12 @@ def test_a_failed_first_deploy_tells_the_cause_and_can_be_repeated(
     undeployed: User, client: Client
 ) -> None:
     """A stack that failed lies there in ROLLBACK_COMPLETE, as AWS leaves it."""
-    broken = {"Resources": {"Bad": {"Type": "AWS::S3::Bucket", "Properties": {
+    broken = {"Description": PIPELINE, "Resources": {"Bad": {"Type": "AWS::S3::Bucket", "Properties": {
         "NotificationConfiguration": {"QueueConfigurations": [
             {"Event": "s3:ObjectCreated:*", "Queue": "arn:aws:sqs:us-east-1:000000000000:none"}
         ]}}}}}  # fmt: skip
     name = undeployed.env["LABELCTL_STACK"]
-    client("cloudformation").create_stack(
-        StackName=name,
-        TemplateBody=json.dumps(broken),
-        Tags=[{"Key": "application", "Value": "labelctl"}],
-    )
+    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(broken))
     until(lambda: status_of(client, name) == "ROLLBACK_COMPLETE")
     assert "ROLLBACK_COMPLETE" in undeployed("labels", "x", code=3).err
 

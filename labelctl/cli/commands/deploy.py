@@ -152,7 +152,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")
     deployed = stacks.require(aws.cloudformation, name, session.options.local)
-    if notifications.restore(aws.s3, deployed):
+    if not planned.creates and notifications.restore(aws.s3, deployed):
         session.view.warn(
             f"Restored the event notifications of the bucket {deployed.bucket}, which another tool had"
             " replaced.",

@@ -1,10 +1,20 @@
-"""The options of `labelctl deploy` that are checked before anything is deployed."""
+"""What `labelctl deploy` checks and asks before it changes anything."""
 
 from __future__ import annotations
+
+import io
+from types import SimpleNamespace
 
 import pytest
 
 from labelctl.cli import app
+from labelctl.cli.commands import deploy as command
+from labelctl.cli.output import View
+from labelctl.deploy import change_sets, destroy
+from labelctl.deploy.deploy import FailedFirstDeploy
+from labelctl.errors import UsageError
+
+# ---- options
 
 
 @pytest.mark.parametrize(
@@ -34,3 +44,63 @@ def test_other_tags_are_accepted():
         "url": "https://a.example/b=c",
         "team": "b",
     }
+
+
+# ---- questions
+
+
+@pytest.fixture
+def session():
+    """A session without a terminal, so that every question is refused."""
+    view = View("plain", stdout=io.StringIO(), stderr=io.StringIO())
+    return SimpleNamespace(view=view, aws=SimpleNamespace(cloudformation=None))
+
+
+@pytest.fixture
+def deleted(monkeypatch):
+    """The stacks and change sets that the command deletes."""
+    names = []
+    monkeypatch.setattr(destroy, "destroy", lambda _, stack: iter(names.append(stack.name) or ()))
+    monkeypatch.setattr(change_sets, "discard", lambda _, planned: names.append(planned.change_set))
+    return names
+
+
+LEFT = FailedFirstDeploy(SimpleNamespace(name="labelctl"), None)
+
+
+@pytest.mark.parametrize("data", [["photos-1", "labels-1"], []])
+def test_failed_first_deploy_with_data_is_not_deleted_without_a_question(
+    session, deleted, monkeypatch, data
+):
+    monkeypatch.setattr(destroy, "find_data", lambda *_: data)
+    if data:
+        with pytest.raises(UsageError, match="needs a confirmation"):
+            command._clean_up(session, LEFT, yes=False)
+        assert "photos-1, labels-1" in session.view._err.getvalue()
+    else:
+        command._clean_up(session, LEFT, yes=False)
+    assert deleted == ([] if data else ["labelctl"])
+
+
+@pytest.mark.parametrize(
+    ("type", "action", "asks"),
+    [
+        ("AWS::S3::Bucket", "Remove", True),
+        ("AWS::DynamoDB::Table", "May replace", True),
+        ("AWS::SQS::Queue", "Replace", True),
+        ("AWS::S3::Bucket", "Modify", False),
+        ("AWS::Lambda::Function", "Replace", False),
+    ],
+)
+def test_change_of_any_stack_that_loses_data_is_discarded_without_an_answer(
+    session, deleted, type, action, asks
+):
+    changes = [change_sets.Change(action, "Thing", type, "")]
+    planned = change_sets.Plan("labelctl-artifacts", "arn", "arn:change-set/1", False, changes)
+    command._confirm(session, planned, yes=True)
+    if asks:
+        with pytest.raises(UsageError, match="needs a confirmation"):
+            command._confirm(session, planned, yes=False)
+    else:
+        command._confirm(session, planned, yes=False)
+    assert deleted == (["arn:change-set/1"] if asks else [])
