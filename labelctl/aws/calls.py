@@ -17,7 +17,10 @@ from botocore.parsers import ResponseParserError
 
 from labelctl.aws import secrets
 
-NOT_AWS_HINT = "Check that AWS_ENDPOINT_URL, if set, points to AWS or a compatible service."
+NOT_AWS_HINT = (
+    "Check that AWS_ENDPOINT_URL, if set, points to AWS or a compatible service, and that no proxy or"
+    " login page of the network responds instead."
+)
 BAD_ENDPOINT = "the endpoint (AWS_ENDPOINT_URL or endpoint_url) is not a URL like http://HOST:PORT"
 
 RESOURCE = "LabelctlResource"
@@ -64,10 +67,12 @@ def _reason(error: Exception, settings: Mapping[str, Any]) -> str:
         return BAD_ENDPOINT
     if isinstance(error, EOFError):  # botocore asks for an MFA code
         return "it needs input, such as an MFA code, but there is no terminal"
+    if isinstance(error, UnicodeEncodeError):
+        return "a name or a value is not valid UTF-8"
     if isinstance(error, OSError) and error.filename:
         return f'{error.strerror}: "{error.filename}"'
     for name, value in settings.items():
-        if isinstance(value, str) and (repr(value) in text or text.endswith(value)):
+        if isinstance(value, str) and value and repr(value) in text:
             return f"{name} has an invalid value"
     return text.rstrip(".") or type(error).__name__
 
@@ -89,9 +94,7 @@ def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None
                 status = _metadata(response).get("HTTPStatusCode", status)
                 return response
             except ClientError as error:
-                metadata = _metadata(error.response)
-                status = metadata.get("HTTPStatusCode", status)
-                _check_origin(metadata.get("HTTPHeaders", {}))
+                status = _metadata(error.response).get("HTTPStatusCode", status)
                 details: Any = error.response.setdefault("Error", {})
                 details[RESOURCE] = _resource(api_params)
                 raise
@@ -118,20 +121,17 @@ def _metadata(response: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _check_origin(headers: Mapping[str, str]) -> None:
-    """Raise ForeignResponseError for a text without a request ID, which AWS never sends."""
-    has_id = "x-amzn-requestid" in headers or "x-amz-request-id" in headers
-    if headers.get("content-type", "").startswith(("text/html", "text/plain")) and not has_id:
-        raise ForeignResponseError
-
-
 def check_response(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Refuse a web page before it is parsed. A handler of botocore's event before-parse.
+    """Refuse a text without a request ID, which AWS never sends.
 
-    Errors of the server (5xx) may come from a load balancer. botocore retries them first.
+    A handler of botocore's event before-parse. Errors of the server (5xx) pass, because a load
+    balancer may send a page with them, and they are retried.
     """
-    if response_dict["status_code"] < 500:
-        _check_origin(response_dict["headers"])
+    headers = response_dict["headers"]
+    is_text = headers.get("content-type", "").startswith(("text/html", "text/plain"))
+    has_id = "x-amzn-requestid" in headers or "x-amz-request-id" in headers
+    if is_text and not has_id and response_dict["status_code"] < 500:
+        raise ForeignResponseError
 
 
 def check_credentials(request: Any, **_: Any) -> None:

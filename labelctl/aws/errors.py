@@ -73,6 +73,7 @@ _DENIED = {
     "403",
     "Forbidden",
 }
+_NO_REASON = {"Access Denied", "Forbidden"}
 _ACTION = re.compile(r"perform:? ([\w-]+:\w+)")
 _HTTP_ACTIONS = {
     # Without s3:ListBucket, S3 answers 403 for a key that does not exist. [S3 API, HeadObject]
@@ -110,7 +111,8 @@ def _explain(error: Exception) -> LabelctlError | None:
     if isinstance(error, HTTPError):  # raised while reading the body of a response
         return RefusedError(f"The call to AWS failed: {error}", _TRY_AGAIN)
     if isinstance(error, ResponseParserError):
-        return RefusedError(f"Invalid response: {str(error).splitlines()[0]}", calls.NOT_AWS_HINT)
+        reason = str(error).splitlines()[0].rstrip(":.")
+        return RefusedError(f"Invalid response: {reason}.", calls.NOT_AWS_HINT)
     return None
 
 
@@ -118,17 +120,17 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
     import botocore.exceptions as boto
 
     if isinstance(error, boto.ProfileNotFound):
-        return UsageError(
-            f"{error}.",
-            "To list your profiles: ",
-            Command("configure", "list-profiles", program="aws"),
-        )
+        return UsageError(f"{error}.", "To list your profiles: aws configure list-profiles")
     if isinstance(error, boto.NoRegionError):
         return UsageError("No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}")
     if isinstance(error, boto.NoCredentialsError):
         return CredentialsError(
             "No AWS credentials were found.",
-            f"Use --profile, or run `aws configure` or `aws sso login`.\n{_LOCAL}",
+            "Use --profile, or run `",
+            Command("configure", program="aws"),
+            "` or `",
+            _LOG_IN,
+            f"`.\n{_LOCAL}",
         )
     if isinstance(error, boto.SSOError | boto.TokenRetrievalError):
         return CredentialsError("Your AWS login has expired.", "Log in again: ", _LOG_IN)
@@ -156,8 +158,8 @@ def _explain_connection(error: BotoCoreError) -> LabelctlError | None:
     if isinstance(error, boto.SSLError):
         return RefusedError(
             sentence,
-            "Check AWS_CA_BUNDLE, or ca_bundle in your AWS configuration. If a proxy inspects TLS"
-            " traffic, the file must contain the proxy's certificate.",
+            "Check AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE, and ca_bundle in your AWS configuration. If a"
+            " proxy inspects TLS traffic, the file must contain the proxy's certificate.",
         )
     if isinstance(error, boto.ProxyConnectionError):
         return RefusedError(sentence, "Check HTTPS_PROXY and HTTP_PROXY.")
@@ -196,6 +198,8 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
 
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "")
+    if message.lstrip().startswith("<"):
+        return _explain_other(calls.ForeignResponseError())
     says = f"\nAWS says: {message}" if message else ""
     if code in _CLOCK or _CLOCK_MESSAGE.search(message):
         return CredentialsError(
@@ -228,7 +232,7 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
         return AccessDeniedError(
             f"Your AWS identity is not allowed to perform {action}.",
             "Ask for this permission, or use another identity (--profile)."
-            + (says if match else ""),
+            + ("" if message in _NO_REASON else says),
         )
     if code in _MISSING and (resource := error.response["Error"].get(calls.RESOURCE)):
         return MissingResourceError(

@@ -105,9 +105,11 @@ def main() -> NoReturn:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     sys.excepthook = _report_bug
     threading.excepthook = lambda bug: _report_bug(*bug[:3])
-    # SIGTERM then cleans up as Ctrl-C does, such as returning messages to their queue.
-    # A script's background job ignores SIGINT, so raising that signal would not be enough.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM, and closing the terminal, then clean up as Ctrl-C does, such as returning messages
+    # to their queue. Raising SIGINT would not be enough: a script's background job ignores it.
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)
     code = run(sys.argv[1:])
     if code == ExitCode.INTERRUPTED:  # Python would wait for threads with requests in flight
         with suppress(OSError, ValueError):

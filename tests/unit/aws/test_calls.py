@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from botocore.exceptions import ClientError
 
+from labelctl.aws import throttling
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import to_user_error
 from labelctl.cli import app
@@ -81,6 +82,11 @@ SETTINGS = {
     "no closing bracket": ("", {"AWS_ENDPOINT_URL": "http://[::1"}, "Invalid IPv6 URL"),
     "no program": ("credential_process = /nowhere/x\n", {}, '"/nowhere/x"'),
     "no JSON": ("credential_process = echo no\n", {}, "Expecting value"),
+    "no JSON, and a setting that is in the error": (
+        "credential_process = echo no\noutput =\nmax_attempts = 1\n",
+        {},
+        "Expecting value: line 1 column 1",
+    ),
     "no object": ("credential_process = echo []\n", {}, "'list' object"),
     "no closing quote": ('credential_process = "x\n', {}, "No closing quotation"),
     "no token file": (
@@ -144,6 +150,12 @@ def test_what_a_later_call_raises_is_a_sentence_too(configure, monkeypatch):
         assert failure(call).message == "The call to AWS failed: ZeroDivisionError."
 
 
+def test_a_value_that_is_not_utf_8(configure):
+    configure()
+    error = failure(lambda aws: aws.cloudformation.describe_stacks(StackName="caf\udce9"))
+    assert error.message == "The call to AWS failed: a name or a value is not valid UTF-8."
+
+
 @pytest.mark.parametrize("status", [200, 302, 403, 407, 502])
 @pytest.mark.parametrize("media_type", ["text/html", "text/html; charset=utf-8", "text/plain"])
 @pytest.mark.parametrize(
@@ -160,7 +172,15 @@ def test_a_web_page_instead_of_an_answer(answer, status, media_type, call):
     answer(status, media_type, b"<html><body><h1>Log in to the hotel's network</h1></body></html>")
     error = failure(call)
     assert "hotel" not in error.message
-    assert "AWS_ENDPOINT_URL" in error.hint
+    assert "AWS_ENDPOINT_URL" in error.hint or error.message.endswith(": Bad Gateway")
+
+
+def test_a_load_balancers_page_is_an_error_for_now(answer):
+    answer(503, "text/html", b"<!DOCTYPE html><title>503</title>")
+    with pytest.raises(ClientError) as caught:
+        Aws().dynamodb.list_tables()
+    assert throttling.is_temporary(caught.value)
+    assert to_user_error(caught.value).message == "Got a web page instead of a response from AWS."
 
 
 # ---- secrets

@@ -68,26 +68,42 @@ def test_a_closed_stdin_gives_no_confirmation(tmp_path):
     assert "Traceback" not in err
 
 
+WAIT = (
+    "import time\n"
+    "from labelctl.cli import app\n"
+    "from labelctl.cli.session import Session\n"
+    "Session.of = lambda _: (print('ready', flush=True), time.sleep(30))\n"
+    "app.main()"
+)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("at_start", [signal.SIG_DFL, signal.SIG_IGN], ids=["usual", "background"])
-def test_sigterm_ends_a_command_like_ctrl_c(at_start):
+def test_sigterm_and_sighup_end_a_command_like_ctrl_c(at_start, sent):
     """A shell starts a script's background jobs with SIGINT ignored."""
-    code = (
-        "import time\n"
-        "from labelctl.cli import app\n"
-        "from labelctl.cli.session import Session\n"
-        "Session.of = lambda _: (print('ready', flush=True), time.sleep(30))\n"
-        "app.main()"
-    )
     running = process(
-        "status",
-        code=code,
+        *("status", "--quiet"),
+        code=WAIT,
         stdout=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, at_start),
     )
     assert running.stdout.readline() == "ready\n"
-    running.terminate()
+    running.send_signal(sent)
     _, err = running.communicate(timeout=30)
     assert (running.returncode, err) == (130, "")
+
+
+def test_nohup_keeps_a_command_running():
+    running = process(
+        *("status", "--quiet"),
+        code=WAIT.replace("time.sleep(30)", "time.sleep(0.2), exit(7)"),
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(signal.SIGHUP)
+    running.communicate(timeout=30)
+    assert running.returncode == 7
 
 
 LATIN_1 = {"LC_ALL": "C", "PYTHONUTF8": "0"}
