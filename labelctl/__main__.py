@@ -26,7 +26,7 @@ def _restart_if_needed() -> None:
     locale Python would read "é" as "Ã©". Help texts are docstrings, which PYTHONOPTIMIZE=2 removes.
     """
     usual = sys.getfilesystemencoding() == "utf-8" and sys.flags.optimize < 2
-    if usual or os.name == "nt":
+    if usual or os.name == "nt" or not sys.executable:
         return
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONOPTIMIZE"}
     if sys.stdout:  # the terminal keeps the locale's encoding

@@ -17,7 +17,10 @@ from botocore.parsers import ResponseParserError
 
 from labelctl.aws import secrets
 
-NOT_AWS_HINT = "Check that AWS_ENDPOINT_URL, if set, points to AWS or a compatible service."
+NOT_AWS_HINT = (
+    "Check that AWS_ENDPOINT_URL, if set, points to AWS or a compatible service, and that no proxy or"
+    " login page of the network responds instead."
+)
 BAD_ENDPOINT = "the endpoint (AWS_ENDPOINT_URL or endpoint_url) is not a URL like http://HOST:PORT"
 
 RESOURCE = "LabelctlResource"

@@ -111,7 +111,8 @@ def _explain(error: Exception) -> LabelctlError | None:
     if isinstance(error, HTTPError):  # raised while reading the body of a response
         return RefusedError(f"The call to AWS failed: {error}", _TRY_AGAIN)
     if isinstance(error, ResponseParserError):
-        return RefusedError(f"Invalid response: {str(error).splitlines()[0]}", calls.NOT_AWS_HINT)
+        reason = str(error).splitlines()[0].rstrip(":.")
+        return RefusedError(f"Invalid response: {reason}.", calls.NOT_AWS_HINT)
     return None
 
 
@@ -157,8 +158,8 @@ def _explain_connection(error: BotoCoreError) -> LabelctlError | None:
     if isinstance(error, boto.SSLError):
         return RefusedError(
             sentence,
-            "Check AWS_CA_BUNDLE, or ca_bundle in your AWS configuration. If a proxy inspects TLS"
-            " traffic, the file must contain the proxy's certificate.",
+            "Check AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE, and ca_bundle in your AWS configuration. If a"
+            " proxy inspects TLS traffic, the file must contain the proxy's certificate.",
         )
     if isinstance(error, boto.ProxyConnectionError):
         return RefusedError(sentence, "Check HTTPS_PROXY and HTTP_PROXY.")

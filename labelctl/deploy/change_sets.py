@@ -205,8 +205,13 @@ def discard(
 
 
 def _others(cloudformation: CloudFormationClient, planned: Plan) -> bool:
-    """Return whether another user has planned a change of the same stack."""
-    summaries = cloudformation.list_change_sets(StackName=planned.stack)["Summaries"]
+    """Return whether another user has planned a change of the same stack, or it is unknown."""
+    from botocore.exceptions import ClientError
+
+    try:
+        summaries = cloudformation.list_change_sets(StackName=planned.stack)["Summaries"]
+    except ClientError:
+        return True
     return any(
         each["ChangeSetId"] != planned.change_set and each["Status"].startswith("CREATE_")
         for each in summaries

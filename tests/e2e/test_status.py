@@ -78,6 +78,7 @@ def test_notifications_that_another_tool_replaced_are_noticed_and_restored(
     assert (
         f"Next: labelctl deploy --local --stack {stack.env['LABELCTL_STACK']} && labelctl" in told
     )
+    assert "would restore the bucket's event notifications" in stack("deploy", "--dry-run").err
     assert "Restored the event notifications" in stack("deploy").err
     assert "no longer reports" not in stack("status").err
 

@@ -163,8 +163,9 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
 
 
 def _show_dry_run(session: Session, settings: Settings) -> None:
-    from labelctl.deploy import change_sets
+    from labelctl.deploy import change_sets, notifications
     from labelctl.deploy import deploy as core
+    from labelctl.deploy import stack as stacks
 
     name, aws = session.options.stack, session.aws
     _warn_about_region(session)
@@ -179,6 +180,16 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
         planned = core.plan(aws, name, settings, dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
+        deployed = stacks.find(aws.cloudformation, name)
+        if (
+            deployed
+            and deployed.outputs.keys() >= stacks.OUTPUTS
+            and not notifications.are_complete(aws.s3, deployed)
+        ):
+            session.view.note(
+                "A deploy would restore the bucket's event notifications, which another tool has"
+                " replaced."
+            )
         if planned.change_set:
             session.view.note("Nothing was changed. To apply this, leave out --dry-run.")
     finally:

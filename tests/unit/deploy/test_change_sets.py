@@ -252,6 +252,13 @@ def test_discarding_keeps_a_stack_that_another_user_has_planned(cloudformation):
     change_sets.discard(cloudformation.client, planned(creates=True))
 
 
+def test_discarding_keeps_the_empty_stack_without_permission_to_list_plans(cloudformation):
+    cloudformation.answers("delete_change_set", {}, ChangeSetName="arn:change-set/1")
+    cloudformation.stack("REVIEW_IN_PROGRESS")
+    cloudformation.refuses("list_change_sets", "AccessDenied", "not authorized")
+    change_sets.discard(cloudformation.client, planned(creates=True))
+
+
 RACES = [
     ("AlreadyExistsException", "Stack [labelctl] already exists"),
     ("ValidationError", "Stack [labelctl] already exists and cannot be created again with the ..."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -49,9 +50,10 @@ def test_other_tags_are_accepted():
 
 
 @pytest.fixture
-def session(capsys):
+def session():
     """A session without a terminal, so that every question is refused."""
-    return SimpleNamespace(view=View("plain"), aws=SimpleNamespace(cloudformation=None))
+    view = View("plain", stdout=io.StringIO(), stderr=io.StringIO())
+    return SimpleNamespace(view=view, aws=SimpleNamespace(cloudformation=None))
 
 
 @pytest.fixture
@@ -68,13 +70,13 @@ LEFT = FailedFirstDeploy(SimpleNamespace(name="labelctl"), None)
 
 @pytest.mark.parametrize("data", [["photos-1", "labels-1"], []])
 def test_failed_first_deploy_with_data_is_not_deleted_without_a_question(
-    session, deleted, monkeypatch, data, capsys
+    session, deleted, monkeypatch, data
 ):
     monkeypatch.setattr(destroy, "find_data", lambda *_: data)
     if data:
         with pytest.raises(UsageError, match="needs a confirmation"):
             command._clean_up(session, LEFT, yes=False)
-        assert "photos-1, labels-1" in capsys.readouterr().err
+        assert "photos-1, labels-1" in session.view._err.getvalue()
     else:
         command._clean_up(session, LEFT, yes=False)
     assert deleted == ([] if data else ["labelctl"])
