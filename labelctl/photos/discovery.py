@@ -124,7 +124,7 @@ class Discovery:
             return
         for entry in entries:
             if entry.name.lower() in system_files.DISPLAY_FILES:
-                continue  # in so many folders that nobody wants to read of them
+                continue  # in many folders, and never photos
             path = Path(entry.path)
             is_folder = _is_folder(entry)
             if reason := self._reason_to_skip(path, base, is_folder):

@@ -147,6 +147,8 @@ def execute(
             "Photos are JPEG or PNG files, whatever their names. Subfolders are searched too.",
         )
     _print_summary(session, tally)
+    if tally["replaced"]:
+        view.note("S3 keeps replaced photos for 7 days. To keep both photos, use another --prefix.")
     if prefix[-1:].isalnum() and tally["uploaded"] + tally["new"]:
         view.note(f'"{prefix}" and the names are joined without a slash. For a folder: {prefix}/')
     if wait:

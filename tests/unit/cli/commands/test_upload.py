@@ -91,6 +91,18 @@ def test_prefix_without_a_slash_is_mentioned(run, folder):
         assert "slash" not in run("upload", "trip/1.jpg", "--prefix", prefix).err
 
 
+def test_how_to_keep_a_replaced_photo(run, folder):
+    """Cameras use the same names in each folder."""
+    folder("100/1.jpg", "101/1.jpg")
+    assert "7 days" not in run("upload", "100").err
+    said = run("upload", "101")
+    assert said.rows == [["replaced", "1.jpg"]]
+    assert (
+        "S3 keeps replaced photos for 7 days. To keep both photos, use another --prefix.\n"
+        in said.err
+    )
+
+
 def test_dry_run(run, folder):
     here = folder("1.jpg", "2.jpg")
     (here / "3.jpg").write_text("no picture")
