@@ -4,6 +4,7 @@
     ├── UsageError                the command line is invalid
     ├── NotFoundError
     │   ├── NotDeployedError      the stack does not exist
+    │   │   └── MissingResourceError  a table, queue or bucket of the stack was deleted
     │   ├── PhotoNotFoundError    the photo is not in the bucket
     │   └── LabelNotFoundError    no photo has this label or category
     ├── RefusedError              AWS, the local cloud or the user refused, or the deploy failed
@@ -95,6 +96,10 @@ class NotFoundError(LabelctlError):
 
 class NotDeployedError(NotFoundError):
     kind = "not_deployed"
+
+
+class MissingResourceError(NotDeployedError):
+    kind = "missing_resource"
 
 
 class PhotoNotFoundError(NotFoundError):

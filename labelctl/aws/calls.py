@@ -23,6 +23,9 @@ NOT_AWS_HINT = (
 )
 BAD_ENDPOINT = "the endpoint (AWS_ENDPOINT_URL or endpoint_url) is not a URL like http://HOST:PORT"
 
+RESOURCE = "LabelctlResource"
+"""The key, in the `Error` of a ClientError's response, of the resource that the request is about."""
+
 _OWN = (BotoCoreError, ClientError, ResponseParserError)
 
 
@@ -92,6 +95,8 @@ def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None
                 return response
             except ClientError as error:
                 status = _metadata(error.response).get("HTTPStatusCode", status)
+                details: Any = error.response.setdefault("Error", {})
+                details[RESOURCE] = _resource(api_params)
                 raise
             finally:
                 if trace:
@@ -100,6 +105,15 @@ def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None
                     trace(f"{service} {operation_name}: {status}, {elapsed_ms:.0f} ms")
 
     return Client
+
+
+def _resource(parameters: Mapping[str, Any]) -> str:
+    """What a request is about, such as "table photos"; "" if unknown."""
+    for name, kind in (("TableName", "table"), ("Bucket", "bucket"), ("QueueUrl", "queue")):
+        if name in parameters:
+            return f"{kind} {parameters[name].rpartition('/')[2]}"
+    tables = list(parameters.get("RequestItems", ()))
+    return f"table {tables[0]}" if len(tables) == 1 else ""
 
 
 def _metadata(response: Mapping[str, Any]) -> Mapping[str, Any]:

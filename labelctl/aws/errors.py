@@ -11,6 +11,7 @@ from labelctl.errors import (
     Command,
     CredentialsError,
     LabelctlError,
+    MissingResourceError,
     RefusedError,
     UsageError,
 )
@@ -39,6 +40,13 @@ def is_missing(error: ClientError) -> bool:
     )
 
 
+_MISSING = {
+    "NoSuchBucket",
+    "ResourceNotFoundException",  # DynamoDB
+    "TableNotFoundException",
+    "QueueDoesNotExist",
+    "AWS.SimpleQueueService.NonExistentQueue",
+}
 _LOCAL = "To try labelctl without an AWS account, add --local."
 _CONFIGURATION = (
     "Check your AWS configuration: AWS_ variables, ~/.aws/config and ~/.aws/credentials."
@@ -225,6 +233,15 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
             f"Your AWS identity is not allowed to perform {action}.",
             "Ask for this permission, or use another identity (--profile)."
             + ("" if message in _NO_REASON else says),
+        )
+    if code in _MISSING and (resource := error.response["Error"].get(calls.RESOURCE)):
+        return MissingResourceError(
+            f"The {resource} does not exist.",
+            "It was deleted outside labelctl. Restore it under the same name, or delete the stack with"
+            " all photos and labels and deploy again: ",
+            Command("destroy"),
+            " && ",
+            Command("deploy"),
         )
     return RefusedError(
         f"AWS rejected {operation}: {message or code or 'no reason given'}",

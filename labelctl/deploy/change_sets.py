@@ -1,23 +1,23 @@
-"""Changing a CloudFormation stack: plan (a change set), execute, follow the events, delete.
+"""Changing a CloudFormation stack: plan (a change set), execute, delete.
 
 This module does not depend on labelctl's template. A plan (a change set) can be shown, executed or
-discarded, so a dry run uses the same code. Progress is a stream of stack events; the first failed
-event is the root cause of a failure.
+discarded, so a dry run uses the same code. Progress is a stream of stack events.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from itertools import chain, repeat
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import error_code
 from labelctl.aws.throttling import poll
 from labelctl.deploy import stack as stacks
+from labelctl.deploy import stack_events
+from labelctl.deploy.stack_events import Sleep, StackEvent, failure
 from labelctl.errors import Command, DeployError, RefusedError
 
 if TYPE_CHECKING:
@@ -26,21 +26,14 @@ if TYPE_CHECKING:
 DATA_RESOURCE_TYPES = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
 """Resource types that lose data when they are replaced or removed."""
 
-_CONSEQUENCES = ("creation cancelled", "creation Cancelled", "update cancelled", "update Cancelled")
-_POLICY_NOT_YET_VISIBLE = "Unable to validate the following destination"
-"""S3's error while a new queue policy is not yet in effect, which takes SQS up to 60 seconds.
-[SQS API, SetQueueAttributes]"""
+_RACES = ("ChangeSetNotFound", "InvalidChangeSetStatus", "AlreadyExistsException")
+_RACE_WORDS = ("cannot be created again", "_IN_PROGRESS state", "does not exist")
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-# Seconds; the last one is repeated. CloudFormation throttles frequent requests.
-_PAUSES = (0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0)
-_IDLE = 4  # requests without a new event, about 3 s
 _FIX_OR_REMOVE = (
     "Fix the cause and deploy again. To remove what was created instead: ",
     Command("destroy"),
 )
 _WAIT = ("Try again when `", Command("status"), "` shows that the change has finished.")
-
-Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -83,31 +76,15 @@ class Plan:
     """The parameters that change: (old value, new value)."""
 
 
-@dataclass(frozen=True)
-class StackEvent:
-    """A stack event: a resource, or the stack itself (`is_stack`), reached a status."""
+def merge_tags(*several: Mapping[str, str]) -> dict[str, str]:
+    """Return all tags; later ones replace earlier ones whose keys differ at most in case.
 
-    id: str
-    at: datetime
-    name: str
-    type: str
-    status: str
-    reason: str
-    is_stack: bool
-
-    @property
-    def failed(self) -> bool:
-        return self.status.endswith("_FAILED")
-
-    @property
-    def may_be_cause(self) -> bool:
-        """Whether this may be a root cause, and not a consequence of another failure."""
-        return self.failed and not self.is_stack and not self.reason.endswith(_CONSEQUENCES)
-
-
-def pauses() -> Iterator[float]:
-    """Yield the pauses between two requests, in seconds: short at first, then 5."""
-    return chain(_PAUSES, repeat(_PAUSES[-1]))
+    IAM rejects a role with two such keys. [IAM User Guide, Tags for IAM resources]
+    """
+    merged: dict[str, tuple[str, str]] = {}
+    for tags in several:
+        merged.update({key.casefold(): (key, value) for key, value in tags.items()})
+    return dict(merged.values())
 
 
 def plan(
@@ -117,13 +94,15 @@ def plan(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
     *,
+    default_tags: Mapping[str, str] = MappingProxyType({}),
     keep: Collection[str] = (),
     sleep: Sleep = time.sleep,
 ) -> Plan:
     """Create a change set for a stack that may not exist yet.
 
     Parameters in `keep` that are not in `parameters` keep their deployed values. Existing tags are
-    kept, too. Raises DeployError if CloudFormation cannot create the change set.
+    kept, too; they replace `default_tags`, and `tags` replace both. Raises DeployError if
+    CloudFormation cannot create the change set.
     """
     stack = stacks.find(cloudformation, name)
     creates = stack is None or stack.status == "REVIEW_IN_PROGRESS"
@@ -133,16 +112,17 @@ def plan(
         {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
     ]
     parameter_list += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
-    all_tags = {**(stack.tags if stack else {}), **tags}
-    created = cloudformation.create_change_set(
-        StackName=name,
-        ChangeSetName=f"labelctl-{time.time_ns()}",
-        ChangeSetType="CREATE" if creates else "UPDATE",
-        TemplateBody=template,
-        Parameters=parameter_list,
-        Capabilities=["CAPABILITY_IAM"],
-        Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()],
-    )
+    all_tags = merge_tags(default_tags, stack.tags if stack else {}, tags)
+    with _refusing_races(name):
+        created = cloudformation.create_change_set(
+            StackName=name,
+            ChangeSetName=f"labelctl-{time.time_ns()}",
+            ChangeSetType="CREATE" if creates else "UPDATE",
+            TemplateBody=template,
+            Parameters=parameter_list,
+            Capabilities=["CAPABILITY_IAM"],
+            Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()],
+        )
     changed = {
         key: (before[key], value)
         for key, value in parameters.items()
@@ -150,7 +130,8 @@ def plan(
     }
     planned = Plan(name, created["StackId"], created["Id"], creates, (), changed)
     try:
-        status, reason, changes = _await_change_set(cloudformation, created["Id"], sleep)
+        with _refusing_races(name):
+            status, reason, changes = _await_change_set(cloudformation, created["Id"], sleep)
     except BaseException:  # including Ctrl-C
         discard(cloudformation, planned, sleep=sleep)
         raise
@@ -166,7 +147,7 @@ def plan(
 def _await_change_set(
     cloudformation: CloudFormationClient, change_set: str, sleep: Sleep
 ) -> tuple[str, str, list[Change]]:
-    for pause in pauses():
+    for pause in stack_events.pauses():
         described = poll(lambda: _describe(cloudformation, change_set), sleep)
         if described[0]["Status"] in ("CREATE_COMPLETE", "FAILED"):
             break
@@ -218,9 +199,18 @@ def discard(
     if not planned.creates:
         return
     stack = stacks.find(cloudformation, planned.stack_id)
-    if stack and stack.status == "REVIEW_IN_PROGRESS":  # not deployed by another user meanwhile
+    if stack and stack.status == "REVIEW_IN_PROGRESS" and not _others(cloudformation, planned):
         for _ in remove(cloudformation, planned.stack_id, sleep=sleep):
             pass
+
+
+def _others(cloudformation: CloudFormationClient, planned: Plan) -> bool:
+    """Return whether another user has planned a change of the same stack."""
+    summaries = cloudformation.list_change_sets(StackName=planned.stack)["Summaries"]
+    return any(
+        each["ChangeSetId"] != planned.change_set and each["Status"].startswith("CREATE_")
+        for each in summaries
+    )
 
 
 def execute(
@@ -232,26 +222,30 @@ def execute(
     """
     if planned.change_set is None:
         return
-    seen = {event.id for event in _events(cloudformation, planned.stack_id, set())}
-    _execute(cloudformation, planned.stack, planned.change_set)
     cause: StackEvent | None = None
     last: StackEvent | None = None
-    for last in follow(cloudformation, planned.stack_id, seen, sleep=sleep):
+    with _refusing_races(planned.stack):
+        seen = {event.id for event in stack_events.read(cloudformation, planned.stack_id, set())}
+        # Executing a change set deletes all others of the stack.
+        cloudformation.execute_change_set(ChangeSetName=planned.change_set)
+    for last in stack_events.follow(cloudformation, planned.stack_id, seen, sleep=sleep):
         cause = cause or (last if last.may_be_cause else None)
         yield last
     if last is None or last.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise failure(planned.stack, cause or last, *(_FIX_OR_REMOVE if planned.creates else ()))
 
 
-def _execute(cloudformation: CloudFormationClient, stack: str, change_set: str) -> None:
+@contextlib.contextmanager
+def _refusing_races(stack: str) -> Iterator[None]:
+    """Raise RefusedError for a refusal that means that another process is changing the stack."""
     from botocore.exceptions import ClientError
 
     try:
-        cloudformation.execute_change_set(ChangeSetName=change_set)
+        yield
     except ClientError as error:
-        if error_code(error) not in ("ChangeSetNotFound", "InvalidChangeSetStatus"):
+        message = error.response.get("Error", {}).get("Message", "")
+        if error_code(error) not in _RACES and not any(words in message for words in _RACE_WORDS):
             raise
-        # Executing a change set deletes all others of the stack.
         raise RefusedError(
             f'The stack "{stack}" is being changed by another process.',
             *_WAIT,
@@ -262,7 +256,7 @@ def remove(
     cloudformation: CloudFormationClient, stack_id: str, *, sleep: Sleep = time.sleep
 ) -> Iterator[StackEvent]:
     """Delete a stack; yields stack events. Raises DeployError with the root cause if it fails."""
-    before = _events(cloudformation, stack_id, set())
+    before = stack_events.read(cloudformation, stack_id, set())
     if before and before[-1].is_stack and before[-1].status == "DELETE_COMPLETE":
         return  # an earlier deletion has just finished: no more events will come
     cloudformation.delete_stack(StackName=stack_id)
@@ -277,92 +271,12 @@ def remove(
     cause: StackEvent | None = None
     last: StackEvent | None = None
     seen = {event.id for event in before}
-    for last in follow(cloudformation, stack_id, seen, is_over=is_gone, sleep=sleep):
+    for last in stack_events.follow(cloudformation, stack_id, seen, is_over=is_gone, sleep=sleep):
         cause = cause or (last if last.may_be_cause else None)
         yield last
     if not gone and (last is None or last.status != "DELETE_COMPLETE"):
         name = stack_id.split("/")[-2] if "/" in stack_id else stack_id
         raise failure(name, cause or last, "Fix the cause, then run the same command to resume.")
-
-
-def failure(
-    name: str,
-    cause: StackEvent | None,
-    *hint: str | Command,
-) -> DeployError:
-    """Return the error for a failed change, given its root cause."""
-    if cause is None:
-        return DeployError(
-            f'Changing the stack "{name}" failed.', "Run `", Command("status"), "` for details."
-        )
-    if _POLICY_NOT_YET_VISIBLE in cause.reason:
-        hint = ("The new queue policy was not yet in effect. Deploy again.",)
-    return DeployError(
-        f'Changing the stack "{name}" failed at {cause.name} ({cause.type}): '
-        f"{cause.reason or cause.status}",
-        *(hint or ("Fix the cause and deploy again.",)),
-    )
-
-
-def root_cause(cloudformation: CloudFormationClient, stack_id: str) -> StackEvent | None:
-    """Return the event that made the last change of a stack fail, if it is still available."""
-    cause: StackEvent | None = None
-    for event in _events(cloudformation, stack_id, set()):
-        if event.is_stack and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
-            cause = None  # a new change begins
-        elif cause is None and event.may_be_cause:
-            cause = event
-    return cause
-
-
-def follow(
-    cloudformation: CloudFormationClient,
-    stack_id: str,
-    seen: set[str],
-    *,
-    is_over: Callable[[], bool] = lambda: False,
-    sleep: Sleep = time.sleep,
-) -> Iterator[StackEvent]:
-    """Yield the events of a stack that are not in `seen`, oldest first, until it has settled.
-
-    `is_over` is called after a while without events, because a stack that was never deployed may be
-    deleted without an event.
-    """
-    idle = 0
-    for pause in pauses():
-        fresh = poll(lambda: _events(cloudformation, stack_id, seen), sleep)
-        for event in fresh:
-            seen.add(event.id)
-            yield event
-            if event.is_stack and not event.status.endswith("_IN_PROGRESS"):
-                return
-        idle = 0 if fresh else idle + 1
-        if idle >= _IDLE and poll(is_over, sleep):
-            return
-        sleep(pause)
-
-
-def _events(
-    cloudformation: CloudFormationClient, stack_id: str, seen: set[str]
-) -> list[StackEvent]:
-    """Return the events that are newer than those in `seen`, oldest first."""
-    fresh: list[StackEvent] = []
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-    for event in chain.from_iterable(page["StackEvents"] for page in pages):  # newest first
-        if event["EventId"] in seen:
-            break
-        fresh.append(
-            StackEvent(
-                id=event["EventId"],
-                at=event["Timestamp"],
-                name=event.get("LogicalResourceId", ""),
-                type=event.get("ResourceType", ""),
-                status=event.get("ResourceStatus", ""),
-                reason=event.get("ResourceStatusReason", ""),
-                is_stack=event.get("PhysicalResourceId") == event["StackId"],
-            )
-        )
-    return fresh[::-1]
 
 
 def refuse_if_busy(stack: stacks.Stack) -> None:

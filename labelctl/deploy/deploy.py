@@ -11,17 +11,18 @@ Nothing here prints or prompts: the steps yield stack events, and the caller con
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing
 from labelctl.aws.throttling import poll
-from labelctl.deploy import assets, change_sets, notifications, package
+from labelctl.deploy import assets, change_sets, notifications, package, stack_events
 from labelctl.deploy import stack as stacks
-from labelctl.deploy.change_sets import Plan, Sleep, StackEvent
+from labelctl.deploy.change_sets import Plan
 from labelctl.deploy.stack import SETTINGS, Settings, Stack, artifacts_name
+from labelctl.deploy.stack_events import Sleep, StackEvent
 from labelctl.errors import Command, RefusedError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def find_failed_first_deploy(aws: Aws, name: str) -> FailedFirstDeploy | None:
     """Return the stack if its first deploy failed, else None.
 
     Raises RefusedError if the stack is being changed or destroyed, cannot be updated, or does not
-    belong to labelctl.
+    belong to labelctl, and ClientError if one of its resources was deleted.
     """
     return _failed_first(aws, name, stacks.PIPELINE)
 
@@ -79,15 +80,38 @@ def _failed_first(aws: Aws, name: str, kind: str) -> FailedFirstDeploy | None:
             Command("destroy"),
         )
     if stack.status in _FAILED_FIRST:
-        return FailedFirstDeploy(stack, change_sets.root_cause(aws.cloudformation, stack.id))
-    if {"PhotosBucket", "Table", "Queue"} <= stack.outputs.keys() and (
-        notifications.is_destroy_interrupted(aws, stack)
-    ):
+        return FailedFirstDeploy(stack, stack_events.root_cause(aws.cloudformation, stack.id))
+    if kind != stacks.PIPELINE or not stack.outputs.keys() >= stacks.OUTPUTS:
+        return None
+    _check_resources(aws, stack)
+    if notifications.is_destroy_interrupted(aws, stack):
         raise RefusedError(
             f'Destroying the stack "{name}" was interrupted.',
             *_FINISH_DESTROYING,
         )
     return None
+
+
+def _check_resources(aws: Aws, stack: Stack) -> None:
+    """Raise ClientError if a bucket, table or queue no longer exists.
+
+    CloudFormation does not notice this, and would report the stack as up to date.
+    """
+    from botocore.exceptions import ClientError
+
+    requests: list[Callable[[], Any]] = [
+        lambda: aws.s3.get_bucket_notification_configuration(Bucket=stack.bucket),
+        lambda: aws.dynamodb.describe_table(TableName=stack.table),
+        lambda: aws.dynamodb.describe_table(TableName=stack.labels_table),
+        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.queue),
+        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.dead_letter_queue),
+    ]
+    for request in requests:
+        try:
+            request()
+        except ClientError as error:
+            if is_missing(error):
+                raise
 
 
 def plan_artifacts(
@@ -107,7 +131,8 @@ def plan_artifacts(
         artifacts,
         assets.template("artifacts.yaml"),
         {},
-        {**TAGS, **tags},
+        tags,
+        default_tags=TAGS,
         sleep=sleep,
     )
 
@@ -136,7 +161,8 @@ def plan(
         name,
         assets.template("template.yaml"),
         parameters,
-        {**TAGS, **settings.tags},
+        settings.tags,
+        default_tags=TAGS,
         keep=SETTINGS,
         sleep=sleep,
     )

@@ -15,8 +15,8 @@ from labelctl.aws.clients import Aws
 from labelctl.aws.errors import error_code, is_missing
 from labelctl.deploy import change_sets
 from labelctl.deploy import stack as stacks
-from labelctl.deploy.change_sets import Sleep, StackEvent
 from labelctl.deploy.stack import Stack, artifacts_name
+from labelctl.deploy.stack_events import Sleep, StackEvent
 from labelctl.errors import DeployError, NotDeployedError
 
 if TYPE_CHECKING:

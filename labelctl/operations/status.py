@@ -23,7 +23,7 @@ from labelctl.aws.throttling import is_temporary
 from labelctl.contract import schema
 from labelctl.deploy import notifications
 from labelctl.deploy.stack import Stack
-from labelctl.errors import AccessDeniedError, Command
+from labelctl.errors import AccessDeniedError, Command, LabelctlError, MissingResourceError
 from labelctl.labels.reader import Reader
 from labelctl.operations import function_log
 from labelctl.text import counted, span
@@ -67,7 +67,8 @@ class Status:
     interrupted; None if unknown. `mails_alarms` is whether the alarm address
     is confirmed, None if there is no address or it is unknown. `errors` are the function's latest
     errors, oldest first; `error_count` is their number in the last hour, at most 10,001. A number or a
-    queue is None if it is unknown. `unknown` lists why values could not be read.
+    queue is None if it is unknown. `unknown` lists why values could not be read,
+    and `missing` names the resources that no longer exist.
     """
 
     labelled: int | None
@@ -81,6 +82,7 @@ class Status:
     destroy_interrupted: bool | None = False
     mails_alarms: bool | None = None
     concerns: tuple[Concern, ...] = ()
+    missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -101,46 +103,55 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         notified = threads.submit(notifications.are_complete, s3, stack)
         interrupted = threads.submit(notifications.is_destroy_interrupted, aws, stack)
         mailed = threads.submit(mails_alarms, sns, stack)
-    unknown: list[str] = []
+    problems: list[LabelctlError] = []
     # The metric lags by some minutes, so ignore it if the queue is empty now.
-    waiting = _if_readable(queue, unknown)
-    known_since = _if_readable(since, unknown) if waiting and waiting.depth else None
-    latest, error_count = _if_readable(errors, unknown) or ((), None)
+    waiting = _if_readable(queue, problems)
+    known_since = _if_readable(since, problems) if waiting and waiting.depth else None
+    latest, error_count = _if_readable(errors, problems) or ((), None)
     status = Status(
-        labelled=_if_readable(labelled, unknown),
-        failed=_if_readable(failed, unknown),
+        labelled=_if_readable(labelled, problems),
+        failed=_if_readable(failed, problems),
         queue=waiting,
-        dead_letters=_if_readable(dead_letters, unknown),
+        dead_letters=_if_readable(dead_letters, problems),
         errors=latest,
         error_count=error_count,
         waiting_since=known_since,
-        has_notifications=_if_readable(notified, unknown),
+        has_notifications=_if_readable(notified, problems),
         destroy_interrupted=_if_readable(interrupted, []),
-        mails_alarms=_if_readable(mailed, unknown),
-        unknown=tuple(unknown),
+        mails_alarms=_if_readable(mailed, problems),
     )
+    missing, unknown = dict[str, None](), dict[str, None]()  # each once, in this order
+    for each in problems:
+        (missing if isinstance(each, MissingResourceError) else unknown)[each.message] = None
+    status = replace(status, missing=tuple(missing), unknown=tuple(unknown))
     return replace(status, concerns=tuple(concerns(status, stack, now)))
 
 
-def _if_readable(response: Future[T], unknown: list[str]) -> T | None:
-    """The result; None if access is denied or the request failed for now.
+def _if_readable(response: Future[T], problems: list[LabelctlError]) -> T | None:
+    """The result; None if access is denied, the resource is missing, or the request failed for now.
 
-    Then the reason is added to `unknown`.
+    Then the reason is added to `problems`.
     """
     try:
         return response.result()
     except Exception as error:
         explained = to_user_error(error)
-        denied = isinstance(explained, AccessDeniedError)
-        if explained is None or not (denied or is_temporary(error)):
+        expected = isinstance(explained, AccessDeniedError | MissingResourceError)
+        if explained is None or not (expected or is_temporary(error)):
             raise
-        if explained.message not in unknown:
-            unknown.append(explained.message)
+        problems.append(explained)
         return None
 
 
 def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
     """What needs attention, most serious first."""
+    for message in status.missing:
+        yield Concern(
+            "missing_resource",
+            f"{message} It was deleted outside labelctl. Restore it under the same name, or"
+            " delete the stack with all photos and labels and deploy again:",
+            (Command("destroy"), Command("deploy")),
+        )
     if status.destroy_interrupted:
         yield Concern(
             "destroy_interrupted",

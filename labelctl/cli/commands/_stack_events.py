@@ -11,7 +11,7 @@ from labelctl.cli.session import Session
 from labelctl.errors import LabelctlError
 
 if TYPE_CHECKING:
-    from labelctl.deploy.change_sets import StackEvent
+    from labelctl.deploy.stack_events import StackEvent
 
 
 _CONTINUES = "CloudFormation continues what it has started. Run the same command to resume."

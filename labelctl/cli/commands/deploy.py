@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl import times
+from labelctl.cli.commands import _option_values
 from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
 from labelctl.cli.output import Cell, Column, Table
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
     from labelctl.deploy.deploy import FailedFirstDeploy
     from labelctl.deploy.stack import Settings, Stack
 
-RETENTIONS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-"""The retention periods, in days, that CloudWatch Logs supports; the template lists them too."""
-
-AGES = (300, 13 * 86400)
-"""The shortest and longest --alarm-age, in seconds; the template has the same limits."""
-
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")  # AWS's confirmation email checks the rest
 _STYLES = {"Add": "green", "Modify": "yellow", "Import": "green"}
 
 
@@ -113,14 +102,14 @@ def deploy(
         concurrency=concurrency,
         image_properties=image_properties,
         log_retention=log_retention,
-        alarm_email=_address(alarm_email, no_alarm),
-        alarm_age=_age(alarm_age),
-        tags=_tags(tag),
+        alarm_email=_option_values.address(alarm_email, no_alarm),
+        alarm_age=_option_values.age(alarm_age),
+        tags=_option_values.tags(tag),
     )
-    if log_retention is not None and log_retention not in RETENTIONS:
+    if log_retention is not None and log_retention not in _option_values.RETENTIONS:
         raise UsageError(
             f"CloudWatch does not support --log-retention {log_retention}.",
-            f"Choose one of {', '.join(map(str, RETENTIONS))} days.",
+            f"Choose one of {', '.join(map(str, _option_values.RETENTIONS))} days.",
         )
     if dry_run:
         _show_dry_run(session, settings)
@@ -163,7 +152,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")
     deployed = stacks.require(aws.cloudformation, name, session.options.local)
-    if notifications.restore(aws.s3, deployed):
+    if not planned.creates and notifications.restore(aws.s3, deployed):
         session.view.warn(
             f"Restored the event notifications of the bucket {deployed.bucket}, which another tool had"
             " replaced.",
@@ -220,47 +209,6 @@ def _print_alarm_note(session: Session, address: str, new: bool) -> None:
         )
     else:
         note(f"{address} was already set. To check that it is confirmed: ", Command("status"))
-
-
-def _address(value: str | None, remove: bool) -> str | None:
-    """The alarm address: "" removes it, None keeps it."""
-    if value is None:
-        return "" if remove else None
-    if remove:
-        raise UsageError("--alarm-email and --no-alarm contradict each other.", "Use one of them.")
-    if not _ADDRESS.fullmatch(value):
-        raise UsageError(
-            f'--alarm-email "{value}" is not an email address.',
-            "Use an address like you@example.com, or --no-alarm to remove the alarm email.",
-        )
-    return value
-
-
-def _age(value: str | None) -> int | None:
-    """The alarm age in seconds."""
-
-    if value is None:
-        return None
-    age = round(times.parse_duration(value))
-    if not AGES[0] <= age <= AGES[1]:
-        raise UsageError(
-            f"--alarm-age {value} is not between 5 minutes and 13 days.",
-            "Use a time like 30m, 12h or 1d. SQS deletes messages after 14 days.",
-        )
-    return age
-
-
-def _tags(values: list[str] | None) -> dict[str, str]:
-    tags = {}
-    for text in values or ():
-        key, equals, value = text.partition("=")
-        if not equals or not key or not value:
-            raise UsageError(
-                f'--tag "{text}" is not of the form KEY=VALUE.',
-                "Neither KEY nor VALUE may be empty.",
-            )
-        tags[key] = value
-    return tags
 
 
 def _clean_up(session: Session, left: FailedFirstDeploy, yes: bool) -> None:

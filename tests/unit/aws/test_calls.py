@@ -14,6 +14,7 @@ from labelctl.aws import throttling
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import to_user_error
 from labelctl.cli import app
+from labelctl.errors import MissingResourceError
 from tests.unit.conftest import FALSE_CREDENTIALS
 
 
@@ -230,3 +231,30 @@ def test_a_calls_own_errors_stay_as_they_are(answer):
     )
     with pytest.raises(ClientError, match="No table"):
         Aws().dynamodb.list_tables()
+
+
+# ---- deleted resources
+
+
+@pytest.mark.parametrize(
+    ("ask", "resource"),
+    [
+        (lambda aws: aws.dynamodb.query(TableName="gone", KeyConditionExpression="a = b"), "table"),
+        (
+            lambda aws: aws.dynamodb.batch_get_item(
+                RequestItems={"gone": {"Keys": [{"image": {"S": "a.jpg"}}]}}
+            ),
+            "table",
+        ),
+        (lambda aws: aws.s3.list_objects_v2(Bucket="gone"), "bucket"),
+        (lambda aws: aws.sqs.receive_message(QueueUrl="https://sqs/123456789012/gone"), "queue"),
+    ],
+    ids=["query", "batch", "list", "receive"],
+)
+def test_deleted_resource_is_named(moto, ask, resource):
+    with pytest.raises(ClientError) as caught:
+        ask(Aws())
+    explained = to_user_error(caught.value)
+    assert type(explained) is MissingResourceError
+    assert explained.message == f"The {resource} gone does not exist."
+    assert explained.hint.endswith("labelctl destroy && labelctl deploy")

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from labelctl.aws.errors import is_missing
 from labelctl.deploy import deploy, notifications
 from labelctl.deploy.stack import find
 from labelctl.errors import RefusedError
-from tests.fakes.photos import PHOTOS
+from tests.fakes.photos import LABELS, PHOTOS
 from tests.unit.conftest import REGION
 
 ALL = list(notifications.EVENTS)
@@ -26,14 +28,16 @@ def queue_configuration(name="queue", events=ALL, prefix=""):
 @pytest.fixture
 def aws(cloudformation, s3, dynamodb, bucket):
     sqs = boto3.client("sqs", region_name=REGION)
-    for name in ("queue", "theirs"):
+    for name in ("queue", "dead", "theirs"):
         sqs.create_queue(QueueName=name)
-    return SimpleNamespace(cloudformation=cloudformation.client, s3=s3, dynamodb=dynamodb)
+    return SimpleNamespace(cloudformation=cloudformation.client, s3=s3, dynamodb=dynamodb, sqs=sqs)
 
 
 def deployed(cloudformation, **more):
-    url = f"https://sqs.{REGION}.amazonaws.com/123456789012/queue"
-    outputs = {"PhotosBucket": "photos", "Queue": url, "Table": PHOTOS}
+    url = f"https://sqs.{REGION}.amazonaws.com/123456789012/"
+    outputs = {"PhotosBucket": "photos", "Table": PHOTOS, "LabelsTable": LABELS}
+    outputs |= {"Queue": f"{url}queue", "DeadLetterQueue": f"{url}dead"}
+    outputs |= {"Function": "function", "LogGroup": "group"}
     return cloudformation.stack(
         "CREATE_COMPLETE",
         Outputs=[{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
@@ -123,4 +127,33 @@ def test_interrupted_destroy_must_be_finished_first(aws, cloudformation, tables,
         with pytest.raises(RefusedError, match="interrupted"):
             deploy.find_failed_first_deploy(aws, "labelctl")
     else:  # another tool replaced the notifications
+        assert deploy.find_failed_first_deploy(aws, "labelctl") is None
+
+
+# ---- deleted resources
+
+
+@pytest.mark.parametrize("gone", ["photos", PHOTOS, LABELS, "queue", "dead"])
+def test_deploy_does_not_take_a_stack_without_its_resources_for_up_to_date(
+    aws, cloudformation, tables, gone
+):
+    aws.dynamodb.update_table(TableName=PHOTOS, DeletionProtectionEnabled=False)
+    if gone == "photos":
+        aws.s3.delete_bucket(Bucket=gone)
+    elif gone in (PHOTOS, LABELS):
+        aws.dynamodb.delete_table(TableName=gone)
+    else:
+        aws.sqs.delete_queue(QueueUrl=aws.sqs.get_queue_url(QueueName=gone)["QueueUrl"])
+    deployed(cloudformation, EnableTerminationProtection=True)
+    with pytest.raises(ClientError) as caught:
+        deploy.find_failed_first_deploy(aws, "labelctl")
+    assert is_missing(caught.value)
+
+
+def test_deploy_needs_no_permission_to_check_resources(aws, cloudformation):
+    deployed(cloudformation, EnableTerminationProtection=True)
+    with Stubber(aws.dynamodb) as tables, Stubber(aws.sqs) as queues:
+        for _ in range(2):
+            tables.add_client_error("describe_table", "AccessDeniedException")
+            queues.add_client_error("get_queue_attributes", "AccessDenied")
         assert deploy.find_failed_first_deploy(aws, "labelctl") is None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labelctl.cli.commands import deploy
+from labelctl.cli.commands import _option_values
 from labelctl.contract import schema
 from labelctl.deploy import assets, package, stack
 from labeller import clients, redelivery
@@ -65,8 +65,13 @@ def test_every_taggable_resource_is_tagged(resources):
 
     tagged = {name for name, one in resources.items() if taggable(one["Type"])}
     assert {"Photos", "Queue", "PhotosTable", "LabelsTable", "Function", "Role"} <= tagged
-    for name in tagged:
+    for name in tagged - {"Role"}:
         assert {"Key": "application", "Value": "labelctl"} in resources[name]["Properties"]["Tags"]
+
+
+def test_role_has_only_the_tags_of_the_stack(properties):
+    """With `application` of its own, a stack's tag `Application` would make its creation fail."""
+    assert "Tags" not in properties["Role"]
 
 
 def test_no_resource_has_an_explicit_name(properties):
@@ -364,7 +369,7 @@ def test_photo_that_crashes_the_function_repeatedly_raises_an_alarm(properties):
 def test_default_of_alarm_age_matches_the_command_line(template, properties):
     age = template["Parameters"]["AlarmAge"]
     assert age["Default"] == stack.ALARM_AGE
-    assert (age["MinValue"], age["MaxValue"]) == deploy.AGES
+    assert (age["MinValue"], age["MaxValue"]) == _option_values.AGES
     assert properties["WaitingAlarm"]["Threshold"] == {"Ref": "AlarmAge"}
     assert age["MaxValue"] < properties["Queue"]["MessageRetentionPeriod"]
     # A million photos at the default quota of 50 per second raise no alarm.

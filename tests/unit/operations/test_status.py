@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from labelctl.aws.clients import Aws
 from labelctl.aws.queues import QueueDepth
 from labelctl.cli import app
 from labelctl.cli.options import options_of
@@ -403,10 +404,15 @@ def test_missing_bucket_notifications_are_noticed(aws, stack, tables, protected,
     assert [concern.kind for concern in now.concerns] == [kind]
 
 
-def test_missing_bucket_is_an_error(aws, stack):
-    aws.s3.delete_bucket(Bucket=stack.bucket)
-    with pytest.raises(ClientError, match="NoSuchBucket"):
-        read(aws, stack)
+def test_deleted_resources_are_named_and_the_rest_is_shown(aws, stack, sqs):
+    real = Aws()
+    real.s3.delete_bucket(Bucket=stack.bucket)
+    sqs.delete_queue(QueueUrl=stack.queue)
+    aws.s3, aws.sqs = real.s3, real.sqs
+    now = read(aws, stack)
+    assert now.missing == ("The queue queue does not exist.", "The bucket photos does not exist.")
+    assert [each.kind for each in now.concerns] == ["missing_resource"] * 2
+    assert (now.labelled, now.queue, now.dead_letters) == (0, None, QueueDepth(0, 0, 0))
 
 
 def with_alarms(aws, stack):
