@@ -212,6 +212,7 @@ CODES = {
     "UsageError": 2,
     "NotFoundError": 3,
     "NotDeployedError": 3,
+    "MissingResourceError": 3,
     "PhotoNotFoundError": 3,
     "LabelNotFoundError": 3,
     "RefusedError": 4,
