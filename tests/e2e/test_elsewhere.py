@@ -87,7 +87,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "DOCKER_HOST": "unix:///nonexistent",
             "LOG_LEVEL": "WARNING",
         }
-        with running("ministack.app", env=env, log=folder / "emulator.log") as emulator:
+        with running("tests.e2e.bare_emulator", env=env, log=folder / "emulator.log") as emulator:
             deadline = time.monotonic() + 60
             while processes.free_port(port):
                 assert emulator.poll() is None, (folder / "emulator.log").read_text()
