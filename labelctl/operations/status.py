@@ -145,11 +145,11 @@ def _if_readable(response: Future[T], problems: list[LabelctlError]) -> T | None
 
 def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
     """What needs attention, most serious first."""
-    for message in status.missing:
+    if status.missing:
         yield Concern(
             "missing_resource",
-            f"{message} It was deleted outside labelctl. Restore it under the same name, or"
-            " delete the stack with all photos and labels and deploy again:",
+            f"{' '.join(status.missing)} Restore what was deleted outside labelctl under the same name,"
+            " or delete the stack with all photos and labels and deploy again:",
             (Command("destroy"), Command("deploy")),
         )
     if status.destroy_interrupted:

@@ -22,7 +22,7 @@ from labelctl.errors import UsageError
     [
         (["blue"], "not of the form KEY=VALUE"),
         (["team=a\nb"], r"AWS does not allow the tag 'team=a\nb'."),
-        (["te\x1bam=a"], r"AWS does not allow the tag 'te\x1bam=a'."),
+        (["tag\x1bs=a"], r"AWS does not allow the tag 'tag\x1bs=a'."),
         (["team=a;b"], "AWS does not allow"),
         (["aws:team=a"], "AWS does not allow"),
         (["k" * 129 + "=a"], "AWS does not allow"),
