@@ -1,7 +1,8 @@
-"""How many tests run at once: as many files as there are processors, as `addopts` says."""
+"""How many test files run at once."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """For a single file, none: a file runs in one of them, and they take seconds to start."""
+    """Two per processor, because end-to-end tests often wait for other processes.
+
+    For a single file, none: a file runs in one of them, and they take seconds to start.
+    """
     files = {argument.partition("::")[0] for argument in config.args}
-    return 0 if len(files) == 1 and Path(*files).is_file() else None
+    if len(files) == 1 and Path(*files).is_file():
+        return 0
+    return 2 * (os.cpu_count() or 1)

@@ -155,15 +155,19 @@ def run(arguments: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError" and session.view.mode != "json":
             typer.echo(error, err=True)
         else:
-            session.view.error(explained)
+            try:
+                session.view.error(explained)
+            except OSError:  # the exit code must do
+                _drop_output("stderr")
         return explained.exit_code
     return code if isinstance(code, int) else ExitCode.DONE
 
 
-def _drop_output() -> None:
+def _drop_output(name: str = "stdout") -> None:
     """Discard buffered output, which Python would otherwise try to write, and report, at exit."""
-    sys.stdout = sys.__stdout__ or sys.stdout  # Typer may have wrapped it
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    stream = getattr(sys, f"__{name}__") or getattr(sys, name)  # Typer may have wrapped it
+    setattr(sys, name, stream)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _explain(error: Exception) -> LabelctlError | None:

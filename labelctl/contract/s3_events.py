@@ -30,7 +30,7 @@ _SEQUENCER_LENGTH = 32
 _SEQUENCER = re.compile(r"([0-9A-Fa-f]{1,32})(:[0-9A-F]{8})?")
 
 
-Kind = Literal["created", "removed", "version_removed", "requested"]
+Kind = Literal["created", "removed", "version_removed", "unordered", "requested"]
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,11 @@ class PhotoEvent:
     - `created`: a new version was uploaded;
     - `removed`: the photo was deleted;
     - `version_removed`: one version, not necessarily the newest, was deleted permanently;
+    - `unordered`: one of the above without a sequencer, so that only the bucket shows the latest state;
     - `requested`: labelctl asked to process the photo as it is now (see `request`).
 
-    `sequencer` is padded: comparing two sequencers of the same photo as text gives their order.
+    `sequencer` is padded: comparing two sequencers of the same photo as text gives their order. It is
+    empty if the event is unordered.
     `version_id` and `etag` are None where S3 omits them (unversioned bucket, removal). `size` is in
     bytes. `at` is ISO 8601 in UTC.
     """
@@ -105,20 +107,21 @@ def parse_message(body: str) -> list[PhotoEvent]:
     Events other than creation and removal are ignored, and so are new folders and the test event
     that S3 sends when notifications are configured. Keys arrive URL-encoded, with `+` for a space.
     Only the major number of `eventVersion` is checked, because S3 keeps minor versions compatible.
-    [S3 User Guide, "Event message structure"]
+    [S3 User Guide, "Event message structure"] S3 may send events through an SNS topic, which wraps
+    them unless raw message delivery is enabled. [SNS Developer Guide, "Fanout to Amazon SQS queues"]
 
     Raises ValueError for a body that is not an S3 notification.
     """
-    try:
-        message = json.loads(body)
-    except ValueError as error:
-        raise ValueError(f"not an S3 notification: not JSON ({error})") from error
-    except RecursionError as error:
-        raise ValueError("not an S3 notification: nested too deeply") from error
-    if not isinstance(message, dict):
-        raise ValueError("not an S3 notification: not an object")
+    message = _parse_object(body)
+    if message.get("Type") == "Notification":
+        message = _parse_object(message.get("Message"))
     if message.get("Event") == "s3:TestEvent":
         return []
+    if message.get("source") == "aws.s3" and "detail" in message:
+        raise ValueError(
+            "not an S3 notification: events of EventBridge are not supported. "
+            "Configure the bucket to notify the queue, or an SNS topic."
+        )
     records = message.get("Records")
     if not isinstance(records, list):
         raise ValueError("not an S3 notification: no Records")
@@ -129,27 +132,44 @@ def parse_message(body: str) -> list[PhotoEvent]:
     return [event for event in events if event is not None]
 
 
+def _parse_object(text: Any) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise ValueError("not an S3 notification: not text")
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"not an S3 notification: not JSON ({error})") from error
+    except RecursionError as error:
+        raise ValueError("not an S3 notification: nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("not an S3 notification: not an object")
+    return value
+
+
 def _parse_record(record: Mapping[str, Any]) -> PhotoEvent | None:
     if record["eventVersion"].split(".")[0] != "2":
-        raise ValueError(f"unknown eventVersion {record['eventVersion']}")
+        raise ValueError(
+            f"eventVersion {record['eventVersion']} is not supported. If there is a newer labelctl, "
+            "install it, deploy, and retry."
+        )
     photo = record["s3"]["object"]
     family, _, event = record["eventName"].removeprefix("s3:").partition(":")
     kind: Kind
     if record["eventName"] == _REQUESTED:
         kind = "requested"
-    elif family == "ObjectCreated":
-        kind = "created"
-    elif family not in ("ObjectRemoved", "LifecycleExpiration"):
+    elif family not in ("ObjectCreated", "ObjectRemoved", "LifecycleExpiration"):
         return None
+    elif photo.get("sequencer") is None:
+        kind = "unordered"
     elif event == "Delete" and photo.get("versionId"):
         kind = "version_removed"
     else:
-        kind = "removed"
+        kind = "created" if family == "ObjectCreated" else "removed"
     parsed = PhotoEvent(
         bucket=_checked(record["s3"]["bucket"]["name"], str),
         key=_key(unquote_plus(photo["key"])),
         kind=kind,
-        sequencer=pad_sequencer(photo["sequencer"]),
+        sequencer="" if kind == "unordered" else pad_sequencer(photo["sequencer"]),
         version_id=normalize_version_id(_checked(photo.get("versionId"), str, NoneType)),
         etag=_checked(photo.get("eTag"), str, NoneType),
         size=_checked(photo.get("size"), int, NoneType),

@@ -1,7 +1,8 @@
 """Writing records as CSV, JSON lines or Parquet.
 
 The text formats are UTF-8. CSV has a header line; names in lists are joined by "; ", and boxes are
-JSON. Parquet has list and timestamp columns.
+JSON. CSV for spreadsheet programs begins with a byte order mark, without which Excel misreads UTF-8,
+and has an apostrophe before cells that would be formulas. Parquet has list and timestamp columns.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _LISTS = ("categories", "parents", "aliases")
 _TIMES = ("uploaded_at", "labelled_at")
 _BOX = ("left", "top", "width", "height", "confidence")
 _ROW_GROUP = 50_000  # records per Parquet row group, kept in memory until written: about 20 MB
+_FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # and their full-width forms
+"""The first characters of cells that spreadsheet programs evaluate. [OWASP, CSV Injection]"""
 _BREAKS = re.compile("[\x85\u2028\u2029]")  # some programs treat these as line ends
 
 
@@ -50,14 +53,18 @@ def format_of(path: Path) -> str | None:
 
 
 @contextmanager
-def writer(name: str, sink: Any) -> Iterator[Writer]:
+def writer(name: str, sink: Any, *, excel: bool = False) -> Iterator[Writer]:
     """A writer for the named format: CSV and JSON lines to a `Sink`, Parquet to a binary file.
 
-    Call `check` first: Parquet needs pyarrow.
+    With `excel`, CSV is for spreadsheet programs. Call `check` first: Parquet needs pyarrow.
     """
     opened: _Csv | _JsonLines | _Parquet
     opened = (
-        _Csv(sink) if name == "csv" else _JsonLines(sink) if name == "jsonl" else _Parquet(sink)
+        _Csv(sink, excel)
+        if name == "csv"
+        else _JsonLines(sink)
+        if name == "jsonl"
+        else _Parquet(sink)
     )
     try:
         yield opened
@@ -104,23 +111,32 @@ class _JsonLines:
 
 
 class _Csv:
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, excel: bool) -> None:
         self._sink = sink
-        self._write([_FIELDS])
+        self._excel = excel
+        self._write([_FIELDS], "\ufeff" if excel else "")
 
     def write(self, records: Sequence[Record]) -> None:
-        self._write([_cells(record) for record in records])
+        rows = [_cells(record) for record in records]
+        self._write(
+            [[_without_formula(cell) for cell in row] for row in rows] if self._excel else rows
+        )
 
-    def _write(self, rows: Sequence[Sequence[Any]]) -> None:
+    def _write(self, rows: Sequence[Sequence[Any]], before: str = "") -> None:
         lines: list[str] = []
         # With this terminator, csv quotes names that contain \r or \n.
         end = "\r\n"
         target = SimpleNamespace(write=lambda line: lines.append(line.removesuffix(end) + "\n"))
         csv.writer(target, lineterminator=end).writerows(rows)
-        self._sink.write("".join(lines).encode())
+        self._sink.write((before + "".join(lines)).encode())
 
     def close(self) -> None:
         pass
+
+
+def _without_formula(cell: Any) -> Any:
+    is_formula = isinstance(cell, str) and cell.startswith(_FORMULA_STARTS)
+    return f"'{cell}" if is_formula else cell
 
 
 def _cells(record: Record) -> list[Any]:

@@ -90,5 +90,7 @@ def until_done(
 
 
 def _current(photo: ObjectVersion, current: ObjectVersion | None) -> ObjectVersion | None:
-    same = current and (current.version_id, current.etag) == (photo.version_id, photo.etag)
-    return photo if same else current
+    # `current` has no sequencer, and no version id if it is from a listing.
+    if current and photo.version_id and current.version_id:
+        return photo if current.version_id == photo.version_id else current
+    return photo if current and current.etag == photo.etag else current

@@ -21,7 +21,7 @@ from labelctl.operations import failures, reprocess
 from labelctl.operations.dead_letters import DeadLetter, DeadLetterLease, UnreadMessages, lease
 from labelctl.operations.failures import FailureFilter
 from labelctl.operations.reprocess import ReprocessRequest
-from labelctl.photos import versions
+from labelctl.photos import lookup, versions
 from labelctl.photos.versions import ObjectVersion, would_resolve
 
 if TYPE_CHECKING:
@@ -53,30 +53,36 @@ class RetryResult:
 
 
 def resolve_images(aws: Aws, stack: Stack, images: Iterable[str]) -> list[ObjectVersion]:
-    """The photos a user named, with their current versions in the bucket (see `versions.resolve`).
+    """The photos a user named, with their current versions in the bucket (see `lookup.find`).
 
     A photo that was removed is included, without a version, if the table or a dead letter contains its
     key. Raises PhotoNotFoundError.
     """
     found: dict[str, ObjectVersion] = {}
-    missing: dict[str, PhotoNotFoundError] = {}
+    missing: list[str] = []
     for image in images:
-        try:
-            photo = versions.resolve(aws.s3, stack.bucket, image)
+        if photo := lookup.find(aws.s3, stack.bucket, image):
             found[photo.key] = photo
-        except PhotoNotFoundError as error:
-            missing[image] = error
+        else:
+            missing.append(image)
     if missing:
-        candidates = {image: list(versions.key_candidates(image)) for image in missing}
+        candidates = {image: _missing_keys(aws, stack, image) for image in missing}
         all_keys = {key for keys in candidates.values() for key in keys}
         recorded, unseen = _recorded_keys(aws, stack, all_keys)
         for image, keys in candidates.items():
             key = next((key for key in keys if key in recorded), None)
             if key is None:
-                hint = [" ".join(unseen.sentences())] if unseen else missing[image].hint_parts
-                raise PhotoNotFoundError(missing[image].message, *hint)
+                error = lookup.not_found(aws.s3, stack.bucket, image)
+                hint = [" ".join(unseen.sentences())] if unseen else error.hint_parts
+                raise PhotoNotFoundError(error.message, *hint)
             found[key] = ObjectVersion(key)
     return list(found.values())
+
+
+def _missing_keys(aws: Aws, stack: Stack, image: str) -> list[str]:
+    """The possible keys for `image` that no photo has; another photo of that name may have one."""
+    keys = lookup.key_candidates(image)
+    return [key for key in keys if not versions.current_photo(aws.s3, stack.bucket, key)]
 
 
 def _recorded_keys(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], UnreadMessages]:

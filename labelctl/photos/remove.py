@@ -11,34 +11,39 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws import objects
 from labelctl.errors import Command, PhotoNotFoundError
-from labelctl.photos import versions
+from labelctl.photos import lookup, suggestions, versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def check(s3: S3Client, bucket: str, image: str, *, permanently: bool = False) -> None:
-    """Raise PhotoNotFoundError unless `image` is exactly the key of a photo.
+def exists(s3: S3Client, bucket: str, image: str, *, permanently: bool = False) -> bool:
+    """Return whether `image` is exactly the key of a photo.
 
-    With `permanently`, a photo of which only earlier versions exist is accepted, too.
+    With `permanently`, a photo of which only earlier versions exist counts, too.
     """
-    if versions.is_key(image):
-        if permanently and not objects.is_gone(s3, bucket, image):
-            return
-        if versions.current_photo(s3, bucket, image):
-            return
-    try:
-        key = versions.resolve(s3, bucket, image).key
-    except PhotoNotFoundError:
-        raise PhotoNotFoundError(
-            f'There is no photo "{image}" in the bucket.',
-            "To clean up records of deleted photos, run `",
-            Command("verify", "--repair"),
-            "`.",
-        ) from None
-    raise PhotoNotFoundError(
-        f'There is no photo "{image}" in the bucket; there is "{key}".',
-        "To remove a photo, give its exact key.",
+    if not versions.is_key(image):
+        return False
+    if permanently and not objects.is_gone(s3, bucket, image):
+        return True
+    return versions.current_photo(s3, bucket, image) is not None
+
+
+def not_found(s3: S3Client, bucket: str, image: str) -> PhotoNotFoundError:
+    """The error for a key that does not exist, with hints."""
+    message = f'There is no photo "{image}" in the bucket'
+    if found := lookup.find(s3, bucket, image):
+        message += f'; there is "{found.key}"'
+        if suggestions.looks_equal(found.key, image):
+            message += " in another Unicode form"
+        return PhotoNotFoundError(f"{message}.", "To remove a photo, give its exact key.")
+    did_you_mean = suggestions.question(suggestions.similar_keys(s3, bucket, image), image)
+    return PhotoNotFoundError(
+        f"{message}.",
+        did_you_mean and f"{did_you_mean}\n",
+        "To clean up records of deleted photos, run `",
+        Command("verify", "--repair"),
+        "`.",
     )
 
 

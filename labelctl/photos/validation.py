@@ -1,19 +1,21 @@
 """Checking before the upload whether Rekognition accepts a file.
 
 The rules are Rekognition's [Guidelines and quotas]: JPEG or PNG, at most 15 MB, 80 to 10,000 pixels
-per side. Only the content counts, not the file name. The image is not decoded, so damage inside it
-is found later, by Rekognition.
+per side. Only the content counts, not the file name. Pillow reads the header. The image is only
+decoded if its end marker is missing, so damage inside it is found later, by Rekognition.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
-import struct
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
+from labelctl import image_file
 from labelctl.contract.s3_events import MAX_BYTES, MAX_SIDE, MIN_SIDE
 
 JPEG = "image/jpeg"
@@ -33,8 +35,8 @@ _UNSUPPORTED = {  # regular expressions for the first bytes of a file
     "PDF": rb"%PDF-",
     "JPEG XL": rb"\xff\x0a|....JXL ",
 }
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD = 16
+_one_decoder = Lock()  # the largest PNG takes 400 MB
 
 
 class PhotoRefusedError(Exception):
@@ -63,7 +65,7 @@ def looks_like_image(path: Path) -> bool:
             head = file.read(_HEAD)
     except OSError:
         return False
-    return head.startswith((b"\xff\xd8\xff", _PNG_SIGNATURE))
+    return image_file.is_jpeg(head) or image_file.is_png(head)
 
 
 def read(path: Path) -> PhotoFile:
@@ -78,10 +80,13 @@ def read(path: Path) -> PhotoFile:
                     f"It is too large: {status.st_size / 1024 / 1024:.1f} MB (maximum 15 MB)."
                 )
             content = file.read(MAX_BYTES + 1)
+            after = os.fstat(file.fileno())
     except OSError as error:
         raise PhotoRefusedError(_describe(error)) from error
     if len(content) > MAX_BYTES:
         raise PhotoRefusedError("It is too large: it grew beyond 15 MB while being read.")
+    if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+        raise PhotoRefusedError("It changed while being read. Upload it again.")
     media_type, width, height = _measure(content)
     if min(width, height) < MIN_SIDE:
         raise PhotoRefusedError(
@@ -106,6 +111,8 @@ def _describe(error: OSError) -> str:
         return "It is a folder."
     if isinstance(error, PermissionError):
         return "You do not have permission to read it."
+    if error.errno == errno.ENXIO:  # a socket
+        return "It is not a file."
     return f"It cannot be read: {error.strerror or error}."
 
 
@@ -113,42 +120,38 @@ def _measure(content: bytes) -> tuple[str, int, int]:
     """Return the media type, width and height in pixels. Raises PhotoRefusedError."""
     if not content:
         raise PhotoRefusedError("It is empty.")
-    if content.startswith(_PNG_SIGNATURE):
-        return (PNG, *_png_size(content))
-    if content.startswith(b"\xff\xd8\xff"):
-        return (JPEG, *_jpeg_size(content))
+    if image_file.is_png(content) or image_file.is_jpeg(content):
+        return _read_header(content)
     for name, pattern in _UNSUPPORTED.items():
         if re.match(pattern, content[:_HEAD], re.DOTALL):
             raise PhotoRefusedError(f"{name} is not supported. Convert it to JPEG or PNG.")
     raise PhotoRefusedError("It is not a JPEG or PNG image.")
 
 
-def _png_size(content: bytes) -> tuple[int, int]:
-    if len(content) < 24 or content[12:16] != b"IHDR" or b"IEND" not in content[24:]:
-        raise PhotoRefusedError("It is incomplete: the end of the PNG is missing.")
-    width, height = struct.unpack(">II", content[16:24])
-    return width, height
+def _read_header(content: bytes) -> tuple[str, int, int]:
+    name, media_type = ("PNG", PNG) if image_file.is_png(content) else ("JPEG", JPEG)
+    try:
+        image = image_file.open_image(content)
+    except image_file.UnreadableImageError as error:
+        raise PhotoRefusedError(
+            f"It is incomplete, damaged or an unusual kind of {name}: its header cannot be read."
+        ) from error
+    width, height = image.size
+    if max(width, height) <= MAX_SIDE and not image_file.has_end(image) and not _decodes(content):
+        raise PhotoRefusedError(f"It is incomplete or damaged: the end of the {name} is missing.")
+    return media_type, width, height
 
 
-def _jpeg_size(content: bytes) -> tuple[int, int]:
-    """Read the size from the frame header (SOFn); check that the scan is complete. [ITU-T T.81, B.2]"""
-    size: tuple[int, int] | None = None
-    at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-            continue
-        (length,) = struct.unpack(">H", content[at + 2 : at + 4])
-        if marker in _FRAMES and at + 9 <= len(content):
-            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
-            size = (width, height)
-        at += 2 + length
-        if marker == 0xDA:  # start of scan; FF D9 occurs only at its end
-            if size and content.find(b"\xff\xd9", at) >= 0:
-                return size
-            break
-    raise PhotoRefusedError("It is incomplete or damaged: the end of the JPEG is missing.")
-
-
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+def _decodes(content: bytes) -> bool:
+    """Whether a picture without an end marker is complete. Some phones write such photos."""
+    try:
+        # An interrupted download may end with zeros, which the decoder would take for pixels.
+        image = image_file.open_image(content.rstrip(b"\0"))
+        if image.info.get("progressive"):
+            return False  # the decoder needs the marker, and a hostile file could take hours
+        with _one_decoder:
+            image.draft(None, (1, 1))  # a JPEG at an eighth of its size
+            image.load()
+    except Exception:  # Pillow raises a dozen types
+        return False
+    return True

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from labelctl.aws.errors import is_missing
 from labelctl.aws.throttling import call_with_backoff
 from labelctl.contract import s3_events, schema
-from labelctl.errors import Command, PhotoNotFoundError
-from labelctl.text import path_argument
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,37 +44,6 @@ class ObjectVersion:
         return self.etag is not None
 
 
-def resolve(s3: S3Client, bucket: str, image: str) -> ObjectVersion:
-    """Return the photo for `image`: a key, or a path that ends with a key.
-
-    Raises PhotoNotFoundError.
-    """
-    for key in key_candidates(image):
-        if found := current_photo(s3, bucket, key):
-            return found
-    if Path(image).is_file():
-        hint: tuple[str | Command, ...] = (
-            "Upload it first: ",
-            Command("upload", path_argument(image)),
-            "\nIf you uploaded it with --prefix, its key starts with that prefix. ",
-        )
-    else:
-        key_or_path = "the photo's key, such as holiday/beach.jpg, or the path that was uploaded"
-        hint = (f"IMAGE is {key_or_path}.\n",)
-    message = f'There is no photo "{image}" in the bucket.'
-    raise PhotoNotFoundError(message, *hint, "Run `", Command("images"), "` to list the keys.")
-
-
-def key_candidates(image: str) -> Iterator[str]:
-    """Yield possible keys for `image`: the text itself, then shorter and shorter ends of the path."""
-    seen = set()
-    parts = [part for part in PurePath(image).parts if part not in ("/", ".", "..")]
-    for key in (image, *("/".join(parts[start:]) for start in range(len(parts)))):
-        if key and key not in seen and is_key(key):
-            seen.add(key)
-            yield key
-
-
 def is_key(key: str) -> bool:
     """Return whether S3 accepts the text as a key."""
     try:
@@ -87,18 +53,30 @@ def is_key(key: str) -> bool:
 
 
 def current_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
-    """Return the current version of a photo, or None if there is none (or only a folder)."""
+    """Return the current version of a photo, or None if there is none (or only a folder).
+
+    For up to 15 minutes after versioning was enabled, S3 may answer 404 for an existing object. So the
+    bucket's listing confirms a 404; it has no version id. [S3 User Guide, "Enabling versioning on
+    buckets"]
+    """
     from botocore.exceptions import ClientError
 
     try:
         head = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if is_missing(error):
-            return None
+            return _listed_photo(s3, bucket, key)
         raise
     if s3_events.is_folder(key, head["ContentLength"]):
         return None
     return of_response(key, head)
+
+
+def _listed_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
+    # The key itself is listed before all longer keys.
+    page = call_with_backoff(s3.list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
+    photos = (_listed(each) for each in page.get("Contents", ()) if each["Key"] == key)
+    return next((photo for photo in photos if photo.exists), None)
 
 
 def of_response(key: str, response: Any) -> ObjectVersion:
@@ -171,10 +149,11 @@ def _listed(entry: Any) -> ObjectVersion:
 def would_resolve(event: PhotoEvent, there: ObjectVersion) -> bool:
     """Return whether the function, processing the event, would store the result of version `there`.
 
-    The function looks up the current version only for a request or a removed version, which may
-    make the previous version current again. Otherwise it processes the version in the event.
+    The function looks up the current version only for a request, an event without a sequencer, or a
+    removed version, which may make the previous version current again. Otherwise it processes the
+    version in the event.
     """
-    if event.kind in ("requested", "version_removed"):
+    if event.kind in ("requested", "unordered", "version_removed"):
         return True
     if event.kind == "removed" or not there.exists:
         return event.kind == "removed" and not there.exists

@@ -57,14 +57,17 @@ class Bucket:
         """Return an event for the current version of the photo, with the event's sequencer.
 
         Returns None if the photo is gone or replaced by a folder. Removing the newest version (or a
-        delete marker) makes the previous version current, for which S3 sends no event.
+        delete marker) makes the previous version current, for which S3 sends no event. Raises
+        TimeoutError if the photo is listed, but S3 does not find it yet (see `SETTLING`).
         """
         try:
             head = self._clients.s3.head_object(Bucket=event.bucket, Key=event.key)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return None
-            raise
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            if self._is_listed(event):
+                raise TimeoutError("S3 cannot find the photo yet.") from error
+            return None
         if s3_events.is_folder(event.key, head["ContentLength"]):
             return None
         return replace(
@@ -75,3 +78,8 @@ class Bucket:
             size=head["ContentLength"],
             at=s3_events.format_time(head["LastModified"]),
         )
+
+    def _is_listed(self, event: PhotoEvent) -> bool:
+        # The key itself is listed before all longer keys.
+        page = self._clients.s3.list_objects_v2(Bucket=event.bucket, Prefix=event.key, MaxKeys=1)
+        return any(each["Key"] == event.key for each in page.get("Contents", ()))

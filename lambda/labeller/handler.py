@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -26,7 +27,14 @@ from labelctl.contract.s3_events import PhotoEvent
 from labeller.bucket import Bucket
 from labeller.clients import BATCH, Clients
 from labeller.recognition import PhotoGoneError, Recognition, UnlabellableError
-from labeller.redelivery import NotAnEventError, Redelivery, code, is_bug, reason
+from labeller.redelivery import (
+    NotAnEventError,
+    Redelivery,
+    code,
+    is_bug,
+    is_last_attempt,
+    reason,
+)
 from labeller.store import Store
 
 SPARE_SECONDS = 10
@@ -81,10 +89,11 @@ class Handler:
         except ValueError as error:
             return self._handle_failure(message, NotAnEventError(str(error)))
         failure: tuple[Exception, str] | None = None
+        is_last = is_last_attempt(message)
         for event in events:
             started = time.monotonic()
             try:
-                status, details = self._apply(event, deadline)
+                status, details = self._apply(event, deadline, is_last)
             except Exception as error:  # also a bug, which must not affect the other photos
                 failure = (error, event.key)
             else:
@@ -105,20 +114,25 @@ class Handler:
         _log(image, status, message_id=message["messageId"], **details)
         return status == "dead_letter"
 
-    def _apply(self, event: PhotoEvent, deadline: float) -> tuple[str, dict[str, Any]]:
+    def _apply(
+        self, event: PhotoEvent, deadline: float, is_last: bool
+    ) -> tuple[str, dict[str, Any]]:
         """Process an event; returns the status and details to log."""
         stored = self._store.photo(event.key)
+        if event.kind == "unordered":
+            last = stored["sequencer"] if stored else ""
+            event = replace(event, sequencer=s3_events.next_sequencer(last))
         if stored and stored["sequencer"] >= event.sequencer:
             return "superseded", {}  # a duplicate or late event
         requested = event.kind == "requested"
-        if requested or event.kind == "version_removed":
+        if requested or event.kind in ("version_removed", "unordered"):
             # A removed version may make the previous version current.
             event = self._bucket.current(event) or event
         if not requested and stored and _is_result_of(stored, event):
             # An old version was removed, or a delete marker whose event has not arrived yet; or a
             # request overtook S3's event.
             confirmed = self._store.confirm(stored, event.sequencer)
-            return ("superseded", {}) if confirmed else self._apply(event, deadline)
+            return ("superseded", {}) if confirmed else self._apply(event, deadline, is_last)
         attempt = schema.new_attempt(time.time())
         if event.kind != "created":
             expires = int(time.time()) + TOMBSTONE_SECONDS
@@ -127,7 +141,7 @@ class Handler:
             self._store.try_writing(event.key)
             self._store_failing.clear()
         try:
-            response = self._recognition.detect(event, deadline)
+            response = self._recognition.detect(event, deadline, is_last=is_last)
         except PhotoGoneError:
             return "superseded", {}  # replaced or removed since, for which there is another event
         except UnlabellableError as error:
@@ -152,10 +166,16 @@ class Handler:
 def _is_done(message: dict[str, Any], result: Future[bool]) -> bool:
     if result.done() and not result.cancelled():
         return result.result()
-    images = [event.key for event in s3_events.parse_message(message["body"])]
     late = {"reason": "It took too long.", "message_id": message["messageId"]}
-    _log(images[0] if images else None, "retrying", **late)
+    _log(_image(message), "retrying", **late)
     return False
+
+
+def _image(message: dict[str, Any]) -> str | None:
+    try:
+        return next((each.key for each in s3_events.parse_message(message["body"])), None)
+    except ValueError:
+        return None
 
 
 def _is_result_of(stored: dict[str, Any], event: PhotoEvent) -> bool:

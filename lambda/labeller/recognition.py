@@ -21,11 +21,15 @@ from labeller.redelivery import code, is_temporary, is_throttling
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
 
+UNREADABLE = "InvalidS3ObjectException"
+"""Rekognition's error code if S3 refuses it the photo, whatever the cause: new permissions or a new
+bucket need minutes to take effect, and a bucket policy or an encryption key may be corrected."""
+
 REASONS = {
     "InvalidImageFormatException": "It is not a JPEG or PNG image, or it is damaged.",
     "ImageTooLargeException": "It is too large (maximum 15 MB and 10,000 pixels per side).",
     "InvalidParameterException": "Its size is not allowed (minimum 80 pixels per side).",
-    "InvalidS3ObjectException": "Rekognition cannot read it, although it is in the bucket.",
+    UNREADABLE: "Rekognition cannot read it, although it is in the bucket.",
     "TooLarge": "It is too large (maximum 15 MB).",
     "Empty": "It is empty.",
 }
@@ -63,11 +67,12 @@ class Recognition:
             "Features": features,
         }
 
-    def detect(self, event: PhotoEvent, until: float) -> Any:
+    def detect(self, event: PhotoEvent, until: float, *, is_last: bool = True) -> Any:
         """Return the DetectLabels response for exactly the version in the event.
 
         Raises UnlabellableError, PhotoGoneError, and TimeoutError if Rekognition's quota allows no
-        call early enough before `until` (time.monotonic()).
+        call early enough before `until` (time.monotonic()). A photo that is UNREADABLE counts as
+        unlabellable only in the last attempt; before, ClientError is raised.
         """
         if event.size is not None and event.size > s3_events.MAX_BYTES:
             raise UnlabellableError("TooLarge")
@@ -81,8 +86,11 @@ class Recognition:
             response = self._detect_labels(request, until - CONNECT_SECONDS - READ_SECONDS)
         except ClientError as error:
             error_code = code(error)
-            if error_code == "InvalidS3ObjectException" and not self._bucket.has(event):
-                raise PhotoGoneError from error
+            if error_code == UNREADABLE:
+                if not self._bucket.has(event):
+                    raise PhotoGoneError from error
+                if not is_last:
+                    raise
             if error_code in REASONS:
                 detail = error.response["Error"]["Message"]
                 raise UnlabellableError(error_code, detail) from error

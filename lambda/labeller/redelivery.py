@@ -24,7 +24,7 @@ LONGEST_DELAY = 15 * 60
 disturbance costs seconds; a long outage costs about five receives per photo and hour."""
 
 PATIENCE = 10
-"""Number of receives after which a message with a permanent error is dead-lettered: within an hour."""
+"""Number of receives after which an error counts as permanent: within an hour."""
 
 _THROTTLED = {
     "ThrottlingException",
@@ -33,6 +33,9 @@ _THROTTLED = {
     "Throttling",
     "SlowDown",
 }
+_CONFLICTS = {"TransactionConflictException", "ReplicatedWriteConflictException"}
+"""Another program writes the same item in a transaction or another region. [DynamoDB API, PutItem]"""
+
 _MAX_REASON = 1000
 _CONNECTION_ERRORS = (HTTPClientError, ConnectionError, ResponseParserError, TimeoutError)
 
@@ -61,11 +64,10 @@ class Redelivery:
         It is received again after `again_in` seconds; if that could not be set, for the reason in
         `sqs_error`, after the queue's visibility timeout.
         """
-        receives = int(message["attributes"]["ApproximateReceiveCount"])
         is_invalid = isinstance(error, NotAnEventError)
-        seconds = delay(receives)
+        seconds = delay(_receives(message))
         try:
-            if is_invalid or (receives >= PATIENCE and not is_temporary(error)):
+            if is_invalid or (is_last_attempt(message) and not is_temporary(error)):
                 self._dead_letter(message, error)
                 return "dead_letter", {}
             self._clients.sqs.change_message_visibility(
@@ -89,6 +91,15 @@ class Redelivery:
         )
 
 
+def is_last_attempt(message: dict[str, Any]) -> bool:
+    """Return whether an error that is not temporary is final."""
+    return _receives(message) >= PATIENCE
+
+
+def _receives(message: dict[str, Any]) -> int:
+    return int(message["attributes"]["ApproximateReceiveCount"])
+
+
 def delay(receives: int) -> int:
     """Return the seconds until a message is received again, after a number of receives.
 
@@ -99,10 +110,10 @@ def delay(receives: int) -> int:
 
 
 def is_temporary(error: Exception) -> bool:
-    """Return whether an error is temporary: throttling, an outage, a broken connection."""
+    """Return whether an error is temporary: throttling, a conflict, an outage, a broken connection."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or is_throttling(error)
+        return status >= 500 or is_throttling(error) or code(error) in _CONFLICTS
     return isinstance(error, _CONNECTION_ERRORS)
 
 

@@ -18,7 +18,7 @@ from tests.e2e.answers import Entry
 from tests.e2e.conftest import Answer, User, until
 from tests.e2e.test_session import stop_the_function
 
-PAINTED = 60
+PAINTED = 44
 SCALE = 0.2  # of the painter's 900 x 600: small, so that the recogniser is quick
 VIVID = ("red", "blue", "green", "orange", "purple", "gold")
 NO_PICTURE, CUT, SMALL = "broken/a [b].jpg", "broken/cut.jpg", "broken/small.png"
@@ -109,7 +109,7 @@ def _paint(folder: Path, somebody: Image.Image) -> None:
         if number % 5 == 2:
             glass = Image.new("RGB", picture.size, VIVID[number // 5 % len(VIVID)])
             picture = Image.blend(picture, glass, 0.75)
-        if number % 8 == 3:
+        if number % 6 == 3:
             picture.paste(somebody, (10, picture.height - somebody.height))
         picture.save(place / f"{scene.hour.lower()}-{number:03}.jpg", quality=90)
 

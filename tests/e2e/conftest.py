@@ -224,12 +224,15 @@ def stack(undeployed: User) -> User:
 
 
 @contextlib.contextmanager
-def deployed(user: User, client: Client) -> Iterator[User]:
-    """The user with their stack, for the block: for stacks that the tests of a module share."""
+def deployed(user: User) -> Iterator[User]:
+    """The user with their stack, for the block: for stacks that the tests of a module share.
+
+    It is destroyed in the end, as the local cloud writes all tables whenever one of them changes.
+    """
     try:
         yield deploy(user)
     finally:
-        end_function(client, user.env["LABELCTL_STACK"])
+        user("destroy", "--yes", "--quiet")
 
 
 def deploy(user: User) -> User:
@@ -237,15 +240,15 @@ def deploy(user: User) -> User:
 
     Two copies of the function are the fewest that AWS allows, and start faster than four.
     """
-    told = user("deploy", "--concurrency", "2", "--quiet", "-o", "json")
-    return replace(user, deployed=told.json)
+    answer = user("deploy", "--concurrency", "2", "--quiet", "-o", "json")
+    return replace(user, deployed=answer.json)
 
 
 def end_function(client: Client, stack: str) -> None:
     """Delete the function of a stack, if it has one, so that its process ends.
 
     The rest of the stack stays until the local cloud ends: `labelctl destroy` would take longer than
-    many a test.
+    most tests.
     """
     with contextlib.suppress(ClientError):  # the test has destroyed the stack, or never deployed it
         resource = client("cloudformation").describe_stack_resource(

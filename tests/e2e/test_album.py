@@ -1,7 +1,7 @@
-"""Whoever asks about the demo's photographs and painted ones is told what a look at everything tells.
+"""Every command that finds or shows photos, asked about one album, in each output form.
 
-Each command that finds photos or shows them, for people, pipes and programs; `tests.e2e.answers` knows
-what is right. One album serves all tests: none of them changes it.
+The album has the demo's photographs and painted ones; `tests.e2e.answers` finds the right answers by
+reading everything. One album serves all tests: none of them changes it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def asked(
 ) -> Iterator[Album]:
     folder = tmp_path_factory.mktemp("album")
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-album")
-    with deployed(user, client) as user:
+    with deployed(user) as user:
         yield made(user, client, photographs)
 
 
@@ -66,6 +66,7 @@ QUESTIONS = {
 def test_search_tells_programs(asked: Album, question: Question) -> None:
     right = answers.find(asked.entries, question)
     assert 1 < len(right) < PAINTED
+    assert len(right) > question.limit or question.limit == 1000
 
     lines = asked(*question.words(), "-o", "json").out.splitlines()
     *told, summary = [json.loads(line) for line in lines]

@@ -157,16 +157,16 @@ def test_on_aws_a_link_is_to_be_clicked(abroad: User, endpoint: str) -> None:
     env = KEYS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
     user = abroad.like(**env, LABELCTL_STACK="alarmed")
 
-    told = user("deploy", "--alarm-email", "ops@example.com")
+    first = user("deploy", "--alarm-email", "ops@example.com")
 
-    assert "AWS sends an email to ops@example.com. Click its link" in told.err
-    assert "labelctl verify --repair --stack alarmed" in told.err
-    assert any(row[0] == "AlarmTopic" for row in told.rows)
+    assert "AWS sends an email to ops@example.com. Click its link" in first.err
+    assert "labelctl verify --repair --stack alarmed" in first.err
+    assert any(row[0] == "AlarmTopic" for row in first.rows)
     again = user("deploy").err
     assert "click" not in again
     assert "verify" not in again
-    anew = user("deploy", "--alarm-email", "ops@example.com").err
-    assert "is confirmed: labelctl status --stack alarmed" in anew
+    changed = user("deploy", "--alarm-email", "ops@example.com").err
+    assert "is confirmed: labelctl status --stack alarmed" in changed
     warnings = user("status", "-o", "json").json["warnings"]  # a bare emulator takes any address
     assert "no_alarms" not in [warning["kind"] for warning in warnings]
     user("deploy", "--no-alarm", "--quiet")

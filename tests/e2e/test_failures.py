@@ -216,7 +216,7 @@ def test_all_goes_back_to_work_but_what_cannot_be_read(
     assert outcomes.pop(lost) == "left"
     assert set(outcomes.values()) == {"queued"}
     assert len(outcomes) == 24
-    assert "24 queued, 1 left." in told.err
+    assert "24 queued, 1 left in the dead-letter queue." in told.err
     (left,) = failures(stack)["dead_letters"]
     assert left["message_id"] == lost
     done = stack("retry", "--reason", "InvalidImageFormat", "--wait", "-o", "json", code=5)

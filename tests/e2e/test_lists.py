@@ -37,7 +37,7 @@ def album(
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-lists")
     for name in PHOTOGRAPHS:
         shutil.copy(photographs / name, folder)
-    with deployed(user, client) as user:
+    with deployed(user) as user:
         user("upload", *PHOTOGRAPHS, "--prefix", "demo/", "--wait")
         bucket = user.outputs["PhotosBucket"]
         client("s3").put_object(Bucket=bucket, Key="[bold] a b.jpg", Body=b"GIF89a")

@@ -128,7 +128,7 @@ def every_action(policy: Mapping[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def pipeline(cloud: User, client: Client, photographs: Path) -> Iterator[Pipeline]:
-    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="rights"), client) as user:
+    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="rights")) as user:
         resources = client("cloudformation").list_stack_resources(StackName="rights")
         (role,) = (
             each["PhysicalResourceId"]

@@ -32,13 +32,13 @@ def bucket(stack: User) -> str:
 
 @pytest.fixture(scope="module")
 def labelled(
-    cloud: User, client: Client, photographs: Path, tmp_path_factory: pytest.TempPathFactory
+    cloud: User, photographs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[User]:
     """The user of a stack with one labelled photo, at which all may look."""
     folder = tmp_path_factory.mktemp("show")
     user = cloud.like(folder, LABELCTL_LOCAL="1", LABELCTL_STACK="t-show")
     shutil.copy(photographs / "astronaut.png", folder / "me.png")
-    with deployed(user, client) as user:
+    with deployed(user) as user:
         user("upload", "me.png", "--prefix", "holiday/", "--wait")
         yield user
 

@@ -9,6 +9,7 @@ terminals.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -84,6 +85,8 @@ def warm_labelctl(env: Mapping[str, str]) -> Iterator[WarmLabelctl]:
 
 def _serve(requests: socket.socket) -> None:
     _import_all()
+    gc.collect()
+    gc.freeze()  # so that a command's garbage collections leave the memory that it shares alone
     while True:
         request, files, _, _ = socket.recv_fds(requests, _LARGEST, 4)
         if os.fork() == 0:

@@ -48,6 +48,7 @@ class FakeBucket:
         MaxKeys: int = 1000,  # noqa: N803
         ContinuationToken: str = "",  # noqa: N803
         StartAfter: str = "",  # noqa: N803
+        Delimiter: str = "",  # noqa: N803
     ) -> Any:
         self.calls["ListObjectsV2"] += 1
         keys, after = self.keys(), ContinuationToken or StartAfter
@@ -55,6 +56,16 @@ class FakeBucket:
         high = max(low, bisect_left(keys, Prefix + chr(0x10FFFF)))
         page = keys[low : min(high, low + min(MaxKeys, 1000))]
         answer: Any = {"KeyCount": len(page), "IsTruncated": high - low > len(page)}
+        if Delimiter:  # without a next page
+            rests = {key: key[len(Prefix) :] for key in keys[low:high]}
+            entries = dict.fromkeys(
+                Prefix + rest.partition(Delimiter)[0] + Delimiter * (Delimiter in rest)
+                for rest in rests.values()
+            )
+            entries = dict.fromkeys(list(entries)[: min(MaxKeys, 1000)])
+            page = [key for key in entries if key in rests]
+            folders = [entry for entry in entries if entry not in rests]
+            answer["CommonPrefixes"] = [{"Prefix": folder} for folder in folders]
         if page:
             answer["Contents"] = [dict(self._objects[key]) for key in page]
         if answer["IsTruncated"]:

@@ -36,6 +36,7 @@ from tests.unit.function_world import Bucket, Queues, Rekognition, Tables, make_
 
 if TYPE_CHECKING:
     from tests.unit.gallery_world import Gallery
+    from tests.unit.photo_files import Folder
 
 REGION = "us-east-1"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -119,6 +120,15 @@ def bucket(s3: Any) -> str:
     s3.create_bucket(Bucket="photos")
     s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
     return "photos"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """Creates photos with given names in the working folder."""
+    from tests.unit.photo_files import folder_maker  # it reads Pillow, which few tests need
+
+    monkeypatch.chdir(tmp_path)
+    return folder_maker(tmp_path)
 
 
 @pytest.fixture
@@ -240,9 +250,9 @@ def patience(function: Handler, monkeypatch: pytest.MonkeyPatch) -> SimpleNamesp
     detect, turn = recognition.detect, recognition._pacer.turn
     had = threading.local()
 
-    def detect_with_turns(event: Any, until: float) -> Any:
+    def detect_with_turns(event: Any, until: float, **about: Any) -> Any:
         had.turns = 0  # a thread may have had another photo before
-        return detect(event, until)
+        return detect(event, until, **about)
 
     def at_once(until: float) -> bool:
         if patience.turns is None:

@@ -134,7 +134,9 @@ class World:
         self._clients: Any = SimpleNamespace(
             dynamodb=self.tables,
             rekognition=SimpleNamespace(detect_labels=self._detect_labels),
-            s3=SimpleNamespace(head_object=self._head_object),
+            s3=SimpleNamespace(
+                head_object=self._head_object, list_objects_v2=self._list_objects_v2
+            ),
         )
         self.restart()
 
@@ -287,6 +289,10 @@ class World:
         named = {"VersionId": version.id} if self.versioned else {}
         about = {"ContentLength": 9, "LastModified": datetime(2026, 1, 2, tzinfo=UTC)}
         return {"ETag": f'"{version.id}"', **about, **named}
+
+    def _list_objects_v2(self, **_: Any) -> Any:
+        Worker.pause("ListObjectsV2")
+        return {"Contents": [{"Key": KEY}]} if self._current else {}
 
     # The visible state
 

@@ -1,8 +1,10 @@
-"""Picture files with EXIF orientations."""
+"""Picture files with EXIF orientations, and PNG files with odd chunks."""
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 from PIL import Image
 
@@ -36,3 +38,44 @@ def turned_file(image, orientation, kind="JPEG"):
 
 def near(one, other, by=12):
     return all(abs(a - b) <= by for a, b in zip(one, other, strict=True))
+
+
+ODD_CHUNKS = {
+    "much compressed text": (b"zTXt", b"workflow\0\0" + zlib.compress(b'{"node": 1}' * 200_000)),
+    "much international text": (
+        b"iTXt",
+        b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"<rdf:li/>" * 200_000),
+    ),
+    "a keyword that is not ASCII": (b"tEXt", b"\xff\xfe\0text"),
+    "text of an unknown compression": (b"zTXt", b"Comment\0\7text"),
+    "a large profile": (b"iCCP", b"large\0\0" + zlib.compress(bytes(1_500_000))),
+    "a huge profile": (b"iCCP", b"huge\0\0" + zlib.compress(bytes(20_000_000))),
+    "a damaged profile": (b"iCCP", b"no end"),
+    "an unknown profile": (b"iCCP", b"name\0\7profile"),
+    "a cut resolution": (b"pHYs", b"\0\0"),
+    "a cut gamma": (b"gAMA", b"\0"),
+    "a cut time": (b"tIME", b"\7"),
+    "a cut transparent color": (b"tRNS", b"\0"),
+    "a cut animation": (b"acTL", b"\0"),
+    "an unknown chunk": (b"prVt", b"anything"),
+}
+"""Chunks that are large or malformed, and not needed to show a PNG."""
+
+
+def chunk(kind, content, damaged=False):
+    """A PNG chunk, optionally with a wrong checksum. [PNG, 5.3]"""
+    crc = zlib.crc32(kind + content) ^ damaged
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)
+
+
+def with_chunk(png, kind, content, damaged=False):
+    """The PNG with a chunk behind its header."""
+    return png[:33] + chunk(kind, content, damaged) + png[33:]
+
+
+def png(bits, kind, row, width=90, height=90):
+    """A PNG with this many bits and kind of colour, all of whose rows are the same. [PNG, 11.2.2]"""
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + row) * height)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts

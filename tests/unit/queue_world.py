@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from labelctl.contract import s3_events
@@ -23,6 +24,16 @@ def put(sqs: Any, queue: str, text: str, **attributes: str) -> str:
     answer = sqs.send_message(QueueUrl=queue, MessageBody=text, MessageAttributes=result)
     message_id: str = answer["MessageId"]
     return message_id
+
+
+def put_many(sqs: Any, queue: str, texts: Sequence[str]) -> None:
+    """Send messages, ten per request."""
+    for start in range(0, len(texts), 10):
+        entries = [
+            {"Id": str(number), "MessageBody": text}
+            for number, text in enumerate(texts[start : start + 10])
+        ]
+        sqs.send_message_batch(QueueUrl=queue, Entries=entries)
 
 
 def visible(sqs: Any, queue: str) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from labelctl import times
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.errors import WaitTimeoutError
+from labelctl.errors import RefusedError, WaitTimeoutError
 from labelctl.text import counted, span
 
 if TYPE_CHECKING:
@@ -19,11 +21,19 @@ if TYPE_CHECKING:
 
 
 def wait_for(
-    session: Session, sent: Sequence[ObjectVersion], timeout: float
+    session: Session,
+    sent: Sequence[ObjectVersion],
+    timeout: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[list[ObjectVersion] | Stall]:
-    """Yield photos when they are labelled or failed, and stalls (see `stalls.watch`)."""
+    """Yield photos when they are labelled or failed, and stalls (see `stalls.watch`).
+
+    In a long stall, photos are requested whose events S3 seems not to have sent.
+    """
     from labelctl.labels import wait
-    from labelctl.operations import stalls
+    from labelctl.operations import missed_events, stalls
     from labelctl.photos import versions
 
     stack, aws = session.stack, session.aws
@@ -32,8 +42,30 @@ def wait_for(
         sent,
         patience=timeout,
         now=lambda key: versions.current_photo(aws.s3, stack.bucket, key),
+        sleep=sleep,
+        clock=clock,
     )
-    return stalls.watch(batches, stalls.latest_errors(aws, stack.log_group))
+    updates = stalls.watch(batches, stalls.latest_errors(aws, stack.log_group), clock)
+    return missed_events.request_when_stalled(updates, sent, partial(_request, session))
+
+
+def _request(session: Session, photos: Sequence[ObjectVersion]) -> int:
+    """Request photos whose events seem to be missing, if allowed; returns their number."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from labelctl.operations import missed_events
+
+    stack = session.stack
+    try:
+        count = missed_events.request_photos(session.aws, stack, session.reader, photos)
+    except (BotoCoreError, ClientError, RefusedError):
+        return 0  # the events may still arrive: keep waiting for the photos
+    if count:
+        session.view.note(
+            f"S3 has not announced {counted(count, 'photo')} to the queue, as may happen with a new "
+            "bucket. labelctl has queued them itself."
+        )
+    return count
 
 
 def show_stall(session: Session, meter: Meter, stall: Stall) -> None:

@@ -29,7 +29,11 @@ def demo(
     context: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Your photos. Default: four bundled samples."),
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Your photos. Default: four bundled samples.",
+            readable=False,  # an unreadable file must not stop the others
+        ),
     ] = None,
 ) -> None:
     """Run the whole pipeline locally on sample photos.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl.cli.commands._prefix import note_similar_prefix, similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
@@ -60,6 +61,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    excel: Annotated[
+        bool,
+        typer.Option(
+            "--excel",
+            help="Write CSV for spreadsheet programs: marked as UTF-8, with ' before cells that they"
+            " would run as formulas.",
+        ),
+    ] = False,
     prefix: Prefix = "",
     min_confidence: Annotated[
         float,
@@ -80,20 +89,28 @@ def export(
     path = None if file == Path("-") else file
     session = Session.of(context)
     view = session.view
-    name = _format(form, path, view.mode)
+    name = _format(form, path, "csv" if excel else view.mode)
+    if excel and name != "csv":
+        raise UsageError(
+            f"--excel writes CSV, not {name}.", "Name a .csv file, or leave out --excel."
+        )
     export_formats.check(name, path)
     count = _Count()
     try:
         if path is None:
-            with export_formats.writer(name, view) as writer:
+            with export_formats.writer(name, view, excel=excel) as writer:
                 _write(session, writer, count, prefix, min_confidence)
             view.note(*(_empty_reason(count, prefix, min_confidence) or [f"{count}."]))
+            if not count.read:
+                note_similar_prefix(session, prefix)
         else:
             with atomic_write(path) as target:
-                with export_formats.writer(name, target.stream) as writer:
+                with export_formats.writer(name, target.stream, excel=excel) as writer:
                     _write(session, writer, count, prefix, min_confidence)
                 if prefix and not count.read:  # a typo must not empty a file
-                    raise NotFoundError(no_keys(prefix), f'Nothing was written to "{path}".')
+                    question = similar_prefix(session, prefix)
+                    hint = f'Nothing was written to "{path}". {question}'.rstrip()
+                    raise NotFoundError(no_keys(prefix), hint)
             _print_result(session, path, name, count)
             if reason := _empty_reason(count, prefix, min_confidence):
                 view.warn(f'"{path}" contains no labels.', *reason)

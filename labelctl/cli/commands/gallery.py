@@ -13,6 +13,7 @@ import typer
 
 from labelctl import times
 from labelctl.cli.commands._open_file import open_file
+from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
@@ -92,6 +93,8 @@ def gallery(
     if not chosen:  # keeps an existing gallery: a typo must not empty it
         session.view.show(_value(None, [], False, 0, None))
         session.view.note(*empty_message)
+        if not search:
+            note_similar_prefix(session, prefix)
         return
     now = datetime.now(UTC)
     about = _about(session, now, search or [], prefix, more)

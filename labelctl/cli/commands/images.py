@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
@@ -60,6 +61,8 @@ def images(
     )
     if not shown and view.mode != "json":
         view.note(*_empty_message(status, prefix))
+        if not status:
+            note_similar_prefix(session, prefix)
     if more:
         view.note("More results: raise --limit.")
     if session.options.verbose:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,11 +40,11 @@ def labels(
 ) -> None:
     """Show a photo's labels, most confident first."""
     from labelctl.labels import results
-    from labelctl.photos import versions
+    from labelctl.photos import lookup
 
     session = Session.of(context)
     stack, aws = session.stack, session.aws
-    sent = versions.resolve(aws.s3, stack.bucket, image)
+    sent = lookup.resolve(aws.s3, stack.bucket, image)
     note_resolved_key(session, image, sent.key)
     if wait:
         with session.view.meter(f"Waiting for {sent.key}") as meter:
@@ -59,9 +60,19 @@ def labels(
 
 
 def note_resolved_key(session: Session, image: str, key: str) -> None:
-    """Print the photo's key if the argument is neither the key nor a local file."""
-    if key != image and not os.path.lexists(image):
-        session.view.note(f'There is no photo "{image}"; showing "{key}".', style="yellow")
+    """Say, even with --quiet, if the photo may not be the one that the user means."""
+    from labelctl.photos import content, lookup, suggestions
+
+    view = session.view
+    if key == image and lookup.is_local_file(key):
+        if content.is_other_photo(session.aws.s3, session.stack.bucket, key, Path(key)):
+            view.warn(f'The photo with the key "{key}" has other content than your file "{key}".')
+    elif key == image or os.path.lexists(image):
+        return
+    elif suggestions.looks_equal(key, image):
+        view.note(f'The key "{key}" has another Unicode form than the name you gave.')
+    else:
+        view.warn(f'There is no photo "{image}"; showing "{key}".')
 
 
 def warn_if_truncated(session: Session, photo: Photo) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.commands.failures import warn_about_unread
 from labelctl.cli.options import Yes, check_prefix, no_keys
 from labelctl.cli.output import Cell
@@ -60,30 +61,26 @@ def rm(
         _print_removed(session, count, permanently)
     elif prefix:
         session.view.note(no_keys(prefix))
+        note_similar_prefix(session, prefix)
     if cleared and not count:
         photos = "a removed photo" if cleared == 1 else "removed photos"
         session.view.note(f"{counted(cleared, 'dead letter')} of {photos} deleted.")
     if missing:
-        raise PhotoNotFoundError(
-            missing[0].message,
-            "The other photos were removed. " if count else "",
-            *missing[0].hint_parts,
-        )
+        error = core.not_found(s3, bucket, missing[0])
+        others = "The other photos were removed. " if count else ""
+        raise PhotoNotFoundError(error.message, others, *error.hint_parts)
 
 
-def _find(
-    session: Session, images: list[str], permanently: bool
-) -> tuple[list[str], list[PhotoNotFoundError]]:
-    """The keys that exist, and an error for each one that does not."""
+def _find(session: Session, images: list[str], permanently: bool) -> tuple[list[str], list[str]]:
+    """Those of the keys that exist, and the others."""
     from labelctl.photos import remove as core
 
-    keys, missing = [], []
+    keys: list[str] = []
+    missing: list[str] = []
     for image in dict.fromkeys(images):
-        try:
-            core.check(session.aws.s3, session.stack.bucket, image, permanently=permanently)
-            keys.append(image)
-        except PhotoNotFoundError as error:
-            missing.append(error)
+        bucket = session.stack.bucket
+        exists = core.exists(session.aws.s3, bucket, image, permanently=permanently)
+        (keys if exists else missing).append(image)
     return keys, missing
 
 

@@ -59,8 +59,9 @@ def show(
     ] = 0,
 ) -> None:
     """Draw boxes and label names on a copy of a photo."""
+    from labelctl import image_file
     from labelctl.labels import results
-    from labelctl.photos import versions
+    from labelctl.photos import lookup
     from labelctl.render import pictures
     from labelctl.render.drawing import annotate, save
 
@@ -70,7 +71,7 @@ def show(
     if file:
         save.check_target(file)
     stack, aws = session.stack, session.aws
-    sent = versions.resolve(aws.s3, stack.bucket, image)
+    sent = lookup.resolve(aws.s3, stack.bucket, image)
     note_resolved_key(session, image, sent.key)
     with view.meter(f"Drawing {sent.key}"):
         photo = results.read(session.reader, sent)
@@ -80,7 +81,7 @@ def show(
         ]
         with _explaining_failure(photo):
             content = pictures.fetch(aws.s3, stack.bucket, sent)
-        target = save.target(file, sent.key, pictures.is_png(content))
+        target = save.target(file, sent.key, image_file.is_png(content))
         keep = bool(file or open_ or not screen)
         if keep:
             save.check_target(target)
@@ -88,7 +89,7 @@ def show(
             picture = pictures.decode(content, _MAX_SIDE)
         drawn = annotate.draw(picture, labels, _caption(photo))
         if keep:
-            save.save(drawn, target)
+            save.save(drawn, target, sent.key)
     if screen:
         _show_in_terminal(session, screen, picture, labels, _caption(photo))
     if keep:

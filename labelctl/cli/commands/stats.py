@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Bar, Cell, Column, Table
 from labelctl.cli.session import Session
@@ -46,6 +47,7 @@ def stats(
         view.show(counts.as_json(), *_tables(counts))
     if not tally.photos:
         view.note(no_keys(prefix) if prefix else "There are no photos.")
+        note_similar_prefix(session, prefix)
     if session.options.verbose:
         view.note(f"Read: {reader.spent}.")
 

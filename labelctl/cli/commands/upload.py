@@ -16,26 +16,56 @@ from labelctl.text import counted, printable
 
 if TYPE_CHECKING:
     from labelctl.labels.results import Photo
+    from labelctl.photos.discovery import Discovery, Reason
     from labelctl.photos.upload import Result
     from labelctl.photos.versions import ObjectVersion
 
 _STYLES = {
     "uploaded": "green",
     "replaced": "yellow",
+    "new": "green",
+    "changed": "yellow",
     "unchanged": "dim",
     "refused": "red",
     "failed": "red",
+}
+_SKIPPED: dict[Reason, str] = {
+    "excluded": "excluded item",
+    "hidden": "hidden item",
+    "system": "system folder",
+    "copy": "backup or unfinished file",
+    "generated": "gallery or drawing",
+    "other": "other file",
 }
 
 
 def upload(
     context: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Photos, and folders of photos.")
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Photos, and folders of photos.",
+            readable=False,  # an unreadable file must not stop the others
+        ),
     ],
     prefix: Annotated[
         str, typer.Option(help="Put TEXT before each key, e.g. holiday/.", metavar="TEXT")
     ] = "",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Skip files and folders with this name, e.g. '*.png', or with a slash, this path"
+            " in PATH, e.g. 'raw/*'. Repeatable.",
+        ),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Also search folders behind links, each once.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be uploaded, without uploading it.")
+    ] = False,
     wait: Wait = False,
     timeout: WaitTimeout = 600,
 ) -> None:
@@ -43,32 +73,48 @@ def upload(
 
     A photo's key is its file name, or its path relative to the uploaded folder: a/1.jpg becomes 1.jpg
     with `upload a`, and a/1.jpg with `upload a --prefix a/`. An existing photo with the same key is
-    replaced.
+    replaced. Hidden files, backups, and thumbnails and deleted photos of a NAS are only uploaded if
+    you name them.
     """
-    execute(Session.of(context), paths, prefix, wait=wait, timeout=timeout)
+    from labelctl.photos.discovery import Discovery
+
+    if dry_run and wait:
+        raise UsageError("--dry-run and --wait cannot be combined.", "Use one of them.")
+    discovery = Discovery(exclude or [], follow)
+    session = Session.of(context)
+    execute(session, paths, prefix, discovery, dry_run=dry_run, wait=wait, timeout=timeout)
 
 
 def execute(
     session: Session,
     paths: list[Path],
     prefix: str,
+    discovery: Discovery | None = None,
     *,
     wait: bool,
+    dry_run: bool = False,
     timeout: float = 600,
     show: Callable[[Photo], None] | None = None,
     not_sent: list[dict[str, Any]] | None = None,
 ) -> None:
     """Upload photos, print each result and, with `wait`, the labels.
 
-    If `show` is given, it is called with each finished photo instead of printing it. Files that were
-    not sent are appended to `not_sent`, as in the JSON output.
+    With `dry_run`, nothing is uploaded. If `show` is given, it is called with each finished photo
+    instead of printing it. Files that were not sent are appended to `not_sent`, as in the JSON output.
     """
+    from labelctl.photos import discovery as files
     from labelctl.photos import upload as core
 
+    discovery = discovery or files.Discovery()
     view = session.view
     if prefix.startswith("/"):
         raise UsageError(f'--prefix "{prefix}" starts with a slash.', "Remove the slash.")
-    if not any(map(core.path_exists, paths)):
+    if not {".", ".."}.isdisjoint(prefix.split("/")[:-1]):
+        raise UsageError(
+            f'--prefix "{prefix}" contains a "." or ".." between slashes.',
+            "Remove it: S3 has no current or parent folder, and its console cannot open such keys.",
+        )
+    if not any(map(files.path_exists, paths)):
         names = ", ".join(f'"{path}"' for path in paths)
         raise NotFoundError(
             f"No such file or folder: {names}.",
@@ -79,8 +125,9 @@ def execute(
     tally = dict.fromkeys(_STYLES, 0)
     not_sent = [] if not_sent is None else not_sent
     try:
-        with view.meter("Uploading") as meter:
-            for result in core.upload(s3, stack.bucket, core.find(paths, prefix)):
+        with view.meter("Comparing" if dry_run else "Uploading") as meter:
+            found = discovery.find(paths, prefix)
+            for result in core.upload(s3, stack.bucket, found, dry_run=dry_run):
                 tally[result.outcome] += 1
                 _print_sent(session, result, wait)
                 if wait and result.version:
@@ -91,6 +138,7 @@ def execute(
     except KeyboardInterrupt:
         view.note("Interrupted. Run the same command to resume.")
         raise
+    _print_skipped(session, discovery)
     total = sum(tally.values())
     if not total:
         names = ", ".join(f'"{path}"' for path in paths)
@@ -99,24 +147,30 @@ def execute(
             "Photos are JPEG or PNG files, whatever their names. Subfolders are searched too.",
         )
     _print_summary(session, tally)
+    if prefix[-1:].isalnum() and tally["uploaded"] + tally["new"]:
+        view.note(f'"{prefix}" and the names are joined without a slash. For a folder: {prefix}/')
     if wait:
         from labelctl.cli.commands._wait import wait_and_print
 
         tally["failed"] += wait_and_print(session, sent, timeout, {"not_sent": not_sent}, show)
+    elif dry_run:
+        view.note("Nothing was uploaded. To upload the photos, leave out --dry-run.")
     elif tally["uploaded"] or tally["replaced"]:
         view.note("Next: ", Command("status"), ", or repeat the upload with --wait.")
     bad = tally["refused"] + tally["failed"]
     if bad:
+        verb = "cannot" if dry_run else "could not"
         raise PhotosFailedError(
-            f"{bad:,} of {counted(total, 'photo')} could not be {'labelled' if wait else 'uploaded'}.",
-            "See the reasons above." + (" The others are done." if bad < total else ""),
+            f"{bad:,} of {counted(total, 'photo')} {verb} be {'labelled' if wait else 'uploaded'}.",
+            "See the reasons above."
+            + (" The others are done." if bad < total and not dry_run else ""),
         )
 
 
 def _print_sent(session: Session, result: Result, wait: bool) -> None:
     """Print a line per file. With --wait the result is the labels, and this is only progress."""
     view = session.view
-    name = result.key if result.version else str(result.path)
+    name = str(result.path) if result.outcome in ("refused", "failed") else result.key
     cells: list[str | Cell] = [result.outcome, name]
     if result.reason:
         cells.append(result.reason)
@@ -144,3 +198,26 @@ def _json(result: Result) -> dict[str, Any]:
 def _print_summary(session: Session, tally: dict[str, int]) -> None:
     parts = [f"{count:,} {outcome}" for outcome, count in tally.items() if count]
     session.view.note(", ".join(parts) + ".")
+
+
+def _print_skipped(session: Session, discovery: Discovery) -> None:
+    skipped = discovery.skipped
+    for pattern in discovery.unmatched:
+        session.view.warn(
+            f'Nothing matches --exclude "{pattern}".',
+            "A pattern is a name, or a path within PATH, which does not begin with PATH itself.",
+        )
+    if linked := skipped.get("linked"):
+        one = linked.count == 1
+        session.view.warn(
+            f"{counted(linked.count, 'linked folder')} {'was' if one else 'were'} not searched:"
+            f" {linked.first}{'' if one else ', ...'}",
+            f"To include {'it' if one else 'them'}, add --follow.",
+        )
+    parts = [
+        f"{counted(found.count, noun)} ({found.first}{'' if found.count == 1 else ', ...'})"
+        for reason, noun in _SKIPPED.items()
+        if (found := skipped.get(reason))
+    ]
+    if parts:
+        session.view.note(f"Skipped: {', '.join(parts)}.")

@@ -105,7 +105,8 @@ def dead_letter(photo: PhotoState, queues: Queues) -> PhotoEvent | None:
         (
             event
             for event in queues.dead_letters.get(photo.image, ())
-            if event.sequencer > known and versions.would_resolve(event, photo.object)
+            if (event.kind == "unordered" or event.sequencer > known)
+            and versions.would_resolve(event, photo.object)
         ),
         None,
     )

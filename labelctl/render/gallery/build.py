@@ -146,7 +146,8 @@ def build_tiles(
     def work(pair: tuple[ObjectVersion, Photo]) -> Tile:
         each, photo = pair
         tile = _with_pictures(s3, bucket, each, photo, folder)
-        return replace(tile, link=link(each)) if link and tile.pictures else tile
+        linked = link and tile.pictures and not tile.pictures.full
+        return replace(tile, link=link(each)) if link and linked else tile
 
     with pool(WORKERS, "gallery") as threads:
         yield from map_in_order(threads, work, zip(chosen, photos, strict=True), _AHEAD)
@@ -180,8 +181,9 @@ def _with_pictures(
     content = b""
     try:
         content = pictures.fetch(s3, bucket, chosen)
+        linkable = not pictures.is_rotated_by_browsers(content)
         with _decoding:
-            image = pictures.decode(content, folder.longest())
+            image = pictures.decode(content, folder.longest(linkable=linkable))
     except PhotosFailedError as error:
         folder.record_failure(name, error.message)  # the next run would fail in the same way
         return tile(None, error.message, len(content))
@@ -192,7 +194,7 @@ def _with_pictures(
         if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
             raise (explained or error) from error  # the other photos would fail as well
         return tile(None, _first_line(explained))
-    return tile(folder.write_pictures(name, image), fetched=len(content))
+    return tile(folder.write_pictures(name, image, linkable=linkable), fetched=len(content))
 
 
 def _first_line(error: LabelctlError) -> str:

@@ -13,13 +13,14 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelctl.atomic_file import atomic_write, remove_abandoned
 from labelctl.errors import RefusedError, UsageError
 from labelctl.photos.generated_files import GALLERY_MARKER
+from labelctl.photos.system_files import DISPLAY_FILES
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,9 +32,11 @@ FULL = 1600
 _ABOUT = "Created by `labelctl gallery`, which adds and removes pictures here. Safe to delete.\n"
 _THUMBS, _FULLS = "thumbs", "photos"
 _FILE_NAME = re.compile(r"(?P<name>[0-9a-f]{32})\.(jpg|txt)")
-_FORMAT = "1"
+_FORMAT = "2"
 """Part of every name: increase it to have all pictures made again."""
 _QUALITY = 82
+_NOT_LINKABLE = b"not linkable"
+"""The JPEG comment of the thumbnail of a photo whose original must not be linked."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class Pictures:
     height: int
 
 
+@dataclass(frozen=True)
+class _Header:
+    size: tuple[int, int]
+    comment: bytes | None
+
+
 def name_of(key: str, etag: str | None) -> str:
     """The name of a photo version's files, without a suffix: 32 hexadecimal digits."""
     identity = "\0".join((_FORMAT, key, etag or ""))
@@ -58,7 +67,7 @@ def name_of(key: str, etag: str | None) -> str:
 class Folder:
     """A gallery's folder, opened by `open_folder`. Thread-safe.
 
-    With `thumbs_only` there are no large pictures.
+    With `thumbs_only` there are large pictures only of photos whose originals must not be linked.
     """
 
     def __init__(self, root: Path, *, thumbs_only: bool = False) -> None:
@@ -67,20 +76,27 @@ class Folder:
 
     def find(self, name: str) -> Pictures | None:
         """The pictures with this name; None if they are missing or damaged."""
+        header = self._read_header(f"{_THUMBS}/{name}.jpg")
+        if header is None:
+            return None
+        found = self._pictures(name, header.size, linkable=header.comment != _NOT_LINKABLE)
+        if not found.full:
+            return found
+        header = self._read_header(found.full)
+        return replace(found, width=header.size[0], height=header.size[1]) if header else None
+
+    def _read_header(self, place: str) -> _Header | None:
+        """The header of a picture file; None if it is missing or damaged."""
         from PIL import Image
 
-        found = self._pictures(name, (0, 0))
-        size = (0, 0)
-        for place in filter(None, (found.thumb, found.full)):
-            path = self.root / place
-            if path.is_symlink():  # it may lead to a picture outside the folder
-                return None
-            try:
-                with Image.open(path, formats=("JPEG",)) as picture:
-                    size = picture.size
-            except OSError:
-                return None
-        return self._pictures(name, size)
+        path = self.root / place
+        if path.is_symlink():  # it may lead to a picture outside the folder
+            return None
+        try:
+            with Image.open(path, formats=("JPEG",)) as picture:
+                return _Header(picture.size, picture.info.get("comment"))
+        except OSError:
+            return None
 
     def failure_reason(self, name: str) -> str | None:
         """The reason recorded by `give_up` for this name, or None."""
@@ -90,18 +106,22 @@ class Folder:
         except (OSError, ValueError):
             return None
 
-    def longest(self) -> int:
-        """The longest side in pixels of pictures passed to `keep`."""
-        return THUMB if self._thumbs_only else FULL
+    def longest(self, *, linkable: bool = True) -> int:
+        """The longest side in pixels of pictures passed to `write_pictures`."""
+        return FULL if self._needs_full(linkable) else THUMB
 
-    def write_pictures(self, name: str, image: Image.Image) -> Pictures:
-        """Write a photo's pictures from the large one. Raises RefusedError."""
-        found = self._pictures(name, image.size)
+    def write_pictures(self, name: str, image: Image.Image, *, linkable: bool = True) -> Pictures:
+        """Write a photo's pictures from the large one. Raises RefusedError.
+
+        A photo that is not `linkable` always gets a large picture.
+        """
+        found = self._pictures(name, image.size, linkable)
         if found.full:
             self._write_picture(found.full, image)
             image = image.copy()
             image.thumbnail((THUMB, THUMB))
-        self._write_picture(found.thumb, image)  # last, so that it marks completion
+        # Last, so that it marks completion.
+        self._write_picture(found.thumb, image, b"" if linkable else _NOT_LINKABLE)
         return found
 
     def record_failure(self, name: str, reason: str) -> None:
@@ -123,8 +143,7 @@ class Folder:
                     match = _FILE_NAME.fullmatch(path.name)
                     if not match:
                         continue
-                    used = match["name"] in names and not (part == _FULLS and self._thumbs_only)
-                    if not used:
+                    if match["name"] not in names or not self._uses(part, match["name"]):
                         path.unlink()
                         deleted.add(match["name"])
         return len(deleted.difference(names))
@@ -138,13 +157,22 @@ class Folder:
             (self.root / GALLERY_MARKER).unlink()
             self.root.rmdir()
 
-    def _pictures(self, name: str, size: tuple[int, int]) -> Pictures:
-        full = None if self._thumbs_only else f"{_FULLS}/{name}.jpg"
+    def _uses(self, part: str, name: str) -> bool:
+        if part == _THUMBS or not self._thumbs_only:
+            return True
+        found = self.find(name)
+        return bool(found and found.full)
+
+    def _needs_full(self, linkable: bool) -> bool:
+        return not (self._thumbs_only and linkable)
+
+    def _pictures(self, name: str, size: tuple[int, int], linkable: bool) -> Pictures:
+        full = f"{_FULLS}/{name}.jpg" if self._needs_full(linkable) else None
         return Pictures(f"{_THUMBS}/{name}.jpg", full, *size)
 
-    def _write_picture(self, name: str, image: Image.Image) -> None:
+    def _write_picture(self, name: str, image: Image.Image, comment: bytes = b"") -> None:
         with atomic_write(self.root / name, durable=False) as file:
-            image.save(file.stream, "JPEG", quality=_QUALITY)
+            image.save(file.stream, "JPEG", quality=_QUALITY, comment=comment)
 
 
 @contextlib.contextmanager
@@ -165,7 +193,7 @@ def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)
             if marker.is_symlink() or not marker.is_file():
-                if any(root.iterdir()):
+                if any(path.name.lower() not in DISPLAY_FILES for path in root.iterdir()):
                     raise RefusedError(
                         f'The folder "{root}" is not empty and not a gallery.',
                         "Choose another with -o: a new or empty folder, or an earlier gallery.",

@@ -24,7 +24,7 @@ VALUES = st.recursive(
     | st.binary()
     | st.decimals(allow_nan=False, allow_infinity=False, places=5, min_value=-1e9, max_value=1e9)
     | st.sets(st.text(min_size=1), min_size=1),
-    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(), each, max_size=3),
     max_leaves=12,
 )
 

@@ -1,11 +1,9 @@
-"""The command line: common options, errors and exit codes, help. Other modules test the commands."""
+"""The command line: common options, errors and exit codes. Other modules test the commands."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 import typer
@@ -16,17 +14,6 @@ from labelctl.cli.options import Options, options_of
 from labelctl.cli.session import Session
 from labelctl.deploy import package
 from labelctl.errors import Command
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs a command line; returns the exit code, stdout and stderr."""
-
-    def ran(*arguments):
-        code = app.run([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return ran
 
 
 @pytest.fixture
@@ -55,20 +42,6 @@ def options(replace_commands):
         return parsed.pop()
 
     return parse
-
-
-def root():
-    return typer.main.get_command(app.app)
-
-
-def every_command():
-    for name, command in root().commands.items():
-        yield (name,), command
-        for inner, subcommand in getattr(command, "commands", {}).items():
-            yield (name, inner), subcommand
-
-
-COMMANDS = dict(every_command())
 
 
 # ---- options
@@ -229,14 +202,6 @@ def test_json_requested_after_the_error_counts_too(run):
     assert json.loads(run("-o", "plain", "status", "x", "-o", "json")[2])
 
 
-@pytest.mark.parametrize("arguments", [[], ["local"]])
-def test_no_arguments_show_the_help(run, arguments):
-    code, out, err = run(*arguments)
-    assert (code, out) == (2, "")
-    assert err.startswith("Usage: labelctl")
-    assert "status" in err
-
-
 def every_error(base=errors.LabelctlError):
     for subclass in base.__subclasses__():
         yield subclass
@@ -247,6 +212,7 @@ CODES = {
     "UsageError": 2,
     "NotFoundError": 3,
     "NotDeployedError": 3,
+    "MissingResourceError": 3,
     "PhotoNotFoundError": 3,
     "LabelNotFoundError": 3,
     "RefusedError": 4,
@@ -351,55 +317,7 @@ def test_package_does_not_write_through_a_planted_link(run, tmp_path):
     assert not [path for path in output.iterdir() if path.is_symlink()]
 
 
-HEAVY = ("boto3", "botocore", "rich", "cv2", "numpy", "PIL", "ministack", "asyncio", "jinja2")
-
-
-def test_help_imports_nothing_heavy():
-    """In a new process, as this one has imported them. Each of them would make --help slow."""
-    code = f"""
-import contextlib, io, sys
-from labelctl.cli.app import run
-for words in {[list(words) for words in COMMANDS]!r}:
-    with contextlib.redirect_stdout(io.StringIO()):
-        assert run([*words, "--help"]) == 0
-        assert run(["--help"]) == 0
-print(*sorted(set({HEAVY!r}) & set(sys.modules)))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
-
-
-# ---- help
-
-
-def test_all_commands_exist():
-    assert set(root().commands) >= {
-        *("demo", "deploy", "upload", "labels", "status", "tail", "destroy", "package", "local"),
-    }
-    assert set(root().commands["local"].commands) >= {"start", "stop", "status", "reset", "env"}
-
-
-@pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
-def test_every_command_and_parameter_has_help(run, words):
-    code, out, err = run(*words, "--help")
-    assert (code, err) == (0, "")
-    assert out.startswith(f"Usage: labelctl {' '.join(words)}")
-    command = COMMANDS[words]
-    assert command.help
-    assert command.help.splitlines()[0].strip().endswith((".", ":"))
-    for parameter in command.params:
-        assert parameter.help, parameter.name
-        assert parameter.opts[0] in out or parameter.param_type_name == "argument"
-    for option in ("--stack", "--profile", "--region", "--local", "--output", "--quiet"):
-        assert option in out
-
-
-def test_help_lists_all_commands(run):
-    _, out, _ = run("--help")
-    for name in root().commands:
-        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
+# ---- commands in hints
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,22 @@ def test_a_full_disk_is_an_error(tmp_path, output):
     assert "Exception" not in err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("full", [True, False], ids=["full disk", "closed pipe"])
+def test_an_error_that_cannot_be_written_keeps_its_exit_code(full):
+    reader, closed = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("w") as disk, os.fdopen(closed, "w") as pipe:
+        running = subprocess.run(
+            [sys.executable, "-m", "labelctl", "labels"],
+            stderr=disk if full else pipe,
+            stdout=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    assert running.returncode == 2
+
+
 def test_a_closed_stdout_is_not_a_bug(tmp_path):
     running = process(
         *("package", "--output-dir", tmp_path),

@@ -10,11 +10,7 @@ from PIL import Image
 from labelctl.cli.output import Cell, View
 from labelctl.cli.terminal_image import Screen
 from labelctl.errors import UsageError
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+from tests.unit.streams import Terminal
 
 
 @pytest.fixture

@@ -62,7 +62,14 @@ def test_removal_has_no_size_or_etag():
     assert (gone.size, gone.etag, gone.version_id) == (None, None, None)
 
 
-@pytest.mark.parametrize("name", ["ObjectTagging:Put", "ObjectRestore:Post", "ReducedRedundancy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ObjectTagging:Put", "ObjectTagging:Delete", "ObjectAcl:Put", "ObjectRestore:Completed"),
+        *("ReducedRedundancyLostObject", "Replication:OperationFailedReplication"),
+        *("LifecycleTransition", "IntelligentTiering", "ObjectInvented:Later"),
+    ],
+)
 def test_other_events_are_ignored(name):
     # Such events have no sequencer. [S3, Event message structure]
     other = s3_record("a.jpg", "1", name)
@@ -102,7 +109,7 @@ def test_test_event_is_ignored():
     assert parse_message(json.dumps(test)) == []
 
 
-@pytest.mark.parametrize("version", ["2.0", "2.1", "2.9", "2"])
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.3", "2.9", "2.10", "2"])
 def test_minor_event_versions_are_accepted(version):
     assert only({**s3_record("a.jpg", "1"), "eventVersion": version}).key == "a.jpg"
 
@@ -122,6 +129,67 @@ def test_invalid_notifications_are_rejected(body):
         parse_message(body)
 
 
+# Events that come another way
+
+
+def through_sns(body):
+    """As SNS sends a message to a queue without raw message delivery."""
+    wrapped = {
+        "Type": "Notification",
+        "MessageId": "0a1b",
+        "TopicArn": "arn:aws:sns:us-east-1:123456789012:photos",
+        "Subject": "Amazon S3 Notification",
+        "Message": body,
+        "Timestamp": "2026-01-02T03:04:06.000Z",
+        "SignatureVersion": "1",
+    }
+    return json.dumps(wrapped)
+
+
+@given(keys)
+@example("100% a+b\n\u00e9.jpg")
+def test_events_through_sns_are_read(key):
+    body = message(s3_record(key, "1", versionId="v1"))
+    assert parse_message(through_sns(body)) == parse_message(body)
+
+
+def test_test_event_through_sns_is_ignored():
+    test = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"})
+    assert parse_message(through_sns(test)) == []
+
+
+@pytest.mark.parametrize("body", ["hello", "", None, 7, [], "[]", through_sns("{}")])
+def test_other_messages_through_sns_are_rejected(body):
+    with pytest.raises(ValueError, match="not an S3 notification"):
+        parse_message(through_sns(body))
+
+
+def test_an_event_of_eventbridge_is_rejected_with_advice():
+    body = {
+        "version": "0",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "time": "2026-01-02T03:04:05Z",
+        "detail": {"bucket": {"name": "photos"}, "object": {"key": "a.jpg", "sequencer": "1"}},
+    }
+    with pytest.raises(ValueError, match=r"EventBridge are not supported\. Configure the bucket"):
+        parse_message(json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Message": "x"}}]},
+        {"Records": [{"eventSource": "aws:dynamodb", "eventVersion": "1.1", "dynamodb": {}}]},
+        {"Records": [{"messageId": "m", "body": "{}", "eventSource": "aws:sqs"}]},
+        {"task": "send_email", "args": []},
+    ],
+)
+def test_messages_of_other_tools_are_rejected(body):
+    with pytest.raises(ValueError, match=r"eventVersion|no Records"):
+        parse_message(json.dumps(body))
+
+
 def test_deeply_nested_message_is_rejected():
     with pytest.raises(ValueError, match="nested"):
         parse_message("[" * 200_000)
@@ -132,7 +200,7 @@ def test_deeply_nested_message_is_rejected():
     [
         *[("key", value) for value in (7, None, {})],
         *[("size", value) for value in ("12", 1.5, True)],
-        *[("sequencer", value) for value in (None, "", "xyz", "1" * 33, "12\n")],
+        *[("sequencer", value) for value in (7, "", "xyz", "1" * 33, "12\n")],
         ("versionId", {}),
         ("eTag", []),
     ],
@@ -144,12 +212,31 @@ def test_a_record_of_the_wrong_shape_is_refused(name, value):
         parse_message(message(record))
 
 
-def test_a_photo_event_without_sequencer_is_refused():
-    # Two of them would pass for the same event, and the second photo be dropped.
-    record = s3_record("a.jpg", "1")
+@pytest.mark.parametrize(
+    ("name", "photo"),
+    [
+        ("ObjectCreated:Put", {"versionId": "v"}),
+        ("ObjectRemoved:Delete", {"versionId": "v"}),
+        ("LifecycleExpiration:DeleteMarkerCreated", {}),
+    ],
+)
+@pytest.mark.parametrize("missing", ["absent", "null"])
+def test_a_photo_event_without_sequencer_is_unordered(name, photo, missing):
+    record = s3_record("a.jpg", "1", name, **photo)
     del record["s3"]["object"]["sequencer"]
-    with pytest.raises(ValueError, match="sequencer"):
-        parse_message(message(record))
+    if missing == "null":
+        record["s3"]["object"]["sequencer"] = None
+    read = only(record)
+    assert (read.kind, read.sequencer) == ("unordered", "")
+
+
+def test_unknown_members_are_ignored():
+    record = s3_record("a.jpg", "1", size=12, eTag="e1", versionId="v1")
+    expected = only(record)
+    record |= {"new": {"a": [1]}, "glacierEventData": {}}
+    record["s3"] |= {"new": None}
+    record["s3"]["object"] |= {"checksum": "abc", "new": 7}
+    assert parse_message(json.dumps({"Records": [record], "new": []})) == [expected]
 
 
 def assert_events_or_refusal(body: str) -> None:

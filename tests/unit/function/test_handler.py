@@ -16,7 +16,8 @@ import pytest
 from labelctl.contract import s3_events
 from labeller.bucket import Bucket
 from labeller.clients import BATCH
-from labeller.recognition import REASONS, Recognition
+from labeller.recognition import REASONS, UNREADABLE, Recognition
+from labeller.redelivery import PATIENCE
 from tests.fakes.photos import LABELS, PHOTOS
 from tests.lambda_runtime import message_body, s3_record
 from tests.unit.function_world import names, printed, version_id
@@ -25,7 +26,6 @@ PERMANENT = [
     "InvalidImageFormatException",
     "ImageTooLargeException",
     "InvalidParameterException",
-    "InvalidS3ObjectException",
 ]
 TEMPORARY = [
     "ThrottlingException",
@@ -124,6 +124,33 @@ def test_permanent_error_costs_one_call_and_stores_a_reason(
     assert photo.reason == f"{REASONS[code]} (said Rekognition)"
     assert [item["error"] for item in tables.photos()] == [code]
     assert tables.index() == []
+
+
+def test_photo_that_rekognition_cannot_read_yet_is_labelled(work, photos, rekognition, look):
+    """New permissions and new buckets need minutes until Rekognition can read photos."""
+    answers = iter(["InvalidS3ObjectException", "InvalidS3ObjectException", ["Dog"]])
+    rekognition.answers["a.jpg"] = lambda _: next(answers)
+    record = photos.put("a.jpg")
+    for receives in (1, 2):
+        assert work(record, receives=[receives]) == ["m0"]
+        assert look(record).status == "waiting"
+    assert work(record, receives=[3]) == []
+    assert names(look(record)) == ["Dog"]
+
+
+def test_photo_that_rekognition_can_never_read_fails_with_a_reason(
+    work, photos, rekognition, look, tables, queues
+):
+    rekognition.answers["a.jpg"] = UNREADABLE
+    record = photos.put("a.jpg")
+    assert work(record, receives=[PATIENCE - 1]) == ["m0"]
+    assert tables.all() == []
+    assert work(record, receives=[PATIENCE]) == []
+    assert (look(record).status, look(record).reason) == (
+        "failed",
+        f"{REASONS[UNREADABLE]} (said Rekognition)",
+    )
+    assert queues.dead_letter() == []
 
 
 @pytest.mark.parametrize(

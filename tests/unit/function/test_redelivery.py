@@ -57,8 +57,10 @@ def test_delay_doubles_with_each_receive_up_to_15_minutes():
 
 
 @pytest.mark.usefixtures("patience")
-@pytest.mark.parametrize("code", TEMPORARY)
-@pytest.mark.parametrize("receives", [1, 10, 399])
+@pytest.mark.parametrize(
+    ("code", "receives"),
+    [*((code, 399) for code in TEMPORARY), (TEMPORARY[0], 1), (TEMPORARY[0], 10)],
+)
 def test_temporary_errors_are_retried_for_days(
     code, receives, work, photos, rekognition, delays, queues
 ):
@@ -95,6 +97,20 @@ def test_throttling_codes_of_all_services(code):
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     assert redelivery.is_throttling(ClientError(answer, "GetItem"))
     assert redelivery.is_temporary(ClientError(answer, "GetItem"))
+
+
+@pytest.mark.parametrize(
+    ("code", "temporary"),
+    [
+        ("TransactionConflictException", True),
+        ("ReplicatedWriteConflictException", True),
+        ("ItemCollectionSizeLimitExceededException", False),
+        ("KmsDisabled", False),
+    ],
+)
+def test_conflicting_writes_are_temporary(code, temporary):
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    assert redelivery.is_temporary(ClientError(answer, "PutItem")) is temporary
 
 
 @pytest.mark.parametrize(
@@ -246,6 +262,25 @@ def test_late_worker_does_not_touch_its_message(
     [message] = sqs_event(photos.put("a.jpg"), receives=[100])["Records"]
     assert function._process(message, deadline=time.monotonic() - 1) is False
     assert (delays, queues.dead_letter()) == ([], [])
+
+
+def test_slow_message_of_another_tool_does_not_affect_the_batch(
+    function, work, photos, look, capsys, monkeypatch
+):
+    """SQS does not answer while the message is dead-lettered."""
+    answered = Event()
+    monkeypatch.setattr(function._redelivery, "_dead_letter", lambda *_: answered.wait(40))
+    monkeypatch.setattr("labeller.handler.wait", lambda working, timeout: working[1].result())
+    quick = photos.put("quick.jpg")
+    assert work("hello", quick) == ["m0"]
+    assert look(quick).status == "labelled"
+    assert printed(capsys)[-1] == {
+        "image": None,
+        "status": "retrying",
+        "reason": "It took too long.",
+        "message_id": "m0",
+    }
+    answered.set()
 
 
 # Costs

@@ -76,6 +76,26 @@ def test_errors_of_s3_do_not_count_as_removal(status, clients, work, photos, tab
     assert tables.all() == before
 
 
+def test_a_404_does_not_count_as_removal_while_the_photo_is_listed(
+    clients, work, photos, look, tables
+):
+    """HeadObject may answer 404 for an existing object of a new bucket."""
+    record = photos.put("a.jpg")
+    new_bucket = [True]
+
+    def not_found(**_):
+        wrong = {"Error": {"Code": "404", "Message": "Not Found"}}
+        answer = {**wrong, "ResponseMetadata": {"HTTPStatusCode": 404}}
+        return (SimpleNamespace(status_code=404), answer) if new_bucket else None
+
+    clients.s3.meta.events.register("before-call.s3.HeadObject", not_found)
+    assert work(requested("a.jpg", "")) == ["m0"]
+    assert tables.all() == []
+    new_bucket.clear()
+    assert work(requested("a.jpg", "")) == []
+    assert look(record).status == "labelled"
+
+
 def test_requesting_a_removed_photo_removes_its_result(work, photos, tables, rekognition):
     work(photos.put("a.jpg"))
     last = sequencer(tables)

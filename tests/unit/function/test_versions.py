@@ -208,6 +208,45 @@ def test_new_bucket_may_return_404_for_an_existing_photo(
     assert tables.all() == []
 
 
+# Events without a sequencer
+
+
+def unordered(record):
+    del record["s3"]["object"]["sequencer"]
+    return record
+
+
+def test_photo_is_labelled_without_a_sequencer(work, photos, rekognition, look, queues):
+    record = unordered(photos.put("a.jpg"))
+    assert work(record) == []
+    assert look(record).status == "labelled"
+    assert work(record) == []
+    assert len(rekognition.requests) == 1
+    assert queues.dead_letter() == []
+
+
+def test_without_a_sequencer_the_bucket_decides(work, photos, rekognition, look, tables):
+    """Such events may arrive in any order."""
+    rekognition.answers["a.jpg"] = lambda request: [request["Image"]["S3Object"]["Version"]]
+    first, second = unordered(photos.put("a.jpg")), unordered(photos.put("a.jpg", b"new"))
+    work(second)
+    work(first)
+    assert names(look(second)) == [version_id(second)]
+    gone = unordered(photos.remove("a.jpg"))
+    work(gone)
+    work(second)
+    assert tables.statuses() == ["removed"]
+    assert tables.index() == []
+    assert len(rekognition.requests) == 1
+
+
+def test_ordinary_event_after_one_without_a_sequencer_is_processed(work, photos, look):
+    work(unordered(photos.put("a.jpg")))
+    new = photos.put("a.jpg", b"new")
+    work(new)
+    assert look(new).status == "labelled"
+
+
 # A folder of the S3 console
 
 

@@ -121,6 +121,14 @@ def test_csv(run: Run) -> None:
     assert "\r" not in out
 
 
+@pytest.mark.parametrize("words", [[], ["-o", "labels.csv"], ["--output", "json"]])
+def test_csv_for_spreadsheets(run: Run, words: list[str]) -> None:
+    said = run("export", "--excel", *words)
+    text = Path("labels.csv").read_text("utf-8") if "labels.csv" in words else said.out
+    assert text.startswith("\ufeffimage,label,")
+    assert text.count("\ufeff") == 1
+
+
 def test_parquet(run: Run) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     said = run("export", "-o", "labels.parquet", "--output", "json")
@@ -164,6 +172,8 @@ def test_without_pyarrow_it_says_what_to_install(run: Run, monkeypatch: pytest.M
         (["--format", "xml"], "'xml' is not one of csv, jsonl, parquet."),
         (["-o", "json"], "Use the long option: --output json"),
         (["--min-confidence", "101"], "101"),
+        (["--excel", "-o", "a.parquet"], "--excel writes CSV, not parquet.\nName a .csv file"),
+        (["--excel", "--format", "jsonl"], "--excel writes CSV, not jsonl."),
     ],
 )
 def test_invalid_options(run: Run, table: PhotoTables, words: list[str], error: str) -> None:
@@ -290,6 +300,14 @@ def test_a_prefix_that_is_mistyped_empties_no_file(run: Run) -> None:
     assert (said.code, said.err) == (3, f'Error: {why}\nNothing was written to "labels.jsonl".\n')
     assert Path("labels.jsonl").read_text() == before
     assert [path.name for path in Path().iterdir()] == ["labels.jsonl"]
+
+
+def test_a_similar_prefix_is_suggested(run: Run) -> None:
+    why = 'No photo has a key starting with "ALBUM".\n'
+    assert run("export", "--prefix", "ALBUM").err == f'{why}Did you mean "album"?\n'
+    said = run("export", "-o", "labels.csv", "--prefix", "ALBUM")
+    hint = 'Nothing was written to "labels.csv". Did you mean "album"?\n'
+    assert (said.code, said.err) == (3, f"Error: {why}{hint}")
 
 
 def test_details_that_were_left_out_of_a_large_item_are_no_obstacle(

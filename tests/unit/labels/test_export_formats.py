@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from labelctl.cli.output import View
 from labelctl.errors import UsageError
 from labelctl.labels import export_formats
 from labelctl.labels.export import Record
+from tests.unit.streams import Terminal
 
 HOSTILE = Record(
     image="\x1b[31m[bold]\n é.jpg",
@@ -26,13 +29,6 @@ HOSTILE = Record(
     labelled_at="2026-05-01T12:00:03Z",
     model_version="3.0",
 )
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(("count", "groups"), [(70, 2), (60, 2), (7, 1)])
@@ -83,6 +79,21 @@ def test_the_output_is_utf_8_in_any_locale() -> None:
     ) as writer:
         writer.write([HOSTILE])
     assert "é.jpg" in raw.getvalue().decode()
+
+
+@pytest.mark.parametrize("start", [*"=+-@\t\r\n", "\uff1d"])
+def test_csv_for_spreadsheets_has_no_formulas(start: str) -> None:
+    name = f"{start}cmd|' /C calc'!A0.jpg"
+    record = replace(HOSTILE, image=name, aliases=[f"{start}1+1", "Hound"])
+    for excel, mark in ((True, "'"), (False, "")):
+        raw = io.BytesIO()
+        with export_formats.writer("csv", raw, excel=excel) as writer:
+            writer.write([record, replace(HOSTILE, image="a=1-1.jpg")])
+        text = raw.getvalue().decode()
+        assert text.startswith("\ufeffimage," if excel else "image,")
+        first, second = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+        assert (first["image"], first["aliases"]) == (mark + name, f"{mark}{start}1+1; Hound")
+        assert (second["image"], second["confidence"]) == ("a=1-1.jpg", "98.5")
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").is_symlink(), reason="needs /dev/stdout as a link")

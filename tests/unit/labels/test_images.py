@@ -116,6 +116,10 @@ def test_a_folder_of_the_console_is_no_photo(table: PhotoTables, run: Run) -> No
     ("words", "said"),
     [
         ("--prefix none/", 'No photo has a key starting with "none/".\n'),
+        (
+            "--prefix ALBUM/",
+            'No photo has a key starting with "ALBUM/".\nDid you mean "album/"?\n',
+        ),
         ("--status failed --prefix b", 'No photo under "b" has failed.\n'),
         ("--status waiting --prefix b", 'No photo under "b" is waiting.\n'),
     ],

@@ -1,9 +1,8 @@
-"""Resolving photos and reading their results."""
+"""Reading the results of photos."""
 
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +10,6 @@ from decimal import Decimal
 import pytest
 
 from labelctl.contract import schema
-from labelctl.errors import PhotoNotFoundError
 from labelctl.labels import results
 from labelctl.photos import versions
 from labelctl.photos.versions import ObjectVersion
@@ -30,84 +28,6 @@ def read(tables):
         return results.read(reader_of(tables), ObjectVersion(key, version_id, etag))
 
     return read_one
-
-
-# ---- which photo is meant
-
-
-@pytest.fixture
-def has(s3, bucket):
-    def put(*keys):
-        return {key: s3.put_object(Bucket=bucket, Key=key, Body=b"x") for key in keys}
-
-    return put
-
-
-@pytest.mark.parametrize(
-    ("image", "key"),
-    [
-        ("beach.jpg", "beach.jpg"),
-        ("summer/beach.jpg", "summer/beach.jpg"),
-        ("photos/summer/beach.jpg", "summer/beach.jpg"),
-        ("/home/me/photos/summer/beach.jpg", "summer/beach.jpg"),
-        ("./summer/beach.jpg", "summer/beach.jpg"),
-        ("../beach.jpg", "beach.jpg"),
-        ("winter/beach.jpg", "beach.jpg"),
-        ("a//b.jpg", "a//b.jpg"),
-        ("[bold] a+b%20\n.jpg", "[bold] a+b%20\n.jpg"),
-        ("é 💚.jpg", "é 💚.jpg"),
-    ],
-)
-def test_the_longest_trailing_part_that_is_a_key_is_used(s3, bucket, has, image, key):
-    put = has("beach.jpg", "summer/beach.jpg", "a//b.jpg", "[bold] a+b%20\n.jpg", "é 💚.jpg")
-    found = versions.resolve(s3, bucket, image)
-    assert found == ObjectVersion(key, put[key]["VersionId"], put[key]["ETag"].strip('"'))
-
-
-def test_a_key_may_be_as_long_as_s3_takes_it(s3, bucket, has):
-    key = "ü" * 512
-    has(key)
-    assert versions.resolve(s3, bucket, key).key == key
-    assert [*versions.key_candidates(key + "x")] == []
-
-
-@pytest.mark.parametrize("image", ["none.jpg", "", ".", "/", "x/" * 600, "\udcff.jpg"])
-def test_an_unknown_photo(s3, bucket, has, image):
-    has("other.jpg")
-    with pytest.raises(PhotoNotFoundError) as caught:
-        versions.resolve(s3, bucket, image)
-    assert caught.value.message == f'There is no photo "{image}" in the bucket.'
-    assert "IMAGE is the photo's key" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a b.jpg", "$(touch owned).jpg", 'it\'s "it".jpg'])
-def test_a_photo_that_is_only_here_is_to_be_uploaded(s3, bucket, tmp_path, name):
-    """The command can be pasted into a shell, whatever the file is called."""
-    path = tmp_path / name
-    path.write_bytes(b"")
-    with pytest.raises(PhotoNotFoundError) as caught:
-        versions.resolve(s3, bucket, str(path))
-    first_line, _, about_prefixes = caught.value.hint.partition("\n")
-    assert "--prefix" in about_prefixes
-    first, _, command = first_line.partition(": ")
-    assert first == "Upload it first"
-    assert shlex.split(command) == ["labelctl", "upload", str(path)]
-    assert command == shlex.join(["labelctl", "upload", str(path)])
-
-
-def test_a_removed_photo_is_not_found(s3, bucket, has):
-    has("a.jpg")
-    s3.delete_object(Bucket=bucket, Key="a.jpg")
-    with pytest.raises(PhotoNotFoundError):
-        versions.resolve(s3, bucket, "a.jpg")
-
-
-def test_a_folder_of_the_console_is_no_photo(s3, bucket, has):
-    s3.put_object(Bucket=bucket, Key="day 1/", Body=b"")
-    with pytest.raises(PhotoNotFoundError, match='There is no photo "day 1/" in the bucket'):
-        versions.resolve(s3, bucket, "day 1/")
-    has("day 1/")
-    assert versions.resolve(s3, bucket, "day 1/").key == "day 1/"
 
 
 # ---- what is stored

@@ -17,6 +17,7 @@ from labelctl.labels.stats import Tally
 from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PHOTOS, PhotoTables, made
 from tests.unit.command_world import Run, runner
+from tests.unit.streams import Terminal
 
 ABOUT = {
     "Dog": {"Categories": [{"Name": "Animals and Pets"}]},
@@ -213,13 +214,6 @@ def test_a_long_list_is_cut_on_a_terminal_and_nowhere_else(
 
 
 # ---- bars
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
 
 
 def drawn(stream: Any, share: float) -> str:

@@ -173,18 +173,6 @@ def test_many_that_are_stuck_do_not_hide_the_others(label, wait, clock):
     assert next(wait(sent)).key == "699.jpg"
 
 
-def test_unprocessed_keys_are_requested_again(label, wait, tables, monkeypatch, naps):
-    """DynamoDB may return only some items if it is busy or the response is large."""
-    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
-    taken = [1, 0]
-    tables.before = lambda *_: taken.pop(0) if taken else None
-    sent = [ObjectVersion("a.jpg", "v1", "e1"), ObjectVersion("b.jpg", "v1", "e1")]
-    for each in sent:
-        label(event(each.key))
-    assert keys(wait(sent)) == ["a.jpg", "b.jpg"]
-    assert len(naps) == 2
-
-
 def test_duplicate_photos_are_requested_once(label, wait):
     label(event("a.jpg"))
     twice = [ObjectVersion("a.jpg", "v1", "e1")] * 2  # DynamoDB refuses a key twice in one question
@@ -200,6 +188,19 @@ def test_an_older_result_is_no_answer_to_a_request(label, wait):
         list(wait([asked], now=lambda key: same))
     label(replace(event("a.jpg"), sequencer=asked.sequencer))
     assert list(wait([asked])) == [asked]
+
+
+def test_a_photo_found_only_by_listing_is_the_one_that_was_asked_for(label, wait):
+    """A listing has no version ids; the ETag shows that nothing was replaced."""
+    label(event("a.jpg"))
+    asked = ObjectVersion("a.jpg", "v1", "e1", sequencer=s3_events.next_sequencer(""))
+    listed = ObjectVersion("a.jpg", None, "e1")
+    later = replace(asked, sequencer=s3_events.next_sequencer("F"))
+    with pytest.raises(WaitTimeoutError):
+        list(wait([later], now=lambda key: listed))
+    label(event("a.jpg", version_id="v2", etag="e2"))
+    replaced = replace(listed, etag="e2")
+    assert list(wait([asked], now=lambda key: replaced)) == [replaced]
 
 
 # ---- very many photos

@@ -20,7 +20,7 @@ from labelctl.errors import RefusedError
 from labelctl.operations import dead_letters
 from labelctl.operations.dead_letters import UnreadMessages, lease
 from tests.lambda_runtime import s3_record
-from tests.unit.queue_world import bodies, body, put, visible
+from tests.unit.queue_world import bodies, body, put, put_many, visible
 
 # ---- reading
 
@@ -109,8 +109,7 @@ def test_few_messages_take_few_requests(sqs: Any, dead: str) -> None:
 
 @pytest.mark.parametrize("limit", [1, 10, 25])
 def test_the_lease_never_exceeds_its_limit(sqs: Any, dead: str, limit: int) -> None:
-    for number in range(26):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(26)])
     with lease(sqs, dead, limit) as dead_messages:
         assert len(list(dead_messages)) == limit
         assert dead_messages.more
@@ -120,8 +119,7 @@ def test_the_lease_never_exceeds_its_limit(sqs: Any, dead: str, limit: int) -> N
 
 def test_the_limit_applies_to_messages_leased_at_once(sqs: Any, dead: str, queue: str) -> None:
     """A queue of any length can be emptied with little memory."""
-    for number in range(50):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(50)])
     with lease(sqs, dead, limit=10) as dead_messages:
         for dead_message in dead_messages:
             dead_messages.redrive([dead_message], queue)
@@ -165,8 +163,7 @@ def test_long_leases_are_renewed(sqs: Any, dead: str, monkeypatch: pytest.Monkey
 
 
 def test_messages_leased_by_others_are_counted(sqs: Any, dead: str) -> None:
-    for number in range(15):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(15)])
     sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=4)  # a reader that was killed
     before = queues.depth(sqs, dead)
     with lease(sqs, dead) as dead_messages:
@@ -223,8 +220,7 @@ def test_sentences_for_the_user() -> None:
 def test_all_messages_are_released_after_an_error(
     sqs: Any, dead: str, error: type[BaseException]
 ) -> None:
-    for number in range(35):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(35)])
 
     def read() -> None:
         with lease(sqs, dead) as dead_messages:
@@ -237,8 +233,7 @@ def test_all_messages_are_released_after_an_error(
 
 
 def test_messages_being_received_during_an_error_are_released(sqs: Any, dead: str) -> None:
-    for number in range(30):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(30)])
     receives, given_back = count(1), threading.Event()
 
     def receive(**_: Any) -> None:
@@ -291,8 +286,7 @@ def test_redrive_sends_unchanged_bodies_without_attributes(sqs: Any, dead: str, 
 
 
 def test_other_messages_stay(sqs: Any, dead: str, queue: str) -> None:
-    for number in range(12):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(12)])
     with lease(sqs, dead) as dead_messages:
         found = list(dead_messages)
         dead_messages.redrive(found[:5], queue)
@@ -303,8 +297,7 @@ def test_other_messages_stay(sqs: Any, dead: str, queue: str) -> None:
 
 
 def test_a_failed_deletion_does_not_stop_others(sqs: Any, dead: str) -> None:
-    for number in range(30):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(30)])
     calls, never = count(1), threading.Event()
     failed = [{"Id": str(number), "SenderFault": True, "Code": "No"} for number in range(10)]
 
@@ -324,8 +317,7 @@ def test_a_failed_deletion_does_not_stop_others(sqs: Any, dead: str) -> None:
 @pytest.mark.parametrize("what", ["move", "delete"])
 def test_messages_no_longer_leased_are_ignored(sqs: Any, dead: str, queue: str, what: str) -> None:
     """A message with several photos may be redriven for each of them."""
-    for number in range(15):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(15)])
     with lease(sqs, dead) as dead_messages:
         found = list(dead_messages)
 

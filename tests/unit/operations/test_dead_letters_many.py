@@ -103,8 +103,8 @@ def fast_renewals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_many_messages_are_read_once_and_stay_leased() -> None:
     """However long reading and the work after it take."""
-    many = 50_000
-    queue: Any = SlowQueue(many, seconds=0.2)
+    many = 25_000
+    queue: Any = SlowQueue(many, seconds=0.4)
     with lease(queue, "dead", clock=queue.clock) as dead_messages:
         result = [message.message_id for message in dead_messages]
         assert queue.now > LEASE

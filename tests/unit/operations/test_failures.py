@@ -25,7 +25,7 @@ from labelctl.operations.failures import DeadLetterList, Failure, FailureFilter
 from tests.fakes.photos import PHOTOS, PhotoTables
 from tests.lambda_runtime import s3_record
 from tests.unit.photo_items import event, failed, labelled, reader_of, removed, store
-from tests.unit.queue_world import bodies, body, put, visible
+from tests.unit.queue_world import bodies, body, put, put_many, visible
 
 ALL = FailureFilter()
 
@@ -184,10 +184,8 @@ def test_of_several_photos_the_most_urgent_state_counts(
 def test_more_dead_letters_than_photos_in_one_request(
     sqs: Any, dead: str, tables: PhotoTables, listed_dead: Any
 ) -> None:
-    for number in range(120):
-        put(sqs, dead, body(f"{number}.jpg", 5))
-        if number % 2:
-            store(tables, labelled(event(f"{number}.jpg", 5)))
+    put_many(sqs, dead, [body(f"{number}.jpg", 5) for number in range(120)])
+    store(tables, *(labelled(event(f"{number}.jpg", 5)) for number in range(1, 120, 2)))
     found, more = listed_dead(limit=200)
     assert not more
     states = {each.message.images[0]: each.state for each in found}
@@ -199,8 +197,7 @@ def test_more_dead_letters_than_photos_in_one_request(
 
 
 def test_without_a_filter_only_the_limit_is_read(sqs: Any, dead: str, listed_dead: Any) -> None:
-    for number in range(30):
-        put(sqs, dead, body(f"{number}.jpg"))
+    put_many(sqs, dead, [body(f"{number}.jpg") for number in range(30)])
     asked: list[int] = []
     sqs.meta.events.register("before-call.sqs.ReceiveMessage", lambda **_: asked.append(1))
     found, more = listed_dead(limit=5)
@@ -213,8 +210,7 @@ def test_filtered_dead_letters(sqs: Any, dead: str, listed_dead: Any) -> None:
     put(sqs, dead, body("x/a.jpg"), error="AccessDeniedException", reason="User may not.")
     put(sqs, dead, body("b.jpg"), error="KeyError", reason="'x'")
     put(sqs, dead, "hello", error="NotAnEvent", reason="no object")
-    for number in range(20):
-        put(sqs, dead, body(f"y/{number}.jpg"))
+    put_many(sqs, dead, [body(f"y/{number}.jpg") for number in range(20)])
 
     def images(choice: FailureFilter, limit: int = 100) -> tuple[list[tuple[str, ...]], bool]:
         found, more = listed_dead(choice, limit)
@@ -287,8 +283,7 @@ def test_deletes_more_than_the_lease_limit(
 ) -> None:
     monkeypatch.setattr(failures, "_WINDOW", 1)
     monkeypatch.setattr(failures, "lease", partial(lease, limit=10))
-    for number in range(35):
-        put(sqs, dead, f"hello {number}")
+    put_many(sqs, dead, [f"hello {number}" for number in range(35)])
     assert failures.unreadable_ids(sqs, dead)[1] == UnreadMessages(cut_off=True)
     assert len(list(failures.delete_unreadable(sqs, dead))) == 35
 
@@ -308,7 +303,7 @@ class Asked:
     mode: str = "json"
     shown: list[Any] = field(default_factory=list)
 
-    def ask(self, question: str, *, yes_means: str) -> str:
+    def ask(self, question: str, *hint: Any) -> str:
         self.shown.append(question)
         return self.happens()
 

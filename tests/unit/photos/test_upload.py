@@ -1,137 +1,32 @@
-"""Uploading: finding files, their keys, and the results."""
+"""Uploading: what is sent, and the results."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
-from PIL import Image
 
 from labelctl.errors import AccessDeniedError, CredentialsError
 from labelctl.photos import upload
-from labelctl.photos.upload import Candidate
-from labelctl.render.drawing import save
+from labelctl.photos.discovery import Candidate, Discovery
+from tests.unit.photo_files import jpeg
 
 
-def jpeg(shade: int = 0, size: int = 80) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (size, size), shade).save(file, "JPEG")
-    return file.getvalue()
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Create photos with given names in the working folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def make(*names: str) -> Path:
-        for number, name in enumerate(names):
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(jpeg(number))
-        return tmp_path
-
-    return make
-
-
-def keys(*paths, prefix=""):
-    return [found.key for found in upload.find([Path(path) for path in paths], prefix)]
-
-
-def send(s3, bucket, *paths, prefix=""):
-    candidates = upload.find([Path(path) for path in paths], prefix)
-    return list(upload.upload(s3, bucket, candidates))
+def send(s3, bucket, *paths, prefix="", dry_run=False):
+    candidates = Discovery().find([Path(path) for path in paths], prefix)
+    return list(upload.upload(s3, bucket, candidates, dry_run=dry_run))
 
 
 def outcomes(results):
     return [(result.key, result.outcome) for result in results]
 
 
-# ---- finding
-
-
-def test_keys_are_file_names_or_paths_relative_to_the_folder(folder):
-    folder("summer/beach.jpg", "summer/sea/wave.jpg", "dog.jpg")
-    assert keys("dog.jpg") == ["dog.jpg"]
-    assert keys("summer/sea/wave.jpg") == ["wave.jpg"]
-    assert keys("summer") == ["beach.jpg", "sea/wave.jpg"]
-    assert keys(".") == ["dog.jpg", "summer/beach.jpg", "summer/sea/wave.jpg"]
-    assert keys("dog.jpg", "summer/sea") == ["dog.jpg", "wave.jpg"]
-    assert keys("summer", prefix="2030/") == ["2030/beach.jpg", "2030/sea/wave.jpg"]
-
-
-def test_keys_do_not_contain_absolute_or_parent_paths(folder):
-    here = folder("a/b/c.jpg")
-    assert keys(here / "a") == ["b/c.jpg"]
-    assert keys("a/../a/b") == ["c.jpg"]
-    assert keys("./a/b/c.jpg") == ["c.jpg"]
-
-
-def test_hidden_files_and_non_images_are_skipped(folder):
-    here = folder(".hidden.jpg", ".git/x.jpg", "a/.DS_Store", "a/seen.jpg")
-    (here / "notes.txt").write_text("hello")
-    (here / "broken.png").write_bytes(b"")
-    (here / "photo-without-a-suffix").write_bytes(jpeg())
-    assert keys(".") == ["a/seen.jpg", "broken.png", "photo-without-a-suffix"]
-
-
-def test_galleries_and_drawings_are_skipped(folder):
-    here = folder("beach.jpg", "b-labels.jpg", "gallery/photos/1.jpg", "photos/2.jpg")
-    (here / "gallery" / ".labelctl-gallery").touch()
-    for name in ("c-labels.jpg", "photos/c-labels.png", "photos/boxes.png", "boxes.jpg"):
-        save.save(Image.new("RGB", (90, 90)), here / name)
-    assert keys(".") == ["b-labels.jpg", "beach.jpg", "photos/2.jpg"]
-    assert keys("c-labels.jpg") == ["c-labels.jpg"]
-
-
-def test_files_given_by_name_are_never_skipped(folder):
-    folder(".hidden.jpg")
-    Path("notes.txt").write_text("hello")
-    assert keys(".hidden.jpg", "notes.txt") == [".hidden.jpg", "notes.txt"]
-
-
-def test_links_to_files_are_followed_but_not_links_to_folders(folder):
-    here = folder("real/a.jpg")
-    (here / "real/loop").symlink_to(here, target_is_directory=True)
-    (here / "real/b.jpg").symlink_to(here / "real/a.jpg")
-    assert keys("real") == ["a.jpg", "b.jpg"]
-
-
-def test_linked_folder_given_by_name_is_searched(folder):
-    here = folder("real/a.jpg")
-    (here / "link").symlink_to(here / "real", target_is_directory=True)
-    assert keys("link") == ["a.jpg"]
-
-
-def test_unusual_names_are_kept(folder):
-    names = ["[bold]x.jpg", "a b+c%20.jpg", "line\nbreak.jpg", "é 💚.jpg", "~.jpg"]
-    folder(*names)
-    assert keys(".") == sorted(names)
-
-
-def test_deeply_nested_folder(folder):
-    deep = "d/" * 200 + "a.jpg"
-    folder(deep)
-    assert keys(".") == [deep]
-
-
-def test_second_file_with_the_same_key_clashes(folder):
-    folder("a/x.jpg", "b/x.jpg")
-    first, second = upload.find([Path("a"), Path("b")])
-    assert (first.key, first.clash) == ("x.jpg", None)
-    assert (second.key, second.clash) == ("x.jpg", Path("a/x.jpg"))
-
-
-def test_file_given_twice_is_found_once(folder):
-    folder("a/x.jpg")
-    assert keys("a/x.jpg", "a/x.jpg", "a", "./a") == ["x.jpg"]
+# ---- files that cannot be read
 
 
 def test_inaccessible_path_is_reported_and_the_rest_continues(folder, s3, bucket):
@@ -152,27 +47,13 @@ def test_unreadable_folder_is_reported_and_the_rest_continues(folder, s3, bucket
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
-    monkeypatch.setattr(upload.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     results = send(s3, bucket, ".")
     assert outcomes(results) == [
         ("a.jpg", "uploaded"),
         ("locked", "refused"),
         ("z.jpg", "uploaded"),
     ]
-
-
-def test_vanished_folder_is_reported(folder):
-    here = folder("a/x.jpg", "b/x.jpg")
-    found = upload.find([here])
-    assert next(found).key == "a/x.jpg"
-    shutil.rmtree(here / "b")
-    assert [candidate.key for candidate in found] == ["b"]
-
-
-def test_pipe_in_a_folder_does_not_block(folder):
-    here = folder("a.jpg")
-    os.mkfifo(here / "pipe")
-    assert keys(".") == ["a.jpg"]
 
 
 # ---- uploading
@@ -289,6 +170,22 @@ def test_removed_photo_is_sent_again(folder, s3, bucket):
     send(s3, bucket, "a.jpg")
     s3.delete_object(Bucket=bucket, Key="a.jpg")
     assert outcomes(send(s3, bucket, "a.jpg")) == [("a.jpg", "uploaded")]
+
+
+def test_dry_run_says_what_would_be_sent_and_sends_nothing(folder, s3, bucket):
+    here = folder("changed.jpg", "new.jpg", "same.jpg")
+    send(s3, bucket, "same.jpg", "changed.jpg")
+    (here / "changed.jpg").write_bytes(jpeg(99))
+    (here / "text.jpg").write_text("no picture")
+    puts = puts_of(s3)
+    results = send(s3, bucket, ".", dry_run=True)
+    assert puts == []
+    assert outcomes(results) == [
+        ("changed.jpg", "changed"),
+        ("new.jpg", "new"),
+        ("same.jpg", "unchanged"),
+        ("text.jpg", "refused"),
+    ]
 
 
 def test_refused_files_do_not_stop_the_rest(folder, s3, bucket):
@@ -422,7 +319,7 @@ def test_only_a_few_files_are_read_ahead(tmp_path, s3, bucket):
 def test_closing_the_iterator_stops_the_upload(folder, s3, bucket):
     names = [f"{number:03}.jpg" for number in range(60)]
     folder(*names)
-    results = upload.upload(s3, bucket, upload.find([Path()]))
+    results = upload.upload(s3, bucket, Discovery().find([Path()]))
     next(results)
     results.close()
     assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) <= 3 * upload.WORKERS

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ResponseStreamingError
@@ -15,7 +18,7 @@ from urllib3.exceptions import ProtocolError
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
 from labelctl.photos.versions import ObjectVersion, current_photo
 from labelctl.render import pictures
-from tests.unit.picture_files import STORED, file, near, turned_file
+from tests.unit.picture_files import ODD_CHUNKS, STORED, file, near, png, turned_file, with_chunk
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -44,6 +47,17 @@ def test_pictures_are_limited_in_size(corner, orientation, longest):
     assert shown.width == longest
     assert abs(shown.height - longest / 2) < 1
     assert pictures.decode(file(corner), 4000).size == corner.size
+
+
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>
+</rdf:RDF></x:xmpmeta>"""
+
+
+def test_an_orientation_in_xmp_alone_turns_nothing(corner):
+    """Neither Rekognition nor browsers use it."""
+    assert pictures.decode(file(corner, "JPEG", xmp=XMP), 200).size == (200, 100)
 
 
 def test_a_png_stays_as_it_is(corner):
@@ -100,15 +114,123 @@ def test_any_kind_of_jpeg_becomes_rgb(mode):
     assert near(shown.getpixel((20, 20)), (128, 128, 128))
 
 
-def test_other_colors_become_a_screens():
+def swapped_profile() -> bytes:
+    """The profile of a camera whose red is what others call blue."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    swapped = srgb.replace(b"rXYZ", b"-XYZ").replace(b"bXYZ", b"rXYZ").replace(b"-XYZ", b"bXYZ")
-    image = Image.new("RGB", (90, 90), RED)  # of a camera whose red is what others call blue
-    for kind in ("JPEG", "PNG"):
-        shown = pictures.decode(file(image, kind, icc_profile=swapped), 90)
-        assert near(shown.getpixel((5, 5)), BLUE, 3)
-        damaged = pictures.decode(file(image, kind, icc_profile=b"malformed"), 90)
-        assert near(damaged.getpixel((5, 5)), RED, 3)
+    return srgb.replace(b"rXYZ", b"-XYZ").replace(b"bXYZ", b"rXYZ").replace(b"-XYZ", b"bXYZ")
+
+
+def linear_grey_profile() -> bytes:
+    """A profile for greyscale whose levels are proportional to the light. [ICC.1:2010, 8.3]"""
+    tags = {
+        b"wtpt": struct.pack(">4s4x3i", b"XYZ ", 63190, 65536, 54061),
+        b"kTRC": b"curv" + bytes(8),
+    }
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(content))
+        data += content
+    size = 128 + len(table) + len(data)
+    header = struct.pack(">I4xI4s4s4s", size, 0x02400000, b"mntr", b"GRAY", b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + table + data
+
+
+HALF_RED = Image.new("RGBA", (90, 90), (*RED, 128))
+PROFILED = {
+    "RGB": (Image.new("RGB", (90, 90), RED), BLUE),
+    "RGBA": (HALF_RED, (127, 127, 255)),
+    "palette": (Image.new("RGB", (90, 90), RED).quantize(), BLUE),
+    "palette with transparency": (HALF_RED.quantize(), (127, 127, 255)),
+}
+
+
+@pytest.mark.parametrize(("image", "color"), PROFILED.values(), ids=PROFILED)
+def test_other_colors_become_a_screens(image, color):
+    for longest in (30, 90):
+        shown = pictures.decode(file(image, icc_profile=swapped_profile()), longest)
+        assert near(shown.getpixel((5, 5)), color, 3)
+    damaged = pictures.decode(file(image, icc_profile=b"malformed"), 90)
+    assert near(damaged.getpixel((5, 5)), pictures.decode(file(image), 90).getpixel((5, 5)), 3)
+
+
+def test_other_colors_of_a_jpeg_become_a_screens():
+    image = Image.new("RGB", (90, 90), RED)
+    shown = pictures.decode(file(image, "JPEG", icc_profile=swapped_profile()), 90)
+    assert near(shown.getpixel((5, 5)), BLUE, 3)
+    damaged = pictures.decode(file(image, "JPEG", icc_profile=b"malformed"), 90)
+    assert near(damaged.getpixel((5, 5)), RED, 3)
+
+
+LIGHT = (188,) * 3
+"""Half of the light, in sRGB. [IEC 61966-2-1]"""
+GREYS = {
+    "grey": file(Image.new("L", (90, 90), 128)),
+    "grey with alpha": file(Image.new("LA", (90, 90), (128, 255))),
+    "16 bits": file(Image.new("I;16", (90, 90), 128 * 256)),
+    "16 bits with alpha": png(16, 4, struct.pack(">HH", 128 * 256, 65535) * 90),
+}
+
+
+@pytest.mark.parametrize("data", GREYS.values(), ids=GREYS)
+def test_a_grey_profile_is_used(data):
+    profile = b"grey\0\0" + zlib.compress(linear_grey_profile())
+    assert near(pictures.decode(data, 90).getpixel((5, 5)), (128,) * 3, 1)
+    shown = pictures.decode(with_chunk(data, b"iCCP", profile), 90)
+    assert near(shown.getpixel((5, 5)), LIGHT, 2)
+
+
+@pytest.mark.parametrize("data", GREYS.values(), ids=GREYS)
+def test_a_png_of_another_gamma_is_shown_as_in_browsers(data):
+    def shown(*chunks: tuple[bytes, bytes]) -> Any:
+        content = data
+        for each in chunks:
+            content = with_chunk(content, *each)
+        return pictures.decode(content, 90).getpixel((5, 5))
+
+    linear, usual = struct.pack(">I", 100_000), struct.pack(">I", 45_455)
+    assert near(shown((b"gAMA", linear)), LIGHT, 1)
+    assert near(shown((b"gAMA", usual)), (128,) * 3, 1)
+    assert near(shown((b"gAMA", bytes(4))), (128,) * 3, 1)  # no valid value
+    assert near(shown((b"gAMA", linear), (b"sRGB", b"\0")), (128,) * 3, 1)  # sRGB comes first
+
+
+def test_gamma_does_not_change_the_opacity():
+    data = with_chunk(file(Image.new("RGBA", (90, 90), (0, 0, 0, 128))), b"gAMA", b"\0\1\x86\xa0")
+    assert near(pictures.decode(data, 90).getpixel((5, 5)), (127,) * 3, 1)
+
+
+# Pictures of two levels, of which the right one is transparent. That level is given in as many bits as
+# the picture has; the left one looks like it to a program that expects 8.
+TWO_LEVELS = {
+    "16 bits": (16, 0, [25_700, 100], struct.pack(">H", 100), 100),
+    "4 bits": (4, 0, [10, 5], struct.pack(">H", 5), 170),
+    "2 bits": (2, 0, [2, 1], struct.pack(">H", 1), 170),
+    "1 bit": (1, 0, [1, 0], struct.pack(">H", 0), 255),
+    "8 bits": (8, 0, [10, 15], struct.pack(">H", 15), 10),
+    "16 bits, colors": (16, 2, [25_700, 32_868], struct.pack(">3H", *[32_868] * 3), 100),
+}
+
+
+@pytest.mark.parametrize(("bits", "level"), [(1, 255), (2, 170), (4, 170), (8, 170), (16, 170)])
+def test_grey_of_any_number_of_bits(bits, level):
+    content = bytes([0xFF if bits == 1 else 0b10101010]) * (bits * 88 // 8)
+    assert pictures.decode(png(bits, 0, content, 88), 88).getpixel((5, 5)) == (level,) * 3
+
+
+@pytest.mark.parametrize("longest", [40, 400])
+@pytest.mark.parametrize(
+    ("bits", "kind", "levels", "transparent", "left"), TWO_LEVELS.values(), ids=TWO_LEVELS
+)
+def test_only_the_transparent_level_is_transparent(longest, bits, kind, levels, transparent, left):
+    row = "".join(f"{level:0{bits}b}" * 160 * (3 if kind == 2 else 1) for level in levels)
+    content = int(row, 2).to_bytes(len(row) // 8, "big")
+    shown = pictures.decode(
+        with_chunk(png(bits, kind, content, 320, 160), b"tRNS", transparent), longest
+    )
+    width, height = shown.size
+    assert near(shown.getpixel((width // 4, height // 2)), (left,) * 3, 1)
+    assert shown.getpixel((width * 3 // 4, height // 2)) == WHITE
 
 
 def test_nothing_else_of_the_file_is_kept(corner):
@@ -131,6 +253,21 @@ def test_nothing_else_of_the_file_is_kept(corner):
 
 def test_damaged_exif_data_do_no_harm(corner):
     assert pictures.decode(file(corner, "JPEG", exif=b"Exif\0\0MM\0*malformed"), 200).size == (
+        200,
+        100,
+    )
+
+
+@pytest.mark.parametrize(("kind", "content"), ODD_CHUNKS.values(), ids=ODD_CHUNKS)
+@pytest.mark.parametrize("damaged", [False, True])
+def test_odd_chunks_of_a_png_do_no_harm(corner, kind, content, damaged):
+    shown = pictures.decode(with_chunk(file(corner), kind, content, damaged), 200)
+    assert shown.getpixel((10, 10)) == RED
+
+
+def test_a_damaged_list_of_pictures_does_no_harm(corner):
+    data = file(corner, "JPEG")
+    assert pictures.decode(data[:2] + b"\xff\xe2\0\x0fMPF\0malformed" + data[2:], 200).size == (
         200,
         100,
     )

@@ -13,29 +13,12 @@ from botocore.exceptions import ClientError, ParamValidationError
 from moto import mock_aws
 
 from labelctl.contract import schema
-from tests.fakes.dynamodb import AGAIN, FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
 from tests.fakes.template import table_properties
 from tests.fakes.wire import from_wire, to_wire
+from tests.unit.fake_dynamodb_world import COUNT, KEYS, batch, new_tables, of_label, older
 
-COUNT = 40
-KEYS = [{"image": {"S": f"photo {number:02}.jpg"}} for number in range(COUNT)]
 CREATED_WITH = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-
-
-def new_tables() -> PhotoTables:
-    tables = PhotoTables(
-        {"Dog": {"Categories": [{"Name": "Animals"}], "Aliases": [{"Name": "Hound"}]}}
-    )
-    for photo in range(COUNT):
-        labels = {"Dog": 50 + photo + 1 / 7}
-        if photo % 3 == 0:
-            labels["Beach"] = 99.5 - photo
-        tables.put_photo(f"photo {photo:02}.jpg", labels, at=f"2026-05-01T12:00:{photo:02}.000Z")
-    tables.put_photo("photo 01.jpg", {"Dog": 55.5}, at="2026-05-02T00:00:00.000Z", leave=True)
-    tables.fail_photo("photo 02.jpg", at="2026-05-02T00:00:01.000Z")
-    tables.remove_photo("photo 03.jpg", leave=True)
-    return tables
 
 
 @contextmanager
@@ -86,11 +69,6 @@ def items(answers: list[Any]) -> list[Any]:
 
 
 # ---- queries and scans
-
-
-def of_label(name: str, **more: str) -> dict[str, Any]:
-    values = {f":{key}": {"S": value} for key, value in {"label": name, **more}.items()}
-    return {"TableName": LABELS, "ExpressionAttributeValues": values}
 
 
 QUERIES: dict[str, dict[str, Any]] = {
@@ -254,18 +232,6 @@ def test_an_item_is_what_moto_has(readable, moto, table):
         assert "Item" not in client.get_item(TableName=table, Key=none)
 
 
-def older(image: str, sequencer: str, **more: Any) -> dict[str, Any]:
-    return {
-        "TableName": PHOTOS,
-        "Item": {"image": {"S": image}, "sequencer": {"S": sequencer}},
-        "ConditionExpression": "attribute_not_exists(image) OR sequencer < :sequencer",
-        "ExpressionAttributeValues": {":sequencer": {"S": sequencer}},
-        "ReturnValues": "ALL_OLD",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        **more,
-    }
-
-
 def test_a_conditional_put_answers_as_in_moto(both):
     for client in both:
         assert "Attributes" not in client.put_item(**older("new.jpg", "5"))
@@ -294,11 +260,6 @@ def test_a_delete_answers_as_in_moto(both):
             )
         assert client.delete_item(**request)["Attributes"]["image"] == KEYS[0]["image"]
         assert "Attributes" not in client.delete_item(**request)
-
-
-def batch(*labels: str) -> dict[str, Any]:
-    put = [{"PutRequest": {"Item": {"label": {"S": each}, "rank": {"S": "1"}}}} for each in labels]
-    return {"RequestItems": {LABELS: put, PHOTOS: [{"DeleteRequest": {"Key": KEYS[0]}}]}}
 
 
 def test_a_batch_writes_to_several_tables_as_in_moto(both):
@@ -399,98 +360,3 @@ def test_a_request_that_boto3_refuses_is_refused(fake):
         fake.get_item(TableName=PHOTOS, Key=KEYS[0], Consistent=True)
     with pytest.raises(fake.exceptions.ResourceNotFoundException):
         fake.get_item(TableName="none", Key=KEYS[0])
-
-
-# ---- faults
-
-
-def test_a_batch_comes_back_in_part(fake):
-    fake.before = lambda operation, request: 1
-    answer = fake.batch_write_item(**batch("cat", "cow"))
-    assert answer["UnprocessedItems"] == {
-        LABELS: batch("cow")["RequestItems"][LABELS],
-        PHOTOS: batch()["RequestItems"][PHOTOS],
-    }
-    answer = fake.batch_get_item(RequestItems={PHOTOS: {"Keys": KEYS[:3]}})
-    assert len(answer["Responses"][PHOTOS]) == 1
-    assert answer["UnprocessedKeys"] == {PHOTOS: {"Keys": KEYS[1:3]}}
-
-
-def test_a_call_whose_answer_is_lost_is_made_twice(fake):
-    fake.before = lambda operation, request: AGAIN
-    with pytest.raises(fake.exceptions.ConditionalCheckFailedException):
-        fake.put_item(**older("new.jpg", "5"))
-    assert fake.calls["PutItem"] == 2
-    assert fake.photo("new.jpg")["sequencer"] == "5"
-
-
-def test_a_call_that_does_not_arrive_changes_nothing(fake):
-    def refuse(operation: str, request: Any) -> None:
-        assert (operation, request["TableName"]) == ("PutItem", PHOTOS)
-        raise TimeoutError
-
-    fake.before = refuse
-    with pytest.raises(TimeoutError):
-        fake.put_item(**older("new.jpg", "5"))
-    assert fake.photo("new.jpg") is None
-    assert fake.calls["PutItem"] == 0
-
-
-def test_an_index_and_a_cheap_read_may_lag(fake):
-    fake.lag()
-    fake.put_photo("new.jpg", {"Cat": 99})
-    key = {"TableName": PHOTOS, "Key": {"image": {"S": "new.jpg"}}}
-    cats = {"KeyConditionExpression": "label = :label", **of_label("cat")}
-    assert "Item" not in fake.get_item(**key)
-    assert "Item" in fake.get_item(**key, ConsistentRead=True)
-    assert fake.query(**cats, IndexName="by-date")["Count"] == 0
-    assert fake.query(**cats, ConsistentRead=True)["Count"] == 1
-    fake.catch_up()
-    assert "Item" in fake.get_item(**key)
-    assert fake.query(**cats, IndexName="by-date")["Count"] == 1
-
-
-def test_a_table_is_made_from_any_description():
-    described = {
-        "AttributeDefinitions": [{"AttributeName": "n", "AttributeType": "N"}],
-        "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
-    }
-    client = FakeDynamoDB({"numbers": described})
-    client.put_item(TableName="numbers", Item={"n": {"N": "1.50"}})
-    assert client.scan(TableName="numbers")["Items"] == [{"n": {"N": "1.5"}}]
-    assert client.describe_table(TableName="numbers")["Table"]["ItemCount"] == 1
-
-
-def test_what_was_read_before_a_write_is_not_remembered(fake):
-    """Orders, sizes and counts that a read has worked out follow later writes."""
-
-    def ranks(condition: str = "label = :label", **more: str) -> list[str]:
-        query = of_label("ox", **more)
-        if more:
-            query["ExpressionAttributeNames"] = {"#rank": "rank"}
-        found = fake.query(KeyConditionExpression=condition, **query)["Items"]
-        return [item["rank"]["S"] for item in found]
-
-    def scanned() -> set[str]:
-        return {item["label"]["S"] for item in fake.scan(TableName=LABELS)["Items"]}
-
-    count = fake.describe_table(TableName=LABELS)["Table"]["ItemCount"]
-    assert "ox" not in scanned()
-    for rank in ("2", "3", "1"):
-        fake.put(LABELS, {"label": "ox", "rank": rank})
-        ranks()
-    assert ranks() == ["1", "2", "3"]
-    assert ranks("label = :label AND #rank <= :most", most="2") == ["1", "2"]
-    assert "ox" in scanned()
-    fake.put(LABELS, {"label": "ox", "rank": "1", "text": "x" * 5000})
-    fake.reads.clear()
-    ranks()
-    assert fake.read_units == 1  # 5 KB
-    assert fake.describe_table(TableName=LABELS)["Table"]["ItemCount"] == count + 3
-    fake.drop(LABELS, "ox", "2")
-    assert ranks() == ["1", "3"]
-    fake.drop(LABELS, "ox", "1")
-    fake.drop(LABELS, "ox", "3")
-    assert ranks() == []
-    assert "ox" not in scanned()
-    assert fake.describe_table(TableName=LABELS)["Table"]["ItemCount"] == count

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from labelctl.cli.commands import _wait
 from labelctl.cli.output import View
+from labelctl.contract import s3_events
 from labelctl.errors import WaitTimeoutError
 from labelctl.labels import results
 from labelctl.operations import function_log
@@ -19,6 +22,7 @@ from labelctl.operations.stalls import Stall
 from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
+from tests.unit.queue_world import bodies
 
 
 @pytest.fixture
@@ -165,3 +169,87 @@ def test_an_interrupt_prints_no_partial_json(label, command):
         command("json", sent, script())
     assert command.out.getvalue() == ""
     assert "Labelling continues" in command.err.getvalue()
+
+
+# ---- events that S3 did not send
+
+
+class Pipeline:
+    """A bucket that sends no events, an empty queue, and a function that processes requests.
+
+    Time passes by sleeping; the function runs every 5 seconds.
+    """
+
+    def __init__(self, s3, sqs, queue, tables, age):
+        self.now, self.out = 1000.0, io.StringIO()
+        self._s3, self._sqs, self._queue, self._tables = s3, sqs, queue, tables
+        stack = SimpleNamespace(
+            bucket="photos",
+            queue=queue,
+            log_group="log",
+            created=datetime.now(UTC) - age,
+            updated=None,
+        )
+        view = View("plain", stdout=io.StringIO(), stderr=self.out)
+        logs = SimpleNamespace(get_paginator=self._refuse)
+        self.session: Any = SimpleNamespace(
+            stack=stack,
+            aws=SimpleNamespace(s3=s3, sqs=sqs, logs=logs),
+            view=view,
+            reader=reader_of(tables),
+        )
+
+    def put(self, key):
+        response = self._s3.put_object(Bucket="photos", Key=key, Body=b"a picture")
+        return ObjectVersion(key, response["VersionId"], response["ETag"].strip('"'))
+
+    def wait(self, *sent):
+        updates = _wait.wait_for(self.session, sent, 600, sleep=self.sleep, clock=lambda: self.now)
+        return [update for update in updates if isinstance(update, list)]
+
+    def sleep(self, seconds):
+        before, self.now = self.now, self.now + seconds
+        if self.now // 5 > before // 5:
+            for text in bodies(self._sqs, self._queue):
+                [request] = s3_events.parse_message(text)
+                head = self._s3.head_object(Bucket="photos", Key=request.key)
+                done = event(request.key, 1, head["VersionId"], head["ETag"].strip('"'))
+                store(self._tables, labelled(done))
+
+    @staticmethod
+    def _refuse(_):
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "FilterLogEvents")
+
+
+@pytest.fixture
+def pipeline(s3, bucket, sqs, queue, tables):
+    return lambda age: Pipeline(s3, sqs, queue, tables, age)
+
+
+def test_photos_that_a_new_bucket_does_not_announce_are_labelled(pipeline):
+    new = pipeline(age=timedelta(minutes=3))
+    a, b = new.put("a.jpg"), new.put("b.jpg")
+    assert {*chain.from_iterable(new.wait(a, b))} == {a, b}
+    assert new.now < 1000 + 90
+    assert new.out.getvalue() == (
+        "S3 has not announced 2 photos to the queue, as may happen with a new bucket. "
+        "labelctl has queued them itself.\n"
+    )
+
+
+def test_an_older_stack_is_only_watched(pipeline):
+    older = pipeline(age=timedelta(days=1))
+    with pytest.raises(WaitTimeoutError):
+        older.wait(older.put("a.jpg"))
+    assert older.out.getvalue() == ""
+
+
+def test_without_permission_to_send_it_keeps_waiting(pipeline):
+    new = pipeline(age=timedelta(minutes=3))
+
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "SendMessageBatch")
+
+    new.session.aws.sqs.meta.events.register("before-call.sqs.SendMessageBatch", refuse)
+    with pytest.raises(WaitTimeoutError):
+        new.wait(new.put("a.jpg"))

@@ -117,8 +117,10 @@ MODELS = {
     "scores that are not numbers": (nan_scores, "returns scores that are not numbers"),
     "endless loop": (endless, "takes too much CPU time to load and test"),
     "a terabyte": (greedy, "does not run"),
-    "infinite size": (with_metadata(("h", "w"), imgsz="[1e999, 1e999]"), UNUSABLE),
     "nested minus signs": (with_metadata(names="-" * 200_000 + "1"), UNUSABLE),
+}
+METADATA = {
+    "infinite size": (with_metadata(("h", "w"), imgsz="[1e999, 1e999]"), UNUSABLE),
     "nested brackets": (with_metadata(names="[" * 200_000), UNUSABLE),
     "long name": (with_metadata(names=repr(["x" * 5_000_000, "b", "c"])), UNUSABLE),
     "a name of 300 letters": (with_metadata(names=repr(["x" * 300, "b", "c"])), UNUSABLE),
@@ -126,6 +128,13 @@ MODELS = {
     "escape sequence": (with_metadata(names="['a', 'b', '\\x1b[2J']"), UNUSABLE),
     "long task": (with_metadata(task="t" * 5_000_000), "has the unsupported task 'ttt"),
 }
+
+
+def assert_one_sentence(message: str, model: Path, reason: str) -> None:
+    assert message.startswith(f"The model {str(model)!r} {reason}")
+    assert message.endswith(".")
+    assert len(message) < len(str(model)) + 120
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -138,12 +147,18 @@ def test_a_harmful_model_is_refused_with_one_sentence(tmp_path, name):
         pytest.raises(LocalCloudError) as caught,
     ):
         pool.warm_up()
+    assert_one_sentence(caught.value.message, model, reason)
 
-    message = caught.value.message
-    assert message.startswith(f"The model {str(model)!r} {reason}")
-    assert message.endswith(".")
-    assert len(message) < len(str(model)) + 120
-    assert "\n" not in message
+
+@pytest.mark.parametrize("name", METADATA)
+def test_unusable_metadata_is_refused_with_one_sentence(tmp_path, name):
+    """By the code that a worker runs, without a worker."""
+    write, reason = METADATA[name]
+    model = write(tmp_path / "bad.onnx")
+
+    with pytest.raises(LocalCloudError) as caught:
+        Recogniser(model)
+    assert_one_sentence(caught.value.message, model, reason)
 
 
 def test_the_check_and_the_start_report_a_harmful_model(tmp_path):

@@ -207,6 +207,12 @@ def test_one_of_several_dead_letters_is_enough():
     assert rules.dead_letter(PhotoState(there(), result("v1")), queues) == right
 
 
+def test_the_function_processes_every_event_without_a_sequencer():
+    unordered = replace(event("unordered"), sequencer="")
+    assert classify(there(), None, unordered) == "dead_letter"
+    assert classify(there(), result("v1", number=9), unordered) == "dead_letter"
+
+
 def test_the_dead_letter_of_another_photo_does_not_count():
     queues = Queues(True, {"y.jpg": (event(),)}, OVERDUE)
     assert rules.classify(PhotoState(there(), None), queues, NOW) == "missing"
@@ -228,6 +234,7 @@ HERE, UNVERSIONED = (ObjectVersion("x.jpg", version, "e", since=1.0) for version
         ("removed", None, None, [GONE, MARKED]),
         ("version_removed", "v1", None, [GONE, MARKED, HERE, UNVERSIONED]),
         ("requested", None, None, [GONE, MARKED, HERE, UNVERSIONED]),
+        ("unordered", "v1", "e", [GONE, MARKED, HERE, UNVERSIONED]),
     ],
 )
 def test_what_an_event_would_resolve(kind, version, etag, solves):

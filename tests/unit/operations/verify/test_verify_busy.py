@@ -221,17 +221,6 @@ def test_another_refusal_is_final(damaged, operation):
         damaged.check()
 
 
-def test_unprocessed_keys_are_requested_again(damaged, monkeypatch, naps):
-    monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
-    damaged.before["BatchGetItem"] = lambda: 1  # of each batch
-    assert kinds(damaged.check()[0]) == {
-        "5.jpg": "stale",
-        "7.jpg": "orphaned",
-        "x.jpg": "missing",
-    }
-    assert damaged.calls["BatchGetItem"] == 3
-
-
 # ---- any order of events
 
 

@@ -48,8 +48,31 @@ def files():
 def test_its_name_is_the_photos(picture, key, name):
     path = save.target(None, key, is_png=False)
     assert path == Path(name)
-    save.save(picture, path)
+    save.save(picture, path, key)
     assert files() == [name]
+
+
+def test_different_photos_have_different_drawings(picture, here):
+    keys = [f"{folder}/1.jpg" for folder in "abcde"]
+    similar = [
+        "a-1.jpg",
+        "a/1.jpeg",
+        "a/1:.jpg",
+        "a/1?.jpg",
+        "b" * 300 + "1.jpg",
+        "b" * 400 + "1.jpg",
+    ]
+    for _ in range(2):  # the second time each overwrites its own
+        for key in (*keys, *similar):
+            save.save(picture, save.target(here, key, is_png=False), key)
+        assert len(files()) == 11
+    assert {"a-1-labels.jpg", "a-1-labels-2.jpg", "a-1-labels-3.jpg"} < set(files())
+
+
+def test_drawing_of_an_unknown_photo_is_overwritten(picture):
+    """Drawings of earlier versions do not say which photo they show."""
+    picture.save("a-labels.jpg", comment="Drawn by labelctl show")
+    assert save.target(None, "a.jpg", is_png=False) == Path("a-labels.jpg")
 
 
 def test_a_png_becomes_a_png():
@@ -65,8 +88,8 @@ def test_the_user_may_name_a_file_or_a_folder(here):
     ("name", "kind"), [("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG")]
 )
 def test_the_format_follows_the_name_and_drawings_can_be_overwritten(picture, name, kind):
-    save.save(Image.new("RGB", (9, 9)), Path(name))
-    save.save(picture, Path(name))
+    save.save(Image.new("RGB", (9, 9)), Path(name), "a.jpg")
+    save.save(picture, Path(name), "a.jpg")
     with Image.open(name) as saved:
         assert (saved.format, saved.size) == (kind, (90, 60))
     assert files() == [name]
@@ -77,16 +100,16 @@ def test_a_users_file_is_never_overwritten(picture, name):
     picture.save(name)
     before = Path(name).read_bytes()
     with pytest.raises(RefusedError, match="was not created by labelctl"):
-        save.save(picture, Path(name))
+        save.save(picture, Path(name), "a.jpg")
     assert Path(name).read_bytes() == before
     assert files() == [name]
 
 
 def test_a_link_to_a_drawn_picture_is_replaced(picture):
-    save.save(picture, Path("mine.png"))
+    save.save(picture, Path("mine.png"), "a.jpg")
     before = Path("mine.png").read_bytes()
     Path("a.png").symlink_to("mine.png")
-    save.save(Image.new("RGB", (9, 9)), Path("a.png"))
+    save.save(Image.new("RGB", (9, 9)), Path("a.png"), "a.jpg")
     assert Path("mine.png").read_bytes() == before
     assert not Path("a.png").is_symlink()
 
@@ -97,7 +120,7 @@ def test_nor_is_anything_else(picture):
     Path("gone.jpg").symlink_to("nowhere.jpg")
     for name in ("text.jpg", "pipe.jpg", "gone.jpg"):
         with pytest.raises(RefusedError):
-            save.save(picture, Path(name))
+            save.save(picture, Path(name), "a.jpg")
     assert files() == ["gone.jpg", "pipe.jpg", "text.jpg"]
 
 
@@ -118,11 +141,11 @@ def test_a_full_disk_leaves_nothing_behind(picture, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RefusedError, match="No space left on device"):
-        save.save(picture, Path("a.png"))
+        save.save(picture, Path("a.png"), "a.jpg")
     assert files() == []
 
 
 def test_others_may_read_it_as_they_may_read_other_files(picture):
-    save.save(picture, Path("a.png"))
+    save.save(picture, Path("a.png"), "a.jpg")
     Path("other").touch()
     assert Path("a.png").stat().st_mode == Path("other").stat().st_mode

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from labelctl.aws.clients import Aws
 from labelctl.errors import UsageError
 from labelctl.photos.versions import ObjectVersion
 from labelctl.render.gallery import build, presigned_links
 from tests.unit.gallery_world import Gallery, jpeg
+from tests.unit.picture_files import turned_file
 
 
 def test_a_link_names_the_very_version(gallery: Gallery) -> None:
@@ -24,6 +26,26 @@ def test_a_link_names_the_very_version(gallery: Gallery) -> None:
     assert "a%20b.jpg" in tile.link
     assert [path.parent.name for path in gallery.pictures()] == ["thumbs"]
     assert build.page_data([tile], {})["photos"][0]["full"] == tile.link
+
+
+def test_an_original_that_browsers_rotate_is_not_linked(gallery: Gallery) -> None:
+    """Browsers use the orientation of a PNG; Rekognition does not, so the boxes would be elsewhere."""
+    lying = Image.new("RGB", (900, 500), "green")
+    gallery.put("turned.jpg", turned_file(lying, 6), {"Dog": 90.0})
+    gallery.put("turned.png", turned_file(lying, 3, "PNG"), {"Dog": 90.0})
+    gallery.put("usual.png", turned_file(lying, 1, "PNG"), {"Dog": 90.0})
+    link = presigned_links.linker(gallery.s3, gallery.bucket, 3600)
+    gallery.make()  # the large pictures of this earlier run are not needed any more
+    for _ in range(2):  # the second time from the pictures that exist
+        jpeg, turned, usual = gallery.make(link=link)
+        assert jpeg.link
+        assert usual.link
+        assert not turned.link
+        assert [path.parent.name for path in gallery.pictures()] == ["photos"] + 3 * ["thumbs"]
+        shown = build.page_data([turned], {})["photos"][0]
+        assert (shown["width"], shown["height"]) == (900, 500)
+        with Image.open(gallery.root / shown["full"]) as picture:
+            assert picture.size == (900, 500)
 
 
 @pytest.mark.parametrize("key", ["../../x", "a/./b.jpg", "..", "a/.."])

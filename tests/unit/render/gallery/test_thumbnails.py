@@ -36,6 +36,14 @@ def test_an_empty_folder_and_an_earlier_gallery_are_accepted(tmp_path: Path) -> 
     assert (tmp_path / "index.html").read_text() == "page"
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_a_folder_with_only_a_file_managers_notes_is_empty(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("about windows")
+    with open_folder(tmp_path):
+        pass
+    assert (tmp_path / name).read_text() == "about windows"
+
+
 def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
     with (
         open_folder(tmp_path),
