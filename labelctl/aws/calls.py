@@ -7,6 +7,7 @@ would take these for bugs.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,9 @@ class ForeignResponseError(BotoCoreError):
     """A web page instead of AWS's response, for example from a proxy or a hotel's network."""
 
     fmt = "Got a web page instead of a response from AWS"
+
+
+_ANSWER = re.compile(rb"\s*(<\?xml|<\w+Response\b|\{)")
 
 
 @contextmanager
@@ -122,7 +126,7 @@ def _metadata(response: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def check_response(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Refuse a text without a request ID, which AWS never sends.
+    """Refuse a text without a request ID that is neither XML nor JSON, which AWS never sends.
 
     A handler of botocore's event before-parse. Errors of the server (5xx) pass, because a load
     balancer may send a page with them, and they are retried.
@@ -130,7 +134,9 @@ def check_response(response_dict: Mapping[str, Any], **_: Any) -> None:
     headers = response_dict["headers"]
     is_text = headers.get("content-type", "").startswith(("text/html", "text/plain"))
     has_id = "x-amzn-requestid" in headers or "x-amz-request-id" in headers
-    if is_text and not has_id and response_dict["status_code"] < 500:
+    body = response_dict.get("body")  # bytes, or a stream of an object's content
+    is_answer = isinstance(body, bytes) and _ANSWER.match(body)
+    if is_text and not has_id and not is_answer and response_dict["status_code"] < 500:
         raise ForeignResponseError
 
 

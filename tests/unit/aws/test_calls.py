@@ -175,6 +175,11 @@ def test_a_web_page_instead_of_an_answer(answer, status, media_type, call):
     assert "AWS_ENDPOINT_URL" in error.hint or error.message.endswith(": Bad Gateway")
 
 
+def test_an_answer_with_a_wrong_media_type_is_accepted(answer):
+    answer(200, "text/html", b"<ListStacksResponse><ListStacksResult/></ListStacksResponse>")
+    assert Aws().cloudformation.list_stacks()["StackSummaries"] == []
+
+
 def test_a_load_balancers_page_is_an_error_for_now(answer):
     answer(503, "text/html", b"<!DOCTYPE html><title>503</title>")
     with pytest.raises(ClientError) as caught:
