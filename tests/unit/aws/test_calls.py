@@ -176,7 +176,8 @@ def test_a_web_page_instead_of_an_answer(answer, status, media_type, call):
 
 
 def test_an_answer_with_a_wrong_media_type_is_accepted(answer):
-    answer(200, "text/html", b"<ListStacksResponse><ListStacksResult/></ListStacksResponse>")
+    result = b"<ListStacksResult><StackSummaries/></ListStacksResult>"
+    answer(200, "text/html", b"<ListStacksResponse>" + result + b"</ListStacksResponse>")
     assert Aws().cloudformation.list_stacks()["StackSummaries"] == []
 
 
