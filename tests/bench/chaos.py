@@ -150,7 +150,7 @@ class _Album:
         for each in (self.first, self.second):
             each.mkdir()
         for name in names:
-            make = pictures.broken_jpeg if name in broken else pictures.red_jpeg
+            make = pictures.broken_png if name in broken else pictures.red_jpeg
             (self.first / name).write_bytes(make(name))
             self.expected[name] = (
                 Expected("failed") if name in broken else Expected("labelled", "Red")

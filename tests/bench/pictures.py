@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 SIDE = 96  # pixels; Rekognition takes no less than 80
 
@@ -27,10 +28,15 @@ def blue_jpeg(seed: str) -> bytes:
     return jpeg(seed, (20, 20, 220))
 
 
-def broken_jpeg(seed: str) -> bytes:
-    """One that is a JPEG from its start to its end, but with 99 bits a colour, which none has."""
-    start, frame, rest = jpeg(seed).partition(b"\xff\xc0")
-    return start + frame + rest[:2] + b"\x63" + rest[3:]
+def broken_png(seed: str) -> bytes:
+    """A picture that looks complete, but whose pixels cannot be decoded."""
+    file = io.BytesIO()
+    text = PngInfo()
+    text.add_text("seed", seed)
+    Image.new("RGB", (SIDE, SIDE)).save(file, "PNG", pnginfo=text)
+    before, name, pixels = file.getvalue().partition(b"IDAT")
+    damaged = bytes(len(pixels) - 16)  # the rest is the checksum, and the end of the file
+    return before + name + damaged + pixels[-16:]
 
 
 def fill(folder: Path, count: int, seed: str = "") -> None:
