@@ -152,7 +152,7 @@ def test_what_a_later_call_raises_is_a_sentence_too(configure, monkeypatch):
 
 def test_a_value_that_is_not_utf_8(configure):
     configure()
-    error = failure(lambda aws: aws.cloudformation.describe_stacks(StackName="caf\udce9"))
+    error = failure(lambda aws: aws.cloudformation.describe_stacks(StackName="x\udce9"))
     assert error.message == "The call to AWS failed: a name or a value is not valid UTF-8."
 
 
