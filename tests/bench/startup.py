@@ -1,6 +1,6 @@
 """How long commands take to start, against `python -c pass`.
 
-Machines differ and are noisy, so what is compared is run in turn, in one go, and told as medians
+Machines differ and are noisy, so what is compared is run in turn, in one go, and shown as medians
 and ratios. Nothing here fails for being slow: figures are for people to read.
 """
 

@@ -163,7 +163,7 @@ def records(
 
 
 def counts(entries: Iterable[Entry]) -> dict[str, Any]:
-    """What stats counts, each sorted as it is told of; a failure without its reason."""
+    """What stats counts, each in the order of the output; a failure without its reason."""
     entries = list(entries)
     labelled = [entry for entry in entries if entry.status == "labelled"]
     states = Counter(entry.status for entry in entries)

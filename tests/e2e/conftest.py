@@ -99,8 +99,8 @@ class User:
     @cached_property
     def outputs(self) -> dict[str, str]:
         """The outputs of their stack, as they were at the first look."""
-        told = self.deployed or self("status", "-o", "json").json
-        return dict(told["outputs"])
+        result = self.deployed or self("status", "-o", "json").json
+        return dict(result["outputs"])
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
         """Run a command in the background, in a process group of its own."""

@@ -110,18 +110,18 @@ def play(user: User, steps: Iterable[Step], prepare: Callable[[str, str], None])
 
     def take(step: Step, mode: str) -> str:
         prepare(step.first, mode)
-        told = printed(user, step, mode)
+        answer = printed(user, step, mode)
         prepare(step.then, mode)
-        return told
+        return answer
 
-    told: dict[str, str] = {}
+    answer: dict[str, str] = {}
     for step in steps:
         if not step.free:
             looks = step.words.partition(" ")[0] in LOOKS and not (step.first or step.then)
             with ThreadPoolExecutor(len(step.modes) if looks else 1) as pool:
                 texts = pool.map(take, [step] * len(step.modes), step.modes)
-                told |= zip((_case(step, mode) for mode in step.modes), texts, strict=True)
-    return told
+                answer |= zip((_case(step, mode) for mode in step.modes), texts, strict=True)
+    return answer
 
 
 def compare(transcript: str, case: str) -> None:

@@ -69,7 +69,7 @@ def test_search_tells_programs(asked: Album, question: Question) -> None:
     assert len(right) > question.limit or question.limit == 1000
 
     lines = asked(*question.words(), "-o", "json").out.splitlines()
-    *told, summary = [json.loads(line) for line in lines]
+    *answer, summary = [json.loads(line) for line in lines]
 
     found = {
         each["image"]: Hit(
@@ -77,11 +77,11 @@ def test_search_tells_programs(asked: Album, question: Question) -> None:
             each["confidence"],
             {label["name"]: label["confidence"] for label in each["labels"]},
         )
-        for each in told
+        for each in answer
     }
-    assert len(found) == len(told) == min(len(right), question.limit)
+    assert len(found) == len(answer) == min(len(right), question.limit)
     more = len(right) > question.limit
-    assert summary == {"kind": "summary", "photos": len(told), "more": more}
+    assert summary == {"kind": "summary", "photos": len(answer), "more": more}
     assert found == {image: right.get(image) for image in found}
     assert ranks(question, found) == sorted(ranks(question, right), reverse=True)[: question.limit]
 
@@ -138,13 +138,13 @@ def test_images_tells_programs(asked: Album, status: str, prefix: str) -> None:
     right = [listed(entry) for entry in asked.some(prefix, status)]
     options = [*(["--status", status] if status else []), "--prefix", prefix, "--limit", "1000"]
 
-    told = asked("images", *options, "-o", "json").json
+    answer = asked("images", *options, "-o", "json").json
 
     if status in ("labelled", "failed") and not prefix:  # the latest first, not by their names
-        times = [each["at"] for each in told["images"]]
+        times = [each["at"] for each in answer["images"]]
         assert times == sorted(times, reverse=True)
-        told["images"].sort(key=lambda each: each["image"].encode())
-    assert told == {"images": right, "more": False}
+        answer["images"].sort(key=lambda each: each["image"].encode())
+    assert answer == {"images": right, "more": False}
 
 
 def test_images_tells_pipes_and_people(asked: Album) -> None:
@@ -177,10 +177,10 @@ def test_images_tells_pipes_and_people(asked: Album) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "hills/"])
 def test_stats_counts_for_programs(asked: Album, prefix: str) -> None:
-    told = asked("stats", "--prefix", prefix, "-o", "json").json
+    answer = asked("stats", "--prefix", prefix, "-o", "json").json
 
-    reasons = {each["error"]: each.pop("reason") for each in told["failures"]}
-    assert told == answers.counts(asked.some(prefix))
+    reasons = {each["error"]: each.pop("reason") for each in answer["failures"]}
+    assert answer == answers.counts(asked.some(prefix))
     failed = asked.some(prefix, "failed")
     assert {(entry.item["error"], entry.item["reason"]) for entry in failed} >= {*reasons.items()}
 
@@ -222,12 +222,12 @@ def test_export_for_programs(asked: Album, tmp_path: Path) -> None:
 
     said = asked("export", "-o", path, "--output", "json").json
 
-    told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert {(each["image"], each["label"]): each for each in told} == right
-    assert len(told) == len(right)
-    photos = [image for image, _ in groupby(told, key=lambda each: each["image"])]
+    answer = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert {(each["image"], each["label"]): each for each in answer} == right
+    assert len(answer) == len(right)
+    photos = [image for image, _ in groupby(answer, key=lambda each: each["image"])]
     assert len(photos) == len({*photos}) == len(asked.some(status="labelled"))
-    for _, labels in groupby(told, key=lambda each: each["image"]):
+    for _, labels in groupby(answer, key=lambda each: each["image"]):
         sure = [each["confidence"] for each in labels]
         assert sure == sorted(sure, reverse=True)
     assert said == {
@@ -244,10 +244,10 @@ def test_export_for_pipes(asked: Album) -> None:
 
     said = asked("export", "--prefix", "hills/", "--min-confidence", "55.5")
 
-    told = [*csv.DictReader(io.StringIO(said.out))]
+    answer = [*csv.DictReader(io.StringIO(said.out))]
 
     assert 0 < len(right) < len(answers.records(asked.entries, "hills/"))
-    assert {(each["image"], each["label"]): each for each in told} == {
+    assert {(each["image"], each["label"]): each for each in answer} == {
         key: {
             name: "; ".join(value) if name in ("categories", "parents", "aliases") else str(value)
             for name, value in {**record, "boxes": json.dumps(record["boxes"])}.items()
@@ -263,13 +263,13 @@ def test_export_for_people(asked: Album, tmp_path: Path) -> None:
 
     said = asked("export", "-o", path, "--output", "table")
 
-    told = parquet.read_table(path).to_pylist()
-    assert {(each["image"], each["label"]): each for each in told} == {
+    answer = parquet.read_table(path).to_pylist()
+    assert {(each["image"], each["label"]): each for each in answer} == {
         key: record
         | {name: datetime.fromisoformat(record[name]) for name in ("uploaded_at", "labelled_at")}
         for key, record in right.items()
     }
-    assert len(told) == len(right)
+    assert len(answer) == len(right)
     labelled = len(asked.some(status="labelled"))
     assert f'{len(right)} labels of {labelled} photos in "{path}"' in said.err
 
@@ -285,9 +285,9 @@ def test_show_draws_the_labels(asked: Album, tmp_path: Path, mode: str) -> None:
     said = asked("show", entry.image, "-o", path, "--output", mode)
 
     with Image.open(path) as drawn:
-        told = {"image": entry.image, "status": "labelled", "file": str(path)}
+        answer = {"image": entry.image, "status": "labelled", "file": str(path)}
         if mode == "json":
-            assert said.json == {**told, "width": drawn.width, "height": drawn.height}
+            assert said.json == {**answer, "width": drawn.width, "height": drawn.height}
         elif mode == "plain":
             assert said.out == f"{path}\n"
         else:
@@ -314,30 +314,30 @@ def strongest(difference: Image.Image) -> int:
 
 def shown(page: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """A page's photos by their names, with their labels by name; and all that it says."""
-    told = data_of(page)
-    photos = {each["image"]: each for each in told["photos"]}
+    answer = data_of(page)
+    photos = {each["image"]: each for each in answer["photos"]}
     for each in photos.values():
-        each["labels"] = [(told["labels"][number], *more) for number, *more in each["labels"]]
-    return photos, told
+        each["labels"] = [(answer["labels"][number], *more) for number, *more in each["labels"]]
+    return photos, answer
 
 
 @pytest.fixture(scope="module")
 def gallery(asked: Album) -> tuple[Path, Any]:
-    """A gallery of all photos: its folder, and what programs were told of it."""
+    """A gallery of all photos: its folder, and its JSON output."""
     folder = asked.user.folder.parent / "gallery"
     return folder, asked("gallery", "-o", folder, "--output", "json").json
 
 
 def test_gallery_is_made(asked: Album, gallery: tuple[Path, Any]) -> None:
-    folder, told = gallery
+    folder, answer = gallery
     states = {state: len(asked.some(status=state)) for state in ("labelled", "failed", "waiting")}
 
     again = asked("gallery", "-o", folder, "--output", "plain")
     table = asked("gallery", "-o", folder, "--output", "table")
 
     right = {"path": f"{folder}/index.html", "photos": len(asked.entries), "more": False, **states}
-    assert {name: told[name] for name in right} == right
-    assert {each["image"] for each in told["without_picture"]} == {NO_PICTURE, CUT}
+    assert {name: answer[name] for name in right} == right
+    assert {each["image"] for each in answer["without_picture"]} == {NO_PICTURE, CUT}
     assert again.out == f"{folder}/index.html\n"
     sums = ", ".join(f"{states[state]} {state}" for state in states)
     assert f"{len(asked.entries)} ({sums})" in table.out
@@ -345,12 +345,12 @@ def test_gallery_is_made(asked: Album, gallery: tuple[Path, Any]) -> None:
 
 def test_gallery_shows_everything(asked: Album, gallery: tuple[Path, Any]) -> None:
     folder, _ = gallery
-    photos, told = shown(folder / "index.html")
+    photos, answer = shown(folder / "index.html")
 
     assert [*photos] == [entry.image for entry in asked.entries]
     assert {row["name"]: row["categories"] for entry in asked.entries for row in entry.labels} == {
-        name: [told["categories"][number] for number in some]
-        for name, some in zip(told["labels"], told["label_categories"], strict=True)
+        name: [answer["categories"][number] for number in some]
+        for name, some in zip(answer["labels"], answer["label_categories"], strict=True)
     }
     for entry in asked.entries:
         photo = photos[entry.image]
@@ -388,8 +388,8 @@ def test_gallery_of_what_a_search_finds_in_one_file(asked: Album, tmp_path: Path
 
     said = asked("gallery", "-o", page, *words, "--output", "json").json
 
-    photos, told = shown(page)
+    photos, answer = shown(page)
     assert photos.keys() == right.keys()
-    assert told["query"] == "person, silver"
+    assert answer["query"] == "person, silver"
     assert said["photos"] == said["labelled"] == len(right)
     assert page.read_text("utf-8").count("data:image/jpeg;base64,") == 2 * len(right)

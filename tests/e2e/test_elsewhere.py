@@ -139,8 +139,8 @@ def test_a_profile_says_where_and_who(abroad: User, endpoint: str) -> None:
 
     assert "No AWS credentials were found." in abroad("status", code=4).err
     assert abroad("deploy", "--stack", "of-profile", "--quiet", AWS_PROFILE="lab").code == 0
-    told = abroad("status", "--stack", "of-profile", "--profile", "lab", "-o", "json").json
-    assert told["region"] == REGION
+    answer = abroad("status", "--stack", "of-profile", "--profile", "lab", "-o", "json").json
+    assert answer["region"] == REGION
     abroad("status", "--stack", "of-profile", AWS_PROFILE="far", code=3)
     abroad("status", "--stack", "of-profile", "--profile", "lab", AWS_PROFILE="far")
     abroad("status", "--stack", "of-profile", AWS_PROFILE="lab", AWS_REGION="us-west-2", code=3)
@@ -178,11 +178,11 @@ def test_an_endpoint_where_nobody_listens_is_named(abroad: User) -> None:
     (port,) = processes.choose_ports(1)
     env = KEYS | {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
 
-    told = abroad("status", code=4, **env, AWS_MAX_ATTEMPTS="1")
+    answer = abroad("status", code=4, **env, AWS_MAX_ATTEMPTS="1")
 
-    assert f"http://127.0.0.1:{port}" in told.err.splitlines()[0]
-    assert "AWS_ENDPOINT_URL" in told.err
-    assert "Traceback" not in told.err
+    assert f"http://127.0.0.1:{port}" in answer.err.splitlines()[0]
+    assert "AWS_ENDPOINT_URL" in answer.err
+    assert "Traceback" not in answer.err
 
 
 def test_any_aws_tool_reaches_the_local_cloud(stack: User, photo: Photo) -> None:
@@ -302,7 +302,7 @@ def test_the_users_own_credentials_stay_where_they_are(
         "AWS_ENDPOINT_URL_CLOUDFORMATION": f"http://127.0.0.1:{trap.port}",
     }
 
-    told = user("deploy", "--dry-run", "--local", "--verbose", "--stack", "tapped", **env)
+    answer = user("deploy", "--dry-run", "--local", "--verbose", "--stack", "tapped", **env)
     shown = user("local", "env", **env)
     tap.close()
     trap.close()
@@ -311,10 +311,10 @@ def test_the_users_own_credentials_stay_where_they_are(
     assert f"Credential={root['access_key_id']}/".encode() in heard
     assert root["secret_access_key"].encode() not in heard
     assert b"CreateChangeSet" in heard
-    assert "cloudformation CreateChangeSet: 200" in told.err
+    assert "cloudformation CreateChangeSet: 200" in answer.err
     for secret in secrets.values():
         assert secret.encode() not in heard
-        assert secret not in told.out + told.err + shown.out + shown.err
+        assert secret not in answer.out + answer.err + shown.out + shown.err
     assert trap.heard == b""
     (unset,) = [line for line in shown.out.splitlines() if line.startswith("unset ")]
     assert {"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_CLOUDFORMATION"} <= set(

@@ -35,11 +35,11 @@ class Pipeline:
 
     def dead_letter(self, body: str, **attributes: str) -> str:
         """Put a message into the dead-letter queue, as the function does."""
-        told = {
+        values = {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         }
         queue = self.outputs["DeadLetterQueue"]
-        answer = self.sqs.send_message(QueueUrl=queue, MessageBody=body, MessageAttributes=told)
+        answer = self.sqs.send_message(QueueUrl=queue, MessageBody=body, MessageAttributes=values)
         message_id: str = answer["MessageId"]
         return message_id
 
@@ -63,10 +63,10 @@ def test_nothing_has_failed(stack: User, photo: Photo) -> None:
     photo("fine.jpg")
     stack("upload", "fine.jpg", "--wait")
 
-    told = stack("failures")
+    reply = stack("failures")
 
-    assert told.out == ""
-    assert told.err == "No photo has failed.\nThere are no dead letters.\n"
+    assert reply.out == ""
+    assert reply.err == "No photo has failed.\nThere are no dead letters.\n"
     again = stack("retry", "--all")
     assert (again.out, again.err) == ("", "No photo has failed, and there are no dead letters.\n")
     assert failures(stack) == {
@@ -91,9 +91,9 @@ def test_failed_photos_and_dead_letters_are_told_apart(
     waiting = json.dumps({"Records": [s3_record("lost.jpg", "5", versionId="v", eTag="e")]})
     pipeline.dead_letter(waiting)
 
-    told = stack("failures")
+    reply = stack("failures")
 
-    rows = told.rows
+    rows = reply.rows
     (failed,) = [row for row in rows if row[0] == "failed"]
     assert failed[1] == "[bold] a b.jpg"
     assert failed[3] == "InvalidImageFormatException"
@@ -103,7 +103,7 @@ def test_failed_photos_and_dead_letters_are_told_apart(
     assert dead["fine.jpg"][3:] == ["AccessDenied", "It may not.", "labelled"]
     assert dead["lost.jpg"][5] == "waiting"
     assert dead[lost][5] == "unreadable"
-    assert "Next: labelctl retry --all" in told.err
+    assert "Next: labelctl retry --all" in reply.err
     chosen = failures(stack, "--reason", "accessdenied")
     assert [each["images"] for each in chosen["dead_letters"]] == [["fine.jpg"]]
     assert chosen["failed"] == []
@@ -134,10 +134,10 @@ def test_a_photo_that_fails_again_is_told_with_the_new_reason(
     assert 'There is no photo "never.jpg"' in refused.err
     assert failures(stack)["failed"] == [before]  # one unknown photo stops it before all else
 
-    told = stack("retry", "bad.jpg", "--wait", code=5)
+    reply = stack("retry", "bad.jpg", "--wait", code=5)
 
-    assert "1 of 1 photo could not be labelled." in told.err
-    assert NOT_A_PICTURE in told.err
+    assert "1 of 1 photo could not be labelled." in reply.err
+    assert NOT_A_PICTURE in reply.err
     (after,) = failures(stack)["failed"]
     assert after["failed_at"] > before["failed_at"]
 
@@ -157,10 +157,10 @@ def test_a_dead_letter_is_put_back_to_work(
     stack("labels", "beach.jpg", code=6)
     start_the_function(stack, client)
 
-    told = stack("retry", "holiday/beach.jpg", "--wait", "-o", "json").json
+    reply = stack("retry", "holiday/beach.jpg", "--wait", "-o", "json").json
 
-    assert [each["status"] for each in told["photos"]] == ["labelled"]
-    assert (told["others"], told["hidden_dead_letters"]) == ([], 0)
+    assert [each["status"] for each in reply["photos"]] == ["labelled"]
+    assert (reply["others"], reply["hidden_dead_letters"]) == ([], 0)
     again = stack("retry", "beach.jpg", "--wait", "-o", "json").json
     assert [each["status"] for each in again["photos"]] == ["labelled"]
     assert again["others"] == [
@@ -210,13 +210,13 @@ def test_all_goes_back_to_work_but_what_cannot_be_read(
         pipeline.dead_letter(created(f"{number}.jpg", pipeline.put(f"{number}.jpg", rocket)))
     lost = pipeline.dead_letter("hello", error="NotAnEvent", reason="no object")
 
-    told = stack("retry", "--all")
+    reply = stack("retry", "--all")
 
-    outcomes = {row[1]: row[0] for row in told.rows}
+    outcomes = {row[1]: row[0] for row in reply.rows}
     assert outcomes.pop(lost) == "left"
     assert set(outcomes.values()) == {"queued"}
     assert len(outcomes) == 24
-    assert "24 queued, 1 left in the dead-letter queue." in told.err
+    assert "24 queued, 1 left in the dead-letter queue." in reply.err
     (left,) = failures(stack)["dead_letters"]
     assert left["message_id"] == lost
     done = stack("retry", "--reason", "InvalidImageFormat", "--wait", "-o", "json", code=5)
@@ -235,10 +235,10 @@ def test_dead_letters_that_a_killed_command_holds_are_not_denied(
     retried = stack("retry", "--all")
     discarded = stack("failures", "--discard", "--yes")
 
-    for told in (listed, retried, discarded):
-        assert "1 dead letter is in use by another command" in told.err
-        assert "There are no dead letters" not in told.err
-        assert "there are no dead letters" not in told.err
+    for reply in (listed, retried, discarded):
+        assert "1 dead letter is in use by another command" in reply.err
+        assert "There are no dead letters" not in reply.err
+        assert "there are no dead letters" not in reply.err
     assert failures(stack)["hidden_dead_letters"] == 1
     waited = stack("retry", "--all", "--wait", "-o", "json").json
     assert waited == {"photos": [], "others": [], "hidden_dead_letters": 1}
@@ -255,10 +255,12 @@ def test_the_dead_letter_of_a_photo_that_is_gone_is_put_back_by_its_name(
     pipeline.dead_letter(json.dumps({"Records": [gone]}))
     lost = pipeline.dead_letter("hello")
 
-    told = stack("retry", "gone.jpg", "--wait", "-o", "json").json
+    reply = stack("retry", "gone.jpg", "--wait", "-o", "json").json
 
-    assert told["photos"] == []
-    assert [(each["image"], each["outcome"]) for each in told["others"]] == [("gone.jpg", "queued")]
+    assert reply["photos"] == []
+    assert [(each["image"], each["outcome"]) for each in reply["others"]] == [
+        ("gone.jpg", "queued")
+    ]
     (left,) = failures(stack)["dead_letters"]
     assert left["message_id"] == lost
     stack("retry", "gone.jpg", "never.jpg", code=3)

@@ -51,10 +51,10 @@ def ended(command: subprocess.Popen[bytes]) -> tuple[int, str]:
 
 def statuses(user: User, *folder: str) -> set[str]:
     """Of all photos in the folders, which are there already, once none is waiting."""
-    told = user("upload", *folder, "--wait", "-o", "json")
-    assert "unchanged" in told.err
-    assert "uploaded" not in told.err
-    return {photo["status"] for photo in told.json["photos"]}
+    answer = user("upload", *folder, "--wait", "-o", "json")
+    assert "unchanged" in answer.err
+    assert "uploaded" not in answer.err
+    return {photo["status"] for photo in answer.json["photos"]}
 
 
 def test_photos_survive_a_kill_right_after_their_upload(own_stack: User, photo: Photo) -> None:
@@ -244,12 +244,12 @@ def test_a_damaged_state_is_named_and_kept(own_stack: User, photo: Photo) -> Non
         path.write_text('{"half": ')
     before = contents(folder)
 
-    told = own("labels", "a.jpg", code=4)
+    answer = own("labels", "a.jpg", code=4)
     own("upload", "a.jpg", code=4)
 
-    assert "is damaged." in told.err.splitlines()[0]
-    assert str(folder) in told.err
-    assert "labelctl local reset" in told.err
+    assert "is damaged." in answer.err.splitlines()[0]
+    assert str(folder) in answer.err
+    assert "labelctl local reset" in answer.err
     assert contents(folder) == before
     own("local", "reset", "--yes")
     assert (

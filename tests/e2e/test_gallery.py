@@ -61,11 +61,11 @@ def files(folder: Path) -> set[str]:
 
 
 def test_a_gallery_is_made_and_made_again(visitor: User) -> None:
-    told = visitor("gallery")
+    result = visitor("gallery")
 
-    assert told.out == "labelctl-gallery/index.html\n"
-    assert told.err.startswith("Downloading 3 photos from S3 (")
-    assert f'No picture of "broken.jpg": {NOT_A_PICTURE}' in told.err
+    assert result.out == "labelctl-gallery/index.html\n"
+    assert result.err.startswith("Downloading 3 photos from S3 (")
+    assert f'No picture of "broken.jpg": {NOT_A_PICTURE}' in result.err
     folder = visitor.folder / "labelctl-gallery"
     shown = data_of(folder / "index.html")
     photos = {each["image"]: each for each in shown["photos"]}
@@ -104,20 +104,20 @@ def test_a_gallery_is_made_and_made_again(visitor: User) -> None:
 def test_only_some_photos_are_shown(visitor: User) -> None:
     def shown(*options: str) -> tuple[list[str], Any]:
         visitor("gallery", "-o", "g", *options)
-        told = data_of(visitor.folder / "g" / "index.html")
-        return [each["image"] for each in told["photos"]], told
+        result = data_of(visitor.folder / "g" / "index.html")
+        return [each["image"] for each in result["photos"]], result
 
     assert shown("--prefix", "holiday/")[0] == ["holiday/me.png"]
-    found, told = shown("--search", "FACE", "--search", "person")
+    found, result = shown("--search", "FACE", "--search", "person")
     assert found == ["holiday/me.png"]
-    assert told["query"] == "FACE, person"
-    first, told = shown("--limit", "1")
-    assert (first, told["more"]) == ([HOSTILE], 2)
+    assert result["query"] == "FACE, person"
+    first, result = shown("--limit", "1")
+    assert (first, result["more"]) == ([HOSTILE], 2)
     assert "labelctl stats" in visitor("gallery", "--search", "unicorn", code=3).err
     before = files(visitor.folder)
     nothing = visitor("gallery", "-o", "g", "--prefix", "nothing/")
-    told = 'No photo has a key starting with "nothing/".\n'
-    assert (nothing.out, nothing.err) == ("", told)
+    result = 'No photo has a key starting with "nothing/".\n'
+    assert (nothing.out, nothing.err) == ("", result)
     assert files(visitor.folder) == before
 
 
@@ -125,17 +125,17 @@ def test_a_folder_with_other_things_is_left_alone(visitor: User) -> None:
     (visitor.folder / "mine").mkdir()
     (visitor.folder / "mine" / "index.html").write_text("mine")
 
-    told = visitor("gallery", "-o", "mine", code=4)
+    result = visitor("gallery", "-o", "mine", code=4)
 
-    assert "is not empty and not a gallery" in told.err
+    assert "is not empty and not a gallery" in result.err
     assert files(visitor.folder) == {"mine/index.html"}
     assert "--output json" in visitor("gallery", "-o", "json", code=2).err
 
 
 def test_one_file_to_send(visitor: User) -> None:
-    told = visitor("gallery", "--embed")
+    result = visitor("gallery", "--embed")
 
-    assert told.out == "labelctl-gallery.html\n"
+    assert result.out == "labelctl-gallery.html\n"
     assert files(visitor.folder) == {"labelctl-gallery.html"}
     html = (visitor.folder / "labelctl-gallery.html").read_text()
     assert html.count("data:image/jpeg;base64,") == 4
@@ -150,10 +150,10 @@ def test_one_file_to_send(visitor: User) -> None:
 
 
 def test_originals_are_linked_for_a_while(visitor: User) -> None:
-    told = visitor("gallery", "--presign", "2h", "--output", "json", "--verbose")
+    result = visitor("gallery", "--presign", "2h", "--output", "json", "--verbose")
 
-    assert "X-Amz" not in told.out + told.err
-    assert told.json["links_end_at"]
+    assert "X-Amz" not in result.out + result.err
+    assert result.json["links_end_at"]
     page = visitor.folder / "labelctl-gallery" / "index.html"
     photos = {each["image"]: each for each in data_of(page)["photos"]}
     link = photos["holiday/me.png"]["full"]
@@ -181,9 +181,9 @@ def test_links_that_end_with_the_credentials_are_warned_of(visitor: User, client
         "AWS_SESSION_TOKEN": session["SessionToken"],
     }
 
-    told = visitor("gallery", "--presign", "1h", "--prefix", "broken", "--quiet", **temporary)
+    result = visitor("gallery", "--presign", "1h", "--prefix", "broken", "--quiet", **temporary)
 
-    assert told.err == "Your credentials are temporary. When they expire, the links do too.\n"
+    assert result.err == "Your credentials are temporary. When they expire, the links do too.\n"
 
 
 def test_it_is_opened_in_the_browser(visitor: User) -> None:
@@ -197,8 +197,8 @@ def test_it_is_opened_in_the_browser(visitor: User) -> None:
 
     assert (visitor.folder / "opened").read_text() == f"{visitor.folder / 'g' / 'index.html'}\n"
     opener.write_text("#!/bin/sh\nexit 3\n")
-    told = visitor("gallery", "-o", "g", "--open", PATH=f"{programs}:{visitor.env['PATH']}")
-    assert "g/index.html" in told.err
+    result = visitor("gallery", "-o", "g", "--open", PATH=f"{programs}:{visitor.env['PATH']}")
+    assert "g/index.html" in result.err
 
 
 COUNT = 16
@@ -229,10 +229,10 @@ def test_a_run_that_is_cut_off_goes_on(stack: User, client: Client) -> None:
             assert cut_off.returncode == 130
             assert b"Run the same command to resume." in err
 
-        told = stack("gallery", "-o", folder.name, "--output", "json").json
+        result = stack("gallery", "-o", folder.name, "--output", "json").json
 
-        assert (told["photos"], told["waiting"]) == (COUNT, COUNT)
-        assert told["fetched"] == COUNT - already
+        assert (result["photos"], result["waiting"]) == (COUNT, COUNT)
+        assert result["fetched"] == COUNT - already
         names = {f"{part}/{name}" for part in ("thumbs", "photos") for name in names_in(folder)}
         assert files(folder) == {*names, "index.html", ".labelctl-gallery"}
 

@@ -194,12 +194,12 @@ def put_dead_letters(user: User, client: Client) -> None:
         ("hello", "NotAnEvent", "Expecting value: line 1 column 1 (char 0)"),
         (json.dumps({"Records": [photo]}), "AccessDenied", "The function may not do that."),
     ):
-        told = {"error": error, "reason": reason}.items()
+        answer = {"error": error, "reason": reason}.items()
         client("sqs").send_message(
             QueueUrl=queue,
             MessageBody=body,
             MessageAttributes={
-                name: {"DataType": "String", "StringValue": text} for name, text in told
+                name: {"DataType": "String", "StringValue": text} for name, text in answer
             },
         )
 
@@ -209,8 +209,8 @@ def test_a_command_prints_what_it_printed(
     request: pytest.FixtureRequest, someone: User, case: str
 ) -> None:
     step, mode = CASES[case]
-    told = printed(someone, step, mode) if step.free else request.getfixturevalue("session")[case]
-    compare(told, case)
+    answer = printed(someone, step, mode) if step.free else request.getfixturevalue("session")[case]
+    compare(answer, case)
 
 
 def test_no_golden_is_left_over() -> None:

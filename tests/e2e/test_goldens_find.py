@@ -128,5 +128,5 @@ def test_a_command_prints_what_it_printed(
     request: pytest.FixtureRequest, someone: User, case: str
 ) -> None:
     step, mode = CASES[case]
-    told = printed(someone, step, mode) if step.free else request.getfixturevalue("session")[case]
-    compare(told, case)
+    answer = printed(someone, step, mode) if step.free else request.getfixturevalue("session")[case]
+    compare(answer, case)

@@ -77,13 +77,13 @@ def test_photos_are_listed_in_every_form(album: User) -> None:
     keys = ["[bold] a b.jpg", *(f"demo/{name}" for name in PHOTOGRAPHS), "waits.jpg"]
     assert [row[0] for row in rows] == keys
     assert [row[1] for row in rows] == ["failed", *["labelled"] * 4, "waiting"]
-    told = album("images", "-o", "json").json
-    assert told["more"] is False
-    astronaut = told["images"][1]
+    answer = album("images", "-o", "json").json
+    assert answer["more"] is False
+    astronaut = answer["images"][1]
     assert astronaut["top"] == rows[1][4].split(", ")
     assert "Person" in astronaut["top"]
     assert astronaut["label_count"] == len(album("labels", "demo/astronaut.png").rows)
-    assert told["images"][0]["reason"].startswith(NOT_A_PICTURE)
+    assert answer["images"][0]["reason"].startswith(NOT_A_PICTURE)
     table = on_a_terminal(album, "images", "--prefix", "demo/")
     assert re.search(r"^ demo/astronaut\.png +labelled +\d+ +\w.*, .*, ", table, re.MULTILINE)
 
@@ -105,20 +105,20 @@ def test_photos_in_one_state_come_by_the_index(album: User) -> None:
 
 
 def test_photos_are_counted_in_every_form(album: User) -> None:
-    told = album("stats", "-o", "json").json
-    assert told["photos"] == {"all": 6, "labelled": 4, "failed": 1, "waiting": 1}
+    answer = album("stats", "-o", "json").json
+    assert answer["photos"] == {"all": 6, "labelled": 4, "failed": 1, "waiting": 1}
     photos = [album("labels", f"demo/{name}", "-o", "json").json for name in PHOTOGRAPHS]
     names = [label["name"] for photo in photos for label in photo["labels"]]
-    assert {each["name"]: each["photos"] for each in told["labels"]} == {
+    assert {each["name"]: each["photos"] for each in answer["labels"]} == {
         name: names.count(name) for name in names
     }
-    assert sum(each["labels"] for each in told["confidence"]) == len(names)
+    assert sum(each["labels"] for each in answer["confidence"]) == len(names)
     categories = {
         category for each in photos for label in each["labels"] for category in label["categories"]
     }
-    assert {each["name"] for each in told["categories"]} == categories
-    assert told["failures"][0]["photos"] == 1
-    assert sum(each["photos"] for each in told["days"]) == 4
+    assert {each["name"] for each in answer["categories"]} == categories
+    assert answer["failures"][0]["photos"] == 1
+    assert sum(each["photos"] for each in answer["days"]) == 4
     rows = album("stats").rows
     assert ["photos", "labelled", "4"] in rows
     assert ["label", names[0], str(names.count(names[0]))] in rows
@@ -127,10 +127,10 @@ def test_photos_are_counted_in_every_form(album: User) -> None:
 
 @pytest.mark.parametrize("columns", [60, 80, 160])
 def test_a_report_fits_the_terminal(album: User, columns: int) -> None:
-    told = on_a_terminal(album, "stats", columns=columns)
-    assert "6 photos" in told
-    assert re.search(r"^ labelled +4 +66\.7 % +█+ *$", told, re.MULTILINE)
-    lines = told[told.index("6 photos") :].split("\n")
+    answer = on_a_terminal(album, "stats", columns=columns)
+    assert "6 photos" in answer
+    assert re.search(r"^ labelled +4 +66\.7 % +█+ *$", answer, re.MULTILINE)
+    lines = answer[answer.index("6 photos") :].split("\n")
     assert max(map(len, lines)) <= columns
 
 
@@ -178,9 +178,9 @@ def test_a_reader_that_has_enough(album: User) -> None:
 
 
 def test_on_a_terminal_it_is_read_as_well(album: User) -> None:
-    told = on_a_terminal(album, "export", "--min-confidence", "50", "--prefix", "demo/rocket")
-    assert "image,label,confidence" in told
-    assert "demo/rocket.jpg," in told
+    answer = on_a_terminal(album, "export", "--min-confidence", "50", "--prefix", "demo/rocket")
+    assert "image,label,confidence" in answer
+    assert "demo/rocket.jpg," in answer
 
 
 def test_an_export_that_is_ended_leaves_nothing(album: User, client: Client) -> None:

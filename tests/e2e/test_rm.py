@@ -64,9 +64,9 @@ def test_all_under_a_prefix_go_for_good_with_their_failures_and_dead_letters(
 
     gone = stack("rm", "--prefix", "day 1/", "--for-good", "--yes", "-o", "json")
 
-    told = [json.loads(line) for line in gone.out.splitlines()]
-    assert sorted(each["image"] for each in told) == ["day 1/a.jpg", "day 1/bad.jpg"]
-    assert {each["outcome"] for each in told} == {"removed"}
+    answer = [json.loads(line) for line in gone.out.splitlines()]
+    assert sorted(each["image"] for each in answer) == ["day 1/a.jpg", "day 1/bad.jpg"]
+    assert {each["outcome"] for each in answer} == {"removed"}
     until(lambda: (
         {row for row in rows() if row[0].startswith("day 1/")}
         == {("day 1/a.jpg", "removed"), ("day 1/bad.jpg", "removed")}

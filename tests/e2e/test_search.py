@@ -17,10 +17,10 @@ Photo = Callable[..., Path]
 
 def labelled(user: User, *images: str) -> dict[str, dict[str, float]]:
     """The labels that each photo got, by lower-case names."""
-    told = user("upload", ".", "--wait", "-o", "json").json["photos"]
+    answer = user("upload", ".", "--wait", "-o", "json").json["photos"]
     found = {
         photo["image"]: {each["name"].lower(): each["confidence"] for each in photo["labels"]}
-        for photo in told
+        for photo in answer
     }
     assert found.keys() == {*images}
     return found
@@ -71,10 +71,10 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
     assert {each["image"] for each in lines(person.out)} == {"people/me.png", "people/again.png"}
     common = {image: found["gray"] for image, found in labels.items() if "gray" in found}
     assert len(common) > 1
-    told = lines(stack("search", "gray", "-o", "json").out)
-    assert [each["image"] for each in told] == sorted(common, key=lambda i: -common[i])
-    assert [each["confidence"] for each in told] == sorted(common.values(), reverse=True)
-    assert told[0].keys() == {"image", "uploaded_at", "confidence", "labels"}
+    answer = lines(stack("search", "gray", "-o", "json").out)
+    assert [each["image"] for each in answer] == sorted(common, key=lambda i: -common[i])
+    assert [each["confidence"] for each in answer] == sorted(common.values(), reverse=True)
+    assert answer[0].keys() == {"image", "uploaded_at", "confidence", "labels"}
 
     # what makes no sense is said
     refused = stack("search", "person", "--not", "PERSON", code=2)
@@ -97,7 +97,7 @@ def test_photos_are_found_by_their_labels(stack: User, photo: Photo) -> None:
     }
     best = max(common.values())
     sure = stack("search", "gray", "--min-confidence", f"{best}")
-    assert [row[0] for row in sure.rows] == [told[0]["image"]]
+    assert [row[0] for row in sure.rows] == [answer[0]["image"]]
     newest = [row[1] for row in stack("search", "gray", "--sort", "newest").rows]
     assert newest == sorted(newest, reverse=True)
     one = stack("search", "person", "--limit", "1", "--verbose")
@@ -129,8 +129,8 @@ def test_what_is_unknown_is_asked_about(stack: User, photo: Photo) -> None:
     wrong = stack("search", "prson", "--not", "car", code=3)
     assert 'No photo has the label "prson".' in wrong.err
     assert "labelctl search Person --not car --local" in wrong.err
-    told = json.loads(stack("search", "prson", "-o", "json", code=3).err)["error"]
-    assert told["kind"] == "label_not_found"
+    answer = json.loads(stack("search", "prson", "-o", "json", code=3).err)["error"]
+    assert answer["kind"] == "label_not_found"
     category = stack("search", "--category", "person", code=3)
     assert "Did you mean Person Description?" in category.err
 

@@ -45,20 +45,20 @@ def test_a_photo_of_a_person_gets_its_labels(shared: User, photo: Photo) -> None
     photo("me.png", "astronaut.png")
 
     assert stack("upload", "me.png").rows == [["uploaded", "me.png"]]
-    told = stack("labels", "me.png", "--wait", "-o", "json").json
+    answer = stack("labels", "me.png", "--wait", "-o", "json").json
 
-    assert told["image"] == "me.png"
-    assert told["status"] == "labelled"
-    assert told["reason"] is None
-    assert told["model_version"].startswith("labelctl-local/")
-    labels = {label["name"]: label for label in told["labels"]}
+    assert answer["image"] == "me.png"
+    assert answer["status"] == "labelled"
+    assert answer["reason"] is None
+    assert answer["model_version"].startswith("labelctl-local/")
+    labels = {label["name"]: label for label in answer["labels"]}
     assert {"Person", "Head", "Face"} <= labels.keys()
     assert labels["Face"]["parents"] == ["Head", "Person"]
     for name in ("Person", "Head", "Face"):
         (box,) = labels[name]["boxes"]
         assert box.keys() == {"left", "top", "width", "height", "confidence"}
         assert 0.2 < box["left"] + box["width"] / 2 < 0.6
-    sure = [label["confidence"] for label in told["labels"]]
+    sure = [label["confidence"] for label in answer["labels"]]
     assert sure == sorted(sure, reverse=True)
     rows = stack("labels", "me.png").rows
     face = f"{labels['Face']['confidence']:.1f}"
@@ -84,11 +84,11 @@ def test_the_settings_reach_the_labels(stack: User, photo: Photo) -> None:
     photo("me.png", "astronaut.png")
     stack("deploy", "--max-labels", "2", "--image-properties", "--concurrency", "3", "--quiet")
 
-    (told,) = stack("upload", "me.png", "--wait", "-o", "json").json["photos"]
+    (answer,) = stack("upload", "me.png", "--wait", "-o", "json").json["photos"]
 
-    assert len(told["labels"]) == 2
-    assert told["properties"]["DominantColors"]
-    assert told["properties"]["Quality"].keys() == {"Brightness", "Sharpness", "Contrast"}
+    assert len(answer["labels"]) == 2
+    assert answer["properties"]["DominantColors"]
+    assert answer["properties"]["Quality"].keys() == {"Brightness", "Sharpness", "Contrast"}
 
 
 def test_a_dry_run_leaves_nothing_behind(user: User, client: Client) -> None:
@@ -113,11 +113,11 @@ def test_names_survive_whatever_they_hold(stack: User, photo: Photo) -> None:
 
     done = stack("upload", "album", "--wait", "-o", "json").json
 
-    assert {told["image"] for told in done["photos"]} == set(names)
-    assert {told["status"] for told in done["photos"]} == {"labelled"}
+    assert {answer["image"] for answer in done["photos"]} == set(names)
+    assert {answer["status"] for answer in done["photos"]} == {"labelled"}
     with ThreadPoolExecutor(4) as pool:
-        told = pool.map(lambda name: stack("labels", f"album/{name}", "-o", "json").json, names)
-    assert [each["image"] for each in told] == names
+        answer = pool.map(lambda name: stack("labels", f"album/{name}", "-o", "json").json, names)
+    assert [each["image"] for each in answer] == names
     assert stack("upload", "album", "-o", "json").out.count('"unchanged"') == len(names)
     lines = stack("tail", "--no-follow").rows
     assert len(lines) == len(names)
@@ -138,18 +138,18 @@ def test_what_is_no_photo_is_refused_and_the_rest_goes_on(
     (folder / "huge.jpg").write_bytes((photographs / "rocket.jpg").read_bytes() + bytes(16_000_000))
     os.mkfifo(folder / "pipe.jpg")
 
-    told = stack("upload", "mixed", "missing.jpg", code=5)
+    answer = stack("upload", "mixed", "missing.jpg", code=5)
 
-    outcomes = {row[1]: row[0] for row in told.rows}
+    outcomes = {row[1]: row[0] for row in answer.rows}
     assert outcomes["good.jpg"] == "uploaded"
     assert sorted(outcomes.values()) == ["refused"] * 7 + ["uploaded"]
     assert "mixed/notes.txt" not in outcomes
-    reasons = {Path(row[1]).name: row[2] for row in told.rows if len(row) > 2}
+    reasons = {Path(row[1]).name: row[2] for row in answer.rows if len(row) > 2}
     assert "GIF" in reasons["loop.gif"]
     assert "79 x 200" in reasons["small.png"]
     assert "15 MB" in reasons["huge.jpg"]
     assert reasons["missing.jpg"] == "No such file or folder."
-    assert "7 of 8 photos could not be uploaded." in told.err
+    assert "7 of 8 photos could not be uploaded." in answer.err
 
 
 def test_a_folder_without_photos_says_so(shared: User) -> None:
@@ -194,11 +194,11 @@ def stop_the_function(user: User, client: Client) -> None:
 
 def messages(user: User, client: Client) -> int:
     """How many are in the work queue: those that wait, and those in the function's hands."""
-    told = client("sqs").get_queue_attributes(
+    answer = client("sqs").get_queue_attributes(
         QueueUrl=user.outputs["Queue"], AttributeNames=["All"]
     )["Attributes"]
     kinds = ("", "NotVisible", "Delayed")
-    return sum(int(told[f"ApproximateNumberOfMessages{kind}"]) for kind in kinds)
+    return sum(int(answer[f"ApproximateNumberOfMessages{kind}"]) for kind in kinds)
 
 
 def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
@@ -227,9 +227,9 @@ def test_another_tool_may_bring_the_photos(shared: User, photographs: Path, clie
     astronaut = str(photographs / "astronaut.png")
     client("s3").upload_file(astronaut, bucket_of(shared), "theirs/a b.png")
 
-    told = shared("labels", "theirs/a b.png", "--wait", "-o", "json").json
+    answer = shared("labels", "theirs/a b.png", "--wait", "-o", "json").json
 
-    assert "Face" in {label["name"] for label in told["labels"]}
+    assert "Face" in {label["name"] for label in answer["labels"]}
 
 
 def test_tail_tells_of_each_photo_once_and_ends_quietly(stack: User, photo: Photo) -> None:
@@ -280,10 +280,10 @@ def test_destroy_asks_and_then_leaves_nothing(stack: User, photo: Photo, client:
     assert "(2 labelled, 0 failed" in refused.err or "labelled" in refused.err
     assert "--yes" in refused.err
 
-    told = stack("destroy", "--yes", "-o", "json").json
+    answer = stack("destroy", "--yes", "-o", "json").json
 
-    assert told["destroyed"] == [name, f"{name}-artifacts"]
-    assert told["versions"] >= 3
+    assert answer["destroyed"] == [name, f"{name}-artifacts"]
+    assert answer["versions"] >= 3
     left = [each["Name"] for each in client("s3").list_buckets()["Buckets"]]
     assert not [each for each in left if each.startswith(name)]
     groups = client("logs").describe_log_groups()["logGroups"]
@@ -293,14 +293,14 @@ def test_destroy_asks_and_then_leaves_nothing(stack: User, photo: Photo, client:
 
 
 def test_the_package_deploys_with_other_tools(user: User, client: Client, photo: Photo) -> None:
-    told = user("package", "--output-dir", "out", "-o", "json").json
+    answer = user("package", "--output-dir", "out", "-o", "json").json
     s3, cloudformation = client("s3"), client("cloudformation")
     s3.create_bucket(Bucket="my-own-bucket")
-    zipped = user.folder / told["zip"]
+    zipped = user.folder / answer["zip"]
     s3.upload_file(str(zipped), "my-own-bucket", zipped.name)
     cloudformation.create_stack(
         StackName="by-hand",
-        TemplateBody=(user.folder / told["template"]).read_text(),
+        TemplateBody=(user.folder / answer["template"]).read_text(),
         Capabilities=["CAPABILITY_IAM"],
         Parameters=[
             {"ParameterKey": "CodeBucket", "ParameterValue": "my-own-bucket"},
@@ -329,9 +329,9 @@ def test_a_failed_first_deploy_tells_the_cause_and_can_be_repeated(
     until(lambda: status_of(client, name) == "ROLLBACK_COMPLETE")
     assert "ROLLBACK_COMPLETE" in undeployed("labels", "x", code=3).err
 
-    told = undeployed("deploy")
+    answer = undeployed("deploy")
 
-    assert "The last deploy failed at Bad" in told.err
+    assert "The last deploy failed at Bad" in answer.err
     assert status_of(client, name) == "CREATE_COMPLETE"
 
 
@@ -356,19 +356,19 @@ def test_a_stack_that_was_only_planned_is_deployed(
 
 
 def status_of(client: Client, stack: str) -> str:
-    told: str = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0][
+    answer: str = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0][
         "StackStatus"
     ]
-    return told
+    return answer
 
 
 def test_the_demo_shows_what_it_recognises_and_the_commands_that_it_stands_for(
     cloud: User,
 ) -> None:
     """Its photographs have a folder of their own, so that they replace nothing of the user's."""
-    told = cloud("demo")
+    answer = cloud("demo")
 
-    recognised = dict(told.rows)
+    recognised = dict(answer.rows)
     assert recognised["demo/astronaut.png"].startswith("Face 9")
     assert "(Head, Person)" in recognised["demo/astronaut.png"]
     assert recognised["demo/chelsea.png"].startswith("Cat 9")
@@ -376,14 +376,14 @@ def test_the_demo_shows_what_it_recognises_and_the_commands_that_it_stands_for(
         r"Cup 9\d %.*Espresso 9\d % \(Beverage, Coffee\)", recognised["demo/coffee.png"]
     )
     assert len(recognised) == 4
-    commands = re.findall(r"^\$ labelctl (.*) --local$", told.err, re.MULTILINE)
+    commands = re.findall(r"^\$ labelctl (.*) --local$", answer.err, re.MULTILINE)
     assert commands[0] == "deploy"
     assert commands[1].startswith("upload --wait --prefix demo/ ")
-    following = re.findall(r"^Next: \$ labelctl (.*) --local$", told.err, re.MULTILINE)
+    following = re.findall(r"^Next: \$ labelctl (.*) --local$", answer.err, re.MULTILINE)
     assert following == ["labels demo/astronaut.png", "search Face", "destroy"]
     for command in following[:2]:
         assert cloud(*command.split(), "--local").rows
-    [page] = re.findall(r"^Gallery: (.*)$", told.err, re.MULTILINE)
+    [page] = re.findall(r"^Gallery: (.*)$", answer.err, re.MULTILINE)
     assert "demo/chelsea.png" in Path(page).read_text()
 
     again = cloud("demo", "-o", "json")
@@ -399,22 +399,22 @@ def test_the_demo_of_ones_own_photos_goes_on_after_a_bad_one(
 ) -> None:
     broken = photo("broken.jpg")
     broken.write_bytes(broken.read_bytes()[:10_000])
-    told = undeployed("demo", photo("me.png", "astronaut.png"), broken, code=5)
+    answer = undeployed("demo", photo("me.png", "astronaut.png"), broken, code=5)
 
-    assert told.rows[0][0] == "me.png"
-    assert "broken.jpg" in told.err
-    assert "Gallery: " in told.err
-    assert "1 of 2 photos could not be labelled." in told.err
+    assert answer.rows[0][0] == "me.png"
+    assert "broken.jpg" in answer.err
+    assert "Gallery: " in answer.err
+    assert "1 of 2 photos could not be labelled." in answer.err
 
 
 def test_without_credentials_it_says_so_and_offers_the_local_cloud(
     cloud: User, tmp_path: Path
 ) -> None:
     env = cloud.env | {"HOME": str(tmp_path), "AWS_REGION": "eu-west-1"}
-    told = replace(cloud, env=env, folder=tmp_path)("status", code=4)
+    answer = replace(cloud, env=env, folder=tmp_path)("status", code=4)
 
-    assert "No AWS credentials were found." in told.err
-    assert "--local" in told.err
+    assert "No AWS credentials were found." in answer.err
+    assert "--local" in answer.err
 
 
 def test_a_closed_pipe_is_no_error(shared: User, photo: Photo) -> None:
@@ -443,6 +443,6 @@ def test_a_16_bit_picture_and_a_rotated_one_are_labelled(shared: User) -> None:
     rotated.save(buffer, "JPEG", exif=exif)
     (shared.folder / "turned.jpg").write_bytes(buffer.getvalue())
 
-    told = shared("upload", "deep.png", "turned.jpg", "--wait", "-o", "json").json
+    answer = shared("upload", "deep.png", "turned.jpg", "--wait", "-o", "json").json
 
-    assert {each["status"] for each in told["photos"]} == {"labelled"}
+    assert {each["status"] for each in answer["photos"]} == {"labelled"}

@@ -91,8 +91,8 @@ def test_a_photo_with_its_labels(astronaut: User) -> None:
         "width": drawn.width,
         "height": drawn.height,
     }
-    told = astronaut("show", "holiday/me.png", "-o", "x.jpg", "--output", "table")
-    assert "x.jpg" in told.out
+    result = astronaut("show", "holiday/me.png", "-o", "x.jpg", "--output", "table")
+    assert "x.jpg" in result.out
     with Image.open(folder / "x.jpg") as saved:
         assert saved.format == "JPEG"
     bare = astronaut("show", "holiday/me.png", "-o", "bare.png", "--min-confidence", "100")
@@ -101,9 +101,9 @@ def test_a_photo_with_its_labels(astronaut: User) -> None:
 
 
 def test_a_path_that_leads_nowhere_is_told(astronaut: User) -> None:
-    told = 'There is no photo "typo/holiday/me.png"; showing "holiday/me.png".\n'
+    result = 'There is no photo "typo/holiday/me.png"; showing "holiday/me.png".\n'
     for command in ("show", "labels"):
-        assert told in astronaut(command, "typo/holiday/me.png").err
+        assert result in astronaut(command, "typo/holiday/me.png").err
     here = str(astronaut.folder / "holiday" / "me.png")
     assert "There is no" not in astronaut("labels", here).err
 
@@ -112,9 +112,9 @@ def test_a_file_of_the_users_stays(astronaut: User) -> None:
     original = astronaut.folder / "holiday" / "me.png"
     before = original.read_bytes()
 
-    told = astronaut("show", "holiday/me.png", "-o", "holiday/me.png", code=4)
+    result = astronaut("show", "holiday/me.png", "-o", "holiday/me.png", code=4)
 
-    assert "exists already and was not created by labelctl" in told.err
+    assert "exists already and was not created by labelctl" in result.err
     assert original.read_bytes() == before
     assert "Use the long option: --output json" in astronaut("show", "a", "-o", "json", code=2).err
     assert "not written to stdout" in astronaut("show", "a", "-o", "-", code=2).err
@@ -162,14 +162,18 @@ def test_it_is_opened_on_the_desktop(astronaut: User) -> None:
     opener.write_text('#!/bin/sh\necho "$@" > opened\n')
     opener.chmod(0o755)
 
-    told = astronaut("show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}")
+    result = astronaut(
+        "show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}"
+    )
 
-    assert told.out == "holiday-me-labels.png\n"
+    assert result.out == "holiday-me-labels.png\n"
     drawn = astronaut.folder / "holiday-me-labels.png"
     assert (astronaut.folder / "opened").read_text() == f"{drawn}\n"
     opener.write_text("#!/bin/sh\nexit 3\n")
-    told = astronaut("show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}")
-    assert "Could not open" in told.err
+    result = astronaut(
+        "show", "holiday/me.png", "--open", PATH=f"{programs}:{astronaut.env['PATH']}"
+    )
+    assert "Could not open" in result.err
 
 
 # ---- in a terminal
@@ -185,7 +189,7 @@ def at_a_terminal(user: User, *arguments: str, answers: dict[bytes, bytes] | Non
         [LABELCTL, *arguments], env=env, cwd=user.folder, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    told, asked = b"", answers or {}
+    result, asked = b"", answers or {}
     until = time.monotonic() + 60
     while time.monotonic() < until:
         if not select.select([ours], [], [], 0.1)[0]:
@@ -199,16 +203,16 @@ def at_a_terminal(user: User, *arguments: str, answers: dict[bytes, bytes] | Non
         for question, answer in asked.items():
             if question in read:
                 os.write(ours, answer)
-        told += read
+        result += read
     os.close(ours)
-    assert running.wait(10) == 0, told
-    return told
+    assert running.wait(10) == 0, result
+    return result
 
 
 def test_in_a_terminal_of_cells_it_is_made_of_half_cells(astronaut: User) -> None:
-    told = at_a_terminal(astronaut, "show", "holiday/me.png", "--terminal").decode()
+    result = at_a_terminal(astronaut, "show", "holiday/me.png", "--terminal").decode()
 
-    lines = told.splitlines()
+    lines = result.splitlines()
     rows = [line for line in lines if "▀" in line]
     assert len(rows) == 24  # of 30: room is left for what is said below
     assert {line.count("▀") for line in rows} == {48}  # as square as the photo
@@ -223,21 +227,21 @@ def test_in_a_terminal_of_cells_it_is_made_of_half_cells(astronaut: User) -> Non
 def test_a_terminal_that_draws_pixels_gets_pixels(astronaut: User) -> None:
     sixels = {b"\x1b[c": b"\x1b[?62;4;22c", b"\x1b[16t": b"\x1b[6;20;10t"}
 
-    told = at_a_terminal(
+    result = at_a_terminal(
         astronaut, "show", "holiday/me.png", "--terminal", "-o", "me.png", answers=sixels
     )
 
-    (drawn,) = re.findall(rb"\x1bP[0-9;]*q(.*?)\x1b\\", told, re.DOTALL)
+    (drawn,) = re.findall(rb"\x1bP[0-9;]*q(.*?)\x1b\\", result, re.DOTALL)
     across, down = map(int, re.findall(rb'"1;1;(\d+);(\d+)', drawn)[0])
     assert 300 < across <= 1000
     assert 300 < down <= 480
-    assert "▀".encode() not in told
-    assert b"Saved as" in told
+    assert "▀".encode() not in result
+    assert b"Saved as" in result
     assert (astronaut.folder / "me.png").exists()
 
 
 def test_where_there_is_no_terminal_it_is_refused(astronaut: User) -> None:
-    told = astronaut("show", "holiday/me.png", "--terminal", code=2)
-    assert told.out == ""
-    assert told.err.startswith("Error: Cannot show a picture: this is not a terminal.")
+    result = astronaut("show", "holiday/me.png", "--terminal", code=2)
+    assert result.out == ""
+    assert result.err.startswith("Error: Cannot show a picture: this is not a terminal.")
     assert astronaut("show", "x", "--terminal", "--output", "table", code=2).out == ""

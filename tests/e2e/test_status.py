@@ -19,8 +19,8 @@ def outputs(user: User) -> dict[str, str]:
 
 
 def warnings(user: User) -> list[tuple[str, str]]:
-    told = user("status", "-o", "json").json["warnings"]
-    return [(each["kind"], each["command"]) for each in told]
+    answer = user("status", "-o", "json").json["warnings"]
+    return [(each["kind"], each["command"]) for each in answer]
 
 
 def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, client: Client) -> None:
@@ -33,14 +33,14 @@ def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, clie
     sqs.send_message(QueueUrl=made["DeadLetterQueue"], MessageBody="no JSON")
     sqs.send_message(QueueUrl=made["Queue"], MessageBody="no JSON either")
 
-    told = stack("status")
+    answer = stack("status")
 
-    assert told.err.splitlines() == [
+    assert answer.err.splitlines() == [
         "1 dead letter in the queue, after repeated errors.",
         f"Next: labelctl failures {flags}",
     ]
-    assert ["dead letters", "1"] in told.rows
-    assert stack("status", "--quiet").err == told.err
+    assert ["dead letters", "1"] in answer.rows
+    assert stack("status", "--quiet").err == answer.err
     as_json = stack("status", "-o", "json")
     assert as_json.err == ""
     assert as_json.json["warnings"] == [
@@ -57,10 +57,10 @@ def test_since_when_the_oldest_waits(stack: User, client: Client) -> None:
     sent = datetime.now(UTC)
     client("sqs").send_message(QueueUrl=stack.outputs["Queue"], MessageBody="x")
 
-    told = until(lambda: stack("status", "-o", "json").json["photos"]["waiting_since"])
+    answer = until(lambda: stack("status", "-o", "json").json["photos"]["waiting_since"])
 
     # CloudWatch's figures are of whole minutes, and told in whole seconds.
-    late = sent - datetime.fromisoformat(told)
+    late = sent - datetime.fromisoformat(answer)
     assert timedelta(seconds=-1) <= late < timedelta(minutes=1, seconds=2)
     assert [row[0] for row in stack("status").rows].count("waiting since") == 1
 
@@ -72,11 +72,11 @@ def test_notifications_that_another_tool_replaced_are_noticed_and_restored(
         Bucket=stack.outputs["PhotosBucket"], NotificationConfiguration={}
     )
 
-    told = stack("status").err
+    answer = stack("status").err
 
-    assert told.startswith("The bucket no longer reports new photos")
+    assert answer.startswith("The bucket no longer reports new photos")
     assert (
-        f"Next: labelctl deploy --local --stack {stack.env['LABELCTL_STACK']} && labelctl" in told
+        f"Next: labelctl deploy --local --stack {stack.env['LABELCTL_STACK']} && labelctl" in answer
     )
     assert "would restore the bucket's event notifications" in stack("deploy", "--dry-run").err
     assert "Restored the event notifications" in stack("deploy").err
@@ -107,10 +107,12 @@ def test_who_may_not_see_metrics_is_told_the_rest(stack: User, client: Client) -
         },
     )
 
-    told = user("status", "--verbose")
+    answer = user("status", "--verbose")
 
-    assert int(dict(row[:2] for row in told.rows)["waiting"]) >= 1  # S3's test events may wait too
-    unknown = [line for line in told.err.splitlines() if line.startswith("Unknown: ")]
+    assert (
+        int(dict(row[:2] for row in answer.rows)["waiting"]) >= 1
+    )  # S3's test events may wait too
+    unknown = [line for line in answer.err.splitlines() if line.startswith("Unknown: ")]
     assert len(unknown) == 2
     assert "cloudwatch:GetMetricStatistics" in unknown[0]
     assert user("status").err == ""
