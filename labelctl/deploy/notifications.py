@@ -29,7 +29,10 @@ _REJECTED = ("InvalidArgument", "InvalidRequest")
 
 def are_complete(s3: S3Client, stack: Stack) -> bool:
     """Return whether the bucket sends all events of all photos to the stack's queue."""
-    configuration = s3.get_bucket_notification_configuration(Bucket=stack.bucket)
+    return _is_complete(s3.get_bucket_notification_configuration(Bucket=stack.bucket), stack)
+
+
+def _is_complete(configuration: Any, stack: Stack) -> bool:
     sent = {
         event
         for each in configuration.get("QueueConfigurations", ())
@@ -46,9 +49,9 @@ def restore(s3: S3Client, stack: Stack) -> bool:
     """
     from botocore.exceptions import ClientError
 
-    if are_complete(s3, stack):
-        return False
     configuration: Any = s3.get_bucket_notification_configuration(Bucket=stack.bucket)
+    if _is_complete(configuration, stack):
+        return False
     configuration.pop("ResponseMetadata", None)
     others = [
         each

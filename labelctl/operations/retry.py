@@ -96,7 +96,7 @@ def _recorded_keys(aws: Aws, stack: Stack, keys: set[str]) -> tuple[set[str], Un
 
 
 def retry_images(aws: Aws, stack: Stack, photos: Iterable[ObjectVersion]) -> Iterator[RetryResult]:
-    """Retry the given photos (see `meant`).
+    """Retry the given photos (see `resolve_images`).
 
     All dead letters are read, and those about these photos are redriven. A request is sent for each
     photo that failed, has no result, or was removed with its result possibly still stored, unless a

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def resolve(s3: S3Client, bucket: str, image: str) -> ObjectVersion:
     """Return the photo that `find` finds. Raises PhotoNotFoundError."""
-    if found := find(s3, bucket, image):
+    found, other = _search(s3, bucket, image)
+    if found:
         return found
-    raise not_found(s3, bucket, image)
+    raise _not_found(s3, bucket, image, other)
 
 
 def find(s3: S3Client, bucket: str, image: str) -> ObjectVersion | None:
@@ -30,12 +31,19 @@ def find(s3: S3Client, bucket: str, image: str) -> ObjectVersion | None:
     If `image` is not the key itself but a file on this computer, a photo with other content is not
     the photo of that file: cameras use the same names in each folder.
     """
+    return _search(s3, bucket, image)[0]
+
+
+def _search(s3: S3Client, bucket: str, image: str) -> tuple[ObjectVersion | None, str | None]:
+    """The photo, or None and the first key of a photo with other content than the file `image`."""
+    other = None
     for key in key_candidates(image):
         if photo := versions.current_photo(s3, bucket, key):
             local = key != image and is_local_file(image)
             if not (local and content.is_other_photo(s3, bucket, key, Path(image))):
-                return photo
-    return None
+                return photo, None
+            other = other or key
+    return None, other
 
 
 def is_local_file(image: str) -> bool:
@@ -60,6 +68,10 @@ def key_candidates(image: str) -> Iterator[str]:
 
 def not_found(s3: S3Client, bucket: str, image: str) -> PhotoNotFoundError:
     """The error for a photo that `find` does not find, with hints."""
+    return _not_found(s3, bucket, image, _search(s3, bucket, image)[1])
+
+
+def _not_found(s3: S3Client, bucket: str, image: str, other: str | None) -> PhotoNotFoundError:
     message = f'There is no photo "{image}" in the bucket.'
     list_keys = ("Run `", Command("images"), "` to list the keys.")
     similar = suggestions.similar_keys(s3, bucket, image)
@@ -70,8 +82,7 @@ def not_found(s3: S3Client, bucket: str, image: str) -> PhotoNotFoundError:
             message, did_you_mean or f"IMAGE is {key_or_path}.", "\n", *list_keys
         )
     upload = Command("upload", path_argument(image))
-    keys = key_candidates(image)
-    if other := next((key for key in keys if versions.current_photo(s3, bucket, key)), None):
+    if other:
         return PhotoNotFoundError(
             message,
             f'The photo with the key "{other}" has other content. To replace it: ',

@@ -19,7 +19,7 @@ MAX_PAGE = 1000
 """Objects per listing request. [S3 API, ListObjectsV2]"""
 
 RESULT_ATTRIBUTES = ("status", "sequencer", "version_id", "etag")
-"""The attributes of a photo's item that `answers` needs."""
+"""The attributes of a photo's item that `is_result_of` needs."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.browser.scenes import paint
 from tests.e2e import answers
 from tests.e2e.answers import Entry
 from tests.e2e.conftest import Answer, User, until
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.pipeline import stop_the_function
 
 PAINTED = 44
 SCALE = 0.2  # of the painter's 900 x 600: small, so that the recogniser is quick

@@ -32,6 +32,7 @@ from labelctl.local import processes
 from tests.e2e.warm import WarmLabelctl, warm_labelctl
 
 Client = Callable[[str], Any]
+Photo = Callable[..., Path]
 
 LABELCTL = Path(sys.executable).with_name("labelctl")
 _TIMEOUT = 300  # seconds; a busy machine takes long to label a whole album
@@ -310,3 +311,11 @@ def photo(photographs: Path, tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return put
+
+
+def data_of(page: Path) -> Any:
+    """What a page shows, as its scripts read it."""
+    [text] = re.findall(
+        r'<script type="application/json" id="data">(.*?)</script>', page.read_text()
+    )
+    return json.loads(text)

@@ -22,8 +22,7 @@ from PIL import Image, ImageChops, ImageStat
 from tests.e2e import answers
 from tests.e2e.album import CUT, NO_PICTURE, PAINTED, Album, made
 from tests.e2e.answers import Entry, Hit, Question
-from tests.e2e.conftest import User, deployed
-from tests.e2e.test_gallery import data_of
+from tests.e2e.conftest import User, data_of, deployed
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import User, stored_items, until
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.pipeline import stop_the_function
 from tests.lambda_runtime import s3_record
 
 Photo = Callable[..., Path]

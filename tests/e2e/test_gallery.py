@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import signal
@@ -15,8 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import User, deployed, until
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.conftest import User, data_of, deployed, until
+from tests.e2e.pipeline import stop_the_function
 
 Client = Callable[[str], Any]
 
@@ -46,14 +45,6 @@ def pictured(
 def visitor(pictured: User, tmp_path: Path) -> User:
     """Somebody who looks at these photos, from an empty folder."""
     return pictured.like(tmp_path)
-
-
-def data_of(page: Path) -> Any:
-    """What a page shows, as its scripts read it."""
-    [text] = re.findall(
-        r'<script type="application/json" id="data">(.*?)</script>', page.read_text()
-    )
-    return json.loads(text)
 
 
 def files(folder: Path) -> set[str]:

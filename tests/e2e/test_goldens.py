@@ -1,8 +1,8 @@
 """What every command prints, whole, in each output mode: read tests/golden/ as a person would.
 
 One session of one stack, in which each step's output is held against a file; test_goldens_find.py has
-another, with the commands that find photos and look at them. After a change that is meant, write the
-files anew and look at the difference:
+another, with the commands that find photos and look at them. After a change of messages, write the files
+again and read the difference:
 
     UPDATE_GOLDENS=1 pytest tests/e2e/test_goldens*.py && git diff tests/golden
 """
@@ -19,7 +19,7 @@ import pytest
 from tests.e2e import test_goldens_find
 from tests.e2e.conftest import User, clean_environment
 from tests.e2e.goldens import GOLDEN, MODES, PIPED, Step, cases, compare, play, printed, run
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.pipeline import stop_the_function
 from tests.e2e.warm import WarmLabelctl
 from tests.lambda_runtime import s3_record
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import User, clean_environment
 from tests.e2e.goldens import PIPED, Step, cases, compare, play, printed, run
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.pipeline import stop_the_function
 from tests.e2e.warm import WarmLabelctl
 
 Client = Callable[[str], Any]

@@ -21,7 +21,7 @@ import pytest
 
 from labelctl.cli.commands.demo import PHOTOGRAPHS
 from tests.e2e.conftest import LABELCTL, User, deployed, until
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.pipeline import stop_the_function
 
 Client = Callable[[str], Any]
 

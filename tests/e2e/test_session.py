@@ -5,27 +5,18 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from labelctl.deploy.stack import PIPELINE
-from tests.e2e.conftest import LABELCTL, User, deployed, stored_items, until
-
-Photo = Callable[..., Path]
-Client = Callable[[str], Any]
-
-
-def bucket_of(user: User) -> str:
-    return user.outputs["PhotosBucket"]
+from tests.e2e.conftest import LABELCTL, Client, Photo, User, deployed, stored_items, until
+from tests.e2e.pipeline import messages, stop_the_function
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +154,7 @@ def test_a_folder_without_photos_says_so(shared: User) -> None:
 def test_failed_waiting_and_unknown_are_told_apart(
     stack: User, photo: Photo, client: Client
 ) -> None:
-    client("s3").put_object(Bucket=bucket_of(stack), Key="bad.jpg", Body=b"GIF89a")
+    client("s3").put_object(Bucket=stack.outputs["PhotosBucket"], Key="bad.jpg", Body=b"GIF89a")
     failed = stack("labels", "bad.jpg", "--wait", "-o", "json", code=5)
     assert failed.json["status"] == "failed"
     assert "not a JPEG or PNG" in failed.json["reason"]
@@ -183,24 +174,6 @@ def test_failed_waiting_and_unknown_are_told_apart(
     assert stack("status", "-o", "json").json["photos"]["waiting"] == 1
 
 
-def stop_the_function(user: User, client: Client) -> None:
-    """As soon as it is done with what S3 sends to try a new queue, which would pass for a photo's."""
-    until(lambda: messages(user, client) == 0)
-    function = user.outputs["Function"]
-    functions = client("lambda")
-    (mapping,) = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-
-
-def messages(user: User, client: Client) -> int:
-    """How many are in the work queue: those that wait, and those in the function's hands."""
-    answer = client("sqs").get_queue_attributes(
-        QueueUrl=user.outputs["Queue"], AttributeNames=["All"]
-    )["Attributes"]
-    kinds = ("", "NotVisible", "Delayed")
-    return sum(int(answer[f"ApproximateNumberOfMessages{kind}"]) for kind in kinds)
-
-
 def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
     stack: User, photo: Photo, client: Client
 ) -> None:
@@ -213,7 +186,7 @@ def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
     photos, index = stored_items(client("dynamodb"), stack.outputs)
     assert (len(photos), len(index)) == (1, len(new["labels"]))
 
-    client("s3").delete_object(Bucket=bucket_of(stack), Key="one.png")
+    client("s3").delete_object(Bucket=stack.outputs["PhotosBucket"], Key="one.png")
 
     def is_removed() -> bool:
         [photo], index = stored_items(client("dynamodb"), stack.outputs)
@@ -225,7 +198,7 @@ def test_a_changed_photo_gets_new_labels_and_a_removed_one_loses_them(
 
 def test_another_tool_may_bring_the_photos(shared: User, photographs: Path, client: Client) -> None:
     astronaut = str(photographs / "astronaut.png")
-    client("s3").upload_file(astronaut, bucket_of(shared), "theirs/a b.png")
+    client("s3").upload_file(astronaut, shared.outputs["PhotosBucket"], "theirs/a b.png")
 
     answer = shared("labels", "theirs/a b.png", "--wait", "-o", "json").json
 
@@ -267,144 +240,6 @@ def test_an_interrupt_ends_a_command_quietly(stack: User, photo: Photo, client: 
         assert command.returncode == 130
         assert out == b""
         assert b"Traceback" not in err
-
-
-def test_destroy_asks_and_then_leaves_nothing(stack: User, photo: Photo, client: Client) -> None:
-    photo("a.jpg")
-    photo("new\nline.jpg")
-    stack("upload", stack.folder, "--wait")
-    bucket, name = bucket_of(stack), stack.env["LABELCTL_STACK"]
-    client("s3").delete_object(Bucket=bucket, Key="a.jpg")
-    client("s3").create_multipart_upload(Bucket=bucket, Key="unfinished")
-    refused = stack("destroy", code=2)
-    assert "(2 labelled, 0 failed" in refused.err or "labelled" in refused.err
-    assert "--yes" in refused.err
-
-    answer = stack("destroy", "--yes", "-o", "json").json
-
-    assert answer["destroyed"] == [name, f"{name}-artifacts"]
-    assert answer["versions"] >= 3
-    left = [each["Name"] for each in client("s3").list_buckets()["Buckets"]]
-    assert not [each for each in left if each.startswith(name)]
-    groups = client("logs").describe_log_groups()["logGroups"]
-    assert not [each for each in groups if f"/{name}/" in each["logGroupName"]]
-    assert not [each for each in client("dynamodb").list_tables()["TableNames"] if name in each]
-    assert "There is no stack" in stack("destroy", "--yes", code=3).err
-
-
-def test_the_package_deploys_with_other_tools(user: User, client: Client, photo: Photo) -> None:
-    answer = user("package", "--output-dir", "out", "-o", "json").json
-    s3, cloudformation = client("s3"), client("cloudformation")
-    s3.create_bucket(Bucket="my-own-bucket")
-    zipped = user.folder / answer["zip"]
-    s3.upload_file(str(zipped), "my-own-bucket", zipped.name)
-    cloudformation.create_stack(
-        StackName="by-hand",
-        TemplateBody=(user.folder / answer["template"]).read_text(),
-        Capabilities=["CAPABILITY_IAM"],
-        Parameters=[
-            {"ParameterKey": "CodeBucket", "ParameterValue": "my-own-bucket"},
-            {"ParameterKey": "CodeKey", "ParameterValue": zipped.name},
-        ],
-    )
-    cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="by-hand", WaiterConfig={"Delay": 1}
-    )
-    photo("a.jpg")
-
-    assert user("upload", "a.jpg", "--wait", "--stack", "by-hand").rows[0][:2] == ["a.jpg", "Black"]
-    user("destroy", "--yes", "--stack", "by-hand")
-
-
-def test_a_failed_first_deploy_tells_the_cause_and_can_be_repeated(
-    undeployed: User, client: Client
-) -> None:
-    """A stack that failed lies there in ROLLBACK_COMPLETE, as AWS leaves it."""
-    broken = {"Description": PIPELINE, "Resources": {"Bad": {"Type": "AWS::S3::Bucket", "Properties": {
-        "NotificationConfiguration": {"QueueConfigurations": [
-            {"Event": "s3:ObjectCreated:*", "Queue": "arn:aws:sqs:us-east-1:000000000000:none"}
-        ]}}}}}  # fmt: skip
-    name = undeployed.env["LABELCTL_STACK"]
-    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(broken))
-    until(lambda: status_of(client, name) == "ROLLBACK_COMPLETE")
-    assert "ROLLBACK_COMPLETE" in undeployed("labels", "x", code=3).err
-
-    answer = undeployed("deploy")
-
-    assert "The last deploy failed at Bad" in answer.err
-    assert status_of(client, name) == "CREATE_COMPLETE"
-
-
-def test_a_stack_that_was_only_planned_is_deployed(
-    undeployed: User, client: Client, photo: Photo
-) -> None:
-    """Cut off after its change set was made, a first deploy lies there in REVIEW_IN_PROGRESS."""
-    name = undeployed.env["LABELCTL_STACK"]
-    client("cloudformation").create_change_set(
-        StackName=name,
-        ChangeSetName="left-behind",
-        ChangeSetType="CREATE",
-        TemplateBody=json.dumps({"Resources": {"Other": {"Type": "AWS::SQS::Queue"}}}),
-    )
-    assert status_of(client, name) == "REVIEW_IN_PROGRESS"
-
-    undeployed("deploy")
-
-    assert status_of(client, name) == "CREATE_COMPLETE"
-    photo("a.jpg")
-    assert undeployed("upload", "a.jpg", "--wait").rows[0][:2] == ["a.jpg", "Black"]
-
-
-def status_of(client: Client, stack: str) -> str:
-    answer: str = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0][
-        "StackStatus"
-    ]
-    return answer
-
-
-def test_the_demo_shows_what_it_recognises_and_the_commands_that_it_stands_for(
-    cloud: User,
-) -> None:
-    """Its photographs have a folder of their own, so that they replace nothing of the user's."""
-    answer = cloud("demo")
-
-    recognised = dict(answer.rows)
-    assert recognised["demo/astronaut.png"].startswith("Face 9")
-    assert "(Head, Person)" in recognised["demo/astronaut.png"]
-    assert recognised["demo/chelsea.png"].startswith("Cat 9")
-    assert re.search(
-        r"Cup 9\d %.*Espresso 9\d % \(Beverage, Coffee\)", recognised["demo/coffee.png"]
-    )
-    assert len(recognised) == 4
-    commands = re.findall(r"^\$ labelctl (.*) --local$", answer.err, re.MULTILINE)
-    assert commands[0] == "deploy"
-    assert commands[1].startswith("upload --wait --prefix demo/ ")
-    following = re.findall(r"^Next: \$ labelctl (.*) --local$", answer.err, re.MULTILINE)
-    assert following == ["labels demo/astronaut.png", "search Face", "destroy"]
-    for command in following[:2]:
-        assert cloud(*command.split(), "--local").rows
-    [page] = re.findall(r"^Gallery: (.*)$", answer.err, re.MULTILINE)
-    assert "demo/chelsea.png" in Path(page).read_text()
-
-    again = cloud("demo", "-o", "json")
-
-    assert again.err == "4 unchanged.\n"
-    assert [photo["image"] for photo in again.json["photos"]] == sorted(recognised)
-    assert (again.json["not_sent"], again.json["gallery"]) == ([], page)
-    cloud("destroy", "--local", "--yes")
-
-
-def test_the_demo_of_ones_own_photos_goes_on_after_a_bad_one(
-    undeployed: User, photo: Photo
-) -> None:
-    broken = photo("broken.jpg")
-    broken.write_bytes(broken.read_bytes()[:10_000])
-    answer = undeployed("demo", photo("me.png", "astronaut.png"), broken, code=5)
-
-    assert answer.rows[0][0] == "me.png"
-    assert "broken.jpg" in answer.err
-    assert "Gallery: " in answer.err
-    assert "1 of 2 photos could not be labelled." in answer.err
 
 
 def test_without_credentials_it_says_so_and_offers_the_local_cloud(

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.conftest import LABELCTL, User, deployed
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.pipeline import stop_the_function
 
 Photo = Callable[..., Path]
 Client = Callable[[str], Any]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.e2e.conftest import User, until
-from tests.e2e.test_session import stop_the_function
+from tests.e2e.pipeline import stop_the_function
 
 Client = Callable[[str], Any]
 

@@ -164,3 +164,11 @@ def made(entries: int, *, labels: int = 500, each: int = 20, seed: int = 1) -> P
         at = f"2026-{1 + photo % 12:02}-{1 + photo % 28:02}T00:{minute:02}:{second:02}.000Z"
         tables.put_photo(f"{photo % 100:02}/photo-{photo:06}.jpg", chosen, at=at)
     return tables
+
+
+def dogs(count: int) -> PhotoTables:
+    """Tables with this many photos, each labelled "Dog"."""
+    table = PhotoTables()
+    for number in range(count):
+        table.put_photo(f"{number}.jpg", {"Dog": 90})
+    return table

@@ -6,7 +6,9 @@ import io
 import struct
 import zlib
 
-from PIL import Image
+from PIL import Image, ImageDraw
+
+RED = (255, 0, 0)
 
 STORED = {
     1: None,
@@ -104,3 +106,17 @@ def interlaced_png(image):
 def _png(header, pixels):
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def red_corner():
+    """A white picture whose upper left corner is red."""
+    image = Image.new("RGB", (200, 100), "white")
+    ImageDraw.Draw(image).rectangle((0, 0, 49, 24), fill=RED)
+    return image
+
+
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>
+</rdf:RDF></x:xmpmeta>"""
+"""An orientation in XMP, where only some programs write one."""

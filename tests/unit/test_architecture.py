@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -231,3 +232,10 @@ def test_the_local_cloud_knows_no_commands():
 def test_a_newcomer_finds_every_package_on_the_map():
     described = (CHECKOUT / "CONTRIBUTING.md").read_text().split("## Tests")[0]
     assert [package for package in ORDER if package.split(".")[-1] not in described] == []
+
+
+def test_no_test_imports_helpers_from_another_test():
+    """Helpers stand in modules of their own, so that a test can be moved or deleted."""
+    pattern = re.compile(r"^from tests\.[\w.]*\.test_\w+ import", re.MULTILINE)
+    tests = (CHECKOUT / "tests").rglob("test_*.py")
+    assert [str(path) for path in tests if pattern.search(path.read_text())] == []

@@ -17,7 +17,7 @@ import pytest
 from labelctl.errors import LocalCloudError
 from labelctl.local import engine, folder, processes
 from tests.e2e.engine.conftest import choose_model, client, end_all, kill_engine, until
-from tests.e2e.engine.test_kills import make_pipeline
+from tests.e2e.engine.small_pipeline import make_pipeline
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from labelctl.aws import dynamodb
 from labelctl.aws.dynamodb import TableReader
 from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, dogs
 
 VALUES = st.recursive(
     st.none()
@@ -37,11 +37,7 @@ def test_items_are_deserialized_like_boto3_does(value: Any) -> None:
 
 @pytest.fixture
 def table() -> PhotoTables:
-    """A table of 150 photos, each labelled "Dog"."""
-    table = PhotoTables()
-    for number in range(150):
-        table.put_photo(f"{number}.jpg", {"Dog": 90})
-    return table
+    return dogs(150)
 
 
 def reader_of(client: FakeDynamoDB) -> TableReader:

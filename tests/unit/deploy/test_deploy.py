@@ -14,20 +14,7 @@ from labelctl.deploy.change_sets import Plan
 from labelctl.deploy.stack import ARTIFACTS, PIPELINE, SETTINGS, Settings, find
 from labelctl.errors import Command, RefusedError
 from tests.unit.conftest import STACK_ID
-
-OUTPUTS = [
-    {"OutputKey": "PhotosBucket", "OutputValue": "photos"},
-    {"OutputKey": "Table", "OutputValue": "labels"},
-    {"OutputKey": "LabelsTable", "OutputValue": "index"},
-    *(
-        {"OutputKey": key, "OutputValue": key.lower()}
-        for key in ("Queue", "DeadLetterQueue", "Function", "LogGroup")
-    ),
-]
-FOREIGN = {"Description": "The pay roll"}  # though its tags say otherwise
-ZIPS = {
-    "Description": "labelctl - the bucket that holds the function's zip, for one labelctl stack."
-}
+from tests.unit.deploy.stack_values import FOREIGN, OUTPUTS, ZIPS
 
 
 @pytest.fixture

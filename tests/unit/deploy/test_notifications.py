@@ -104,8 +104,7 @@ def test_replaced_notifications_are_restored_beside_those_of_others(aws, stack, 
 def test_overlap_with_another_tool_is_explained(stack, s3):
     theirs = {"QueueConfigurations": [queue_configuration("theirs")]}
     with Stubber(s3) as stub:
-        for _ in range(2):
-            stub.add_response("get_bucket_notification_configuration", theirs)
+        stub.add_response("get_bucket_notification_configuration", theirs)
         overlap = "Configurations overlap. They cannot share a common event type."
         stub.add_client_error("put_bucket_notification_configuration", "InvalidArgument", overlap)
         with pytest.raises(

@@ -8,18 +8,7 @@ from botocore.exceptions import ClientError
 from labelctl.deploy import stack
 from labelctl.deploy.stack import find, require
 from labelctl.errors import NotDeployedError, UsageError
-
-OUTPUTS = [
-    {"OutputKey": "PhotosBucket", "OutputValue": "photos"},
-    {"OutputKey": "Table", "OutputValue": "labels"},
-    {"OutputKey": "LabelsTable", "OutputValue": "index"},
-    *(
-        {"OutputKey": key, "OutputValue": key.lower()}
-        for key in ("Queue", "DeadLetterQueue", "Function", "LogGroup")
-    ),
-]
-FOREIGN = {"Description": "The pay roll"}  # though its tags say otherwise
-ZIPS = {"Description": "labelctl - the bucket for the function's zip of one labelctl stack."}
+from tests.unit.deploy.stack_values import FOREIGN, OUTPUTS, ZIPS
 
 
 def test_stack_has_the_names_of_its_resources(cloudformation):

@@ -8,17 +8,13 @@ from itertools import islice
 import pytest
 
 from labelctl.contract import schema
-from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
+from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, dogs, made
 from tests.unit.search_world import reader_of
 
 
 @pytest.fixture
 def table() -> PhotoTables:
-    """150 photos, each with a dog."""
-    table = PhotoTables()
-    for number in range(150):
-        table.put_photo(f"{number}.jpg", {"Dog": 90})
-    return table
+    return dogs(150)
 
 
 # ---- photos

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import boto3
@@ -15,17 +15,13 @@ from botocore.stub import Stubber
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.queues import QueueDepth
-from labelctl.cli import app
-from labelctl.cli.options import options_of
-from labelctl.cli.session import Session
 from labelctl.contract.schema import STATE_INDEX
 from labelctl.deploy import notifications
-from labelctl.deploy.stack import Stack
-from labelctl.operations import function_log, status
+from labelctl.operations import status
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables
-from tests.unit.conftest import REGION, STACK_ID
+from tests.unit.conftest import REGION
 from tests.unit.photo_items import event, failed, labelled, removed, store
-from tests.unit.status_values import FINE
+from tests.unit.status_values import FINE, STACK
 
 CLOCK = time.time()  # moto's log takes nothing much older
 
@@ -60,12 +56,8 @@ def stack(s3, sqs, bucket):
         Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [to_queue]}
     )
     sqs.purge_queue(QueueUrl=queue)  # of S3's test event
-    return Stack(
-        name="labelctl",
-        id=STACK_ID,
-        status="CREATE_COMPLETE",
-        reason="",
-        parameters={},
+    return replace(
+        STACK,
         outputs={
             "PhotosBucket": bucket,
             "Table": PHOTOS,
@@ -74,10 +66,6 @@ def stack(s3, sqs, bucket):
             "DeadLetterQueue": sqs.create_queue(QueueName="dead")["QueueUrl"],
             "LogGroup": "group",
         },
-        tags={},
-        protected=True,
-        created=datetime(2030, 1, 1, tzinfo=UTC),
-        updated=None,
     )
 
 
@@ -208,87 +196,6 @@ def test_10000_errors_are_counted_exactly(aws, stack):
     now, *_ = seen(aws, stack, *(number / 10 for number in range(1, 10_001)))
     assert now.error_count == 10_000
     assert now.concerns[0].message == "10,000 function errors in the last hour."
-
-
-# ---- what the command prints
-
-
-@pytest.fixture
-def command(aws, stack, monkeypatch, capsys):
-    """Runs `labelctl status`, in a place an hour east of Greenwich; what it prints on stdout."""
-    monkeypatch.setenv("TZ", "UTC-1")
-    time.tzset()
-
-    def run(mode, **what):
-        monkeypatch.setattr(status, "read", lambda *_: replace(FINE, **what))
-
-        def session(context):
-            made = Session(options_of(context))
-            deployed = replace(stack, parameters=DEFAULTS)
-            made.__dict__.update(aws=SimpleNamespace(region=REGION), stack=deployed)
-            return made
-
-        monkeypatch.setattr(Session, "of", session)
-        assert app.run(["status", "-o", mode]) == 0
-        out, run.notes = capsys.readouterr()
-        return out
-
-    yield run
-    monkeypatch.undo()
-    time.tzset()
-
-
-def test_what_is_unknown_is_neither_zero_nor_missing(command):
-    reason = "Your AWS identity is not allowed to perform sqs:GetQueueAttributes."
-    what = {"queue": None, "dead_letters": None, "failed": None, "error_count": None}
-    lines = command("plain", **what, unknown=(reason,)).splitlines()
-    rows = dict(line.split("\t", 1) for line in lines)
-    unknown = {"failed", "waiting", "in progress", "dead letters"}
-    assert {name for name, value in rows.items() if value == "unknown"} == unknown
-    assert rows["labelled"] == "0"
-    assert command.notes == f"Unknown: {reason}\n"
-    value = json.loads(command("json", **what))
-    assert (value["queue"], value["dead_letters"], value["errors"]) == (None, None, None)
-    assert (value["photos"]["failed"], value["photos"]["waiting"]) == (None, None)
-
-
-DEFAULTS = {
-    "MinConfidence": "55",
-    "MaxLabels": "100",
-    "Concurrency": "4",
-    "ImageProperties": "false",
-    "LogRetention": "30",
-}
-DEAD_LETTER = function_log.LogEntry(
-    "2030-01-01T23:30:15.058Z", None, "dead_letter", reason="no JSON"
-)
-
-
-def test_times_on_a_terminal_are_those_of_the_place(command):
-    out = command(
-        "table", errors=(DEAD_LETTER,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=UTC)
-    )
-    lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "state CREATE_COMPLETE, 2030-01-01 01:00" in lines
-    assert "waiting since 2030-01-01 23:00" in lines
-    assert "2030-01-02 00:30 dead letter: no JSON" in lines
-
-
-def test_plain_output_has_the_exact_time_of_errors(command):
-    result = command("plain", errors=(DEAD_LETTER,)).splitlines()[-1]
-    assert result.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "dead letter: no JSON"]
-
-
-def test_times_in_json_are_utc(command):
-    east = timezone(timedelta(hours=1))
-    result = json.loads(
-        command("json", errors=(DEAD_LETTER,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=east))
-    )
-    assert result["updated_at"] == "2030-01-01T00:00:00Z"
-    assert result["photos"]["waiting_since"] == "2030-01-01T21:00:00Z"
-    assert [(each["at"], each["status"]) for each in result["errors"]] == [
-        ("2030-01-01T23:30:15.058Z", "dead_letter")
-    ]
 
 
 # ---- since when the oldest waits

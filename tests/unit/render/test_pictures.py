@@ -20,24 +20,25 @@ from labelctl.photos.versions import ObjectVersion, current_photo
 from labelctl.render import pictures
 from tests.unit.picture_files import (
     ODD_CHUNKS,
+    RED,
     STORED,
+    XMP,
     file,
     interlaced_png,
     near,
     png,
+    red_corner,
     turned_file,
     with_chunk,
 )
 
-RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+BLUE, WHITE = (0, 0, 255), (255, 255, 255)
 
 
 @pytest.fixture
 def corner():
     """A white picture whose upper left corner is red."""
-    image = Image.new("RGB", (200, 100), "white")
-    ImageDraw.Draw(image).rectangle((0, 0, 49, 24), fill=RED)
-    return image
+    return red_corner()
 
 
 @pytest.mark.parametrize("orientation", STORED)
@@ -56,12 +57,6 @@ def test_pictures_are_limited_in_size(corner, orientation, longest):
     assert shown.width == longest
     assert abs(shown.height - longest / 2) < 1
     assert pictures.decode(file(corner), 4000).size == corner.size
-
-
-XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
-<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>
-</rdf:RDF></x:xmpmeta>"""
 
 
 def test_an_orientation_in_xmp_alone_turns_nothing(corner):

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from PIL import Image, ImageDraw
 
 from labelctl.local.rekognition.decode import open_picture
 from tests.unit.picture_files import (
     ODD_CHUNKS,
+    RED,
     STORED,
+    XMP,
     file,
     interlaced_png,
     near,
+    red_corner,
     turned_file,
     with_chunk,
 )
-from tests.unit.render.test_pictures import RED, XMP
 
 
 @pytest.fixture
 def corner():
     """A white picture whose upper left corner is red."""
-    image = Image.new("RGB", (200, 100), "white")
-    ImageDraw.Draw(image).rectangle((0, 0, 49, 24), fill=RED)
-    return image
+    return red_corner()
 
 
 @pytest.mark.parametrize("orientation", STORED)
