@@ -59,7 +59,7 @@ def _cells(line: LogEntry, plain: bool) -> list[str | Cell]:
         outcome = counted(line.labels, "label") + (f": {top}" if top else "")
     return [
         Cell(times.local_clock(line.at), "dim"),
-        Cell(f"{line.status.replace('_', ' '):<11}", _STYLES.get(line.status, "red")),
+        Cell(f"{line.status.replace('_', ' '):<9}", _STYLES.get(line.status, "red")),
         Cell(f"{printable(line.image or '-'):<20}", "bold"),
         outcome,
         Cell(f"{duration} ms" if duration else "", "dim"),
