@@ -1,8 +1,8 @@
 """What every command prints, whole, in each output mode: read tests/golden/ as a person would.
 
-One session of one stack, in which each step's output is held against a file; test_goldens_find.py has
-another, with the commands that find photos and look at them. After a change of messages, write the files
-again and read the difference:
+One session of one stack, in which each step's output is held against a file;
+test_goldens_find.py has another, with the commands that find photos and look at them.
+After a change of messages, write the files again and read the difference:
 
     UPDATE_GOLDENS=1 pytest tests/e2e/test_goldens*.py && git diff tests/golden
 """
