@@ -75,7 +75,7 @@ class Photo:
 
 def read(reader: Reader, sent: ObjectVersion) -> Photo:
     """The result of one version of a photo: labels, a failure, or waiting."""
-    return _photo(reader.photo(sent.key), sent)
+    return of_item(reader.photo(sent.key), sent)
 
 
 def read_many(reader: Reader, sent: Iterable[ObjectVersion]) -> Iterator[Photo]:
@@ -83,14 +83,15 @@ def read_many(reader: Reader, sent: Iterable[ObjectVersion]) -> Iterator[Photo]:
 
     def read_batch(batch: list[ObjectVersion]) -> list[Photo]:
         items = reader.photos((each.key for each in batch), consistent=True)
-        return [_photo(items.get(each.key), each) for each in batch]
+        return [of_item(items.get(each.key), each) for each in batch]
 
     with pool(_AHEAD, "read") as threads:
         for photos in map_in_order(threads, read_batch, batches(sent, BATCH), _AHEAD):
             yield from photos
 
 
-def _photo(item: Item | None, sent: ObjectVersion) -> Photo:
+def of_item(item: Item | None, sent: ObjectVersion) -> Photo:
+    """The result of one version of a photo in the photo's item: labels, a failure, or waiting."""
     if item is None or not is_result_of(item, sent):
         return Photo(sent.key, WAITING)
     if item["status"] == schema.FAILED:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws.threads import batches
 from labelctl.errors import Command, WaitTimeoutError
+from labelctl.labels import results
 from labelctl.labels.reader import BATCH
-from labelctl.photos.versions import RESULT_ATTRIBUTES, ObjectVersion, is_result_of
+from labelctl.labels.results import Photo
+from labelctl.photos.versions import ObjectVersion
 from labelctl.text import counted
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ _CHECKED_OBJECTS = 20  # photos whose objects are checked at a time when there i
 class WaitResult:
     """The result of one read while waiting: the photos that are done, and the number still waiting."""
 
-    done: list[ObjectVersion]
+    done: list[Photo]
     waiting: int
 
 
@@ -55,9 +57,10 @@ def until_done(
     while line:
         batch = line.popleft()
         # Consistent reads for the last batch only: they cost twice as much.
-        items = reader.photos((each.key for each in batch), *RESULT_ATTRIBUTES, consistent=not line)
-        done = [each for each in batch if each.key in items and is_result_of(items[each.key], each)]
-        rest = [each for each in batch if each not in done]
+        items = reader.photos((each.key for each in batch), consistent=not line)
+        photos = [(each, results.of_item(items.get(each.key), each)) for each in batch]
+        done = [photo for _, photo in photos if photo.status != results.WAITING]
+        rest = [each for each, photo in photos if photo.status == results.WAITING]
         timed_out = not done and clock() - last_progress > patience
         final_reads = final_reads + 1 if timed_out else 0  # in the last round, without pauses
         stalled = not done and (final_reads == 1 or pause >= _MAX_PAUSE)

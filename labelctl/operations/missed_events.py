@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from labelctl.aws import queues
 from labelctl.contract import s3_events
+from labelctl.labels.results import Photo
 from labelctl.operations import reprocess
 from labelctl.operations.reprocess import ReprocessRequest
 from labelctl.operations.stalls import Stall
@@ -32,10 +33,10 @@ SILENCE = 60.0
 
 
 def request_when_stalled(
-    updates: Iterable[list[ObjectVersion] | Stall],
+    updates: Iterable[list[Photo] | Stall],
     sent: Sequence[ObjectVersion],
     request: Callable[[list[ObjectVersion]], int],
-) -> Iterator[list[ObjectVersion] | Stall]:
+) -> Iterator[list[Photo] | Stall]:
     """Pass on `updates` of `stalls.watch`; in a long stall, call `request` with the photos that wait.
 
     It is called about once a minute until it returns a number other than 0.
@@ -45,7 +46,7 @@ def request_when_stalled(
         yield update
         if isinstance(update, list):
             for photo in update:
-                waiting.pop(photo.key, None)
+                waiting.pop(photo.image, None)
         elif update.announce and update.seconds >= SILENCE and not requested:
             requested = request(list(waiting.values()))
 

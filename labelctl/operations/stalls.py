@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from labelctl.aws.clients import Aws
+from labelctl.labels.results import Photo
 from labelctl.labels.wait import WaitResult
 from labelctl.operations import function_log
-from labelctl.photos.versions import ObjectVersion
 
 SILENCE = 10.0
 """Seconds without progress that count as a stall; also how often the log is read during one."""
@@ -40,7 +40,7 @@ def watch(
     looks: Iterable[WaitResult],
     errors: Iterator[function_log.LogEntry | None],
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[ObjectVersion] | Stall]:
+) -> Iterator[list[Photo] | Stall]:
     """Yield the photos that are done, from `looks`, and a `Stall` for each look during a stall."""
     last_progress = clock()
     last_read = last_announced = float("-inf")

@@ -27,8 +27,8 @@ def wait_for(
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[ObjectVersion] | Stall]:
-    """Yield photos when they are labelled or failed, and stalls (see `stalls.watch`).
+) -> Iterator[list[Photo] | Stall]:
+    """Yield photos that are labelled or failed, as soon as they are, and stalls (see `stalls.watch`).
 
     In a long stall, photos are requested whose events S3 seems not to have sent.
     """
@@ -91,8 +91,6 @@ def wait_and_print(
     members of `json_extra` beside the photos, printed at the end, even after an error. If `show` is
     given, it is called with each photo instead, and only JSON after an error is printed.
     """
-    from labelctl.labels import results
-
     view = session.view
     done: dict[str, Any] = {}
     failed = 0
@@ -103,7 +101,7 @@ def wait_and_print(
                 if not isinstance(update, list):
                     show_stall(session, meter, update)
                     continue
-                for photo in results.read_many(session.reader, update):
+                for photo in update:
                     done[photo.image] = photo.as_json() if view.mode == "json" else None
                     failed += photo.status == "failed"
                     if show:

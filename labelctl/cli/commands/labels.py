@@ -46,14 +46,15 @@ def labels(
     stack, aws = session.stack, session.aws
     sent = lookup.resolve(aws.s3, stack.bucket, image)
     note_resolved_key(session, image, sent.key)
+    photo = None
     if wait:
         with session.view.meter(f"Waiting for {sent.key}") as meter:
             for update in wait_for(session, [sent], timeout):
                 if isinstance(update, list):
-                    [sent] = update  # another version, if the photo was replaced meanwhile
+                    [photo] = update
                 else:
                     show_stall(session, meter, update)
-    photo = results.read(session.reader, sent).at_least(min_confidence)
+    photo = (photo or results.read(session.reader, sent)).at_least(min_confidence)
     session.view.show(photo.as_json(), table(photo, session, min_confidence))
     warn_if_truncated(session, photo)
     raise_unless_labelled(session, photo)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from labelctl.contract import s3_events
+from labelctl.labels.results import Photo
 from labelctl.operations import missed_events
 from labelctl.operations.stalls import Stall
 from labelctl.photos.versions import ObjectVersion
@@ -96,7 +97,8 @@ def test_after_a_minute_without_progress_it_asks_until_photos_are_requested() ->
         asked.append(photos)
         return next(answers)
 
-    updates = [stall(10), [A], stall(62, announce=False), stall(70), [B], stall(75), stall(135)]
+    updates = [stall(10), [Photo("a.jpg", "failed")], stall(62, announce=False), stall(70)]
+    updates += [[Photo("b.jpg", "labelled")], stall(75), stall(135)]
     assert [*missed_events.request_when_stalled(updates, [A, B, C], request)] == updates
     assert asked == [[B, C], [C]]
 
@@ -108,6 +110,6 @@ def test_a_replaced_photo_that_is_done_is_not_requested() -> None:
         asked.append(photos)
         return 1
 
-    updates = [[ObjectVersion("a.jpg", "v2", "e2")], stall(60)]
+    updates = [[Photo("a.jpg", "labelled")], stall(60)]
     assert [*missed_events.request_when_stalled(updates, [A, B], request)] == updates
     assert asked == [[B]]

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from labelctl.labels.results import Photo
 from labelctl.labels.wait import WaitResult
 from labelctl.operations import function_log, stalls
 from labelctl.operations.stalls import Stall
-from labelctl.photos.versions import ObjectVersion
 
-A, B = ObjectVersion("a.jpg", "v1", "e1"), ObjectVersion("b.jpg", "v1", "e1")
+A, B = Photo("a.jpg", "labelled"), Photo("b.jpg", "labelled")
 
 
 class Wait:
@@ -25,7 +25,7 @@ class Wait:
         self.now = 0.0
         self.read: list[float] = []
 
-    def looks(self, times: range, done: dict[int, list[ObjectVersion]]) -> Iterator[WaitResult]:
+    def looks(self, times: range, done: dict[int, list[Photo]]) -> Iterator[WaitResult]:
         waiting = 2
         for self.now in times:
             found = done.get(int(self.now), [])
@@ -37,7 +37,7 @@ class Wait:
             self.read.append(self.now)
             yield function_log.LogEntry("at", None, "error", reason=f"error {len(self.read)}")
 
-    def watch(self, times: range, **done: list[ObjectVersion]) -> list[tuple[float, Any]]:
+    def watch(self, times: range, **done: list[Photo]) -> list[tuple[float, Any]]:
         found = {int(second.removeprefix("at_")): photos for second, photos in done.items()}
         news = stalls.watch(self.looks(times, found), self.errors(), lambda: self.now)
         return [(self.now, each) for each in news]

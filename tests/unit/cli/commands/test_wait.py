@@ -37,7 +37,7 @@ def label(tables):
 
 @pytest.fixture
 def command(tables, monkeypatch):
-    """Waits as `upload --wait` does. A script yields what `until_done` would yield.
+    """Waits as `upload --wait` does. A script yields the versions that are done, and stalls.
 
     The output so far is in `out` and `err`.
     """
@@ -45,7 +45,13 @@ def command(tables, monkeypatch):
     def run(mode, sent, script):
         view = View(mode, stdout=run.out, stderr=run.err)
         session: Any = SimpleNamespace(view=view, reader=reader_of(tables))
-        monkeypatch.setattr(_wait, "wait_for", lambda *_: script)
+        updates = (
+            [results.read(session.reader, each) for each in update]
+            if isinstance(update, list)
+            else update
+            for update in script
+        )
+        monkeypatch.setattr(_wait, "wait_for", lambda *_: updates)
         return _wait.wait_and_print(session, sent, 600, {"not_sent": []})
 
     run.out, run.err = io.StringIO(), io.StringIO()
@@ -229,7 +235,8 @@ def pipeline(s3, bucket, sqs, queue, tables):
 def test_photos_that_a_new_bucket_does_not_announce_are_labelled(pipeline):
     new = pipeline(age=timedelta(minutes=3))
     a, b = new.put("a.jpg"), new.put("b.jpg")
-    assert {*chain.from_iterable(new.wait(a, b))} == {a, b}
+    done = chain.from_iterable(new.wait(a, b))
+    assert {photo.image for photo in done} == {"a.jpg", "b.jpg"}
     assert new.now < 1000 + 90
     assert new.out.getvalue() == (
         "S3 has not announced 2 photos to the queue, as may happen with a new bucket. "
