@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from threading import Lock
@@ -139,20 +140,17 @@ class TableReader:
 
         Several segments are scanned in parallel. DynamoDB bills complete items.
         """
-
-        def read(segment: int, start: Any) -> Any:
-            position = {"ExclusiveStartKey": start} if start else {}
-            part = {"Segment": segment, "TotalSegments": _SEGMENTS, **_projection(attributes)}
-            return self._call(self._client.scan, TableName=table, **position, **part)
-
+        request = {"TableName": table, "TotalSegments": _SEGMENTS, **_projection(attributes)}
+        read = partial(self._call, self._client.scan, **request)
         with pool(_SEGMENTS, "scan") as threads:
-            reading = {threads.submit(read, segment, None): segment for segment in range(_SEGMENTS)}
+            reading = {threads.submit(read, Segment=number): number for number in range(_SEGMENTS)}
             while reading:
                 for done in wait(reading, return_when=FIRST_COMPLETED).done:
                     segment, response = reading.pop(done), done.result()
                     if last := response.get("LastEvaluatedKey"):
                         # Request the next page while the caller processes this one.
-                        reading[threads.submit(read, segment, last)] = segment
+                        next_page = threads.submit(read, Segment=segment, ExclusiveStartKey=last)
+                        reading[next_page] = segment
                     yield [_deserialize(item) for item in response["Items"]]
 
     def _call(self, operation: Callable[..., Any], **request: Any) -> Any:

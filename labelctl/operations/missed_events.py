@@ -8,16 +8,14 @@ configuration typically take effect after five minutes]
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from labelctl.aws import queues
 from labelctl.contract import s3_events
-from labelctl.labels.results import Photo
 from labelctl.operations import reprocess
 from labelctl.operations.reprocess import ReprocessRequest
-from labelctl.operations.stalls import Stall
 from labelctl.photos.versions import RESULT_ATTRIBUTES, ObjectVersion, is_result_of
 
 if TYPE_CHECKING:
@@ -30,25 +28,6 @@ YOUNG = 30 * 60.0
 
 SILENCE = 60.0
 """Seconds without progress before photos are requested."""
-
-
-def request_when_stalled(
-    updates: Iterable[list[Photo] | Stall],
-    sent: Sequence[ObjectVersion],
-    request: Callable[[list[ObjectVersion]], int],
-) -> Iterator[list[Photo] | Stall]:
-    """Pass on `updates` of `stalls.watch`; in a long stall, call `request` with the photos that wait.
-
-    It is called about once a minute until it returns a number other than 0.
-    """
-    waiting, requested = {photo.key: photo for photo in sent}, 0
-    for update in updates:
-        yield update
-        if isinstance(update, list):
-            for photo in update:
-                waiting.pop(photo.image, None)
-        elif update.announce and update.seconds >= SILENCE and not requested:
-            requested = request(list(waiting.values()))
 
 
 def request_photos(

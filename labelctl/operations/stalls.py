@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from labelctl.aws.clients import Aws
-from labelctl.labels.results import Photo
 from labelctl.labels.wait import WaitResult
 from labelctl.operations import function_log
 
@@ -36,26 +35,32 @@ class Stall:
     announce: bool
 
 
-def watch(
-    looks: Iterable[WaitResult],
-    errors: Iterator[function_log.LogEntry | None],
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[Photo] | Stall]:
-    """Yield the photos that are done, from `looks`, and a `Stall` for each look during a stall."""
-    last_progress = clock()
-    last_read = last_announced = float("-inf")
-    error = None
-    for look in looks:
-        now = clock()
-        if look.done:
-            yield look.done
-            last_progress = clock()  # not `now`: the consumer may have taken a long time
-        elif now - last_progress >= SILENCE:
-            if now - last_read >= SILENCE:
-                error, last_read = next(errors), now
-            announce = now - last_announced >= REPEAT
-            last_announced = now if announce else last_announced
-            yield Stall(look.waiting, now - last_progress, error, announce)
+class StallWatch:
+    """Detects stalls in the results of a wait. `errors` are the latest errors (see `latest_errors`)."""
+
+    def __init__(
+        self,
+        errors: Iterator[function_log.LogEntry | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._errors, self._clock = errors, clock
+        self._last_progress = clock()
+        self._last_read = self._last_announced = float("-inf")
+        self._error: function_log.LogEntry | None = None
+
+    def update(self, result: WaitResult) -> Stall | None:
+        """Take in the next result, after its photos have been processed; return the stall, if any."""
+        now = self._clock()
+        if result.done:
+            self._last_progress = now
+        if now - self._last_progress < SILENCE:
+            return None
+        if now - self._last_read >= SILENCE:
+            self._error, self._last_read = next(self._errors), now
+        announce = now - self._last_announced >= REPEAT
+        if announce:
+            self._last_announced = now
+        return Stall(result.waiting, now - self._last_progress, self._error, announce)
 
 
 def latest_errors(

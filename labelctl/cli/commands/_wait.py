@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from labelctl import times
@@ -22,13 +21,14 @@ if TYPE_CHECKING:
 
 def wait_for(
     session: Session,
+    meter: Meter,
     sent: Sequence[ObjectVersion],
     timeout: float,
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[Photo] | Stall]:
-    """Yield photos that are labelled or failed, as soon as they are, and stalls (see `stalls.watch`).
+) -> Iterator[list[Photo]]:
+    """Yield photos that are labelled or failed, as soon as they are. Stalls are shown in the bar.
 
     In a long stall, photos are requested whose events S3 seems not to have sent.
     """
@@ -37,16 +37,24 @@ def wait_for(
     from labelctl.photos import versions
 
     stack, aws = session.stack, session.aws
-    batches = wait.until_done(
+    watch = stalls.StallWatch(stalls.latest_errors(aws, stack.log_group), clock)
+    waiting, requested = {photo.key: photo for photo in sent}, 0
+    for result in wait.until_done(
         session.reader,
         sent,
         patience=timeout,
         now=lambda key: versions.current_photo(aws.s3, stack.bucket, key),
         sleep=sleep,
         clock=clock,
-    )
-    updates = stalls.watch(batches, stalls.latest_errors(aws, stack.log_group), clock)
-    return missed_events.request_when_stalled(updates, sent, partial(_request, session))
+    ):
+        if result.done:
+            yield result.done
+        for photo in result.done:
+            waiting.pop(photo.image, None)
+        if stall := watch.update(result):
+            show_stall(session, meter, stall)
+            if stall.announce and stall.seconds >= missed_events.SILENCE and not requested:
+                requested = _request(session, [*waiting.values()])
 
 
 def _request(session: Session, photos: Sequence[ObjectVersion]) -> int:
@@ -97,11 +105,8 @@ def wait_and_print(
     try:
         with view.meter("Labelling") as meter:
             meter.update(0, total=len(sent))
-            for update in wait_for(session, sent, timeout):
-                if not isinstance(update, list):
-                    show_stall(session, meter, update)
-                    continue
-                for photo in update:
+            for photos in wait_for(session, meter, sent, timeout):
+                for photo in photos:
                     done[photo.image] = photo.as_json() if view.mode == "json" else None
                     failed += photo.status == "failed"
                     if show:

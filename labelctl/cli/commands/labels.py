@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelctl.cli.commands._wait import show_stall, table, wait_for
+from labelctl.cli.commands._wait import table, wait_for
 from labelctl.cli.options import ImageKey
 from labelctl.cli.session import Session
 from labelctl.errors import Command, PhotosFailedError, WaitTimeoutError
@@ -46,15 +46,12 @@ def labels(
     stack, aws = session.stack, session.aws
     sent = lookup.resolve(aws.s3, stack.bucket, image)
     note_resolved_key(session, image, sent.key)
-    photo = None
+    done: list[Photo] = []  # remains empty if the photo is removed meanwhile
     if wait:
         with session.view.meter(f"Waiting for {sent.key}") as meter:
-            for update in wait_for(session, [sent], timeout):
-                if isinstance(update, list):
-                    [photo] = update
-                else:
-                    show_stall(session, meter, update)
-    photo = (photo or results.read(session.reader, sent)).at_least(min_confidence)
+            done = next(wait_for(session, meter, [sent], timeout), [])
+    photo = done[0] if done else results.read(session.reader, sent)
+    photo = photo.at_least(min_confidence)
     session.view.show(photo.as_json(), table(photo, session, min_confidence))
     warn_if_truncated(session, photo)
     raise_unless_labelled(session, photo)

@@ -168,11 +168,9 @@ class Search:
 
     def _read_matches(self, threads: ThreadPoolExecutor, images: Sequence[str]) -> Iterator[Match]:
         """The photos that match according to their items."""
-
-        def read(batch: Sequence[str]) -> dict[str, Item]:
-            return self._reader.photos(batch, "status", "labels", "uploaded_at")
-
-        for items in threads.map(read, batches(images, BATCH)):
+        read, attributes = self._reader.photos, ("status", "labels", "uploaded_at")
+        reading = [threads.submit(read, batch, *attributes) for batch in batches(images, BATCH)]
+        for items in (each.result() for each in reading):
             self.photos_read += len(items)
             yield from filter(None, map(self._match, items.values()))
 

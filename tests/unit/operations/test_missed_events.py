@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from labelctl.contract import s3_events
-from labelctl.labels.results import Photo
 from labelctl.operations import missed_events
-from labelctl.operations.stalls import Stall
 from labelctl.photos.versions import ObjectVersion
 from tests.fakes.photos import PhotoTables
 from tests.unit.photo_items import event, failed, labelled, reader_of, store
@@ -80,36 +78,3 @@ def test_events_that_arrived_are_awaited(
     if in_flight:
         sqs.receive_message(QueueUrl=queue)
     assert request_photos(A, created=MINUTE) == 0
-
-
-# ---- when
-
-
-def stall(seconds: float, announce: bool = True) -> Stall:
-    return Stall(1, seconds, None, announce=announce)
-
-
-def test_after_a_minute_without_progress_it_asks_until_photos_are_requested() -> None:
-    asked: list[list[ObjectVersion]] = []
-    answers = iter([0, 1])
-
-    def request(photos: list[ObjectVersion]) -> int:
-        asked.append(photos)
-        return next(answers)
-
-    updates = [stall(10), [Photo("a.jpg", "failed")], stall(62, announce=False), stall(70)]
-    updates += [[Photo("b.jpg", "labelled")], stall(75), stall(135)]
-    assert [*missed_events.request_when_stalled(updates, [A, B, C], request)] == updates
-    assert asked == [[B, C], [C]]
-
-
-def test_a_replaced_photo_that_is_done_is_not_requested() -> None:
-    asked: list[list[ObjectVersion]] = []
-
-    def request(photos: list[ObjectVersion]) -> int:
-        asked.append(photos)
-        return 1
-
-    updates = [[Photo("a.jpg", "labelled")], stall(60)]
-    assert [*missed_events.request_when_stalled(updates, [A, B], request)] == updates
-    assert asked == [[B]]

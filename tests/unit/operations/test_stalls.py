@@ -15,67 +15,47 @@ from labelctl.labels.wait import WaitResult
 from labelctl.operations import function_log, stalls
 from labelctl.operations.stalls import Stall
 
-A, B = Photo("a.jpg", "labelled"), Photo("b.jpg", "labelled")
+PHOTO = Photo("a.jpg", "labelled")
 
 
 class Wait:
-    """Looks at given times (seconds), with the photos in `done` finished."""
+    """A wait for two photos, with the number of photos done at given times (seconds)."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.read: list[float] = []
-
-    def looks(self, times: range, done: dict[int, list[Photo]]) -> Iterator[WaitResult]:
-        waiting = 2
-        for self.now in times:
-            found = done.get(int(self.now), [])
-            waiting -= len(found)
-            yield WaitResult(found, waiting)
 
     def errors(self) -> Iterator[function_log.LogEntry]:
         while True:
             self.read.append(self.now)
             yield function_log.LogEntry("at", None, "error", reason=f"error {len(self.read)}")
 
-    def watch(self, times: range, **done: list[Photo]) -> list[tuple[float, Any]]:
-        found = {int(second.removeprefix("at_")): photos for second, photos in done.items()}
-        news = stalls.watch(self.looks(times, found), self.errors(), lambda: self.now)
-        return [(self.now, each) for each in news]
+    def stalls(self, times: range, *done: int) -> list[tuple[float, Stall]]:
+        watch = stalls.StallWatch(self.errors(), lambda: self.now)
+        found = []
+        for self.now in times:
+            photos = [PHOTO] if self.now in done else []
+            if stall := watch.update(WaitResult(photos, 1)):
+                found.append((self.now, stall))
+        return found
 
 
 def test_after_ten_seconds_without_progress_each_look_is_a_stall() -> None:
-    wait = Wait()
-    news = wait.watch(range(0, 20, 2), at_4=[A], at_18=[B])
-    assert [(at, each) for at, each in news if isinstance(each, list)] == [(4, [A]), (18, [B])]
-    assert [at for at, each in news if isinstance(each, Stall)] == [14, 16]
-    _, first = news[1]
-    assert (first.waiting, first.seconds, first.error.reason) == (1, 10, "error 1")
+    (first, stall), (second, _) = Wait().stalls(range(0, 20, 2), 4, 18)
+    assert (first, second) == (14, 16)
+    assert stall.error
+    assert (stall.waiting, stall.seconds, stall.error.reason) == (1, 10, "error 1")
 
 
 def test_the_log_is_read_every_ten_seconds_and_only_during_a_stall() -> None:
     wait = Wait()
-    wait.watch(range(0, 60, 2), at_2=[A], at_40=[B])
+    wait.stalls(range(0, 60, 2), 2, 40)
     assert wait.read == [12, 22, 32, 50]
 
 
 def test_it_is_announced_at_first_and_then_once_a_minute_also_after_a_little_progress() -> None:
-    wait = Wait()
-    news = wait.watch(range(0, 200, 2), at_30=[A])
-    assert [at for at, each in news if isinstance(each, Stall) and each.announce] == [
-        10,
-        70,
-        130,
-        190,
-    ]
-
-
-def test_who_takes_the_photos_may_take_long() -> None:
-    wait = Wait()
-    looks = wait.looks(range(0, 20, 2), {0: [A]})
-    news = stalls.watch(looks, wait.errors(), lambda: wait.now)
-    assert next(news) == [A]
-    wait.now = 9
-    assert [each.seconds for each in news if isinstance(each, Stall)] == []
+    found = Wait().stalls(range(0, 200, 2), 30)
+    assert [at for at, stall in found if stall.announce] == [10, 70, 130, 190]
 
 
 # ---- the log

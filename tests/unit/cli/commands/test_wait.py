@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from labelctl.cli.commands import _wait
 from labelctl.cli.output import View
+from labelctl.cli.progress import NoMeter
 from labelctl.contract import s3_events
 from labelctl.errors import WaitTimeoutError
 from labelctl.labels import results
@@ -37,7 +38,7 @@ def label(tables):
 
 @pytest.fixture
 def command(tables, monkeypatch):
-    """Waits as `upload --wait` does. A script yields the versions that are done, and stalls.
+    """Waits as `upload --wait` does. A script yields the versions that are done.
 
     The output so far is in `out` and `err`.
     """
@@ -45,13 +46,8 @@ def command(tables, monkeypatch):
     def run(mode, sent, script):
         view = View(mode, stdout=run.out, stderr=run.err)
         session: Any = SimpleNamespace(view=view, reader=reader_of(tables))
-        updates = (
-            [results.read(session.reader, each) for each in update]
-            if isinstance(update, list)
-            else update
-            for update in script
-        )
-        monkeypatch.setattr(_wait, "wait_for", lambda *_: updates)
+        photos = ([results.read(session.reader, each) for each in done] for done in script)
+        monkeypatch.setattr(_wait, "wait_for", lambda *_: photos)
         return _wait.wait_and_print(session, sent, 600, {"not_sent": []})
 
     run.out, run.err = io.StringIO(), io.StringIO()
@@ -85,25 +81,22 @@ def test_each_photo_is_printed_when_it_is_done(label, tables, command):
     assert command.err.getvalue() == "failed  b.jpg  It is too large.\n"
 
 
-def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced(label, command):
-    label(event("a.jpg"), LABEL)
-    sent = sends("a.jpg")
+def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced():
     error = function_log.LogEntry(
         "2026-01-01T10:00:00Z", "a.jpg", "retrying", reason="Busy.\n\x1b[31m"
     )
-
-    def script():
-        yield Stall(1, 10.2, None, announce=True)
-        yield Stall(1, 12, error, announce=False)
-        yield Stall(1, 70, error, announce=True)
-        yield sent
-
-    assert command("plain", sent, script()) == 0
-    first, second = command.err.getvalue().splitlines()
+    out = io.StringIO()
+    session: Any = SimpleNamespace(view=View("plain", stderr=out))
+    for stall in (
+        Stall(1, 10.2, None, announce=True),
+        Stall(1, 12, error, announce=False),
+        Stall(1, 70, error, announce=True),
+    ):
+        _wait.show_stall(session, NoMeter(), stall)
+    first, second = out.getvalue().splitlines()
     assert first == "1 photo waiting, no progress for 10 seconds."
     assert second.startswith("1 photo waiting, no progress for 70 seconds. Latest error (")
     assert second.endswith("): Busy.\\n\\x1b[31m")
-    assert printed(command) == [["a.jpg", "Dog"]]
 
 
 def test_printed_photos_are_not_kept_in_memory(label, command, monkeypatch):
@@ -210,8 +203,10 @@ class Pipeline:
         return ObjectVersion(key, response["VersionId"], response["ETag"].strip('"'))
 
     def wait(self, *sent):
-        updates = _wait.wait_for(self.session, sent, 600, sleep=self.sleep, clock=lambda: self.now)
-        return [update for update in updates if isinstance(update, list)]
+        done = _wait.wait_for(
+            self.session, NoMeter(), sent, 600, sleep=self.sleep, clock=lambda: self.now
+        )
+        return [photo.image for photo in chain.from_iterable(done)]
 
     def sleep(self, seconds):
         before, self.now = self.now, self.now + seconds
@@ -235,10 +230,11 @@ def pipeline(s3, bucket, sqs, queue, tables):
 def test_photos_that_a_new_bucket_does_not_announce_are_labelled(pipeline):
     new = pipeline(age=timedelta(minutes=3))
     a, b = new.put("a.jpg"), new.put("b.jpg")
-    done = chain.from_iterable(new.wait(a, b))
-    assert {photo.image for photo in done} == {"a.jpg", "b.jpg"}
+    assert {*new.wait(a, b)} == {"a.jpg", "b.jpg"}
     assert new.now < 1000 + 90
     assert new.out.getvalue() == (
+        "2 photos waiting, no progress for 10 seconds.\n"
+        "2 photos waiting, no progress for 70 seconds.\n"
         "S3 has not announced 2 photos to the queue, as may happen with a new bucket. "
         "labelctl has queued them itself.\n"
     )
@@ -248,7 +244,7 @@ def test_an_older_stack_is_only_watched(pipeline):
     older = pipeline(age=timedelta(days=1))
     with pytest.raises(WaitTimeoutError):
         older.wait(older.put("a.jpg"))
-    assert older.out.getvalue() == ""
+    assert "queued" not in older.out.getvalue()
 
 
 def test_without_permission_to_send_it_keeps_waiting(pipeline):
@@ -260,3 +256,24 @@ def test_without_permission_to_send_it_keeps_waiting(pipeline):
     new.session.aws.sqs.meta.events.register("before-call.sqs.SendMessageBatch", refuse)
     with pytest.raises(WaitTimeoutError):
         new.wait(new.put("a.jpg"))
+
+
+def test_photos_are_requested_again_until_some_were_sent_and_never_those_that_are_done(
+    pipeline, tables, monkeypatch
+):
+    new = pipeline(age=timedelta(minutes=3))
+    a, b = new.put("a.jpg"), new.put("b.jpg")
+    store(tables, labelled(event("a.jpg", 1, a.version_id, a.etag)))
+    requests, answers = [], iter([0, 1])
+
+    def request(_, photos):
+        requests.append((photos, new.now - 1000))
+        return next(answers)
+
+    monkeypatch.setattr(_wait, "_request", request)
+    with pytest.raises(WaitTimeoutError):
+        new.wait(a, b)
+    (first, at), (second, later) = requests
+    assert first == second == [b]
+    assert 60 <= at < 75
+    assert 55 <= later - at < 70
