@@ -53,7 +53,7 @@ def test_a_key_may_be_as_long_as_s3_takes_it(s3, bucket, has):
     assert [*lookup.key_candidates(key + "x")] == []
 
 
-@pytest.mark.parametrize("image", ["none.jpg", "", ".", "/", "x/" * 600, "n" * 300, "\udcff.jpg"])
+@pytest.mark.parametrize("image", ["none.jpg", "", ".", "/", "x/" * 60, "n" * 300, "\udcff.jpg"])
 def test_an_unknown_photo(s3, bucket, has, image):
     has("other.jpg")
     with pytest.raises(PhotoNotFoundError) as caught:

@@ -9,7 +9,6 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 
 from labelctl.aws import objects
@@ -19,7 +18,6 @@ from labelctl.operations import cleanup
 from labelctl.operations.dead_letters import UnreadMessages, lease
 from labelctl.photos import remove
 from tests.lambda_runtime import message_body, s3_record
-from tests.unit.conftest import REGION
 from tests.unit.photo_items import NOW
 from tests.unit.queue_world import body, put_many, visible
 from tests.unit.queue_world import put as send
@@ -233,9 +231,8 @@ def test_retries_are_limited(code, most, s3, bucket, put, naps, monkeypatch):
 
 
 @pytest.fixture
-def stack(moto, bucket):
+def stack(sqs, bucket):
     """The names of a stack's resources, and its queues with four dead letters."""
-    sqs = boto3.client("sqs", region_name=REGION)
     queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "dead"))
     for text in (
         message_body(s3_record("day 1/a.jpg", "1")),
