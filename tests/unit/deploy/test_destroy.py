@@ -378,3 +378,17 @@ def test_data_is_found_in_what_is_left_of_a_stack(aws, cloudformation, bucket, t
     aws.s3.put_object(Bucket=bucket, Key="a.jpg", Body=b"")
     aws.dynamodb.put_item(TableName=PHOTOS, Item={"image": {"S": "a.jpg"}})
     assert destroy.find_data(aws, stack) == [bucket, PHOTOS]
+
+
+def test_removed_photos_are_data_too(aws, cloudformation):
+    """S3 lists the delete marker of a removed photo before its versions, which can be restored."""
+    stack = stack_of(cloudformation, "CREATE_COMPLETE")
+    resources(cloudformation, BUCKET)
+    marker = {"Key": "a.jpg", "VersionId": "2", "IsLatest": True}
+    with Stubber(aws.s3) as s3:
+        s3.add_response(
+            "list_object_versions",
+            {"IsTruncated": True, "DeleteMarkers": [marker]},
+            {"Bucket": BUCKET[1], "MaxKeys": 1},
+        )
+        assert destroy.find_data(aws, stack) == [BUCKET[1]]
