@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import sys
 import threading
@@ -183,6 +182,8 @@ def _explain(error: Exception) -> LabelctlError | None:
         path = context.command_path if context else "labelctl"
         bare = type(error).__name__ == "NoArgsIsHelpError"  # its message is the whole help
         message = "Missing command." if bare else _sentence(error.format_message())
+        if hint := getattr(error, "hint", ""):
+            return UsageError(message, hint)
         return UsageError(message, f"Run `{path} --help` for usage.{_dash_hint(error, path)}")
     if "botocore" in sys.modules:
         from labelctl.aws import errors
@@ -203,10 +204,8 @@ def _dash_hint(error: Exception, path: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Typer's message as one sentence, in words that a non-programmer knows."""
+    """Typer's message as one sentence."""
     text = " ".join(text.split())
-    text = re.sub("is not a valid float( range)?", "is not a number", text)
-    text = re.sub("is not a valid int(eger)?( range)?", "is not a whole number", text)
     return text if text.endswith((".", "?", "!")) else text + "."
 
 

@@ -31,7 +31,7 @@ def demo(
         list[Path] | None,
         typer.Argument(
             metavar="[PATH]...",
-            help="Your photos. Default: four bundled samples.",
+            help="Your photos. [default: four bundled samples]",
             readable=False,  # an unreadable file must not stop the others
         ),
     ] = None,

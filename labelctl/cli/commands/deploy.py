@@ -11,6 +11,7 @@ from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.values import count, percent_option
 from labelctl.errors import Command, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -25,44 +26,39 @@ def deploy(
     context: typer.Context,
     min_confidence: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            max=100,
-            metavar="PERCENT",
-            help="Store labels with at least this confidence. Default for a new stack: 55.",
-        ),
+        percent_option("Store labels with at least this confidence. [default for a new stack: 55]"),
     ] = None,
     max_labels: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=1000,
-            metavar="COUNT",
-            help="Store at most this many labels per photo. Default for a new stack: 100.",
+            parser=count(maximum=1000),
+            metavar="N",
+            help="Store at most N labels per photo (1 to 1,000). [default for a new stack: 100]",
         ),
     ] = None,
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=2,
-            max=1000,
-            metavar="COUNT",
-            help="Run at most this many copies of the function, 10 photos each. Default for a new"
-            " stack: 4.",
+            parser=count(2, 1000),
+            metavar="N",
+            help="Run at most N copies of the function (2 to 1,000), 10 photos each. [default for a"
+            " new stack: 4]",
         ),
     ] = None,
     image_properties: Annotated[
         bool | None,
         typer.Option(
             "--image-properties/--no-image-properties",
-            help="Also store colours and image quality. AWS charges extra for them. Default for a new"
-            " stack: no.",
+            help="Also store colours and image quality. AWS charges extra for them. [default for a"
+            " new stack: no]",
         ),
     ] = None,
     log_retention: Annotated[
         int | None,
         typer.Option(
-            metavar="DAYS", help="Days to keep the function's log. Default for a new stack: 30."
+            parser=count(),
+            metavar="DAYS",
+            help="Days to keep the function's log. [default for a new stack: 30]",
         ),
     ] = None,
     alarm_email: Annotated[
@@ -76,8 +72,8 @@ def deploy(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Alert when a photo waits longer than this (30m, 12h, 1d). Default for a new stack:"
-            " 12h.",
+            help="Alert when a photo waits longer than this (30m, 12h, 1d). [default for a new"
+            " stack: 12h]",
         ),
     ] = None,
     tag: Annotated[

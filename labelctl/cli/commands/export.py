@@ -13,6 +13,7 @@ from labelctl.cli.commands._prefix import note_similar_prefix, similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.values import choice_option, percent_option
 from labelctl.errors import Command, NotFoundError, UsageError
 from labelctl.text import counted, volume
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from labelctl.labels.export_formats import Writer
 
 _FORMATS = ("csv", "jsonl", "parquet")
-
-
-def _check_format(value: str | None) -> str | None:
-    if value is not None and value not in _FORMATS:
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(_FORMATS)}.")
-    return value
 
 
 @dataclass
@@ -44,11 +39,10 @@ def export(
     context: typer.Context,
     form: Annotated[
         str | None,
-        typer.Option(
+        choice_option(
+            _FORMATS,
             "--format",
-            callback=_check_format,
-            metavar="|".join(_FORMATS),
-            help="Output format. Default: by the extension of FILE, else csv.",
+            help="Output format. [default: by the extension of FILE, else csv]",
             show_default=False,
         ),
     ] = None,
@@ -57,7 +51,7 @@ def export(
         typer.Option(
             "-o",
             metavar="FILE",
-            help="Output file. Default: stdout (-).",
+            help="Output file. [default: stdout (-)]",
             show_default=False,
         ),
     ] = None,
@@ -72,9 +66,7 @@ def export(
     prefix: Prefix = "",
     min_confidence: Annotated[
         float,
-        typer.Option(
-            min=0, max=100, metavar="PERCENT", help="Export labels with at least this confidence."
-        ),
+        percent_option("Export labels with at least this confidence."),
     ] = 0,
 ) -> None:
     """Export all labels as CSV, JSON Lines or Parquet.

@@ -12,6 +12,7 @@ from labelctl import times
 from labelctl.cli.options import Prefix
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.values import count
 from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted, printable
 
@@ -41,7 +42,9 @@ def failures(
     limit: Annotated[
         int,
         typer.Option(
-            min=1, metavar="COUNT", help="Maximum number of failed photos, and of dead letters."
+            parser=count(),
+            metavar="N",
+            help="Maximum number of failed photos, and of dead letters.",
         ),
     ] = 100,
     discard: Annotated[

@@ -17,6 +17,7 @@ from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.values import count
 from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted, volume
 
@@ -55,7 +56,7 @@ def gallery(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of photos.")
+        int, typer.Option(parser=count(), metavar="N", help="Maximum number of photos.")
     ] = _LIMIT,
     embed: Annotated[
         bool, typer.Option("--embed", help="Write a single HTML file that contains everything.")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl.cli.commands._prefix import note_similar_prefix
-from labelctl.cli.options import Prefix, check_prefix, no_photos
+from labelctl.cli.options import Limit, Prefix, check_prefix, no_photos
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.values import choice_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,24 +24,14 @@ _STYLES = {"labelled": "green", "failed": "red", "waiting": "yellow"}
 _PREDICATES = {"labelled": "is labelled", "failed": "has failed", "waiting": "is waiting"}
 
 
-def _check_state(value: str | None) -> str | None:
-    if value is not None and value not in _STYLES:
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(_STYLES)}.")
-    return value
-
-
 def images(
     context: typer.Context,
     status: Annotated[
         str | None,
-        typer.Option(
-            callback=_check_state, metavar="|".join(_STYLES), help="Only photos in this state."
-        ),
+        choice_option(tuple(_STYLES), help="Only photos in this state."),
     ] = None,
     prefix: Prefix = "",
-    limit: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of results.")
-    ] = 100,
+    limit: Limit = 100,
 ) -> None:
     """List photos with their state and top labels.
 

@@ -12,6 +12,7 @@ import typer
 from labelctl.cli.commands._wait import table, wait_for
 from labelctl.cli.options import ImageKey
 from labelctl.cli.session import Session
+from labelctl.cli.values import number, percent_option
 from labelctl.errors import Command, PhotosFailedError, WaitTimeoutError
 from labelctl.text import counted
 
@@ -24,9 +25,7 @@ def labels(
     image: ImageKey,
     min_confidence: Annotated[
         float,
-        typer.Option(
-            min=0, max=100, metavar="PERCENT", help="Show labels with at least this confidence."
-        ),
+        percent_option("Show labels with at least this confidence."),
     ] = 0,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the photo is labelled or failed.")
@@ -34,7 +33,9 @@ def labels(
     timeout: Annotated[
         float,
         typer.Option(
-            min=1, metavar="SECONDS", help="With --wait: give up after this many seconds."
+            parser=number(1),
+            metavar="SECONDS",
+            help="With --wait: give up after this many seconds.",
         ),
     ] = 600,
 ) -> None:

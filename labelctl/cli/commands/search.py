@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl import times
-from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.options import Limit, Prefix, check_prefix
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.cli.values import choice_option, percent_option
 from labelctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ _ORDERS = ("confidence", "newest")
 _MAX_NAME = 24  # columns for a label's name in a group; a longer name shifts the rest of its line
 _DATE = "2026-05-01 14:02"
 _CONFIDENCE = "100.0 %"
-
-
-def _check_order(value: str) -> str:
-    if value not in _ORDERS:
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(_ORDERS)}.")
-    return value
 
 
 def search(
@@ -50,23 +45,11 @@ def search(
     ] = None,
     min_confidence: Annotated[
         float,
-        typer.Option(
-            min=0,
-            max=100,
-            metavar="PERCENT",
-            help="Ignore labels below this confidence (applies to --not too).",
-        ),
+        percent_option("Ignore labels below this confidence (applies to --not too)."),
     ] = 0,
     prefix: Prefix = "",
-    limit: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="Maximum number of results.")
-    ] = 100,
-    sort: Annotated[
-        str,
-        typer.Option(
-            callback=_check_order, metavar="|".join(_ORDERS), help="Order of the results."
-        ),
-    ] = "confidence",
+    limit: Limit = 100,
+    sort: Annotated[str, choice_option(_ORDERS, help="Order of the results.")] = "confidence",
 ) -> None:
     """Find photos by label.
 

@@ -19,6 +19,7 @@ from labelctl.cli.commands.labels import (
 from labelctl.cli.options import ImageKey
 from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.values import percent_option
 from labelctl.errors import Command, PhotosFailedError
 from labelctl.text import path_argument
 
@@ -53,9 +54,7 @@ def show(
     ] = False,
     min_confidence: Annotated[
         float,
-        typer.Option(
-            min=0, max=100, metavar="PERCENT", help="Draw labels with at least this confidence."
-        ),
+        percent_option("Draw labels with at least this confidence."),
     ] = 0,
 ) -> None:
     """Draw boxes and label names on a copy of a photo."""

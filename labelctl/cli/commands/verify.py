@@ -11,6 +11,7 @@ import typer
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.cli.values import number
 from labelctl.errors import Command, InconsistentError
 from labelctl.text import counted, printable
 
@@ -43,10 +44,10 @@ def verify(
     overdue: Annotated[
         float | None,
         typer.Option(
-            min=0,
+            parser=number(0),
             metavar="HOURS",
             help="Treat photos that have waited longer as missing, even if the queue is not empty"
-            " (0: all). Default: the stack's --alarm-age.",
+            " (0: all). [default: the stack's --alarm-age]",
             show_default=False,
         ),
     ] = None,

@@ -89,29 +89,6 @@ def test_the_help_distinguishes_file_and_format(capsys):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        "search dog --min-confidence nan",
-        "export --min-confidence nan",
-        "labels a.jpg --min-confidence NaN",
-        "labels a.jpg --timeout nan",
-    ],
-)
-def test_nan_is_refused(capsys, words):
-    assert app.run(words.split()) == 2
-    option = words.split()[-2]
-    assert capsys.readouterr().err == (
-        f"Error: {option} nan is not a number.\nUse a number, e.g. 90.\n"
-    )
-
-
-@pytest.mark.parametrize("command", ["images", "search dog", "gallery"])
-def test_a_limit_that_is_too_large(capsys, command):
-    assert app.run([*command.split(), "--limit", "99999999999999999999"]) == 2
-    assert "--limit 99999999999999999999 is too large." in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
     "command", ["rm", "verify", "stats", "search dog", "gallery", "export", "images"]
 )
 def test_a_prefix_that_no_key_can_have(capsys, parse, command):
