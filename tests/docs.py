@@ -13,18 +13,12 @@ from typing import Any
 
 import typer
 
+from labelctl.cli import help_layout
 from labelctl.cli.app import app
+from labelctl.cli.examples import EXAMPLES
+from labelctl.cli.group import GROUPS
 
 DOCS = Path(__file__).parents[1] / "docs"
-
-GROUPS = {
-    "Start": ("demo", "deploy"),
-    "Photos": ("upload", "images", "rm"),
-    "Find and view": ("labels", "search", "stats", "show", "gallery", "export"),
-    "Health": ("status", "tail", "failures", "retry", "verify"),
-    "Manage": ("local", "package", "destroy"),
-}
-"""Every command once, in the order of the document."""
 
 INTRODUCTION = """\
 # Commands
@@ -85,25 +79,24 @@ class Page:
     text: list[str]
     arguments: Rows
     options: Rows
+    examples: dict[str, str]
 
 
 def pages() -> list[Page]:
-    """All commands in the order of GROUPS, each group of commands followed by its members."""
+    """All commands in the order of the help, each group of commands followed by its members."""
     root: Any = typer.main.get_command(app)
-    names = [name for group in GROUPS.values() for name in group]
-    if sorted(names) != sorted(root.commands):
-        raise ValueError("GROUPS in tests/docs.py does not list every command once.")
-    found: list[Page] = []
-    for name in names:
-        found += _pages(root.commands[name], f"labelctl {name}")
-    return found
+    return [
+        page
+        for name, command in root.commands.items()
+        for page in _pages(command, f"labelctl {name}")
+    ]
 
 
 def common_options() -> Rows:
     """The options that every command takes, before its name or after it."""
     root: Any = typer.main.get_command(app)
     command = root.commands["status"]
-    common = [each for each in command.params if not each.expose_value]
+    common = [each for each in command.params if help_layout.is_global(each)]
     return [*_records(command, common), HELP]
 
 
@@ -115,21 +108,21 @@ def program_options() -> Rows:
 
 
 def _pages(command: Any, name: str) -> Iterator[Page]:
-    own = [each for each in command.params if each.expose_value]  # the common options are not
+    own = [each for each in command.params if not help_layout.is_global(each)]
     arguments = _records(command, [each for each in own if each.param_type_name == "argument"])
     options = _records(command, [each for each in own if each.param_type_name == "option"])
     text = inspect.cleandoc(command.help or "").split("\n\n")
     context = type(command).context_class(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    yield Page(name, usage, [" ".join(each.split()) for each in text], arguments, options)
+    paragraphs = [" ".join(each.split()) for each in text]
+    examples = EXAMPLES.get(name.partition(" ")[2], {})
+    yield Page(name, usage, paragraphs, arguments, options, examples)
     for part, each in getattr(command, "commands", {}).items():
         yield from _pages(each, f"{name} {part}")
 
 
 def _records(command: Any, parameters: list[Any]) -> Rows:
-    context = type(command).context_class(command, info_name=command.name)
-    found = (each.get_help_record(context) for each in parameters)
-    return [(names, " ".join(meaning.split())) for names, meaning in filter(None, found)]
+    return help_layout.records(type(command).context_class(command), parameters)
 
 
 # ---- Markdown
@@ -146,6 +139,8 @@ def markdown() -> str:
     for page in by_name.values():
         lines += [f"## {page.name}", "", f"    {page.usage}", "", "\n\n".join(page.text), ""]
         lines += _table("Argument", page.arguments) + _table("Option", page.options)
+        if page.examples:
+            lines += ["```sh", *_examples(page), "```", ""]
     lines += ["## Common options", "", "They can stand before or after the command's name.", ""]
     lines += _table("Option", common_options())
     lines += [OUTPUT_FILE, ""]
@@ -155,6 +150,12 @@ def markdown() -> str:
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     lines += ["## Exit codes", "", *_table("Code", codes)]
     return "\n".join(lines)
+
+
+def _examples(page: Page) -> list[str]:
+    return [
+        line for command, meaning in page.examples.items() for line in (f"# {meaning}", command)
+    ]
 
 
 def _table(title: str, rows: Rows) -> list[str]:
@@ -181,6 +182,8 @@ def manual() -> str:
         lines += [f".SS {_roff(page.usage)}", _roff(page.text[0])]
         lines += [line for text in page.text[1:] for line in (".PP", _roff(text))]
         lines += _items([*page.arguments, *page.options])
+        if page.examples:
+            lines += [".PP", "Examples:", ".PP", ".nf", *map(_roff, _examples(page)), ".fi"]
     lines += [".SH OPTIONS", "All commands take these options.", *_items(common_options())]
     lines += [".PP", "Options without a command.", *_items(program_options())]
     lines += [".SH ENVIRONMENT", *_items(list(ENVIRONMENT.items()))]

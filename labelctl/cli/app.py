@@ -16,67 +16,24 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from labelctl.cli.commands import (
-    demo,
-    deploy,
-    destroy,
-    export,
-    failures,
-    gallery,
-    images,
-    labels,
-    local,
-    package,
-    retry,
-    rm,
-    search,
-    show,
-    stats,
-    status,
-    tail,
-    upload,
-    verify,
-)
-from labelctl.cli.options import OUTPUTS, CliCommand, CliGroup, Options
+from labelctl.cli import help_layout
+from labelctl.cli.group import Program
+from labelctl.cli.options import OUTPUTS, Options
 from labelctl.cli.session import Session
 from labelctl.errors import ExitCode, LabelctlError, RefusedError, UsageError
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF}
 
-HELP = {"help_option_names": ["-h", "--help"]}
-
 app = typer.Typer(
-    context_settings=HELP,
-    cls=CliGroup,
+    context_settings=help_layout.CONTEXT,
+    cls=Program,
     help="Label your photos with Amazon Rekognition on your own AWS account, or offline with --local.",
+    add_completion=False,  # Typer's breaks on names with spaces, quotes and colons: see completion.py
     epilog="Start with `labelctl demo` (needs no AWS account) or `labelctl deploy`.",
     no_args_is_help=True,
     rich_markup_mode=None,  # importing rich takes longer than printing --help
     pretty_exceptions_enable=False,  # those tracebacks print local variables, including secrets
 )
-
-for _command in (
-    demo.demo,
-    deploy.deploy,
-    upload.upload,
-    labels.labels,
-    search.search,
-    images.images,
-    stats.stats,
-    export.export,
-    show.show,
-    gallery.gallery,
-    status.status,
-    tail.tail,
-    failures.failures,
-    retry.retry,
-    verify.verify,
-    rm.rm,
-    destroy.destroy,
-    package.package,
-):
-    app.command(cls=CliCommand, context_settings=HELP)(_command)
-app.add_typer(local.app, name="local")
 
 
 def _print_version(requested: bool) -> None:

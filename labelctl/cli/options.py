@@ -1,7 +1,7 @@
 """The options that every command takes, and arguments and options that several commands share.
 
-The common options go before or after the command's name. `CliCommand` adds them to each command
-and `CliGroup` to the program. Their values end up in one `Options` object. An option after the
+The common options go before or after the command's name. `CliCommand` adds them to each command and
+`CliGroup` to each group. Their values end up in one `Options` object. An option after the
 command's name overrides the same option before it, and both override the environment.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperOption
 
 from labelctl.cli.values import count, number
 from labelctl.contract.s3_events import MAX_KEY
@@ -82,9 +82,9 @@ class Options:
         """The options that a suggested command must repeat, each preceded by a space."""
         if command.program != "labelctl":
             return f" --profile {shlex.quote(self.profile)}" if self.profile else ""
-        if command.arguments[0] in ("demo", "local"):  # they always use the local cloud
+        if command.arguments[0] in ("demo", "local", "--version"):  # nothing changes what they do
             return ""
-        words = ["--local"] if self.local else []
+        words = ["--local"] if self.local and "--local" not in command.arguments else []
         for name, value, default in (
             ("--stack", self.stack, Options.stack),
             ("--profile", self.profile, None),
@@ -133,7 +133,7 @@ def _store(context: typer.Context, parameter: Any, value: Any) -> Any:
     return value
 
 
-def _common_options(short_output: bool = True) -> list[TyperOption]:
+def common_options(short_output: bool = True) -> list[TyperOption]:
     """The common options. With `short_output`, --output has the short form -o."""
 
     def option(*names: str, help: str, **more: Any) -> TyperOption:
@@ -145,65 +145,21 @@ def _common_options(short_output: bool = True) -> list[TyperOption]:
         return option(*names, help=help, is_flag=True, type=bool, default=None)
 
     return [
-        option("--stack", help="Stack name. [LABELCTL_STACK; default: labelctl]", metavar="NAME"),
-        option("--profile", help="AWS profile to use.", metavar="NAME"),
-        option("--region", help="AWS region, e.g. eu-west-1.", metavar="NAME"),
-        flag("--local", help="Use the local cloud instead of AWS. [LABELCTL_LOCAL=1]"),
+        option(
+            "--stack", help="Stack name. [env: LABELCTL_STACK; default: labelctl]", metavar="NAME"
+        ),
+        option("--profile", help="AWS profile to use. [env: AWS_PROFILE]", metavar="NAME"),
+        option("--region", help="AWS region, e.g. eu-west-1. [env: AWS_REGION]", metavar="NAME"),
+        flag("--local", help="Use the local cloud instead of AWS. [env: LABELCTL_LOCAL=1]"),
         option(
             "--output",
             *(["-o"] if short_output else []),
-            help="Output format. Default: table on a terminal, plain in a pipe.",
+            help="Output format. [default: table on a terminal, plain in a pipe]",
             metavar="|".join(OUTPUTS),
         ),
         flag("--quiet", "-q", help="Print only the result: no progress, no hints."),
         flag("--verbose", "-v", help="Log every AWS request."),
     ]
-
-
-class CliCommand(TyperCommand):
-    """A command that also takes the common options.
-
-    A command may declare its own -o (an output file); --output then has no short form.
-    """
-
-    def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
-        own = params or []
-        self._file_option = next((param.name for param in own if "-o" in param.opts), None)
-        super().__init__(*args, params=[*own, *_common_options(self._file_option is None)], **more)
-
-    def invoke(self, ctx: Any) -> Any:
-        self._check_paths(ctx)
-        self._check_file_option(ctx)
-        return super().invoke(ctx)
-
-    def _check_paths(self, ctx: Any) -> None:
-        """Refuse an empty path (an unset shell variable): pathlib takes it for this folder."""
-        for param in self.params:
-            value = ctx.params.get(param.name)
-            paths = value if isinstance(value, list | tuple) else [value]
-            if param.type.name == "path" and "" in paths:
-                name = param.opts[0] if param.param_type_name == "option" else "A path"
-                file = (param.metavar or "").startswith("FILE")
-                raise UsageError(
-                    f"{name} is empty.",
-                    "Give a file name." if file else "Give a path, or a dot (.) for this folder.",
-                )
-
-    def _check_file_option(self, ctx: Any) -> None:
-        """Refuse `-o json` where -o is a file: the user means --output."""
-        file = ctx.params[self._file_option] if self._file_option else None
-        if file and str(file) in OUTPUTS:
-            raise UsageError(
-                f"In this command -o names the output file, and {file} is an output format.",
-                f"Use the long option: --output {file}",
-            )
-
-
-class CliGroup(TyperGroup):
-    """A group that also takes the common options."""
-
-    def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:
-        super().__init__(*args, params=[*(params or []), *_common_options()], **more)
 
 
 def no_keys(prefix: str) -> str:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.options import CliCommand, CliGroup, Yes
+from labelctl.cli.command import CliCommand
+from labelctl.cli.group import CliGroup
+from labelctl.cli.options import Yes
 from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
 from labelctl.errors import Command, NotFoundError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=CliGroup,
     help="Manage the local cloud (the target of --local).",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )

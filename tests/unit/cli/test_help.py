@@ -1,8 +1,9 @@
-"""The help of all commands, and that it appears quickly."""
+"""The help of all commands: its layout, its examples, and that it appears quickly."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -10,6 +11,9 @@ import pytest
 import typer
 
 from labelctl.cli import app
+from labelctl.cli.examples import EXAMPLES
+from labelctl.cli.group import GROUPS
+from labelctl.cli.session import Session
 
 
 def root():
@@ -54,13 +58,6 @@ print(*sorted(set({HEAVY!r}) & set(sys.modules)))
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
-def test_all_commands_exist():
-    assert set(root().commands) >= {
-        *("demo", "deploy", "upload", "labels", "status", "tail", "destroy", "package", "local"),
-    }
-    assert set(root().commands["local"].commands) >= {"start", "stop", "status", "reset", "env"}
-
-
 @pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
 def test_every_command_and_parameter_has_help(run, words):
     code, out, err = run(*words, "--help")
@@ -76,7 +73,77 @@ def test_every_command_and_parameter_has_help(run, words):
         assert option in out
 
 
-def test_help_lists_all_commands(run):
+def test_help_lists_all_commands_in_groups(run):
+    """The summaries are read without loading the commands, so they are compared with these."""
     _, out, _ = run("--help")
-    for name in root().commands:
-        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
+    titles = [line.rstrip(":") for line in out.splitlines() if re.match(r"\w.*:$", line)]
+    assert titles == [*GROUPS, "Global options"]
+    for name, command in root().commands.items():
+        first = command.help.split(".")[0]
+        assert re.search(rf"^  {name} +{re.escape(first)}\.$", out, re.MULTILINE)
+
+
+def test_the_options_of_a_command_come_first_and_the_global_ones_last(run):
+    _, out, _ = run("search", "--help")
+    order = ["Arguments:", "Options:", "  --category", "Examples:", "Global options:", "  --stack"]
+    positions = [out.index(f"\n{each}") for each in order]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize(("columns", "widest"), [(60, 60), (80, 80), (120, 120), (200, 120)])
+def test_help_uses_the_width_of_the_terminal(run, monkeypatch, columns, widest):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    longest = max(len(line) for line in run("deploy", "--help")[1].splitlines())
+    assert widest - 14 < longest <= widest
+
+
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        (["help"], ["--help"]),
+        (["help", "upload"], ["upload", "--help"]),
+        (["help", "local", "start"], ["local", "start", "--help"]),
+        (["local", "help", "start"], ["local", "start", "--help"]),
+        (["-h"], ["--help"]),
+        (["local", "stop", "-h"], ["local", "stop", "--help"]),
+    ],
+)
+def test_other_ways_to_the_help(run, words, same):
+    assert run(*words) == run(*same)
+    assert run(*words)[0] == 0
+
+
+# ---- examples
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Parses a command line without running the command; returns the exit code."""
+
+    def stop(_):
+        raise typer.Exit
+
+    monkeypatch.setattr(Session, "of", stop)
+    return lambda words: app.run(words)
+
+
+LINES = [(path, line) for path, examples in EXAMPLES.items() for line in examples]
+
+
+@pytest.mark.parametrize(("path", "line"), LINES, ids=[line for _, line in LINES])
+def test_examples_work_as_written(parse, capsys, path, line):
+    """Up to the point where a command would ask AWS."""
+    assert len(line) <= 76
+    command = re.sub(r'^eval "\$\((.*)\)"$', r"\1", line)
+    program, *words = shlex.split(re.split(r" [|>] ", command)[0])
+    assert [program, *words][: len(path.split()) + 1] == ["labelctl", *path.split()]
+    assert (parse(words), capsys.readouterr().err) == (0, "")
+
+
+def test_every_command_has_examples_and_shows_them(run):
+    assert set(EXAMPLES) == {" ".join(words) for words in COMMANDS}
+    for words in COMMANDS:
+        _, out, _ = run(*words, "--help")
+        shown = out.split("Examples:\n")[1].split("\n\n")[0].splitlines()
+        expected = EXAMPLES[" ".join(words)].items()
+        assert shown == [f"  {each}" for line, text in expected for each in (f"# {text}", line)]
