@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from labelctl.cli import help_layout
+from labelctl.cli import completion, help_layout
 from labelctl.cli.group import Program
 from labelctl.cli.options import OUTPUTS, Options
 from labelctl.cli.session import Session
@@ -36,8 +36,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(requested: bool) -> None:
-    if requested:
+def _print_version(context: typer.Context, requested: bool) -> None:
+    if requested and not context.resilient_parsing:
         from importlib.metadata import version
 
         typer.echo(f"labelctl {version('labelctl')}")
@@ -45,7 +45,7 @@ def _print_version(requested: bool) -> None:
 
 
 @app.callback()
-def program(
+def _declare(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
@@ -88,10 +88,11 @@ def _report_bug(kind: type[BaseException], error: BaseException | None, trace: A
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. Unexpected exceptions pass through."""
     session = Session(Options.from_environment())
+    program = typer.main.get_command(app)
+    if (line := os.environ.get(completion.LINE)) is not None:
+        return completion.respond(program, session, line)
     try:
-        code = typer.main.get_command(app).main(
-            arguments, prog_name="labelctl", standalone_mode=False, obj=session
-        )
+        code = program.main(arguments, prog_name="labelctl", standalone_mode=False, obj=session)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except SystemExit as ended:
@@ -116,6 +117,8 @@ def run(arguments: list[str]) -> int:
             except OSError:  # the exit code must do
                 _drop_output("stderr")
         return explained.exit_code
+    finally:
+        session.save_names()
     return code if isinstance(code, int) else ExitCode.DONE
 
 

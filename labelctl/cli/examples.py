@@ -94,6 +94,11 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "labelctl local env > local.env": "Save the variables in a file",
     },
     "package": {"labelctl package --output-dir build": "Write both files to a folder"},
+    "completion": {
+        'eval "$(labelctl completion bash)"': "For bash, in ~/.bashrc",
+        'eval "$(labelctl completion zsh)"': "For zsh, in ~/.zshrc after compinit",
+        "labelctl completion fish > ~/.config/fish/completions/labelctl.fish": "For fish, once",
+    },
     "destroy": {
         "labelctl destroy": "Delete the stack after you have typed its name",
         "labelctl destroy --stack holiday --yes": "Delete another stack without being asked",

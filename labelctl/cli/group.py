@@ -19,7 +19,7 @@ GROUPS = {
     "Photos": ("upload", "images", "rm"),
     "Find and view": ("labels", "search", "stats", "show", "gallery", "export"),
     "Health": ("status", "tail", "failures", "retry", "verify"),
-    "Manage": ("local", "package", "destroy"),
+    "Manage": ("local", "package", "completion", "destroy"),
 }
 """Every command once, in the order of the help. Each is a module of labelctl.cli.commands."""
 

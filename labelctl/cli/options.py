@@ -126,8 +126,8 @@ def options_of(context: typer.Context) -> Options:
 
 def _store(context: typer.Context, parameter: Any, value: Any) -> Any:
     """Store a common option's value in this run's `Options`."""
-    if value is not None and not context.resilient_parsing:
-        if parameter.name == "output" and value not in OUTPUTS:
+    if value is not None:
+        if parameter.name == "output" and value not in OUTPUTS and not context.resilient_parsing:
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(OUTPUTS)}.")
         setattr(options_of(context), parameter.name, value)
     return value

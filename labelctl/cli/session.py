@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from labelctl.aws.clients import Aws
+    from labelctl.cli.known_names import KnownNames
     from labelctl.deploy.stack import Stack
     from labelctl.labels.reader import Reader
 
@@ -58,6 +59,18 @@ class Session:
         from labelctl.labels.reader import Reader
 
         return Reader(self.aws.dynamodb, self.stack.table, self.stack.labels_table)
+
+    @cached_property
+    def names(self) -> KnownNames:
+        """The photos and labels that completion in a shell offers."""
+        from labelctl.cli.known_names import KnownNames
+
+        return KnownNames(self.options)
+
+    def save_names(self) -> None:
+        """Save the names that the command has seen, for completion."""
+        if "names" in vars(self) and "stack" in vars(self):
+            self.names.save(self.stack.id)
 
     def _use_local_cloud(self) -> None:
         from labelctl.local import engine, environment, watch

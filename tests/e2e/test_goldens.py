@@ -130,6 +130,7 @@ COMMANDS = [
         "gallery",
         "destroy",
         "package",
+        "completion",
     ),
     *("demo", "local"),
 ]

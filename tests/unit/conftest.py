@@ -73,6 +73,7 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
     for name, value in FALSE_CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("LABELCTL_HOME", str(tmp_path_factory.getbasetemp() / "labelctl"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)

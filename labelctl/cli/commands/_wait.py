@@ -109,6 +109,7 @@ def wait_and_print(
                 for photo in photos:
                     done[photo.image] = photo.as_json() if view.mode == "json" else None
                     failed += photo.status == "failed"
+                    session.names.add(labels=(label.name for label in photo.labels))
                     if show:
                         show(photo)
                     else:

@@ -34,6 +34,7 @@ def destroy(
     for stack in stacks:
         events = core.destroy(session.aws, stack)
         deleted += follow(session, events, f"Destroying {stack.name}")
+    session.names.discard()
     result = {"stack": name, "destroyed": [stack.name for stack in stacks], "versions": deleted}
     view.show(result)
     view.note(f'The stack "{name}" and everything in it were deleted.', style="green")

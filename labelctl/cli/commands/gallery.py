@@ -198,6 +198,8 @@ def _make_tiles(
         meter.update(0, total=len(chosen))
         for tile in build.build_tiles(aws.s3, stack.bucket, session.reader, chosen, folder, link):
             tiles.append(tile)
+            photo = tile.photo
+            session.names.add(keys=[photo.image], labels=(label.name for label in photo.labels))
             if one_file:
                 one_file.add_size(folder, tile.pictures, len(tiles), len(chosen))
             meter.update(len(tiles), total=len(chosen), detail=tile.photo.image)

@@ -46,6 +46,7 @@ def images(
             found.append(image)
             meter.update(len(found))
     shown, more = found[:limit], len(found) > limit
+    session.names.add(keys=(image.image for image in shown))
     view.show(
         {"images": [image.as_json() for image in shown], "more": more},
         _table(shown, view.mode == "plain"),

@@ -53,6 +53,7 @@ def labels(
             done = next(wait_for(session, meter, [sent], timeout), [])
     photo = done[0] if done else results.read(session.reader, sent)
     photo = photo.at_least(min_confidence)
+    session.names.add(keys=[photo.image], labels=(label.name for label in photo.labels))
     session.view.show(photo.as_json(), table(photo, session, min_confidence))
     warn_if_truncated(session, photo)
     raise_unless_labelled(session, photo)

@@ -89,6 +89,7 @@ def _remove(session: Session, removing: Iterator[str], total: int | None) -> int
     with session.view.meter("Removing") as meter:
         for count, key in enumerate(removing, 1):
             meter.update(count, total=total, detail=key)
+            session.names.remove([key])
             value = {"image": key, "outcome": "removed"}
             session.view.stream(value, [Cell("removed", "green"), key])
     return count

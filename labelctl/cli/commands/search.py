@@ -78,6 +78,7 @@ def search(
         view.warn(absent.message, *absent.hint_parts)
     for text in query.unknown:
         view.warn(f'No photo has the label "{text}", so --not "{text}" excludes nothing.')
+    session.names.add(labels=(word.name for group in query.groups for word in group.words))
     for group in query.groups:
         if group.labels <= query.without:
             raise UsageError(f"{group.name} is both required and excluded.", "Remove one of them.")
@@ -91,6 +92,7 @@ def search(
             if not shown and view.mode == "table":
                 view.stream(None, _titles(query))
             shown += 1
+            session.names.add(keys=[match.image])
             plain = view.mode == "plain"
             value = {"kind": "photo", **match.as_json()}
             view.stream(value, _fields(match) if plain else _row(match, query))

@@ -41,6 +41,7 @@ def stats(
             tally.add(page)
             meter.update(tally.photos)
     counts = tally.stats()
+    session.names.add(labels=counts.labels)
     if view.mode == "plain":
         view.show(None, Table((), list(_lines(counts))))
     else:

@@ -130,6 +130,8 @@ def execute(
             for result in core.upload(s3, stack.bucket, found, dry_run=dry_run):
                 tally[result.outcome] += 1
                 _print_sent(session, result, wait)
+                if result.version:
+                    session.names.add(keys=[result.key])
                 if wait and result.version:
                     sent.append(result.version)
                 elif wait and view.mode == "json":

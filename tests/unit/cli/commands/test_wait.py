@@ -13,6 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from labelctl.cli.commands import _wait
+from labelctl.cli.known_names import KnownNames
+from labelctl.cli.options import Options
 from labelctl.cli.output import View
 from labelctl.cli.progress import NoMeter
 from labelctl.contract import s3_events
@@ -45,7 +47,8 @@ def command(tables, monkeypatch):
 
     def run(mode, sent, script):
         view = View(mode, stdout=run.out, stderr=run.err)
-        session: Any = SimpleNamespace(view=view, reader=reader_of(tables))
+        names = KnownNames(Options())
+        session: Any = SimpleNamespace(view=view, reader=reader_of(tables), names=names)
         photos = ([results.read(session.reader, each) for each in done] for done in script)
         monkeypatch.setattr(_wait, "wait_for", lambda *_: photos)
         return _wait.wait_and_print(session, sent, 600, {"not_sent": []})
