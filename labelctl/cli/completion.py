@@ -98,7 +98,10 @@ def _candidates(
     option = word.removesuffix(typed)  # such as --sort= before the value
     if target is not context.command:
         found, with_files = _values(target, session)
-        return {option + each: "" for each in found if each not in words}, with_files
+        found = [each for each in found if each not in words]
+        if "--" not in words:  # a key such as --all would be read as an option
+            found = [each for each in found if not each.startswith("-")]
+        return {option + each: "" for each in found}, with_files
     if word.startswith("-"):
         return _option_names(context), False
     if hasattr(target, "summaries"):

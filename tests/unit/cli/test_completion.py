@@ -95,6 +95,12 @@ def test_keys_and_labels(complete, known):
     assert complete("labelctl images --prefix ") == ["b/", "a/"]
 
 
+def test_a_key_that_would_be_read_as_an_option_needs_two_dashes_before_it(complete, known):
+    known("--all", "a.jpg")
+    assert complete("labelctl retry ") == ["a.jpg"]
+    assert complete("labelctl retry -- ") == ["--all", "a.jpg"]
+
+
 def test_names_are_those_of_the_stack_on_the_command_line(complete, known, monkeypatch):
     known("default.jpg")
     known("blue.jpg", stack="stack 2", region="eu-west-1")
@@ -112,6 +118,7 @@ BASH = {
     ("labelctl labels a:b", "b"): ["b\\ c.jpg"],
     ("labelctl labels a", "a"): ["a:b\\ c.jpg"],
     ("labelctl labels 'a:b", "'a:b"): ["a:b c.jpg"],
+    ("labelctl search x --sort=", "="): ["confidence", "newest"],
     ("labelctl search x --sort=n", "n"): ["newest"],
     ("labelctl labels x", "x"): ["x\\$\\(id\\)\\'\\\"\\!.jpg"],
     ("labelctl labels 'x", "'x"): ["x$(id)'\\''\"!.jpg"],
