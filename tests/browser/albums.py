@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from labelctl.render.drawing import palette
 from tests.browser.scenes import Box, paint
 
 KINDS = {
@@ -47,9 +48,13 @@ def album(
     numbered = [
         {
             **photo,
-            "labels": [[labels.of(name), sure, boxes] for name, sure, boxes in photo["labels"]],
+            "labels": [
+                [labels.of(name), sure, boxes, *([colors[name]] if boxes else [])]
+                for name, sure, boxes in photo["labels"]
+            ],
         }
         for photo in photos
+        for colors in [palette.assign([name for name, _, boxes in photo["labels"] if boxes])]
     ]
     return {
         "title": "labelctl",
@@ -63,6 +68,7 @@ def album(
             [categories.of(kinds[name])] if name in kinds else [] for name in labels
         ],
         "categories": [*categories],
+        "palette": palette.css_colors(),
         "photos": numbered,
         **result,
     }

@@ -1,19 +1,16 @@
 """Drawing a photo's labels: boxes with names on the photo, other labels in a strip below it.
 
-A label has the same colour in every photo, unless a more confident label of the photo uses it already.
 Texts never overlap: names without a free place go into the strip. This module decides what is drawn,
-`layout` where, and `canvas` how it looks.
+`layout` where, `palette` in which colour, and `canvas` how it looks.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from zlib import crc32
 
-from labelctl.contract.schema import label_of
+from labelctl.render.drawing import palette
 from labelctl.render.drawing.canvas import CHIP, GROUND, Canvas
 from labelctl.render.drawing.layout import Rect, place
 
@@ -21,14 +18,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from labelctl.labels.results import Box, Label
-    from labelctl.render.drawing.canvas import Color, Text
-
-PALETTE = (
-    *((255, 107, 107), (51, 154, 240), (252, 196, 25), (81, 207, 102), (204, 93, 232)),
-    *((255, 146, 43), (34, 184, 207), (240, 101, 149), (148, 216, 45), (151, 117, 250)),
-    *((32, 201, 151), (116, 143, 252)),
-)
-"""Hues of equal brightness from Open Color, ordered so that neighbours differ most."""
+    from labelctl.render.drawing.canvas import Text
+    from labelctl.render.drawing.palette import Color
 
 _MIN_WIDTH = 480
 """Minimum width of the canvas in pixels, so that names fit; its minimum height is a third of this."""
@@ -53,7 +44,7 @@ class Annotation:
 
 def merged_boxes(labels: Sequence[Label]) -> list[Annotation]:
     """The boxes of the labels (given most confident first), with equal boxes merged."""
-    colors = _colors([label.name for label in labels if label.boxes])
+    colors = palette.assign([label.name for label in labels if label.boxes])
     found: list[Annotation] = []
     for label in labels:
         for box in label.boxes:
@@ -62,18 +53,9 @@ def merged_boxes(labels: Sequence[Label]) -> list[Annotation]:
                     found[number] = replace(each, names=(*each.names, label.name))
                     break
             else:
-                found.append(Annotation((label.name,), box.confidence, box, colors[label.name]))
+                color = palette.PALETTE[colors[label.name]]
+                found.append(Annotation((label.name,), box.confidence, box, color))
     return found
-
-
-def _colors(names: Sequence[str]) -> dict[str, Color]:
-    """A colour for each name: its usual one, or the next of those used least."""
-    colors: dict[str, Color] = {}
-    for name in names:
-        first = crc32(label_of(name).encode()) % len(PALETTE)
-        uses = Counter(colors.values())
-        colors[name] = min([*PALETTE[first:], *PALETTE[:first]], key=lambda color: uses[color])
-    return colors
 
 
 def _overlap(one: Box, other: Box) -> float:

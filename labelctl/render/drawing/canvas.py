@@ -14,16 +14,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from labelctl.render.drawing.layout import Rect
+from labelctl.render.drawing.palette import INK, readable_on
 
 if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFont import FreeTypeFont
 
-Color = tuple[int, int, int]
+    from labelctl.render.drawing.palette import Color
+
 Text = tuple[str, str]
 """The text of a chip: a name, and a detail in a softer colour."""
 
-INK, PAPER = (16, 17, 20), (255, 255, 255)
 GROUND, CHIP, NOTE = (24, 26, 31), (50, 54, 63), (255, 192, 120)
 
 _FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc", "arial.ttf")
@@ -94,7 +95,7 @@ class Canvas:
 
         mask = _rounded((at.width, at.height), round(self.size * 0.3))
         self._image.paste(fill, (at.left, at.top), mask)
-        ink = _readable_on(fill)
+        ink = readable_on(fill)
         soft = _mixed(ink, fill, _SOFTNESS)
         pen = ImageDraw.Draw(self._image)
         x: float = at.left + self.pad
@@ -244,25 +245,6 @@ def _font(text: str, size: int) -> tuple[FreeTypeFont, str]:
     decomposed = unicodedata.normalize("NFKD", text)
     base = "".join(each for each in decomposed if not unicodedata.combining(each))
     return default, base.encode("ascii", "replace").decode()
-
-
-def _luminance(color: Color) -> float:
-    """Relative luminance. [WCAG 2.2, definition]"""
-    red, green, blue = (
-        part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4
-        for part in color
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: Color, other: Color) -> float:
-    """The contrast ratio of two colours, 1 to 21. [WCAG 2.2, definition of contrast ratio]"""
-    luminances = sorted((_luminance(one), _luminance(other)))
-    return (luminances[1] + 0.05) / (luminances[0] + 0.05)
-
-
-def _readable_on(fill: Color) -> Color:
-    return max((INK, PAPER), key=lambda ink: contrast(ink, fill))
 
 
 def _mixed(one: Color, other: Color, share: float) -> Color:

@@ -40,6 +40,7 @@ from labelctl.labels.search.run import Search
 from labelctl.photos import versions
 from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures
+from labelctl.render.drawing import palette
 from labelctl.render.gallery import thumbnails
 from labelctl.render.gallery.thumbnails import Folder, Pictures
 
@@ -227,7 +228,7 @@ def page_data(
                 "full": full,
                 "width": found.width if found else None,
                 "height": found.height if found else None,
-                "labels": [_label(label, labels[label.name][0]) for label in tile.photo.labels],
+                "labels": _labels(tile.photo, labels),
             }
         )
     used = [label for _, label in labels.values()]
@@ -239,13 +240,23 @@ def page_data(
         "categories": categories,
         "label_categories": [[positions[each] for each in label.categories] for label in used],
         "label_aliases": [list(label.aliases) for label in used],
+        "palette": palette.css_colors(),
         "photos": photos,
     }
 
 
-def _label(label: Label, position: int) -> list[Any]:
-    boxes = [
+def _labels(photo: Photo, positions: Mapping[str, tuple[int, Label]]) -> list[list[Any]]:
+    """Each label as [position, confidence, boxes], with the position of its colour if it has boxes."""
+    colors = palette.assign([label.name for label in photo.labels if label.boxes])
+    return [
+        [positions[label.name][0], round(label.confidence, 2), _boxes(label)]
+        + ([colors[label.name]] if label.boxes else [])
+        for label in photo.labels
+    ]
+
+
+def _boxes(label: Label) -> list[list[float]]:
+    return [
         [round(side, 4) for side in (box.left, box.top, box.width, box.height)]
         for box in label.boxes
     ]
-    return [position, round(label.confidence, 2), boxes]

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 from labelctl.labels.results import Box, Label
 from labelctl.render import pictures
-from labelctl.render.drawing import annotate, canvas
+from labelctl.render.drawing import annotate, canvas, palette
 from labelctl.render.drawing.canvas import Canvas
 from labelctl.render.drawing.layout import Rect
 from tests.unit.picture_files import STORED, near, turned_file
@@ -246,17 +246,17 @@ def test_labels_of_a_photo_have_different_colors_as_long_as_there_are_any():
     labels = [label(f"Thing {n}", (n / 30, 0, 0.02, 0.4)) for n in range(24)]
     colors = [annotation.color for annotation in annotate.merged_boxes(labels)]
     assert len(set(colors[:12])) == 12
-    assert all(colors.count(color) == 2 for color in annotate.PALETTE)
+    assert all(colors.count(color) == 2 for color in palette.PALETTE)
 
 
-@pytest.mark.parametrize("fill", [*annotate.PALETTE, canvas.CHIP, (250, 250, 250), (0, 0, 0)])
+@pytest.mark.parametrize("fill", [*palette.PALETTE, canvas.CHIP, (250, 250, 250), (0, 0, 0)])
 def test_text_is_legible_on_every_color(fill):
-    ink = canvas._readable_on(fill)
-    assert canvas.contrast(ink, fill) >= 4.5
-    assert canvas.contrast(canvas._mixed(ink, fill, canvas._SOFTNESS), fill) >= 4.5
+    ink = palette.readable_on(fill)
+    assert palette.contrast(ink, fill) >= 4.5
+    assert palette.contrast(canvas._mixed(ink, fill, canvas._SOFTNESS), fill) >= 4.5
 
 
-@pytest.mark.parametrize("ground", ["white", "black", *annotate.PALETTE])
+@pytest.mark.parametrize("ground", ["white", "black", *palette.PALETTE])
 def test_a_frame_is_seen_on_every_ground(ground):
     picture = photo(color=ground)
     box = (0.25, 0.25, 0.5, 0.5)
@@ -264,7 +264,7 @@ def test_a_frame_is_seen_on_every_ground(ground):
         drawn = annotate.draw(picture, [label(name, box)])
         across = {drawn.getpixel((x, 300)) for x in range(195, 210)}
         base = picture.getpixel((0, 0))
-        assert max(canvas.contrast(base, color) for color in across) >= 3
+        assert max(palette.contrast(base, color) for color in across) >= 3
 
 
 # ---- sizes

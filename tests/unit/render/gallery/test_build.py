@@ -12,6 +12,8 @@ from labelctl import atomic_file
 from labelctl.errors import AccessDeniedError, LabelNotFoundError
 from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures
+from labelctl.render.drawing import annotate
+from labelctl.render.drawing.palette import PALETTE
 from labelctl.render.gallery import build
 from labelctl.render.gallery.thumbnails import FULL, THUMB, open_folder
 from tests.unit.gallery_world import Gallery, jpeg
@@ -56,7 +58,10 @@ def test_each_photo_has_two_pictures_and_its_labels(gallery: Gallery) -> None:
     assert result["label_aliases"] == [["Hound"], ["Hound"]]
     first, second = result["photos"]
     assert first["labels"] == [[0, 98.13, []], [1, 90.0, []]]
-    assert second["labels"] == [[0, 60.0, [[0.1, 0.2, 0.1235, 0.4]]]]
+    [drawn] = annotate.merged_boxes(tiles[1].photo.labels)  # as `labelctl show` draws it
+    color = PALETTE.index(drawn.color)
+    assert second["labels"] == [[0, 60.0, [[0.1, 0.2, 0.1235, 0.4]], color]]
+    assert result["palette"][color][0] == "#{:02x}{:02x}{:02x}".format(*drawn.color)
     assert first["thumb"] == wide.thumb
     assert (first["full"], first["width"], first["height"]) == (wide.full, 1600, 800)
     assert (first["status"], first["reason"]) == ("labelled", None)
