@@ -1,12 +1,12 @@
-"""The viewer: keyboard, large picture and positions of boxes."""
+"""The large picture: keyboard, history, tools and the panel next to it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from labelctl.render.gallery import page as gallery_page
 from tests.browser.albums import album, photo
 from tests.browser.conftest import DOT, Opened, Show
 
@@ -120,168 +120,200 @@ def test_closing_by_hand_is_not_a_step_back(gallery: Opened) -> None:
         assert not gallery.page.locator("#viewer").is_visible()
 
 
-def test_swiping_through_the_photos(show: Show) -> None:
-    photos = [photo(f"{name}.jpg") for name in "abc"]
-    opened = show(album(photos), size=(400, 800), has_touch=True, is_mobile=True)
-    heading = opened.page.locator("#viewer-name")
-    stage = opened.page.context.new_cdp_session(opened.page)
-
-    def swipe(*way: tuple[int, int], fingers: int = 1) -> None:
-        for kind, (x, y) in zip(("touchStart", "touchMove", "touchMove"), way, strict=False):
-            points = [{"x": x, "y": y + 60 * finger, "id": finger} for finger in range(fingers)]
-            stage.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        stage.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-    opened.tiles.first.tap()
-    assert heading.inner_text() == "a.jpg"
-    swipe((300, 200), (200, 205), (100, 210))
-    assert heading.inner_text() == "b.jpg"
-    swipe((300, 200), (290, 205), (280, 210))  # hardly moved
-    swipe((200, 100), (190, 200), (180, 300))  # downwards
-    swipe((300, 200), (200, 205), (100, 210), fingers=2)
-    assert heading.inner_text() == "b.jpg"
-    swipe((100, 200), (200, 205), (300, 210))
-    assert heading.inner_text() == "a.jpg"
-    swipe((100, 200), (200, 205), (300, 210))
-    assert heading.inner_text() == "a.jpg"
-    stage.send("Emulation.setPageScaleFactor", {"pageScaleFactor": 3})
-    opened.page.locator(".zoomed").wait_for()
-    swipe((300, 200), (200, 205), (100, 210))  # moves about in the picture
-    assert heading.inner_text() == "a.jpg"
-
-
 def test_the_dialog_shows_the_large_picture(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     gallery.tiles.first.click()
     gallery.page.locator(".frame.loaded").wait_for()
     assert [url for url in gallery.requests if "/photos/" in url]
     picture = gallery.page.locator(".picture")
     name = gallery.names()[0]
-    [width] = [each["width"] for each in painted if each["image"] == name]
-    assert picture.evaluate("image => image.naturalWidth") == width
-    assert picture.get_attribute("alt") == name
+    [first] = [each for each in painted if each["image"] == name]
+    assert picture.evaluate("image => image.naturalWidth") == first["width"]
+    *most, last = [label for label, *_ in first["labels"][:4]]
+    assert picture.get_attribute("alt") == f"{', '.join(most)} and {last}"
     gallery.page.get_by_role("button", name="Close").click()
     assert not gallery.page.locator("#viewer").is_visible()
 
 
-# ---- boxes
+READY = (
+    "viewer.pictures.loading.size === it"
+    " && [...viewer.pictures.loading.values()].every(each => each.isReady)"
+)
+"""So many large pictures can be painted at once."""
 
 
-def portrait_and_landscape(painted: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first portrait, landscape, square and panorama, each with boxes and labels enough."""
-    shapes: dict[float, dict[str, Any]] = {}
-    for each in painted:
-        if each["status"] == "labelled" and sum(len(boxes) for *_, boxes in each["labels"]) > 4:
-            shapes.setdefault(each["width"] / each["height"], each)
-    assert min(shapes) < 1 < max(shapes)
-    return list(shapes.values())
-
-
-@pytest.mark.parametrize("size", [(1600, 1000), (1000, 700), (400, 800)])
-def test_boxes_are_placed_as_in_the_data(
-    show: Show, folder: Path, painted: list[dict[str, Any]], size: tuple[int, int]
+def test_neighbours_are_loaded_before_they_are_shown(
+    gallery: Opened, painted: list[dict[str, Any]]
 ) -> None:
-    photos = portrait_and_landscape(painted)
-    opened = show(album(photos), folder=folder, size=size)
-    for each in photos:
-        opened.tiles.filter(has_text=each["image"]).click()
-        opened.page.locator(".frame.loaded").wait_for()
-        picture = opened.page.locator(".picture").bounding_box()
-        # The picture is shown whole, in its own shape, inside the window.
-        assert picture["width"] / picture["height"] == pytest.approx(
-            each["width"] / each["height"], rel=0.01
-        )
-        assert picture["x"] >= 0
-        assert picture["y"] >= 0
-        assert picture["x"] + picture["width"] <= size[0]
-        assert picture["y"] + picture["height"] <= size[1]
-        said = {tuple(box) for *_, boxes in each["labels"] for box in boxes}
-        drawn = opened.page.locator(".box").evaluate_all(
-            "boxes => boxes.map(box => box.getBoundingClientRect().toJSON())"
-        )
-        assert len(drawn) == len(said)
-        for left, top, width, height in said:
-            expected = (
-                picture["x"] + left * picture["width"],
-                picture["y"] + top * picture["height"],
-                width * picture["width"],
-                height * picture["height"],
-            )
-            nearest = min(
-                max(
-                    abs(box[side] - value)
-                    for side, value in zip(("x", "y", "width", "height"), expected, strict=True)
-                )
-                for box in drawn
-            )
-            assert nearest < 1  # pixel
-        opened.leave_photo()
-
-
-def test_boxes_show_with_their_labels(show: Show) -> None:
-    whole, face, car = [0, 0, 0.5, 1], [0.1, 0.1, 0.2, 0.2], [0.6, 0.5, 0.3, 0.3]
-    labels = [
-        ("Person", 99.0, [whole]),
-        ("Head", 97.0, [face]),
-        ("Face", 96.0, [face]),
-        ("Car", 90.0, [car]),
-        ("Sky", 80.0, []),
+    files = {each["image"]: each["full"] for each in painted}
+    expected = [files[name] for name in gallery.names()[:4]]
+    gallery.tiles.nth(1).click()
+    gallery.until(READY, 3)
+    loaded = [url for url in gallery.requests if "/photos/" in url]
+    assert loaded[0].endswith(expected[1])  # nothing delays the photo itself
+    assert sorted(url[-len(expected[0]) :] for url in loaded) == sorted(expected[:3])
+    shown = "[document.querySelector('.frame').classList.contains('loaded'), viewer.photo.full]"
+    gallery.page.evaluate("viewer.step(1)")
+    assert gallery.page.evaluate(shown) == [True, expected[2]]
+    gallery.until(READY, 3)
+    assert [url for url in gallery.requests if "/photos/" in url][3:] == [
+        url for url in gallery.requests if url.endswith(expected[3])
     ]
-    opened = show(album([photo("a.jpg", labels, thumb=DOT, full=DOT)]))
-    opened.tiles.click()
+
+
+def test_a_photo_without_labels_is_described_by_its_name(show: Show) -> None:
+    labels = [("Dog", 98.1, []), ("Person", 90.0, []), ("Beach", 70.0, [])]
+    photos = [photo("a.jpg", labels, thumb=DOT), photo("b.jpg", thumb=DOT)]
+    opened = show(album(photos), hash="#sort=name&least=80")
+    opened.page.evaluate("location.hash = '#sort=name&photo=a.jpg'")
+    opened.page.get_by_role("img", name="Dog, Person and Beach", exact=True).wait_for()
+    opened.page.keyboard.press("ArrowRight")
+    opened.page.get_by_role("img", name="b.jpg", exact=True).wait_for()
+
+
+# ---- tools
+
+
+def test_the_slide_show(show: Show) -> None:
+    photos = [photo(f"{name}.jpg", [("Dog", 90.0, [])], thumb=DOT) for name in "abc"]
+    opened = show(album(photos), reduced_motion="reduce")
     page = opened.page
-    lit = page.locator(".box.lit")
-    assert page.locator(".box").count() == 3  # head and face share one
-    assert lit.count() == 0
-    page.mouse.move(1, 1)
+    opened.tiles.first.click()
+    opened.until(READY, 2)
+    page.clock.install()
+    heading = page.locator("#viewer-name")
+    play = page.get_by_role("button", name="Slide show")
+    status = page.locator(".note")
 
-    page.locator(".label", has_text="Face").hover()
-    assert lit.all_inner_texts() == ["Face"]
-    page.mouse.move(1, 1)
-    assert lit.count() == 0
-    page.locator(".label", has_text="Car").focus()
-    assert lit.all_inner_texts() == ["Car"]
-    page.locator("#viewer-name").focus()
-    assert lit.count() == 0
+    def after(milliseconds: int) -> str:
+        opened.until("document.querySelector('.frame.loaded')")
+        page.clock.run_for(milliseconds)
+        return str(heading.inner_text())
 
-    # The small box lies above the large one around it, and has the names of all its labels.
-    box = page.locator(".box", has_text="Head, Face")
-    box.hover()
-    assert lit.all_inner_texts() == ["Head, Face"]
-    assert page.locator(".label.lit .name").all_inner_texts() == ["Head", "Face"]
-    assert page.locator(".label", has_text="Sky").evaluate("each => each.tagName") == "DIV"
+    page.keyboard.press("Space")
+    assert status.inner_text() == "Slide show started"
+    assert play.get_attribute("aria-pressed") == "true"
+    assert after(3900) == "a.jpg"
+    assert after(200) == "b.jpg"
+    page.keyboard.press("Space")
+    assert status.inner_text() == "Slide show stopped"
+    assert after(9000) == "b.jpg"
+    play.click()
+    page.keyboard.press("b")  # does not disturb it
+    assert after(4100) == "c.jpg"
+    assert after(4100) == "c.jpg"
+    assert status.inner_text() == "Slide show stopped"  # the end
+    assert play.get_attribute("aria-pressed") == "false"
+    for act in (
+        lambda: page.keyboard.press("Home"),
+        lambda: page.keyboard.press("+"),
+        lambda: page.mouse.wheel(0, -100),
+        lambda: page.locator(".when").click(),
+    ):
+        play.click()
+        assert play.get_attribute("aria-pressed") == "true"
+        page.mouse.move(300, 300)
+        act()
+        opened.until("document.querySelector('.play').ariaPressed === 'false'")
 
-    page.mouse.move(1, 1)
-    page.keyboard.press("b")
-    assert page.get_by_role("button", name="Boxes").get_attribute("aria-pressed") == "true"
-    opened.until(
-        "[...document.querySelectorAll('.box')].every(box => +getComputedStyle(box).opacity >= 0.6)"
-    )
-
-
-def test_labels_below_the_confidence_are_hidden_in_the_viewer_too(show: Show) -> None:
-    labels = [("Person", 99.0, [[0, 0, 0.5, 1]]), ("Hat", 70.0, [[0.1, 0.1, 0.2, 0.2]])]
-    opened = show(album([photo("a.jpg", labels, thumb=DOT, full=DOT)]), hash="#least=86")
-    opened.tiles.click()
-    names = opened.page.locator(".found .name")
-    assert names.all_inner_texts() == ["Person"]
-    assert opened.page.locator(".box").count() == 1
+    # A focused button keeps its own Space.
+    page.get_by_role("button", name="Next photo").focus()
+    page.keyboard.press("Space")
+    assert heading.inner_text() == "b.jpg"
+    assert play.get_attribute("aria-pressed") == "false"
     opened.leave_photo()
-    opened.page.get_by_role("button", name="Remove filter at least 86 %").click()
-    opened.tiles.click()
-    assert names.all_inner_texts() == ["Person", "Hat"]
-    assert opened.page.locator(".box").count() == 2
+    page.keyboard.press("Space")
+    assert play.get_attribute("aria-pressed") == "false"
 
 
-def test_boxes_end_where_the_picture_does(show: Show) -> None:
-    boxes = [[-0.2, 0.5, 0.5, 0.75], [0.5, -0.1, 0.9, 0.4], [1.1, 0, 0.2, 0.2]]
-    opened = show(album([photo("a.jpg", [("Car", 90.0, boxes)], thumb=DOT, full=DOT)]))
+def test_full_screen_and_the_panel(show: Show) -> None:
+    opened = show(album([photo("a.jpg", [("Dog", 90.0, [])], thumb=DOT), photo("b.jpg")]))
+    page = opened.page
+    opened.tiles.first.click()
+    page.keyboard.press("f")
+    opened.until("document.fullscreenElement && document.querySelector('.full-screen').ariaPressed")
+    assert page.get_by_role("dialog", name="a.jpg").is_visible()
+    page.get_by_role("button", name="Full screen").click()
+    opened.until("!document.fullscreenElement")
+
+    stage = page.locator(".stage")
+    with_panel = stage.bounding_box()["width"]
+    page.locator(".label").focus()
+    page.keyboard.press("i")
+    assert not page.locator(".details").is_visible()
+    assert stage.bounding_box()["width"] == with_panel + 340
+    page.keyboard.press("ArrowRight")  # the keys still work
+    page.get_by_role("dialog", name="b.jpg").wait_for()
+    opened.leave_photo()
+    opened.tiles.first.click()
+    assert not page.locator(".details").is_visible()  # as long as the page is open
+    page.get_by_role("button", name="Labels", exact=True).click()
+    assert page.locator(".label").is_visible()
+
+
+def test_the_help_lists_the_keys_and_a_slash_searches(show: Show) -> None:
+    opened = show(album([photo("a.jpg", [("Dog", 90.0, [])], thumb=DOT)]))
+    page = opened.page
+    press = page.keyboard.press
+    listed = page.get_by_role("dialog", name="Keys")
+    page.get_by_role("button", name="Keys").click()
+    assert "Play or pause the slide show" in listed.inner_text()
+    press("Escape")
+    press("/")
+    field = page.get_by_role("searchbox")
+    assert field.evaluate("each => each === document.activeElement")
+    page.keyboard.type("/?")  # in the field they are text
+    assert field.input_value() == "/?"
+    assert not listed.is_visible()
+    field.fill("")
     opened.tiles.click()
-    sides = (
-        "boxes => boxes.map(box => ['left', 'top', 'width', 'height']"
-        ".map(side => Math.round(parseFloat(box.style[side]))))"
+    press("?")
+    assert listed.is_visible()
+    press("i")  # the photo below gets no keys
+    press("Escape")
+    assert page.get_by_role("dialog", name="a.jpg").is_visible()
+    assert page.locator(".label").is_visible()
+    caps = page.locator("#keys kbd").evaluate_all("all => all.map(each => each.textContent)")
+    assert {"/", "?", "Space", "f", "b", "i", "+", "-", "0", "Shift ←", "Esc"} <= set(caps)
+
+
+@pytest.mark.parametrize("has_clipboard", [True, False])
+def test_copying_the_key(show: Show, has_clipboard: bool) -> None:
+    key = "day 1/\u202eü.jpg"  # as it is, not as it is displayed
+    opened = show(album([photo(key, thumb=DOT)]), color_scheme="light")
+    page = opened.page
+    if has_clipboard:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    else:
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    opened.tiles.click()
+    page.get_by_role("button", name="Copy key").click()
+    opened.until("document.querySelector('.note').textContent === 'Copied'")
+    page.keyboard.press("Tab")
+    opened.leave_photo()
+    field = page.get_by_role("searchbox")
+    field.focus()
+    page.keyboard.press("Control+V")
+    assert field.input_value() == key
+
+
+def test_the_original_is_linked_where_it_is_public_for_a_while(show: Show) -> None:
+    link = "https://photos.s3.amazonaws.com/a.jpg?X-Amz-Expires=60"
+    photos = [photo("a.jpg", thumb=DOT, full=link), photo("b.jpg", thumb=DOT, full=DOT)]
+    opened = show(
+        gallery_page.render(album(photos), image_hosts=["https://photos.s3.amazonaws.com"])
     )
-    drawn = opened.page.locator(".box").evaluate_all(sides)
-    assert sorted(drawn) == [[0, 50, 30, 50], [50, 0, 50, 30]]
+    opened.page.route("https://photos.s3.amazonaws.com/**", lambda route: route.abort())
+    opened.tiles.first.click()
+    original = opened.page.get_by_role("link", name="Open original")
+    assert original.get_attribute("href") == link
+    assert original.get_attribute("target") == "_blank"
+    assert "noopener" in original.get_attribute("rel")
+    opened.page.get_by_text("could not be loaded").wait_for()
+    opened.page.keyboard.press("ArrowRight")
+    assert original.count() == 0
+    opened.page.unroute_all()
+    opened.said.clear()
+    opened.requests.clear()
 
 
 def test_a_picture_that_does_not_load_is_said_to_be_missing(show: Show) -> None:

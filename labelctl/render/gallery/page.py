@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 _STATIC = Path(__file__).parent / "static"
-_SCRIPTS = ("dom.js", "photo-index.js", "grid.js", "tags.js", "viewer.js", "gallery.js")
+_SCRIPTS = (
+    *("dom.js", "clipboard.js", "photo-index.js", "grid.js", "tags.js", "boxes.js", "zoom.js"),
+    *("slideshow.js", "pictures.js", "viewer.js", "keys.js", "gallery.js"),
+)
 """In order of dependency; the last one starts the page."""
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")

@@ -34,6 +34,13 @@ const viewer = new Viewer(byId("viewer"), index, {
     if (closing) history.back();
     else scheduleHash();
   },
+  onLabel: (label) => {
+    writeHash(); // the photo to return to
+    history.pushState(null, "", location.hash);
+    filters.labels.add(label);
+    viewer.dialog.close();
+    draw();
+  },
 });
 
 function openViewer(photo) {
@@ -264,6 +271,23 @@ function drawHeader() {
     byId("foot").append(` ${omitted} not shown. To include more, raise labelctl gallery --limit.`);
   }
 }
+
+// ---- keys
+
+const keys = new Keys(byId("keys"), [
+  { title: "Large picture", isActive: () => viewer.dialog.open, keys: viewer.keys },
+  {
+    title: "All photos",
+    isActive: () => !viewer.dialog.open,
+    keys: [
+      { keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"], meaning: "Go to another photo" },
+      { keys: ["Enter"], meaning: "Open the photo" },
+      { keys: ["/"], meaning: "Search", act: () => byId("words").select() },
+    ],
+  },
+  { title: "Everywhere", isActive: () => true, keys: [{ keys: ["?"], meaning: "Show these keys", act: () => keys.show() }] },
+]);
+for (const button of document.querySelectorAll(".show-keys")) button.onclick = () => keys.show();
 
 drawHeader();
 addEventListener("popstate", () => {

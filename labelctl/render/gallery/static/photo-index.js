@@ -27,6 +27,7 @@ class PhotoIndex {
     this.categories = data.categories;
     this.labelCategories = data.label_categories;
     this.labelAliases = data.label_aliases ?? [];
+    this.palette = data.palette;
     this.photos = data.photos;
     this.foldedLabels = data.labels.map((name, label) => fold(this.searchTerms(name, label).join("\n")));
     this.foldedKeys = new Map(this.photos.map((photo) => [photo, fold(photo.image)]));

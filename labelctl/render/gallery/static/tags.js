@@ -13,16 +13,25 @@ function contentRect(element) {
   return { left, top, right, bottom };
 }
 
+const intersection = (one, other) => ({
+  left: Math.max(one.left, other.left),
+  top: Math.max(one.top, other.top),
+  right: Math.min(one.right, other.right),
+  bottom: Math.min(one.bottom, other.bottom),
+});
+
 /** Candidate positions of a box's tag, best first: above the box, inside it if it is large enough, below it,
- *  or on top of a small box. Positions in the first area come before those in the next. */
+ *  or on top of a small box. Positions in the first area come before those in the last, which is the visible one:
+ *  of a box that is partly outside of it, only the part inside counts. */
 function tagPositions(element, areas) {
-  const box = element.getBoundingClientRect();
+  const box = intersection(element.getBoundingClientRect(), areas.at(-1));
+  if (box.left >= box.right || box.top >= box.bottom) return [];
   const { width, height } = element.firstElementChild.getBoundingClientRect();
   const inset = element.clientTop + TAG_GAP; // of tags inside the box
   const above = [box.top - TAG_GAP - height, 0];
   const below = [box.bottom + TAG_GAP, 0];
   const inside = [box.top + inset, box.bottom - inset - height].map((top) => [top, inset]);
-  const fitsInside = box.width >= width + 2 * inset && box.height >= height + 2 * inset;
+  const fitsInside = box.right - box.left >= width + 2 * inset && box.bottom - box.top >= height + 2 * inset;
   const rows = fitsInside ? [above, inside[0], below, inside[1]] : [above, below, ...inside];
   const positions = [];
   for (const area of areas) {

@@ -1,40 +1,81 @@
 "use strict";
 
-// The large picture with its boxes, and the labels next to it.
+// The dialog with the large picture: which photo it shows, its tools, and the panel with its name and labels.
 
-const PARTS = "frame preview picture boxes missing back next position outline details when state found".split(" ");
-const FEW_BOXES = 6; // up to this many, all names are shown at once
-const LIT = [".lit", ":is(:hover, :focus)"];
-const SWIPE = 40; // minimum length of a swipe in pixels
+const PARTS = (
+  "stage frame preview boxes missing back next position note play full-screen outline info details when state " +
+  "copy original found"
+).split(" ");
+const NOTE_TIME = 1500; // milliseconds
+const ALT_LABELS = 4; // labels in the text alternative of a picture
+const listFormat = new Intl.ListFormat("en-GB"); // Dog, Person and Beach
 
 class Viewer {
-  constructor(dialog, index, { onShow, onClose }) {
+  /** `onShow` and `onClose` are called with the photo, `onLabel` with the name of a label that was selected. */
+  constructor(dialog, index, { onShow, onClose, onLabel }) {
     Object.assign(this, { dialog, index, onShow, onClose, photos: [], position: 0, minConfidence: 0 });
-    let touchStart = 0;
     const find = (selector) => dialog.querySelector(selector);
     this.parts = Object.fromEntries(PARTS.map((name) => [name, find(`.${name}`)]));
     this.heading = find("h2");
-    this.parts.back.onclick = () => this.step(-1);
-    this.parts.next.onclick = () => this.step(1);
-    this.parts.outline.onclick = () => this.outline(!dialog.classList.contains("outlined"));
-    find(".close").onclick = () => dialog.close();
-    dialog.addEventListener("close", () => this.onClose(this.photo));
-    dialog.addEventListener("keydown", (event) => this.key(event));
-    const stage = find(".stage");
-    const onTouch = (event, act) =>
-      stage.addEventListener(event, (touch) => touch.pointerType === "touch" && touch.isPrimary && act(touch));
-    onTouch("pointerdown", ({ clientX }) => (touchStart = clientX));
-    onTouch("pointerup", ({ clientX }) => this.swipe(clientX - touchStart));
-    visualViewport.addEventListener("resize", () => dialog.classList.toggle("zoomed", visualViewport.scale > 1));
-    // Runs before painting when the window or the picture changes its size.
-    const resizeObserver = new ResizeObserver(() => this.nameBoxes());
-    for (const each of [stage, this.parts.frame]) resizeObserver.observe(each);
-    this.parts.picture.onload = () => this.pictureLoaded();
-    this.parts.picture.onerror = () => this.pictureFailed();
+    this.pictures = new Pictures();
+    this.boxes = new Boxes(this.parts, index, { onLabel });
+    this.slideShow = new SlideShow({ onStep: () => this.show(this.position + 1), onChange: (on) => this.played(on) });
+    this.zoom = new Zoom(this.parts.stage, this.parts.frame, {
+      onChange: () => this.boxes.placeNames(),
+      onLevel: (level) => {
+        this.slideShow.stop();
+        this.announce(level);
+      },
+      onSwipe: (by) => this.step(by),
+    });
+    this.connect(find(".close"));
+  }
+
+  connect(close) {
+    const { dialog, parts } = this;
+    close.onclick = () => dialog.close();
+    parts.back.onclick = () => this.step(-1);
+    parts.next.onclick = () => this.step(1);
+    parts.play.onclick = () => this.slideShow.toggle();
+    parts["full-screen"].onclick = () => this.toggleFullScreen();
+    parts["full-screen"].hidden = !document.fullscreenEnabled;
+    parts.outline.onclick = () => this.outline(!this.boxes.outlined);
+    parts.info.onclick = () => this.togglePanel();
+    parts.copy.onclick = () => this.copyKey();
+    dialog.addEventListener("close", () => this.closed());
+    dialog.addEventListener("pointerdown", ({ target }) => {
+      if (!target.closest(".play, .full-screen")) this.slideShow.stop();
+    });
+    document.addEventListener("fullscreenchange", () => {
+      parts["full-screen"].ariaPressed = String(Boolean(document.fullscreenElement));
+    });
+    addEventListener("beforeprint", () => this.print(true));
+    addEventListener("afterprint", () => this.print(false));
   }
 
   get photo() {
     return this.photos[this.position];
+  }
+
+  /** The keys of the dialog, see Keys. */
+  get keys() {
+    const { parts, zoom } = this;
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const pan = (key) => zoom.pan(...arrows[key.replace("Shift+", "")]);
+    const step = (key) => this.step(arrows[key][0]);
+    return [
+      { keys: ["ArrowLeft", "ArrowRight"], meaning: "Previous or next photo", act: step },
+      { keys: ["Home", "End"], meaning: "First or last photo", act: (key) => this.step(key === "Home" ? -Infinity : Infinity) },
+      { keys: ["+"], meaning: "Zoom in", act: () => zoom.zoomIn() },
+      { keys: ["-"], meaning: "Zoom out", act: () => zoom.zoomOut() },
+      { keys: ["0"], meaning: "Show the whole picture", act: () => zoom.zoomTo(1) },
+      { keys: Object.keys(arrows).map((key) => `Shift+${key}`), meaning: "Move the enlarged picture", act: pan },
+      { keys: [" "], meaning: "Play or pause the slide show", act: () => parts.play.click() },
+      { keys: ["f"], meaning: "Full screen", act: () => parts["full-screen"].click() },
+      { keys: ["b"], meaning: "Show all boxes", act: () => parts.outline.click() },
+      { keys: ["i"], meaning: "Show or hide the labels", act: () => parts.info.click() },
+      { keys: ["Escape"], meaning: "Close the photo" },
+    ];
   }
 
   /** Shows one of `photos`, with its labels of at least `minConfidence` per cent. */
@@ -44,34 +85,68 @@ class Viewer {
     this.draw();
   }
 
+  closed() {
+    this.slideShow.stop();
+    this.pictures.keep([]);
+    if (document.fullscreenElement) document.exitFullscreen();
+    this.onClose(this.photo);
+  }
+
+  /** Moves by so many photos, at most to the first or last one. */
   step(by) {
-    const position = this.position + by;
-    if (position < 0 || position >= this.photos.length) return;
+    this.slideShow.stop();
+    const last = this.photos.length - 1;
+    this.show(Math.min(Math.max(this.position + by, 0), last));
+  }
+
+  /** Shows the photo at a position, and returns whether it is another one. */
+  show(position) {
+    if (position === this.position || position >= this.photos.length) return false;
     this.position = position;
     this.draw();
+    return true;
   }
 
-  key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const last = this.photos.length - 1;
-    const by = { ArrowLeft: -1, ArrowRight: 1, Home: -this.position, End: last - this.position }[event.key];
-    if (by !== undefined) {
-      event.preventDefault();
-      this.step(by);
-    } else if (event.key === "b") {
-      this.parts.outline.click();
-    }
+  /** Shows a text for a moment, and has screen readers say it. */
+  announce(text) {
+    const { note } = this.parts;
+    note.textContent = text;
+    clearTimeout(this.noteTimer);
+    this.noteTimer = setTimeout(() => (note.textContent = ""), NOTE_TIME);
   }
 
-  /** Handles a horizontal swipe. For a pan or zoom the browser sends pointercancel instead. */
-  swipe(distance) {
-    if (Math.abs(distance) >= SWIPE) this.step(distance < 0 ? 1 : -1);
+  played(on) {
+    this.parts.play.ariaPressed = String(on);
+    this.announce(on ? "Slide show started" : "Slide show stopped");
+  }
+
+  toggleFullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else document.documentElement.requestFullscreen().catch(() => this.announce("Full screen is not possible here"));
   }
 
   outline(all) {
+    this.boxes.outlined = all;
     this.dialog.classList.toggle("outlined", all);
     this.parts.outline.ariaPressed = String(all);
-    this.nameBoxes();
+    this.boxes.placeNames();
+  }
+
+  togglePanel() {
+    const hidden = this.dialog.classList.toggle("alone");
+    this.parts.info.ariaPressed = String(!hidden);
+    if (hidden && this.parts.details.contains(document.activeElement)) this.parts.stage.focus();
+  }
+
+  async copyKey() {
+    const copied = await copyText(this.photo.image, this.dialog);
+    this.announce(copied ? "Copied" : "The browser does not allow copying. Select the name instead.");
+  }
+
+  print(on) {
+    this.dialog.classList.toggle("printing", on);
+    this.boxes.printing = on;
+    this.boxes.placeNames();
   }
 
   draw() {
@@ -79,14 +154,9 @@ class Viewer {
     const name = displayName(photo.image);
     this.heading.textContent = name;
     parts.when.textContent = photo.at ? formatDate(photo.at) : "";
-    const labelled = photo.status === "labelled"; // its picture may still be missing, for a reason that is shown
-    parts.state.hidden = labelled && !stateText(photo);
-    parts.state.className = `state ${photo.status}`;
-    parts.state.replaceChildren(
-      icon(labelled ? "photo" : photo.status),
-      ...(labelled ? [] : [createElement("strong", {}, STATES[photo.status])]),
-      stateText(photo),
-    );
+    parts.original.hidden = !/^https?:/.test(photo.full);
+    parts.original.href = parts.original.hidden ? "" : photo.full;
+    this.drawState();
     // Screen readers announce the name together with the position.
     parts.position.replaceChildren(
       createElement("span", { className: "visually-hidden" }, `${name}, `),
@@ -94,29 +164,59 @@ class Viewer {
     );
     parts.back.disabled = this.position === 0;
     parts.next.disabled = this.position === this.photos.length - 1;
-    if (document.activeElement.disabled) this.heading.focus(); // a disabled button gets no key events
+    if (document.activeElement.disabled) parts.stage.focus(); // a disabled button gets no key events
     this.drawPicture();
-    this.drawLabels();
+    this.boxes.draw(photo, this.minConfidence);
+    parts.outline.disabled = !this.boxes.elements.length;
     parts.details.scrollTop = 0;
     this.onShow(photo);
   }
 
+  drawState() {
+    const { photo } = this;
+    const { state } = this.parts;
+    const labelled = photo.status === "labelled"; // its picture may still be missing, for a reason that is shown
+    state.hidden = labelled && !stateText(photo);
+    state.className = `state ${photo.status}`;
+    state.replaceChildren(
+      icon(labelled ? "photo" : photo.status),
+      ...(labelled ? [] : [createElement("strong", {}, STATES[photo.status])]),
+      stateText(photo),
+    );
+  }
+
   drawPicture() {
     const { photo, parts } = this;
-    const full = urlOf(photo.full ?? photo.thumb);
-    parts.frame.hidden = !full;
-    parts.missing.hidden = Boolean(full);
+    const exists = Boolean(photo.full ?? photo.thumb);
+    parts.frame.hidden = !exists;
+    parts.missing.hidden = exists;
     parts.missing.querySelector("p").textContent = "No picture available.";
     parts.frame.classList.remove("loaded");
-    parts.picture.alt = displayName(photo.image);
+    parts.preview.removeAttribute("src"); // never show the previous picture with the new boxes
     this.setShape(photo.width, photo.height);
-    for (const [image, source] of [
-      [parts.preview, photo.full && urlOf(photo.thumb)],
-      [parts.picture, full],
-    ]) {
-      image.removeAttribute("src"); // never show the previous picture with the new boxes
-      if (source) image.src = source;
+    this.zoom.reset();
+    if (!exists) {
+      this.dialog.querySelector(".picture").removeAttribute("src");
+      this.pictureShown();
+      return;
     }
+    const { image, isReady, ready } = this.pictures.get(photo);
+    image.alt = this.altText();
+    this.dialog.querySelector(".picture").replaceWith(image);
+    if (isReady) return this.pictureLoaded(image);
+    if (photo.full && photo.thumb) parts.preview.src = urlOf(photo.thumb);
+    const ifCurrent = (act) => () => this.photo === photo && this.dialog.open && act(image);
+    ready.then(
+      ifCurrent(() => this.pictureLoaded(image)),
+      ifCurrent(() => this.pictureFailed()),
+    );
+  }
+
+  /** The most confident labels, or the name of a photo without labels. */
+  altText() {
+    const labels = this.photo.labels.filter(([, confidence]) => confidence >= this.minConfidence);
+    const names = labels.slice(0, ALT_LABELS).map(([label]) => displayName(this.index.labels[label]));
+    return listFormat.format(names) || displayName(this.photo.image);
   }
 
   /** Gives the frame the picture's aspect ratio, because boxes are positioned relative to it. */
@@ -125,10 +225,10 @@ class Viewer {
     this.parts.frame.style.setProperty("--ratio", (width || 3) / (height || 2));
   }
 
-  pictureLoaded() {
-    const { naturalWidth, naturalHeight } = this.parts.picture;
+  pictureLoaded({ naturalWidth, naturalHeight }) {
     if (this.photo.full) this.setShape(naturalWidth, naturalHeight);
     this.parts.frame.classList.add("loaded");
+    this.pictureShown();
   }
 
   pictureFailed() {
@@ -136,113 +236,13 @@ class Viewer {
     this.parts.missing.hidden = false;
     this.parts.missing.querySelector("p").textContent =
       "The large picture could not be loaded. Its file may be missing, or its link may have expired.";
+    this.pictureShown();
   }
 
-  drawLabels() {
-    const labels = this.photo.labels
-      .filter(([, confidence]) => confidence >= this.minConfidence)
-      .map(([label, confidence, boxes]) => ({
-        name: displayName(this.index.labels[label]),
-        confidence,
-        boxes: boxes.map(clipped).filter(area),
-      }));
-    // Several labels often share one box (Person, Adult): draw it once, with all their names.
-    const shared = new Map();
-    for (const label of labels) {
-      for (const box of label.boxes) {
-        const key = box.join();
-        if (!shared.has(key)) shared.set(key, { box, labels: [] });
-        shared.get(key).labels.push(label);
-      }
-    }
-    // Small boxes last, so that they lie above larger ones around them.
-    const sorted = [...shared.values()].sort((one, other) => area(other.box) - area(one.box));
-    const rows = new Map(labels.map((label) => [label, labelRow(label)]));
-    const drawn = sorted.map((each) => ({ ...each, element: boxElement(each) }));
-    for (const { element, labels } of drawn) {
-      highlightTogether([element, ...labels.map((label) => rows.get(label))], () => this.nameBoxes());
-    }
-    for (const [label, row] of rows) {
-      const ownBoxes = drawn.filter((each) => each.labels.includes(label));
-      const setTags = (on) => {
-        for (const each of ownBoxes) setTagText(each.element, on ? [label] : each.labels);
-        this.nameBoxes();
-      };
-      if (ownBoxes.length) highlightTogether([row, ...ownBoxes.map((each) => each.element)], setTags);
-    }
-    this.parts.boxes.replaceChildren(...drawn.map((each) => each.element));
-    this.nameBoxes();
-    this.parts.found.replaceChildren(...[...rows.values()].map((row) => createElement("li", {}, row)));
-    this.parts.outline.hidden = !drawn.length;
+  /** Continues when the picture is visible, or known to be missing. */
+  pictureShown() {
+    const { photos, position } = this;
+    this.pictures.keep(photos.slice(Math.max(position - 1, 0), position + 2));
+    this.slideShow.wait();
   }
-
-  /** Shows the names of highlighted boxes, and of all boxes if they are outlined and few. A name without a
-   *  free position is not shown. Highlighted boxes have priority, and the other names do not move. */
-  nameBoxes() {
-    const boxes = [...this.parts.boxes.children];
-    const few = this.dialog.classList.contains("outlined") && boxes.length <= FEW_BOXES;
-    const highlighted = LIT.flatMap((which) => boxes.filter((box) => box.matches(which)));
-    const areas = [this.parts.frame.getBoundingClientRect(), contentRect(this.parts.frame.parentElement)];
-    const positions = new Map([...highlighted, ...(few ? boxes : [])].map((box) => [box, tagPositions(box, areas)]));
-    const resting = placeTags(few ? boxes : [], (box) => positions.get(box));
-    const named = placeTags(new Set([...highlighted, ...resting.keys()]), (box) =>
-      resting.has(box) ? [resting.get(box)] : positions.get(box),
-    );
-    for (const box of boxes) {
-      box.classList.toggle("named", named.has(box));
-      if (named.has(box)) moveTag(box, named.get(box));
-    }
-  }
-}
-
-const area = ([, , width, height]) => width * height;
-
-/** Clips a box to the picture: some extend beyond it. */
-function clipped([left, top, width, height]) {
-  const within = (share) => Math.min(Math.max(share, 0), 1);
-  const [x, y] = [within(left), within(top)];
-  return [x, y, within(left + width) - x, within(top + height) - y];
-}
-
-/** A row of the label list. It can be focused if it has boxes, to highlight them. */
-function labelRow({ name, confidence, boxes }) {
-  const row = createElement(boxes.length ? "button" : "div", { className: "label" });
-  const bar = createElement("span", { className: "confidence" });
-  bar.style.setProperty("--share", confidence / 100);
-  row.append(
-    createElement("span", { className: "name", dir: "auto" }, name),
-    createElement("span", { className: "percent" }, percent(confidence)),
-    bar,
-  );
-  if (boxes.length) row.append(createElement("span", { className: "boxed" }, counted(boxes.length, "box", "boxes")));
-  return row;
-}
-
-function boxElement({ box: [left, top, width, height], labels }) {
-  // Not focusable: keyboard users reach a box through its label in the list.
-  const element = createElement(
-    "button",
-    { className: "box", type: "button", tabIndex: -1 },
-    createElement("span", { className: "tag", dir: "auto" }),
-  );
-  setTagText(element, labels);
-  for (const [side, share] of Object.entries({ left, top, width, height })) {
-    element.style[side] = `${share * 100}%`;
-  }
-  return element;
-}
-
-/** Sets a box's tag to the given labels: all that share the box, or the highlighted one. */
-function setTagText(element, labels) {
-  element.firstElementChild.textContent = labels.map(({ name }) => name).join(", ");
-}
-
-/** Highlights all elements while the first is hovered or focused, and calls `also`. */
-function highlightTogether(all, also = () => {}) {
-  const highlight = (on) => {
-    for (const each of all) each.classList.toggle("lit", on);
-    also(on);
-  };
-  for (const event of ["pointerenter", "focus"]) all[0].addEventListener(event, () => highlight(true));
-  for (const event of ["pointerleave", "blur"]) all[0].addEventListener(event, () => highlight(false));
 }
