@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,44 @@ def test_names_keep_apart_when_the_picture_has_another_shape(show: Show, tmp_pat
     opened.page.locator(".frame.loaded").wait_for()
     assert opened.page.locator(".picture").evaluate("each => each.clientWidth") <= 300
     assert len(seen(opened)) >= 4
+
+
+def test_the_open_photo_is_printed_on_one_page_with_all_names(show: Show, tmp_path: Path) -> None:
+    Image.new("RGB", (900, 600), "teal").save(tmp_path / "a.jpg")
+    many = [(f"Label {number}", 90.0 - number / 2, list[Box]()) for number in range(90)]
+    photos = [
+        framed("six", thumb="a.jpg"),
+        photo("many.jpg", [*many, ("Dog", 99.0, [PERSON])], thumb="a.jpg"),
+        *(photo(f"{number}.jpg", thumb="a.jpg") for number in range(50)),
+    ]
+    opened = show(album(photos), size=(400, 800), hash="#photo=six.jpg")
+    page = opened.page
+    page.locator(".frame.loaded").wait_for()
+    page.keyboard.press("+")
+    page.keyboard.press("i")
+    before = page.locator(".picture").bounding_box()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(seen(opened)) >= 5
+    visible = page.locator("body").inner_text()
+    for name, boxes in LAYOUTS["six"].items():
+        assert f"{name}\n90.0 %" in visible
+        assert len(boxes) == 1
+    assert (
+        page.locator(".box").evaluate_all("all => all.map(each => getComputedStyle(each).opacity)")
+        == ["1"] * 6
+    )
+    for unused in (".top", "#grid", ".toolbar", ".round", ".copy", ".position"):
+        assert not page.locator(unused).first.is_visible()
+    assert (
+        page.locator("#viewer").evaluate("each => getComputedStyle(each).color") == "rgb(0, 0, 0)"
+    )
+    page.emulate_media(media="null")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".picture").bounding_box() == before  # enlarged as it was
+    for name in ("six.jpg", "many.jpg"):
+        page.evaluate("name => location.hash = `#photo=${name}`", name)
+        page.get_by_role("dialog", name=name).wait_for()
+        for paper in ("A4", "Letter"):
+            pages = re.findall(rb"/Type /Page\b", page.pdf(format=paper))
+            assert len(pages) == 1

@@ -7,6 +7,7 @@ const PARTS = (
   "copy original found"
 ).split(" ");
 const NOTE_TIME = 1500; // milliseconds
+const PRINT_COLUMNS = 4; // of labels, as in the style sheet
 const ALT_LABELS = 4; // labels in the text alternative of a picture
 const listFormat = new Intl.ListFormat("en-GB"); // Dog, Person and Beach
 
@@ -143,7 +144,9 @@ class Viewer {
     this.announce(copied ? "Copied" : "The browser does not allow copying. Select the name instead.");
   }
 
+  /** Prepares the dialog for printing, or for the screen again. */
   print(on) {
+    this.dialog.style.setProperty("--rows", Math.ceil(this.parts.found.children.length / PRINT_COLUMNS));
     this.dialog.classList.toggle("printing", on);
     this.boxes.printing = on;
     this.boxes.placeNames();
