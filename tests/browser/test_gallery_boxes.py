@@ -183,3 +183,19 @@ def test_boxes_end_where_the_picture_does(show: Show) -> None:
     )
     drawn = opened.page.locator(".box").evaluate_all(sides)
     assert sorted(drawn) == [[0, 50, 30, 50], [50, 0, 50, 30]]
+
+
+def test_a_tap_shows_a_box_and_a_tap_beside_it_hides_it(show: Show) -> None:
+    labels: list[Any] = [("Car", 90.0, [[0.6, 0.5, 0.3, 0.3]])]
+    opened = show(
+        album([photo("a.jpg", labels, thumb=DOT)]), size=(400, 800), has_touch=True, is_mobile=True
+    )
+    opened.tiles.tap()
+    picture = opened.page.locator(".picture").bounding_box()
+    lit = opened.page.locator(".box.lit.named")
+    assert lit.count() == 0
+    right, down = picture["x"] + 0.7 * picture["width"], picture["y"] + 0.7 * picture["height"]
+    opened.page.touchscreen.tap(right, down)
+    assert lit.all_inner_texts() == ["Car"]
+    opened.page.touchscreen.tap(picture["x"] + 20, picture["y"] + 20)
+    assert lit.count() == 0

@@ -34,6 +34,14 @@ def test_axe_finds_no_serious_violation(
     opened.page.keyboard.press("b")
     opened.page.locator("button.label").first.focus()
     assert violations(opened) == []
+    assert small_targets(opened) == []
+    opened.page.keyboard.press("?")
+    assert violations(opened) == []
+    opened.page.keyboard.press("Escape")
+    opened.page.keyboard.press("+")
+    opened.page.keyboard.press("i")
+    assert violations(opened) == []
+    opened.page.keyboard.press("i")
     opened.page.evaluate(
         "location.hash = '#state=failed&photo=' + encodeURIComponent(Object.keys({}))"
     )
@@ -63,6 +71,19 @@ def violations(opened: Opened) -> list[tuple[str, list[str]]]:
         for each in found
         if each["impact"] in ("serious", "critical")
     ]
+
+
+def small_targets(opened: Opened) -> list[str]:
+    """Buttons and links of the dialog that are less than 40 pixels wide or high."""
+    targets = opened.page.locator("#viewer :is(button, a):visible:not(.box)")
+    assert targets.count() > 8
+    small = "({width, height}) => Math.min(width, height) < 40"
+    return list(
+        targets.evaluate_all(
+            f"all => all.filter(each => ({small})(each.getBoundingClientRect()))"
+            ".map(each => each.outerHTML)"
+        )
+    )
 
 
 def test_the_page_fits_every_width(show: Show, folder: Path, painted: list[dict[str, Any]]) -> None:

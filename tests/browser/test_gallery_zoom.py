@@ -164,7 +164,8 @@ def test_keys_zoom_and_move(open_photo: Callable[..., Opened]) -> None:
     press("-")
     press("-")
     assert width(opened) == pytest.approx(whole, abs=1)
-    press("+")
+    press("=")  # the key of +, without Shift
+    assert width(opened) > whole + 1
     press("0")
     assert width(opened) == pytest.approx(whole, abs=1)
     press("+")

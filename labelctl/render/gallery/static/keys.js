@@ -6,7 +6,7 @@
 const TEXT_FIELDS = "select, textarea, input:not([type='checkbox'], [type='range'])";
 
 class Keys {
-  /** `groups` are { title, keys }, each key { keys, meaning, act }: the values of KeyboardEvent.key, with "Shift+"
+  /** `groups` are { title, keys }, each of the keys { keys, meaning, act }: the values of KeyboardEvent.key, with "Shift+"
    *  where Shift matters. `isActive` says whether a group is in use. */
   constructor(dialog, groups) {
     Object.assign(this, { dialog, groups });
@@ -22,14 +22,15 @@ class Keys {
   press(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
     if (event.defaultPrevented || this.dialog.open || event.target.matches(TEXT_FIELDS)) return;
-    const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+    const key = event.key === "=" ? "+" : event.key; // the same key, with and without Shift
+    const name = event.shiftKey && key.startsWith("Arrow") ? `Shift+${key}` : key;
     const group = this.groups.find((each) => each.isActive() && each.keys.some(({ keys }) => keys.includes(name)));
-    const key = group?.keys.find(({ keys }) => keys.includes(name));
-    if (!key?.act) return;
+    const entry = group?.keys.find(({ keys }) => keys.includes(name));
+    if (!entry?.act) return;
     // A focused button is pressed by Space, and a focused list scrolls.
     if (name === " " && event.target.matches("button, a, input, .details")) return;
     event.preventDefault();
-    key.act(name);
+    entry.act(name);
   }
 }
 
