@@ -66,6 +66,7 @@ def test_boxes_are_placed_as_in_the_data(
         opened.page.keyboard.press("+")
         opened.page.keyboard.press("+")
         opened.page.keyboard.press("Shift+ArrowRight")
+        opened.page.evaluate("document.getAnimations().forEach(each => each.finish())")
         enlarged = opened.page.locator(".picture").bounding_box()
         assert enlarged["width"] == pytest.approx(2.25 * picture["width"], abs=1)
         assert_boxes_fit(opened, each)

@@ -170,6 +170,7 @@ def test_the_open_photo_is_printed_on_one_page_with_all_names(show: Show, tmp_pa
     page.locator(".frame.loaded").wait_for()
     page.keyboard.press("+")
     page.keyboard.press("i")
+    page.evaluate("document.getAnimations().forEach(each => each.finish())")
     before = page.locator(".picture").bounding_box()
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.browser.albums import album, photo
 from tests.browser.conftest import Opened, Show
+from tests.browser.test_gallery_tags import seen
 
 BOX = (0.4, 0.4, 0.2, 0.2)
 SIDES = (
@@ -32,7 +33,7 @@ def open_photo(show: Show, tmp_path: Path) -> Callable[..., Opened]:
             photo(f"{name}.jpg", labels, thumb="a.jpg", full="a.jpg", size=(1500, 1000))
             for name in "abc"
         ]
-        opened = show(album(photos), **settings)
+        opened = show(album(photos), reduced_motion="reduce", **settings)
         opened.page.evaluate("location.hash = '#sort=name&photo=a.jpg'")
         opened.page.locator(".frame.loaded").wait_for()
         return opened
@@ -80,9 +81,7 @@ def assert_fills_the_room(opened: Opened) -> None:
 def test_the_wheel_zooms_towards_the_pointer(
     open_photo: Callable[..., Opened], modifier: str | None
 ) -> None:
-    opened = open_photo(
-        reduced_motion="reduce"
-    )  # in a page of its own, whose keys nobody else uses
+    opened = open_photo()
     page = opened.page
     page.evaluate(
         "document.addEventListener('wheel', event => window.prevented = event.defaultPrevented)"
@@ -142,8 +141,9 @@ def test_a_zoomed_picture_is_dragged_but_never_out_of_sight(
     after = drag(-30, 20)
     assert after[0] - before[0] == pytest.approx(-30, abs=1)
     assert after[1] - before[1] == pytest.approx(20, abs=1)
-    for right, down in ((5000, 5000), (-5000, 0), (0, -5000)):
-        drag(right, down)
+    for right, down in ((350, 350), (-350, 0), (0, -350)):
+        for _ in range(6):
+            drag(right, down)
     assert opened.page.locator("#viewer-name").inner_text() == "a.jpg"
     opened.page.set_viewport_size({"width": 700, "height": 900})
     opened.until("innerWidth === 700")
@@ -164,6 +164,18 @@ def test_keys_zoom_and_move(open_photo: Callable[..., Opened]) -> None:
     press("-")
     press("-")
     assert width(opened) == pytest.approx(whole, abs=1)
+    for _ in range(5):
+        press("+")
+    # The name of a box stays in sight, even if both its upper and its lower edge are not.
+    opened.page.locator(".label").focus()
+    assert sides(opened, ".box")[1] < room(opened)[1]
+    assert sides(opened, ".box")[3] > room(opened)[3]
+    assert seen(opened) == ["Dog"]
+    for _ in range(20):
+        press("Shift+ArrowDown")
+        assert seen(opened) == (["Dog"] if sides(opened, ".box")[3] > room(opened)[1] else [])
+    opened.page.locator("#viewer-name").focus()
+    press("0")
     press("=")  # the key of +, without Shift
     assert width(opened) > whole + 1
     press("0")
@@ -193,6 +205,26 @@ def test_a_double_click_shows_the_pixels_and_another_one_all(
     opened.until("document.querySelector('.picture').clientWidth === 1500")
     opened.page.mouse.dblclick(900, 600)
     assert width(opened) == pytest.approx(3750, abs=1)
+
+
+def test_steps_are_animated_with_the_boxes_at_their_places(show: Show, tmp_path: Path) -> None:
+    Image.new("RGB", (1500, 1000), "teal").save(tmp_path / "a.jpg")
+    labels = [("Dog", 90.0, [BOX])]
+    opened = show(album([photo("a.jpg", labels, thumb="a.jpg", size=(1500, 1000))]))
+    opened.tiles.click()
+    opened.page.locator(".frame.loaded").wait_for()
+    whole = width(opened)
+    opened.page.locator(".label").focus()
+    opened.page.keyboard.press("+")
+    opened.page.evaluate(
+        "document.querySelector('.frame').getAnimations()"
+        ".forEach(each => (each.pause(), each.currentTime = 60))"
+    )
+    assert whole + 1 < width(opened) < 1.5 * whole - 1
+    assert seen(opened) == ["Dog"]
+    opened.page.evaluate("document.getAnimations().forEach(each => each.finish())")
+    assert width(opened) == pytest.approx(1.5 * whole, abs=1)
+    assert seen(opened) == ["Dog"]
 
 
 # ---- touch

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _STATIC = Path(__file__).parent / "static"
+_STYLES = ("gallery.css", "viewer.css")
 _SCRIPTS = (
     *("dom.js", "clipboard.js", "photo-index.js", "grid.js", "tags.js", "boxes.js", "zoom.js"),
     *("slideshow.js", "pictures.js", "viewer.js", "keys.js", "gallery.js"),
@@ -51,7 +52,7 @@ def pieces(
     `blocks` are (id, data: URL) of the pictures that `data` refers to as {"block": id}, consumed one at
     a time. Raises ValueError like `render`, and for a block whose URL is not an image in base64.
     """
-    style = _static("gallery.css")
+    style = "\n".join(_static(name) for name in _STYLES)
     script = "\n".join(_static(name) for name in _SCRIPTS)
     values = {
         "csp": _policy(style, script, image_hosts),

@@ -69,7 +69,7 @@ class Viewer {
       { keys: ["Home", "End"], meaning: "First or last photo", act: (key) => this.step(key === "Home" ? -Infinity : Infinity) },
       { keys: ["+"], meaning: "Zoom in", act: () => zoom.zoomIn() },
       { keys: ["-"], meaning: "Zoom out", act: () => zoom.zoomOut() },
-      { keys: ["0"], meaning: "Show the whole picture", act: () => zoom.zoomTo(1) },
+      { keys: ["0"], meaning: "Show the whole picture", act: () => zoom.zoomOff() },
       { keys: Object.keys(arrows).map((key) => `Shift+${key}`), meaning: "Move the enlarged picture", act: pan },
       { keys: [" "], meaning: "Play or pause the slide show", act: () => parts.play.click() },
       { keys: ["f"], meaning: "Full screen", act: () => parts["full-screen"].click() },
@@ -146,6 +146,7 @@ class Viewer {
 
   /** Prepares the dialog for printing, or for the screen again. */
   print(on) {
+    this.zoom.glide(false);
     this.dialog.style.setProperty("--rows", Math.ceil(this.parts.found.children.length / PRINT_COLUMNS));
     this.dialog.classList.toggle("printing", on);
     this.boxes.printing = on;

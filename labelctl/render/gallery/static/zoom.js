@@ -24,7 +24,8 @@ class Zoom {
     stage.addEventListener("pointermove", (event) => this.move(event));
     stage.addEventListener("pointerup", (event) => this.release(event, true));
     stage.addEventListener("pointercancel", (event) => this.release(event, false));
-    // While the page itself is zoomed, as the panel beside the picture permits, touches move the page.
+    // While the page itself is zoomed, as the panel beside the picture permits, touches move the page: the browser
+    // then sends pointercancel.
     visualViewport.addEventListener("resize", () => stage.classList.toggle("page-zoomed", visualViewport.scale > 1));
     // Runs before painting when the window or the picture changes its size.
     const resizeObserver = new ResizeObserver(() => this.place());
@@ -35,23 +36,28 @@ class Zoom {
     return this.scale > 1;
   }
 
-  /** The size of a pixel of the picture in CSS pixels, in per cent. */
-  get level() {
-    return Math.round((100 * this.frame.getBoundingClientRect().width) / this.naturalWidth);
-  }
-
+  /** The picture's width in its own pixels. */
   get naturalWidth() {
     return Number(this.frame.style.getPropertyValue("--width"));
   }
 
-  /** How often the picture's pixels are larger than when the whole picture is visible. */
+  /** The frame's width and height when the whole picture is visible, as in the style sheet. */
+  get fit() {
+    const { left, top, right, bottom } = this.room;
+    const ratio = Number(this.frame.style.getPropertyValue("--ratio"));
+    const width = Math.min(right - left, (bottom - top) * ratio, this.naturalWidth);
+    return { width, height: width / ratio };
+  }
+
+  /** The scale at which each pixel of the picture has the size of a CSS pixel. */
   get fullScale() {
-    return (this.naturalWidth * this.scale) / this.frame.getBoundingClientRect().width;
+    return this.naturalWidth / this.fit.width;
   }
 
   /** Shows the whole picture. */
   reset() {
     Object.assign(this, { scale: 1, x: 0, y: 0, swiped: 0 });
+    this.glide(false);
     this.place();
   }
 
@@ -66,19 +72,34 @@ class Zoom {
     this.x = to.x - x - (from.x - x - this.x) * growth;
     this.y = to.y - y - (from.y - y - this.y) * growth;
     this.place();
-    this.onLevel(`${formatNumber(this.level)} %`);
+    this.onLevel(`${formatNumber(Math.round((100 * this.scale) / this.fullScale))} %`);
+  }
+
+  /** The same, animated. */
+  glideTo(scale, point) {
+    this.glide(true);
+    this.zoomTo(scale, point);
   }
 
   zoomIn() {
-    this.zoomTo(this.scale * STEP);
+    this.glideTo(this.scale * STEP);
   }
 
   zoomOut() {
-    this.zoomTo(this.scale / STEP);
+    this.glideTo(this.scale / STEP);
+  }
+
+  zoomOff() {
+    this.glideTo(1);
+  }
+
+  glide(on) {
+    this.stage.classList.toggle("gliding", on);
   }
 
   /** Moves the visible part of the picture: 1 to the right or downwards, -1 to the left or upwards. */
   pan(right, down) {
+    this.glide(true);
     this.x -= right * PAN;
     this.y -= down * PAN;
     this.place();
@@ -96,12 +117,13 @@ class Zoom {
   /** Positions the frame: never with an empty margin on one side while the picture is cut off on the other. */
   place() {
     const { style } = this.frame;
-    style.setProperty("--scale", this.scale);
     const { left, top, right, bottom } = this.room;
-    const { width, height } = this.frame.getBoundingClientRect();
-    const [maxX, maxY] = [width - (right - left), height - (bottom - top)].map((excess) => Math.max(excess, 0) / 2);
+    const { width, height } = this.fit;
+    const maxX = Math.max(width * this.scale - (right - left), 0) / 2;
+    const maxY = Math.max(height * this.scale - (bottom - top), 0) / 2;
     this.x = Math.min(Math.max(this.x, -maxX), maxX);
     this.y = Math.min(Math.max(this.y, -maxY), maxY);
+    style.setProperty("--scale", this.scale);
     style.setProperty("--x", `${this.x + this.swiped}px`);
     style.setProperty("--y", `${this.y}px`);
     this.stage.classList.toggle("zoomed", this.isZoomed);
@@ -110,6 +132,7 @@ class Zoom {
 
   wheel(event) {
     event.preventDefault(); // with Ctrl, or two fingers on a trackpad, the browser would zoom the page
+    this.glide(false);
     const unit = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : WHEEL_LINE;
     const distance = Math.min(Math.max(event.deltaY * unit, -120), 120);
     // Browsers report a pinch on a trackpad as a wheel with Ctrl, in small steps.
@@ -118,8 +141,8 @@ class Zoom {
   }
 
   press(event) {
-    const ignored = event.target.closest(".toolbar, .round") || this.stage.matches(".page-zoomed");
-    if (ignored || event.button !== 0) return;
+    if (event.target.closest(".toolbar, .round") || event.button !== 0) return;
+    this.glide(false);
     if (!this.pointers.size) this.gesture = { start: pointOf(event), dragged: false, pinched: false };
     this.pointers.set(event.pointerId, pointOf(event));
     if (this.pointers.size > 1) Object.assign(this.gesture, { pinched: true, dragged: true });
@@ -183,8 +206,8 @@ class Zoom {
     this.lastClick = { point, time };
     if (!last || time - last.time > pause || distance(last.point, point) > near) return;
     this.lastClick = null;
-    if (this.isZoomed) this.zoomTo(1);
-    else this.zoomTo(this.fullScale > 1.2 ? this.fullScale : scale, point);
+    if (this.isZoomed) this.zoomOff();
+    else this.glideTo(this.fullScale > 1.2 ? this.fullScale : scale, point);
   }
 }
 
