@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.browser.albums import album, photo
-from tests.browser.conftest import DOT, Opened, Show
+from tests.browser.conftest import DOT, Show
+from tests.browser.name_tags import seen
 from tests.browser.scenes import Box
 
 PERSON: Box = (0.25, 0.08, 0.5, 0.9)
@@ -39,13 +39,6 @@ LAYOUTS: dict[str, dict[str, list[Box]]] = {
     },
     "together": {f"Thing {number}": [(0.45, 0.45, 0.1, 0.1 + number / 500)] for number in range(6)},
 }
-SIDES = "(({left, top, right, bottom}) => [left, top, right, bottom])(each.getBoundingClientRect())"
-SEEN = f"""boxes => boxes.flatMap(box => {{
-    const tag = box.firstElementChild;
-    const sides = each => {SIDES};
-    if (getComputedStyle(tag).opacity === "0") return [];
-    return [{{name: tag.innerText, tag: sides(tag), box: sides(box)}}];
-}})"""
 POINT = """box => {
     const {left, top, width, height} = box.getBoundingClientRect();
     for (let y = top + .5; y < top + height; y += height / 20)
@@ -54,36 +47,10 @@ POINT = """box => {
 }"""
 """Where a box is not under another one."""
 
-Sides = list[float]
-
 
 def framed(name: str, **files: Any) -> dict[str, Any]:
     labels = [(each, 90.0, boxes) for each, boxes in LAYOUTS[name].items()]
     return photo(f"{name}.jpg", labels, **({"thumb": DOT} | files))
-
-
-def seen(opened: Opened, within: str = ".stage") -> list[str]:
-    """The names on the picture, when all of them are where they may be."""
-    opened.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-    found = opened.page.locator(".box").evaluate_all(SEEN)
-    around = opened.page.locator(within).evaluate(f"each => {SIDES}")
-    for each in found:
-        assert inside(each["tag"], around), f"{each['name']} is cut off"
-        assert gap(each["tag"], each["box"]) <= 5, f"{each['name']} is not at its box"
-    for one, other in combinations(found, 2):
-        assert gap(one["tag"], other["tag"]) > 0, f"{one['name']} covers {other['name']}"
-    return [each["name"] for each in found]
-
-
-def gap(one: Sides, other: Sides) -> float:
-    """Pixels between two rectangles, to the side or upwards; negative where they intersect."""
-    ways = (one[0] - other[2], other[0] - one[2], one[1] - other[3], other[1] - one[3])
-    return max(ways)
-
-
-def inside(one: Sides, around: Sides) -> bool:
-    left, top, right, bottom = (far - near for far, near in zip(one, around, strict=True))
-    return left >= 0 and top >= 0 and right <= 0 and bottom <= 0
 
 
 @pytest.mark.parametrize("size", [(400, 800), (1000, 700), (1600, 1000)])

@@ -11,13 +11,9 @@ from PIL import Image
 
 from tests.browser.albums import album, photo
 from tests.browser.conftest import Opened, Show
-from tests.browser.test_gallery_tags import seen
+from tests.browser.name_tags import SIDES, seen
 
 BOX = (0.4, 0.4, 0.2, 0.2)
-SIDES = (
-    "each => (({left, top, right, bottom}) => [left, top, right, bottom])"
-    "(each.getBoundingClientRect())"
-)
 
 Point = tuple[float, float]
 
@@ -42,7 +38,7 @@ def open_photo(show: Show, tmp_path: Path) -> Callable[..., Opened]:
 
 
 def sides(opened: Opened, selector: str = ".picture") -> list[float]:
-    return list(opened.page.locator(selector).evaluate(SIDES))
+    return list(opened.page.locator(selector).evaluate(f"each => {SIDES}"))
 
 
 def width(opened: Opened) -> float:
