@@ -178,7 +178,8 @@ def test_the_slide_show(show: Show) -> None:
     page = opened.page
     opened.tiles.first.click()
     opened.until(READY, 2)
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
     heading = page.locator("#viewer-name")
     play = page.get_by_role("button", name="Slide show")
     status = page.locator(".note")

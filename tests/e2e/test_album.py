@@ -316,7 +316,10 @@ def shown(page: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     answer = data_of(page)
     photos = {each["image"]: each for each in answer["photos"]}
     for each in photos.values():
-        each["labels"] = [(answer["labels"][number], *more) for number, *more in each["labels"]]
+        each["labels"] = [
+            (answer["labels"][number], confidence, boxes)
+            for number, confidence, boxes, *_ in each["labels"]
+        ]
     return photos, answer
 
 

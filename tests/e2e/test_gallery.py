@@ -63,7 +63,7 @@ def test_a_gallery_is_made_and_made_again(visitor: User) -> None:
     assert photos.keys() == {"holiday/me.png", HOSTILE, "broken.jpg"}
     me = photos["holiday/me.png"]
     assert (me["status"], me["width"], me["height"]) == ("labelled", 512, 512)
-    assert "Face" in {shown["labels"][number] for number, _, _ in me["labels"]}
+    assert "Face" in {shown["labels"][number] for number, *_ in me["labels"]}
     for place, size in (("thumb", 400), ("full", 512)):
         with Image.open(folder / me[place]) as picture:
             assert (picture.format, picture.size) == ("JPEG", (size, size))

@@ -16,9 +16,9 @@ class Zoom {
    *  by the user, and `onSwipe` with -1 or 1. */
   constructor(stage, frame, { onChange, onLevel, onSwipe }) {
     Object.assign(this, { stage, frame, onChange, onLevel, onSwipe });
+    Object.assign(this, { scale: 1, x: 0, y: 0, swiped: 0 }); // the place in pixels from the middle of the stage
     this.pointers = new Map(); // pressed pointers: id → position
     this.lastClick = null;
-    this.reset();
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     stage.addEventListener("pointerdown", (event) => this.press(event));
     stage.addEventListener("pointermove", (event) => this.move(event));
