@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 _STATIC = Path(__file__).parent / "static"
-_STYLES = ("gallery.css", "viewer.css")
 _SCRIPTS = (
-    *("dom.js", "clipboard.js", "photo-index.js", "grid.js", "tags.js", "boxes.js", "zoom.js"),
-    *("slideshow.js", "pictures.js", "viewer.js", "keys.js", "gallery.js"),
+    *("dom.js", "photo-index.js", "grid.js", "tags.js", "viewer.js"),
+    *("facets.js", "active-filters.js", "address.js", "gallery.js"),
 )
 """In order of dependency; the last one starts the page."""
 

@@ -1,14 +1,11 @@
 "use strict";
 
-// The page: filters on the left, photos on the right, both redrawn whenever `filters` changes. The filters
-// are kept in the URL's hash, so that a view can be bookmarked.
+// The page: filters on the left, photos on the right, both redrawn whenever `filters` changes.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const index = new PhotoIndex(data);
 const byId = (id) => document.getElementById(id);
 
-const FIRST_OPTIONS = 12;
-const MORE_OPTIONS = 30;
 const OPENED = "opened"; // the state of a history entry for an open photo
 
 let filters = noFilters();
@@ -52,74 +49,18 @@ function openViewer(photo) {
 
 // ---- the filters
 
-class Facet {
-  constructor(section, selected, title = (name) => name) {
-    this.list = section.querySelector("ul");
-    this.more = section.querySelector(".more");
-    this.section = section;
-    this.title = title;
-    this.selected = selected; // returns the set of selected names in `filters`
-    this.limit = FIRST_OPTIONS;
-    this.options = new Map();
-    if (this.more) this.more.onclick = () => this.grow();
-  }
-
-  grow() {
-    const first = this.limit;
-    this.limit += MORE_OPTIONS;
-    this.draw(this.counts);
-    this.list.children[first]?.querySelector("input").focus();
-  }
-
-  draw(counts, fixed = null) {
-    this.counts = counts;
-    const selected = this.selected();
-    const countOf = (name) => counts.get(name) ?? 0;
-    const order = (one, other) =>
-      selected.has(other) - selected.has(one) || countOf(other) - countOf(one) || collator.compare(one, other);
-    const names = fixed ?? [...new Set([...selected, ...counts.keys()])].sort(order);
-    const limit = Math.max(this.limit, selected.size);
-    const end = names.length > limit + 2 ? limit : names.length; // "1 more" would need as much space
-    const focused = document.activeElement;
-    this.list.replaceChildren(
-      ...names.slice(0, end).map((name) => this.option(name, countOf(name), selected.has(name))),
-    );
-    if (this.list.contains(focused)) focused.focus({ preventScroll: true }); // lost when the list was replaced
-    this.section.hidden = !names.length;
-    if (!this.more) return;
-    this.more.hidden = end === names.length;
-    this.more.textContent = `${formatNumber(names.length - end)} more`;
-  }
-
-  option(name, number, checked) {
-    if (!this.options.has(name)) {
-      const input = createElement("input", { type: "checkbox" });
-      input.onchange = () => {
-        this.selected()[input.checked ? "add" : "delete"](name);
-        draw();
-      };
-      const text = createElement("span", { className: "name", dir: "auto" }, displayName(this.title(name)));
-      const number = createElement("span", { className: "number" });
-      const row = createElement("label", { className: "option" }, input, text, " ", number);
-      this.options.set(name, createElement("li", {}, row));
-    }
-    const item = this.options.get(name);
-    item.querySelector("input").checked = checked;
-    item.querySelector(".number").textContent = formatNumber(number);
-    item.classList.toggle("none", !number);
-    return item;
-  }
-}
-
+const facet = (name, title) =>
+  new Facet(byId(name), { selected: () => filters[name], onChange: () => draw(), title });
 const facets = {
-  states: new Facet(
-    byId("states"),
-    () => filters.states,
-    (state) => STATES[state],
-  ),
-  labels: new Facet(byId("labels"), () => filters.labels),
-  categories: new Facet(byId("categories"), () => filters.categories),
+  states: facet("states", (state) => STATES[state]),
+  labels: facet("labels"),
+  categories: facet("categories"),
 };
+const activeFilters = new ActiveFilters(byId("active-filters"), {
+  onChange: () => draw(),
+  onClear: () => clearAll(),
+  whenEmpty: byId("words"),
+});
 
 byId("words").oninput = () => change({ words: byId("words").value });
 byId("min-confidence").oninput = () => {
@@ -137,38 +78,17 @@ function clearAll() {
   byId("words").focus();
 }
 
-/** The active filters, each with a button that removes it. */
 function drawActiveFilters() {
-  const chip = (text, remove) => {
-    const button = createElement(
-      "button",
-      { className: "chip", type: "button", ariaLabel: `Remove filter ${text}` },
-      createElement("span", { dir: "auto" }, text),
-      icon("close"),
-    );
-    button.onclick = () => {
-      remove();
-      draw();
-      (byId("active-filters").querySelector("button") ?? byId("words")).focus();
-    };
-    return createElement("li", {}, button);
-  };
-  const chips = [];
-  for (const facet of Object.values(facets)) {
-    for (const name of facet.selected()) {
-      chips.push(chip(displayName(facet.title(name)), () => facet.selected().delete(name)));
+  const active = [];
+  for (const each of Object.values(facets)) {
+    for (const name of each.selected()) {
+      active.push([displayName(each.title(name)), () => each.selected().delete(name)]);
     }
   }
   if (filters.minConfidence > ANY) {
-    chips.push(chip(`at least ${filters.minConfidence} %`, () => (filters.minConfidence = ANY)));
+    active.push([`at least ${filters.minConfidence} %`, () => (filters.minConfidence = ANY)]);
   }
-  if (chips.length > 1) {
-    const all = createElement("button", { className: "quiet", type: "button" }, "Clear all");
-    all.onclick = () => clearAll();
-    chips.push(createElement("li", {}, all));
-  }
-  byId("active-filters").hidden = !chips.length;
-  byId("active-filters").replaceChildren(...chips);
+  activeFilters.draw(active);
 }
 
 // ---- drawing the page
@@ -216,18 +136,7 @@ function drawEmpty(empty, noPhotos) {
 
 // ---- the URL's hash; opening a photo adds a history entry, so that Back closes it
 
-const SETS = { label: "labels", category: "categories", state: "states" };
 let hashTimer = 0;
-
-function currentHash() {
-  const params = new URLSearchParams();
-  if (filters.words.trim()) params.set("q", filters.words.trim());
-  for (const [name, set] of Object.entries(SETS)) for (const each of filters[set]) params.append(name, each);
-  if (filters.minConfidence > ANY) params.set("least", filters.minConfidence);
-  if (filters.sort !== "newest") params.set("sort", filters.sort);
-  if (viewer.dialog.open) params.set("photo", viewer.photo.image);
-  return params.toString();
-}
 
 function scheduleHash() {
   clearTimeout(hashTimer); // browsers limit how often the URL may change
@@ -236,23 +145,15 @@ function scheduleHash() {
 
 function writeHash() {
   clearTimeout(hashTimer);
-  if (currentHash() !== location.hash.slice(1)) history.replaceState(history.state, "", `#${currentHash()}`);
+  const hash = Address.format(filters, viewer.dialog.open ? viewer.photo : null);
+  if (hash !== location.hash.slice(1)) history.replaceState(history.state, "", `#${hash}`);
 }
 
 function readHash() {
-  const params = new URLSearchParams(location.hash.slice(1));
-  filters = { ...noFilters(), words: params.get("q") ?? "" };
-  for (const [name, set] of Object.entries(SETS)) filters[set] = new Set(params.getAll(name));
-  filters.states = new Set([...filters.states].filter((state) => Object.hasOwn(STATES, state)));
-  const minConfidence = Number(params.get("least"));
-  if (minConfidence > index.lowestConfidence && minConfidence < 100) {
-    filters.minConfidence = Math.floor(minConfidence);
-  }
-  const sort = params.get("sort");
-  if ([...byId("sort").options].some(({ value }) => value === sort)) filters.sort = sort;
-  const photo = index.byKey.get(params.get("photo"));
+  const address = Address.parse(location.hash, index);
+  filters = address.filters;
   draw();
-  if (photo) openViewer(photo);
+  if (address.photo) openViewer(address.photo);
   else if (viewer.dialog.open) viewer.dialog.close();
 }
 

@@ -3,10 +3,10 @@
 // The photos as tiles, in rows of one height. Tiles are added while scrolling, and pictures are loaded shortly
 // before they become visible. Tab reaches one tile, and the arrow keys move from there.
 
-const CHUNK = 60; // tiles added at a time
-const FEW = 6; // up to this many photos are shown larger
-
 class Grid {
+  static CHUNK = 60; // tiles added at a time
+  static FEW = 6; // up to this many photos are shown larger
+
   constructor(list, end, index, { onOpen }) {
     Object.assign(this, { list, end, index, found: [], hasScores: false });
     this.tiles = new Map(); // photo → its tile, created when first shown
@@ -36,13 +36,13 @@ class Grid {
   draw({ found, hasScores }, minConfidence) {
     Object.assign(this, { found, hasScores, minConfidence });
     this.list.hidden = !found.length;
-    this.list.classList.toggle("few", found.length <= FEW);
+    this.list.classList.toggle("few", found.length <= Grid.FEW);
     this.list.replaceChildren();
     this.grow();
     this.setCurrent(this.buttons.find((button) => button === this.current) ?? this.buttons[0] ?? null);
   }
 
-  grow(until = this.shownCount + CHUNK) {
+  grow(until = this.shownCount + Grid.CHUNK) {
     const from = this.shownCount;
     const items = this.found.slice(from, until).map(({ photo, score }, offset) => {
       const item = this.tile(photo);
@@ -74,7 +74,7 @@ class Grid {
 
   goTo(position) {
     if (position < 0 || position >= this.found.length) return;
-    if (position >= this.shownCount) this.grow(position + CHUNK);
+    if (position >= this.shownCount) this.grow(position + Grid.CHUNK);
     this.buttons[position].focus();
   }
 

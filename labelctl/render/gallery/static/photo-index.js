@@ -10,6 +10,7 @@ const wordStart = (word) =>
   new RegExp(`(^|[^\\p{L}\\p{N}])${word.replace(/[\^$.*+?()[\]{}|/\\]/g, "\\$&")}`, "u");
 
 const ANY = 0;
+const SORTS = ["newest", "confidence", "name"];
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 const noFilters = () => ({
@@ -35,7 +36,7 @@ class PhotoIndex {
     this.states = [...new Set(this.photos.map((photo) => photo.status))];
     this.times = new Map(this.photos.map((photo) => [photo, Date.parse(photo.at) || 0]));
     this.lowestConfidence = this.findLowestConfidence();
-    this.nameRank = rank(this.photos, (one, other) => collator.compare(one.image, other.image));
+    this.nameRank = PhotoIndex.#rank(this.photos, (one, other) => collator.compare(one.image, other.image));
   }
 
   /** The lowest confidence of any label, in whole per cent, where the slider starts. */
@@ -50,8 +51,8 @@ class PhotoIndex {
   /** The matching photos, sorted, with their scores, and the number of photos per option of each facet.
    *  States are counted before the state filter, because a photo has only one state. */
   select(filters) {
-    const selectedLabels = indexes(this.labels, filters.labels);
-    const selectedCategories = indexes(this.categories, filters.categories);
+    const selectedLabels = PhotoIndex.#indexes(this.labels, filters.labels);
+    const selectedCategories = PhotoIndex.#indexes(this.categories, filters.categories);
     const words = fold(filters.words)
       .split(/\s+/)
       .filter(Boolean)
@@ -67,15 +68,15 @@ class PhotoIndex {
         minConfidence: filters.minConfidence,
       });
       if (!confidences) continue;
-      count(counts.states, photo.status);
+      PhotoIndex.#count(counts.states, photo.status);
       if (filters.states.size && !filters.states.has(photo.status)) continue;
       found.push({ photo, score: confidences.length ? Math.min(...confidences) : null });
       const seen = new Set();
       for (const [label] of labels) {
-        count(counts.labels, this.labels[label]);
+        PhotoIndex.#count(counts.labels, this.labels[label]);
         for (const category of this.labelCategories[label] ?? []) seen.add(category);
       }
-      for (const category of seen) count(counts.categories, this.categories[category]);
+      for (const category of seen) PhotoIndex.#count(counts.categories, this.categories[category]);
     }
     found.sort(this.order(filters.sort));
     const hasScores = Boolean(selectedLabels.length || words.some(({ labels }) => labels.size));
@@ -98,11 +99,11 @@ class PhotoIndex {
     const key = this.foldedKeys.get(photo);
     for (const { word, labels: matchingLabels } of words) {
       const matching = labels.filter(([label]) => matchingLabels.has(label));
-      if (matching.length) confidences.push(highest(matching));
+      if (matching.length) confidences.push(PhotoIndex.#highest(matching));
       else if (!key.includes(word)) return null;
     }
     const hasTerms = selectedLabels.length || words.length;
-    return hasTerms || !labels.length ? confidences : [highest(labels)];
+    return hasTerms || !labels.length ? confidences : [PhotoIndex.#highest(labels)];
   }
 
   /** The texts by which a search finds a label: its name, aliases and categories. */
@@ -124,13 +125,21 @@ class PhotoIndex {
     const byConfidence = (one, other) => (other.score ?? -1) - (one.score ?? -1) || newest(one, other);
     return { name, newest, confidence: byConfidence }[sort];
   }
+
+  static #highest(labels) {
+    return Math.max(...labels.map(([, confidence]) => confidence));
+  }
+
+  static #rank(items, order) {
+    return new Map([...items].sort(order).map((item, position) => [item, position]));
+  }
+
+  static #count(counts, name) {
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+
+  /** A name that is not on this page, for example from an old bookmark, gets -1, which matches no photo. */
+  static #indexes(names, selected) {
+    return [...selected].map((name) => names.indexOf(name));
+  }
 }
-
-const highest = (labels) => Math.max(...labels.map(([, confidence]) => confidence));
-
-const rank = (items, order) => new Map([...items].sort(order).map((item, position) => [item, position]));
-
-const count = (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1);
-
-// A name that is not on this page, for example from an old bookmark, gets -1, which matches no photo.
-const indexes = (names, selected) => [...selected].map((name) => names.indexOf(name));
