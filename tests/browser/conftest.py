@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -85,9 +86,10 @@ class Opened:
         self.until("document.querySelector('#count').innerText === it", count)
 
     def option(self, facet: str, name: str) -> Any:
-        """The row of a facet (states, labels, categories) with that very name."""
+        """The row of a facet (states, folders, labels, categories) with that very name."""
+        whole = re.compile(f"^{re.escape(name)}$")
         row = self.page.locator(f"#{facet} .option")
-        return row.filter(has=self.page.get_by_text(name, exact=True))
+        return row.filter(has=self.page.locator(".name", has_text=whole))
 
     def number(self, facet: str, name: str) -> int:
         return int(self.option(facet, name).locator(".number").inner_text().replace(",", ""))

@@ -164,6 +164,51 @@ def test_a_facet_keeps_the_focus_while_its_options_move(gallery: Opened) -> None
     assert box.evaluate("each => each === document.activeElement")
 
 
+def test_folders_are_a_facet_of_nested_options(show: Show) -> None:
+    """A choice of all photos is none; a folder with one subfolder is shown with it."""
+    keys = ["x/a.jpg", "x/trip/b.jpg", "x/trip/day 2/c.jpg", "x/trip/day 10/d.jpg", "x/old/1/e.jpg"]
+    opened = show(album([photo(key) for key in keys]))
+    rows = opened.page.locator("#folders .option")
+    assert rows.locator(".name").all_text_contents() == [
+        *("x/old/1/", "x/trip/", "x/trip/day 2/", "x/trip/day 10/")
+    ]
+    assert rows.locator(".name").nth(2).evaluate("each => each.lastChild.data") == "day 2/"
+    left = "all => all.map(each => each.getBoundingClientRect().left)"
+    top, trip, day, _ = rows.locator("input").evaluate_all(left)
+    assert top == trip < day
+    assert [opened.number("folders", name) for name in ("x/trip/", "x/trip/day 2/")] == [3, 1]
+    opened.option("folders", "x/trip/").click()
+    opened.settles("3 of 5 photos")
+    assert opened.number("folders", "x/old/1/") == 1
+    opened.option("folders", "x/trip/day 2/").click()  # instead of the folder around it
+    opened.settles("1 of 5 photos")
+    opened.option("folders", "x/old/1/").click()  # as well
+    opened.settles("2 of 5 photos")
+    opened.until("location.hash === '#folder=x%2Ftrip%2Fday+2%2F&folder=x%2Fold%2F1%2F'")
+    again = show(album([photo(key) for key in keys]), hash=opened.page.evaluate("location.hash"))
+    assert sorted(again.names()) == [keys[4], keys[2]]
+    again.page.get_by_role("button", name="Remove filter x/old/1/").click()
+    again.settles("1 of 5 photos")
+
+
+def test_of_many_folders_only_opened_ones_show_their_subfolders(show: Show) -> None:
+    keys = [f"{year}/{day:02}/a.jpg" for year in (2025, 2026) for day in range(1, 31)]
+    opened = show(album([photo(key) for key in keys]))
+    names = opened.page.locator("#folders .option .name")
+    assert names.all_text_contents() == ["2025/", "2026/"]
+    opened.option("folders", "2025/").click()
+    assert len(names.all_text_contents()) == 12
+    opened.page.get_by_role("button", name="20 more").click()
+    assert names.last.text_content() == "2026/"
+    opened.option("folders", "2025/03/").click()
+    assert opened.names() == ["2025/03/a.jpg"]
+
+
+def test_one_folder_is_no_choice(show: Show) -> None:
+    opened = show(album([photo("a/b/c.jpg"), photo("a/b/d.jpg")]))
+    assert not opened.page.locator("#folders").is_visible()
+
+
 def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     gallery.option("labels", "Boat").click()
     gallery.page.get_by_label("Confidence").fill("85")

@@ -3,7 +3,7 @@
 // The filters and the open photo as the URL's hash, so that a view can be bookmarked.
 
 const Address = {
-  SETS: { label: "labels", category: "categories", state: "states" },
+  SETS: { label: "labels", category: "categories", state: "states", folder: "folders" },
 
   /** The hash, without "#". `photo` is the open one, if any. */
   format(filters, photo) {

@@ -49,10 +49,14 @@ function openViewer(photo) {
 
 // ---- the filters
 
-const facet = (name, title) =>
-  new Facet(byId(name), { selected: () => filters[name], onChange: () => draw(), title });
+const facet = (name, options = {}) =>
+  new Facet(byId(name), { selected: () => filters[name], onChange: () => draw(), ...options });
 const facets = {
-  states: facet("states", (state) => STATES[state]),
+  states: facet("states", { title: (state) => STATES[state] }),
+  folders: facet("folders", {
+    replaces: (path, other) => path.startsWith(other) || other.startsWith(path),
+    nesting: (path) => index.folders.byPath.get(path),
+  }),
   labels: facet("labels"),
   categories: facet("categories"),
 };
@@ -113,6 +117,7 @@ function draw() {
     Object.keys(STATES).filter((state) => index.states.includes(state)),
   );
   byId("states").hidden = index.states.length < 2;
+  facets.folders.draw(counts.folders, index.folders.visible(filters.folders));
   facets.labels.draw(counts.labels);
   facets.categories.draw(counts.categories);
   drawActiveFilters();

@@ -18,6 +18,7 @@ const noFilters = () => ({
   labels: new Set(), // names, not positions: they stay valid when the page is generated again
   categories: new Set(),
   states: new Set(),
+  folders: new Set(), // paths with a slash at the end
   minConfidence: ANY, // per cent: labels below it are ignored
   sort: "newest",
 });
@@ -33,6 +34,7 @@ class PhotoIndex {
     this.foldedLabels = data.labels.map((name, label) => fold(this.searchTerms(name, label).join("\n")));
     this.foldedKeys = new Map(this.photos.map((photo) => [photo, fold(photo.image)]));
     this.byKey = new Map(this.photos.map((photo) => [photo.image, photo]));
+    this.folders = new Folders(this.photos);
     this.states = [...new Set(this.photos.map((photo) => photo.status))];
     this.times = new Map(this.photos.map((photo) => [photo, Date.parse(photo.at) || 0]));
     this.lowestConfidence = this.findLowestConfidence();
@@ -49,7 +51,7 @@ class PhotoIndex {
   }
 
   /** The matching photos, sorted, with their scores, and the number of photos per option of each facet.
-   *  States are counted before the state filter, because a photo has only one state. */
+   *  States and folders are alternatives: each is counted as if it were the only one selected. */
   select(filters) {
     const selectedLabels = PhotoIndex.#indexes(this.labels, filters.labels);
     const selectedCategories = PhotoIndex.#indexes(this.categories, filters.categories);
@@ -57,7 +59,8 @@ class PhotoIndex {
       .split(/\s+/)
       .filter(Boolean)
       .map((word) => ({ word, labels: this.labelsMatching(word) }));
-    const counts = { labels: new Map(), categories: new Map(), states: new Map() };
+    const counts = { labels: new Map(), categories: new Map(), states: new Map(), folders: new Map() };
+    const folders = [...filters.folders];
     const found = [];
     for (const photo of this.photos) {
       const labels = photo.labels.filter(([, confidence]) => confidence >= filters.minConfidence);
@@ -68,8 +71,11 @@ class PhotoIndex {
         minConfidence: filters.minConfidence,
       });
       if (!confidences) continue;
-      PhotoIndex.#count(counts.states, photo.status);
-      if (filters.states.size && !filters.states.has(photo.status)) continue;
+      const inStates = !filters.states.size || filters.states.has(photo.status);
+      const inFolders = !folders.length || folders.some((path) => photo.image.startsWith(path));
+      if (inFolders) PhotoIndex.#count(counts.states, photo.status);
+      if (inStates) for (const path of this.folders.ofPhoto.get(photo)) PhotoIndex.#count(counts.folders, path);
+      if (!inStates || !inFolders) continue;
       found.push({ photo, score: confidences.length ? Math.min(...confidences) : null });
       const seen = new Set();
       for (const [label] of labels) {
