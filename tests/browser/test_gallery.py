@@ -122,6 +122,61 @@ def test_a_typed_word_begins_a_word_of_a_label_and_is_anywhere_in_a_file_name(sh
         assert opened.names() == ([name] if name else []), words
 
 
+def test_words_after_a_minus_sign_exclude_and_quoted_words_belong_together(show: Show) -> None:
+    photos = [
+        photo("old town/a.jpg", [("Dog", 90, []), ("Sea", 60, [])]),
+        photo("old/b.jpg", [("Hot Dog", 90, [])]),
+        photo("town/c-1.jpg", [("Cat", 90, [])]),
+    ]
+    kinds = {"Dog": "Animals and Pets"}
+    opened = show(album(photos, kinds=kinds))
+    field = opened.page.get_by_role("searchbox")
+    a, b, c = (each["image"] for each in photos)
+    found = {
+        **{"-dog": [c], "-animals": [b, c], "-sea dog": [b], "-town": [b], "-b.jpg -cat": [a]},
+        **{'"hot dog"': [b], "“hot dog": [b], '"dog hot"': [], '"old town"': [a], "town old": [a]},
+        **{'-"old town"': [b, c], '-"hot dog" dog': [a], "-": [a, b, c], '"-1"': [c], "c-1": [c]},
+        **{'""': [a, b, c], '"': [a, b, c], '-"': [a, b, c], "-Dög": [c]},
+    }
+    for words, names in found.items():
+        field.fill(words)
+        assert sorted(opened.names()) == sorted(names), words
+    field.fill("sea -dog")
+    assert 'Photos with "dog" are excluded' in opened.page.locator("#empty p").inner_text()
+    # A label that is left out for its confidence excludes nothing.
+    field.fill("-sea")
+    opened.settles("2 of 3 photos")
+    opened.page.get_by_label("Confidence").fill("80")
+    opened.settles("3 photos")
+
+
+def test_all_or_any_of_the_selected_labels(show: Show) -> None:
+    photos = [
+        photo("a.jpg", [("Dog", 90, []), ("Sea", 60, [])]),
+        photo("b.jpg", [("Cat", 80, []), ("Sea", 70, [])]),
+        photo("c.jpg", [("Sky", 90, [])]),
+    ]
+    opened = show(album(photos))
+    switch = opened.page.get_by_role("group", name="Photos have")
+    opened.option("labels", "Dog").click()
+    assert not switch.is_visible()
+    opened.page.evaluate("location.hash = '#label=Dog&label=Cat'")
+    opened.page.get_by_role("heading", name="No photo matches").wait_for()
+    assert "No photo has all 2 labels" in opened.page.locator("#empty p").inner_text()
+    switch.get_by_text("Any").click()
+    opened.settles("2 of 3 photos")
+    assert opened.tiles.locator(".score").all_inner_texts() == ["90 %", "80 %"]
+    # The numbers are those of a photo with one of them.
+    assert [opened.number("labels", name) for name in ("Dog", "Sea", "Sky")] == [1, 2, 1]
+    assert opened.number("categories", "Nature and Outdoors") == 2
+    opened.until("location.hash === '#label=Dog&label=Cat&match=any'")
+    again = show(album(photos), hash="#label=Dog&label=Cat&match=any")
+    again.settles("2 of 3 photos")
+    assert again.page.get_by_role("radio", name="Any").is_checked()
+    again.page.get_by_role("button", name="Remove filter any of the labels").click()
+    again.settles("0 of 3 photos")
+
+
 def test_facets_count_and_narrow(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     assert gallery.number("labels", "Boat") == len(has(painted, "Boat"))
     gallery.option("labels", "Boat").click()
@@ -150,7 +205,7 @@ def test_facets_are_sorted_by_how_often_and_show_more(gallery: Opened) -> None:
     assert not more.is_visible()
     # keyboard users continue with the first new option
     assert (
-        gallery.page.locator("#labels input")
+        gallery.page.locator("#labels .option input")
         .nth(12)
         .evaluate("each => each === document.activeElement")
     )

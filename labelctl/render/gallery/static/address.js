@@ -12,6 +12,7 @@ const Address = {
     for (const [name, set] of Object.entries(Address.SETS)) {
       for (const each of filters[set]) params.append(name, each);
     }
+    if (filters.matchAny && filters.labels.size > 1) params.set("match", "any");
     if (filters.minConfidence > ANY) params.set("least", filters.minConfidence);
     if (filters.sort !== "newest") params.set("sort", filters.sort);
     if (photo) params.set("photo", photo.image);
@@ -21,7 +22,7 @@ const Address = {
   /** The filters and the photo of a hash; values that this page does not know are ignored. */
   parse(hash, index) {
     const params = new URLSearchParams(hash.slice(1));
-    const filters = { ...noFilters(), words: params.get("q") ?? "" };
+    const filters = { ...noFilters(), words: params.get("q") ?? "", matchAny: params.get("match") === "any" };
     for (const [name, set] of Object.entries(Address.SETS)) filters[set] = new Set(params.getAll(name));
     filters.states = new Set([...filters.states].filter((state) => Object.hasOwn(STATES, state)));
     const minConfidence = Number(params.get("least"));

@@ -71,6 +71,7 @@ byId("min-confidence").oninput = () => {
   const minConfidence = byId("min-confidence").valueAsNumber;
   change({ minConfidence: minConfidence > index.lowestConfidence ? minConfidence : ANY });
 };
+byId("match").onchange = (event) => change({ matchAny: event.target.value === "any" });
 byId("sort").onchange = () => change({ sort: byId("sort").value });
 byId("empty").querySelector("button").onclick = () => clearAll();
 byId("toggle").onclick = () => {
@@ -89,6 +90,7 @@ function drawActiveFilters() {
       active.push([displayName(each.title(name)), () => each.selected().delete(name)]);
     }
   }
+  if (filters.matchAny && filters.labels.size > 1) active.push(["any of the labels", () => (filters.matchAny = false)]);
   if (filters.minConfidence > ANY) {
     active.push([`at least ${filters.minConfidence} %`, () => (filters.minConfidence = ANY)]);
   }
@@ -119,6 +121,8 @@ function draw() {
   byId("states").hidden = index.states.length < 2;
   facets.folders.draw(counts.folders, index.folders.visible(filters.folders));
   facets.labels.draw(counts.labels);
+  byId("match").hidden = filters.labels.size < 2;
+  for (const input of byId("match").querySelectorAll("input")) input.checked = (input.value === "any") === filters.matchAny;
   facets.categories.draw(counts.categories);
   drawActiveFilters();
   grid.draw(results, filters.minConfidence);
@@ -134,9 +138,21 @@ function drawEmpty(empty, noPhotos) {
   section.querySelector("h2").textContent = noPhotos ? "No photos yet" : "No photo matches";
   section.querySelector("p").textContent = noPhotos
     ? "Upload some with labelctl upload, then run labelctl gallery again."
-    : "Try fewer words, or remove a filter.";
+    : emptyHint();
   const unused = [section.querySelector("button"), byId("filters"), document.querySelector(".tools")];
   for (const each of unused) each.hidden = noPhotos;
+}
+
+function emptyHint() {
+  const hints = [];
+  const excluded = SearchWords.parse(filters.words).filter((each) => each.excluded);
+  if (excluded.length) {
+    hints.push(`Photos with ${excluded.map(({ word }) => `"${word}"`).join(" or ")} are excluded by the minus sign.`);
+  }
+  if (filters.labels.size > 1 && !filters.matchAny) {
+    hints.push(`No photo has all ${filters.labels.size} labels; "Any" above the labels shows those with one of them.`);
+  }
+  return [...hints, "Try fewer words, or remove a filter."].join(" ");
 }
 
 // ---- the URL's hash; opening a photo adds a history entry, so that Back closes it

@@ -3,12 +3,6 @@
 // The photos, and filtering them: which match, in what order, and how many have each label, category and
 // state. Independent of the page, so it can be read and tried on its own.
 
-const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-
-/** A pattern that matches at the start of a word: "desc" matches "person description", "cript" does not. */
-const wordStart = (word) =>
-  new RegExp(`(^|[^\\p{L}\\p{N}])${word.replace(/[\^$.*+?()[\]{}|/\\]/g, "\\$&")}`, "u");
-
 const ANY = 0;
 const SORTS = ["newest", "confidence", "name"];
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
@@ -16,6 +10,7 @@ const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 const noFilters = () => ({
   words: "",
   labels: new Set(), // names, not positions: they stay valid when the page is generated again
+  matchAny: false, // whether one of the labels is enough
   categories: new Set(),
   states: new Set(),
   folders: new Set(), // paths with a slash at the end
@@ -51,64 +46,75 @@ class PhotoIndex {
   }
 
   /** The matching photos, sorted, with their scores, and the number of photos per option of each facet.
-   *  States and folders are alternatives: each is counted as if it were the only one selected. */
+   *  Options of which a photo needs only one are counted as if the others were not selected. */
   select(filters) {
-    const selectedLabels = PhotoIndex.#indexes(this.labels, filters.labels);
-    const selectedCategories = PhotoIndex.#indexes(this.categories, filters.categories);
-    const words = fold(filters.words)
-      .split(/\s+/)
-      .filter(Boolean)
-      .map((word) => ({ word, labels: this.labelsMatching(word) }));
+    const query = this.query(filters);
     const counts = { labels: new Map(), categories: new Map(), states: new Map(), folders: new Map() };
-    const folders = [...filters.folders];
     const found = [];
     for (const photo of this.photos) {
       const labels = photo.labels.filter(([, confidence]) => confidence >= filters.minConfidence);
-      const confidences = this.match(photo, labels, {
-        selectedLabels,
-        selectedCategories,
-        words,
-        minConfidence: filters.minConfidence,
-      });
+      const confidences = this.match(photo, labels, query);
       if (!confidences) continue;
-      const inStates = !filters.states.size || filters.states.has(photo.status);
-      const inFolders = !folders.length || folders.some((path) => photo.image.startsWith(path));
-      if (inFolders) PhotoIndex.#count(counts.states, photo.status);
-      if (inStates) for (const path of this.folders.ofPhoto.get(photo)) PhotoIndex.#count(counts.folders, path);
-      if (!inStates || !inFolders) continue;
-      found.push({ photo, score: confidences.length ? Math.min(...confidences) : null });
-      const seen = new Set();
-      for (const [label] of labels) {
-        PhotoIndex.#count(counts.labels, this.labels[label]);
-        for (const category of this.labelCategories[label] ?? []) seen.add(category);
-      }
-      for (const category of seen) PhotoIndex.#count(counts.categories, this.categories[category]);
+      const missed = this.missedFacets(photo, labels, query);
+      if (!missed.length) found.push({ photo, score: confidences.length ? Math.min(...confidences) : null });
+      const isCounted = (facet) => missed.every((each) => each === facet);
+      if (isCounted("states")) PhotoIndex.#count(counts.states, photo.status);
+      if (isCounted("folders")) this.folders.ofPhoto.get(photo).forEach((path) => PhotoIndex.#count(counts.folders, path));
+      if (isCounted("labels")) labels.forEach(([label]) => PhotoIndex.#count(counts.labels, this.labels[label]));
+      if (missed.length) continue;
+      const categories = new Set(labels.flatMap(([label]) => this.labelCategories[label] ?? []));
+      for (const category of categories) PhotoIndex.#count(counts.categories, this.categories[category]);
     }
     found.sort(this.order(filters.sort));
-    const hasScores = Boolean(selectedLabels.length || words.some(({ labels }) => labels.size));
+    const hasScores = Boolean(query.labels.length || query.words.some(({ labels }) => labels.size));
     return { found, counts, hasScores };
+  }
+
+  /** The filters with positions of labels and categories instead of names. */
+  query(filters) {
+    const words = SearchWords.parse(filters.words).map((each) => ({ ...each, labels: this.labelsMatching(each.word) }));
+    return {
+      ...filters,
+      labels: PhotoIndex.#indexes(this.labels, filters.labels),
+      categories: PhotoIndex.#indexes(this.categories, filters.categories),
+      folders: [...filters.folders],
+      words: words.filter(({ excluded }) => !excluded),
+      excludedWords: words.filter(({ excluded }) => excluded),
+    };
+  }
+
+  /** The facets that exclude the photo, of those where one selected option is enough. */
+  missedFacets(photo, labels, { states, folders, labels: selected, matchAny }) {
+    const missed = [];
+    if (states.size && !states.has(photo.status)) missed.push("states");
+    if (folders.length && !folders.some((path) => photo.image.startsWith(path))) missed.push("folders");
+    if (matchAny && selected.length && !labels.some(([label]) => selected.includes(label))) missed.push("labels");
+    return missed;
   }
 
   /** The confidences of the labels that the filters ask for, or the highest one if they ask for none; null
    *  if the photo does not match. A word that matches only the photo's key adds no confidence. */
-  match(photo, labels, { selectedLabels, selectedCategories, words, minConfidence }) {
-    if (minConfidence > ANY && !labels.length) return null;
+  match(photo, labels, query) {
+    if (query.minConfidence > ANY && !labels.length) return null;
     const confidences = [];
-    for (const label of selectedLabels) {
-      const found = labels.find(([each]) => each === label);
-      if (!found) return null;
-      confidences.push(found[1]);
+    if (query.labels.length) {
+      const selected = labels.filter(([label]) => query.labels.includes(label));
+      if (!query.matchAny && selected.length < query.labels.length) return null;
+      if (selected.length) confidences.push((query.matchAny ? PhotoIndex.#highest : PhotoIndex.#lowest)(selected));
     }
-    for (const category of selectedCategories) {
+    for (const category of query.categories) {
       if (!labels.some(([label]) => this.labelCategories[label]?.includes(category))) return null;
     }
     const key = this.foldedKeys.get(photo);
-    for (const { word, labels: matchingLabels } of words) {
+    for (const { word, labels: excluded } of query.excludedWords) {
+      if (key.includes(word) || labels.some(([label]) => excluded.has(label))) return null;
+    }
+    for (const { word, labels: matchingLabels } of query.words) {
       const matching = labels.filter(([label]) => matchingLabels.has(label));
       if (matching.length) confidences.push(PhotoIndex.#highest(matching));
       else if (!key.includes(word)) return null;
     }
-    const hasTerms = selectedLabels.length || words.length;
+    const hasTerms = query.labels.length || query.words.length;
     return hasTerms || !labels.length ? confidences : [PhotoIndex.#highest(labels)];
   }
 
@@ -120,7 +126,7 @@ class PhotoIndex {
 
   /** The positions of the labels that have a word starting with `word`. */
   labelsMatching(word) {
-    const pattern = wordStart(word);
+    const pattern = SearchWords.startPattern(word);
     return new Set(this.foldedLabels.flatMap((terms, position) => (pattern.test(terms) ? [position] : [])));
   }
 
@@ -134,6 +140,10 @@ class PhotoIndex {
 
   static #highest(labels) {
     return Math.max(...labels.map(([, confidence]) => confidence));
+  }
+
+  static #lowest(labels) {
+    return Math.min(...labels.map(([, confidence]) => confidence));
   }
 
   static #rank(items, order) {
