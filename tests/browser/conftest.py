@@ -75,8 +75,19 @@ class Opened:
         self.until("!document.querySelector('#viewer').open && history.state !== 'opened'")
 
     def names(self) -> list[str]:
-        """The photos that are shown, as their tiles name them."""
-        return list(self.tiles.locator(".name").all_inner_texts())
+        """The keys of the photos that are shown, as their tiles name them: file name, then folder."""
+        files = self.tiles.locator(".name").all_inner_texts()
+        folders = self.tiles.locator(".folder").all_inner_texts()
+        return [folder + file for folder, file in zip(folders, files, strict=True)]
+
+    def focused(self) -> str:
+        """The key of the tile with the focus."""
+        return str(
+            self.page.evaluate(
+                "['.folder', '.name'].map(each =>"
+                " document.activeElement.querySelector(each)?.innerText).join('')"
+            )
+        )
 
     def count(self) -> str:
         return str(self.page.locator("#count").inner_text())

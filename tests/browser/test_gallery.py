@@ -286,6 +286,15 @@ def test_a_tile_names_the_most_confident_labels(show: Show) -> None:
     assert result.inner_text() == "Sea, Boat"
 
 
+def test_a_caption_starts_with_the_file_name(show: Show) -> None:
+    keys = ["trips/2026/a.jpg", "b.jpg", "odd/", "/"]
+    opened = show(album([photo(key, [("Sea", 99.0, [])]) for key in keys]), hash="#sort=name")
+    captions = [text.split() for text in opened.tiles.locator(".caption").all_text_contents()]
+    assert sorted(captions) == sorted(
+        [["a.jpg", "trips/2026/", "Sea"], ["b.jpg", "Sea"], ["odd/", "Sea"], ["/", "Sea"]]
+    )
+
+
 def test_states(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     failed = [each["image"] for each in painted if each["status"] == "failed"]
     assert gallery.number("states", "Failed") == len(failed) == 4

@@ -125,7 +125,9 @@ class Grid {
   }
 
   createTile(photo) {
-    const name = createElement("span", { className: "name", dir: "auto" }, displayName(photo.image));
+    const { folder, file } = splitKey(photo.image);
+    const name = createElement("span", { className: "name", dir: "auto" }, displayName(file));
+    const where = createElement("span", { className: "folder", dir: "auto" }, displayName(folder));
     const summary = createElement("span", { className: "summary", dir: "auto" });
     const button = createElement("button", { type: "button", className: `tile ${photo.status}`, tabIndex: -1 });
     this.photoOf.set(button, photo);
@@ -144,7 +146,7 @@ class Grid {
       button.append(createElement("span", { className: "badge" }, icon(photo.status), STATES[photo.status]), " ");
     }
     button.append(
-      createElement("span", { className: "caption" }, name, " ", summary),
+      createElement("span", { className: "caption" }, createElement("span", {}, name, " ", where), " ", summary),
       createElement("span", { className: "score" }),
     );
     const item = createElement("li", {}, button);
