@@ -40,8 +40,7 @@ from labelctl.labels.search.run import Search
 from labelctl.photos import versions
 from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures
-from labelctl.render.drawing import palette
-from labelctl.render.gallery import thumbnails
+from labelctl.render.gallery import date_taken, thumbnails
 from labelctl.render.gallery.thumbnails import Folder, Pictures
 
 if TYPE_CHECKING:
@@ -68,15 +67,17 @@ class Filter(SearchRequest):
 class Tile:
     """A photo as the page shows it.
 
-    `pictures` is None if there is no picture; `reason` says why, or why there are no labels. `link` is
-    a temporary URL of the original. `fetched` is the number of bytes downloaded, None if the pictures
-    existed.
+    `at` is when the photo was uploaded, and `taken` when it was taken, if its EXIF data has a plausible
+    date (see `date_taken`). `pictures` is None if there is no picture; `reason` says why, or why there
+    are no labels. `link` is a temporary URL of the original. `fetched` is the number of bytes
+    downloaded, None if the pictures existed.
     """
 
     photo: Photo
     at: str | None
     pictures: Pictures | None
     reason: str | None
+    taken: str | None = None
     link: str | None = None
     fetched: int | None = None
 
@@ -172,7 +173,10 @@ def _with_pictures(
     at = times.utc(chosen.since) if chosen.since else None
 
     def tile(found: Pictures | None, reason: str | None = None, fetched: int | None = None) -> Tile:
-        return Tile(photo, at, found, photo.reason or reason, fetched=fetched)
+        taken = found and found.taken
+        if taken and not date_taken.is_before(taken, chosen.since):
+            taken = None
+        return Tile(photo, at, found, photo.reason or reason, taken, fetched=fetched)
 
     name = name_of(chosen)
     if found := folder.find(name):
@@ -185,6 +189,7 @@ def _with_pictures(
         linkable = not pictures.is_rotated_by_browsers(content)
         with _decoding:
             image = pictures.decode(content, folder.longest(linkable=linkable))
+        taken = date_taken.of_file(content)
     except PhotosFailedError as error:
         folder.record_failure(name, error.message)  # the next run would fail in the same way
         return tile(None, error.message, len(content))
@@ -195,7 +200,8 @@ def _with_pictures(
         if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
             raise (explained or error) from error  # the other photos would fail as well
         return tile(None, _first_line(explained))
-    return tile(folder.write_pictures(name, image, linkable=linkable), fetched=len(content))
+    found = folder.write_pictures(name, image, linkable=linkable, taken=taken)
+    return tile(found, fetched=len(content))
 
 
 def _first_line(error: LabelctlError) -> str:
@@ -224,6 +230,7 @@ def page_data(
                 "status": tile.photo.status,
                 "reason": tile.reason,
                 "at": tile.at,
+                "taken": tile.taken,
                 "thumb": place(found.thumb) if found else None,
                 "full": full,
                 "width": found.width if found else None,

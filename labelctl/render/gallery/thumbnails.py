@@ -21,6 +21,7 @@ from labelctl.atomic_file import atomic_write, remove_abandoned
 from labelctl.errors import RefusedError, UsageError
 from labelctl.photos.generated_files import GALLERY_MARKER
 from labelctl.photos.system_files import DISPLAY_FILES
+from labelctl.render.gallery import date_taken
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +33,7 @@ FULL = 1600
 _ABOUT = "Created by `labelctl gallery`, which adds and removes pictures here. Safe to delete.\n"
 _THUMBS, _FULLS = "thumbs", "photos"
 _FILE_NAME = re.compile(r"(?P<name>[0-9a-f]{32})\.(jpg|txt)")
-_FORMAT = "2"
+_FORMAT = "3"
 """Part of every name: increase it to have all pictures made again."""
 _QUALITY = 82
 _NOT_LINKABLE = b"not linkable"
@@ -43,19 +44,22 @@ _NOT_LINKABLE = b"not linkable"
 class Pictures:
     """A photo's pictures: paths relative to the folder, and the upright size in pixels.
 
-    `full` is None if there is only a thumbnail.
+    `full` is None if there is only a thumbnail. `taken` is the date from the photo's EXIF data (see
+    `date_taken`), or None.
     """
 
     thumb: str
     full: str | None
     width: int
     height: int
+    taken: str | None = None
 
 
 @dataclass(frozen=True)
 class _Header:
     size: tuple[int, int]
     comment: bytes | None
+    taken: str | None
 
 
 def name_of(key: str, etag: str | None) -> str:
@@ -79,7 +83,8 @@ class Folder:
         header = self._read_header(f"{_THUMBS}/{name}.jpg")
         if header is None:
             return None
-        found = self._pictures(name, header.size, linkable=header.comment != _NOT_LINKABLE)
+        linkable = header.comment != _NOT_LINKABLE
+        found = self._pictures(name, header.size, linkable, header.taken)
         if not found.full:
             return found
         header = self._read_header(found.full)
@@ -94,7 +99,8 @@ class Folder:
             return None
         try:
             with Image.open(path, formats=("JPEG",)) as picture:
-                return _Header(picture.size, picture.info.get("comment"))
+                comment = picture.info.get("comment")
+                return _Header(picture.size, comment, date_taken.read(picture))
         except OSError:
             return None
 
@@ -110,18 +116,23 @@ class Folder:
         """The longest side in pixels of pictures passed to `write_pictures`."""
         return FULL if self._needs_full(linkable) else THUMB
 
-    def write_pictures(self, name: str, image: Image.Image, *, linkable: bool = True) -> Pictures:
+    def write_pictures(
+        self, name: str, image: Image.Image, *, linkable: bool = True, taken: str | None = None
+    ) -> Pictures:
         """Write a photo's pictures from the large one. Raises RefusedError.
 
-        A photo that is not `linkable` always gets a large picture.
+        A photo that is not `linkable` always gets a large picture. The thumbnail keeps the date when
+        it was `taken`, so that later runs need not fetch the photo.
         """
-        found = self._pictures(name, image.size, linkable)
+        found = self._pictures(name, image.size, linkable, taken)
         if found.full:
             self._write_picture(found.full, image)
             image = image.copy()
             image.thumbnail((THUMB, THUMB))
         # Last, so that it marks completion.
-        self._write_picture(found.thumb, image, b"" if linkable else _NOT_LINKABLE)
+        comment = b"" if linkable else _NOT_LINKABLE
+        exif = date_taken.write(taken) if taken else b""
+        self._write_picture(found.thumb, image, comment=comment, exif=exif)
         return found
 
     def record_failure(self, name: str, reason: str) -> None:
@@ -166,13 +177,15 @@ class Folder:
     def _needs_full(self, linkable: bool) -> bool:
         return not (self._thumbs_only and linkable)
 
-    def _pictures(self, name: str, size: tuple[int, int], linkable: bool) -> Pictures:
+    def _pictures(
+        self, name: str, size: tuple[int, int], linkable: bool, taken: str | None
+    ) -> Pictures:
         full = f"{_FULLS}/{name}.jpg" if self._needs_full(linkable) else None
-        return Pictures(f"{_THUMBS}/{name}.jpg", full, *size)
+        return Pictures(f"{_THUMBS}/{name}.jpg", full, *size, taken)
 
-    def _write_picture(self, name: str, image: Image.Image, comment: bytes = b"") -> None:
+    def _write_picture(self, name: str, image: Image.Image, **metadata: bytes) -> None:
         with atomic_write(self.root / name, durable=False) as file:
-            image.save(file.stream, "JPEG", quality=_QUALITY, comment=comment)
+            image.save(file.stream, "JPEG", quality=_QUALITY, **metadata)
 
 
 @contextlib.contextmanager
