@@ -84,6 +84,7 @@ def photo(
     full: str | None = None,
     size: tuple[int, int] = (900, 600),
     at: datetime | None = BEGUN,
+    taken: str | None = None,
 ) -> dict[str, Any]:
     """One photo of an album, its labels by name."""
     return {
@@ -91,6 +92,7 @@ def photo(
         "status": status,
         "reason": reason,
         "at": at.isoformat() if at else None,
+        "taken": taken,
         "thumb": thumb,
         "full": full,
         "width": size[0],

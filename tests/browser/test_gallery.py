@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +329,45 @@ def test_sorting(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     shown = [sure[name] for name in gallery.names()]
     assert shown == sorted(sure.values(), reverse=True)[: len(shown)]
     assert gallery.tiles.first.locator(".score").inner_text() == f"{int(max(sure.values()))} %"
+
+
+def test_photos_are_grouped_by_the_month_they_were_taken(show: Show) -> None:
+    photos = [
+        photo("uploaded.jpg", at=datetime(2026, 7, 15, tzinfo=UTC)),
+        photo("july.jpg", taken="2026-07-31T23:30:00-10:00"),
+        photo("june.jpg", taken="2026-06-01T00:30:00+14:00"),
+        photo("old.jpg", taken="1990-02-03T04:05:06"),
+        photo("odd.jpg", at=None, taken="hostile"),
+        photo("undated.jpg", at=None),
+    ]
+    opened = show(album(photos))
+    keys = [*("july.jpg", "uploaded.jpg", "june.jpg", "old.jpg", "odd.jpg", "undated.jpg")]
+    assert opened.names() == keys
+    months = ["July 2026", "June 2026", "February 1990", "No date"]
+    assert opened.page.locator("#grid h2").all_inner_texts() == months
+    sizes = [opened.page.get_by_role("list", name=name).locator("li").count() for name in months]
+    assert sizes == [2, 1, 1, 2]
+    places = "all => all.map(each => `${each.ariaPosInSet}/${each.ariaSetSize}`)"
+    in_set = opened.page.locator("#grid li").evaluate_all(places)
+    assert in_set == ["1/2", "2/2", "1/1", "1/1", "1/2", "2/2"]
+    opened.tiles.first.focus()
+    for key, name in (("ArrowRight", keys[1]), ("ArrowRight", keys[2]), ("ArrowDown", keys[3])):
+        opened.page.keyboard.press(key)
+        assert opened.focused() == name
+    opened.page.keyboard.press("ArrowUp")
+    opened.page.keyboard.press("Home")
+    when = opened.page.locator("#viewer .when")
+    opened.page.keyboard.press("Enter")
+    taken = r"Taken July 31, 2026 at 11:30\sPM \(UTC-10:00\)"
+    assert re.fullmatch(taken, when.inner_text())
+    opened.page.keyboard.press("ArrowRight")
+    assert when.inner_text().startswith("Uploaded July 1")
+    opened.page.keyboard.press("End")
+    assert when.inner_text() == ""
+    opened.leave_photo()
+    opened.page.get_by_label("Sort").select_option("Name")
+    assert opened.page.locator("#grid h2").count() == 0
+    assert opened.page.get_by_role("list", name="Photos").locator("li").count() == 6
 
 
 def test_a_word_in_a_file_name_has_no_confidence(show: Show) -> None:

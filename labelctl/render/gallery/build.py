@@ -173,7 +173,7 @@ def _with_pictures(
     at = times.utc(chosen.since) if chosen.since else None
 
     def tile(found: Pictures | None, reason: str | None = None, fetched: int | None = None) -> Tile:
-        taken = found and found.taken
+        taken = found.taken if found else None
         if taken and not date_taken.is_before(taken, chosen.since):
             taken = None
         return Tile(photo, at, found, photo.reason or reason, taken, fetched=fetched)

@@ -82,5 +82,5 @@ def _date(value: object, offset: object) -> str | None:
         return None
     if date.year < _FIRST_YEAR:
         return None
-    is_offset = isinstance(offset, str) and _OFFSET.fullmatch(offset.strip("\0 "))
-    return date.isoformat() + (offset.strip("\0 ") if is_offset else "")
+    zone = _OFFSET.fullmatch(offset.strip("\0 ")) if isinstance(offset, str) else None
+    return date.isoformat() + (zone[0] if zone else "")

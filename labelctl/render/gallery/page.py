@@ -18,7 +18,8 @@ from typing import Any
 
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = (
-    *("dom.js", "search-words.js", "folders.js", "photo-index.js", "grid.js"),
+    *("dom.js", "photo-date.js", "search-words.js", "folders.js", "photo-index.js"),
+    *("tiles.js", "grid.js"),
     *("tags.js", "viewer.js"),
     *("facets.js", "active-filters.js", "address.js", "gallery.js"),
 )

@@ -14,7 +14,7 @@ let closing = false; // going back in the history after a photo was closed
 
 // ---- the photos
 
-const grid = new Grid(byId("grid"), byId("end"), index, {
+const grid = new Grid(byId("grid"), byId("end"), new Tiles(index), {
   onOpen: (photo) => {
     writeHash(); // the view to return to
     history.pushState(OPENED, "", location.hash);
@@ -125,7 +125,7 @@ function draw() {
   for (const input of byId("match").querySelectorAll("input")) input.checked = (input.value === "any") === filters.matchAny;
   facets.categories.draw(counts.categories);
   drawActiveFilters();
-  grid.draw(results, filters.minConfidence);
+  grid.draw(results, index.groups(found, filters.sort), filters.minConfidence);
   drawEmpty(!found.length, !all);
   const top = document.querySelector("main").getBoundingClientRect().top;
   if (top < 0) scrollBy(0, top - document.querySelector(".top").offsetHeight);

@@ -31,9 +31,14 @@ class PhotoIndex {
     this.byKey = new Map(this.photos.map((photo) => [photo.image, photo]));
     this.folders = new Folders(this.photos);
     this.states = [...new Set(this.photos.map((photo) => photo.status))];
-    this.times = new Map(this.photos.map((photo) => [photo, Date.parse(photo.at) || 0]));
+    this.months = new Map(this.photos.map((photo) => [photo, PhotoDate.monthOf(photo)]));
     this.lowestConfidence = this.findLowestConfidence();
     this.nameRank = PhotoIndex.#rank(this.photos, (one, other) => collator.compare(one.image, other.image));
+    const times = new Map(this.photos.map((photo) => [photo, PhotoDate.of(photo)?.getTime() ?? -Infinity]));
+    this.dateRank = PhotoIndex.#rank(
+      [...this.nameRank.keys()],
+      (one, other) => times.get(other) - times.get(one) || 0, // 0 also of two without a date
+    );
   }
 
   /** The lowest confidence of any label, in whole per cent, where the slider starts. */
@@ -130,10 +135,17 @@ class PhotoIndex {
     return new Set(this.foldedLabels.flatMap((terms, position) => (pattern.test(terms) ? [position] : [])));
   }
 
+  /** The found photos by month, if they are sorted by date: [{title, size}]; or one group. */
+  groups(found, sort) {
+    if (sort !== "newest") return [{ title: "", size: found.length }];
+    const sizes = new Map();
+    for (const { photo } of found) PhotoIndex.#count(sizes, this.months.get(photo));
+    return [...sizes].map(([month, size]) => ({ title: PhotoDate.monthTitle(month), size }));
+  }
+
   order(sort) {
     const name = (one, other) => this.nameRank.get(one.photo) - this.nameRank.get(other.photo);
-    const newest = (one, other) =>
-      this.times.get(other.photo) - this.times.get(one.photo) || name(one, other);
+    const newest = (one, other) => this.dateRank.get(one.photo) - this.dateRank.get(other.photo);
     const byConfidence = (one, other) => (other.score ?? -1) - (one.score ?? -1) || newest(one, other);
     return { name, newest, confidence: byConfidence }[sort];
   }

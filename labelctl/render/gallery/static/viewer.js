@@ -157,10 +157,15 @@ class Viewer {
     const { photo, parts } = this;
     const name = displayName(photo.image);
     this.heading.textContent = name;
-    parts.when.textContent = photo.at ? formatDate(photo.at) : "";
-    parts.original.hidden = !/^https?:/.test(photo.full);
-    parts.original.href = parts.original.hidden ? "" : photo.full;
-    this.drawState();
+    parts.when.textContent = PhotoDate.text(photo);
+    const labelled = photo.status === "labelled"; // its picture may still be missing, for a reason that is shown
+    parts.state.hidden = labelled && !stateText(photo);
+    parts.state.className = `state ${photo.status}`;
+    parts.state.replaceChildren(
+      icon(labelled ? "photo" : photo.status),
+      ...(labelled ? [] : [createElement("strong", {}, STATES[photo.status])]),
+      stateText(photo),
+    );
     // Screen readers announce the name together with the position.
     parts.position.replaceChildren(
       createElement("span", { className: "visually-hidden" }, `${name}, `),

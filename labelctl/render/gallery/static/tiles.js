@@ -1,0 +1,68 @@
+"use strict";
+
+// The photos as tiles: buttons with a picture, the file name and the most confident labels. A tile is created
+// when it is first shown, and its picture is loaded shortly before it becomes visible.
+
+class Tiles {
+  constructor(index) {
+    this.index = index;
+    this.items = new Map(); // photo → its list item
+    this.photoOf = new WeakMap(); // a tile's button or picture → photo
+    this.observer = new IntersectionObserver((entries) => this.loadVisible(entries), { rootMargin: "400px" });
+  }
+
+  /** The list item of a photo: its tile with labels of at least `minConfidence`, and a score if it has one. */
+  item({ photo, score }, minConfidence) {
+    if (!this.items.has(photo)) this.items.set(photo, this.create(photo));
+    const item = this.items.get(photo);
+    item.querySelector(".summary").textContent = this.summary(photo, minConfidence);
+    item.querySelector(".score").textContent = score === null ? "" : `${Math.floor(score)} %`;
+    return item;
+  }
+
+  loadVisible(entries) {
+    for (const { target, isIntersecting } of entries) if (isIntersecting) this.load(target);
+  }
+
+  load(image) {
+    this.observer.unobserve(image);
+    if (!image.hasAttribute("src")) image.src = urlOf(this.photoOf.get(image).thumb);
+  }
+
+  /** Why the photo has no labels, or its most confident ones. */
+  summary(photo, minConfidence) {
+    const labels = photo.labels.filter(([, confidence]) => confidence >= minConfidence).slice(0, 3);
+    return stateText(photo) || labels.map(([label]) => displayName(this.index.labels[label])).join(", ") || "No labels";
+  }
+
+  create(photo) {
+    const { folder, file } = splitKey(photo.image);
+    const name = createElement("span", { className: "name", dir: "auto" }, displayName(file));
+    const where = createElement("span", { className: "folder", dir: "auto" }, displayName(folder));
+    const summary = createElement("span", { className: "summary", dir: "auto" });
+    const button = createElement("button", { type: "button", className: `tile ${photo.status}`, tabIndex: -1 });
+    this.photoOf.set(button, photo);
+    if (photo.thumb) {
+      const image = createElement("img", { alt: "", decoding: "async" });
+      image.onload = () => button.classList.add("loaded");
+      image.onerror = () => button.classList.add("no-picture");
+      this.photoOf.set(image, photo);
+      this.observer.observe(image);
+      button.append(image);
+    } else {
+      button.classList.add("no-picture");
+    }
+    button.append(icon("photo"));
+    if (photo.status !== "labelled") {
+      button.append(createElement("span", { className: "badge" }, icon(photo.status), STATES[photo.status]), " ");
+    }
+    button.append(
+      createElement("span", { className: "caption" }, createElement("span", {}, name, " ", where), " ", summary),
+      createElement("span", { className: "score" }),
+    );
+    const item = createElement("li", {}, button);
+    const ratio = (photo.width || 3) / (photo.height || 2);
+    item.style.setProperty("--ratio", Math.min(Math.max(ratio, 0.66), 2.2));
+    return item;
+  }
+}
