@@ -60,15 +60,18 @@ class PhotoIndex {
       const labels = photo.labels.filter(([, confidence]) => confidence >= filters.minConfidence);
       const confidences = this.match(photo, labels, query);
       if (!confidences) continue;
-      const missed = this.missedFacets(photo, labels, query);
-      if (!missed.length) found.push({ photo, score: confidences.length ? Math.min(...confidences) : null });
-      const isCounted = (facet) => missed.every((each) => each === facet);
-      if (isCounted("states")) PhotoIndex.#count(counts.states, photo.status);
-      if (isCounted("folders")) this.folders.ofPhoto.get(photo).forEach((path) => PhotoIndex.#count(counts.folders, path));
-      if (isCounted("labels")) labels.forEach(([label]) => PhotoIndex.#count(counts.labels, this.labels[label]));
-      if (missed.length) continue;
-      const categories = new Set(labels.flatMap(([label]) => this.labelCategories[label] ?? []));
-      for (const category of categories) PhotoIndex.#count(counts.categories, this.categories[category]);
+      const [missed, ...more] = this.missedFacets(photo, labels, query);
+      if (more.length) continue;
+      if (!missed) found.push({ photo, score: confidences.length ? Math.min(...confidences) : null });
+      if (!missed || missed === "states") PhotoIndex.#count(counts.states, photo.status);
+      if (!missed || missed === "folders") PhotoIndex.#countAll(counts.folders, this.folders.ofPhoto.get(photo));
+      if (missed && missed !== "labels") continue;
+      const categories = new Set();
+      for (const [label] of labels) {
+        PhotoIndex.#count(counts.labels, this.labels[label]);
+        for (const category of this.labelCategories[label] ?? []) categories.add(this.categories[category]);
+      }
+      if (!missed) PhotoIndex.#countAll(counts.categories, categories);
     }
     found.sort(this.order(filters.sort));
     const hasScores = Boolean(query.labels.length || query.words.some(({ labels }) => labels.size));
@@ -102,11 +105,12 @@ class PhotoIndex {
   match(photo, labels, query) {
     if (query.minConfidence > ANY && !labels.length) return null;
     const confidences = [];
-    if (query.labels.length) {
-      const selected = labels.filter(([label]) => query.labels.includes(label));
-      if (!query.matchAny && selected.length < query.labels.length) return null;
-      if (selected.length) confidences.push((query.matchAny ? PhotoIndex.#highest : PhotoIndex.#lowest)(selected));
+    for (const label of query.labels) {
+      const found = labels.find(([each]) => each === label);
+      if (found) confidences.push(found[1]);
+      else if (!query.matchAny) return null;
     }
+    if (query.matchAny && confidences.length) confidences.splice(0, Infinity, Math.max(...confidences));
     for (const category of query.categories) {
       if (!labels.some(([label]) => this.labelCategories[label]?.includes(category))) return null;
     }
@@ -154,16 +158,16 @@ class PhotoIndex {
     return Math.max(...labels.map(([, confidence]) => confidence));
   }
 
-  static #lowest(labels) {
-    return Math.min(...labels.map(([, confidence]) => confidence));
-  }
-
   static #rank(items, order) {
     return new Map([...items].sort(order).map((item, position) => [item, position]));
   }
 
   static #count(counts, name) {
     counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+
+  static #countAll(counts, names) {
+    for (const name of names) PhotoIndex.#count(counts, name);
   }
 
   /** A name that is not on this page, for example from an old bookmark, gets -1, which matches no photo. */

@@ -6,17 +6,22 @@
 class Tiles {
   constructor(index) {
     this.index = index;
-    this.items = new Map(); // photo → its list item
+    this.parts = new Map(); // photo → its list item, and the parts of it that change
     this.photoOf = new WeakMap(); // a tile's button or picture → photo
     this.observer = new IntersectionObserver((entries) => this.loadVisible(entries), { rootMargin: "400px" });
   }
 
   /** The list item of a photo: its tile with labels of at least `minConfidence`, and a score if it has one. */
   item({ photo, score }, minConfidence) {
-    if (!this.items.has(photo)) this.items.set(photo, this.create(photo));
-    const item = this.items.get(photo);
-    item.querySelector(".summary").textContent = this.summary(photo, minConfidence);
-    item.querySelector(".score").textContent = score === null ? "" : `${Math.floor(score)} %`;
+    if (!this.parts.has(photo)) this.parts.set(photo, this.create(photo));
+    const { item, ...texts } = this.parts.get(photo);
+    const changes = {
+      summary: this.summary(photo, minConfidence),
+      score: score === null ? "" : `${Math.floor(score)} %`,
+    };
+    for (const [name, text] of Object.entries(changes)) {
+      if (texts[name].textContent !== text) texts[name].textContent = text; // unchanged text needs no new layout
+    }
     return item;
   }
 
@@ -40,6 +45,7 @@ class Tiles {
     const name = createElement("span", { className: "name", dir: "auto" }, displayName(file));
     const where = createElement("span", { className: "folder", dir: "auto" }, displayName(folder));
     const summary = createElement("span", { className: "summary", dir: "auto" });
+    const score = createElement("span", { className: "score" });
     const button = createElement("button", { type: "button", className: `tile ${photo.status}`, tabIndex: -1 });
     this.photoOf.set(button, photo);
     if (photo.thumb) {
@@ -58,11 +64,11 @@ class Tiles {
     }
     button.append(
       createElement("span", { className: "caption" }, createElement("span", {}, name, " ", where), " ", summary),
-      createElement("span", { className: "score" }),
+      score,
     );
     const item = createElement("li", {}, button);
     const ratio = (photo.width || 3) / (photo.height || 2);
     item.style.setProperty("--ratio", Math.min(Math.max(ratio, 0.66), 2.2));
-    return item;
+    return { item, summary, score };
   }
 }
