@@ -74,6 +74,10 @@ byId("min-confidence").oninput = () => {
 byId("match").onchange = (event) => change({ matchAny: event.target.value === "any" });
 byId("sort").onchange = () => change({ sort: byId("sort").value });
 byId("empty").querySelector("button").onclick = () => clearAll();
+byId("failed").querySelector("button").onclick = () => {
+  change({ states: new Set(["failed"]) });
+  grid.goTo(0);
+};
 byId("toggle").onclick = () => {
   byId("toggle").ariaExpanded = String(byId("filters").classList.toggle("open"));
 };
@@ -106,10 +110,10 @@ function change(changes) {
 
 function draw() {
   results = index.select(filters);
-  const { found, counts } = results;
+  const { found, failedCount, counts } = results;
   const all = index.photos.length;
-  const matching = found.length === all ? "" : `${formatNumber(found.length)} of `;
-  byId("count").textContent = matching + counted(all, "photo");
+  const matching = found.length + failedCount;
+  byId("count").textContent = (matching === all ? "" : `${formatNumber(matching)} of `) + counted(all, "photo");
   if (byId("words").value !== filters.words) byId("words").value = filters.words;
   byId("sort").value = filters.sort;
   byId("min-confidence").value = filters.minConfidence || index.lowestConfidence;
@@ -125,11 +129,18 @@ function draw() {
   for (const input of byId("match").querySelectorAll("input")) input.checked = (input.value === "any") === filters.matchAny;
   facets.categories.draw(counts.categories);
   drawActiveFilters();
+  drawFailed(failedCount);
   grid.draw(results, index.groups(found, filters.sort), filters.minConfidence);
   drawEmpty(!found.length, !all);
   const top = document.querySelector("main").getBoundingClientRect().top;
   if (top < 0) scrollBy(0, top - document.querySelector(".top").offsetHeight);
   scheduleHash();
+}
+
+function drawFailed(count) {
+  byId("failed").hidden = !count;
+  byId("failed").querySelector("span").textContent = `${counted(count, "photo")} failed.`;
+  byId("failed").querySelector("button").textContent = count === 1 ? "Show it" : "Show them";
 }
 
 function drawEmpty(empty, noPhotos) {

@@ -50,7 +50,8 @@ class PhotoIndex {
     return lowest;
   }
 
-  /** The matching photos, sorted, with their scores, and the number of photos per option of each facet.
+  /** The matching photos, sorted, with their scores, the number of failed photos that match but are left out,
+   *  and the number of photos per option of each facet.
    *  Options of which a photo needs only one are counted as if the others were not selected. */
   select(filters) {
     const query = this.query(filters);
@@ -73,9 +74,10 @@ class PhotoIndex {
       }
       if (!missed) PhotoIndex.#countAll(counts.categories, categories);
     }
+    const failedCount = PhotoIndex.#setFailedAside(found, filters);
     found.sort(this.order(filters.sort));
     const hasScores = Boolean(query.labels.length || query.words.some(({ labels }) => labels.size));
-    return { found, counts, hasScores };
+    return { found, failedCount, counts, hasScores };
   }
 
   /** The filters with positions of labels and categories instead of names. */
@@ -152,6 +154,14 @@ class PhotoIndex {
     const newest = (one, other) => this.dateRank.get(one.photo) - this.dateRank.get(other.photo);
     const byConfidence = (one, other) => (other.score ?? -1) - (one.score ?? -1) || newest(one, other);
     return { name, newest, confidence: byConfidence }[sort];
+  }
+
+  /** Removes failed photos, unless states are selected or no other photo is found. Returns how many. */
+  static #setFailedAside(found, { states }) {
+    const others = found.filter(({ photo }) => photo.status !== "failed");
+    const failedCount = states.size || !others.length ? 0 : found.length - others.length;
+    if (failedCount) found.splice(0, Infinity, ...others);
+    return failedCount;
   }
 
   static #highest(labels) {
