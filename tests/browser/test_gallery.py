@@ -462,6 +462,36 @@ def test_the_heading_describes_the_selection(show: Show) -> None:
     assert "1,200 more photos" in opened.page.locator("#foot").inner_text()
 
 
+# ---- print
+
+
+def test_a_print_has_all_photos_with_captions_and_no_controls(
+    show: Show, folder: Path, painted: list[dict[str, Any]]
+) -> None:
+    opened = show(album(painted[:100]), folder=folder, color_scheme="dark")
+    shown = opened.tiles.count()
+    assert 0 < shown < 97
+    opened.page.evaluate(
+        "addEventListener('beforeprint', () => window.printed = document.querySelectorAll('.tile').length)"
+    )
+    pdf = opened.page.pdf(format="A4", print_background=True)
+    pictures = [each for each in painted[:100] if each["thumb"] and each["status"] != "failed"]
+    assert opened.page.evaluate("printed") == len(pictures) == 98
+    assert pdf.count(b"/DCTDecode") == len(pictures)
+    assert 4 <= pdf.count(b"/Type /Page\n") <= 7
+    opened.until("document.querySelectorAll('.tile').length === it", shown)
+    opened.page.emulate_media(media="print")
+    for control in ("searchbox", "combobox", "checkbox", "slider"):
+        assert opened.page.get_by_role(control).count() == 0
+    assert opened.page.locator("#failed").inner_text() == "2 photos failed."
+    assert opened.tiles.nth(50).locator(".caption").evaluate(
+        "each => getComputedStyle(each).opacity === '1' && getComputedStyle(each).color === 'rgb(0, 0, 0)'"
+    )
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
+
+
 # ---- the address
 
 

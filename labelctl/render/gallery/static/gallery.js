@@ -205,22 +205,15 @@ function drawHeader() {
   }
 }
 
-// ---- keys
+// ---- printing all photos, not only those shown so far
 
-const keys = new Keys(byId("keys"), [
-  { title: "Large picture", isActive: () => viewer.dialog.open, keys: viewer.keys },
-  {
-    title: "All photos",
-    isActive: () => !viewer.dialog.open,
-    keys: [
-      { keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"], meaning: "Go to another photo" },
-      { keys: ["Enter"], meaning: "Open the photo" },
-      { keys: ["/"], meaning: "Search", act: () => byId("words").select() },
-    ],
-  },
-  { title: "Everywhere", isActive: () => true, keys: [{ keys: ["?"], meaning: "Show these keys", act: () => keys.show() }] },
-]);
-for (const button of document.querySelectorAll(".show-keys")) button.onclick = () => keys.show();
+let shownBeforePrint = 0;
+
+addEventListener("beforeprint", () => {
+  shownBeforePrint = grid.shownCount;
+  if (!viewer.dialog.open) grid.showAll();
+});
+addEventListener("afterprint", () => grid.showFirst(shownBeforePrint));
 
 drawHeader();
 addEventListener("popstate", () => {

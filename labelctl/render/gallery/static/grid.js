@@ -46,7 +46,7 @@ class Grid {
     for (const group of this.groups) {
       if (group.end <= this.shownCount) continue;
       if (group.start >= until) break;
-      group.list ??= this.addList(group);
+      if (!group.list) this.addList(group);
       const from = this.shownCount;
       const items = this.found.slice(from, Math.min(until, group.end)).map(({ photo, score }, offset) => {
         const item = this.tiles.item({ photo, score: this.hasScores ? score : null }, this.minConfidence);
@@ -62,17 +62,33 @@ class Grid {
     if (this.shownCount < this.found.length) this.growObserver.observe(this.end);
   }
 
-  addList({ title, start }) {
-    const list = createElement("ul");
-    if (!title) {
-      list.ariaLabel = "Photos";
-      this.element.append(list);
-      return list;
+  addList(group) {
+    group.list = createElement("ul");
+    group.element = group.list;
+    if (group.title) {
+      const id = `group-${group.start}`;
+      group.list.setAttribute("aria-labelledby", id);
+      group.element = createElement("section", {}, createElement("h2", { id }, group.title), group.list);
+    } else {
+      group.list.ariaLabel = "Photos";
     }
-    const id = `group-${start}`;
-    list.setAttribute("aria-labelledby", id);
-    this.element.append(createElement("section", {}, createElement("h2", { id }, title), list));
-    return list;
+    this.element.append(group.element);
+  }
+
+  /** Shows all photos, and loads their pictures, as a print shows only what is on the page. */
+  showAll() {
+    this.grow(this.found.length);
+    for (const image of this.element.querySelectorAll("img")) this.tiles.load(image);
+  }
+
+  showFirst(count) {
+    for (const button of this.buttons.splice(count)) button.parentElement.remove();
+    for (const group of this.groups) {
+      if (!group.list || group.start < count) continue;
+      group.element.remove();
+      group.list = null;
+    }
+    this.grow(count);
   }
 
   setCurrent(button) {
