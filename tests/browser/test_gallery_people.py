@@ -27,6 +27,8 @@ def test_axe_finds_no_serious_violation(
     if size[0] == 400:
         opened.page.get_by_role("button", name="Filters").click()
     opened.option("labels", "Balloon").click()
+    opened.option("labels", "Sun").click()
+    opened.page.get_by_role("group", name="Photos have").get_by_text("Any").click()
     opened.page.get_by_label("Confidence").fill("70")
     assert violations(opened) == []
     opened.tiles.first.click()
@@ -91,6 +93,22 @@ def test_the_page_fits_every_width(show: Show, folder: Path, painted: list[dict[
     for width in (320, 400, 760, 1000, 1600):
         opened.page.set_viewport_size({"width": width, "height": 700})
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_link_skips_to_the_photos(show: Show) -> None:
+    opened = show(album([photo("a.jpg"), photo("b.jpg")]), hash="#sort=name")
+    link = opened.page.get_by_role("link", name="Skip to photos")
+    assert link.bounding_box()["y"] < 0
+    opened.page.keyboard.press("Tab")
+    assert link.evaluate("each => each === document.activeElement")
+    opened.until("it.getBoundingClientRect().top >= 0", link.element_handle())
+    opened.page.keyboard.press("Enter")
+    assert opened.focused() == "a.jpg"
+    assert opened.page.evaluate("location.hash") == "#sort=name"
+    opened.page.get_by_role("searchbox").fill("zebra")
+    link.focus()
+    opened.page.keyboard.press("Enter")
+    assert opened.page.evaluate("document.activeElement.id") == "photos"
 
 
 def test_on_a_small_screen_filters_fold_away(

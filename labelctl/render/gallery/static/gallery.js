@@ -78,6 +78,10 @@ byId("failed").querySelector("button").onclick = () => {
   change({ states: new Set(["failed"]) });
   grid.goTo(0);
 };
+byId("skip").onclick = (event) => {
+  event.preventDefault(); // the hash is for the filters
+  (grid.current ?? byId("photos")).focus();
+};
 byId("toggle").onclick = () => {
   byId("toggle").ariaExpanded = String(byId("filters").classList.toggle("open"));
 };
