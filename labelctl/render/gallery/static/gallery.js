@@ -130,7 +130,7 @@ function draw() {
   facets.folders.draw(counts.folders, index.folders.visible(filters.folders));
   facets.labels.draw(counts.labels);
   byId("match").hidden = filters.labels.size < 2;
-  for (const input of byId("match").querySelectorAll("input")) input.checked = (input.value === "any") === filters.matchAny;
+  byId("match").querySelector(`[value=${filters.matchAny ? "any" : "all"}]`).checked = true;
   facets.categories.draw(counts.categories);
   drawActiveFilters();
   drawFailed(failedCount);
@@ -165,7 +165,7 @@ function emptyHint() {
     hints.push(`Photos with ${excluded.map(({ word }) => `"${word}"`).join(" or ")} are excluded by the minus sign.`);
   }
   if (filters.labels.size > 1 && !filters.matchAny) {
-    hints.push(`No photo has all ${filters.labels.size} labels; "Any" above the labels shows those with one of them.`);
+    hints.push('Photos need all of the selected labels; "Any" above the labels finds photos with one of them.');
   }
   return [...hints, "Try fewer words, or remove a filter."].join(" ");
 }

@@ -50,9 +50,9 @@ class PhotoIndex {
     return lowest;
   }
 
-  /** The matching photos, sorted, with their scores, the number of failed photos that match but are left out,
-   *  and the number of photos per option of each facet.
-   *  Options of which a photo needs only one are counted as if the others were not selected. */
+  /** The matching photos, sorted, with their scores; the number of failed photos that match but are left out;
+   *  and the number of photos per option of each facet. Options of which a photo needs only one are counted
+   *  as if the others were not selected. */
   select(filters) {
     const query = this.query(filters);
     const counts = { labels: new Map(), categories: new Map(), states: new Map(), folders: new Map() };
@@ -85,6 +85,7 @@ class PhotoIndex {
     const words = SearchWords.parse(filters.words).map((each) => ({ ...each, labels: this.labelsMatching(each.word) }));
     return {
       ...filters,
+      matchAny: filters.matchAny && filters.labels.size > 1,
       labels: PhotoIndex.#indexes(this.labels, filters.labels),
       categories: PhotoIndex.#indexes(this.categories, filters.categories),
       folders: [...filters.folders],
