@@ -472,7 +472,8 @@ def test_a_print_has_all_photos_with_captions_and_no_controls(
     shown = opened.tiles.count()
     assert 0 < shown < 97
     opened.page.evaluate(
-        "addEventListener('beforeprint', () => window.printed = document.querySelectorAll('.tile').length)"
+        "addEventListener('beforeprint',"
+        " () => window.printed = document.querySelectorAll('.tile').length)"
     )
     pdf = opened.page.pdf(format="A4", print_background=True)
     pictures = [each for each in painted[:100] if each["thumb"] and each["status"] != "failed"]
@@ -484,16 +485,11 @@ def test_a_print_has_all_photos_with_captions_and_no_controls(
     for control in ("searchbox", "combobox", "checkbox", "slider"):
         assert opened.page.get_by_role(control).count() == 0
     assert opened.page.locator("#failed").inner_text() == "2 photos failed."
-    assert (
-        opened.tiles.nth(50)
-        .locator(".caption")
-        .evaluate(
-            "each => getComputedStyle(each).opacity === '1' && getComputedStyle(each).color === 'rgb(0, 0, 0)'"
-        )
-    )
-    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == (
-        "rgb(255, 255, 255)"
-    )
+    style = "each => [getComputedStyle(each).opacity, getComputedStyle(each).color]"
+    caption = opened.tiles.nth(50).locator(".caption")
+    assert caption.evaluate(style) == ["1", "rgb(0, 0, 0)"]
+    paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
 
 
 # ---- the address
