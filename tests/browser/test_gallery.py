@@ -492,6 +492,32 @@ def test_a_print_has_all_photos_with_captions_and_no_controls(
     assert paper == "rgb(255, 255, 255)"
 
 
+def test_ctrl_p_loads_all_pictures_before_it_prints(
+    show: Show, folder: Path, painted: list[dict[str, Any]]
+) -> None:
+    """A print has only loaded pictures. page.pdf waits for them; the dialog of a browser does not."""
+    opened = show(album(painted[:100]), folder=folder)
+    shown = opened.tiles.count()
+    loaded = "[...document.querySelectorAll('.tile img')].filter(each => each.naturalWidth).length"
+    opened.page.evaluate(f"window.print = () => window.printed = {loaded}")
+    note = opened.page.locator("#print-note")
+    opened.page.keyboard.press("Control+p")
+    opened.until("window.printed")
+    assert opened.page.evaluate("printed") == 98
+    assert note.inner_text().endswith("pictures to print…")
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert opened.tiles.count() == shown
+    assert not note.is_visible()
+    # From the menu there is no time to load them: the print says so.
+    opened.page.reload()
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert "Cancel, and print again" in note.inner_text()
+    opened.until("[...document.querySelectorAll('.tile img')].every(each => each.complete)")
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert not note.is_visible()
+
+
 # ---- the address
 
 

@@ -19,7 +19,7 @@ from typing import Any
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = (
     *("dom.js", "photo-date.js", "search-words.js", "folders.js", "photo-index.js"),
-    *("tiles.js", "grid.js"),
+    *("tiles.js", "grid.js", "print.js"),
     *("tags.js", "viewer.js"),
     *("facets.js", "active-filters.js", "address.js", "gallery.js"),
 )

@@ -209,16 +209,7 @@ function drawHeader() {
   }
 }
 
-// ---- printing all photos, not only those shown so far
-
-let shownBeforePrint = 0;
-
-addEventListener("beforeprint", () => {
-  shownBeforePrint = grid.shownCount;
-  if (!viewer.dialog.open) grid.showAll();
-});
-addEventListener("afterprint", () => grid.showFirst(shownBeforePrint));
-
+new Printing(grid, byId("print-note"), { isForGrid: () => !viewer.dialog.open });
 drawHeader();
 addEventListener("popstate", () => {
   if (closing) scheduleHash(); // the filters may have changed since

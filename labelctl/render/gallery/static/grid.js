@@ -75,12 +75,15 @@ class Grid {
     this.element.append(group.element);
   }
 
-  /** Shows all photos, and loads their pictures, as a print shows only what is on the page. */
+  /** Shows all photos, and begins to load their pictures, which it returns. */
   showAll() {
     this.grow(this.found.length);
-    for (const image of this.element.querySelectorAll("img")) this.tiles.load(image);
+    const images = [...this.element.querySelectorAll("img")];
+    for (const image of images) this.tiles.load(image);
+    return images;
   }
 
+  /** Shows no more than the first `count` photos, until the end comes into view. */
   showFirst(count) {
     for (const button of this.buttons.splice(count)) button.parentElement.remove();
     for (const group of this.groups) {
