@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _STATIC = Path(__file__).parent / "static"
+_STYLES = ("gallery.css", "print.css")
 _SCRIPTS = (
     *("dom.js", "photo-date.js", "search-words.js", "folders.js", "photo-index.js"),
     *("tiles.js", "grid.js", "print.js"),
