@@ -12,7 +12,7 @@ from tests.browser.conftest import Show
 def test_a_print_has_all_photos_with_captions_and_no_controls(
     show: Show, folder: Path, painted: list[dict[str, Any]]
 ) -> None:
-    opened = show(album(painted[:100]), folder=folder, color_scheme="dark")
+    opened = show(album(painted[:100]), folder=folder, hash="#q=-zebra", color_scheme="dark")
     shown = opened.tiles.count()
     assert 0 < shown < 97
     opened.page.evaluate(
@@ -29,6 +29,7 @@ def test_a_print_has_all_photos_with_captions_and_no_controls(
     for control in ("searchbox", "combobox", "checkbox", "slider"):
         assert opened.page.get_by_role(control).count() == 0
     assert opened.page.locator("#failed").inner_text() == "2 photos failed."
+    assert opened.page.locator("#searched").inner_text() == "Search: -zebra"
     style = "each => [getComputedStyle(each).opacity, getComputedStyle(each).color]"
     caption = opened.tiles.nth(50).locator(".caption")
     assert caption.evaluate(style) == ["1", "rgb(0, 0, 0)"]
@@ -54,9 +55,12 @@ def test_ctrl_p_loads_all_pictures_before_it_prints(
     assert not note.is_visible()
     # From the menu there is no time to load them: the print says so.
     opened.page.reload()
-    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert "Cancel, and print again" in note.inner_text()
+    said = (
+        "(dispatchEvent(new Event('beforeprint')), document.querySelector('#print-note').innerText)"
+    )
+    assert "Cancel, and print again" in opened.page.evaluate(said)
     opened.until("[...document.querySelectorAll('.tile img')].every(each => each.complete)")
+    note.wait_for(state="hidden")  # for programs that wait, such as page.pdf
     opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
     opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert not note.is_visible()

@@ -103,6 +103,8 @@ function drawActiveFilters() {
     active.push([`at least ${filters.minConfidence} %`, () => (filters.minConfidence = ANY)]);
   }
   activeFilters.draw(active);
+  byId("searched").hidden = !filters.words.trim(); // on paper, instead of the search field
+  byId("searched").textContent = `Search: ${displayName(filters.words)}`;
 }
 
 // ---- drawing the page

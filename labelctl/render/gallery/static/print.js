@@ -31,6 +31,7 @@ class Printing {
   prepare() {
     if (!this.isForGrid()) return;
     const missing = this.showAll();
+    Promise.all(missing.map(Printing.#settled)).then(() => this.say("")); // for programs that do wait
     this.say(missing.length ? `Not loaded yet: ${counted(missing.length, "picture")}. Cancel, and print again.` : "");
   }
 
