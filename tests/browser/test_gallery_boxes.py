@@ -51,7 +51,7 @@ def test_boxes_are_placed_as_in_the_data(
     photos = portrait_and_landscape(painted)
     opened = show(album(photos), folder=folder, size=size)
     for each in photos:
-        opened.tiles.filter(has_text=each["image"]).click()
+        opened.tiles.filter(has_text=each["image"].split("/")[-1]).click()
         opened.page.locator(".frame.loaded").wait_for()
         picture = opened.page.locator(".picture").bounding_box()
         # The picture is shown whole, in its own shape, inside the window.
@@ -144,14 +144,14 @@ def test_a_label_in_the_list_filters_the_photos_and_back_returns(
     gallery.page.get_by_role("searchbox").fill("hills")
     balloons = [name for name in has(painted, "Balloon") if name.startswith("hills/")]
     opened = next(name for name in gallery.names() if name in balloons)
-    gallery.tiles.filter(has_text=opened).click()
+    gallery.tiles.filter(has_text=opened.split("/")[-1]).click()
     row = gallery.page.locator(".label", has_text="Balloon")
     assert row.get_attribute("title") == "Show all photos with Balloon"
     row.click()
     gallery.settles(f"{len(balloons)} of 200 photos")
     assert not gallery.page.locator("#viewer").is_visible()
     assert gallery.page.get_by_role("button", name="Remove filter Balloon").is_visible()
-    assert opened in gallery.page.locator("#grid :focus").inner_text()
+    assert gallery.focused() == opened
     gallery.until("location.hash === '#q=hills&label=Balloon'")
     gallery.page.go_back()
     gallery.page.get_by_role("dialog", name=opened).wait_for()

@@ -144,51 +144,18 @@ READY = (
 def test_neighbours_are_loaded_before_they_are_shown(
     gallery: Opened, painted: list[dict[str, Any]]
 ) -> None:
-    photos = portrait_and_landscape(painted)
-    opened = show(album(photos), folder=folder, size=size)
-    for each in photos:
-        opened.tiles.filter(has_text=each["image"].split("/")[-1]).click()
-        opened.page.locator(".frame.loaded").wait_for()
-        picture = opened.page.locator(".picture").bounding_box()
-        # The picture is shown whole, in its own shape, inside the window.
-        assert picture["width"] / picture["height"] == pytest.approx(
-            each["width"] / each["height"], rel=0.01
-        )
-        assert picture["x"] >= 0
-        assert picture["y"] >= 0
-        assert picture["x"] + picture["width"] <= size[0]
-        assert picture["y"] + picture["height"] <= size[1]
-        said = {tuple(box) for *_, boxes in each["labels"] for box in boxes}
-        drawn = opened.page.locator(".box").evaluate_all(
-            "boxes => boxes.map(box => box.getBoundingClientRect().toJSON())"
-        )
-        assert len(drawn) == len(said)
-        for left, top, width, height in said:
-            expected = (
-                picture["x"] + left * picture["width"],
-                picture["y"] + top * picture["height"],
-                width * picture["width"],
-                height * picture["height"],
-            )
-            nearest = min(
-                max(
-                    abs(box[side] - value)
-                    for side, value in zip(("x", "y", "width", "height"), expected, strict=True)
-                )
-                for box in drawn
-            )
-            assert nearest < 1  # pixel
-        opened.leave_photo()
-
-
-def test_boxes_show_with_their_labels(show: Show) -> None:
-    whole, face, car = [0, 0, 0.5, 1], [0.1, 0.1, 0.2, 0.2], [0.6, 0.5, 0.3, 0.3]
-    labels = [
-        ("Person", 99.0, [whole]),
-        ("Head", 97.0, [face]),
-        ("Face", 96.0, [face]),
-        ("Car", 90.0, [car]),
-        ("Sky", 80.0, []),
+    files = {each["image"]: each["full"] for each in painted}
+    expected = [files[name] for name in gallery.names()[:4]]
+    gallery.tiles.nth(1).click()
+    gallery.until(READY, 3)
+    loaded = [url for url in gallery.requests if "/photos/" in url]
+    assert loaded[0].endswith(expected[1])  # nothing delays the photo itself
+    assert sorted(url[-len(expected[0]) :] for url in loaded) == sorted(expected[:3])
+    shown = "document.querySelector('.frame').classList.contains('loaded') && viewer.photo.full"
+    assert gallery.page.evaluate(f"(viewer.step(1), {shown})") == expected[2]
+    gallery.until(READY, 3)
+    assert [url for url in gallery.requests if "/photos/" in url][3:] == [
+        url for url in gallery.requests if url.endswith(expected[3])
     ]
 
 

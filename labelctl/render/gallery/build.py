@@ -40,6 +40,7 @@ from labelctl.labels.search.run import Search
 from labelctl.photos import versions
 from labelctl.photos.versions import ObjectVersion
 from labelctl.render import pictures
+from labelctl.render.drawing import palette
 from labelctl.render.gallery import date_taken, thumbnails
 from labelctl.render.gallery.thumbnails import Folder, Pictures
 

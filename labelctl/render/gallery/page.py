@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 _STATIC = Path(__file__).parent / "static"
-_STYLES = ("gallery.css", "print.css")
+_STYLES = ("gallery.css", "viewer.css", "print.css")
 _SCRIPTS = (
-    *("dom.js", "photo-date.js", "search-words.js", "folders.js", "photo-index.js"),
+    *("dom.js", "clipboard.js", "photo-date.js", "search-words.js", "folders.js", "photo-index.js"),
     *("tiles.js", "grid.js", "print.js"),
-    *("tags.js", "viewer.js"),
-    *("facets.js", "active-filters.js", "address.js", "gallery.js"),
+    *("tags.js", "boxes.js", "zoom.js", "slideshow.js", "pictures.js", "viewer.js"),
+    *("facets.js", "active-filters.js", "address.js", "keys.js", "gallery.js"),
 )
 """In order of dependency; the last one starts the page."""
 

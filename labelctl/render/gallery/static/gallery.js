@@ -212,6 +212,24 @@ function drawHeader() {
 }
 
 new Printing(grid, byId("print-note"), { isForGrid: () => !viewer.dialog.open });
+
+// ---- keys
+
+const keys = new Keys(byId("keys"), [
+  { title: "Large picture", isActive: () => viewer.dialog.open, keys: viewer.keys },
+  {
+    title: "All photos",
+    isActive: () => !viewer.dialog.open,
+    keys: [
+      { keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"], meaning: "Go to another photo" },
+      { keys: ["Enter"], meaning: "Open the photo" },
+      { keys: ["/"], meaning: "Search", act: () => byId("words").select() },
+    ],
+  },
+  { title: "Everywhere", isActive: () => true, keys: [{ keys: ["?"], meaning: "Show these keys", act: () => keys.show() }] },
+]);
+for (const button of document.querySelectorAll(".show-keys")) button.onclick = () => keys.show();
+
 drawHeader();
 addEventListener("popstate", () => {
   if (closing) scheduleHash(); // the filters may have changed since

@@ -144,8 +144,9 @@ class Viewer {
     this.announce(copied ? "Copied" : "The browser does not allow copying. Select the name instead.");
   }
 
-  /** Prepares the dialog for printing, or for the screen again. */
+  /** Prepares the open photo for printing, or for the screen again. */
   print(on) {
+    if (on && !this.dialog.open) return;
     this.zoom.glide(false);
     this.dialog.style.setProperty("--rows", Math.ceil(this.parts.found.children.length / PRINT_COLUMNS));
     this.dialog.classList.toggle("printing", on);
@@ -158,14 +159,9 @@ class Viewer {
     const name = displayName(photo.image);
     this.heading.textContent = name;
     parts.when.textContent = PhotoDate.text(photo);
-    const labelled = photo.status === "labelled"; // its picture may still be missing, for a reason that is shown
-    parts.state.hidden = labelled && !stateText(photo);
-    parts.state.className = `state ${photo.status}`;
-    parts.state.replaceChildren(
-      icon(labelled ? "photo" : photo.status),
-      ...(labelled ? [] : [createElement("strong", {}, STATES[photo.status])]),
-      stateText(photo),
-    );
+    parts.original.hidden = !/^https?:/.test(photo.full);
+    parts.original.href = parts.original.hidden ? "" : photo.full;
+    this.drawState();
     // Screen readers announce the name together with the position.
     parts.position.replaceChildren(
       createElement("span", { className: "visually-hidden" }, `${name}, `),
