@@ -14,60 +14,19 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
 from labelctl.cli.progress import Meter, NoMeter, bar
+from labelctl.cli.tables import Cell, Table, draw, rich_text, text_of
 from labelctl.errors import Command, LabelctlError, UsageError
 from labelctl.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
 
 _RISKY = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that JSON strings may contain, but that steer terminals, end lines or are not UTF-8."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Text with a style for terminals (in rich's terms, such as "bold red")."""
-
-    text: str
-    style: str = ""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar that fills a share, 0 to 1, of the column's width; on terminals only."""
-
-    share: float
-    style: str = ""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A table's column. Text that does not fit is wrapped, never cut.
-
-    `width` is the minimum width in characters. A column of `bars` takes the remaining width.
-    """
-
-    title: str
-    right: bool = False
-    style: str = ""
-    width: int = 0
-    bars: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A result in rows. Without rows, `empty` is printed to stderr. `title` is for terminals."""
-
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[str | Cell | Bar]]
-    empty: str = ""
-    title: str = ""
 
 
 class View:
@@ -106,9 +65,9 @@ class View:
         for table in tables:
             if self.mode == "plain":
                 for row in table.rows:
-                    self._line("\t".join(printable(_text(cell)) for cell in row))
+                    self._line("\t".join(printable(text_of(cell)) for cell in row))
             elif table.rows:
-                self._draw(table)
+                draw(self._console, table)
             if not table.rows and table.empty:
                 self.note(table.empty)
 
@@ -117,9 +76,9 @@ class View:
         if self.mode == "json":
             self._line(self._json(value))
         elif self.mode == "plain":
-            self._line("\t".join(printable(_text(cell)) for cell in cells))
+            self._line("\t".join(printable(text_of(cell)) for cell in cells))
         else:
-            self._console.print(*[_rich(cell) for cell in cells], sep="  ")
+            self._console.print(*[rich_text(cell) for cell in cells], sep="  ")
         self._out.flush()
 
     def text(self, text: str) -> None:
@@ -150,7 +109,7 @@ class View:
         """Print cells side by side, on as many lines as they need; for terminals only."""
         from rich.columns import Columns
 
-        self._console.print(Columns([_rich(cell) for cell in cells], padding=(0, 3)))
+        self._console.print(Columns([rich_text(cell) for cell in cells], padding=(0, 3)))
 
     def write(self, data: bytes) -> None:
         """Write a part of an exported file unchanged. `data` is UTF-8 and consists of whole lines.
@@ -187,9 +146,9 @@ class View:
         if self.mode == "json" or (self.quiet and not always):
             return
         if self._err.isatty():
-            self._console_err.print(*[_rich(cell) for cell in cells], sep="  ")
+            self._console_err.print(*[rich_text(cell) for cell in cells], sep="  ")
         else:
-            line = "  ".join(printable(_text(cell)).strip() for cell in cells)
+            line = "  ".join(printable(text_of(cell)).strip() for cell in cells)
             self._err.write(line.rstrip() + "\n")
             self._err.flush()
 
@@ -205,7 +164,7 @@ class View:
             return
         if self._err.isatty():
             style = "cyan" if lead else "bold cyan"
-            self._console_err.print(_rich(Cell(text, style)), soft_wrap=True)
+            self._console_err.print(rich_text(Cell(text, style)), soft_wrap=True)
         else:
             self._err.write(printable(text) + "\n")
 
@@ -275,34 +234,6 @@ class View:
         the other."""
         return self._console_err if self._meter_shown and self._out.isatty() else self._console_out
 
-    def _draw(self, table: Table) -> None:
-        from rich import box
-        from rich import table as rich_table
-
-        result = rich_table.Table(
-            box=box.SIMPLE_HEAD,
-            title=_rich(Cell(table.title, "bold")) if table.title else None,
-            title_justify="left",
-            pad_edge=False,
-            header_style="bold",
-            show_header=any(column.title for column in table.columns),
-            expand=any(column.bars for column in table.columns),
-        )
-        for column in table.columns:
-            result.add_column(
-                column.title,
-                justify="right" if column.right else "left",
-                style=column.style,
-                overflow="fold",
-                min_width=column.width or None,
-                ratio=1 if column.bars else None,
-            )
-        for row in table.rows:
-            result.add_row(
-                *[_RichBar(cell) if isinstance(cell, Bar) else _rich(cell) for cell in row]
-            )
-        self._console.print(result)
-
     def _text(self, part: str | Command) -> str:
         return self.command_line(part) if isinstance(part, Command) else part
 
@@ -316,14 +247,14 @@ class View:
             for line in lines:
                 # Not wrapped if it has a command, which the user may copy.
                 keep = not wrap or any(command in line for command in commands)
-                self._console_err.print(_rich(Cell(line, style)), soft_wrap=keep)
+                self._console_err.print(rich_text(Cell(line, style)), soft_wrap=keep)
         else:
             self._err.write("".join(line + "\n" for line in lines))
         self._err.flush()
 
     def _line(self, text: str) -> None:
         if self._meter_shown and self._out.isatty():
-            self._console.print(_rich(text), soft_wrap=True)
+            self._console.print(rich_text(text), soft_wrap=True)
             return
         self._out.write(text + "\n")
         self._out.flush()
@@ -352,38 +283,6 @@ def _console(file: TextIO) -> Console:
     if console.width < _MIN_WIDTH:
         console.width = _MIN_WIDTH
     return console
-
-
-_MAX_BAR = 40  # columns
-_EIGHTHS = " ▏▎▍▌▋▊▉"
-
-
-class _RichBar:
-    """Draws a `Bar` in eighths of block characters, or in # where the output is ASCII."""
-
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        shortest = self._bar.share > 0  # one unit, so that the smallest share is visible
-        length = self._bar.share * min(_MAX_BAR, options.max_width)
-        full, eighths = divmod(max(round(length * 8), shortest), 8)
-        text = "█" * full + _EIGHTHS[eighths].strip()
-        if options.ascii_only:
-            text = "#" * max(round(length), shortest)
-        yield _rich(Cell(text, self._bar.style))
-
-
-def _text(cell: str | Cell | Bar) -> str:
-    return cell if isinstance(cell, str) else getattr(cell, "text", "")
-
-
-def _rich(cell: str | Cell) -> Text:
-    from rich.text import Text
-
-    if isinstance(cell, str):
-        return Text(printable(cell))
-    return Text(printable(cell.text), style=cell.style)
 
 
 def _number(value: Any) -> Any:

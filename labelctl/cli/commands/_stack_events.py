@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from labelctl import times
-from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell
 from labelctl.errors import LabelctlError
 
 if TYPE_CHECKING:

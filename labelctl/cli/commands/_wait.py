@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labelctl import times
-from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import RefusedError, WaitTimeoutError
 from labelctl.text import counted, span
 

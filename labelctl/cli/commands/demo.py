@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.cli.options import options_of
-from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import Command, LocalCloudError, PhotosFailedError, UsageError
 from labelctl.text import path_argument
 

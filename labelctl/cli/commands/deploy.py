@@ -9,9 +9,8 @@ import typer
 from labelctl.cli.commands import _option_values
 from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
-from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.cli.values import count, percent_option
+from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import Command, RefusedError, UsageError
 
 if TYPE_CHECKING:

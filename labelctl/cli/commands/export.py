@@ -11,9 +11,8 @@ import typer
 
 from labelctl.cli.commands._prefix import note_similar_prefix, similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
-from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
-from labelctl.cli.values import choice_option, percent_option
+from labelctl.cli.tables import Column, Table
 from labelctl.errors import Command, NotFoundError, UsageError
 from labelctl.text import counted, volume
 

@@ -10,9 +10,8 @@ import typer
 
 from labelctl import times
 from labelctl.cli.options import Prefix
-from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.cli.values import count
+from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted, printable
 

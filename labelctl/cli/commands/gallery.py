@@ -15,9 +15,8 @@ from labelctl import times
 from labelctl.cli.commands._open_file import open_file
 from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_photos
-from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
-from labelctl.cli.values import count
+from labelctl.cli.tables import Column, Table
 from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted, volume
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl.cli.commands._prefix import note_similar_prefix
-from labelctl.cli.options import Limit, Prefix, check_prefix, no_photos
-from labelctl.cli.output import Cell, Column, Table
+from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.session import Session
-from labelctl.cli.values import choice_option
+from labelctl.cli.tables import Cell, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

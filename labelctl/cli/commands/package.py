@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from labelctl.cli.output import Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Column, Table
 from labelctl.errors import RefusedError
 
 

@@ -9,8 +9,8 @@ import typer
 
 from labelctl.cli.commands.failures import short_id, warn_about_unread
 from labelctl.cli.options import Wait, WaitTimeout
-from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell
 from labelctl.errors import Command, PhotosFailedError, UsageError
 from labelctl.text import counted, printable
 

@@ -11,8 +11,8 @@ import typer
 from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.commands.failures import warn_about_unread
 from labelctl.cli.options import Yes, check_prefix, no_keys
-from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell
 from labelctl.errors import PhotoNotFoundError, RefusedError, UsageError
 from labelctl.text import counted
 

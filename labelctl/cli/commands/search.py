@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl import times
-from labelctl.cli.options import Limit, Prefix, check_prefix
-from labelctl.cli.output import Cell
+from labelctl.cli.options import Prefix, check_prefix
 from labelctl.cli.session import Session
-from labelctl.cli.values import choice_option, percent_option
+from labelctl.cli.tables import Cell
 from labelctl.errors import UsageError
 
 if TYPE_CHECKING:

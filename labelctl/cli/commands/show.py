@@ -17,9 +17,8 @@ from labelctl.cli.commands.labels import (
     warn_if_truncated,
 )
 from labelctl.cli.options import ImageKey
-from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
-from labelctl.cli.values import percent_option
+from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import Command, PhotosFailedError
 from labelctl.text import path_argument
 

@@ -10,8 +10,8 @@ import typer
 
 from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
-from labelctl.cli.output import Bar, Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Bar, Cell, Column, Table
 from labelctl.text import counted
 
 if TYPE_CHECKING:

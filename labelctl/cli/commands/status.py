@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from labelctl import times
-from labelctl.cli.output import Cell, Column, Table
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell, Column, Table
 from labelctl.text import span
 
 if TYPE_CHECKING:

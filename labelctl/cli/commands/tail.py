@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl import times
-from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell
 from labelctl.text import counted, printable
 
 if TYPE_CHECKING:

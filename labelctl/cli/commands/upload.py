@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.cli.options import Wait, WaitTimeout
-from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
+from labelctl.cli.tables import Cell
 from labelctl.errors import Command, NotFoundError, PhotosFailedError, UsageError
 from labelctl.text import counted, printable
 

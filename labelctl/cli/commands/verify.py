@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelctl.cli.options import Prefix, check_prefix, no_keys
-from labelctl.cli.output import Cell
 from labelctl.cli.session import Session
-from labelctl.cli.values import number
+from labelctl.cli.tables import Cell
 from labelctl.errors import Command, InconsistentError
 from labelctl.text import counted, printable
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from labelctl.cli.output import Cell, Column, Table, View
+from labelctl.cli.output import View
+from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import Command, PhotosFailedError, RefusedError, UsageError
 from labelctl.text import printable
 from tests.unit.streams import Pipe, Terminal

@@ -7,7 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from labelctl.cli.output import Cell, View
+from labelctl.cli.output import View
+from labelctl.cli.tables import Cell
 from labelctl.cli.terminal_image import Screen
 from labelctl.errors import UsageError
 from tests.unit.streams import Terminal

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl.cli.output import Bar, Column, Table, View
+from labelctl.cli.output import View
+from labelctl.cli.tables import Bar, Column, Table
 from labelctl.labels.listing import PhotoWithItem
 from labelctl.labels.stats import Tally
 from labelctl.photos.versions import ObjectVersion
