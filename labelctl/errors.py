@@ -13,6 +13,7 @@
     │   ├── DeployError           names the root cause
     │   └── LocalCloudError       the local cloud does not start or answer
     ├── PhotosFailedError         some photos failed; the others are done
+    ├── FilesSkippedError         some files are unsuitable; the others are done
     ├── InconsistentError         bucket, tables and index do not match
     └── WaitTimeoutError          gave up waiting; the work itself may continue
 
@@ -37,7 +38,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     REFUSED = 4
     PROBLEMS = 5
-    """Some photos failed, or `verify` found problems."""
+    """Some photos failed, files were skipped, or `verify` found problems."""
     TIMED_OUT = 6
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM: 128 + SIGINT, as shells have it."""
@@ -72,6 +73,8 @@ class LabelctlError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     kind: ClassVar[str] = "error"
+    lead: ClassVar[str] = "Error"
+    """The word before the message on a terminal and in a pipe."""
 
     def __init__(self, message: str, *hint: str | Command) -> None:
         super().__init__(message)
@@ -134,6 +137,14 @@ class LocalCloudError(RefusedError):
 class PhotosFailedError(LabelctlError):
     exit_code = ExitCode.PROBLEMS
     kind = "photos_failed"
+
+
+class FilesSkippedError(LabelctlError):
+    """Not a failure, but scripts should notice that photos may be missing."""
+
+    exit_code = ExitCode.PROBLEMS
+    kind = "files_skipped"
+    lead = "Warning"
 
 
 class InconsistentError(LabelctlError):

@@ -57,7 +57,7 @@ EXIT_CODES = {
     2: "Wrong usage, or a confirmation is needed but there is no terminal (add `--yes`).",
     3: "Not found, or not deployed.",
     4: "Refused by AWS or the local cloud, declined by you, or the deployment failed.",
-    5: "Some photos failed (the others are done), or `verify` found problems.",
+    5: "Some photos failed or files were skipped (the others are done), or `verify` found problems.",
     6: "Photos are still waiting.",
     130: "Interrupted. Run the same command to resume.",
     141: "The program that reads the output has exited (`… | head`). Run the same command to resume.",

@@ -8,7 +8,6 @@ markup, and control characters in them are escaped.
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import sys
@@ -17,16 +16,24 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
+from labelctl.cli.json_text import json_text
 from labelctl.cli.progress import Meter, NoMeter, bar
-from labelctl.cli.tables import Cell, Table, draw, rich_text, text_of
+from labelctl.cli.tables import (
+    AnyCell,
+    Cell,
+    Column,
+    Lines,
+    Table,
+    draw,
+    plain_fields,
+    rich_text,
+    text_of,
+)
 from labelctl.errors import Command, LabelctlError, UsageError
 from labelctl.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_RISKY = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that JSON strings may contain, but that steer terminals, end lines or are not UTF-8."""
 
 
 class View:
@@ -54,6 +61,7 @@ class View:
         self.quiet = quiet
         self._flags = flags
         self._meter_shown = False
+        self._aligned: dict[tuple[Column, ...], Lines] = {}
 
     # ---- results, to stdout
 
@@ -65,21 +73,27 @@ class View:
         for table in tables:
             if self.mode == "plain":
                 for row in table.rows:
-                    self._line("\t".join(printable(text_of(cell)) for cell in row))
+                    self._line("\t".join(plain_fields(table.columns, row)))
             elif table.rows:
                 draw(self._console, table)
             if not table.rows and table.empty:
                 self.note(table.empty)
 
-    def stream(self, value: Any, cells: Sequence[str | Cell]) -> None:
-        """Print one line of a growing result, without buffering."""
+    def stream(self, value: Any, columns: Sequence[Column], row: Sequence[AnyCell]) -> None:
+        """Print one row of a growing result, without buffering."""
+        if self.mode == "json":
+            self.stream_json(value)
+            return
+        if self.mode == "plain":
+            self._line("\t".join(plain_fields(columns, row)))
+        else:
+            self._lines(columns).draw(self._console, row)
+        self._out.flush()
+
+    def stream_json(self, value: Any) -> None:
+        """Print one line of a growing result; with JSON output only."""
         if self.mode == "json":
             self._line(self._json(value))
-        elif self.mode == "plain":
-            self._line("\t".join(printable(text_of(cell)) for cell in cells))
-        else:
-            self._console.print(*[rich_text(cell) for cell in cells], sep="  ")
-        self._out.flush()
 
     def text(self, text: str) -> None:
         """Print a result that is the same in every format, such as lines for a shell."""
@@ -141,14 +155,14 @@ class View:
         parts = [printable(text), *(["\n", *hint] if hint else [])]
         self._message(*parts, style="yellow", wrap=wrap)
 
-    def step(self, *cells: str | Cell, always: bool = False) -> None:
-        """Print one line of progress; hidden by --quiet, unless `always` is set."""
+    def step(self, columns: Sequence[Column], *row: AnyCell, always: bool = False) -> None:
+        """Print one row of progress; hidden by --quiet, unless `always` is set."""
         if self.mode == "json" or (self.quiet and not always):
             return
         if self._err.isatty():
-            self._console_err.print(*[rich_text(cell) for cell in cells], sep="  ")
+            self._lines(columns).draw(self._console_err, row)
         else:
-            line = "  ".join(printable(text_of(cell)).strip() for cell in cells)
+            line = "  ".join(filter(None, (printable(text_of(cell)) for cell in row)))
             self._err.write(line.rstrip() + "\n")
             self._err.flush()
 
@@ -180,7 +194,8 @@ class View:
             self._err.write(self._json({"error": payload}) + "\n")
         else:
             # A line break in the message comes from a name: escaped, it cannot forge a line.
-            self._message("Error: ", printable(error.message), style="bold red")
+            style = "bold red" if error.lead == "Error" else "yellow"
+            self._message(f"{error.lead}: ", printable(error.message), style=style)
             if error.hint:
                 self._message(*error.hint_parts)
         self._err.flush()
@@ -234,6 +249,10 @@ class View:
         the other."""
         return self._console_err if self._meter_shown and self._out.isatty() else self._console_out
 
+    def _lines(self, columns: Sequence[Column]) -> Lines:
+        """The lines with these columns, which are aligned with each other."""
+        return self._aligned.setdefault(tuple(columns), Lines(columns))
+
     def _text(self, part: str | Command) -> str:
         return self.command_line(part) if isinstance(part, Command) else part
 
@@ -260,13 +279,7 @@ class View:
         self._out.flush()
 
     def _json(self, value: Any, indent: int | None = None) -> str:
-        text = json.dumps(value, ensure_ascii=False, indent=indent, default=_number)
-        text = _RISKY.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-        try:
-            text.encode(self._out.encoding or "ascii")
-        except UnicodeEncodeError:
-            return json.dumps(value, ensure_ascii=True, indent=indent, default=_number)
-        return text
+        return json_text(value, self._out.encoding or "ascii", indent)
 
 
 _SIZE = re.compile("[1-9][0-9]{0,3}")
@@ -283,11 +296,3 @@ def _console(file: TextIO) -> Console:
     if console.width < _MIN_WIDTH:
         console.width = _MIN_WIDTH
     return console
-
-
-def _number(value: Any) -> Any:
-    from decimal import Decimal
-
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 
 _WINDOW = 80  # dead letters deleted concurrently before they are reported
 
+NEEDS_NEW_FILE = frozenset(
+    (
+        *("InvalidImageFormatException", "ImageTooLargeException", "InvalidParameterException"),
+        *("TooLarge", "Empty"),
+    )
+)
+"""Error codes of photos whose content is the cause. [Rekognition, DetectLabels, Errors] Every other
+error has a cause outside the photo, such as a permission, which may be gone by now."""
+
+Remedy = Literal["retry", "new_file", "discard"]
+"""What can fix a failure: a retry, uploading another file, or, as nothing can, deleting the message."""
+
 State = Literal["waiting", "failed", "labelled", "removed", "unreadable"]
 
 
@@ -57,9 +69,14 @@ class Failure:
     reason: str
     failed_at: str
 
+    @property
+    def remedy(self) -> Remedy:
+        """What can fix it."""
+        return "new_file" if self.error in NEEDS_NEW_FILE else "retry"
+
     def as_json(self) -> dict[str, Any]:
         """The documented JSON form."""
-        return asdict(self)
+        return {**asdict(self), "remedy": self.remedy}
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,11 @@ class DeadLetterState:
     message: DeadLetter
     state: State
 
+    @property
+    def remedy(self) -> Remedy:
+        """What can fix it; a retry also clears a message that is no longer needed."""
+        return "discard" if self.state == "unreadable" else "retry"
+
     def as_json(self) -> dict[str, Any]:
         """The documented JSON form. `body` is None unless the message is unreadable."""
         return {
@@ -84,6 +106,7 @@ class DeadLetterState:
             "sent_at": self.message.sent_at,
             "receives": self.message.receives,
             "state": self.state,
+            "remedy": self.remedy,
             "body": self.message.body if self.state == "unreadable" else None,
         }
 

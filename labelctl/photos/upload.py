@@ -34,7 +34,7 @@ _UNLISTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 """Characters that XML, and so S3's listings, cannot represent or (carriage return) do not preserve.
 [XML 1.0, 2.2 and 2.11; S3 User Guide, Naming objects, Characters to avoid]"""
 
-Outcome = Literal["uploaded", "replaced", "new", "changed", "unchanged", "refused", "failed"]
+Outcome = Literal["uploaded", "replaced", "new", "changed", "unchanged", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Result:
     """The outcome of uploading one file.
 
     `unchanged`: the same content was already there; `replaced`: uploaded over another photo with
-    this key; `new` and `changed`: a dry run did not upload or replace it; `refused`: skipped as
-    unsuitable; `failed`: the upload failed. `reason` is a sentence.
+    this key; `new` and `changed`: a dry run did not upload or replace it; `skipped`: an
+    unsuitable file; `failed`: the upload failed. `reason` is a sentence.
 
     `version` is the photo in the bucket, None if there is none; `size` is in bytes, None for a skipped
     file.
@@ -84,7 +84,7 @@ def _send(s3: S3Client, bucket: str, candidate: Candidate, dry_run: bool) -> Res
         _check_key(key)
         photo = validation.read(path)
     except validation.PhotoRefusedError as error:
-        return Result(path, key, "refused", str(error))
+        return Result(path, key, "skipped", str(error))
     digest = content.sha256(photo.content)
     size = len(photo.content)
     try:

@@ -71,7 +71,7 @@ VARYING = [
     (r'(AWS_SECRET_ACCESS_KEY(?:=|": "))[\w-]{40}', r"\1SECRET"),
     (r"\b\d+ ?ms\b", "N ms"),
     (r'("ms": )\d+', r"\1N"),
-    (r"(?m)^(YYYY\S+\t.*\t)\d+$", r"\1N"),
+    (r"(\tYYYY\S+\t)\d+(\t\d*\t)", r"\1N\2"),
     (r'("version_id": ")[^"]+', r"\1VERSION"),
     (r"(?m)^((?:recogniser )?pid\t)\d+$", r"\1PID"),
     (r'("(?:recogniser_)?pid": )\d+', r"\1PID"),

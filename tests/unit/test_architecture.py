@@ -162,7 +162,7 @@ def test_the_core_prints_nothing_and_ends_nothing():
 
 
 def test_the_output_knows_no_aws():
-    known = {"errors", "text", "cli.progress", "cli.tables"}
+    known = {"errors", "text", "cli.json_text", "cli.progress", "cli.tables"}
     assert not tops("cli.output") & {"boto3", "botocore", "typer"}
     assert ours("cli.output") <= known
 

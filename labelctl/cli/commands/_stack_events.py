@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 
 from labelctl import times
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell
+from labelctl.cli.tables import Cell, Column
 from labelctl.errors import LabelctlError
 
 if TYPE_CHECKING:
     from labelctl.deploy.stack_events import StackEvent
 
 
+_COLUMNS = (
+    Column("Status", width=15),
+    Column("Resource", width=18),
+    Column("Time", style="dim"),
+    Column("Type or reason"),
+)
 _CONTINUES = "CloudFormation continues what it has started. Run the same command to resume."
 
 
@@ -38,7 +44,7 @@ def follow(session: Session, events: Iterable[int | StackEvent], message: str) -
                     in_progress.add(event.name)
                 else:
                     in_progress.discard(event.name)
-                    session.view.step(*_cells(event))
+                    session.view.step(_COLUMNS, *_row(event))
                 meter.update(deleted, detail=", ".join(sorted(in_progress)[:3]))
     except KeyboardInterrupt:
         session.view.note(f"Interrupted. {_CONTINUES}")
@@ -52,12 +58,7 @@ def follow(session: Session, events: Iterable[int | StackEvent], message: str) -
     return deleted
 
 
-def _cells(event: StackEvent) -> list[str | Cell]:
+def _row(event: StackEvent) -> tuple[Cell, str, Cell, Cell]:
     style = "red" if event.failed else "green" if event.status.endswith("COMPLETE") else ""
-    cells: list[str | Cell] = [
-        Cell(times.local_clock(event.at), "dim"),
-        Cell(f"{event.status:<15}", style),
-        f"{event.name:<18}",
-        Cell(event.type, "dim"),
-    ]
-    return [*cells, Cell(event.reason, "red")] if event.failed else cells
+    about = Cell(event.reason, "red") if event.failed else Cell(event.type, "dim")
+    return Cell(event.status, style), event.name, Cell(times.local_clock(event.at)), about

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labelctl import times
+from labelctl.cli.commands._photo import STYLES, labels_table, state, summary
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell, Column, Table
-from labelctl.errors import RefusedError, WaitTimeoutError
+from labelctl.cli.tables import Cell, Column
+from labelctl.errors import Command, RefusedError, WaitTimeoutError
 from labelctl.text import counted, span
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from labelctl.labels.results import Photo
     from labelctl.operations.stalls import Stall
     from labelctl.photos.versions import ObjectVersion
+
+_MAX_TABLES = 3  # more photos get a line each on a terminal
+_MAX_NAME = 60  # columns for a key, unless the window is narrower
+_PROBLEM_COLUMNS = (Column("Outcome", width=9), Column("Photo", width=24), Column("Reason"))
 
 
 def wait_for(
@@ -86,14 +92,22 @@ def show_stall(session: Session, meter: Meter, stall: Stall) -> None:
         session.view.note(message)
 
 
+class Problem(NamedTuple):
+    """A file or photo without labels: skipped, failed or removed; its path or key; the reason."""
+
+    outcome: str
+    name: str
+    reason: str = ""
+
+
 def wait_and_print(
     session: Session,
     sent: Sequence[ObjectVersion],
     timeout: float,
     json_extra: dict[str, Any],
     show: Callable[[Photo], None] | None = None,
-) -> int:
-    """Wait for photos, print their labels, and return how many failed.
+) -> tuple[dict[str, int], list[Problem]]:
+    """Wait for photos and print their labels. Returns counts by state, and the photos without labels.
 
     Each photo is printed as soon as it is done. JSON is one value in the order of `sent`, with the
     members of `json_extra` beside the photos, printed at the end, even after an error. If `show` is
@@ -101,19 +115,18 @@ def wait_and_print(
     """
     view = session.view
     done: dict[str, Any] = {}
-    failed = 0
+    problems: list[Problem] = []
+    print_result = show is None
+    show = show or partial(_print_photo, session, _line_columns(sent))
     try:
         with view.meter("Labelling") as meter:
             meter.update(0, total=len(sent))
             for photos in wait_for(session, meter, sent, timeout):
                 for photo in photos:
                     done[photo.image] = photo.as_json() if view.mode == "json" else None
-                    failed += photo.status == "failed"
-                    session.names.add(labels=(label.name for label in photo.labels))
-                    if show:
-                        show(photo)
-                    else:
-                        _print_photo(session, photo)
+                    if photo.status == "failed":
+                        problems.append(Problem("failed", photo.image, photo.reason or ""))
+                    show(photo)
                     meter.update(len(done), total=len(sent), detail=photo.image)
     except KeyboardInterrupt:
         view.note("Interrupted. Labelling continues in the background.")
@@ -124,21 +137,59 @@ def wait_and_print(
     except Exception:  # such as expired credentials: print what has been read so far
         _print_json(session, sent, done, json_extra)
         raise
-    for photo_sent in sent:
-        if photo_sent.key not in done:
-            view.step(Cell("removed  ", "dim"), photo_sent.key)
-    if not show:
+    failed = len(problems)
+    removed = [Problem("removed", photo.key) for photo in sent if photo.key not in done]
+    for problem in removed:
+        view.step(_PROBLEM_COLUMNS, *_problem_row(problem))
+    if print_result:
         _print_json(session, sent, done, json_extra)
-    return failed
+    counts = {"labelled": len(done) - failed, "failed": failed, "removed": len(removed)}
+    return counts, [*problems, *removed]
 
 
-def _print_photo(session: Session, photo: Photo) -> None:
+def print_end(
+    session: Session, counts: dict[str, int], problems: Sequence[Problem], prefix: str = ""
+) -> None:
+    """After more than a few photos: repeat the problems on a terminal, then sum up.
+
+    The lines of the other photos have scrolled the problems away.
+    """
     view = session.view
-    if photo.status == "failed":
-        reason = Cell(photo.reason or "", "red")
-        view.step(Cell("failed   ", "red"), photo.image, reason, always=True)
+    if sum(counts.values()) <= _MAX_TABLES:
+        return
+    if view.mode == "table":
+        for problem in problems:
+            view.step(_PROBLEM_COLUMNS, *_problem_row(problem), always=True)
+    view.note(", ".join(f"{count:,} {name}" for name, count in counts.items() if count) + ".")
+    if counts["failed"]:
+        view.note("Next: ", Command("failures"))
+    elif counts["labelled"]:
+        under = ["--prefix", prefix] if prefix else []
+        view.note("Next: ", Command("gallery", *under, "--open"))
+
+
+def _problem_row(problem: Problem) -> tuple[Cell, str, Cell]:
+    return state(problem.outcome), problem.name, Cell(problem.reason, STYLES[problem.outcome])
+
+
+def _line_columns(sent: Sequence[ObjectVersion]) -> Sequence[Column] | None:
+    """The columns of the lines of many photos; None for a few, which get a table each."""
+    if len(sent) <= _MAX_TABLES:
+        return None
+    longest = min(max(len(photo.key) for photo in sent), _MAX_NAME)
+    return (Column("State", width=9), Column("Photo", width=longest), Column("Top labels"))
+
+
+def _print_photo(session: Session, columns: Sequence[Column] | None, photo: Photo) -> None:
+    view = session.view
+    if view.mode == "table" and columns:
+        row = (state(photo.status), photo.image, summary(photo))
+        view.stream(None, columns, row)
+    elif photo.status == "failed":
+        row = _problem_row(Problem("failed", photo.image, photo.reason or ""))
+        view.step(_PROBLEM_COLUMNS, *row, always=True)
     elif photo.status == "labelled" and view.mode != "json":
-        view.show(None, table(photo, session, with_name=True))
+        view.show(None, labels_table(photo, with_name=True))
 
 
 def _print_json(
@@ -160,42 +211,3 @@ def _print_json(
         if with_waiting or photo.key in done
     ]
     session.view.show({"photos": photos, **extra})
-
-
-def table(
-    photo: Photo, session: Session, min_confidence: float = 0, *, with_name: bool = False
-) -> Table:
-    """The labels of one photo. In a pipe, `with_name` puts the photo's key first in each line."""
-    plain = session.view.mode == "plain"
-    columns = [
-        Column("Label", style="bold"),
-        Column("Confidence", right=True),
-        Column("Categories"),
-        Column("Parents"),
-        Column("Boxes", right=True),
-    ]
-    rows: list[list[str | Cell]] = [
-        [
-            label.name,
-            f"{label.confidence:.1f}"
-            if plain
-            else Cell(f"{label.confidence:.1f} %", _shade(label)),
-            ", ".join(label.categories),
-            ", ".join(label.parents),
-            str(len(label.boxes)) if plain or label.boxes else "",
-        ]
-        for label in photo.labels
-    ]
-    if with_name and plain:
-        rows = [[photo.image, *row] for row in rows]
-    above = f" with at least {min_confidence:g} % confidence" if min_confidence else ""
-    return Table(
-        columns=columns,
-        rows=rows,
-        title=photo.image,
-        empty=f'"{photo.image}" has no labels{above}.' if photo.status == "labelled" else "",
-    )
-
-
-def _shade(label: Any) -> str:
-    return "green" if label.confidence >= 90 else "yellow" if label.confidence >= 70 else "dim"

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl.cli.commands._photo import specific_labels, state, summary
 from labelctl.cli.options import options_of
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell, Column, Table
-from labelctl.errors import Command, LocalCloudError, PhotosFailedError, UsageError
+from labelctl.cli.tables import Column, Table
+from labelctl.errors import (
+    Command,
+    FilesSkippedError,
+    LocalCloudError,
+    PhotosFailedError,
+    UsageError,
+)
 from labelctl.text import path_argument
 
 if TYPE_CHECKING:
-    from labelctl.labels.results import Label, Photo
+    from labelctl.labels.results import Photo
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 """Photos in scikit-image's package data, in the public domain or CC0."""
 
-_COLORS = "Colors and Visual Composition"
 _SHOWN_LABELS = 3  # per photo
 
 
@@ -53,7 +59,7 @@ def demo(
     prefix = "" if paths else "demo/"  # so that the samples replace no photo of the user
     done: list[Photo] = []
     not_sent: list[dict[str, Any]] = []
-    failure: PhotosFailedError | None = None
+    failure: PhotosFailedError | FilesSkippedError | None = None
 
     view.command(Command("deploy"))
     deploy.execute(session, Settings(), yes=False)
@@ -61,7 +67,7 @@ def demo(
     view.command(Command("upload", "--wait", *option, *map(_argument, photos)))
     try:
         upload.execute(session, photos, prefix, wait=True, show=done.append, not_sent=not_sent)
-    except PhotosFailedError as error:  # show the other photos first
+    except (PhotosFailedError, FilesSkippedError) as error:  # show the other photos first
         failure = error
     done.sort(key=lambda photo: photo.image)
     best = _best(done)
@@ -105,29 +111,10 @@ def _argument(path: Path) -> str:
 
 def _table(photos: list[Photo]) -> Table:
     rows = [
-        [
-            photo.image,
-            Cell(photo.reason or "", "red")
-            if photo.status == "failed"
-            else ", ".join(list(_label_texts(photo))[:_SHOWN_LABELS]) or "no labels",
-        ]
+        [state(photo.status), photo.image, summary(photo, _SHOWN_LABELS, parents=True)]
         for photo in photos
     ]
-    return Table((Column("Photo", style="bold"), Column("Labels")), rows)
-
-
-def _label_texts(photo: Photo) -> Iterator[str]:
-    """The photo's most specific labels, such as "Cat 93 % (Animal, Mammal, Pet)"."""
-    for label in _specific_labels(photo):
-        parents = f" ({', '.join(label.parents)})" if label.parents else ""
-        yield f"{label.name} {label.confidence:.0f} %{parents}"
-
-
-def _specific_labels(photo: Photo) -> list[Label]:
-    """Labels that are no other label's parent; colours only if there is nothing else."""
-    parents = {parent for label in photo.labels for parent in label.parents}
-    specific = [label for label in photo.labels if label.name not in parents]
-    return [label for label in specific if _COLORS not in label.categories] or specific
+    return Table((Column("State"), Column("Photo", style="bold"), Column("Top labels")), rows)
 
 
 def _best(photos: list[Photo]) -> Photo | None:
@@ -154,7 +141,7 @@ def _show_picture(context: typer.Context, session: Session, photo: Photo | None)
 def _next_commands(best: Photo | None) -> Iterator[Command]:
     if best:
         yield Command("labels", path_argument(best.image))
-        yield Command("search", path_argument(_specific_labels(best)[0].name))
+        yield Command("search", path_argument(specific_labels(best)[0].name))
     else:
         yield Command("status")
         yield Command("failures")

@@ -14,10 +14,13 @@ from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import Command, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from labelctl.deploy.change_sets import Plan
     from labelctl.deploy.deploy import FailedFirstDeploy
     from labelctl.deploy.stack import Settings, Stack
 
+COLUMNS = (Column("Change", width=7), Column("Resource", width=17), Column("Type"), Column("Why"))
 _STYLES = {"Add": "green", "Modify": "yellow", "Import": "green"}
 
 
@@ -241,16 +244,16 @@ def _clean_up(session: Session, left: FailedFirstDeploy, yes: bool) -> None:
 
 
 def _show_plan(session: Session, planned: Plan) -> None:
+    for row in _plan_rows(planned):
+        session.view.step(COLUMNS, *row)
+
+
+def _plan_rows(planned: Plan) -> Iterator[tuple[Cell, str, Cell, str]]:
     for key, (old, new) in _settings(planned).items():
-        session.view.step(Cell("SETTING    ", "yellow"), f"{key:<18}", _from_to(old, new))
+        yield Cell("SETTING", "yellow"), key, Cell(""), _from_to(old, new)
     for change in planned.changes:
-        style = _STYLES.get(change.action, "bold red")
-        session.view.step(
-            Cell(f"{change.action.upper():<11}", style),
-            f"{change.name:<18}",
-            Cell(change.type, "dim"),
-            Cell(change.why, "dim"),
-        )
+        action = Cell(change.action.upper(), _STYLES.get(change.action, "bold red"))
+        yield action, change.name, Cell(change.type, "dim"), change.why
 
 
 def _settings(planned: Plan) -> dict[str, tuple[str, str]]:
@@ -290,22 +293,8 @@ def _ask(session: Session, hint: str) -> None:
 
 def _plan_table(planned: Plan) -> Table:
     return Table(
-        columns=(Column("Change"), Column("Resource"), Column("Type", style="dim"), Column("Why")),
-        rows=[
-            *[
-                (Cell("SETTING", "yellow"), key, "", _from_to(old, new))
-                for key, (old, new) in _settings(planned).items()
-            ],
-            *[
-                (
-                    Cell(change.action.upper(), _STYLES.get(change.action, "bold red")),
-                    change.name,
-                    change.type,
-                    change.why,
-                )
-                for change in planned.changes
-            ],
-        ],
+        columns=COLUMNS,
+        rows=list(_plan_rows(planned)),
         empty="No resource changes, only the stack's outputs, tags or parameters."
         if planned.change_set
         else "There is nothing to change.",

@@ -12,13 +12,14 @@ import typer
 from labelctl.cli.commands._prefix import note_similar_prefix, similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Column, Table
+from labelctl.cli.tables import AnyCell, Column, Table, number
 from labelctl.errors import Command, NotFoundError, UsageError
 from labelctl.text import counted, volume
 
 if TYPE_CHECKING:
     from labelctl.labels.export_formats import Writer
 
+COLUMNS = tuple(map(Column, ("File", "Format", "Labels", "Photos", "Bytes")))
 _FORMATS = ("csv", "jsonl", "parquet")
 
 
@@ -184,7 +185,13 @@ def _print_result(session: Session, path: Path, name: str, count: _Count) -> Non
         "photos": count.photos,
         "bytes": length,
     }
-    row = [str(field) for field in value.values()]
-    view.show(value, Table((Column(""),), [row] if view.mode == "plain" else []))
+    row: list[AnyCell] = [
+        str(path),
+        name,
+        number(count.labels),
+        number(count.photos),
+        number(length),
+    ]
+    view.show(value, Table(COLUMNS, [row] if view.mode == "plain" else []))
     if view.mode == "table" and count.labels:
         view.note(f'{count} in "{path}" ({volume(length)}).')

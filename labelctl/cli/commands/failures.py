@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl import times
+from labelctl.cli.commands._photo import state
 from labelctl.cli.options import Prefix
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell, Column, Table
+from labelctl.cli.tables import AnyCell, Cell, Column, Table, moment
 from labelctl.errors import Command, RefusedError, UsageError
-from labelctl.text import counted, printable
+from labelctl.text import counted
 
 if TYPE_CHECKING:
     from labelctl.operations.dead_letters import DeadLetter, UnreadMessages
-    from labelctl.operations.failures import DeadLetterList, Failure, FailureFilter
+    from labelctl.operations.failures import (
+        DeadLetterList,
+        DeadLetterState,
+        Failure,
+        FailureFilter,
+        Remedy,
+    )
 
 _STATES = {
-    "waiting": Cell("no result", "red"),
-    "failed": Cell("failed", "dim"),
-    "labelled": Cell("labelled", "dim"),
-    "removed": Cell("removed", "dim"),
-    "unreadable": Cell("unreadable", "yellow"),
+    "waiting": ("dead letter", "red"),
+    "failed": ("dead letter, failed", "dim"),
+    "labelled": ("dead letter, labelled", "dim"),
+    "removed": ("dead letter, removed", "dim"),
+    "unreadable": ("dead letter", "yellow"),
 }
+"""The texts for dead letters. The state of a photo follows if its message is no longer needed."""
+
+_TITLES = {
+    "retry": "A retry can fix",
+    "new_file": "Needs a new file",
+    "discard": "Unreadable dead letters",
+}
+COLUMNS = (
+    Column("State"),
+    Column("Photo", style="bold"),
+    Column("Time"),
+    Column("Reason"),
+    Column("Remedy", in_title=True),
+)
+DELETED_COLUMNS = (Column("Outcome", width=9), Column("Message", width=17), Column("Reason"))
+_MAX_COMMANDS = 3  # suggested, if one cannot select what to retry
 
 _BOTO_PREFIX = re.compile(r"^An error occurred \(\w+\) when calling the (\w+) operation: ")
 """How boto3's messages start; shortened to the operation, as the column is narrow."""
@@ -72,76 +97,100 @@ def failures(
         dead = core.list_dead_letters(
             aws.sqs, stack.dead_letter_queue, session.reader, choice, limit
         )
-    view.show(
-        {
-            "failed": [each.as_json() for each in failed],
-            "dead_letters": [each.as_json() for each in dead.found],
-            "more_failed": more_failed,
-            "more_dead_letters": dead.more,
-            "hidden_dead_letters": dead.unseen.hidden,
-        },
-        _failed_table(failed, session, choice),
-        _dead_table(dead, session, choice),
-    )
+    value = {
+        "failed": [each.as_json() for each in failed],
+        "dead_letters": [each.as_json() for each in dead.found],
+        "more_failed": more_failed,
+        "more_dead_letters": dead.more,
+        "hidden_dead_letters": dead.unseen.hidden,
+    }
+    _show(session, value, [*map(_failed_row, failed), *map(_dead_row, dead.found)], choice)
+    if not failed:
+        view.note("No matching photo has failed." if choice else "No photo has failed.")
+    if not dead.found:
+        view.note(_no_dead_letters(dead, choice))
     if more_failed or dead.more:
         _print_more(session, choice, len(failed) if more_failed else 0, dead)
     warn_about_unread(session, dead.unseen)
-    if failed or any(each.message.images for each in dead.found):
-        view.note(
-            "Next: ",
-            Command("retry", "--all"),
-            ", or use IMAGE, --reason or --prefix instead of --all.",
-        )
-    if any(each.state == "unreadable" for each in dead.found):
-        view.note("To delete unreadable dead letters: ", Command("failures", "--discard"))
 
 
-def _failed_table(failed: list[Failure], session: Session, choice: FailureFilter) -> Table:
-    plain = session.view.mode == "plain"
-    return Table(
-        columns=(Column("Failed at"), Column("Photo", style="bold"), Column("Reason", style="red")),
-        rows=[
-            ("failed", each.image, each.failed_at, each.error, each.reason)
-            if plain
-            else (times.local_minute(each.failed_at), each.image, each.reason)
-            for each in failed
-        ],
-        empty="No matching photo has failed." if choice else "No photo has failed.",
-        title="Failed photos",
-    )
+@dataclass(frozen=True)
+class _Row:
+    """A failure, its cells, and the text by which `retry --reason` finds it."""
+
+    remedy: Remedy
+    search_text: str
+    cells: Sequence[AnyCell]
 
 
-def _dead_table(dead: DeadLetterList, session: Session, choice: FailureFilter) -> Table:
-    plain = session.view.mode == "plain"
-    empty = "There are no matching dead letters." if choice else "There are no dead letters."
-    if dead.unseen:
-        empty = (
-            "No matching dead letter could be read."
-            if choice
-            else "No dead letter could be read right now."
-        )
-    rows: list[list[str | Cell]] = []
-    for each in dead.found:
-        message = each.message
-        name = ", ".join(message.images) or message.message_id
-        if plain:
-            about = [message.sent_at, message.error, message.reason]
-            rows.append(["dead letter", name, *about, each.state])
-        else:
-            shown = name if message.images else Cell(short_id(name), "dim")
-            reason = _BOTO_PREFIX.sub(r"\1: ", message.reason)
-            rows.append([times.local_minute(message.sent_at), shown, _STATES[each.state], reason])
-    return Table(
-        columns=(
-            Column("Sent at"),
-            Column("Photo", style="bold"),
-            Column("State now"),
-            Column("Reason"),
+def _failed_row(failure: Failure) -> _Row:
+    return _Row(
+        failure.remedy,
+        failure.error,
+        (
+            state("failed"),
+            failure.image,
+            moment(failure.failed_at, "dim"),
+            failure.reason,
+            failure.remedy,
         ),
-        rows=rows,
-        empty=empty,
-        title="Dead letters",
     )
+
+
+def _dead_row(dead: DeadLetterState) -> _Row:
+    message = dead.message
+    name: AnyCell = ", ".join(message.images)
+    if not message.images:
+        name = Cell(short_id(message.message_id), "dim", plain=message.message_id)
+    reason = Cell(_BOTO_PREFIX.sub(r"\1: ", message.reason), plain=message.reason)
+    time = moment(message.sent_at, "dim")
+    return _Row(
+        dead.remedy,
+        message.error or message.reason,
+        (Cell(*_STATES[dead.state]), name, time, reason, dead.remedy),
+    )
+
+
+def _show(session: Session, value: Any, rows: list[_Row], choice: FailureFilter) -> None:
+    """Print a section for each remedy, with the command that applies it."""
+    view = session.view
+    if view.mode == "json":
+        view.show(value)
+    for remedy, title in _TITLES.items():
+        section = [row for row in rows if row.remedy == remedy]
+        if not section:
+            continue
+        if view.mode != "json":
+            view.show(None, Table(COLUMNS, [row.cells for row in section], title=title))
+        if remedy == "new_file":
+            view.note("Fix the files, then upload them again: ", Command("upload", "PATH"))
+        elif remedy == "discard":
+            view.note("To delete them: ", Command("failures", "--discard"))
+        else:
+            alone = not value["more_failed"] and all(row.remedy != "new_file" for row in rows)
+            for command in _retry_commands(section, choice, all_=alone):
+                view.note("Next: ", command)
+
+
+def _retry_commands(
+    section: Sequence[_Row], choice: FailureFilter, *, all_: bool
+) -> Iterator[Command]:
+    """The commands that retry this section; with `all_`, nothing else would be retried."""
+    under = ["--prefix", choice.prefix] if choice.prefix else []
+    if all_ and not choice:
+        yield Command("retry", "--all")
+    elif all_:
+        yield Command("retry", *(["--reason", choice.reason] if choice.reason else []), *under)
+    else:
+        for text in islice(dict.fromkeys(row.search_text for row in section), _MAX_COMMANDS):
+            yield Command("retry", "--reason", text, *under)
+
+
+def _no_dead_letters(dead: DeadLetterList, choice: FailureFilter) -> str:
+    if dead.unseen:
+        which = "No matching dead letter could be read."
+        return which if choice else "No dead letter could be read right now."
+    return "There are no matching dead letters." if choice else "There are no dead letters."
 
 
 def short_id(message_id: str) -> str:
@@ -231,7 +280,5 @@ def _confirmed(session: Session) -> tuple[set[str], UnreadMessages]:
 
 def _print_deleted(session: Session, message: DeadLetter) -> None:
     value = {"message_id": message.message_id, "outcome": "deleted", "body": message.body}
-    cells: list[str | Cell] = ["deleted", message.message_id, message.reason]
-    if session.view.mode == "table":
-        cells = [Cell("deleted  ", "dim"), short_id(message.message_id), printable(message.reason)]
-    session.view.stream(value, cells)
+    name = Cell(short_id(message.message_id), plain=message.message_id)
+    session.view.stream(value, DELETED_COLUMNS, (Cell("deleted", "dim"), name, message.reason))

@@ -238,14 +238,15 @@ def _print_result(
 ) -> None:
     """Print the result: in a pipe only the page's path."""
     view = session.view
-    rows: list[tuple[str, ...]] = [(str(path),)]
+    table = Table((Column("File"),), [(str(path),)])
     if view.mode == "table":
         states = Counter(tile.photo.status for tile in tiles)
         rows = [("Page", str(path)), ("Photos", _photo_counts(len(tiles), states))]
         if fetched := [tile.fetched for tile in tiles if tile.fetched is not None]:
             rows.append(("Downloaded", f"{len(fetched):,} ({volume(sum(fetched))})"))
+        table = Table((Column("", style="bold"), Column("")), rows)
     value = _value(path, tiles, more, removed, links_end)
-    view.show(value, Table((Column("", style="bold"), Column("")), rows))
+    view.show(value, table)
     without_picture = [tile for tile in tiles if tile.pictures is None]
     _print_notes(session, path, without_picture, more, removed, links_end)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelctl.cli.commands._photo import state
 from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell, Column, Table
+from labelctl.cli.tables import AnyCell, Cell, Column, Table, moment, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,15 +20,30 @@ if TYPE_CHECKING:
     from labelctl.labels.images import Image
     from labelctl.labels.reader import Reader
 
-_STYLES = {"labelled": "green", "failed": "red", "waiting": "yellow"}
+_STATES = ("labelled", "failed", "waiting")
+COLUMNS = (
+    Column("State"),
+    Column("Photo", style="bold"),
+    Column("Time"),
+    Column("Labels", right=True),
+    Column("Top labels or reason"),
+)
 _PREDICATES = {"labelled": "is labelled", "failed": "has failed", "waiting": "is waiting"}
+
+
+def _check_state(value: str | None) -> str | None:
+    if value is not None and value not in _STATES:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(_STATES)}.")
+    return value
 
 
 def images(
     context: typer.Context,
     status: Annotated[
         str | None,
-        choice_option(tuple(_STYLES), help="Only photos in this state."),
+        typer.Option(
+            callback=_check_state, metavar="|".join(_STATES), help="Only photos in this state."
+        ),
     ] = None,
     prefix: Prefix = "",
     limit: Limit = 100,
@@ -48,7 +64,7 @@ def images(
     session.names.add(keys=(image.image for image in shown))
     view.show(
         {"images": [image.as_json() for image in shown], "more": more},
-        _table(shown, view.mode == "plain"),
+        Table(COLUMNS, [_row(image) for image in shown]),
     )
     if not shown and view.mode != "json":
         view.note(*_empty_message(status, prefix))
@@ -71,26 +87,10 @@ def _images(
     return core.by_key(s3, bucket, reader, prefix, status, limit)
 
 
-def _table(images: list[Image], plain: bool) -> Table:
-    columns = ("Photo", "State", "Labels", "Top labels")
-    return Table(
-        columns=[Column(name, right=name == "Labels") for name in columns],
-        rows=[_plain_row(image) if plain else _row(image) for image in images],
-    )
-
-
-def _row(image: Image) -> list[str | Cell]:
-    top: str | Cell = ", ".join(image.top)
-    if image.reason:
-        top = Cell(image.reason, "red")
-    count = "" if image.label_count is None else f"{image.label_count:,}"
-    state = Cell(image.status, _STYLES[image.status])
-    return [Cell(image.image, "bold"), state, count, top]
-
-
-def _plain_row(image: Image) -> list[str | Cell]:
-    count = "" if image.label_count is None else str(image.label_count)
-    return [image.image, image.status, image.at, count, image.reason or ", ".join(image.top)]
+def _row(image: Image) -> list[AnyCell]:
+    top: AnyCell = Cell(image.reason, "red") if image.reason else ", ".join(image.top)
+    time = moment(image.at, "dim")
+    return [state(image.status), image.image, time, number(image.label_count), top]
 
 
 def _empty_message(status: str | None, prefix: str) -> Sequence[str | Command]:

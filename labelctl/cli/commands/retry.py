@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl.cli.commands._wait import print_end, wait_and_print
 from labelctl.cli.commands.failures import short_id, warn_about_unread
 from labelctl.cli.options import Wait, WaitTimeout
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell
+from labelctl.cli.tables import Cell, Column
 from labelctl.errors import Command, PhotosFailedError, UsageError
-from labelctl.text import counted, printable
+from labelctl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from labelctl.photos.versions import ObjectVersion
 
 _STYLES = {"queued": "green", "labelled": "dim", "left": "yellow"}
+COLUMNS = (Column("Outcome", width=9), Column("Photo", width=24), Column("Reason"))
 _SUMMARY = {"labelled": "labelled already", "left": "left in the dead-letter queue"}
 
 
@@ -119,19 +121,13 @@ def _print_retried(session: Session, retried: RetryResult, wait: bool) -> None:
     """Print a line per photo. With --wait the result is the labels, and this is only progress."""
     view = session.view
     message_id = retried.message_id or ""
-    cells: list[str | Cell] = [retried.outcome, retried.image or message_id, retried.why]
-    if view.mode == "table":
-        name = retried.image or short_id(message_id)
-        style = _STYLES[retried.outcome]
-        cells = [
-            Cell(f"{retried.outcome:<9}", style),
-            f"{printable(name):<24}",
-            Cell(retried.why, "dim"),
-        ]
+    name = Cell(short_id(message_id), plain=message_id) if message_id else retried.image or ""
+    outcome = Cell(retried.outcome, _STYLES[retried.outcome])
+    row = (outcome, name, Cell(retried.why, "dim"))
     if not wait:
-        view.stream(_json(retried), cells)
+        view.stream(_json(retried), COLUMNS, row)
     elif retried.outcome == "left":
-        view.step(*cells, always=True)
+        view.step(COLUMNS, *row, always=True)
 
 
 def _json(retried: RetryResult) -> dict[str, Any]:
@@ -189,10 +185,9 @@ def _print_summary(
 def _wait(
     session: Session, sent: list[ObjectVersion], timeout: float, json_extra: dict[str, Any]
 ) -> None:
-    from labelctl.cli.commands._wait import wait_and_print
-
-    failed = wait_and_print(session, sent, timeout, json_extra)
-    if failed:
+    counts, problems = wait_and_print(session, sent, timeout, json_extra)
+    print_end(session, counts, problems)
+    if failed := counts["failed"]:
         raise PhotosFailedError(
             f"{failed:,} of {counted(len(sent), 'photo')} could not be labelled.",
             "See the reasons above." + (" The others are done." if failed < len(sent) else ""),

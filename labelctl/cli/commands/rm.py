@@ -12,11 +12,13 @@ from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.commands.failures import warn_about_unread
 from labelctl.cli.options import Yes, check_prefix, no_keys
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell
+from labelctl.cli.tables import Cell, Column
 from labelctl.errors import PhotoNotFoundError, RefusedError, UsageError
 from labelctl.text import counted
 
-_LISTED = 10  # keys listed above the question
+_LISTED = 10  # keys listed on a terminal
+COLUMNS = (Column("Outcome", width=9), Column("Photo"))
+_KEY = (Column("Photo"),)
 
 
 def rm(
@@ -47,13 +49,18 @@ def rm(
     session = Session.of(context)
     s3, bucket = session.aws.s3, session.stack.bucket
     keys, missing = _find(session, images or [], permanently)
+    total: int | None = len(keys)
     count = 0
-    if (prefix or keys) and (yes or _confirmed(session, keys, prefix, permanently)):
+    if prefix:
+        total = None if yes else _count(session, prefix, permanently)
+    if total != 0:
+        if not yes:
+            _confirm(session, keys, total or 0, prefix, permanently)
         if prefix:
             removing = core.remove_prefix(s3, bucket, prefix, permanently=permanently)
         else:
             removing = core.remove(s3, bucket, keys, permanently=permanently)
-        count = _remove(session, removing, len(keys) or None)
+        count = _remove(session, removing, total)
     # Includes photos that are already gone: an earlier run may have been interrupted.
     selected = set(images or [])
     cleared = _clear(session, lambda key: key.startswith(prefix) if prefix else key in selected)
@@ -85,13 +92,16 @@ def _find(session: Session, images: list[str], permanently: bool) -> tuple[list[
 
 
 def _remove(session: Session, removing: Iterator[str], total: int | None) -> int:
-    count = 0
-    with session.view.meter("Removing") as meter:
+    """Remove photos, and print a line for each; on a terminal for the first of them only."""
+    view, count = session.view, 0
+    with view.meter("Removing") as meter:
         for count, key in enumerate(removing, 1):
             meter.update(count, total=total, detail=key)
-            session.names.remove([key])
-            value = {"image": key, "outcome": "removed"}
-            session.view.stream(value, [Cell("removed", "green"), key])
+            if view.mode != "table" or count <= _LISTED:
+                value = {"image": key, "outcome": "removed"}
+                view.stream(value, COLUMNS, (Cell("removed", "green"), key))
+    if view.mode == "table" and count > _LISTED:
+        view.note(f"and {count - _LISTED:,} more")
     return count
 
 
@@ -120,26 +130,31 @@ def _print_removed(session: Session, count: int, permanently: bool) -> None:
     session.view.note(f"{counted(count, 'photo')} removed with {its} labels.{kept}")
 
 
-def _confirmed(session: Session, keys: list[str], prefix: str | None, permanently: bool) -> bool:
-    """List or count the photos and ask for confirmation. False if there are none.
+def _count(session: Session, prefix: str, permanently: bool) -> int:
+    """The number of photos under a prefix."""
+    from labelctl.photos import remove as core
+
+    number = 0
+    with session.view.meter("Counting") as meter:
+        found = core.find(session.aws.s3, session.stack.bucket, prefix, permanently=permanently)
+        for number, key in enumerate(found, 1):
+            meter.update(number, detail=key)
+    return number
+
+
+def _confirm(
+    session: Session, keys: list[str], number: int, prefix: str | None, permanently: bool
+) -> None:
+    """List or count the photos and ask for confirmation.
 
     Raises RefusedError for an answer other than yes.
     """
-    from labelctl.photos import remove as core
-
-    view, number, which = session.view, len(keys), ""
+    view, which = session.view, ""
     for key in keys[:_LISTED]:
-        view.step(key, always=True)
+        view.step(_KEY, key, always=True)
     if len(keys) > _LISTED:
-        view.step(f"and {len(keys) - _LISTED:,} more", always=True)
+        view.step(_KEY, f"and {len(keys) - _LISTED:,} more", always=True)
     if prefix:
-        number = 0
-        with view.meter("Counting") as meter:
-            found = core.find(session.aws.s3, session.stack.bucket, prefix, permanently=permanently)
-            for number, key in enumerate(found, 1):
-                meter.update(number, detail=key)
-        if not number:
-            return False
         earlier = ", including earlier versions," if permanently else ""
         which = f' whose {"key starts" if number == 1 else "keys start"} with "{prefix}"{earlier}'
     photos, their = ("photo", "its") if number == 1 else ("photos", "their")
@@ -150,4 +165,3 @@ def _confirmed(session: Session, keys: list[str], prefix: str | None, permanentl
     )
     if answer.lower() not in ("y", "yes"):
         raise RefusedError("Nothing was removed.", "Answer y to remove, or add --yes.")
-    return True

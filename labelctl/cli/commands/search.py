@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelctl import times
 from labelctl.cli.options import Prefix, check_prefix
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell
+from labelctl.cli.tables import AnyCell, Column, Table, moment, percent
 from labelctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from labelctl.labels.search.query import Group, Query
+    from labelctl.labels.search.query import Query
     from labelctl.labels.search.run import Match
 
 _ORDERS = ("confidence", "newest")
-_MAX_NAME = 24  # columns for a label's name in a group; a longer name shifts the rest of its line
-_DATE = "2026-05-01 14:02"
-_CONFIDENCE = "100.0 %"
+COLUMNS = (Column("Photo", style="bold"), Column("Uploaded"))
+GROUP_COLUMNS = (Column("Label"), Column("Confidence", right=True))
+"""For each label or category that was searched for."""
 
 
 def search(
@@ -82,22 +81,24 @@ def search(
         if group.labels <= query.without:
             raise UsageError(f"{group.name} is both required and excluded.", "Remove one of them.")
     searching = core.Search(reader, aws.s3, stack.bucket, query)
+    columns = (*COLUMNS, *(GROUP_COLUMNS * len(query.groups)))
+    rows: list[list[AnyCell]] = []
     shown, more = 0, False
     with view.meter("Searching") as meter, closing(searching.matches(limit + 1)) as matches:
         for match in matches:
             if shown == limit:
                 more = True
                 continue  # the last match: lets the search end and add up what it has read
-            if not shown and view.mode == "table":
-                view.stream(None, _titles(query))
             shown += 1
-            session.names.add(keys=[match.image])
-            plain = view.mode == "plain"
-            value = {"kind": "photo", **match.as_json()}
-            view.stream(value, _fields(match) if plain else _row(match, query))
+            if view.mode == "table":  # its widths depend on all rows
+                rows.append(_row(match))
+            else:
+                view.stream({"kind": "photo", **match.as_json()}, columns, _row(match))
             meter.update(shown, detail=f"of {searching.photos_read:,} photos read")
-    if view.mode == "json":  # marks the end, and whether there is more
-        view.stream({"kind": "summary", "photos": shown, "more": more}, ())
+    if rows:
+        view.show(None, Table(columns, rows))
+    # The last line of JSON marks the end, and says whether there is more.
+    view.stream_json({"kind": "summary", "photos": shown, "more": more})
     if not shown:
         view.note(_empty_message(query))
     if more:
@@ -106,43 +107,13 @@ def search(
         view.note(f"Read: {searching.spent}.")
 
 
-def _titles(query: Query) -> list[str | Cell]:
-    """The column titles. The widths must be known before the first photo is found."""
-    groups = [_title(group).ljust(_width(group)) for group in query.groups]
-    return [Cell(title, "bold") for title in (*groups, "Uploaded".ljust(len(_DATE)), "Photo")]
-
-
-def _row(match: Match, query: Query) -> list[str | Cell]:
-    cells: list[str | Cell] = []
-    for group, found in zip(query.groups, match.found, strict=True):
-        best = found[0]
-        text = f"{best.confidence:5.1f} %"
-        if len(group.words) > 1:
-            text = f"{best.name.ljust(_name_width(group))} {text}"
-        cells.append(Cell(text.ljust(_width(group)), "green"))
-    return [*cells, Cell(times.local_minute(match.uploaded_at), "dim"), Cell(match.image, "bold")]
-
-
-def _title(group: Group) -> str:
-    if len(group.name) <= 2 * _MAX_NAME:
-        return group.name
-    return f"{group.name[: 2 * _MAX_NAME - 1]}…"
-
-
-def _name_width(group: Group) -> int:
-    return min(_MAX_NAME, max(len(word.name) for word in group.words))
-
-
-def _width(group: Group) -> int:
-    label = _name_width(group) + 1 if len(group.words) > 1 else 0
-    return max(label + len(_CONFIDENCE), len(_title(group)))
-
-
-def _fields(match: Match) -> list[str | Cell]:
-    """The fields of a plain line: key, upload time, and each label's name and confidence."""
-    labels = dict.fromkeys(label for group in match.found for label in group)
-    pairs = [(label.name, f"{label.confidence:.1f}") for label in labels]
-    return [match.image, match.uploaded_at, *(field for pair in pairs for field in pair)]
+def _row(match: Match) -> list[AnyCell]:
+    """The photo, and the most confident label of each group."""
+    best = [group[0] for group in match.found]
+    labels = (
+        cell for each in best for cell in (each.name, percent(float(each.confidence), "green"))
+    )
+    return [match.image, moment(match.uploaded_at, "dim"), *labels]
 
 
 def _empty_message(query: Query) -> str:

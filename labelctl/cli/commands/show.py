@@ -133,10 +133,11 @@ def _print_result(session: Session, photo: Photo, target: Path, drawn: Image.Ima
         "height": drawn.height,
     }
     size = f"{drawn.width:,} x {drawn.height:,}"
-    plain = session.view.mode == "plain"
-    columns = (Column("Photo", style="bold"), Column("Saved as"), Column("Pixels", right=True))
-    rows = [(str(target),)] if plain else [(photo.image, str(target), size)]
-    session.view.show(value, Table(columns=columns, rows=rows))
+    table = Table((Column("File"),), [(str(target),)])  # for `$(labelctl show a.jpg)`
+    if session.view.mode == "table":
+        columns = (Column("Photo", style="bold"), Column("Saved as"), Column("Pixels", right=True))
+        table = Table(columns, [(photo.image, str(target), size)])
+    session.view.show(value, table)
 
 
 # ---- in the terminal

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import typer
 
+from labelctl.cli.commands._photo import STYLES
 from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Bar, Cell, Column, Table
+from labelctl.cli.tables import AnyCell, Bar, Cell, Column, Table, number
 from labelctl.text import counted
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _MAX_ROWS = 15  # of a section on a terminal; plain and JSON output have all
 _MIN_NAME, _MAX_NAME = 11, 30  # columns for names, the same in all sections to align the bars
-_STATES = {"labelled": "green", "failed": "red", "waiting": "yellow"}
 
 
 def stats(
@@ -41,11 +41,8 @@ def stats(
             tally.add(page)
             meter.update(tally.photos)
     counts = tally.stats()
-    session.names.add(labels=counts.labels)
-    if view.mode == "plain":
-        view.show(None, Table((), list(_lines(counts))))
-    else:
-        view.show(counts.as_json(), *_tables(counts))
+    most = None if view.mode == "plain" else _MAX_ROWS
+    view.show(counts.as_json(), *_tables(counts, most))
     if not tally.photos:
         view.note(no_keys(prefix) if prefix else "There are no photos.")
         note_similar_prefix(session, prefix)
@@ -53,94 +50,74 @@ def stats(
         view.note(f"Read: {reader.spent}.")
 
 
-def _lines(stats: Stats) -> Iterator[list[str]]:
-    """The plain output: the kind of count, what is counted, and the count."""
-    yield from (["photos", state, str(count)] for state, count in stats.photos.items())
-    yield from (["label", name, str(count)] for name, count in stats.labels.items())
-    for number, count in enumerate(stats.confidence):
-        yield ["confidence", f"{number * 10}-{number * 10 + 10}", str(count)]
-    yield from (["category", name, str(count)] for name, count in stats.categories.items())
-    yield from (["failure", each.error, str(each.photos), each.reason] for each in stats.failures)
-    yield from (["day", day, str(count)] for day, count in stats.days.items())
-
-
-def _tables(stats: Stats) -> Iterator[Table]:
-    """A section for each kind of count that is not empty."""
+def _tables(stats: Stats, most: int | None) -> Iterator[Table]:
+    """A table for each kind of count that is not empty, with at most `most` rows."""
     total, labelled = sum(stats.photos.values()), stats.photos["labelled"]
-    if not total:
+    if most and not total:
         return
     names = (*islice(stats.labels, _MAX_ROWS), *islice(stats.categories, _MAX_ROWS))
-    width = (
-        min(max(map(len, names), default=0), _MAX_NAME),
-        len(f"{max(total, *stats.confidence):,}"),
-    )
-    yield _bars(counted(total, "photo"), stats.photos, total, width, _STATES)
+    shared = columns(max(map(len, names), default=0), max(total, *stats.confidence))
+
+    def table(title: str, group: str, counts: Mapping[str, int], whole: int) -> Table:
+        rows = [_row(group, name, count, whole) for name, count in islice(counts.items(), most)]
+        return Table(shared, [[*row, ""] for row in rows], title=title, header=False)
+
+    yield table(counted(total, "photo"), "photos", stats.photos, total)
     if stats.labels:
-        yield _bars(_top("Labels", stats.labels), stats.labels, labelled, width)
-        ranges = {
-            f"{number * 10} to {number * 10 + 10} %": count
-            for number, count in enumerate(stats.confidence)
-        }
+        yield table(_top("Labels", stats.labels), "label", stats.labels, labelled)
         label_total = sum(stats.confidence)
-        first = next(number for number, count in enumerate(stats.confidence) if count)
-        shown = dict(islice(ranges.items(), first, None))
-        title = f"Confidence of {counted(label_total, 'label')}"
-        yield _bars(title, shown, label_total, width)
+        title = f"Confidence of {counted(label_total, 'label')}, in percent"
+        ranges = _ranges(stats.confidence, from_zero=most is None)
+        yield table(title, "confidence", ranges, label_total)
     if stats.categories:
-        yield _bars(_top("Categories", stats.categories), stats.categories, labelled, width)
+        yield table(_top("Categories", stats.categories), "category", stats.categories, labelled)
     if stats.failures:
-        yield _failures(stats)
-    if stats.days:
-        latest = dict(islice(stats.days.items(), max(len(stats.days) - _MAX_ROWS, 0), None))
-        title = "Labelled per day (UTC)"
-        if len(stats.days) > _MAX_ROWS:
-            title += f", latest {_MAX_ROWS} of {len(stats.days):,}"
-        yield _bars(title, latest, labelled, width)
-
-
-def _bars(
-    title: str,
-    counts: Mapping[str, int],
-    total: int,
-    width: tuple[int, int],
-    styles: Mapping[str, str] | None = None,
-) -> Table:
-    """The first counts, each with its share of the total and a bar. The longest bar is full."""
-    shown = list(islice(counts.items(), _MAX_ROWS))
-    longest = max((count for _, count in shown), default=0) or 1
-    rows: list[list[str | Cell | Bar]] = [
-        [
-            Cell(name, "" if count else "dim"),
-            f"{count:,}",
-            Cell(_percent(count, total), "dim"),
-            Bar(count / longest, (styles or {}).get(name, "cyan")),
+        rows = [
+            [*_row("failure", each.error, each.photos, total)[:-1], each.reason]
+            for each in stats.failures[:most]
         ]
-        for name, count in shown
-    ]
-    columns = (
-        Column("", width=max(width[0], _MIN_NAME)),
-        Column("", right=True, width=width[1]),
-        Column("", right=True, width=len("100.0 %")),
+        failure_columns = (*shared[:4], Column("Reason", style="red"))
+        yield Table(failure_columns, rows, title="Why photos failed", header=False)
+    if stats.days:
+        latest = dict(islice(stats.days.items(), max(len(stats.days) - (most or total), 0), None))
+        title = "Labelled per day (UTC)"
+        if len(latest) < len(stats.days):
+            title += f", latest {len(latest)} of {len(stats.days):,}"
+        yield table(title, "day", latest, labelled)
+
+
+def columns(longest_name: int, largest: int) -> tuple[Column, ...]:
+    """The columns of all tables, with equal widths so that the bars are aligned."""
+    return (
+        Column("Group", in_title=True),
+        Column("Name", width=min(max(longest_name, _MIN_NAME), _MAX_NAME)),
+        Column("Count", right=True, width=len(f"{largest:,}")),
+        Column("Percentage", right=True, width=len("100.0 %")),
         Column("", bars=True),
+        Column("Reason", in_title=True),  # of failures, whose table has it instead of bars
     )
-    return Table(columns, rows, title=title)
+
+
+def _row(group: str, name: str, count: int, whole: int) -> list[AnyCell]:
+    """A count, its share of the whole, and a bar for this share: a full bar is 100 %."""
+    share = count / whole if whole else 0
+    text = "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+    return [
+        group,
+        Cell(name, "" if count else "dim"),
+        number(count),
+        Cell(text, "dim", plain=f"{100 * share:.1f}"),
+        Bar(share, STYLES[name] if group == "photos" else "cyan"),
+    ]
+
+
+def _ranges(bins: Sequence[int], *, from_zero: bool) -> dict[str, int]:
+    """The counts by range of confidence, from 0 or from the first range with labels."""
+    first = 0 if from_zero else next(index for index, count in enumerate(bins) if count)
+    return {f"{low}-{low + 10}": bins[low // 10] for low in range(10 * first, 100, 10)}
 
 
 def _top(title: str, counts: Mapping[str, int]) -> str:
     if len(counts) <= _MAX_ROWS:
         return title
     return f"{title}, top {_MAX_ROWS} of {len(counts):,}"
-
-
-def _failures(stats: Stats) -> Table:
-    shown = stats.failures[:_MAX_ROWS]
-    return Table(
-        columns=(Column("", right=True), Column("", style="red")),
-        rows=[(f"{each.photos:,}", each.reason) for each in shown],
-        title="Why photos failed",
-    )
-
-
-def _percent(count: int, total: int) -> str:
-    share = 100 * count / total if total else 0
-    return "< 0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"

@@ -9,12 +9,21 @@ import typer
 
 from labelctl import times
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell, Column, Table
+from labelctl.cli.tables import Cell, Column, Table, moment, number
 from labelctl.text import span
 
 if TYPE_CHECKING:
     from labelctl.deploy.stack import Stack
     from labelctl.operations.status import Status
+
+_COLUMNS = (Column("", style="bold"), Column(""))
+ERROR_COLUMNS = (
+    Column("Group", in_title=True),
+    Column("Status"),
+    Column("Photo", style="bold"),
+    Column("Time"),
+    Column("Reason", style="red"),
+)
 
 
 def status(context: typer.Context) -> None:
@@ -39,22 +48,22 @@ def status(context: typer.Context) -> None:
 
 def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     settings = stack.settings
-    plain = session.view.mode == "plain"
     failed_style = "red" if now.failed else ""
     queue, dead_letters = now.queue, now.dead_letters
     dead_style = "red" if dead_letters and dead_letters.depth else ""
     place = "local cloud" if session.options.local else session.aws.region or ""
     rows: list[tuple[str, str | Cell]] = [
         ("stack", f"{stack.name} ({place})"),
-        ("state", f"{stack.status}, {times.local_minute(stack.updated or stack.created)}"),
+        ("state", stack.status),
+        ("updated", moment(times.utc(stack.updated or stack.created))),
         ("labelled", _number(now.labelled)),
-        ("failed", Cell(_number(now.failed), failed_style)),
+        ("failed", _number(now.failed, failed_style)),
         ("waiting", _number(queue.depth if queue else None)),
         ("in progress", _number(queue.in_flight if queue else None)),
         *_waiting_since(now),
-        ("dead letters", Cell(_number(dead_letters.depth if dead_letters else None), dead_style)),
+        ("dead letters", _number(dead_letters.depth if dead_letters else None, dead_style)),
         ("min confidence", f"{settings.min_confidence:g} %"),
-        ("max labels", f"{settings.max_labels:,}"),
+        ("max labels", _number(settings.max_labels)),
         ("concurrency", f"{settings.concurrency}"),
         ("image properties", "yes" if settings.image_properties else "no"),
         ("log retention", f"{settings.log_retention} days"),
@@ -66,27 +75,23 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
         ("function", stack.outputs.get("Function", "")),
     ]
     errors = Table(
-        columns=(Column("Time"), Column("Photo"), Column("Error", style="red")),
+        columns=ERROR_COLUMNS,
         rows=[
-            (
-                f"error {line.at}" if plain else times.local_minute(line.at),
-                line.image or "",
-                f"{line.status.replace('_', ' ')}: {line.reason}",
-            )
+            ("error", line.status.replace("_", " "), line.image or "", moment(line.at), line.reason)
             for line in now.errors
         ],
         title="Recent function errors",
     )
-    return [Table(columns=(Column("", style="bold"), Column("")), rows=rows), errors]
+    return [Table(columns=_COLUMNS, rows=rows), errors]
 
 
-def _number(number: int | None) -> str:
-    return "unknown" if number is None else f"{number:,}"
+def _number(value: int | None, style: str = "") -> Cell:
+    return Cell("unknown") if value is None else number(value, style)
 
 
-def _waiting_since(now: Status) -> list[tuple[str, str]]:
+def _waiting_since(now: Status) -> list[tuple[str, Cell]]:
     since = now.waiting_since
-    return [("waiting since", times.local_minute(since))] if since else []
+    return [("waiting since", moment(times.utc(since)))] if since else []
 
 
 def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:

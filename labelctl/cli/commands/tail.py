@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl import times
+from labelctl.cli.commands._photo import STYLES
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell
-from labelctl.text import counted, printable
+from labelctl.cli.tables import AnyCell, Cell, Column, Items, number
 
 if TYPE_CHECKING:
     from labelctl.operations.function_log import LogEntry
 
-_STYLES = {"labelled": "green", "removed": "dim", "superseded": "dim"}
+COLUMNS = (
+    Column("Status", width=9),
+    Column("Photo", style="bold", width=20),
+    Column("Time", style="dim"),
+    Column("Duration", style="dim", right=True, width=8),
+    Column("Labels", right=True, width=3),
+    Column("Top labels or reason"),
+)
 
 
 def tail(
@@ -39,28 +46,26 @@ def tail(
     stack = session.stack
     line = None
     for line in core.read_log(session.aws.logs, stack.log_group, start, follow=follow):
-        session.view.stream(asdict(line), _cells(line, session.view.mode == "plain"))
+        session.view.stream(asdict(line), COLUMNS, _row(line))
     if line is None:
         session.view.note(f"No events in the last {since}. Use --since to go further back.")
 
 
-def _cells(line: LogEntry, plain: bool) -> list[str | Cell]:
-    duration = "" if line.ms is None else str(line.ms)
-    top = ", ".join(f"{name} {confidence:.0f}" for name, confidence in line.top)
+def _row(line: LogEntry) -> tuple[AnyCell, ...]:
+    style = STYLES.get(line.status, "red")
     reason = line.reason
     if line.again_in is not None:
         reason += f" (retry in {line.again_in} s)"
-    if plain:
-        count = "" if line.labels is None else str(line.labels)
-        return [line.at, line.status, line.image or "", count, top or reason, duration]
-    if line.labels is None:
-        outcome = reason
-    else:
-        outcome = counted(line.labels, "label") + (f": {top}" if top else "")
-    return [
-        Cell(times.local_clock(line.at), "dim"),
-        Cell(f"{line.status.replace('_', ' '):<9}", _STYLES.get(line.status, "red")),
-        Cell(f"{printable(line.image or '-'):<20}", "bold"),
-        outcome,
-        Cell(f"{duration} ms" if duration else "", "dim"),
-    ]
+    top = Items([f"{name} {confidence:.0f}" for name, confidence in line.top])
+    return (
+        Cell(line.status.replace("_", " "), style, plain=line.status),
+        Cell(line.image or "-", plain=line.image or ""),
+        Cell(times.local_clock(line.at), plain=line.at),
+        Cell("" if line.ms is None else f"{line.ms:,} ms", plain=_text(line.ms)),
+        number(line.labels),
+        top if line.top else Cell(reason, style),
+    )
+
+
+def _text(value: int | None) -> str:
+    return "" if value is None else str(value)

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl.cli.commands._photo import STYLES, state
+from labelctl.cli.commands._wait import Problem, print_end, wait_and_print
 from labelctl.cli.options import Wait, WaitTimeout
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell
-from labelctl.errors import Command, NotFoundError, PhotosFailedError, UsageError
-from labelctl.text import counted, printable
+from labelctl.cli.tables import Cell, Column
+from labelctl.errors import (
+    Command,
+    FilesSkippedError,
+    NotFoundError,
+    PhotosFailedError,
+    UsageError,
+)
+from labelctl.text import counted
 
 if TYPE_CHECKING:
     from labelctl.labels.results import Photo
@@ -20,16 +28,9 @@ if TYPE_CHECKING:
     from labelctl.photos.upload import Result
     from labelctl.photos.versions import ObjectVersion
 
-_STYLES = {
-    "uploaded": "green",
-    "replaced": "yellow",
-    "new": "green",
-    "changed": "yellow",
-    "unchanged": "dim",
-    "refused": "red",
-    "failed": "red",
-}
-_SKIPPED: dict[Reason, str] = {
+COLUMNS = (Column("Outcome", width=9), Column("Photo", width=24), Column("Reason"))
+_OUTCOMES = ("uploaded", "replaced", "new", "changed", "unchanged", "skipped", "failed")
+_IGNORED: dict[Reason, str] = {
     "excluded": "excluded item",
     "hidden": "hidden item",
     "system": "system folder",
@@ -101,6 +102,7 @@ def execute(
 
     With `dry_run`, nothing is uploaded. If `show` is given, it is called with each finished photo
     instead of printing it. Files that were not sent are appended to `not_sent`, as in the JSON output.
+    Raises PhotosFailedError or FilesSkippedError once everything is printed.
     """
     from labelctl.photos import discovery as files
     from labelctl.photos import upload as core
@@ -122,7 +124,8 @@ def execute(
         )
     stack, s3 = session.stack, session.aws.s3
     sent: list[ObjectVersion] = []
-    tally = dict.fromkeys(_STYLES, 0)
+    tally = dict.fromkeys(_OUTCOMES, 0)
+    problems: list[Problem] = []
     not_sent = [] if not_sent is None else not_sent
     try:
         with view.meter("Comparing" if dry_run else "Uploading") as meter:
@@ -134,13 +137,15 @@ def execute(
                     session.names.add(keys=[result.key])
                 if wait and result.version:
                     sent.append(result.version)
-                elif wait and view.mode == "json":
-                    not_sent.append(_json(result))
+                elif wait:
+                    problems.append(Problem(result.outcome, str(result.path), result.reason))
+                    if view.mode == "json":
+                        not_sent.append(_json(result))
                 meter.update(sum(tally.values()), detail=result.key)
     except KeyboardInterrupt:
         view.note("Interrupted. Run the same command to resume.")
         raise
-    _print_skipped(session, discovery)
+    _print_ignored(session, discovery)
     total = sum(tally.values())
     if not total:
         names = ", ".join(f'"{path}"' for path in paths)
@@ -154,38 +159,45 @@ def execute(
     if prefix[-1:].isalnum() and tally["uploaded"] + tally["new"]:
         view.note(f'"{prefix}" and the names are joined without a slash. For a folder: {prefix}/')
     if wait:
-        from labelctl.cli.commands._wait import wait_and_print
-
-        tally["failed"] += wait_and_print(session, sent, timeout, {"not_sent": not_sent}, show)
+        counts, failures = wait_and_print(session, sent, timeout, {"not_sent": not_sent}, show)
+        counts["skipped"] = tally["skipped"]
+        counts["failed"] += tally["failed"]
+        tally["failed"] = counts["failed"]
+        if not show:
+            print_end(session, counts, [*problems, *failures], prefix)
     elif dry_run:
         view.note("Nothing was uploaded. To upload the photos, leave out --dry-run.")
     elif tally["uploaded"] or tally["replaced"]:
         view.note("Next: ", Command("status"), ", or repeat the upload with --wait.")
-    bad = tally["refused"] + tally["failed"]
-    if bad:
-        verb = "cannot" if dry_run else "could not"
+    _raise_for_problems(total, tally, dry_run=dry_run, wait=wait)
+
+
+def _raise_for_problems(total: int, tally: dict[str, int], *, dry_run: bool, wait: bool) -> None:
+    """Raise PhotosFailedError for failed photos, else FilesSkippedError for skipped files."""
+    failed, skipped = tally["failed"], tally["skipped"]
+    hint = "See the reasons above."
+    if failed + skipped < total and not dry_run:
+        hint += " The others are done."
+    if failed:
+        verb = "labelled" if wait else "uploaded"
+        others = f", and {counted(skipped, 'file')} skipped" if skipped else ""
         raise PhotosFailedError(
-            f"{bad:,} of {counted(total, 'photo')} {verb} be {'labelled' if wait else 'uploaded'}.",
-            "See the reasons above."
-            + (" The others are done." if bad < total and not dry_run else ""),
+            f"{failed:,} of {counted(total, 'photo')} could not be {verb}{others}.", hint
         )
+    if skipped:
+        skip = "would be" if dry_run else "was" if skipped == 1 else "were"
+        raise FilesSkippedError(f"{skipped:,} of {counted(total, 'file')} {skip} skipped.", hint)
 
 
 def _print_sent(session: Session, result: Result, wait: bool) -> None:
     """Print a line per file. With --wait the result is the labels, and this is only progress."""
     view = session.view
-    name = str(result.path) if result.outcome in ("refused", "failed") else result.key
-    cells: list[str | Cell] = [result.outcome, name]
-    if result.reason:
-        cells.append(result.reason)
-    if view.mode == "table":
-        style = _STYLES[result.outcome]
-        cells = [Cell(f"{result.outcome:<9}", style), f"{printable(name):<24}"]
-        cells.append(Cell(result.reason, "red"))
+    name = str(result.path) if result.outcome in ("skipped", "failed") else result.key
+    row = (state(result.outcome), name, Cell(result.reason, STYLES[result.outcome]))
     if not wait:
-        view.stream(_json(result), cells)
+        view.stream(_json(result), COLUMNS, row)
     elif not result.version or result.outcome == "replaced":
-        view.step(*cells, always=not result.version)
+        view.step(COLUMNS, *row, always=not result.version)
 
 
 def _json(result: Result) -> dict[str, Any]:
@@ -204,7 +216,7 @@ def _print_summary(session: Session, tally: dict[str, int]) -> None:
     session.view.note(", ".join(parts) + ".")
 
 
-def _print_skipped(session: Session, discovery: Discovery) -> None:
+def _print_ignored(session: Session, discovery: Discovery) -> None:
     skipped = discovery.skipped
     for pattern in discovery.unmatched:
         session.view.warn(
@@ -220,8 +232,8 @@ def _print_skipped(session: Session, discovery: Discovery) -> None:
         )
     parts = [
         f"{counted(found.count, noun)} ({found.first}{'' if found.count == 1 else ', ...'})"
-        for reason, noun in _SKIPPED.items()
+        for reason, noun in _IGNORED.items()
         if (found := skipped.get(reason))
     ]
     if parts:
-        session.view.note(f"Skipped: {', '.join(parts)}.")
+        session.view.note(f"Ignored: {', '.join(parts)}.")

@@ -10,13 +10,14 @@ import typer
 
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.session import Session
-from labelctl.cli.tables import Cell
+from labelctl.cli.tables import Cell, Column
 from labelctl.errors import Command, InconsistentError
-from labelctl.text import counted, printable
+from labelctl.text import counted
 
 if TYPE_CHECKING:
     from labelctl.operations.verify.findings import Finding, Summary
 
+COLUMNS = (Column("Problem", width=11), Column("Photo", width=24), Column("Detail"))
 _STYLES = {"orphaned": "yellow", "unused": "yellow"}
 _KIND_NAMES = {
     "missing": "missing",
@@ -83,16 +84,9 @@ def verify(
 
 
 def _print_finding(session: Session, finding: Finding) -> None:
-    view = session.view
-    cells: list[str | Cell] = [finding.kind, finding.image, finding.detail]
-    if view.mode == "table":
-        style = _STYLES.get(finding.kind, "red")
-        cells = [
-            Cell(f"{finding.kind:<11}", style),
-            f"{printable(finding.image):<24}",
-            Cell(finding.detail, "dim"),
-        ]
-    view.stream(vars(finding), cells)
+    kind = Cell(finding.kind, _STYLES.get(finding.kind, "red"))
+    row = (kind, finding.image, Cell(finding.detail, "dim"))
+    session.view.stream(vars(finding), COLUMNS, row)
 
 
 def _print_summary(session: Session, summary: Summary, prefix: str, options: list[str]) -> None:
@@ -101,8 +95,7 @@ def _print_summary(session: Session, summary: Summary, prefix: str, options: lis
     `options` are those that repeat this check.
     """
     view = session.view
-    if view.mode == "json":
-        view.stream({"kind": "summary", **_json(summary)}, ())
+    view.stream_json({"kind": "summary", **_json(summary)})
     for sentence in _sentences(summary, prefix):
         view.note(sentence)
     for sentence in summary.unseen.sentences():

@@ -221,6 +221,7 @@ CODES = {
     "DeployError": 4,
     "LocalCloudError": 4,
     "PhotosFailedError": 5,
+    "FilesSkippedError": 5,
     "InconsistentError": 5,
     "WaitTimeoutError": 6,
 }
@@ -238,7 +239,7 @@ def test_an_error_ends_the_program_with_its_exit_code(run, replace_commands, err
         raise error("It went wrong.", "Do this.")
 
     replace_commands(fail)
-    assert run("status") == (error.exit_code, "", "Error: It went wrong.\nDo this.\n")
+    assert run("status") == (error.exit_code, "", f"{error.lead}: It went wrong.\nDo this.\n")
     code, _, err = run("status", "--output", "json")
     assert (code, json.loads(err)["error"]["kind"]) == (error.exit_code, error.kind)
 

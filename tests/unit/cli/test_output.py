@@ -57,6 +57,7 @@ LABELS = Table(
     ],
     title="dog.jpg",
 )
+THREE = (Column("State"), Column("Photo"), Column("Detail"))
 VALUE = {"image": "dog é.jpg", "labels": [{"name": "Dog", "confidence": Decimal("98.25")}]}
 
 
@@ -116,12 +117,12 @@ def test_the_message_of_an_empty_table_goes_to_stderr():
 def test_a_stream_prints_one_line_per_value():
     def streamed(stream, output=None):
         view = View(output, stdout=stream, stderr=Pipe())
-        view.stream({"image": "a\n[b].jpg"}, [Cell("labelled", "green"), "a\n[b].jpg", ""])
+        view.stream({"image": "a\n[b].jpg"}, THREE, [Cell("labelled", "green"), "a\n[b].jpg", ""])
         return stream.getvalue()
 
     assert streamed(Pipe()) == "labelled\ta\\n[b].jpg\t\n"
     assert streamed(Pipe(), "json") == '{"image": "a\\n[b].jpg"}\n'
-    assert streamed(Terminal()) == "labelled  a\\n[b].jpg  \n"
+    assert streamed(Terminal()).strip() == "labelled  a\\n[b].jpg"
 
 
 def test_a_stream_is_not_buffered():
@@ -132,13 +133,13 @@ def test_a_stream_is_not_buffered():
             self.flushed += 1
 
     out = Slow()
-    View(stdout=out, stderr=Pipe()).stream({}, ["a"])
+    View(stdout=out, stderr=Pipe()).stream({}, THREE[:1], ["a"])
     assert out.flushed
 
 
 def test_a_long_line_of_a_stream_is_wrapped_between_words():
     out = Terminal()
-    View(stdout=out, stderr=Pipe()).stream({}, ["word " * 60, "x" * 300])
+    View(stdout=out, stderr=Pipe()).stream({}, THREE[:2], ["word " * 60, "x" * 300])
     lines = out.getvalue().splitlines()
     assert {word for line in lines for word in line.split() if "x" not in word} == {"word"}
     assert out.getvalue().count("x") == 300
@@ -177,7 +178,7 @@ def test_a_hostile_name_is_escaped(name, escaped):
     for stream in (Pipe(), Terminal()):
         view = View(stdout=Pipe(), stderr=stream)
         view.note(f"Sent {name}")
-        view.step(Cell("uploaded", "green"), name)
+        view.step(THREE[:2], Cell("uploaded", "green"), name)
         view.error(RefusedError(f'The photo "{name}" is damaged.', "Fix it."))
         assert unstyled(stream).count(escaped) == 3
         assert not {"\x1b[31m", "\x07", "\t", "\u202e", "\r"} & set(stream.getvalue())
@@ -282,7 +283,7 @@ def test_ascii_output_of_json():
 
 def test_ascii_output_of_streams():
     out = ascii_stream()
-    View("plain", stdout=out, stderr=Pipe()).stream({}, ["é"])
+    View("plain", stdout=out, stderr=Pipe()).stream({}, THREE[:1], ["é"])
     assert written(out) == "\\xe9\n"
 
 
@@ -321,7 +322,7 @@ def test_quiet_hides_all_but_results_and_warnings():
     out, err = Pipe(), Pipe()
     view = View("plain", stdout=out, stderr=err, quiet=True)
     view.note("note")
-    view.step("step")
+    view.step(THREE[:1], "step")
     with view.meter("meter") as meter:
         meter.update(1, total=2, detail="x")
     view.show(None, Table((Column("A"),), [("a",)]))

@@ -8,13 +8,14 @@ from rich.console import Console
 
 from labelctl.cli.output import View
 from labelctl.cli.progress import bar
+from labelctl.cli.tables import Column
 from tests.unit.streams import Pipe, Terminal
 
 
 def test_progress_is_not_shown_in_pipes_or_with_json():
     err = Pipe()
     view = View("json", stdout=Pipe(), stderr=err)
-    view.step("step")
+    view.step((Column("A"),), "step")
     with view.meter("meter") as meter:
         meter.update(1)
     assert err.getvalue() == ""

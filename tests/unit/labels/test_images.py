@@ -42,11 +42,11 @@ def test_all_photos_are_listed_by_name_a_line_each(run: Run) -> None:
     said = run("images")
     assert (said.code, said.err) == (0, "")
     assert said.rows == [
-        ["album/[bold].jpg", "labelled", "2026-05-04", "0", ""],
-        ["album/bad.jpg", "failed", "2026-05-02", "", "It is empty."],
-        ["album/waits.jpg", "waiting", "2026-05-06T10:00:00Z", "", ""],
-        ["beach.jpg", "labelled", "2026-05-03", "4", "Sea, Dog, Pet"],
-        ["replaced.jpg", "waiting", "2026-05-05T10:00:00Z", "", ""],
+        ["labelled", "album/[bold].jpg", "2026-05-04", "0", ""],
+        ["failed", "album/bad.jpg", "2026-05-02", "", "It is empty."],
+        ["waiting", "album/waits.jpg", "2026-05-06T10:00:00Z", "", ""],
+        ["labelled", "beach.jpg", "2026-05-03", "4", "Sea, Dog, Pet"],
+        ["waiting", "replaced.jpg", "2026-05-05T10:00:00Z", "", ""],
     ]
 
 
@@ -67,22 +67,23 @@ def test_json_has_all_that_is_known(run: Run) -> None:
     assert (waits["label_count"], waits["reason"]) == (None, None)
 
 
-def test_a_table_on_a_terminal(run: Run) -> None:
+def test_a_table_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
     lines = [line.rstrip() for line in run("images", "-o", "table").out.splitlines()]
     assert [line for line in lines if line] == [
-        " Photo              State      Labels   Top labels",
-        " ────────────────────────────────────────────────────",
-        " album/[bold].jpg   labelled        0",
-        " album/bad.jpg      failed              It is empty.",
-        " album/waits.jpg    waiting",
-        " beach.jpg          labelled        4   Sea, Dog, Pet",
-        " replaced.jpg       waiting",
+        " State      Photo              Time               Labels   Top labels or reason",
+        " ──────────────────────────────────────────────────────────────────────────────",
+        " labelled   album/[bold].jpg   2026-05-04 00:00        0",
+        " failed     album/bad.jpg      2026-05-02 00:00            It is empty.",
+        " waiting    album/waits.jpg    2026-05-06 10:00",
+        " labelled   beach.jpg          2026-05-03 00:00        4   Sea, Dog, Pet",
+        " waiting    replaced.jpg       2026-05-05 10:00",
     ]
 
 
 def names(said: Any) -> list[str]:
     assert said.code == 0
-    return [row[0] for row in said.rows]
+    return [row[1] for row in said.rows]
 
 
 @pytest.mark.parametrize(

@@ -88,42 +88,41 @@ def test_a_pipe_gets_a_line_for_each_number(run: Run) -> None:
     said = run("stats")
     assert (said.code, said.err) == (0, "")
     assert said.rows[:4] == [
-        ["photos", "labelled", "3"],
-        ["photos", "failed", "3"],
-        ["photos", "waiting", "1"],
-        ["label", "Dog", "2"],
+        ["photos", "labelled", "3", "42.9", ""],
+        ["photos", "failed", "3", "42.9", ""],
+        ["photos", "waiting", "1", "14.3", ""],
+        ["label", "Dog", "2", "66.7", ""],
     ]
-    assert ["confidence", "90-100", "3"] in said.rows
-    assert ["category", "Animals and Pets", "2"] in said.rows
-    assert ["failure", "Empty", "1", "It is empty."] in said.rows
-    assert said.rows[-1] == ["day", "2026-05-04", "1"]
+    assert ["confidence", "90-100", "3", "60.0", ""] in said.rows
+    assert ["category", "Animals and Pets", "2", "66.7", ""] in said.rows
+    assert ["failure", "Empty", "1", "14.3", "It is empty."] in said.rows
+    assert said.rows[-1] == ["day", "2026-05-04", "1", "33.3", ""]
 
 
-def test_a_report_on_a_terminal(run: Run) -> None:
+def test_bars_on_a_terminal_represent_the_percentages(run: Run) -> None:
     lines = [line.rstrip() for line in run("stats", "-o", "table").out.splitlines()]
-    full, half, third = "█" * 40, "█" * 20, "█" * 13 + "▍"
     assert lines[:15] == [
         "7 photos",
         "",
-        f" labelled           3    42.9 %   {full}",
-        f" failed             3    42.9 %   {full}",
-        f" waiting            1    14.3 %   {third}",
+        f" labelled           3    42.9 %   {eighths(137)}",
+        f" failed             3    42.9 %   {eighths(137)}",
+        f" waiting            1    14.3 %   {eighths(46)}",
         "",
         "Labels",
         "",
-        f" Dog                2    66.7 %   {full}",
-        f" Odd                1    33.3 %   {half}",
-        f" Pet                1    33.3 %   {half}",
-        f" Sea                1    33.3 %   {half}",
+        f" Dog                2    66.7 %   {eighths(213)}",
+        f" Odd                1    33.3 %   {eighths(107)}",
+        f" Pet                1    33.3 %   {eighths(107)}",
+        f" Sea                1    33.3 %   {eighths(107)}",
         "",
-        "Confidence of 5 labels",
+        "Confidence of 5 labels, in percent",
         "",
     ]
-    assert lines[15] == f" 50 to 60 %         1    20.0 %   {third}"
-    assert " 2   It is a GIF." in lines
+    assert lines[15] == f" 50-60              1    20.0 %   {eighths(64)}"
+    assert " Invalid            2    28.6 %   It is a GIF." in lines
     assert "Labelled per day (UTC)" in lines
     assert max(map(len, lines)) < 80
-    assert lines[16] == " 60 to 70 %         0     0.0 %"
+    assert lines[16] == " 60-70              0     0.0 %"
 
 
 def test_no_photo_at_all(
@@ -215,6 +214,11 @@ def test_a_long_list_is_cut_on_a_terminal_and_nowhere_else(
 
 
 # ---- bars
+
+
+def eighths(number: int) -> str:
+    """A bar of so many eighths of a character; 40 characters are 100 %."""
+    return "█" * (number // 8) + "▏▎▍▌▋▊▉"[number % 8 - 1 : number % 8]
 
 
 def drawn(stream: Any, share: float) -> str:

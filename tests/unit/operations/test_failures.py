@@ -310,7 +310,7 @@ class Asked:
     def meter(self, words: str) -> Any:
         return nullcontext(SimpleNamespace(update=lambda *_: None))
 
-    def stream(self, value: Any, cells: Any) -> None:
+    def stream(self, value: Any, columns: Any, row: Any) -> None:
         self.shown.append(value["body"])
 
     def note(self, text: str) -> None:

@@ -32,7 +32,7 @@ def outcomes(results):
 def test_inaccessible_path_is_reported_and_the_rest_continues(folder, s3, bucket):
     folder("good.jpg")
     results = send(s3, bucket, "n" * 300, "none.jpg", "good.jpg")
-    assert [result.outcome for result in results] == ["refused", "refused", "uploaded"]
+    assert [result.outcome for result in results] == ["skipped", "skipped", "uploaded"]
     assert results[0].reason == "It cannot be read: File name too long."
     assert results[1].reason == "No such file or folder."
     assert results[1].size is None
@@ -51,7 +51,7 @@ def test_unreadable_folder_is_reported_and_the_rest_continues(folder, s3, bucket
     results = send(s3, bucket, ".")
     assert outcomes(results) == [
         ("a.jpg", "uploaded"),
-        ("locked", "refused"),
+        ("locked", "skipped"),
         ("z.jpg", "uploaded"),
     ]
 
@@ -184,30 +184,30 @@ def test_dry_run_says_what_would_be_sent_and_sends_nothing(folder, s3, bucket):
         ("changed.jpg", "changed"),
         ("new.jpg", "new"),
         ("same.jpg", "unchanged"),
-        ("text.jpg", "refused"),
+        ("text.jpg", "skipped"),
     ]
 
 
-def test_refused_files_do_not_stop_the_rest(folder, s3, bucket):
+def test_skipped_files_do_not_stop_the_rest(folder, s3, bucket):
     here = folder("a.jpg", "c.jpg", "e.jpg")
     (here / "b.jpg").write_text("no picture")
     (here / "d.png").write_bytes(b"")
     results = send(s3, bucket, ".")
     assert outcomes(results) == [
         ("a.jpg", "uploaded"),
-        ("b.jpg", "refused"),
+        ("b.jpg", "skipped"),
         ("c.jpg", "uploaded"),
-        ("d.png", "refused"),
+        ("d.png", "skipped"),
         ("e.jpg", "uploaded"),
     ]
     assert results[3].reason == "It is empty."
     assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == 3
 
 
-def test_clashing_file_is_refused_and_the_first_is_kept(folder, s3, bucket):
+def test_clashing_file_is_skipped_and_the_first_is_kept(folder, s3, bucket):
     folder("a/x.jpg", "b/x.jpg")
     first, second = send(s3, bucket, "a", "b")
-    assert (first.outcome, second.outcome) == ("uploaded", "refused")
+    assert (first.outcome, second.outcome) == ("uploaded", "skipped")
     assert second.reason == "It has the same key as a/x.jpg: x.jpg."
     body = s3.get_object(Bucket=bucket, Key="x.jpg")["Body"].read()
     assert body == Path("a/x.jpg").read_bytes()
@@ -216,7 +216,7 @@ def test_clashing_file_is_refused_and_the_first_is_kept(folder, s3, bucket):
 def test_too_long_key(folder, s3, bucket):
     folder("ä.jpg")
     (result,) = send(s3, bucket, "ä.jpg", prefix="ö" * 510)
-    assert result.outcome == "refused"
+    assert result.outcome == "skipped"
     assert result.reason == "Its key would be 1,026 bytes long; the maximum is 1,024."
     assert outcomes(send(s3, bucket, "ä.jpg", prefix="ö" * 509)) == [
         ("ö" * 509 + "ä.jpg", "uploaded")
@@ -227,7 +227,7 @@ def test_name_that_is_not_utf8(folder, s3, bucket):
     name = os.fsdecode(b"\xff.jpg")
     folder(name)
     (result,) = send(s3, bucket, ".")
-    assert (result.key, result.outcome) == (name, "refused")
+    assert (result.key, result.outcome) == (name, "skipped")
     assert "not valid UTF-8" in result.reason
 
 

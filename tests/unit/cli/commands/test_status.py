@@ -74,14 +74,16 @@ def test_times_on_a_terminal_are_those_of_the_place(command):
         "table", errors=(DEAD_LETTER,), waiting_since=datetime(2030, 1, 1, 22, tzinfo=UTC)
     )
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "state CREATE_COMPLETE, 2030-01-01 01:00" in lines
+    assert "updated 2030-01-01 01:00" in lines
     assert "waiting since 2030-01-01 23:00" in lines
-    assert "2030-01-02 00:30 dead letter: no JSON" in lines
+    assert "dead letter 2030-01-02 00:30 no JSON" in lines
 
 
 def test_plain_output_has_the_exact_time_of_errors(command):
     result = command("plain", errors=(DEAD_LETTER,)).splitlines()[-1]
-    assert result.split("\t") == ["error 2030-01-01T23:30:15.058Z", "", "dead letter: no JSON"]
+    assert result.split("\t") == [
+        *("error", "dead letter", "", "2030-01-01T23:30:15.058Z", "no JSON"),
+    ]
 
 
 def test_times_in_json_are_utc(command):

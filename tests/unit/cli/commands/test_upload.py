@@ -42,9 +42,9 @@ def test_unreadable_file_does_not_stop_the_others(run, folder, unreadable, paths
     said = run("upload", *paths)
     assert said.code == 5
     assert said.rows == [
-        ["uploaded", "a.jpg"],
-        ["refused", "no.jpg", "You do not have permission to read it."],
-        ["uploaded", "z.jpg"],
+        ["uploaded", "a.jpg", ""],
+        ["skipped", "no.jpg", "You do not have permission to read it."],
+        ["uploaded", "z.jpg", ""],
     ]
 
 
@@ -52,16 +52,16 @@ def test_skipped_files_and_linked_folders_are_mentioned(run, folder):
     here = folder("store/2.jpg", "t/1.jpg", "t/@eaDir/1.jpg", "t/a.jpg~", "t/b.jpg~")
     (here / "t/album").symlink_to("../store")
     said = run("upload", "t")
-    assert said.rows == [["uploaded", "1.jpg"]]
+    assert said.rows == [["uploaded", "1.jpg", ""]]
     assert said.err.splitlines()[:4] == [
         "1 linked folder was not searched: t/album",
         "To include it, add --follow.",
-        "Skipped: 1 system folder (t/@eaDir), 2 backup or unfinished files (t/a.jpg~, ...).",
+        "Ignored: 1 system folder (t/@eaDir), 2 backup or unfinished files (t/a.jpg~, ...).",
         "1 uploaded.",
     ]
     assert run("upload", "t", "--follow").rows == [
-        ["unchanged", "1.jpg"],
-        ["uploaded", "album/2.jpg"],
+        ["unchanged", "1.jpg", ""],
+        ["uploaded", "album/2.jpg", ""],
     ]
 
 
@@ -69,13 +69,13 @@ def test_what_was_skipped_is_mentioned_where_nothing_is_left(run, folder):
     folder("t/a.png", "t/b.png")
     said = run("upload", "t", "--exclude", "*.png")
     assert said.code == 3
-    assert said.err.splitlines()[0] == "Skipped: 2 excluded items (t/a.png, ...)."
+    assert said.err.splitlines()[0] == "Ignored: 2 excluded items (t/a.png, ...)."
 
 
 def test_pattern_that_matches_nothing_is_mentioned(run, folder):
     folder("trip/raw/1.jpg")
     said = run("upload", "trip", "--exclude", "trip/raw")
-    assert said.rows == [["uploaded", "raw/1.jpg"]]
+    assert said.rows == [["uploaded", "raw/1.jpg", ""]]
     assert said.err.startswith('Nothing matches --exclude "trip/raw".\n')
 
 
@@ -85,7 +85,7 @@ def test_prefix_without_a_slash_is_mentioned(run, folder):
     note = '"trip" and the names are joined without a slash. For a folder: trip/'
     assert note in run("upload", "trip/1.jpg", "--prefix", "trip", "--dry-run").err
     said = run("upload", "trip/1.jpg", "--prefix", "trip")
-    assert said.rows == [["uploaded", "trip1.jpg"]]
+    assert said.rows == [["uploaded", "trip1.jpg", ""]]
     assert note in said.err
     for prefix in ("trip", "trip/", "trip-", ""):  # the first was uploaded before
         assert "slash" not in run("upload", "trip/1.jpg", "--prefix", prefix).err
@@ -96,7 +96,7 @@ def test_how_to_keep_a_replaced_photo(run, folder):
     folder("100/1.jpg", "101/1.jpg")
     assert "7 days" not in run("upload", "100").err
     said = run("upload", "101")
-    assert said.rows == [["replaced", "1.jpg"]]
+    assert said.rows == [["replaced", "1.jpg", ""]]
     assert (
         "S3 keeps replaced photos for 7 days. To keep both photos, use another --prefix.\n"
         in said.err
@@ -111,11 +111,11 @@ def test_dry_run(run, folder):
     assert [row[:2] for row in said.rows] == [
         ["unchanged", "1.jpg"],
         ["new", "2.jpg"],
-        ["refused", "3.jpg"],
+        ["skipped", "3.jpg"],
     ]
     assert "Nothing was uploaded." in said.err
-    assert "1 of 3 photos cannot be uploaded." in said.err
-    assert run("upload", "2.jpg").rows == [["uploaded", "2.jpg"]]
+    assert "Warning: 1 of 3 files would be skipped." in said.err
+    assert run("upload", "2.jpg").rows == [["uploaded", "2.jpg", ""]]
     assert run("upload", ".", "--dry-run", "--wait").code == 2
 
 
@@ -131,4 +131,4 @@ def test_prefix_that_only_makes_sense_for_folders_on_a_disk(run, folder, prefix)
 @pytest.mark.parametrize("prefix", ["..", ".a/", "a../", "a//", "..."])
 def test_unusual_prefix(run, folder, prefix):
     folder("1.jpg")
-    assert run("upload", "1.jpg", "--prefix", prefix).rows == [["uploaded", f"{prefix}1.jpg"]]
+    assert run("upload", "1.jpg", "--prefix", prefix).rows == [["uploaded", f"{prefix}1.jpg", ""]]

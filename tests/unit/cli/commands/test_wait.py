@@ -38,23 +38,29 @@ def label(tables):
     return lambda *of: store(tables, labelled(*of))
 
 
-@pytest.fixture
-def command(tables, monkeypatch):
-    """Waits as `upload --wait` does. A script yields the versions that are done.
+class Command:
+    """Waits as `upload --wait` does. A script yields what `until_done` would yield.
 
-    The output so far is in `out` and `err`.
+    The output so far is in `out` and `err`. A call returns the number of failed photos.
     """
 
-    def run(mode, sent, script):
-        view = View(mode, stdout=run.out, stderr=run.err)
-        names = KnownNames(Options())
-        session: Any = SimpleNamespace(view=view, reader=reader_of(tables), names=names)
-        photos = ([results.read(session.reader, each) for each in done] for done in script)
-        monkeypatch.setattr(_wait, "wait_for", lambda *_: photos)
-        return _wait.wait_and_print(session, sent, 600, {"not_sent": []})
+    def __init__(self, tables, monkeypatch):
+        self.out, self.err = io.StringIO(), io.StringIO()
+        self.session: Any = SimpleNamespace(reader=reader_of(tables))
+        self._monkeypatch = monkeypatch
 
-    run.out, run.err = io.StringIO(), io.StringIO()
-    return run
+    def all(self, mode, sent, script):
+        self.session.view = View(mode, stdout=self.out, stderr=self.err)
+        self._monkeypatch.setattr(_wait, "wait_for", lambda *_: script)
+        return _wait.wait_and_print(self.session, sent, 600, {"not_sent": []})
+
+    def __call__(self, mode, sent, script):
+        return self.all(mode, sent, script)[0]["failed"]
+
+
+@pytest.fixture
+def command(tables, monkeypatch):
+    return Command(tables, monkeypatch)
 
 
 def sends(*names):
@@ -84,7 +90,53 @@ def test_each_photo_is_printed_when_it_is_done(label, tables, command):
     assert command.err.getvalue() == "failed  b.jpg  It is too large.\n"
 
 
-def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced():
+MANY = {
+    "a.jpg": {"Dog": 98.0, "Beach": 90.0},
+    "trip/a long name.jpg": {"Cat": 75.5},
+    "none.jpg": {},
+}
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_many_photos_get_a_line_each_and_a_summary(label, tables, command, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for key, labels in MANY.items():
+        names = [{"Name": name, "Confidence": value} for name, value in labels.items()]
+        label(event(key), {"Labels": names})
+    store(tables, failed(event("bad.jpg")))
+    sent = sends(*MANY, "bad.jpg")
+    counts, failures = command.all("table", sent, iter([sent]))
+    lines = [line.rstrip() for line in command.out.getvalue().splitlines()]
+    assert lines == [
+        "labelled   a.jpg                 Dog 98 %, Beach 90 %",
+        "labelled   trip/a long name.jpg  Cat 76 %",
+        "labelled   none.jpg              no labels",
+        "failed     bad.jpg               It is too large.",
+    ]
+    counts["skipped"] = 1
+    skipped = _wait.Problem("skipped", "b.gif", "GIF is not supported.")
+    _wait.print_end(command.session, counts, [skipped, *failures])
+    assert command.err.getvalue().splitlines() == [
+        "skipped  b.gif  GIF is not supported.",
+        "failed  bad.jpg  It is too large.",
+        "3 labelled, 1 failed, 1 skipped.",
+        "Next: labelctl failures",
+    ]
+
+
+def test_a_few_photos_get_a_table_each_and_no_summary(label, command):
+    sent = sends("a.jpg", "b.jpg", "c.jpg")
+    for photo in sent:
+        label(event(photo.key), LABEL)
+    counts, failures = command.all("table", sent, iter([sent]))
+    _wait.print_end(command.session, counts, failures)
+    assert command.out.getvalue().count("Confidence") == 3
+    assert command.err.getvalue() == ""
+
+
+def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced(label, command):
+    label(event("a.jpg"), LABEL)
+    sent = sends("a.jpg")
     error = function_log.LogEntry(
         "2026-01-01T10:00:00Z", "a.jpg", "retrying", reason="Busy.\n\x1b[31m"
     )
