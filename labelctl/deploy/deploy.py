@@ -138,9 +138,18 @@ def plan_artifacts(
 
 
 def plan(
-    aws: Aws, name: str, settings: Settings, *, dry: bool = False, sleep: Sleep = time.sleep
+    aws: Aws,
+    name: str,
+    settings: Settings,
+    *,
+    dry: bool = False,
+    sleep: Sleep = time.sleep,
+    uploading: Callable[[int], object] = lambda _: None,
 ) -> Plan:
-    """Return what a deploy would change. Uploads the function's zip first, unless `dry`."""
+    """Return what a deploy would change. Uploads the function's zip first, unless `dry`.
+
+    `uploading` is called before the upload with the zip's size in bytes, and with 0 after it.
+    """
     artifacts = stacks.find(aws.cloudformation, artifacts_name(name))
     if artifacts:
         stacks.refuse_if_foreign(artifacts, stacks.ARTIFACTS)
@@ -153,7 +162,9 @@ def plan(
             Command("deploy"),
         )
     if bucket is not None and not dry:
+        uploading(len(bundle.content))
         _put_once(aws.s3, bucket, bundle)
+        uploading(0)
     bucket = bucket or PLACEHOLDER_BUCKET
     parameters = {"CodeBucket": bucket, "CodeKey": bundle.name, **settings.parameters()}
     return change_sets.plan(

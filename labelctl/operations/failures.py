@@ -8,7 +8,7 @@ or may have received one since.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,12 +111,19 @@ class DeadLetterState:
         }
 
 
-def failed_photos(reader: Reader, choice: FailureFilter) -> Iterator[Failure]:
+Report = Callable[[int], object]
+"""Called with the number of failures read so far."""
+
+
+def failed_photos(
+    reader: Reader, choice: FailureFilter, report: Report = lambda _: None
+) -> Iterator[Failure]:
     """The failed photos that match, latest first, read lazily.
 
     Reads an index, which lags slightly behind the table.
     """
-    for item in reader.photos_by_state(schema.FAILED):
+    for number, item in enumerate(reader.photos_by_state(schema.FAILED), 1):
+        report(number)
         failure = Failure(item["image"], item["error"], item["reason"], item["done_at"])
         if choice.matches([failure.image], failure.error, failure.reason):
             yield failure
@@ -140,7 +147,12 @@ class DeadLetterList:
 
 
 def list_dead_letters(
-    sqs: SQSClient, url: str, reader: Reader, choice: FailureFilter, limit: int
+    sqs: SQSClient,
+    url: str,
+    reader: Reader,
+    choice: FailureFilter,
+    limit: int,
+    report: Report = lambda _: None,
 ) -> DeadLetterList:
     """At most `limit` matching dead letters of the queue `url`, in memory proportional to `limit`.
 
@@ -150,13 +162,20 @@ def list_dead_letters(
     one_more = limit + 1  # shows whether there are further ones
     lease_limit = MAX_LEASED if choice else min(one_more, MAX_LEASED)
     with lease(sqs, url, lease_limit) as leased:
-        found = heapq.nlargest(one_more, matching(leased, choice), key=lambda each: each.sent_at)
+        messages = _reported(leased, report)
+        found = heapq.nlargest(one_more, matching(messages, choice), key=lambda each: each.sent_at)
         unseen = leased.unread(before)
     return DeadLetterList(
         classify(reader, found[:limit]),
         more=leased.more or len(found) > limit,
         unseen=UnreadMessages() if unseen.cut_off and lease_limit == one_more else unseen,
     )
+
+
+def _reported(messages: Iterable[DeadLetter], report: Report) -> Iterator[DeadLetter]:
+    for number, message in enumerate(messages, 1):
+        report(number)
+        yield message
 
 
 def delete_unreadable(

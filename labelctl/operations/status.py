@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import is_missing, to_user_error
@@ -86,8 +86,17 @@ class Status:
     unknown: tuple[str, ...] = ()
 
 
-def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> Status:
-    """Query the status. Photos are counted in the index."""
+def read(
+    aws: Aws,
+    stack: Stack,
+    *,
+    clock: Callable[[], float] = time.time,
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> Status:
+    """Query the status. Photos are counted in the index.
+
+    `report` is called with the number of queries that are done, and of all.
+    """
     now = clock()
     # Clients are created here, in the main thread: creating them is not thread-safe.
     reader = Reader(aws.dynamodb, stack.table, stack.labels_table)
@@ -103,6 +112,10 @@ def read(aws: Aws, stack: Stack, *, clock: Callable[[], float] = time.time) -> S
         notified = threads.submit(notifications.are_complete, s3, stack)
         interrupted = threads.submit(notifications.is_destroy_interrupted, aws, stack)
         mailed = threads.submit(mails_alarms, sns, stack)
+        queries: list[Future[Any]] = [labelled, failed, queue, dead_letters]
+        queries += [errors, since, notified, interrupted, mailed]
+        for done, _ in enumerate(as_completed(queries), 1):
+            report(done, len(queries))
     problems: list[LabelctlError] = []
     # The metric lags by some minutes, so ignore it if the queue is empty now.
     waiting = _if_readable(queue, problems)

@@ -38,14 +38,16 @@ def follow(session: Session, events: Iterable[int | StackEvent], message: str) -
                 started = True
                 if isinstance(event, int):
                     deleted += event
+                    meter.step("Emptying the bucket")
                     meter.update(deleted, detail="object versions deleted")
                     continue
+                meter.step(message)
                 if event.status.endswith("_IN_PROGRESS"):
                     in_progress.add(event.name)
                 else:
                     in_progress.discard(event.name)
                     session.view.step(_COLUMNS, *_row(event))
-                meter.update(deleted, detail=", ".join(sorted(in_progress)[:3]))
+                meter.update(0, detail=", ".join(sorted(in_progress)[:3]))
     except KeyboardInterrupt:
         session.view.note(f"Interrupted. {_CONTINUES}")
         raise

@@ -12,6 +12,7 @@ from labelctl.cli.options import Yes
 from labelctl.cli.session import Session
 from labelctl.cli.tables import Cell, Column, Table
 from labelctl.errors import Command, RefusedError, UsageError
+from labelctl.text import volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,8 +145,12 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _confirm(session, artifacts, yes)
     events = change_sets.execute(aws.cloudformation, artifacts)
     follow(session, events, "Creating the artifact bucket")
-    with session.view.meter("Planning"):
-        planned = core.plan(aws, name, settings)
+    with session.view.meter("Planning") as meter:
+
+        def uploading(size: int) -> None:
+            meter.step(f"Uploading the function ({volume(size)})" if size else "Planning")
+
+        planned = core.plan(aws, name, settings, uploading=uploading)
     _show_plan(session, planned)
     _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")

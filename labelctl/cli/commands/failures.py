@@ -92,10 +92,13 @@ def failures(
         _discard(session, yes)
         return
     stack, aws, view = session.stack, session.aws, session.view
-    with view.meter("Reading failures"):
-        failed, more_failed = core.take(core.failed_photos(session.reader, choice), limit)
+    with view.meter("Reading failed photos") as meter:
+        failed, more_failed = core.take(
+            core.failed_photos(session.reader, choice, meter.update), limit
+        )
+        meter.step("Reading dead letters")
         dead = core.list_dead_letters(
-            aws.sqs, stack.dead_letter_queue, session.reader, choice, limit
+            aws.sqs, stack.dead_letter_queue, session.reader, choice, limit, meter.update
         )
     value = {
         "failed": [each.as_json() for each in failed],

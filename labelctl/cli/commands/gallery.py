@@ -194,6 +194,7 @@ def _make_tiles(
         if missing := build.without_pictures(chosen, folder):
             size = volume(sum(photo.size or 0 for photo in missing))
             view.note(f"Downloading {counted(len(missing), 'photo')} from S3 ({size}).")
+        to_fetch, fetched = sum(photo.size or 0 for photo in missing), 0
         meter.update(0, total=len(chosen))
         for tile in build.build_tiles(aws.s3, stack.bucket, session.reader, chosen, folder, link):
             tiles.append(tile)
@@ -201,7 +202,11 @@ def _make_tiles(
             session.names.add(keys=[photo.image], labels=(label.name for label in photo.labels))
             if one_file:
                 one_file.add_size(folder, tile.pictures, len(tiles), len(chosen))
-            meter.update(len(tiles), total=len(chosen), detail=tile.photo.image)
+            fetched += tile.fetched or 0
+            if fetched < to_fetch:  # what takes the time
+                meter.update(fetched, total=to_fetch, detail=tile.photo.image, unit="bytes")
+            else:
+                meter.update(len(tiles), total=len(chosen), detail=tile.photo.image)
     return tiles
 
 

@@ -84,10 +84,12 @@ def _find(session: Session, images: list[str], permanently: bool) -> tuple[list[
 
     keys: list[str] = []
     missing: list[str] = []
-    for image in dict.fromkeys(images):
-        bucket = session.stack.bucket
-        exists = core.exists(session.aws.s3, bucket, image, permanently=permanently)
-        (keys if exists else missing).append(image)
+    s3, bucket = session.aws.s3, session.stack.bucket
+    with session.view.meter("Finding photos") as meter:
+        for number, image in enumerate(dict.fromkeys(images)):
+            meter.update(number, total=len(images), detail=image)
+            exists = core.exists(s3, bucket, image, permanently=permanently)
+            (keys if exists else missing).append(image)
     return keys, missing
 
 

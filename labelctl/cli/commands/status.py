@@ -32,8 +32,10 @@ def status(context: typer.Context) -> None:
 
     session = Session.of(context)
     stack = session.stack
-    with session.view.meter("Reading status"):
-        now = core.read(session.aws, stack)
+    with session.view.meter("Reading status") as meter:
+        now = core.read(
+            session.aws, stack, report=lambda done, total: meter.update(done, total=total)
+        )
     session.view.show(_json(stack, now, session), *_tables(stack, now, session))
     numbers = (now.labelled, now.failed, now.queue, now.dead_letters, now.error_count)
     if session.options.verbose or None in numbers:

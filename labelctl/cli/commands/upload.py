@@ -126,6 +126,7 @@ def execute(
     sent: list[ObjectVersion] = []
     tally = dict.fromkeys(_OUTCOMES, 0)
     problems: list[Problem] = []
+    size = 0
     not_sent = [] if not_sent is None else not_sent
     try:
         with view.meter("Comparing" if dry_run else "Uploading") as meter:
@@ -141,7 +142,9 @@ def execute(
                     problems.append(Problem(result.outcome, str(result.path), result.reason))
                     if view.mode == "json":
                         not_sent.append(_json(result))
-                meter.update(sum(tally.values()), detail=result.key)
+                size += result.size or 0
+                count = counted(sum(tally.values()), "file")
+                meter.update(size, detail=f"{count}  {result.key}", unit="bytes")
     except KeyboardInterrupt:
         view.note("Interrupted. Run the same command to resume.")
         raise

@@ -67,7 +67,8 @@ def verify(
         with closing(steps), view.meter("Verifying") as meter:
             for step in steps:
                 if isinstance(step, findings.Progress):
-                    meter.update(step.done, total=step.total, detail=step.message)
+                    meter.step(step.message)
+                    meter.update(step.done, total=step.total)
                 elif isinstance(step, findings.Summary):
                     summary = step
                 else:

@@ -99,6 +99,11 @@ class Inventory:
             ).fetchall()
         return found
 
+    def count_labels(self) -> int:
+        """The number of labels of all photos that were added."""
+        [(count,)] = self._database.execute("SELECT COALESCE(SUM(label_count), 0) FROM results")
+        return int(count)
+
     def count_indexed(self, counts: Iterable[tuple[str, int]]) -> None:
         """Add to the number of index items of each photo's result."""
         rows = [(count, image) for image, count in counts]

@@ -57,7 +57,7 @@ class IndexCheck:
 
     def run(self) -> Iterator[Progress | Finding]:
         """Yield findings, one per photo and kind, and progress in index items."""
-        scanned = 0
+        scanned, labels = 0, self._inventory.count_labels()
         for page in self._reader.scan_index():
             scanned += len(page)
             self._count(
@@ -67,7 +67,8 @@ class IndexCheck:
                     if item["label"] != schema.VOCABULARY and item["image"].startswith(self._prefix)
                 ]
             )
-            yield Progress("Reading the index", scanned)
+            # The index holds an item for each label, and a few for the vocabulary.
+            yield Progress("Reading the index", scanned, max(labels, scanned))
         for photos in batches(self._inventory.unmatched(), BATCH):
             yield from self._unused([*chain.from_iterable(photos)])
         for images in batches(self._inventory.incompletely_indexed(), BATCH):

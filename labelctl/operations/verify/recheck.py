@@ -8,7 +8,7 @@ before has its result in the item, and an object uploaded after that read is wit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from labelctl.aws.threads import pool
 from labelctl.contract import s3_events
 from labelctl.operations import reprocess
 from labelctl.operations.verify import rules
+from labelctl.operations.verify.findings import Progress
 from labelctl.operations.verify.inventory import ATTRIBUTES, Problem
 from labelctl.operations.verify.rules import Kind, PhotoState, Queues
 from labelctl.photos.versions import newest_version
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _WORKERS = 8
 _EMPTY_READS = 3  # consecutive reads that must find the queue empty, as its counts are approximate
+_PAUSE = 0.5  # seconds between them
 
 
 class Recheck:
@@ -49,17 +51,29 @@ class Recheck:
     ) -> None:
         self._aws, self._stack, self._reader = aws, stack, reader
         self._clock, self._sleep = clock, sleep
-        is_empty = self._is_empty(_EMPTY_READS)
-        self._leased, self._message_of = leased, _by_event(leased)
+        self._leased, self._overdue = leased, overdue
+        self._message_of: dict[PhotoEvent, DeadLetter] = {}
+        self._queues = Queues(is_empty=False, dead_letters={}, overdue=overdue)
+
+    def read_queues(self, dead_letters: int) -> Iterator[Progress]:
+        """Read both queues, before the first `check`. `dead_letters` is their approximate number."""
+        is_empty, reads = self._is_empty(), 1
+        while is_empty and reads < _EMPTY_READS:
+            yield Progress("Checking the queue", reads, _EMPTY_READS)
+            self._sleep(_PAUSE)
+            is_empty, reads = self._is_empty(), reads + 1
         events = defaultdict(list)
-        for event in self._message_of:
-            events[event.key].append(event)
-        self._queues = Queues(is_empty, events, overdue)
+        for number, message in enumerate(self._leased, 1):
+            for event in message.events:
+                self._message_of[event] = message
+                events[event.key].append(event)
+            yield Progress("Reading dead letters", number, max(number, dead_letters))
+        self._queues = Queues(is_empty, events, self._overdue)
 
     def check(self, photos: Sequence[PhotoState]) -> list[tuple[Kind, PhotoState]]:
         """Classify the photos by their current state."""
         # Messages may have been redriven before the dead letters were read.
-        if self._queues.is_empty and not self._is_empty(1):
+        if self._queues.is_empty and not self._is_empty():
             self._queues = replace(self._queues, is_empty=False)
         images = [photo.image for photo in photos]
         items = self._reader.photos(images, *ATTRIBUTES, consistent=True)
@@ -79,13 +93,8 @@ class Recheck:
         with pool(_WORKERS, "look") as threads:
             return [*threads.map(classify, updated)]
 
-    def _is_empty(self, reads: int) -> bool:
-        for number in range(reads):
-            if number:
-                self._sleep(0.5)
-            if queues.depth(self._aws.sqs, self._stack.queue).depth:
-                return False
-        return True
+    def _is_empty(self) -> bool:
+        return not queues.depth(self._aws.sqs, self._stack.queue).depth
 
     def problem(self, kind: Kind, photo: PhotoState) -> Problem:
         """Describe the problem with a photo of this kind."""
@@ -128,7 +137,3 @@ class Recheck:
             if event.sequencer == each.sequencer
         ]
         self._leased.redrive(messages, self._stack.queue)
-
-
-def _by_event(leased: DeadLetterLease) -> dict[PhotoEvent, DeadLetter]:
-    return {event: message for message in leased for event in message.events}

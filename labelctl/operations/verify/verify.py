@@ -54,7 +54,7 @@ def verify(
     tally: Counter[str] = Counter()
     unseen = UnreadMessages()
     with open_inventory() as inventory:
-        yield from _load(aws, stack, reader, inventory, prefix)
+        listed = yield from _load(aws, stack, reader, inventory, prefix)
         suspects = compared = 0
         for page in batches(inventory.photos(), _PAGE):
             for photo in page:
@@ -63,11 +63,12 @@ def verify(
                 else:
                     suspects += 1
             compared += len(page)
-            yield Progress("Comparing", compared)
+            yield Progress("Comparing", compared, max(listed, compared))
         if suspects:
             before = queues.depth(aws.sqs, stack.dead_letter_queue)
             with lease(aws.sqs, stack.dead_letter_queue) as leased:
                 recheck = Recheck(aws, stack, reader, leased, overdue_after, clock, sleep)
+                yield from recheck.read_queues(before.depth)
                 yield from _check_again(recheck, inventory, suspects, tally, repair)
                 unseen = leased.unread(before)
         if index:
@@ -92,8 +93,8 @@ def verify(
 
 def _load(
     aws: Aws, stack: Stack, reader: Reader, inventory: Inventory, prefix: str
-) -> Iterator[Progress]:
-    """Read the bucket's listing and the photos' items into the inventory."""
+) -> Generator[Progress, None, int]:
+    """Read the bucket's listing and the photos' items into the inventory; returns the photos listed."""
     listed = scanned = 0
     for objects in list_newest(aws.s3, stack.bucket, prefix):
         inventory.add_objects(objects)
@@ -102,28 +103,34 @@ def _load(
     for items in reader.scan_photos(*ATTRIBUTES):
         inventory.add_results(item for item in items if item["image"].startswith(prefix))
         scanned += len(items)
-        yield Progress("Reading the table", scanned)
+        # The table holds all photos, and usually few others.
+        yield Progress("Reading the table", scanned, None if prefix else max(listed, scanned))
+    return listed
 
 
 def _check_again(
     recheck: Recheck, inventory: Inventory, suspects: int, tally: Counter[str], repair: bool
 ) -> Iterator[Progress | Finding]:
     """Check the photos whose object and item did not agree again, and report or repair problems."""
-    done = 0
+    done = found = 0
     for batch in batches((each for each in inventory.photos() if not agrees(each)), BATCH):
         problems = []
         for kind, photo in recheck.check(batch):
             _count(tally, kind, photo)
             if kind not in ("ok", "waiting"):
                 problems.append(recheck.problem(kind, photo))
+        found += len(problems)
         if repair:
             inventory.add_problems(problems)
         else:
             yield from (Finding(each.kind, each.image, each.detail) for each in problems)
         done += len(batch)
         yield Progress("Checking again", done, suspects)
+    repaired = 0
     for problem_batch in batches(inventory.problems(), BATCH):
+        yield Progress("Repairing", repaired, found)
         recheck.repair(problem_batch)
+        repaired += len(problem_batch)
         yield from (Finding(each.kind, each.image, each.detail, True) for each in problem_batch)
 
 

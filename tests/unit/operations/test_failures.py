@@ -308,7 +308,7 @@ class Asked:
         return self.happens()
 
     def meter(self, words: str) -> Any:
-        return nullcontext(SimpleNamespace(update=lambda *_: None))
+        return nullcontext(SimpleNamespace(update=lambda *_: None, step=lambda _: None))
 
     def stream(self, value: Any, columns: Any, row: Any) -> None:
         self.shown.append(value["body"])

@@ -25,7 +25,7 @@ def command(monkeypatch, capsys):
     time.tzset()
 
     def run(mode, **what):
-        monkeypatch.setattr(status, "read", lambda *_: replace(FINE, **what))
+        monkeypatch.setattr(status, "read", lambda *_, **_more: replace(FINE, **what))
 
         def session(context):
             made = Session(options_of(context))

@@ -272,10 +272,11 @@ def test_progress_names_each_step_and_ends_at_the_total():
     }
     assert last == {
         "Listing the bucket": (6, None),
-        "Reading the table": (7, None),
-        "Comparing": (8, None),
+        "Reading the table": (7, 7),
+        "Comparing": (8, 8),
+        "Checking the queue": (2, 3),
         "Checking again": (2, 2),
-        "Reading the index": (7, None),  # and the vocabulary's one item
+        "Reading the index": (7, 7),  # and the vocabulary's one item
     }
 
 
