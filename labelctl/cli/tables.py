@@ -58,9 +58,9 @@ AnyCell = str | Cell | Items | Bar
 class Column:
     """A table's column. Text that does not fit is wrapped, never cut.
 
-    `width` is the minimum width in characters. A column of `bars` takes the remaining width, and is
-    only on terminals. A column that is `in_title` is only in plain lines: on a terminal, the title of
-    the table says it.
+    `width` is the minimum width in characters. A column that `fills` the table takes the remaining
+    width. A column of `bars` does so, too, and is only on terminals. A column that is `in_title` is
+    only in plain lines: on a terminal, the title of the table says it.
     """
 
     title: str
@@ -68,6 +68,7 @@ class Column:
     style: str = ""
     width: int = 0
     bars: bool = False
+    fills: bool = False
     in_title: bool = False
 
 
@@ -117,7 +118,7 @@ def draw(console: Console, table: Table) -> None:
         pad_edge=False,
         header_style="bold",
         show_header=table.header and any(column.title for column in columns),
-        expand=any(column.bars for column in columns),
+        expand=any(column.bars or column.fills for column in columns),
     )
     for column in columns:
         result.add_column(
@@ -126,61 +127,76 @@ def draw(console: Console, table: Table) -> None:
             style=column.style,
             overflow="fold",
             min_width=column.width or None,
-            ratio=1 if column.bars else None,
+            ratio=1 if column.bars or column.fills else None,
         )
     for row in table.rows:
         result.add_row(*[_drawn(cell) for cell in _shown(table.columns, row)])
     console.print(result)
 
 
-_MIN_WIDTH = 12  # of a column that is made narrower for the others
-_MIN_LAST = 20  # of the last column; a narrower one goes on a line of its own
+_MIN_WIDTH = 16  # of a column that is made narrower for the last one
 _GAP = 2  # between two columns
 
 
 class Lines:
     """Draws rows one at a time, aligned, for results that are printed as they arrive.
 
-    A column grows with its widest text so far. The last column takes the remaining width.
+    A column grows with its widest text so far. The last column takes the remaining width; in a window
+    that is too narrow for that, it is printed below the others.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-        self._widths = [column.width for column in columns if not column.in_title]
+        self._columns = [column for column in columns if not column.in_title]
+        self._all = columns
+        self._widths = [column.width for column in self._columns[:-1]]
 
     def draw(self, console: Console, row: Sequence[AnyCell]) -> None:
         """Print a row. Text that does not fit is wrapped within its column."""
         from rich.padding import Padding
-        from rich.table import Table as RichTable
 
-        *cells, last = _shown(self._columns, row)
+        *cells, last = _shown(self._all, row)
         texts = [rich_text(cell) for cell in cells]
-        for index, text in enumerate(texts):
-            self._widths[index] = max(self._widths[index], text.cell_len)
-        widths = self._fitted(console.width)
-        columns = [column for column in self._columns if not column.in_title]
-        grid = RichTable.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
-        for column, width in zip(columns, widths, strict=False):
-            justify: Any = "right" if column.right else "left"
-            grid.add_column(width=width, style=column.style, overflow="fold", justify=justify)
-        room = console.width - sum(widths) - _GAP * len(widths)
-        if room >= _MIN_LAST or not widths:
-            grid.add_column(style=columns[-1].style, overflow="fold")
-            grid.add_row(*texts, _fitted_text(last, room))
+        self._widths = [max(*pair) for pair in zip(self._widths, map(_width, texts), strict=True)]
+        style = self._columns[-1].style
+        total = console.width - _GAP * len(texts)
+        widths = _fitted(self._widths, total - max(console.width // 4, _MIN_WIDTH))
+        if widths is not None:
+            grid = self._grid(widths)
+            grid.add_column(style=style, overflow="fold")
+            grid.add_row(*texts, _fitted_text(last, total - sum(widths)))
             console.print(grid)
             return
+        grid = self._grid(_fitted(self._widths, total, 1) or self._widths)
         grid.add_row(*texts)
         console.print(grid)
         if text := _fitted_text(last, console.width - 2 * _GAP):
-            console.print(Padding(text, (0, 0, 0, 2 * _GAP)), style=columns[-1].style or None)
+            console.print(Padding(text, (0, 0, 0, 2 * _GAP)), style=style or None)
 
-    def _fitted(self, width: int) -> list[int]:
-        """The widths of all columns but the last, reduced to leave a third of `width` to that."""
-        widths = self._widths[:-1]
-        room = width - max(width // 3, _MIN_LAST) - _GAP * len(widths)
-        while sum(widths) > room and max(widths) > _MIN_WIDTH:
-            widths[widths.index(max(widths))] -= 1
-        return widths
+    def _grid(self, widths: Sequence[int]) -> Any:
+        from rich.table import Table as RichTable
+
+        grid = RichTable.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
+        for column, width in zip(self._columns, widths, strict=False):
+            justify: Any = "right" if column.right else "left"
+            grid.add_column(width=width, style=column.style, overflow="fold", justify=justify)
+        return grid
+
+
+def _fitted(widths: Sequence[int], room: int, least: int = _MIN_WIDTH) -> list[int] | None:
+    """The widths, the largest of them reduced to fit into `room`.
+
+    None if a column would have to become narrower than `least`.
+    """
+    fitted = list(widths)
+    while sum(fitted) > room:
+        if max(fitted) <= least:
+            return None
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
+
+
+def _width(text: Text) -> int:
+    return text.cell_len
 
 
 def _fitted_text(cell: AnyCell, width: int) -> Text:

@@ -101,16 +101,18 @@ def test_search_tells_pipes_and_people(asked: Album) -> None:
     }
 
     rows = asked(*question.words()).rows
-    head, *lines = asked(*question.words(), "-o", "table").out.splitlines()
+    table = asked(*question.words(), "-o", "table").out.splitlines()
+    head, _, *lines = [line for line in table if line.strip()]
 
     images = [row[0] for row in rows]
     assert sorted(images) == sorted(right)
-    assert head.split() == ["Gray", "Silver", "Uploaded", "Photo"]
+    assert head.split() == ["Photo", "Uploaded", *("Label", "Confidence") * 2]
     for image, row, line in zip(images, rows, lines, strict=True):
         at, gray, silver = right[image]
         assert row == [image, at, "Gray", gray, "Silver", silver]
         day = f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M}"
-        assert line.split() == [gray, "%", silver, "%", *day.split(), image]
+        found = ["Gray", gray, "%", "Silver", silver, "%"]
+        assert line.split() == [image, *day.split(), *found]
 
 
 # ---- images
@@ -154,19 +156,20 @@ def test_images_tells_pipes_and_people(asked: Album) -> None:
 
     cells = [
         (
-            each["image"],
             each["status"],
+            each["image"],
             each["label_count"],
             each["reason"] or ", ".join(each["top"]),
         )
         for each in right
     ]
     assert rows == [
-        [image, status, each["at"], "" if count is None else str(count), confidence]
-        for each, (image, status, count, confidence) in zip(right[:100], cells, strict=False)
+        [status, image, each["at"], "" if count is None else str(count), top]
+        for each, (status, image, count, top) in zip(right[:100], cells, strict=False)
     ]
-    for image, status, count, confidence in cells:
-        words = [image, status, "" if count is None else str(count), confidence]
+    for each, (status, image, count, top) in zip(right, cells, strict=True):
+        time = f"{datetime.fromisoformat(each['at']):%Y-%m-%d %H:%M}"
+        words = [status, image, time, "" if count is None else str(count), top]
         line = r"\s+".join(re.escape(word) for word in words if word)
         assert re.search(rf"^\s*{line}\s*$", table.out, re.MULTILINE), words
 

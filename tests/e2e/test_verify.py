@@ -174,7 +174,7 @@ def test_a_folder_of_the_console_is_no_photo(stack: User, photo: Photo, client: 
     stack("labels", "odd/", "--wait")
     until(lambda: not any(stack("status", "-o", "json").json["queue"].values()))
 
-    assert [row[0] for row in stack("images").rows] == ["folder/a.jpg", "odd/"]
+    assert [row[1] for row in stack("images").rows] == ["folder/a.jpg", "odd/"]
     assert stack("failures").out == ""
     assert stack("verify").err == "2 photos: 2 labelled, 0 failed. No problems found.\n"
     assert stack("stats", "-o", "json").json["photos"]["all"] == 2

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 _STATES = {
     "waiting": ("dead letter", "red"),
-    "failed": ("dead letter, failed", "dim"),
-    "labelled": ("dead letter, labelled", "dim"),
-    "removed": ("dead letter, removed", "dim"),
+    "failed": ("obsolete", "dim"),
+    "labelled": ("obsolete", "dim"),
+    "removed": ("obsolete", "dim"),
     "unreadable": ("dead letter", "yellow"),
 }
-"""The texts for dead letters. The state of a photo follows if its message is no longer needed."""
+"""The texts for dead letters, by the state of their photos: one with a result needs no message."""
 
 _TITLES = {
     "retry": "A retry can fix",

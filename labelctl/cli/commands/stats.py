@@ -76,7 +76,7 @@ def _tables(stats: Stats, most: int | None) -> Iterator[Table]:
             [*_row("failure", each.error, each.photos, total)[:-1], each.reason]
             for each in stats.failures[:most]
         ]
-        failure_columns = (*shared[:4], Column("Reason", style="red"))
+        failure_columns = (*shared[:4], Column("Reason", style="red", fills=True))
         yield Table(failure_columns, rows, title="Why photos failed", header=False)
     if stats.days:
         latest = dict(islice(stats.days.items(), max(len(stats.days) - (most or total), 0), None))

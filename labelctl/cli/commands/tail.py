@@ -20,7 +20,7 @@ COLUMNS = (
     Column("Status", width=9),
     Column("Photo", style="bold", width=20),
     Column("Time", style="dim"),
-    Column("Duration", style="dim", right=True, width=8),
+    Column("Duration", style="dim", right=True, width=6),
     Column("Labels", right=True, width=3),
     Column("Top labels or reason"),
 )
@@ -61,7 +61,7 @@ def _row(line: LogEntry) -> tuple[AnyCell, ...]:
         Cell(line.status.replace("_", " "), style, plain=line.status),
         Cell(line.image or "-", plain=line.image or ""),
         Cell(times.local_clock(line.at), plain=line.at),
-        Cell("" if line.ms is None else f"{line.ms:,} ms", plain=_text(line.ms)),
+        Cell("" if line.ms is None else f"{line.ms / 1000:,.1f} s", plain=_text(line.ms)),
         number(line.labels),
         top if line.top else Cell(reason, style),
     )

@@ -99,6 +99,16 @@ def test_under_a_prefix(rm: Any, photos: Any, keys: list[str], asked: str) -> No
     assert f"Remove {asked} [y/N] " in rm("--prefix", "d/", answer="y\n").err
 
 
+def test_many_photos_are_counted_on_a_terminal_and_listed_in_a_pipe(rm: Any, photos: Any) -> None:
+    photos(*(f"d/{number:02}" for number in range(13)))
+    gone = rm("--prefix", "d/", "--yes", "-o", "table")
+    lines = [line.split() for line in gone.out.splitlines()]
+    assert lines == [["removed", f"d/{number:02}"] for number in range(10)]
+    assert gone.err.startswith("and 3 more\n13 photos removed with their labels.")
+    photos(*(f"d/{number:02}" for number in range(13)))
+    assert len(rm("--prefix", "d/", "--yes").rows) == 13
+
+
 def test_for_good_removes_permanently(rm: Any, photos: Any) -> None:
     photos("a.jpg")
     err = rm("a.jpg", "--for-good", answer="y\n").err
