@@ -109,7 +109,7 @@ def test_the_demo_shows_what_it_recognises_and_the_commands_that_it_stands_for(
     """Its photographs have a folder of their own, so that they replace nothing of the user's."""
     answer = cloud("demo")
 
-    recognised = dict(answer.rows)
+    recognised = {image: labels for _, image, labels in answer.rows}
     assert recognised["demo/astronaut.png"].startswith("Face 9")
     assert "(Head, Person)" in recognised["demo/astronaut.png"]
     assert recognised["demo/chelsea.png"].startswith("Cat 9")
@@ -142,7 +142,7 @@ def test_the_demo_of_ones_own_photos_goes_on_after_a_bad_one(
     broken.write_bytes(broken.read_bytes()[:10_000])
     answer = undeployed("demo", photo("me.png", "astronaut.png"), broken, code=5)
 
-    assert answer.rows[0][0] == "me.png"
+    assert answer.rows[0][:2] == ["labelled", "me.png"]
     assert "broken.jpg" in answer.err
     assert "Gallery: " in answer.err
-    assert "1 of 2 photos could not be labelled." in answer.err
+    assert "Warning: 1 of 2 files was skipped." in answer.err

@@ -111,10 +111,10 @@ def test_the_whole_story_at_another_endpoint(abroad: User, endpoint: str, photo:
 
     deployed = user("deploy", "-o", "json").json
     assert f":{REGION}:" in deployed["stack_id"]
-    assert user("upload", "me.png").rows == [["uploaded", "me.png"]]
+    assert user("upload", "me.png").rows == [["uploaded", "me.png", ""]]
     assert user("labels", "me.png", "--wait").rows[0][0] == "Face"
     assert user("status").rows[0] == ["stack", f"labelctl ({REGION})"]
-    assert user("tail", "--no-follow").rows[0][1:3] == ["labelled", "me.png"]
+    assert user("tail", "--no-follow").rows[0][:2] == ["labelled", "me.png"]
     elsewhere = user("status", AWS_REGION="us-east-1", code=3)
     assert 'There is no stack "labelctl" in us-east-1.' in elsewhere.err
     assert user("status", "--region", REGION, AWS_REGION="us-east-1").code == 0

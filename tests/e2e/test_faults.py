@@ -69,7 +69,7 @@ def test_photos_survive_a_kill_right_after_their_upload(own_stack: User, photo: 
 
     assert first.err.startswith(f"Started the local cloud ({before['endpoint']}).")
     assert first.rows[0][0] == "Black"
-    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg"] for number in range(4))
+    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg", ""] for number in range(4))
     assert statuses(own, "album") == {"labelled"}
     assert own("status", "-o", "json").json["photos"] == {
         "labelled": 4,
@@ -154,7 +154,7 @@ def test_two_uploads_at_once_lose_nothing(stack: User, photo: Photo) -> None:
     # Whichever came last, its labels are those that show: nothing is sent again from there.
     last = stack("labels", "0.jpg", "-o", "json").json
     winner = "one" if last["labels"][0]["name"] == "Black" else "two"
-    assert stack("upload", winner).rows[0] == ["unchanged", "0.jpg"]
+    assert stack("upload", winner).rows[0] == ["unchanged", "0.jpg", ""]
 
 
 @pytest.mark.parametrize("line", ["CREATE_COMPLETE  Bucket ", "ADD ", "CREATE_COMPLETE  Queue "])

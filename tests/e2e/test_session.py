@@ -140,7 +140,7 @@ def test_what_is_no_photo_is_skipped_and_the_rest_is_uploaded(
     assert "79 x 200" in reasons["small.png"]
     assert "15 MB" in reasons["huge.jpg"]
     assert reasons["missing.jpg"] == "No such file or folder."
-    assert "7 of 8 photos could not be uploaded." in answer.err
+    assert "Warning: 7 of 8 files were skipped." in answer.err
 
 
 def test_a_folder_without_photos_says_so(shared: User) -> None:
