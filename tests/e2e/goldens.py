@@ -70,7 +70,7 @@ VARYING = [
     (r"\bLCTL[A-Z2-7]{16}\b", "LCTL" + "KEY." * 4),
     (r'(AWS_SECRET_ACCESS_KEY(?:=|": "))[\w-]{40}', r"\1SECRET"),
     (r"\b\d+ ?ms\b", "N ms"),
-    (r"(?<=:\d\d  )( *)\d+\.\d s\b", r"\1N s"),
+    (r"HH:MM:SS +\d+\.\d s\b", "HH:MM:SS   N.N s"),
     (r'("ms": )\d+', r"\1N"),
     (r"(\tYYYY\S+\t)\d+(\t\d*\t)", r"\1N\2"),
     (r'("version_id": ")[^"]+', r"\1VERSION"),
