@@ -112,5 +112,5 @@ def test_each_step_has_its_own_rate():
         assert "10.0/s, 4 min left" in shown(meter)[0]
         meter.step("Reading the table")
         assert "20/3,000" in shown(meter)[0]
-        run(meter, [0], detail="again from the start")
-        assert "/s" not in shown(meter)[0]
+        run(meter, [0, 5], detail="again from the start")
+        assert "  5.0/s" in shown(meter)[0]
