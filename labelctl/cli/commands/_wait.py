@@ -124,6 +124,7 @@ def wait_and_print(
             for photos in wait_for(session, meter, sent, timeout):
                 for photo in photos:
                     done[photo.image] = photo.as_json() if view.mode == "json" else None
+                    session.names.add(labels=(label.name for label in photo.labels))
                     if photo.status == "failed":
                         problems.append(Problem("failed", photo.image, photo.reason or ""))
                     show(photo)

@@ -11,6 +11,7 @@ from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
 from labelctl.cli.session import Session
 from labelctl.cli.tables import Cell, Column, Table
+from labelctl.cli.values import count, percent_option
 from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import volume
 

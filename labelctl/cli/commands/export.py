@@ -13,6 +13,7 @@ from labelctl.cli.commands._prefix import note_similar_prefix, similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.session import Session
 from labelctl.cli.tables import AnyCell, Column, Table, number
+from labelctl.cli.values import choice_option, percent_option
 from labelctl.errors import Command, NotFoundError, UsageError
 from labelctl.text import counted, volume
 

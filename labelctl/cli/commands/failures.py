@@ -15,6 +15,7 @@ from labelctl.cli.commands._photo import state
 from labelctl.cli.options import Prefix
 from labelctl.cli.session import Session
 from labelctl.cli.tables import AnyCell, Cell, Column, Table, moment
+from labelctl.cli.values import count
 from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted
 

@@ -17,6 +17,7 @@ from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Prefix, check_prefix, no_photos
 from labelctl.cli.session import Session
 from labelctl.cli.tables import Column, Table
+from labelctl.cli.values import count
 from labelctl.errors import Command, RefusedError, UsageError
 from labelctl.text import counted, volume
 

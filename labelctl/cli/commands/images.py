@@ -9,9 +9,10 @@ import typer
 
 from labelctl.cli.commands._photo import state
 from labelctl.cli.commands._prefix import note_similar_prefix
-from labelctl.cli.options import Prefix, check_prefix, no_photos
+from labelctl.cli.options import Limit, Prefix, check_prefix, no_photos
 from labelctl.cli.session import Session
 from labelctl.cli.tables import AnyCell, Cell, Column, Table, moment, number
+from labelctl.cli.values import choice_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,19 +32,11 @@ COLUMNS = (
 _PREDICATES = {"labelled": "is labelled", "failed": "has failed", "waiting": "is waiting"}
 
 
-def _check_state(value: str | None) -> str | None:
-    if value is not None and value not in _STATES:
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(_STATES)}.")
-    return value
-
-
 def images(
     context: typer.Context,
     status: Annotated[
         str | None,
-        typer.Option(
-            callback=_check_state, metavar="|".join(_STATES), help="Only photos in this state."
-        ),
+        choice_option(_STATES, help="Only photos in this state."),
     ] = None,
     prefix: Prefix = "",
     limit: Limit = 100,

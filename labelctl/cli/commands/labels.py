@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelctl.cli.commands._photo import labels_table
-from labelctl.cli.commands._wait import show_stall, wait_for
+from labelctl.cli.commands._wait import wait_for
 from labelctl.cli.options import ImageKey
 from labelctl.cli.session import Session
 from labelctl.cli.values import number, percent_option
@@ -51,12 +51,10 @@ def labels(
     done: list[Photo] = []  # remains empty if the photo is removed meanwhile
     if wait:
         with session.view.meter(f"Waiting for {sent.key}") as meter:
-            for update in wait_for(session, [sent], timeout):
-                if isinstance(update, list):
-                    [sent] = update  # another version, if the photo was replaced meanwhile
-                else:
-                    show_stall(session, meter, update)
-    photo = results.read(session.reader, sent).at_least(min_confidence)
+            done = next(wait_for(session, meter, [sent], timeout), [])
+    photo = done[0] if done else results.read(session.reader, sent)
+    photo = photo.at_least(min_confidence)
+    session.names.add(keys=[photo.image], labels=(label.name for label in photo.labels))
     session.view.show(photo.as_json(), labels_table(photo, min_confidence))
     warn_if_truncated(session, photo)
     raise_unless_labelled(session, photo)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.options import CliCommand, CliGroup, Yes
+from labelctl.cli.command import CliCommand
+from labelctl.cli.group import CliGroup
+from labelctl.cli.options import Yes
 from labelctl.cli.session import Session
 from labelctl.cli.tables import Column, Table
 from labelctl.errors import Command, NotFoundError

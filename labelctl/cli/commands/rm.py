@@ -99,6 +99,7 @@ def _remove(session: Session, removing: Iterator[str], total: int | None) -> int
     with view.meter("Removing") as meter:
         for count, key in enumerate(removing, 1):
             meter.update(count, total=total, detail=key)
+            session.names.remove([key])
             if view.mode != "table" or count <= _LISTED:
                 value = {"image": key, "outcome": "removed"}
                 view.stream(value, COLUMNS, (Cell("removed", "green"), key))

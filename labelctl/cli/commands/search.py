@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelctl.cli.options import Prefix, check_prefix
+from labelctl.cli.options import Limit, Prefix, check_prefix
 from labelctl.cli.session import Session
 from labelctl.cli.tables import AnyCell, Column, Table, moment, percent
+from labelctl.cli.values import choice_option, percent_option
 from labelctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def search(
                 more = True
                 continue  # the last match: lets the search end and add up what it has read
             shown += 1
+            session.names.add(keys=[match.image])
             if view.mode == "table":  # its widths depend on all rows
                 rows.append(_row(match))
             else:

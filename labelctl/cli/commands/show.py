@@ -19,6 +19,7 @@ from labelctl.cli.commands.labels import (
 from labelctl.cli.options import ImageKey
 from labelctl.cli.session import Session
 from labelctl.cli.tables import Cell, Column, Table
+from labelctl.cli.values import percent_option
 from labelctl.errors import Command, PhotosFailedError
 from labelctl.text import path_argument
 

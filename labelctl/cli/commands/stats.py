@@ -41,6 +41,7 @@ def stats(
             tally.add(page)
             meter.update(tally.photos)
     counts = tally.stats()
+    session.names.add(labels=counts.labels)
     most = None if view.mode == "plain" else _MAX_ROWS
     view.show(counts.as_json(), *_tables(counts, most))
     if not tally.photos:

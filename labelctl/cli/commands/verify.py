@@ -11,6 +11,7 @@ import typer
 from labelctl.cli.options import Prefix, check_prefix, no_keys
 from labelctl.cli.session import Session
 from labelctl.cli.tables import Cell, Column
+from labelctl.cli.values import number
 from labelctl.errors import Command, InconsistentError
 from labelctl.text import counted
 

@@ -39,19 +39,20 @@ def label(tables):
 
 
 class Command:
-    """Waits as `upload --wait` does. A script yields what `until_done` would yield.
+    """Waits as `upload --wait` does. A script yields the versions that are done.
 
     The output so far is in `out` and `err`. A call returns the number of failed photos.
     """
 
     def __init__(self, tables, monkeypatch):
         self.out, self.err = io.StringIO(), io.StringIO()
-        self.session: Any = SimpleNamespace(reader=reader_of(tables))
+        self.session: Any = SimpleNamespace(reader=reader_of(tables), names=KnownNames(Options()))
         self._monkeypatch = monkeypatch
 
     def all(self, mode, sent, script):
         self.session.view = View(mode, stdout=self.out, stderr=self.err)
-        self._monkeypatch.setattr(_wait, "wait_for", lambda *_: script)
+        photos = ([results.read(self.session.reader, each) for each in done] for done in script)
+        self._monkeypatch.setattr(_wait, "wait_for", lambda *_: photos)
         return _wait.wait_and_print(self.session, sent, 600, {"not_sent": []})
 
     def __call__(self, mode, sent, script):
@@ -134,9 +135,7 @@ def test_a_few_photos_get_a_table_each_and_no_summary(label, command):
     assert command.err.getvalue() == ""
 
 
-def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced(label, command):
-    label(event("a.jpg"), LABEL)
-    sent = sends("a.jpg")
+def test_without_a_bar_a_stall_prints_a_line_when_it_is_announced():
     error = function_log.LogEntry(
         "2026-01-01T10:00:00Z", "a.jpg", "retrying", reason="Busy.\n\x1b[31m"
     )
