@@ -38,6 +38,7 @@ def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
     photo("a.jpg")
     photo("b.jpg")
     stack("upload", "a.jpg", "b.jpg", "--wait", "--quiet")
+    refuses_what_is_unclear(stack)
 
     gone = stack("rm", "a.jpg", "--yes")
 
@@ -47,6 +48,24 @@ def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
     stack("labels", "a.jpg", code=3)
     stack("labels", "b.jpg")
     assert stack("upload", "a.jpg", "--wait").rows[0][0] == "a.jpg"
+
+
+def refuses_what_is_unclear(user: User) -> None:
+    """No silence is taken for a yes, and no photo is removed that may not be meant."""
+    unanswered = user("rm", "a.jpg", code=2)
+    assert unanswered.err.splitlines() == [
+        "a.jpg",
+        "Error: This needs a confirmation, but there is no terminal.",
+        "Add --yes to confirm.",
+    ]
+    assert "--prefix" in user("rm", code=2).err
+    assert "--prefix" in user("rm", "a.jpg", "--prefix", "a", code=2).err
+    assert 'there is "a.jpg"' in user("rm", "photos/a.jpg", "--yes", code=3).err
+    assert 'starting with "zzz"' in user("rm", "--prefix", "zzz", "--yes").err
+    assert "--prefix" in user("rm", "--prefix", "", "--yes", code=2).err
+    assert "UTF-8" in user("rm", "--prefix", os.fsdecode(b"\xff"), "--yes", code=2).err
+    assert 'no photo ""' in user("rm", "", "--yes", code=3).err
+    user("labels", "a.jpg")
 
 
 def test_all_under_a_prefix_go_for_good_with_their_failures_and_dead_letters(
@@ -78,38 +97,8 @@ def test_all_under_a_prefix_go_for_good_with_their_failures_and_dead_letters(
     assert [letter["images"] for letter in letters] in ([["a.jpg"]], [])
 
 
-def test_it_asks_and_takes_no_silence_for_a_yes(stack: User, photo: Photo) -> None:
-    photo("a.jpg")
-    stack("upload", "a.jpg", "--wait", "--quiet")
-
-    unanswered = stack("rm", "a.jpg", code=2)
-
-    assert unanswered.err.splitlines() == [
-        "a.jpg",
-        "Error: This needs a confirmation, but there is no terminal.",
-        "Add --yes to confirm.",
-    ]
-    stack("labels", "a.jpg")
-
-
-def test_what_is_meant_must_be_clear(stack: User, photo: Photo) -> None:
-    photo("a.jpg")
-    stack("upload", "a.jpg", "--wait", "--quiet")
-
-    assert "--prefix" in stack("rm", code=2).err
-    assert "--prefix" in stack("rm", "a.jpg", "--prefix", "a", code=2).err
-    assert 'there is "a.jpg"' in stack("rm", "photos/a.jpg", "--yes", code=3).err
-    assert 'starting with "zzz"' in stack("rm", "--prefix", "zzz", "--yes").err
-    assert "--prefix" in stack("rm", "--prefix", "", "--yes", code=2).err
-    assert "UTF-8" in stack("rm", "--prefix", os.fsdecode(b"\xff"), "--yes", code=2).err
-    assert 'no photo ""' in stack("rm", "", "--yes", code=3).err
-    stack("labels", "a.jpg")
-
-
 def test_what_was_cut_off_can_be_repeated(stack: User, photo: Photo, client: Client) -> None:
-    photo("a.jpg")
-    photo("b.jpg")
-    stack("upload", "a.jpg", "b.jpg", "--wait", "--quiet")
+    stack("upload", photo("a.jpg"), photo("b.jpg"), "--quiet")
     stack("rm", "a.jpg", "--yes")
     body = json.dumps({"Records": [s3_record("a.jpg", "1", size=3)]})
     client("sqs").send_message(QueueUrl=stack.outputs["DeadLetterQueue"], MessageBody=body)

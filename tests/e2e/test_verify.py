@@ -12,9 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.e2e.conftest import User, until
+from tests.e2e.conftest import User
 
 Client = Callable[[str], Any]
 Photo = Callable[..., Path]
@@ -127,12 +125,13 @@ def test_problems_are_found_and_repaired(stack: User, photo: Photo, client: Clie
     stack("labels", "new/a b+c.png")
 
 
-def test_the_index_is_rebuilt_and_search_works_again(
+def test_the_index_is_rebuilt_also_after_an_interrupted_check(
     stack: User, photo: Photo, client: Client
 ) -> None:
     for name in ("a.jpg", "b.jpg"):
         photo(f"album/{name}")
     stack("upload", "album", "--wait", "--quiet")
+    stops_at_ctrl_c(stack)
     tables = Tables(stack, client)
     before = tables.index()
     label = stack("labels", "a.jpg", "-o", "json").json["labels"][0]["name"]
@@ -165,41 +164,12 @@ def test_the_index_is_rebuilt_and_search_works_again(
     assert tables.index() == before
 
 
-def test_a_folder_of_the_console_is_no_photo(stack: User, photo: Photo, client: Client) -> None:
-    """The console's "Create folder" makes an object of 0 bytes whose key ends with a slash."""
-    tables = Tables(stack, client)
-    stack("upload", photo("a.jpg"), "--prefix", "folder/", "--wait", "--quiet")
-    for key, body in (("folder/", b""), ("odd/", photo("b.png", "coffee.png").read_bytes())):
-        tables.s3.put_object(Bucket=tables.bucket, Key=key, Body=body)
-    stack("labels", "odd/", "--wait")
-    until(lambda: not any(stack("status", "-o", "json").json["queue"].values()))
-
-    assert [row[1] for row in stack("images").rows] == ["folder/a.jpg", "odd/"]
-    assert stack("failures").out == ""
-    assert stack("verify").err == "2 photos: 2 labelled, 0 failed. No problems found.\n"
-    assert stack("stats", "-o", "json").json["photos"]["all"] == 2
-    assert stack("gallery", "--output", "json").json["photos"] == 2
-    assert 'There is no photo "folder/"' in stack("labels", "folder/", code=3).err
-    assert tables.photo("folder/") is None
-
-    tables.s3.put_object(Bucket=tables.bucket, Key="odd/", Body=b"")
-    said = stack("verify", *AT_ONCE, "--repair")
-    assert [row[:2] for row in said.rows] == [["orphaned", "odd/"]]
-    assert settled(stack)["photos"] == 1
-    assert tables.photo("odd/")["status"]["S"] == "removed"
-    stack("rm", "--prefix", "folder/", "--yes")
-    assert "Contents" not in tables.s3.list_objects_v2(Bucket=tables.bucket, Prefix="folder/")
-
-
-def test_an_interrupted_verify_leaves_nothing_behind(
-    stack: User, photo: Photo, tmp_path: Path
-) -> None:
-    photo("a.jpg")
-    stack("upload", "a.jpg", "--wait", "--quiet")
-    scratch = tmp_path / "scratch"
+def stops_at_ctrl_c(user: User) -> None:
+    """An interrupted `verify` leaves nothing behind."""
+    scratch = user.folder / "scratch"
     scratch.mkdir()
     places = {"TMPDIR": str(scratch), "SQLITE_TMPDIR": str(scratch)}
-    running = User(stack.env | places, stack.folder).start("verify", "--verbose")
+    running = User(user.env | places, user.folder).start("verify", "--verbose")
     assert running.stderr
     for line in running.stderr:  # as it comes
         if b"ListObjectVersions" in line:
@@ -209,9 +179,3 @@ def test_an_interrupted_verify_leaves_nothing_behind(
     assert running.returncode in (0, 130)  # it may have been done already
     assert b"Traceback" not in err
     assert list(scratch.iterdir()) == []
-
-
-@pytest.mark.parametrize("words", [["--overdue", "-1"], ["a.jpg"]])
-def test_usage(user: User, words: list[str]) -> None:
-    assert "labelctl verify --help" in user("verify", *words, code=2).err
-    assert "nan is not a number." in user("verify", "--overdue", "nan", code=2).err

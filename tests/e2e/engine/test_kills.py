@@ -32,7 +32,6 @@ def test_a_kill_loses_no_object_version_or_delete_marker(home: Path) -> None:
     s3.create_bucket(Bucket="photos")
     s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket="photos", Key="a b/ä.jpg", Body=b"one", ChecksumAlgorithm="SHA256")
-    killed_and_started(cloud)
     second = s3.put_object(Bucket="photos", Key="a b/ä.jpg", Body=b"two")
     marker = s3.delete_object(Bucket="photos", Key="a b/ä.jpg")["VersionId"]
     s3.put_object(Bucket="photos", Key="gone", Body=b"x")
@@ -41,7 +40,7 @@ def test_a_kill_loses_no_object_version_or_delete_marker(home: Path) -> None:
         Key="gone",
         VersionId=s3.head_object(Bucket="photos", Key="gone")["VersionId"],
     )
-    cloud = killed_and_started(engine.start(home=home))
+    killed_and_started(cloud)
     for when in ("after a kill", "after a graceful restart"):
         listed = s3.list_object_versions(Bucket="photos")
         assert [each["VersionId"] for each in listed["DeleteMarkers"]] == [marker]
@@ -76,28 +75,24 @@ def test_a_kill_loses_no_item_and_no_message(home: Path) -> None:
     odd = {"S": '"quoted" ü\u2028\0'}
     for key in (odd, {"S": "plain"}):
         rows.put_item(TableName="labels", Item={"image": key, "n": {"N": "1"}})
-    cloud = killed_and_started(cloud)
     rows.update_item(
         TableName="labels",
         Key={"image": odd},
         UpdateExpression="ADD n :one",
         ExpressionAttributeValues={":one": {"N": "1"}},
     )
-    cloud = killed_and_started(cloud)
     for number in range(3):
         queues.send_message(QueueUrl=url, MessageBody=f"message {number}")
     cloud = killed_and_started(cloud)
     found = rows.scan(TableName="labels")["Items"]
     assert {item["image"]["S"]: item["n"]["N"] for item in found} == {odd["S"]: "2", "plain": "1"}
-    rows.delete_item(TableName="labels", Key={"image": odd})
-    killed_and_started(cloud)
-    assert rows.scan(TableName="labels")["Count"] == 1
 
     received = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     assert {message["Body"] for message in received} == {f"message {n}" for n in range(3)}
     queues.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
-    kill_engine(engine.start(home=home))
-    engine.start(home=home)
+    rows.delete_item(TableName="labels", Key={"image": odd})
+    killed_and_started(cloud)
+    assert rows.scan(TableName="labels")["Count"] == 1
     # The client still has the receipt handles of the other two messages.
     queues.delete_message(QueueUrl=url, ReceiptHandle=received[1]["ReceiptHandle"])
     back = until(lambda: queues.receive_message(QueueUrl=url).get("Messages"))
@@ -121,9 +116,19 @@ Outputs:
 """
 
 
-def test_a_kill_loses_no_finished_stack(home: Path) -> None:
+WAITS = """
+Resources:
+  Handle: {Type: 'AWS::CloudFormation::WaitConditionHandle'}
+  Wait:
+    Type: AWS::CloudFormation::WaitCondition
+    Properties: {Handle: !Ref Handle, Timeout: '600'}
+"""
+
+
+def test_a_kill_loses_no_finished_stack_and_an_interrupted_one_can_be_deleted(home: Path) -> None:
     cloud = engine.start(home=home)
     stacks = client(cloud, "cloudformation")
+    half = stacks.create_stack(StackName="half", TemplateBody=WAITS)["StackId"]
     made = stacks.create_change_set(
         StackName="photos",
         ChangeSetName="first",
@@ -134,12 +139,18 @@ def test_a_kill_loses_no_finished_stack(home: Path) -> None:
     cloud = killed_and_started(cloud)
     stacks.execute_change_set(ChangeSetName=made["Id"])
 
-    def described() -> Any:
-        return stacks.describe_stacks(StackName="photos")["Stacks"][0]
+    def described(name: str) -> Any:
+        return stacks.describe_stacks(StackName=name)["Stacks"][0]
 
-    until(lambda: described()["StackStatus"] == "CREATE_COMPLETE")
+    assert described(half)["StackStatus"] == "CREATE_FAILED"
+    assert "stopped during this operation" in described(half)["StackStatusReason"]
+    newest = stacks.describe_stack_events(StackName=half)["StackEvents"][0]
+    assert newest["ResourceStatus"] == "CREATE_FAILED"
+    stacks.delete_stack(StackName=half)
+    until(lambda: described(half)["StackStatus"] == "DELETE_COMPLETE")
+    until(lambda: described("photos")["StackStatus"] == "CREATE_COMPLETE")
     cloud = killed_and_started(cloud)
-    outputs = {out["OutputKey"]: out["OutputValue"] for out in described()["Outputs"]}
+    outputs = {out["OutputKey"]: out["OutputValue"] for out in described("photos")["Outputs"]}
     client(cloud, "s3").head_bucket(Bucket=outputs["Bucket"])
     client(cloud, "iam").get_role(RoleName=outputs["Role"])
     stacks.delete_stack(StackName=made["StackId"])
@@ -148,27 +159,6 @@ def test_a_kill_loses_no_finished_stack(home: Path) -> None:
     )
     cloud = killed_and_started(cloud)
     assert client(cloud, "s3").list_buckets()["Buckets"] == []
-
-
-def test_an_interrupted_stack_can_be_deleted_after_a_kill(home: Path) -> None:
-    cloud = engine.start(home=home)
-    stacks = client(cloud, "cloudformation")
-    waits = "Resources: {Handle: {Type: 'AWS::CloudFormation::WaitConditionHandle'}, Wait: "
-    waits += "{Type: 'AWS::CloudFormation::WaitCondition', "
-    waits += "Properties: {Handle: !Ref Handle, Timeout: '600'}}}"
-    stack = stacks.create_stack(StackName="half", TemplateBody=waits)["StackId"]
-    cloud = killed_and_started(cloud)
-    described = stacks.describe_stacks(StackName=stack)["Stacks"][0]
-    assert described["StackStatus"] == "CREATE_FAILED"
-    assert "stopped during this operation" in described["StackStatusReason"]
-    newest = stacks.describe_stack_events(StackName=stack)["StackEvents"][0]
-    assert newest["ResourceStatus"] == "CREATE_FAILED"
-    stacks.delete_stack(StackName=stack)
-    until(
-        lambda: (
-            stacks.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE"
-        )
-    )
 
 
 def test_kills_during_labelling_lose_no_photo(home: Path) -> None:
@@ -220,12 +210,10 @@ def test_a_killed_engine_leaves_no_worker_and_messages_return_immediately(home: 
         )
     )
     workers = until(lambda: processes.find_processes(home) - {cloud.pid, cloud.recogniser_pid})
-    cloud = killed_and_started(cloud)
+    killed_and_started(cloud)
     assert not [pid for pid in workers if processes.alive(pid)]
     # Its visibility timeout is 300 seconds, but its worker is dead.
     until(lambda: rows.scan(TableName="labels")["Count"] == 3, 30)
-    killed_and_started(cloud)
-    assert rows.scan(TableName="labels")["Count"] == 3  # items that were shown are kept
 
 
 def test_a_damaged_state_is_reported_and_the_previous_one_restored(home: Path) -> None:
@@ -249,5 +237,3 @@ def test_a_damaged_state_is_reported_and_the_previous_one_restored(home: Path) -
     assert "labelctl local reset" in failure.value.hint
     engine.reset(home)
     assert not home.exists()
-    engine.start(home=home)
-    assert engine.status(home) is not None

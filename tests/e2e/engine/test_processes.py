@@ -150,6 +150,28 @@ def test_the_admin_interface_is_closed(running: engine.Cloud) -> None:
     assert status_of(f"{running.endpoint}/_aws/execute-api/a/b", **upgrade, **key) == 403
 
 
+def test_policies_are_enforced(running: engine.Cloud) -> None:
+    from botocore.exceptions import ClientError
+
+    people = client(running, "iam")
+    people.create_user(UserName="ann")
+    key = people.create_access_key(UserName="ann")["AccessKey"]
+    rights = {
+        "Statement": [{"Effect": "Allow", "Action": "rekognition:DetectLabels", "Resource": "*"}]
+    }
+    people.put_user_policy(UserName="ann", PolicyName="look", PolicyDocument=json.dumps(rights))
+    keys = {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client(running, "s3", **keys).list_buckets()
+    # The permission is granted, so the request fails only because of the picture.
+    picture = {"Bytes": b"no picture"}
+    with pytest.raises(ClientError, match="InvalidImageFormat"):
+        client(running, "rekognition", **keys).detect_labels(Image=picture)
+    people.delete_user_policy(UserName="ann", PolicyName="look")
+    with pytest.raises(ClientError, match="user/ann is not authorized to perform: rekognition"):
+        client(running, "rekognition", **keys).detect_labels(Image=picture)
+
+
 def test_a_failed_start_ends_even_a_process_it_has_just_started(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,21 +188,25 @@ def test_a_failed_start_ends_even_a_process_it_has_just_started(
     assert processes.find_processes(home) == set()
 
 
-def test_an_unusable_model_changes_nothing(home: Path, tmp_path: Path) -> None:
+def test_a_model_restarts_only_the_recogniser_and_can_be_removed(
+    home: Path, tmp_path: Path
+) -> None:
     cloud = engine.start(home=home)
-    broken = tmp_path / "broken.onnx"
+    model, broken = write_toy_model(tmp_path / "toy.onnx"), tmp_path / "broken.onnx"
     broken.write_text("not a model")
     with pytest.raises(LocalCloudError, match="is not an ONNX model"):
         engine.start(home=home, model=broken)
     assert engine.status(home) == cloud
-    record = folder.read(home)
-    assert record is not None
-    assert record.model is None  # for later starts, too
+    assert saved_model(home) is None  # for later starts, too
 
+    with_model = engine.start(home=home, model=model)
+    assert (with_model.pid, with_model.recogniser) == (cloud.pid, cloud.recogniser)
+    assert with_model.recogniser_pid != cloud.recogniser_pid
+    assert with_model.model == str(model)
+    assert with_model.model_version != cloud.model_version
+    assert engine.start(home=home) == with_model
+    assert saved_model(home) == str(model)  # for later starts, too
 
-def test_a_model_that_became_unusable_can_be_removed(home: Path, tmp_path: Path) -> None:
-    model = write_toy_model(tmp_path / "toy.onnx")
-    engine.start(home=home, model=model)
     engine.stop(home)
     model.write_text("not a model any more")
     with pytest.raises(LocalCloudError, match="recogniser ended during startup") as failure:
@@ -191,41 +217,7 @@ def test_a_model_that_became_unusable_can_be_removed(home: Path, tmp_path: Path)
     assert engine.start(home=home, forget_model=True).model is None
 
 
-def test_another_model_restarts_only_the_recogniser(home: Path, tmp_path: Path) -> None:
-    cloud = engine.start(home=home)
-    model = write_toy_model(tmp_path / "toy.onnx")
-    with_model = engine.start(home=home, model=model)
-    assert with_model.pid == cloud.pid
-    assert with_model.recogniser == cloud.recogniser
-    assert with_model.recogniser_pid != cloud.recogniser_pid
-    assert with_model.model == str(model)
-    assert with_model.model_version != cloud.model_version
-    assert engine.start(home=home) == with_model
+def saved_model(home: Path) -> str | None:
     record = folder.read(home)
     assert record is not None
-    assert record.model == str(model)  # for later starts, too
-
-
-def test_policies_are_enforced(light_home: Path) -> None:
-    home = light_home
-    from botocore.exceptions import ClientError
-
-    cloud = engine.start(home=home)
-    people = client(cloud, "iam")
-    people.create_user(UserName="ann")
-    key = people.create_access_key(UserName="ann")["AccessKey"]
-    rights = {
-        "Statement": [{"Effect": "Allow", "Action": "rekognition:DetectLabels", "Resource": "*"}]
-    }
-    people.put_user_policy(UserName="ann", PolicyName="look", PolicyDocument=json.dumps(rights))
-    cloud = killed_and_started(cloud)
-    keys = {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
-    with pytest.raises(ClientError, match="AccessDenied"):
-        client(cloud, "s3", **keys).list_buckets()
-    # The permission is granted, so the request fails only because of the picture.
-    picture = {"Bytes": b"no picture"}
-    with pytest.raises(ClientError, match="InvalidImageFormat"):
-        client(cloud, "rekognition", **keys).detect_labels(Image=picture)
-    people.delete_user_policy(UserName="ann", PolicyName="look")
-    with pytest.raises(ClientError, match="user/ann is not authorized to perform: rekognition"):
-        client(cloud, "rekognition", **keys).detect_labels(Image=picture)
+    return record.model
