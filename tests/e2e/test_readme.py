@@ -13,26 +13,23 @@ import pytest
 from tests.e2e.conftest import LABELCTL, User, deploy
 
 CHECKOUT = Path(__file__).parents[2]
-DOCUMENTS = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
-PHOTOS = {
-    "astronaut.png": "astronaut.png",
-    "cat.png": "chelsea.png",
-    "coffee.png": "coffee.png",
-    "rocket.jpg": "rocket.jpg",
-}
+PHOTOS = {"astronaut.png": "astronaut.png", "cat.png": "chelsea.png"}
 """The files in the folder photos/ of the examples, and what they are copied from."""
+
+DEPLOYS = ("labelctl deploy", "labelctl demo")
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks() -> list[tuple[str, list[str]]]:
-    """The documents' console blocks: where each one stands, and the command lines in it."""
-    found = []
-    for path in DOCUMENTS:
-        for match in _BLOCK.finditer(path.read_text(encoding="utf-8")):
-            lines = [line[2:] for line in match[1].splitlines() if line.startswith("$ ")]
-            found.append((f"{path.stem}-{len(found)}", lines))
-    return found
+def blocks(document: Path) -> list[list[str]]:
+    """The command lines in each of a document's console blocks."""
+    found = _BLOCK.findall(document.read_text(encoding="utf-8"))
+    return [[line[2:] for line in block.splitlines() if line.startswith("$ ")] for block in found]
+
+
+DOCUMENTS = [
+    path for path in (CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/*.md"))) if blocks(path)
+]
 
 
 @pytest.fixture
@@ -43,16 +40,24 @@ def reader(undeployed: User, photo: Callable[..., Path]) -> User:
     return undeployed
 
 
-def test_the_readme_has_examples():
-    lines = [line for name, lines in blocks() if name.startswith("README") for line in lines]
-    assert len(lines) > 10
+def test_the_readme_has_examples() -> None:
+    assert sum(map(len, blocks(CHECKOUT / "README.md"))) > 10
 
 
-@pytest.mark.parametrize("lines", [pytest.param(lines, id=name) for name, lines in blocks()])
-def test_the_commands_of_a_block_work_in_their_order(lines: list[str], reader: User):
-    if not any(line.startswith(("labelctl deploy", "labelctl demo")) for line in lines):
-        deploy(reader)
-        reader("upload", "photos", "--wait", "--quiet")
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_the_commands_of_a_document_work_in_their_order(document: Path, reader: User) -> None:
+    """Each block is a session of its own, with the stack and the files that the last one left."""
+    there = False
+    for lines in blocks(document):
+        if not there and not any(line.startswith(DEPLOYS) for line in lines):
+            deploy(reader)
+            reader("upload", "photos", "--wait", "--quiet")
+        run(lines, reader)
+        there = not any(line.startswith("labelctl destroy") for line in lines)
+
+
+def run(lines: list[str], reader: User) -> None:
+    """Run the commands in a shell, which ends at the first one that fails."""
     if not shutil.which("jq"):
         lines = [line for line in lines if "jq " not in line]
     path = f"{LABELCTL.parent}:{reader.env['PATH']}"
