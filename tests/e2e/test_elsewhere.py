@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from labelctl.local import processes
 from labelctl.local.credentials import Credentials
 from labelctl.local.rekognition.emulator_client import Cloud
 from labelctl.local.rekognition.server import RecogniserServer
-from tests.e2e.conftest import LABELCTL, User, clean_environment
+from tests.e2e.conftest import LABELCTL, User, clean_environment, deployed
 from tests.e2e.warm import WarmLabelctl
 from tests.unit.recogniser_world import InProcess, allow, serving
 
@@ -185,25 +186,37 @@ def test_an_endpoint_where_nobody_listens_is_named(abroad: User) -> None:
     assert "Traceback" not in answer.err
 
 
-def test_any_aws_tool_reaches_the_local_cloud(stack: User, photo: Photo) -> None:
+@pytest.fixture(scope="module")
+def shared_stack(cloud: User) -> Iterator[User]:
+    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="t-elsewhere")) as user:
+        yield user
+
+
+@pytest.fixture
+def shared(shared_stack: User, tmp_path: Path) -> User:
+    """A user in an empty folder, with a stack in the local cloud."""
+    return replace(shared_stack, folder=tmp_path)
+
+
+def test_any_aws_tool_reaches_the_local_cloud(shared: User, photo: Photo) -> None:
     """As in the manual: eval "$(labelctl local env)", in a shell that pointed elsewhere before."""
     photo("a.jpg")
-    bucket = stack.outputs["PhotosBucket"]
+    bucket = shared.outputs["PhotosBucket"]
     program = f"import boto3; boto3.client('s3').upload_file('a.jpg', '{bucket}', 'by boto3.jpg')"
 
-    in_shell(stack, f'"{sys.executable}" -c "{program}"')
+    in_shell(shared, f'"{sys.executable}" -c "{program}"')
 
-    assert stack("labels", "by boto3.jpg", "--wait").rows[0][0] == "Black"
+    assert shared("labels", "by boto3.jpg", "--wait").rows[0][0] == "Black"
 
 
 @pytest.mark.skipif(not shutil.which("aws"), reason="needs the AWS CLI on PATH")
-def test_the_aws_cli_brings_photos_too(stack: User, photo: Photo) -> None:
+def test_the_aws_cli_brings_photos_too(shared: User, photo: Photo) -> None:
     photo("a.jpg")
-    bucket = stack.outputs["PhotosBucket"]
+    bucket = shared.outputs["PhotosBucket"]
 
-    in_shell(stack, f"aws s3 cp a.jpg s3://{bucket}/")
+    in_shell(shared, f"aws s3 cp a.jpg s3://{bucket}/by-the-cli.jpg")
 
-    assert stack("labels", "a.jpg", "--wait").rows[0][0] == "Black"
+    assert shared("labels", "by-the-cli.jpg", "--wait").rows[0][0] == "Black"
 
 
 MISLEADING = {
@@ -216,13 +229,13 @@ MISLEADING = {
 }
 
 
-def test_a_proxy_is_no_way_to_the_local_cloud(stack: User) -> None:
+def test_a_proxy_is_no_way_to_the_local_cloud(shared: User) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         proxy = {name: "http://127.0.0.1:9", "NO_PROXY": "example.com"}
-        assert stack("images", **proxy).code == 0
-    exported = stack("local", "env", HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="example.com").out
+        assert shared("images", **proxy).code == 0
+    exported = shared("local", "env", HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="example.com").out
     assert "export NO_PROXY=example.com,127.0.0.1\n" in exported
-    assert "PROXY" not in stack("local", "env").out
+    assert "PROXY" not in shared("local", "env").out
 
 
 def in_shell(user: User, line: str) -> None:
