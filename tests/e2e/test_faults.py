@@ -59,7 +59,7 @@ def statuses(user: User, *folder: str) -> set[str]:
 
 def test_photos_survive_a_kill_right_after_their_upload(own_stack: User, photo: Photo) -> None:
     own = own_stack
-    for number in range(4):
+    for number in range(2):
         photo(f"album/{number}.jpg")
     before = own("local", "start", "-o", "json").json
     sent = own("upload", "album").rows
@@ -69,10 +69,10 @@ def test_photos_survive_a_kill_right_after_their_upload(own_stack: User, photo: 
 
     assert first.err.startswith(f"Started the local cloud ({before['endpoint']}).")
     assert first.rows[0][0] == "Black"
-    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg", ""] for number in range(4))
+    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg"] for number in range(2))
     assert statuses(own, "album") == {"labelled"}
     assert own("status", "-o", "json").json["photos"] == {
-        "labelled": 4,
+        "labelled": 2,
         "failed": 0,
         "waiting": 0,
         "waiting_since": None,
@@ -106,25 +106,50 @@ def test_an_object_that_was_written_half_is_labelled_all_the_same(
     assert own("verify", "--overdue", "0").out == ""
 
 
-def test_the_next_command_replaces_a_killed_recogniser(own_stack: User, photo: Photo) -> None:
-    own = own_stack
-    photo("me.png", "astronaut.png")
-    before = own("local", "start", "-o", "json").json
+def test_the_next_command_repairs_the_cloud(own_stack: User, photo: Photo) -> None:
+    """Other programs use both ports, the recogniser is killed, and the record is damaged.
+
+    tests/e2e/engine/test_damage.py has each of them alone, and labels a photo after each.
+    """
+    own, record = own_stack, folder_of(own_stack) / "engine.json"
+    saved = json.loads(record.read_text())
+    taken = [saved["port"], saved["recogniser_port"]]
+    with contextlib.ExitStack() as others:
+        for port in taken:
+            others.enter_context(socket.create_server(("127.0.0.1", port)))
+        moved = own("upload", photo("a.jpg"), "--wait")
+        assert "Another program" not in own("verify", "--overdue", "0").err
+    assert moved.rows[0][:2] == ["a.jpg", "Black"]
+    assert f"Another program uses port {taken[0]} and {taken[1]}" in moved.err
+    assert "labelctl local env" in moved.err
+
+    before = own("local", "status", "-o", "json").json
     kill(before["recogniser_pid"])
     own("local", "status", code=3)
-
-    rows = own("upload", "me.png", "--wait").rows
-
-    assert rows[0][:2] == ["me.png", "Face"]
+    assert own("upload", photo("me.png", "astronaut.png"), "--wait").rows[0][:2] == [
+        "me.png",
+        "Face",
+    ]
     after = own("local", "status", "-o", "json").json
-    assert after["pid"] == before["pid"]
-    assert after["recogniser"] == before["recogniser"]
+    assert (after["pid"], after["recogniser"]) == (before["pid"], before["recogniser"])
+
+    record.write_text('{"half": ')
+    healed = own("verify", "--overdue", "0")
+    assert "engine.json is damaged. Photos and labels are kept." in healed.err
+    assert "damaged" not in own("verify", "--overdue", "0").err
 
 
-def test_two_first_deploys_at_once_make_one_stack(own: User, photo: Photo) -> None:
+def test_an_interrupted_start_leaves_nothing_and_two_deploys_at_once_make_one_stack(
+    own: User, photo: Photo
+) -> None:
     """One may get into the other's way, and is refused then; what is there works in any case."""
-    both = [own.start("deploy") for _ in range(2)]
+    command = own.start("deploy")
+    until(lambda: processes.find_processes(folder_of(own)))
+    os.killpg(command.pid, signal.SIGINT)
+    assert ended(command) == (130, "")
+    assert processes.find_processes(folder_of(own)) == set()
 
+    both = [own.start("deploy") for _ in range(2)]
     outcomes = [ended(command) for command in both]
 
     assert {code for code, _ in outcomes} <= {0, 4}, outcomes
@@ -137,17 +162,16 @@ def test_two_first_deploys_at_once_make_one_stack(own: User, photo: Photo) -> No
 
 
 def test_two_uploads_at_once_lose_nothing(stack: User, photo: Photo) -> None:
-    for number in range(2):
-        photo(f"one/{number}.jpg")
-        photo(f"two/{number}.jpg", "coffee.png")  # the same keys
-        photo(f"two/more {number}.jpg")
+    photo("one/0.jpg")
+    photo("two/0.jpg", "coffee.png")  # the same key
+    photo("two/more.jpg")
     both = [stack.start("upload", folder, "--wait") for folder in ("one", "two")]
 
     assert [ended(command)[0] for command in both] == [0, 0]
 
     now = stack("status", "-o", "json").json
     assert now["photos"] == {
-        **{"labelled": 4, "failed": 0, "waiting": 0},
+        **{"labelled": 2, "failed": 0, "waiting": 0},
         "waiting_since": None,
     }
     assert now["errors"] == []
@@ -183,46 +207,6 @@ def is_settled(client: Client, stack: str) -> bool:
         for each in stacks
         if each["StackName"] in (stack, f"{stack}-artifacts")
     )
-
-
-def test_an_interrupted_cold_start_leaves_nothing_running(own: User) -> None:
-    command = own.start("deploy")
-    until(lambda: processes.find_processes(folder_of(own)))
-    os.killpg(command.pid, signal.SIGINT)
-
-    assert ended(command) == (130, "")
-    assert processes.find_processes(folder_of(own)) == set()
-    own("deploy", "--quiet")
-    assert own("status", "-o", "json").json["status"] == "CREATE_COMPLETE"
-
-
-def test_a_cloud_whose_ports_other_programs_use_moves(own_stack: User, photo: Photo) -> None:
-    """Both ports; tests/e2e/engine/test_damage.py has each alone."""
-    photo("a.jpg")
-    record = json.loads((folder_of(own_stack) / "engine.json").read_text())
-    taken = [record["port"], record["recogniser_port"]]
-    with contextlib.ExitStack() as others:
-        for port in taken:
-            others.enter_context(socket.create_server(("127.0.0.1", port)))
-
-        uploaded = own_stack("upload", "a.jpg", "--wait")
-        verified = own_stack("verify", "--overdue", "0")
-
-    assert uploaded.rows[0][:2] == ["a.jpg", "Black"]
-    assert f"Another program uses port {taken[0]} and {taken[1]}" in uploaded.err
-    assert "labelctl local env" in uploaded.err
-    assert "Another program" not in verified.err
-
-
-def test_a_damaged_record_heals_while_the_cloud_runs(own_stack: User, photo: Photo) -> None:
-    photo("a.jpg")
-    own_stack("local", "start")
-    (folder_of(own_stack) / "engine.json").write_text('{"half": ')
-
-    uploaded = own_stack("upload", "a.jpg", "--wait")
-
-    assert "engine.json is damaged. Photos and labels are kept." in uploaded.err
-    assert "damaged" not in own_stack("verify", "--overdue", "0").err
 
 
 def contents(folder: Path) -> dict[str, bytes]:
