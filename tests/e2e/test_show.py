@@ -25,11 +25,6 @@ Photo = Callable[..., Path]
 Client = Callable[[str], Any]
 
 
-@pytest.fixture
-def bucket(stack: User) -> str:
-    return stack.outputs["PhotosBucket"]
-
-
 @pytest.fixture(scope="module")
 def labelled(
     cloud: User, photographs: Path, tmp_path_factory: pytest.TempPathFactory
@@ -125,9 +120,10 @@ def test_a_file_of_the_users_stays(astronaut: User) -> None:
 
 
 def test_photos_without_labels_are_shown_as_such(
-    stack: User, client: Client, bucket: str, photo: Photo
+    astronaut: User, client: Client, photo: Photo
 ) -> None:
-    s3 = client("s3")
+    """No other test here needs the function, which is stopped."""
+    stack, s3, bucket = astronaut, client("s3"), astronaut.outputs["PhotosBucket"]
     s3.put_object(Bucket=bucket, Key="small.png", Body=png(60, 40))
     s3.put_object(Bucket=bucket, Key="text.jpg", Body=b"hello")
     stack("labels", "small.png", "--wait", code=5)
