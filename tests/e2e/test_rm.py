@@ -32,8 +32,8 @@ def rows(stack: User, client: Client) -> Callable[[], set[tuple[str, str]]]:
     return scan
 
 
-def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
-    stack: User, photo: Photo, rows: Callable[[], set[tuple[str, str]]]
+def test_removed_photos_leave_nothing_but_items_that_say_so(
+    stack: User, photo: Photo, client: Client, rows: Callable[[], set[tuple[str, str]]]
 ) -> None:
     photo("a.jpg")
     photo("b.jpg")
@@ -47,6 +47,17 @@ def test_a_removed_photo_leaves_nothing_but_an_item_that_says_so(
     until(lambda: {row for row in rows() if row[0] == "a.jpg"} == {("a.jpg", schema.REMOVED)})
     stack("labels", "a.jpg", code=3)
     stack("labels", "b.jpg")
+
+    # As after a removal that was cut off: the same command again removes the rest.
+    body = json.dumps({"Records": [s3_record("a.jpg", "1", size=3)]})
+    client("sqs").send_message(QueueUrl=stack.outputs["DeadLetterQueue"], MessageBody=body)
+    again = stack("rm", "a.jpg", "b.jpg", "--yes", code=3)
+    assert again.rows == [["removed", "b.jpg"]]
+    assert 'There is no photo "a.jpg" in the bucket.' in again.err
+    assert "The other photos were removed." in again.err
+    assert stack("failures", "-o", "json").json["dead_letters"] == []
+    assert stack("rm", "a.jpg", "--for-good", "--yes").rows == [["removed", "a.jpg"]]
+    stack("rm", "a.jpg", "--for-good", "--yes", code=3)
     assert stack("upload", "a.jpg", "--wait").rows[0][0] == "a.jpg"
 
 
@@ -95,19 +106,3 @@ def test_all_under_a_prefix_go_for_good_with_their_failures_and_dead_letters(
     assert stack("status", "-o", "json").json["photos"]["failed"] == 0
     letters = stack("failures", "-o", "json").json["dead_letters"]
     assert [letter["images"] for letter in letters] in ([["a.jpg"]], [])
-
-
-def test_what_was_cut_off_can_be_repeated(stack: User, photo: Photo, client: Client) -> None:
-    stack("upload", photo("a.jpg"), photo("b.jpg"), "--quiet")
-    stack("rm", "a.jpg", "--yes")
-    body = json.dumps({"Records": [s3_record("a.jpg", "1", size=3)]})
-    client("sqs").send_message(QueueUrl=stack.outputs["DeadLetterQueue"], MessageBody=body)
-
-    again = stack("rm", "a.jpg", "b.jpg", "--yes", code=3)
-
-    assert again.rows == [["removed", "b.jpg"]]
-    assert 'There is no photo "a.jpg" in the bucket.' in again.err
-    assert "The other photos were removed." in again.err
-    assert stack("failures", "-o", "json").json["dead_letters"] == []
-    assert stack("rm", "a.jpg", "--for-good", "--yes").rows == [["removed", "a.jpg"]]
-    stack("rm", "a.jpg", "--for-good", "--yes", code=3)
