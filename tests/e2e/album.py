@@ -18,7 +18,7 @@ from tests.e2e.answers import Entry
 from tests.e2e.conftest import Answer, User, until
 from tests.e2e.pipeline import stop_the_function
 
-PAINTED = 44
+PAINTED = 26
 SCALE = 0.2  # of the painter's 900 x 600: small, so that the recogniser is quick
 VIVID = ("red", "blue", "green", "orange", "purple", "gold")
 NO_PICTURE, CUT, SMALL = "broken/a [b].jpg", "broken/cut.jpg", "broken/small.png"

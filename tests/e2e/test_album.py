@@ -48,7 +48,7 @@ QUESTIONS = {
     "a category": Question(categories=("person description",)),
     "none of some": Question(("gray",), without=("silver", "black"), min_confidence=55.28),
     "the most confident few": Question(("silver",), limit=7),
-    "the newest few": Question(("silver",), prefix="hills/", sort="newest", limit=7),
+    "the newest few": Question(("silver",), prefix="hills/", sort="newest", limit=4),
     "all at once": Question(
         ("gray", "black"),
         any_label=True,
