@@ -154,13 +154,6 @@ def first_labels_in_a_new_process(pipeline: Pipeline, key: str) -> list[dict[str
     return first_labels(pipeline, key)
 
 
-def a_replacement(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
-    pipeline.put(key)
-    pipeline.log_of(key, 1)
-    pipeline.put(key, "chelsea.png")
-    return pipeline.log_of(key, 2)
-
-
 def the_newest_version_removed(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
     pipeline.put(key)
     pipeline.log_of(key, 1)
@@ -193,7 +186,6 @@ Life = Callable[[Pipeline, str], list[dict[str, Any]]]
 LIVES: dict[Life, list[str]] = {
     first_labels: ["labelled"],
     first_labels_in_a_new_process: ["labelled"],
-    a_replacement: ["labelled", "labelled"],
     the_newest_version_removed: ["labelled", "labelled", "labelled"],
     the_only_version_removed: ["labelled", "removed"],
     a_trouble: ["retrying"],
