@@ -27,6 +27,7 @@ def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, clie
     flags = f"--local --stack {stack.env['LABELCTL_STACK']}"
     assert warnings(stack) == []
     assert stack("status").err == ""
+    notices_replaced_notifications(stack, client)
     stop_the_function(stack, client)
     sqs, made = client("sqs"), stack.outputs
     sqs.send_message(QueueUrl=made["DeadLetterQueue"], MessageBody="no JSON")
@@ -56,6 +57,23 @@ def test_what_needs_an_eye_is_said_with_the_command_that_helps(stack: User, clie
         }
     ]
     shows_the_rest_without_metrics(stack, client)
+
+
+def notices_replaced_notifications(stack: User, client: Client) -> None:
+    """Another tool replaced the bucket's notifications: a deploy restores them."""
+    client("s3").put_bucket_notification_configuration(
+        Bucket=stack.outputs["PhotosBucket"], NotificationConfiguration={}
+    )
+
+    answer = stack("status").err
+
+    assert answer.startswith("The bucket no longer reports new photos")
+    assert (
+        f"Next: labelctl deploy --local --stack {stack.env['LABELCTL_STACK']} && labelctl" in answer
+    )
+    assert "would restore the bucket's event notifications" in stack("deploy", "--dry-run").err
+    assert "Restored the event notifications" in stack("deploy").err
+    assert "no longer reports" not in stack("status").err
 
 
 def shows_the_rest_without_metrics(stack: User, client: Client) -> None:
@@ -93,24 +111,6 @@ def shows_the_rest_without_metrics(stack: User, client: Client) -> None:
     iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     iam.delete_user_policy(UserName=name, PolicyName="some")
     iam.delete_user(UserName=name)
-
-
-def test_notifications_that_another_tool_replaced_are_noticed_and_restored(
-    stack: User, client: Client
-) -> None:
-    client("s3").put_bucket_notification_configuration(
-        Bucket=stack.outputs["PhotosBucket"], NotificationConfiguration={}
-    )
-
-    answer = stack("status").err
-
-    assert answer.startswith("The bucket no longer reports new photos")
-    assert (
-        f"Next: labelctl deploy --local --stack {stack.env['LABELCTL_STACK']} && labelctl" in answer
-    )
-    assert "would restore the bucket's event notifications" in stack("deploy", "--dry-run").err
-    assert "Restored the event notifications" in stack("deploy").err
-    assert "no longer reports" not in stack("status").err
 
 
 def alarms(client: Client, stack: str) -> dict[str, str]:

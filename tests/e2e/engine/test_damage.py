@@ -106,13 +106,14 @@ def all_queues(cloud: engine.Cloud) -> list[str]:
     return list(client(cloud, "sqs").list_queues()["QueueUrls"])
 
 
-def test_a_lost_record_only_loses_the_ports(pipeline: Path) -> None:
-    home = pipeline
+def test_a_lost_record_only_loses_the_ports(pipeline: Path, tmp_path: Path) -> None:
+    home, link = pipeline, tmp_path / "link"
+    link.symlink_to(home)
     cloud = engine.start(home=home)
     record = home / "engine.json"
-    for content in (None, '{"port": "a string", "pid": -1}'):
+    for folder, content in ((link, None), (home, '{"port": "a string", "pid": -1}')):
         record.unlink() if content is None else record.write_text(content)
-        healed = engine.start(home=home)  # while the old engine, now unknown, is still running
+        healed = engine.start(home=folder)  # while the old engine, now unknown, is still running
         assert "engine.json" in healed.notice
         assert processes.find_processes(home) >= {healed.pid, healed.recogniser_pid}
         assert not processes.alive(cloud.pid)
@@ -121,21 +122,13 @@ def test_a_lost_record_only_loses_the_ports(pipeline: Path) -> None:
     works(cloud, "a.jpg")
     assert engine.start(home=home).notice == ""
 
-
-def test_processes_without_a_record_are_found_also_by_a_symlink(home: Path, tmp_path: Path) -> None:
-    cloud = engine.start(home=home)
-    (tmp_path / "link").symlink_to(home)
-    (home / "engine.json").unlink()
-    healed = engine.start(home=tmp_path / "link")
-    assert not processes.alive(cloud.pid)
-    assert processes.find_processes(home) == {healed.pid, healed.recogniser_pid}
-
-    (home / "engine.json").unlink()
+    record.unlink()
     (home / ".labelctl-local").unlink()
-    client(healed, "sqs").create_queue(QueueName="kept")
+    client(cloud, "sqs").create_queue(QueueName="kept")
     assert engine.stop(home) is not None
     assert processes.find_processes(home) == set()
-    assert [url.rpartition("/")[2] for url in all_queues(engine.start(home=home))] == ["kept"]
+    names = [url.rpartition("/")[2] for url in all_queues(engine.start(home=home))]
+    assert sorted(names) == ["kept", "work"]
 
 
 def test_damaged_code_is_restored_from_the_deployment_bucket(pipeline: Path) -> None:

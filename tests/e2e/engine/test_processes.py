@@ -33,45 +33,48 @@ def status_of(url: str, method: str = "GET", **headers: str) -> int:
             return refused.code
 
 
-def test_start_is_idempotent_and_ports_are_kept(light_home: Path) -> None:
+def test_a_start_is_idempotent_and_replaces_only_what_is_dead(light_home: Path) -> None:
     home = light_home
     assert engine.status(home) is None
     cloud = engine.start(home=home)
     assert engine.start(home=home) == cloud == engine.status(home)
+    assert (home.stat().st_mode & 0o777) == 0o700
+
+    os.kill(cloud.recogniser_pid, signal.SIGKILL)
+    until(lambda: not processes.alive(cloud.recogniser_pid))
+    assert engine.status(home) is None
+    repaired = engine.start(home=home)
+    assert repaired.pid == cloud.pid
+    assert repaired.recogniser_pid != cloud.recogniser_pid
+
     stopped = engine.stop(home)
     assert stopped is not None
     assert (stopped.pid, stopped.endpoint) == (cloud.pid, cloud.endpoint)
     assert engine.status(home) is None
     assert processes.find_processes(home) == set()
     assert engine.stop(home) is None
-    again = engine.start(home=home)
-    assert (again.endpoint, again.recogniser) == (cloud.endpoint, cloud.recogniser)
-    assert again.pid != cloud.pid
-    assert (home.stat().st_mode & 0o777) == 0o700
+    started = engine.start(home=home)
+    assert (started.endpoint, started.recogniser) == (cloud.endpoint, cloud.recogniser)
+    assert started.pid != cloud.pid
+    again = killed_and_started(started)
+    assert again.pid != started.pid
+    assert again.recogniser_pid == started.recogniser_pid
 
 
-def test_two_commands_at_once_share_one_engine(light_home: Path) -> None:
+def test_after_a_killed_command_several_at_once_share_one_engine(light_home: Path) -> None:
     home = light_home
     program = "import sys, pathlib; from labelctl.local import engine;"
     program += "print(engine.start(home=pathlib.Path(sys.argv[1])).pid)"
-    commands = [
-        subprocess.Popen([sys.executable, "-c", program, str(home)], stdout=subprocess.PIPE)
-        for _ in range(3)
-    ]
-    pids = {command.communicate(timeout=90)[0] for command in commands}
-    assert len(pids) == 1
-    assert len(processes.find_processes(home)) == 2
-
-
-def test_a_killed_command_leaves_no_second_engine(light_home: Path) -> None:
-    home = light_home
-    program = "import sys, pathlib; from labelctl.local import engine;"
-    program += "engine.start(home=pathlib.Path(sys.argv[1]))"
-    command = subprocess.Popen([sys.executable, "-c", program, str(home)])
+    command = [sys.executable, "-c", program, str(home)]
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     until(lambda: processes.find_processes(home))
-    command.kill()
-    command.wait()
-    cloud = engine.start(home=home)
+    killed.kill()
+    killed.wait()
+    several = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    pids = {each.communicate(timeout=90)[0] for each in several}
+    assert len(pids) == 1
+    cloud = engine.status(home)
+    assert cloud is not None
     assert processes.find_processes(home) == {cloud.pid, cloud.recogniser_pid}
 
 
@@ -87,20 +90,6 @@ def test_ctrl_c_during_the_start_leaves_nothing_running(light_home: Path) -> Non
     command.send_signal(signal.SIGINT)
     command.wait(timeout=30)
     assert processes.find_processes(home) == set()
-
-
-def test_only_the_dead_process_is_replaced(light_home: Path) -> None:
-    home = light_home
-    cloud = engine.start(home=home)
-    os.kill(cloud.recogniser_pid, signal.SIGKILL)
-    until(lambda: not processes.alive(cloud.recogniser_pid))
-    assert engine.status(home) is None
-    repaired = engine.start(home=home)
-    assert repaired.pid == cloud.pid
-    assert repaired.recogniser_pid != cloud.recogniser_pid
-    again = killed_and_started(repaired)
-    assert again.pid != repaired.pid
-    assert again.recogniser_pid == repaired.recogniser_pid
 
 
 @pytest.fixture(scope="module")
