@@ -26,16 +26,18 @@ def home(light_home: Path) -> Path:
     return light_home
 
 
-def store_versions(s3: Any) -> tuple[list[Any], str]:
-    """Two versions of a photo, which was then removed, and one that is gone: what S3 answered."""
+def store_first_version(s3: Any) -> Any:
     s3.create_bucket(Bucket="photos")
     s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
-    first = s3.put_object(Bucket="photos", Key="a b/ä.jpg", Body=b"one", ChecksumAlgorithm="SHA256")
+    return s3.put_object(Bucket="photos", Key="a b/ä.jpg", Body=b"one", ChecksumAlgorithm="SHA256")
+
+
+def store_second_version_and_marker(s3: Any) -> tuple[Any, str]:
+    """The second version and the delete marker after it; another photo comes and goes for good."""
     second = s3.put_object(Bucket="photos", Key="a b/ä.jpg", Body=b"two")
     gone = s3.put_object(Bucket="photos", Key="gone", Body=b"x")["VersionId"]
     s3.delete_object(Bucket="photos", Key="gone", VersionId=gone)
-    marker = s3.delete_object(Bucket="photos", Key="a b/ä.jpg")["VersionId"]
-    return [first, second], marker
+    return second, s3.delete_object(Bucket="photos", Key="a b/ä.jpg")["VersionId"]
 
 
 def check_versions(s3: Any, versions: list[Any], marker: str) -> None:
@@ -75,9 +77,9 @@ def test_a_kill_loses_no_object_no_item_and_no_message(home: Path) -> None:
     )
     for number in range(3):
         queues.send_message(QueueUrl=url, MessageBody=f"message {number}")
-    stored = store_versions(s3)
+    first = store_first_version(s3)
     cloud = killed_and_started(cloud)
-    check_versions(s3, *stored)
+    second, marker = store_second_version_and_marker(s3)
     found = rows.scan(TableName="labels")["Items"]
     assert {item["image"]["S"]: item["n"]["N"] for item in found} == {odd["S"]: "2", "plain": "1"}
 
@@ -87,14 +89,14 @@ def test_a_kill_loses_no_object_no_item_and_no_message(home: Path) -> None:
     rows.delete_item(TableName="labels", Key={"image": odd})
     killed_and_started(cloud)
     assert rows.scan(TableName="labels")["Count"] == 1
-    check_versions(s3, *stored)
+    check_versions(s3, [first, second], marker)
     # The client still has the receipt handles of the other two messages.
     queues.delete_message(QueueUrl=url, ReceiptHandle=received[1]["ReceiptHandle"])
     back = until(lambda: queues.receive_message(QueueUrl=url).get("Messages"))
     assert [message["Body"] for message in back] == [received[2]["Body"]]
     engine.stop(home)
     engine.start(home=home)
-    check_versions(s3, *stored)
+    check_versions(s3, [first, second], marker)
 
 
 TEMPLATE = """
