@@ -77,14 +77,16 @@ def test_failures_are_listed_and_put_back_to_work(
 
     (failed,) = [row for row in listed.rows if row[0] == "failed"]
     assert failed[1] == "[bold] a b.jpg"
-    assert failed[3] == "InvalidImageFormatException"
-    assert failed[4].startswith(NOT_A_PICTURE)
-    dead = {row[1]: row for row in listed.rows if row[0] == "dead letter"}
+    assert failed[3].startswith(NOT_A_PICTURE)
+    assert failed[4] == "new_file"
+    dead = {row[1]: row for row in listed.rows if row[0] != "failed"}
     assert dead.keys() == {"fine.jpg", "lost.jpg", lost}
-    assert dead["fine.jpg"][3:] == ["AccessDenied", "It may not.", "labelled"]
-    assert dead["lost.jpg"][5] == "waiting"
-    assert dead[lost][5] == "unreadable"
-    assert "Next: labelctl retry --all" in listed.err
+    assert [dead["fine.jpg"][0], *dead["fine.jpg"][3:]] == ["obsolete", "It may not.", "retry"]
+    assert (dead["lost.jpg"][0], dead["lost.jpg"][4]) == ("dead letter", "retry")
+    assert (dead[lost][0], dead[lost][4]) == ("dead letter", "discard")
+    # A retry of everything would include the photo that needs a new file.
+    assert "Next: labelctl retry --reason AccessDenied" in listed.err
+    assert "retry --all" not in listed.err
     assert [each["images"] for each in chosen["dead_letters"]] == [["fine.jpg"]]
     assert chosen["failed"] == []
     assert "about 2 more dead letters" in stack("failures", "--limit", "1").err

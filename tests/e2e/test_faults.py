@@ -69,7 +69,7 @@ def test_photos_survive_a_kill_right_after_their_upload(own_stack: User, photo: 
 
     assert first.err.startswith(f"Started the local cloud ({before['endpoint']}).")
     assert first.rows[0][0] == "Black"
-    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg"] for number in range(2))
+    assert sorted(sent) == sorted(["uploaded", f"{number}.jpg", ""] for number in range(2))
     assert statuses(own, "album") == {"labelled"}
     assert own("status", "-o", "json").json["photos"] == {
         "labelled": 2,
