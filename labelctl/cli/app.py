@@ -48,7 +48,9 @@ def _print_version(context: typer.Context, requested: bool) -> None:
 def _declare(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help="Show the version."
+        ),
     ] = False,
 ) -> None:
     """Declare the options that go before the command's name."""

@@ -20,7 +20,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "images": {
         "labelctl images --prefix holiday/": "Photos of one folder",
         "labelctl images --status failed": "Photos that could not be labelled",
-        "labelctl images --limit 10000 | cut -f1 > keys.txt": "All keys in a file",
+        "labelctl images --limit 10000 | cut -f2 > keys.txt": "All keys in a file",
     },
     "rm": {
         "labelctl rm cat.jpg holiday/1.jpg": "Remove two photos",

@@ -49,11 +49,12 @@ class CliGroup(TyperGroup):
             return self.resolve_command(ctx, [*names, "--help"])
         if word in self.commands or word.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        raise UsageError(f"No such command {word!r}.", *self._hint(ctx, word))
+        raise UsageError(f"No such command {word!r}.", *self._hint(ctx, word, others))
 
-    def _hint(self, ctx: Any, word: str) -> list[str | Command]:
-        """The question which command the user means."""
-        found = self.suggest(word)
+    def _hint(self, ctx: Any, word: str, others: list[str]) -> list[str | Command]:
+        """The question which command the user means, with the words that follow it."""
+        names = [] if any(other.startswith("-") for other in others) else others
+        found = [Command(*each.arguments, *names) for each in self.suggest(word)]
         if not found:
             return [f"Run `{ctx.command_path} --help` for usage."]
         parts: list[str | Command] = ["Did you mean `", found[0]]

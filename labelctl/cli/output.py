@@ -262,14 +262,28 @@ class View:
             text for text, part in zip(texts, parts, strict=True) if isinstance(part, Command)
         ]
         lines = [printable(line) for line in "".join(texts).split("\n")]
+        self._out.flush()  # results come before what is said of them
         if self._err.isatty():
+            from rich.cells import cell_len
+
             for line in lines:
-                # Not wrapped if it has a command, which the user may copy.
-                keep = not wrap or any(command in line for command in commands)
-                self._console_err.print(rich_text(Cell(line, style)), soft_wrap=keep)
+                # A command, which the user may copy, is not wrapped.
+                found = next((each for each in commands if each in line), "")
+                if found and wrap and cell_len(line) > self._console_err.width:
+                    self._wrapped_around(found, line, style)
+                else:
+                    keep = not wrap or bool(found)
+                    self._console_err.print(rich_text(Cell(line, style)), soft_wrap=keep)
         else:
             self._err.write("".join(line + "\n" for line in lines))
         self._err.flush()
+
+    def _wrapped_around(self, command: str, line: str, style: str) -> None:
+        """Print a message too long for one line, with its command on a line of its own."""
+        before, after = (part.strip(" `") for part in line.split(command, 1))
+        for text, keep in ((before, False), (f"  {command}", True), (after.lstrip(".,: "), False)):
+            if text:
+                self._console_err.print(rich_text(Cell(text, style)), soft_wrap=keep)
 
     def _line(self, text: str) -> None:
         if self._meter_shown and self._out.isatty():

@@ -60,7 +60,9 @@ class Column:
 
     `width` is the minimum width in characters. A column that `fills` the table takes the remaining
     width. A column of `bars` does so, too, and is only on terminals. A column that is `in_title` is
-    only in plain lines: on a terminal, the title of the table says it.
+    only in plain lines: on a terminal, the title of the table says it. A column that `is_key` has what
+    people copy: it keeps its width as far as possible, but takes at most half of the window. A table
+    has a column `in_wide_windows` only in windows of 80 columns and more.
     """
 
     title: str
@@ -70,6 +72,8 @@ class Column:
     bars: bool = False
     fills: bool = False
     in_title: bool = False
+    is_key: bool = False
+    in_wide_windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def draw(console: Console, table: Table) -> None:
     from rich import box
     from rich import table as rich_table
 
-    columns = [column for column in table.columns if not column.in_title]
+    columns, rows = _visible(table, console.width)
     result = rich_table.Table(
         box=box.SIMPLE_HEAD,
         title=rich_text(Cell(table.title, "bold")) if table.title else None,
@@ -129,9 +133,31 @@ def draw(console: Console, table: Table) -> None:
             min_width=column.width or None,
             ratio=1 if column.bars or column.fills else None,
         )
-    for row in table.rows:
-        result.add_row(*[_drawn(cell) for cell in _shown(table.columns, row)])
+    for row in rows:
+        result.add_row(*[_drawn(cell) for cell in row])
+    for place, column in enumerate(columns):
+        if column.is_key:
+            longest = max(_width(rich_text(row[place])) for row in rows)
+            result.columns[place].min_width = min(longest, int(console.width * _KEY_SHARE))
+            result.columns[place].max_width = console.width // 2
     console.print(result)
+
+
+_WIDE = 80  # columns of a wide window
+_KEY_SHARE = 0.4  # of the window: what a key gets if it needs it
+
+
+def _visible(table: Table, width: int) -> tuple[list[Column], list[list[AnyCell]]]:
+    """The columns that a window of this width shows, those without any text left out, and the rows."""
+    columns = [column for column in table.columns if not column.in_title]
+    rows = [_shown(table.columns, row) for row in table.rows]
+    kept = [
+        place
+        for place, column in enumerate(columns)
+        if (column.bars or any(text_of(row[place]) for row in rows))
+        and (width >= _WIDE or not column.in_wide_windows)
+    ]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 _MIN_WIDTH = 16  # of a column that is made narrower for the last one

@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import secrets
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -56,6 +56,9 @@ LABELLED = "labelled"
 FAILED = "failed"
 REMOVED = "removed"
 
+
+COLORS = "Colors and Visual Composition"
+"""The category of colours. [Rekognition Developer Guide, "Label categories"]"""
 
 _TOP = 3
 _MAX_ITEM = 400_000
@@ -102,15 +105,32 @@ def labelled_item(
         **_item(event, attempt, LABELLED, now),
         "model_version": response.get("LabelModelVersion", ""),
         "label_count": len(labels),
-        "top": [each["Name"] for each in labels[:_TOP]],
         "labels": {each["Name"]: each["Confidence"] for each in labels},
         "details": {each["Name"]: details for each in labels if (details := _details(each))},
     }
+    item["top"] = _top(item)
     if properties := response.get("ImageProperties"):
         item["properties"] = properties
     stored: dict[str, Any] = decimals(item)
     _fit(stored)
     return stored
+
+
+def _top(item: Mapping[str, Any]) -> list[str]:
+    details = item["details"]
+    return specific_labels({name: details.get(name, {}) for name in item["labels"]})[:_TOP]
+
+
+def specific_labels(labels: Mapping[str, Mapping[str, Sequence[str]]]) -> list[str]:
+    """Return the labels that say most, from labels with their `parents` and `categories`.
+
+    These are no other label's parent, and colours only if there is nothing else: "Cat" says more
+    than "Animal" and "Gray".
+    """
+    parents = {parent for about in labels.values() for parent in about.get("parents", ())}
+    specific = [name for name in labels if name not in parents] or list(labels)
+    subjects = [name for name in specific if COLORS not in labels[name].get("categories", ())]
+    return subjects or specific
 
 
 def _confidence(label: Mapping[str, Any]) -> float:
@@ -160,7 +180,7 @@ def _fit(item: dict[str, Any]) -> None:
     if labels or boxes:
         item["left_out"] = {"labels": labels, "boxes": boxes}
         item["label_count"] = len(item["labels"])
-        item["top"] = [*item["labels"]][:_TOP]
+        item["top"] = _top(item)
 
 
 def size_of(item: Mapping[str, Any]) -> int:

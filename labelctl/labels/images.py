@@ -30,9 +30,9 @@ INDEXED = (schema.LABELLED, schema.FAILED)
 class Image:
     """A photo and its state.
 
-    Labelled photos have `label_count` and `top`, the names of the three most confident labels; failed
-    photos have `reason`. `at` is when the photo was labelled or failed, or, if it is waiting, when it
-    was uploaded (ISO 8601 in UTC).
+    Labelled photos have `label_count` and `top`, the names of up to three labels that say most (see
+    `schema.specific_labels`); failed photos have `reason`. `at` is when the photo was labelled or
+    failed, or, if it is waiting, when it was uploaded (ISO 8601 in UTC).
     """
 
     image: str

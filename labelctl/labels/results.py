@@ -67,6 +67,16 @@ class Photo:
         """The documented JSON form."""
         return asdict(self)
 
+    @property
+    def specific_labels(self) -> list[Label]:
+        """The labels that say most (see `schema.specific_labels`)."""
+        relations = {
+            label.name: {"parents": label.parents, "categories": label.categories}
+            for label in self.labels
+        }
+        names = schema.specific_labels(relations)
+        return [label for label in self.labels if label.name in names]
+
     def at_least(self, confidence: float) -> Photo:
         """The same photo with only the labels of at least this confidence."""
         kept = tuple(label for label in self.labels if label.confidence >= confidence)

@@ -44,7 +44,7 @@ class LogEntry:
     """One action of the function. `image` is None for an error that does not concern one photo.
 
     `at` is ISO 8601 in UTC. `status` is labelled, failed, removed, superseded, retrying, dead_letter or
-    error; `top` holds the most confident labels with their confidence, 0 to 100; `ms` is how long the
+    error; `top` holds the labels that say most, with their confidence, 0 to 100; `ms` is how long the
     photo took, in milliseconds; `again_in` is the number of seconds until a retry.
     """
 

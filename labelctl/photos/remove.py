@@ -38,10 +38,13 @@ def not_found(s3: S3Client, bucket: str, image: str) -> PhotoNotFoundError:
             message += " in another Unicode form"
         return PhotoNotFoundError(f"{message}.", "To remove a photo, give its exact key.")
     did_you_mean = suggestions.question(suggestions.similar_keys(s3, bucket, image), image)
+    if did_you_mean:
+        return PhotoNotFoundError(f"{message}.", did_you_mean)
     return PhotoNotFoundError(
         f"{message}.",
-        did_you_mean and f"{did_you_mean}\n",
-        "To clean up records of deleted photos, run `",
+        "Run `",
+        Command("images"),
+        "` to list the keys, or, after deleting photos elsewhere, `",
         Command("verify", "--repair"),
         "`.",
     )

@@ -37,8 +37,6 @@ STYLES = {
 }
 """The colour of a photo's or a file's state, the same in all commands."""
 
-_COLORS = "Colors and Visual Composition"
-
 
 def state(name: str) -> Cell:
     """A state in its colour."""
@@ -79,13 +77,6 @@ def summary(photo: Photo, most: int | None = None, *, parents: bool = False) -> 
 
 
 def _texts(photo: Photo, parents: bool) -> Iterator[str]:
-    for label in specific_labels(photo):
+    for label in photo.specific_labels:
         above = f" ({', '.join(label.parents)})" if parents and label.parents else ""
         yield f"{label.name} {label.confidence:.0f} %{above}"
-
-
-def specific_labels(photo: Photo) -> list[Label]:
-    """Labels that are no other label's parent; colours only if there is nothing else."""
-    parents = {parent for label in photo.labels for parent in label.parents}
-    specific = [label for label in photo.labels if label.name not in parents]
-    return [label for label in specific if _COLORS not in label.categories] or specific

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labelctl.photos.versions import ObjectVersion
 
 _MAX_TABLES = 3  # more photos get a line each on a terminal
+_MAX_SCREEN = 20  # photos whose lines are still on the screen at the end
 _MAX_NAME = 60  # columns for a key, unless the window is narrower
 _PROBLEM_COLUMNS = (Column("Outcome", width=9), Column("Photo", width=24), Column("Reason"))
 
@@ -151,14 +152,14 @@ def wait_and_print(
 def print_end(
     session: Session, counts: dict[str, int], problems: Sequence[Problem], prefix: str = ""
 ) -> None:
-    """After more than a few photos: repeat the problems on a terminal, then sum up.
+    """After more than a few photos, sum up.
 
-    The lines of the other photos have scrolled the problems away.
+    After many, repeat the problems on a terminal: the other lines have scrolled them away.
     """
-    view = session.view
-    if sum(counts.values()) <= _MAX_TABLES:
+    view, total = session.view, sum(counts.values())
+    if total <= _MAX_TABLES:
         return
-    if view.mode == "table":
+    if view.mode == "table" and total > _MAX_SCREEN:
         for problem in problems:
             view.step(_PROBLEM_COLUMNS, *_problem_row(problem), always=True)
     view.note(", ".join(f"{count:,} {name}" for name, count in counts.items() if count) + ".")

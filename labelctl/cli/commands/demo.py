@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.commands._photo import specific_labels, state, summary
+from labelctl.cli.commands._photo import state, summary
 from labelctl.cli.options import options_of
 from labelctl.cli.session import Session
 from labelctl.cli.tables import Column, Table
@@ -114,7 +114,9 @@ def _table(photos: list[Photo]) -> Table:
         [state(photo.status), photo.image, summary(photo, _SHOWN_LABELS, parents=True)]
         for photo in photos
     ]
-    return Table((Column("State"), Column("Photo", style="bold"), Column("Top labels")), rows)
+    return Table(
+        (Column("State"), Column("Photo", style="bold", is_key=True), Column("Top labels")), rows
+    )
 
 
 def _best(photos: list[Photo]) -> Photo | None:
@@ -141,7 +143,7 @@ def _show_picture(context: typer.Context, session: Session, photo: Photo | None)
 def _next_commands(best: Photo | None) -> Iterator[Command]:
     if best:
         yield Command("labels", path_argument(best.image))
-        yield Command("search", path_argument(specific_labels(best)[0].name))
+        yield Command("search", path_argument(best.specific_labels[0].name))
     else:
         yield Command("status")
         yield Command("failures")

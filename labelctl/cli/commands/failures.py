@@ -45,8 +45,8 @@ _TITLES = {
 }
 COLUMNS = (
     Column("State"),
-    Column("Photo", style="bold"),
-    Column("Time"),
+    Column("Photo", style="bold", is_key=True),
+    Column("Time", in_wide_windows=True),
     Column("Reason"),
     Column("Remedy", in_title=True),
 )

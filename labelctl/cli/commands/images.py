@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _STATES = ("labelled", "failed", "waiting")
 COLUMNS = (
     Column("State"),
-    Column("Photo", style="bold"),
-    Column("Time"),
+    Column("Photo", style="bold", is_key=True),
+    Column("Time", in_wide_windows=True),
     Column("Labels", right=True),
     Column("Top labels or reason"),
 )

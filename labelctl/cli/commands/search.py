@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from labelctl.labels.search.run import Match
 
 _ORDERS = ("confidence", "newest")
-COLUMNS = (Column("Photo", style="bold"), Column("Uploaded"))
+COLUMNS = (
+    Column("Photo", style="bold", is_key=True),
+    Column("Uploaded", in_wide_windows=True),
+)
 GROUP_COLUMNS = (Column("Label"), Column("Confidence", right=True))
 """For each label or category that was searched for."""
 

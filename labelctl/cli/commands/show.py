@@ -115,7 +115,8 @@ def _explaining_failure(photo: Photo, prefix: str = "") -> Iterator[None]:
         message = f"{prefix}{error.message}"
         if photo.status == "failed":
             message = f'The photo "{photo.image}" could not be labelled: {photo.reason}'
-            message += " It cannot be shown either."
+            end = "." if message.endswith(")") else ""
+            message += f"{end} It cannot be shown either."
         raise PhotosFailedError(message, *error.hint_parts) from error
 
 
@@ -136,7 +137,11 @@ def _print_result(session: Session, photo: Photo, target: Path, drawn: Image.Ima
     size = f"{drawn.width:,} x {drawn.height:,}"
     table = Table((Column("File"),), [(str(target),)])  # for `$(labelctl show a.jpg)`
     if session.view.mode == "table":
-        columns = (Column("Photo", style="bold"), Column("Saved as"), Column("Pixels", right=True))
+        columns = (
+            Column("Photo", style="bold", is_key=True),
+            Column("Saved as"),
+            Column("Pixels", right=True),
+        )
         table = Table(columns, [(photo.image, str(target), size)])
     session.view.show(value, table)
 

@@ -20,7 +20,7 @@ _COLUMNS = (Column("", style="bold"), Column(""))
 ERROR_COLUMNS = (
     Column("Group", in_title=True),
     Column("Status"),
-    Column("Photo", style="bold"),
+    Column("Photo", style="bold", is_key=True),
     Column("Time"),
     Column("Reason", style="red"),
 )

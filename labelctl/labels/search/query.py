@@ -146,6 +146,10 @@ def _not_found(
     if not vocabulary.words:
         next_step = Command("upload", "PATH")
         return LabelNotFoundError(message, "No photo has been labelled yet. Next: ", next_step)
+    if kind == "label" and vocabulary.in_category(text):
+        others = [each for each in request.labels if each != text]
+        by_category = Command("search", *others, "--category", text)
+        return LabelNotFoundError(message, "It is a category: ", by_category)
     if not near:
         return LabelNotFoundError(message, "`", Command("stats"), "` shows the most common labels.")
     suggestions = near[0] if len(near) == 1 else f"{', '.join(near[:-1])} or {near[-1]}"

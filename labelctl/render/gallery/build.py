@@ -237,6 +237,7 @@ def page_data(
                 "width": found.width if found else None,
                 "height": found.height if found else None,
                 "labels": _labels(tile.photo, labels),
+                "specific": [labels[label.name][0] for label in tile.photo.specific_labels],
             }
         )
     used = [label for _, label in labels.values()]

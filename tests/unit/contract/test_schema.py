@@ -162,7 +162,22 @@ def test_labels_are_ordered_by_confidence_then_name(found):
     item = labelled(*found)
     order = [(-confidence, name) for name, confidence in item["labels"].items()]
     assert order == sorted(order)
-    assert item["top"] == list(item["labels"])[:3]
+
+
+def test_top_labels_are_those_that_say_most():
+    """A label that is another's parent, and a colour beside other labels, say less."""
+    animal, gray = {"Name": "Animal"}, {"Name": "Colors and Visual Composition"}
+    found = [
+        {"Name": "Animal", "Confidence": 99.0},
+        {"Name": "Gray", "Confidence": 98.0, "Categories": [gray]},
+        {"Name": "Cat", "Confidence": 90.0, "Parents": [animal]},
+        {"Name": "Sofa", "Confidence": 80.0},
+    ]
+    assert labelled(*found)["top"] == ["Cat", "Sofa"]
+    assert labelled(*found[:2])["top"] == ["Animal"]
+    assert labelled(found[1])["top"] == ["Gray"]
+    around = [{"Name": "A", "Confidence": 9.0, "Parents": [{"Name": "A"}]}]
+    assert labelled(*around)["top"] == ["A"]
 
 
 # States

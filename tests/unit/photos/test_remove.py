@@ -98,8 +98,7 @@ def test_exact_key_is_required(s3, bucket, put):
         assert not remove.exists(s3, bucket, image)
         assert remove.not_found(s3, bucket, image).message == message
     hint = remove.not_found(s3, bucket, "b.jpg").hint
-    assert hint.startswith('Did you mean "holiday/b.jpg"?\nTo clean up')
-    assert "verify --repair" in hint
+    assert hint == 'Did you mean "holiday/b.jpg"?'
 
 
 def test_console_folder_is_removed_with_its_content(s3, bucket, put, left):

@@ -1,6 +1,6 @@
 "use strict";
 
-// The photos as tiles: buttons with a picture, the file name and the most confident labels. A tile is created
+// The photos as tiles: buttons with a picture, the file name and the labels that say most. A tile is created
 // when it is first shown, and its picture is loaded shortly before it becomes visible.
 
 class Tiles {
@@ -34,10 +34,12 @@ class Tiles {
     if (!image.hasAttribute("src")) image.src = urlOf(this.photoOf.get(image).thumb);
   }
 
-  /** Why the photo has no labels, or its most confident ones. */
+  /** Why the photo has no labels, or those that say most. */
   summary(photo, minConfidence) {
-    const labels = photo.labels.filter(([, confidence]) => confidence >= minConfidence).slice(0, 3);
-    return stateText(photo) || labels.map(([label]) => displayName(this.index.labels[label])).join(", ") || "No labels";
+    const labels = photo.labels.filter(([, confidence]) => confidence >= minConfidence);
+    const specific = labels.filter(([label]) => photo.specific?.includes(label));
+    const names = (specific.length ? specific : labels).slice(0, 3).map(([label]) => this.index.labels[label]);
+    return stateText(photo) || names.map(displayName).join(", ") || "No labels";
   }
 
   create(photo) {

@@ -101,6 +101,7 @@ MANY = {
 @pytest.mark.parametrize("columns", [60, 120])
 def test_many_photos_get_a_line_each_and_a_summary(label, tables, command, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(_wait, "_MAX_SCREEN", 3)
     for key, labels in MANY.items():
         names = [{"Name": name, "Confidence": value} for name, value in labels.items()]
         label(event(key), {"Labels": names})
