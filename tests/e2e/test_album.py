@@ -118,14 +118,20 @@ def test_search_tells_pipes_and_people(asked: Album) -> None:
 # ---- images
 
 
+COLORS = "Colors and Visual Composition"
+
+
 def listed(entry: Entry) -> dict[str, Any]:
     """A photo as `images` tells of it."""
     labelled = entry.status == "labelled"
+    parents = {name for row in entry.labels for name in row["parents"]}
+    specific = [row for row in entry.labels if row["name"] not in parents]
+    subjects = [row for row in specific if COLORS not in row["categories"]]
     return {
         "image": entry.image,
         "status": entry.status,
         "label_count": len(entry.labels) if labelled else None,
-        "top": [row["name"] for row in entry.labels[:3]],
+        "top": [row["name"] for row in (subjects or specific)[:3]],
         "reason": entry.item.get("reason"),
         "at": entry.at,
     }
