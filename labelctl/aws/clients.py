@@ -159,7 +159,12 @@ class Aws:
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
+        from labelctl.aws.dynamodb import keep_items_as_json
+
         client: DynamoDBClient = self._client("dynamodb")
+        client.meta.events.register("before-parse.dynamodb.Scan", keep_items_as_json)
+        client.meta.events.register("before-parse.dynamodb.Query", keep_items_as_json)
+        client.meta.events.register("before-parse.dynamodb.BatchGetItem", keep_items_as_json)
         return client
 
     @cached_property

@@ -2,17 +2,19 @@
 
 All photos are read by scanning the table, which is the cheapest way. Photos under a prefix are listed
 in the bucket and read by key, so that the cost depends on their number, not on the size of the table.
+
+There may be millions of labels, so records are made directly from items in the form of DynamoDB's API:
+{"labels": {"M": {"Dog": {"N": "98.1"}}}}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
-from labelctl.labels import results
 from labelctl.labels.reader import BATCH
 from labelctl.photos import versions
 
@@ -20,14 +22,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-    from labelctl.labels.reader import Item, Reader
+    from labelctl.labels.reader import Reader
 
 _AHEAD = 4  # batches of photos read concurrently
-_ATTRIBUTES = ("status", "labels", "details", "uploaded_at", "done_at", "model_version")
+_ATTRIBUTES = ("image", "status", "labels", "details", "uploaded_at", "done_at", "model_version")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One label of one photo.
 
     `confidence` is 0 to 100; boxes have left, top, width and height as ratios (0 to 1) of the upright
@@ -46,12 +47,12 @@ class Record:
     model_version: str
 
 
-@dataclass(frozen=True)
-class Batch:
-    """The labels of a batch of photos, and the number of photos, including those without labels."""
+class Batch(NamedTuple):
+    """The labels of a batch of photos; the number of photos, with and without labels; of those with."""
 
     records: Sequence[Record]
     photos: int
+    labelled: int
 
 
 def photo_count_estimate(dynamodb: DynamoDBClient, table: str) -> int | None:
@@ -66,7 +67,8 @@ def photo_count_estimate(dynamodb: DynamoDBClient, table: str) -> int | None:
 
 def all_labels(reader: Reader, min_confidence: float = 0) -> Iterator[Batch]:
     """The labels of all photos, grouped by photo, most confident first."""
-    return (_part(page, min_confidence) for page in reader.scan_photos(*_ATTRIBUTES))
+    decode = partial(_records, min_confidence=min_confidence)
+    return (_batch(page) for page in reader.scan_and_decode_photos(_ATTRIBUTES, decode))
 
 
 def labels_under_prefix(
@@ -75,37 +77,49 @@ def labels_under_prefix(
     """The labels of photos whose keys start with `prefix`, in key order."""
     keys = (each.key for each in versions.list_photos(s3, bucket, prefix))
 
+    def decode(photo: Any) -> tuple[str, list[Record]]:
+        return photo["image"]["S"], _records(photo, min_confidence)
+
     def read(batch: list[str]) -> Batch:
-        items = reader.photos(batch, *_ATTRIBUTES)
-        return _part((items[key] for key in batch if key in items), min_confidence)
+        found = dict(reader.decode_photos(batch, _ATTRIBUTES, decode))
+        return _batch([found[key] for key in batch if key in found])
 
     with pool(_AHEAD, "read") as threads:
         yield from map_in_order(threads, read, batches(keys, BATCH), _AHEAD)
 
 
-def _part(photos: Iterable[Item], min_confidence: float) -> Batch:
-    records: list[Record] = []
-    count = 0
-    for photo in photos:
-        count += 1
-        if photo["status"] == schema.LABELLED:
-            records += _records(photo, min_confidence)
-    return Batch(records, count)
+def _batch(photos: Sequence[list[Record]]) -> Batch:
+    records = [record for photo in photos for record in photo]
+    return Batch(records, len(photos), sum(map(bool, photos)))
 
 
-def _records(photo: Item, min_confidence: float) -> Iterator[Record]:
-    for label in results.labels(photo):
-        if label.confidence < min_confidence:
-            return
-        yield Record(
-            image=photo["image"],
-            label=label.name,
-            confidence=label.confidence,
-            categories=label.categories,
-            parents=label.parents,
-            aliases=label.aliases,
-            boxes=[asdict(box) for box in label.boxes],
-            uploaded_at=photo["uploaded_at"],
-            labelled_at=photo["done_at"],
-            model_version=photo["model_version"],
-        )
+def _records(photo: Any, min_confidence: float) -> list[Record]:
+    """The labels of a photo, most confident first, ties by name."""
+    if photo["status"]["S"] != schema.LABELLED:
+        return []
+    image, details = photo["image"]["S"], photo["details"]["M"]
+    about = (photo["uploaded_at"]["S"], photo["done_at"]["S"], photo["model_version"]["S"])
+    by_confidence = sorted((-float(each["N"]), name) for name, each in photo["labels"]["M"].items())
+    return [
+        Record(image, name, -negative, *_relations(details.get(name, _NO_DETAILS)["M"]), *about)
+        for negative, name in by_confidence
+        if -negative >= min_confidence
+    ]
+
+
+_NO_DETAILS: Any = {"M": {}}
+
+
+def _relations(details: Any) -> tuple[list[str], list[str], list[str], list[dict[str, float]]]:
+    """Categories, parents, aliases and boxes of a label."""
+    boxes = details["boxes"]["L"] if "boxes" in details else ()
+    return (
+        _names(details, "categories"),
+        _names(details, "parents"),
+        _names(details, "aliases"),
+        [{side: float(value["N"]) for side, value in box["M"].items()} for box in boxes],
+    )
+
+
+def _names(details: Any, relation: str) -> list[str]:
+    return [each["S"] for each in details[relation]["L"]] if relation in details else []

@@ -10,10 +10,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Protocol
@@ -24,13 +24,14 @@ from labelctl.labels.export import Record
 FORMATS = {"csv": (".csv",), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 """The formats and their file name suffixes."""
 
-_FIELDS = tuple(field.name for field in fields(Record))
+_FIELDS = Record._fields
 _LISTS = ("categories", "parents", "aliases")
 _TIMES = ("uploaded_at", "labelled_at")
 _BOX = ("left", "top", "width", "height", "confidence")
 _ROW_GROUP = 50_000  # records per Parquet row group, kept in memory until written: about 20 MB
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # and their full-width forms
 """The first characters of cells that spreadsheet programs evaluate. [OWASP, CSV Injection]"""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _BREAKS = re.compile("[\x85\u2028\u2029]")  # some programs treat these as line ends
 
 
@@ -101,8 +102,7 @@ class _JsonLines:
         self._sink = sink
 
     def write(self, records: Sequence[Record]) -> None:
-        lines = (json.dumps(vars(record), ensure_ascii=False) for record in records)
-        text = "".join(line + "\n" for line in lines)
+        text = "".join(f"{_encode(record._asdict())}\n" for record in records)
         text = _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
         self._sink.write(text.encode())
 
@@ -117,18 +117,16 @@ class _Csv:
         self._write([_FIELDS], "\ufeff" if excel else "")
 
     def write(self, records: Sequence[Record]) -> None:
-        rows = [_cells(record) for record in records]
-        self._write(
-            [[_without_formula(cell) for cell in row] for row in rows] if self._excel else rows
-        )
+        rows = map(_cells, records)
+        self._write([map(_without_formula, row) for row in rows] if self._excel else rows)
 
-    def _write(self, rows: Sequence[Sequence[Any]], before: str = "") -> None:
+    def _write(self, rows: Iterable[Iterable[Any]], before: str = "") -> None:
         lines: list[str] = []
         # With this terminator, csv quotes names that contain \r or \n.
         end = "\r\n"
-        target = SimpleNamespace(write=lambda line: lines.append(line.removesuffix(end) + "\n"))
-        csv.writer(target, lineterminator=end).writerows(rows)
-        self._sink.write((before + "".join(lines)).encode())
+        csv.writer(SimpleNamespace(write=lines.append), lineterminator=end).writerows(rows)
+        text = "".join(line.removesuffix(end) + "\n" for line in lines)
+        self._sink.write((before + text).encode())
 
     def close(self) -> None:
         pass
@@ -139,10 +137,10 @@ def _without_formula(cell: Any) -> Any:
     return f"'{cell}" if is_formula else cell
 
 
-def _cells(record: Record) -> list[Any]:
-    lists = {name: "; ".join(getattr(record, name)) for name in _LISTS}
-    values = vars(record) | lists | {"boxes": json.dumps(record.boxes)}
-    return [values[name] for name in _FIELDS]
+def _cells(record: Record) -> tuple[Any, ...]:
+    image, label, confidence, categories, parents, aliases, boxes, *times_and_model = record
+    lists = ("; ".join(categories), "; ".join(parents), "; ".join(aliases))
+    return (image, label, confidence, *lists, _encode(boxes) if boxes else "[]", *times_and_model)
 
 
 class _Parquet:
@@ -160,10 +158,15 @@ class _Parquet:
         self._batches: list[Any] = []
 
     def write(self, records: Sequence[Record]) -> None:
-        rows = [
-            vars(each) | {name: _time(getattr(each, name)) for name in _TIMES} for each in records
+        columns = dict(
+            zip(_FIELDS, zip(*records, strict=True), strict=False)
+        )  # none without records
+        for name in _TIMES:
+            columns[name] = tuple(map(_time, columns.get(name, ())))
+        arrays = [
+            self._arrow.array(columns.get(field.name, ()), field.type) for field in self._schema
         ]
-        self._batches.append(self._arrow.RecordBatch.from_pylist(rows, self._schema))
+        self._batches.append(self._arrow.RecordBatch.from_arrays(arrays, schema=self._schema))
         if sum(batch.num_rows for batch in self._batches) >= _ROW_GROUP:
             self._flush()
 
@@ -177,6 +180,7 @@ class _Parquet:
         self._file.close()
 
 
+@lru_cache(1000)  # all labels of a photo have the same times
 def _time(text: str) -> datetime | None:
     """Parse an ISO 8601 time; None if it is malformed."""
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from labelctl.aws.dynamodb import BATCH, ConsumedCapacity, Item, TableReader
+from labelctl.aws.dynamodb import BATCH, ConsumedCapacity, Item, TableReader, deserialize
 from labelctl.aws.threads import pool
 from labelctl.contract import schema
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["BATCH", "Item", "Reader"]
+
+T = TypeVar("T")
 
 
 class Reader:
@@ -41,14 +43,33 @@ class Reader:
         With `attributes`, the items contain only these and `image`. `consistent` makes consistent
         reads.
         """
-        keys = [{"image": image} for image in dict.fromkeys(images)]
         names = ("image", *attributes) if attributes else ()
-        found = self._tables.batch_get(self._photos_table, keys, names, consistent=consistent)
+        found = self.decode_photos(images, names, deserialize, consistent=consistent)
         return {item["image"]: item for item in found}
 
     def scan_photos(self, *attributes: str) -> Iterator[list[Item]]:
         """All photos' items with `image` and these attributes, in pages, in no particular order."""
-        return self._tables.scan(self._photos_table, ("image", *attributes))
+        return self.scan_and_decode_photos(("image", *attributes), deserialize)
+
+    def decode_photos(
+        self,
+        images: Iterable[str],
+        attributes: Sequence[str],
+        decode: Callable[[Any], T],
+        *,
+        consistent: bool = False,
+    ) -> Iterator[T]:
+        """As `photos`, but with `decode` called for each item as the API returns it."""
+        keys = [{"image": image} for image in dict.fromkeys(images)]
+        return self._tables.batch_get(
+            self._photos_table, keys, decode, attributes, consistent=consistent
+        )
+
+    def scan_and_decode_photos(
+        self, attributes: Sequence[str], decode: Callable[[Any], T]
+    ) -> Iterator[list[T]]:
+        """As `scan_photos`, but with `decode` called for each item as the API returns it."""
+        return self._tables.scan(self._photos_table, attributes, decode)
 
     def photos_by_state(self, status: str, limit: int = 1000) -> Iterator[Item]:
         """The index items of the labelled or failed photos, latest first.
@@ -125,11 +146,11 @@ class Reader:
     ) -> Iterator[Item]:
         """The items of `Labels` with these keys (label, rank), in no particular order."""
         keys = [{"label": label, "rank": rank} for label, rank in index_keys]
-        return self._tables.batch_get(self._labels_table, keys, consistent=consistent)
+        return self._tables.batch_get(self._labels_table, keys, deserialize, consistent=consistent)
 
     def scan_index(self) -> Iterator[list[Item]]:
         """Key and photo of all items of `Labels`, in pages, in no particular order."""
-        return self._tables.scan(self._labels_table, ("label", "rank", "image"))
+        return self._tables.scan(self._labels_table, ("label", "rank", "image"), deserialize)
 
 
 def _in_shard(shard: str) -> dict[str, Any]:

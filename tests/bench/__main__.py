@@ -7,6 +7,7 @@ quota     1,000 photos against a recogniser that allows 50 calls a second
 chaos     1,000 photos while everything fails and processes are killed; ends with 1 if one is lost
 search    what searches read of 100,000 labels, in requests and read units
 lists     what images, stats and export read, and a large export
+export    how long an export takes, against `aws dynamodb scan`
 cost      what a photo costs: write and read units, and USD for a million
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from tests.bench.album import album
 from tests.bench.chaos import chaos
 from tests.bench.cost import cost
+from tests.bench.export import export
 from tests.bench.lists import lists
 from tests.bench.photo import photo
 from tests.bench.quota import quota
@@ -66,6 +68,9 @@ def main() -> int:
     one.add_argument("--rows", type=int, default=100_000, help="label rows")
     one.add_argument("--labels", type=int, default=1_000_000, help="of the large export; 0: none")
     one.set_defaults(run=lists)
+    one = commands.add_parser("export")
+    one.add_argument("--labels", type=int, default=1_000_000, help="20 of each photo")
+    one.set_defaults(run=export)
     commands.add_parser("cost").set_defaults(run=cost)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options = vars(parser.parse_args())

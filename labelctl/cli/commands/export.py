@@ -145,7 +145,7 @@ def _write(
             writer.write(part.records)
             count.read += part.photos
             count.labels += len(part.records)
-            count.photos += len({record.image for record in part.records})
+            count.photos += part.labelled
             # DynamoDB updates its count about every six hours.
             meter.update(count.read, total=max(total, count.read) if total else None)
 

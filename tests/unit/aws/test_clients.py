@@ -164,3 +164,32 @@ def test_presigned_urls_need_no_header(moto):
     aws._account = "123456789012"
     url = aws.presigning_s3.generate_presigned_url("get_object", {"Bucket": "b", "Key": "a.jpg"})
     assert "X-Amz-SignedHeaders=host&" in url
+
+
+@mock_aws
+def test_items_are_read_as_boto3_reads_them(monkeypatch):
+    """Though botocore does not parse them."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    plain, ours = boto3.client("dynamodb"), Aws().dynamodb
+    plain.create_table(
+        TableName="photos",
+        KeySchema=[{"AttributeName": "image", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "image", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for name, value in (("é.jpg", {"N": "98.50"}), ("b.jpg", {"B": b"\x00\xff"})):
+        plain.put_item(TableName="photos", Item={"image": {"S": name}, "value": value})
+    keys = [{"image": {"S": name}} for name in ("é.jpg", "b.jpg")]
+    for key in keys:
+        query = {
+            "KeyConditionExpression": "image = :it",
+            "ExpressionAttributeValues": {":it": key["image"]},
+        }
+        one, other = (each.query(TableName="photos", **query) for each in (plain, ours))
+        assert one["Items"] == other["Items"]
+        assert one["Count"] == other["Count"] == 1
+        one, other = (
+            each.batch_get_item(RequestItems={"photos": {"Keys": [key]}}) for each in (plain, ours)
+        )
+        assert one["Responses"] == other["Responses"]
+    assert plain.scan(TableName="photos")["Items"] == ours.scan(TableName="photos")["Items"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -12,8 +13,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelctl.aws import dynamodb
-from labelctl.aws.dynamodb import TableReader
+from labelctl.aws.dynamodb import TableReader, deserialize, keep_items_as_json
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, dogs
 
@@ -32,7 +32,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_items_are_deserialized_like_boto3_does(value: Any) -> None:
     item = {"it": TypeSerializer().serialize(value)}
-    assert dynamodb._deserialize(item) == {"it": TypeDeserializer().deserialize(item["it"])}
+    assert deserialize(item) == {"it": TypeDeserializer().deserialize(item["it"])}
 
 
 @pytest.fixture
@@ -57,9 +57,11 @@ def with_label(label: str) -> dict[str, Any]:
 
 READ: dict[str, Callable[[TableReader], int]] = {
     "GetItem": lambda reader: len([reader.get(PHOTOS, {"image": "7.jpg"})]),
-    "BatchGetItem": lambda reader: len([*reader.batch_get(PHOTOS, keys(1), consistent=True)]),
+    "BatchGetItem": lambda reader: len(
+        [*reader.batch_get(PHOTOS, keys(1), deserialize, consistent=True)]
+    ),
     "Query": lambda reader: next(reader.query(LABELS, **with_label("dog"), Limit=1))["Count"],
-    "Scan": lambda reader: sum(map(len, reader.scan(PHOTOS, ["image"]))) - 149,
+    "Scan": lambda reader: sum(map(len, reader.scan(PHOTOS, ["image"], deserialize))) - 149,
 }
 
 
@@ -126,7 +128,7 @@ def test_unprocessed_keys_are_requested_again(
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     taken = [0, 0, 70]
     table.before = lambda *_: taken.pop(0) if taken else None
-    found = [*reader_of(table).batch_get(PHOTOS, keys(150), consistent=False)]
+    found = [*reader_of(table).batch_get(PHOTOS, keys(150), deserialize, consistent=False)]
     assert len({item["image"] for item in found}) == len(found) == 150
     assert naps == [0.05, 0.1, 0.2]
 
@@ -139,7 +141,7 @@ def test_items_beyond_the_response_limit_are_requested_again(
     table = PhotoTables()
     for number in range(60):
         table.fail_photo(f"{number}.jpg", "x" * 390_000)
-    assert len([*reader_of(table).batch_get(PHOTOS, keys(60), consistent=False)]) == 60
+    assert len([*reader_of(table).batch_get(PHOTOS, keys(60), deserialize, consistent=False)]) == 60
     assert table.calls == {"BatchGetItem": 2}
 
 
@@ -179,10 +181,34 @@ def test_retries_end_if_throttling_persists(
     monkeypatch.setattr("labelctl.aws.dynamodb.time.sleep", naps)
     table.before = busy
     with pytest.raises(ClientError, match="Too much"):
-        [*_] = reader_of(table).batch_get(PHOTOS, keys(1), consistent=False)
+        [*_] = reader_of(table).batch_get(PHOTOS, keys(1), deserialize, consistent=False)
     assert 60 < sum(naps) < 120
 
 
 def test_other_errors_are_not_retried(table: PhotoTables) -> None:
     with pytest.raises(ClientError, match="no table"):
-        [*_] = reader_of(table).batch_get("others", keys(1), consistent=False)
+        [*_] = reader_of(table).batch_get("others", keys(1), deserialize, consistent=False)
+
+
+def test_items_are_taken_from_the_json_as_botocore_would_parse_them() -> None:
+    def parsed(item: Any) -> tuple[Any, Any]:
+        """What remains for botocore, and what has been parsed."""
+        body = json.dumps({"Items": [item], "Count": 1}).encode()
+        response, custom = {"status_code": 200, "body": body}, {}
+        keep_items_as_json(response, custom)
+        return json.loads(response["body"]), custom
+
+    dog = {"image": {"S": "é.jpg"}, "n": {"N": "1.50"}, "m": {"M": {"N": {"L": []}}}}
+    assert parsed(dog) == ({"Count": 1}, {"Items": [dog]})
+    binary = {"image": {"S": "a.jpg"}, "data": {"B": "AAEC"}}
+    assert parsed(binary) == ({"Items": [binary], "Count": 1}, {})
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(400, b'{"Items": []}'), (200, b"<html>"), (200, b"[]")]
+)
+def test_what_is_no_list_of_items_is_left_to_botocore(status: int, body: bytes) -> None:
+    response: Any = {"status_code": status, "body": body}
+    custom: Any = {}
+    keep_items_as_json(response, custom)
+    assert (response["body"], custom) == (body, {})

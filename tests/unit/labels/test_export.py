@@ -368,7 +368,7 @@ def test_the_file_appears_when_complete(run: Run, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_an_interrupt_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     def parts(*_: Any) -> Any:
-        yield export.Batch([export.Record(**DOG)], 1)
+        yield export.Batch([export.Record(**DOG)], 1, 1)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(export, "all_labels", parts)
