@@ -23,6 +23,7 @@ from labelctl.cli.tables import (
     Cell,
     Column,
     Lines,
+    Pages,
     Table,
     draw,
     plain_fields,
@@ -89,6 +90,26 @@ class View:
         else:
             self._lines(columns).draw(self._console, row)
         self._out.flush()
+
+    @contextmanager
+    def long_table(
+        self, columns: Sequence[Column]
+    ) -> Iterator[Callable[[Any, Sequence[AnyCell]], None]]:
+        """Provide a function that prints a value and its row: as `stream` does, but on a terminal as a
+        table, a page at a time. The last page follows at the end."""
+        pages = Pages(columns)
+
+        def add(value: Any, row: Sequence[AnyCell]) -> None:
+            if self.mode != "table":
+                self.stream(value, columns, row)
+            else:
+                pages.add(self._console, row)
+
+        try:
+            yield add
+        finally:
+            if self.mode == "table":
+                pages.end(self._console)
 
     def stream_json(self, value: Any) -> None:
         """Print one line of a growing result; with JSON output only."""

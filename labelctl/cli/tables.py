@@ -6,14 +6,14 @@ A row has the same columns in every form of output: `Cell.plain` is the form of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labelctl import times
 from labelctl.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
     from rich.text import Text
 
 
@@ -111,6 +111,10 @@ def plain_fields(columns: Sequence[Column], row: Sequence[AnyCell]) -> list[str]
 
 def draw(console: Console, table: Table) -> None:
     """Print a table with its title, at the console's width."""
+    console.print(_rich_table(table))
+
+
+def _rich_table(table: Table) -> Any:
     from rich import box
     from rich import table as rich_table
 
@@ -133,14 +137,9 @@ def draw(console: Console, table: Table) -> None:
             min_width=column.width or None,
             ratio=1 if column.bars or column.fills else None,
         )
-    for row in rows:
-        result.add_row(*[_drawn(cell) for cell in row])
-    for place, column in enumerate(columns):
-        if column.is_key:
-            longest = max(_width(rich_text(row[place])) for row in rows)
-            result.columns[place].min_width = min(longest, int(console.width * _KEY_SHARE))
-            result.columns[place].max_width = console.width // 2
-    console.print(result)
+    for row in table.rows:
+        result.add_row(*[_drawn(cell) for cell in _shown(table.columns, row)])
+    return result
 
 
 _WIDE = 80  # columns of a wide window
@@ -206,6 +205,59 @@ class Lines:
             justify: Any = "right" if column.right else "left"
             grid.add_column(width=width, style=column.style, overflow="fold", justify=justify)
         return grid
+
+
+PAGE = 100
+"""Rows that are drawn at once of a long table."""
+
+
+class Pages:
+    """A table of any length, with a header, that is drawn a page at a time.
+
+    A column is as wide as its widest text so far, so that the pages are aligned.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._rows: list[Sequence[AnyCell]] = []
+        self._drawn = False
+
+    def add(self, console: Console, row: Sequence[AnyCell]) -> None:
+        """Add a row, and print the page if it is full."""
+        self._rows.append(row)
+        if len(self._rows) == PAGE:
+            self._draw(console)
+
+    def end(self, console: Console) -> None:
+        """Print the rest."""
+        if self._rows:
+            self._draw(console)
+        if self._drawn:
+            console.print()
+
+    def _draw(self, console: Console) -> None:
+        texts = [[_width(rich_text(cell)) for cell in row] for row in self._rows]
+        widths = [max(column) for column in zip(*texts, strict=True)]
+        self._columns = [
+            replace(column, width=max(column.width, len(column.title), width))
+            for column, width in zip(self._columns, widths, strict=True)
+        ]
+        table = _rich_table(Table(self._columns, self._rows, header=not self._drawn))
+        console.print(_Lines(table, slice(1 if self._drawn else 0, -1)))
+        self._rows, self._drawn = [], True
+
+
+class _Lines:
+    """Draws some lines of a table of rich: its first and its last line are empty."""
+
+    def __init__(self, table: Any, lines: slice) -> None:
+        self._table = table
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+        lines = console.render_lines(self._table, options, pad=False, new_lines=True)
+        for line in lines[self._lines]:
+            yield from line
 
 
 def _fitted(widths: Sequence[int], room: int, least: int = _MIN_WIDTH) -> list[int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from labelctl.cli.commands._photo import state
 from labelctl.cli.commands._prefix import note_similar_prefix
 from labelctl.cli.options import Limit, Prefix, check_prefix, no_photos
 from labelctl.cli.session import Session
-from labelctl.cli.tables import AnyCell, Cell, Column, Table, moment, number
+from labelctl.cli.tables import AnyCell, Cell, Column, moment, number
 from labelctl.cli.values import choice_option
 
 if TYPE_CHECKING:
@@ -48,17 +48,21 @@ def images(
     check_prefix(prefix)
     session = Session.of(context)
     view, reader = session.view, session.reader
-    found: list[Image] = []
-    with view.meter("Reading") as meter:
+    in_json: list[dict[str, Any]] = []  # one value, complete at the end
+    shown, more = 0, False
+    with view.long_table(COLUMNS) as show, view.meter("Reading") as meter:
         for image in islice(_images(session, reader, status, prefix, limit + 1), limit + 1):
-            found.append(image)
-            meter.update(len(found))
-    shown, more = found[:limit], len(found) > limit
-    session.names.add(keys=(image.image for image in shown))
-    view.show(
-        {"images": [image.as_json() for image in shown], "more": more},
-        Table(COLUMNS, [_row(image) for image in shown]),
-    )
+            if shown == limit:
+                more = True
+                break
+            shown += 1
+            session.names.add(keys=[image.image])
+            if view.mode == "json":
+                in_json.append(image.as_json())
+            else:
+                show(None, _row(image))
+            meter.update(shown)
+    view.show({"images": in_json, "more": more})
     if not shown and view.mode != "json":
         view.note(*_empty_message(status, prefix))
         if not status:

@@ -9,7 +9,7 @@ import typer
 
 from labelctl.cli.options import Limit, Prefix, check_prefix
 from labelctl.cli.session import Session
-from labelctl.cli.tables import AnyCell, Column, Table, moment, percent
+from labelctl.cli.tables import AnyCell, Column, moment, percent
 from labelctl.cli.values import choice_option, percent_option
 from labelctl.errors import UsageError
 
@@ -86,22 +86,20 @@ def search(
             raise UsageError(f"{group.name} is both required and excluded.", "Remove one of them.")
     searching = core.Search(reader, aws.s3, stack.bucket, query)
     columns = (*COLUMNS, *(GROUP_COLUMNS * len(query.groups)))
-    rows: list[list[AnyCell]] = []
     shown, more = 0, False
-    with view.meter("Searching") as meter, closing(searching.matches(limit + 1)) as matches:
+    with (
+        view.long_table(columns) as show,
+        view.meter("Searching") as meter,
+        closing(searching.matches(limit + 1)) as matches,
+    ):
         for match in matches:
             if shown == limit:
                 more = True
                 continue  # the last match: lets the search end and add up what it has read
             shown += 1
             session.names.add(keys=[match.image])
-            if view.mode == "table":  # its widths depend on all rows
-                rows.append(_row(match))
-            else:
-                view.stream({"kind": "photo", **match.as_json()}, columns, _row(match))
+            show({"kind": "photo", **match.as_json()}, _row(match))
             meter.update(shown, detail=f"of {searching.photos_read:,} photos read")
-    if rows:
-        view.show(None, Table(columns, rows))
     # The last line of JSON marks the end, and says whether there is more.
     view.stream_json({"kind": "summary", "photos": shown, "more": more})
     if not shown:

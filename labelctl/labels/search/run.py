@@ -91,7 +91,11 @@ class Search:
         return f"{self._reader.spent}{listed}"
 
     def matches(self, limit: int) -> Generator[Match, None, None]:
-        """Up to `limit` matches in order. Memory use is proportional to `limit`."""
+        """Up to `limit` matches in order.
+
+        Memory use grows up to `limit` only where the order is known at the end: newest first with a
+        minimum confidence.
+        """
         if not all(self._groups):  # all labels of a group are excluded
             return
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
@@ -104,22 +108,32 @@ class Search:
         rank = attrgetter("confidence" if self._query.order == "confidence" else "uploaded_at")
         candidates = self._candidates(threads, limit)
         held: list[Match] = []  # matches held back, in order
-        known: set[str] = set()  # photos held back or yielded
+        latest: Match | None = None  # the match yielded last
+
+        def is_new(match: Match) -> bool:
+            """Whether it was not yielded: all that precede the latest one were."""
+            if latest is None or rank(match) < rank(latest):
+                return True
+            return bool(rank(match) == rank(latest)) and match.image > latest.image
+
         width, found, ended = 1, 0, False
         while not ended and found < limit:
             # Read only as many as are probably needed, from the share of matches so far.
             likely = -(-(limit - found) * (self.photos_read + 1) // (found + 1))
             images, last, ended = self._next_images(candidates, min(width * BATCH, likely))
             width = min(width * 2, _MAX_WIDTH)
-            new = [each for each in self._read_matches(threads, images) if each.image not in known]
-            held = sorted(sorted([*held, *new], key=attrgetter("image")), key=rank, reverse=True)
-            known.update(each.image for each in new)
-            known.difference_update(each.image for each in held[limit - found :])
+            by_image = {each.image: each for each in held}
+            by_image |= {
+                each.image: each for each in self._read_matches(threads, images) if is_new(each)
+            }
+            held = sorted(by_image.values(), key=attrgetter("image"))
+            held.sort(key=rank, reverse=True)
             del held[limit - found :]
             settled = len(held)
             if not ended:
                 settled = sum(self._is_settled(rank(each), each.image, last) for each in held)
             yield from held[:settled]
+            latest = held[settled - 1] if settled else latest
             del held[:settled]
             found += settled
 

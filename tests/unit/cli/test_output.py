@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from labelctl.cli.output import View
-from labelctl.cli.tables import Cell, Column, Table
+from labelctl.cli.tables import PAGE, Cell, Column, Table
 from labelctl.errors import Command, PhotosFailedError, RefusedError, UsageError
 from labelctl.text import printable
 from tests.unit.streams import Pipe, Terminal
@@ -123,6 +123,36 @@ def test_a_stream_prints_one_line_per_value():
     assert streamed(Pipe()) == "labelled\ta\\n[b].jpg\t\n"
     assert streamed(Pipe(), "json") == '{"image": "a\\n[b].jpg"}\n'
     assert streamed(Terminal()).strip() == "labelled  a\\n[b].jpg"
+
+
+@pytest.mark.parametrize("rows", [1, PAGE, 3 * PAGE - 1])
+def test_a_long_table_is_drawn_a_page_at_a_time(rows):
+    """The first page before the last row is known, and all pages as one table."""
+    out = Terminal()
+    view = View(stdout=out, stderr=Pipe())
+    with view.long_table((Column("Photo"), Column("Size", right=True))) as show:
+        for number in range(rows):
+            show(None, [f"{number}.jpg", "9"])
+            shown = number + 1 - (number + 1) % PAGE
+            assert out.getvalue().count(".jpg") == shown
+    empty, header, _, *lines, end = unstyled(out).splitlines()
+    assert (empty.strip(), header.split(), end.strip()) == ("", ["Photo", "Size"], "")
+    assert [line.split() for line in lines] == [[f"{number}.jpg", "9"] for number in range(rows)]
+    for page in range(0, rows, PAGE):  # a column only grows, for a longer name
+        assert len({len(line.rstrip()) for line in lines[page : page + PAGE]}) == 1
+    assert len(lines[-1].rstrip()) >= len(lines[0].rstrip()) >= len("10.jpg  Size")
+
+
+def test_a_long_table_that_fits_on_a_page_looks_as_any_table():
+    columns, rows = (Column("Photo"), Column("Size", right=True)), [["a.jpg", "9"], ["b.jpg", "10"]]
+    out = Terminal()
+    with View(stdout=out, stderr=Pipe()).long_table(columns) as show:
+        for row in rows:
+            show(None, row)
+    whole = shown(Terminal(), None, Table(columns, rows))
+    assert [line.rstrip() for line in unstyled(out).splitlines()] == [
+        line.rstrip() for line in whole.splitlines()
+    ]
 
 
 def test_a_stream_is_not_buffered():
