@@ -171,6 +171,17 @@ class TableReader:
                         reading[next_page] = segment
                     yield items
 
+    def index_size(self, table: str, index: str) -> int | None:
+        """Return the number of an index's items, updated every few hours; None if unknown."""
+        from botocore.exceptions import ClientError
+
+        try:
+            described = self._client.describe_table(TableName=table)["Table"]
+        except ClientError:
+            return None
+        indexes = described.get("GlobalSecondaryIndexes", ())
+        return next((each.get("ItemCount") for each in indexes if each["IndexName"] == index), None)
+
     def _call(self, operation: Callable[..., Any], **request: Any) -> Any:
         response = call_with_backoff(operation, **request, **_USAGE)
         usage = response.get("ConsumedCapacity")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,9 +66,10 @@ class Status:
     notifies the queue of new photos, `destroy_interrupted` whether that is because a destroy was
     interrupted; None if unknown. `mails_alarms` is whether the alarm address
     is confirmed, None if there is no address or it is unknown. `errors` are the function's latest
-    errors, oldest first; `error_count` is their number in the last hour, at most 10,001. A number or a
-    queue is None if it is unknown. `unknown` lists why values could not be read,
-    and `missing` names the resources that no longer exist.
+    errors, oldest first; `error_count` is their number in the last hour, at most 10,001.
+    `approximate` has the words for counts that are not exact (see `PhotoCounts`). A number or a queue
+    is None if it is unknown. `unknown` lists why values could not be read, and `missing` names the
+    resources that no longer exist.
     """
 
     labelled: int | None
@@ -81,6 +82,7 @@ class Status:
     has_notifications: bool | None
     destroy_interrupted: bool | None = False
     mails_alarms: bool | None = None
+    approximate: Mapping[str, str] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -104,15 +106,14 @@ def read(
     sns = aws.sns if stack.alarm_topic else None
     with pool(8, "ask") as threads:
         errors = threads.submit(_latest_errors, logs, stack.log_group, now)
-        labelled = threads.submit(reader.count_photos, schema.LABELLED)
-        failed = threads.submit(reader.count_photos, schema.FAILED)
+        counted_photos = threads.submit(reader.count_states)
         queue = threads.submit(depth, sqs, stack.queue)
         dead_letters = threads.submit(depth, sqs, stack.dead_letter_queue)
         since = threads.submit(waiting_since, cloudwatch, stack.queue, now)
         notified = threads.submit(notifications.are_complete, s3, stack)
         interrupted = threads.submit(notifications.is_destroy_interrupted, aws, stack)
         mailed = threads.submit(mails_alarms, sns, stack)
-        queries: list[Future[Any]] = [labelled, failed, queue, dead_letters]
+        queries: list[Future[Any]] = [counted_photos, queue, dead_letters]
         queries += [errors, since, notified, interrupted, mailed]
         for done, _ in enumerate(as_completed(queries), 1):
             report(done, len(queries))
@@ -121,9 +122,11 @@ def read(
     waiting = _if_readable(queue, problems)
     known_since = _if_readable(since, problems) if waiting and waiting.depth else None
     latest, error_count = _if_readable(errors, problems) or ((), None)
+    photos = _if_readable(counted_photos, problems)
     status = Status(
-        labelled=_if_readable(labelled, problems),
-        failed=_if_readable(failed, problems),
+        labelled=photos.labelled if photos else None,
+        failed=photos.failed if photos else None,
+        approximate=photos.approximate if photos else {},
         queue=waiting,
         dead_letters=_if_readable(dead_letters, problems),
         errors=latest,
@@ -210,9 +213,11 @@ def concerns(status: Status, stack: Stack, now: float) -> Iterator[Concern]:
             (Command("deploy", "--no-alarm"), Command("deploy", "--alarm-email", address)),
         )
     if status.failed:
+        words = status.approximate.get(schema.FAILED, "")
+        sentence = f"{words} {counted(status.failed, 'photo')} could not be labelled.".strip()
         yield Concern(
             "failed",
-            f"{counted(status.failed, 'photo')} could not be labelled.",
+            sentence[0].upper() + sentence[1:],
             (Command("failures"),),
         )
 

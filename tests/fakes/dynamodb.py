@@ -332,7 +332,13 @@ class FakeDynamoDB:
 
     def _describe_table(self, request: Any) -> Any:
         table = self._table(request["TableName"])
-        return {"Table": {"TableName": table.name, "ItemCount": table.count}}
+        indexes = [
+            {"IndexName": name, "ItemCount": sum(1 for _ in order)}
+            for name, order in table.orders.items()
+            if name
+        ]
+        described = {"TableName": table.name, "ItemCount": table.count}
+        return {"Table": {**described, "GlobalSecondaryIndexes": indexes}}
 
     # ---- checks
 

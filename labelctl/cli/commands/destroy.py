@@ -70,7 +70,6 @@ def _counts(session: Session, stack: Stack) -> list[str]:
     from botocore.exceptions import ClientError
 
     from labelctl.aws import errors, queues
-    from labelctl.contract import schema
     from labelctl.labels.reader import Reader
 
     counts: list[str] = []
@@ -78,8 +77,9 @@ def _counts(session: Session, stack: Stack) -> list[str]:
         return counts
     reader = Reader(session.aws.dynamodb, stack.table, stack.labels_table)
     try:
-        for state in (schema.LABELLED, schema.FAILED):
-            counts.append(f"{reader.count_photos(state):,} {state}")
+        photos = reader.count_states()
+        for state, count in (("labelled", photos.labelled), ("failed", photos.failed)):
+            counts.append(f"{photos.approximate.get(state, '')} {count:,} {state}".lstrip())
         counts.append(f"{queues.depth(session.aws.sqs, stack.queue).depth:,} waiting")
     except ClientError as error:
         if not errors.is_missing(error):

@@ -216,8 +216,9 @@ def _print_more(session: Session, choice: FailureFilter, failed: int, dead: Dead
         return
     parts = []
     if failed:
-        left = session.reader.count_photos(schema.FAILED) - failed
-        parts.append(counted(max(left, 1), "more failed photo"))
+        count, is_complete = session.reader.count_photos(schema.FAILED)
+        at_least = "" if is_complete else "at least "
+        parts.append(at_least + counted(max(count - failed, 1), "more failed photo"))
     if dead.more:
         left = queues.depth(aws.sqs, stack.dead_letter_queue).depth - len(dead.found)
         parts.append(f"about {counted(max(left, 1), 'more dead letter')}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -58,8 +58,8 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
         ("stack", f"{stack.name} ({place})"),
         ("state", stack.status),
         ("updated", moment(times.utc(stack.updated or stack.created))),
-        ("labelled", _number(now.labelled)),
-        ("failed", _number(now.failed, failed_style)),
+        ("labelled", _number(now.labelled, words=now.approximate.get("labelled", ""))),
+        ("failed", _number(now.failed, failed_style, now.approximate.get("failed", ""))),
         ("waiting", _number(queue.depth if queue else None)),
         ("in progress", _number(queue.in_flight if queue else None)),
         *_waiting_since(now),
@@ -87,8 +87,12 @@ def _tables(stack: Stack, now: Status, session: Session) -> list[Table]:
     return [Table(columns=_COLUMNS, rows=rows), errors]
 
 
-def _number(value: int | None, style: str = "") -> Cell:
-    return Cell("unknown") if value is None else number(value, style)
+def _number(value: int | None, style: str = "", words: str = "") -> Cell:
+    """A number, after `words` such as "about"."""
+    if value is None:
+        return Cell("unknown")
+    cell = number(value, style)
+    return replace(cell, text=f"{words} {cell.text}".lstrip())
 
 
 def _waiting_since(now: Status) -> list[tuple[str, Cell]]:
@@ -107,6 +111,7 @@ def _json(stack: Stack, now: Status, session: Session) -> dict[str, Any]:
         "photos": {
             "labelled": now.labelled,
             "failed": now.failed,
+            "approximate": sorted(now.approximate),
             "waiting": now.queue.depth if now.queue else None,
             "waiting_since": times.utc(now.waiting_since) if now.waiting_since else None,
         },

@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 
 from labelctl.contract import schema
+from labelctl.labels.reader import PhotoCounts
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, dogs, made
 from tests.unit.search_world import reader_of
 
@@ -112,12 +113,26 @@ def test_photos_of_a_state_are_read_lazily() -> None:
 
 def test_photos_are_counted_by_their_state() -> None:
     table = states()
-    reader = reader_of(table)
-    assert (reader.count_photos("failed"), reader.count_photos("labelled")) == (700, 700)
+    assert reader_of(table).count_states() == PhotoCounts(700, 700)
     assert table.calls == {"Query": 2 * schema.SHARDS}
+    assert reader_of(PhotoTables()).count_states() == PhotoCounts(0, 0)
+
+
+def test_more_photos_than_a_few_requests_count_are_counted_approximately() -> None:
+    table = states()
+    for number in range(100, 700):
+        table.remove_photo(f"{number:03}.jpg")  # failed
     table.page_items = 50
-    assert reader_of(table).count_photos("failed") == 700  # in several pages
-    assert reader_of(PhotoTables()).count_photos("failed") == 0
+    queries = 2 * schema.SHARDS
+    about = {"labelled": "about"}
+    assert reader_of(table).count_states() == PhotoCounts(700, 100, about)
+    assert table.calls["Query"] == queries
+    assert table.calls["DescribeTable"] == 1
+    table.page_items = 10  # neither is known, so the size of the index says nothing
+    more = {"labelled": "more than", "failed": "more than"}
+    assert reader_of(table).count_states() == PhotoCounts(40, 40, more)
+    assert table.calls["Query"] == 2 * queries
+    assert table.calls["DescribeTable"] == 1
 
 
 # ---- the index

@@ -57,6 +57,13 @@ def test_what_is_unknown_is_neither_zero_nor_missing(command):
     assert (value["photos"]["failed"], value["photos"]["waiting"]) == (None, None)
 
 
+def test_a_count_that_is_not_exact_says_so(command):
+    what = {"labelled": 1_000_000, "failed": 7, "approximate": {"labelled": "about"}}
+    assert "about 1,000,000" in command("table", **what)
+    assert json.loads(command("json", **what))["photos"]["approximate"] == ["labelled"]
+    assert "labelled\t1000000\n" in command("plain", **what)
+
+
 DEFAULTS = {
     "MinConfidence": "55",
     "MaxLabels": "100",
