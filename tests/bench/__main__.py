@@ -8,6 +8,7 @@ chaos     1,000 photos while everything fails and processes are killed; ends wit
 search    what searches read of 100,000 labels, in requests and read units
 lists     what images, stats and export read, and a large export
 export    how long an export takes, against `aws dynamodb scan`
+million   what stats and verify of a million photos take: seconds and memory
 cost      what a photo costs: write and read units, and USD for a million
 """
 
@@ -23,6 +24,7 @@ from tests.bench.chaos import chaos
 from tests.bench.cost import cost
 from tests.bench.export import export
 from tests.bench.lists import lists
+from tests.bench.million import million
 from tests.bench.photo import photo
 from tests.bench.quota import quota
 from tests.bench.search import search
@@ -71,6 +73,9 @@ def main() -> int:
     one = commands.add_parser("export")
     one.add_argument("--labels", type=int, default=1_000_000, help="20 of each photo")
     one.set_defaults(run=export)
+    one = commands.add_parser("million")
+    one.add_argument("--photos", type=int, default=1_000_000)
+    one.set_defaults(run=million)
     commands.add_parser("cost").set_defaults(run=cost)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options = vars(parser.parse_args())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from labelctl.contract import s3_events, schema
@@ -15,7 +18,7 @@ LABELS_EACH = 20  # of each photo
 
 
 class TableStream:
-    """So many photos of 20 labels each, for `Reader.scan_photos` only.
+    """So many photos of 20 labels each, for scans, and to be read by key.
 
     A page has `page` photos. 200 of them are about 0.6 MB, of the 1 MB that DynamoDB reads at once.
     """
@@ -50,8 +53,31 @@ class TableStream:
             answer["LastEvaluatedKey"] = {"image": items[-1]["image"]}
         return answer
 
+    def batch_get_item(self, *, RequestItems: Any, **_: Any) -> Any:  # noqa: N803
+        [(table, request)] = RequestItems.items()
+        items = [photo_item(key["image"]["S"]) for key in request["Keys"]]
+        usage = [{"CapacityUnits": read_units(len(items) * _photo()[1])}]
+        return {"Responses": {table: items}, "UnprocessedKeys": {}, "ConsumedCapacity": usage}
+
     def describe_table(self, *, TableName: str) -> Any:  # noqa: N803
         return {"Table": {"TableName": TableName, "ItemCount": self._photos}}
+
+
+class BucketStream:
+    """The bucket with these photos: a client of S3 that has paginators only."""
+
+    def __init__(self, photos: int) -> None:
+        self._photos = photos
+
+    def get_paginator(self, name: str) -> Any:
+        field = {"list_objects_v2": "Contents", "list_object_versions": "Versions"}[name]
+        return SimpleNamespace(paginate=lambda **_: self._pages(field))
+
+    def _pages(self, field: str) -> Iterator[Any]:
+        entry = {"ETag": f'"{"e" * 32}"', "Size": 1000, "LastModified": datetime.fromisoformat(AT)}
+        for start in range(0, self._photos, 1000):
+            numbers = range(start, min(start + 1000, self._photos))
+            yield {field: [{**entry, "Key": _key(number), "IsLatest": True} for number in numbers]}
 
 
 def photo_item(image: str) -> Any:
