@@ -6,6 +6,7 @@ The exit codes are in `labelctl.errors.ExitCode`.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -74,6 +75,7 @@ def main() -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+    gc.freeze()  # else Python looks for garbage among all objects before it ends
     sys.exit(code)
 
 

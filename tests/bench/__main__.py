@@ -6,6 +6,7 @@ album     64 photos of 12 megapixels: how busy the recogniser is, and how much o
 quota     1,000 photos against a recogniser that allows 50 calls a second
 chaos     1,000 photos while everything fails and processes are killed; ends with 1 if one is lost
 search    what searches read of 100,000 labels, in requests and read units
+labels    the labels of one photo, against `aws dynamodb query`
 lists     what images, stats and export read, and a large export
 export    how long an export takes, against `aws dynamodb scan`
 million   what stats and verify of a million photos take: seconds and memory
@@ -15,6 +16,7 @@ cost      what a photo costs: write and read units, and USD for a million
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from tests.bench.album import album
 from tests.bench.chaos import chaos
 from tests.bench.cost import cost
 from tests.bench.export import export
+from tests.bench.labels import labels
 from tests.bench.lists import lists
 from tests.bench.million import million
 from tests.bench.photo import photo
@@ -66,6 +69,7 @@ def main() -> int:
     one = commands.add_parser("search")
     one.add_argument("--rows", type=int, default=100_000, help="label rows, 20 a photo")
     one.set_defaults(run=search)
+    commands.add_parser("labels").set_defaults(run=labels)
     one = commands.add_parser("lists")
     one.add_argument("--rows", type=int, default=100_000, help="label rows")
     one.add_argument("--labels", type=int, default=1_000_000, help="of the large export; 0: none")
@@ -77,6 +81,8 @@ def main() -> int:
     one.add_argument("--photos", type=int, default=1_000_000)
     one.set_defaults(run=million)
     commands.add_parser("cost").set_defaults(run=cost)
+    # Without compiled modules, everything takes several times as long to start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options = vars(parser.parse_args())
     options.pop("name")

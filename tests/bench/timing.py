@@ -11,8 +11,10 @@ from pathlib import Path
 LABELCTL = str(Path(sys.executable).with_name("labelctl"))
 
 
-def timed(command: Sequence[str], env: dict[str, str] | None = None) -> float:
-    """Seconds that a command takes, start to end."""
+def timed(
+    command: Sequence[str], env: dict[str, str] | None = None, *, check: bool = True
+) -> float:
+    """Seconds that a command takes, start to end. With `check`, it must succeed."""
     started = time.perf_counter()
-    subprocess.run(command, env=env, check=True, capture_output=True)
+    subprocess.run(command, env=env, check=check, capture_output=True)
     return time.perf_counter() - started
