@@ -7,10 +7,12 @@ would take these for bugs.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -109,6 +111,21 @@ def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None
                     trace(f"{service} {operation_name}: {status}, {elapsed_ms:.0f} ms")
 
     return Client
+
+
+def find_services_by_folder(loader: Any) -> None:
+    """Let botocore's loader take each folder of its data for a service.
+
+    By default it looks for three files in each of 400 folders, to check the name of a client.
+    """
+    names = {
+        folder.name
+        for path in map(Path, loader.search_paths)
+        if path.is_dir()
+        for folder in os.scandir(path)
+        if folder.is_dir()
+    }
+    loader.list_available_services = lambda _type_name: sorted(names)
 
 
 def _resource(parameters: Mapping[str, Any]) -> str:

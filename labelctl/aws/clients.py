@@ -59,6 +59,7 @@ class Aws:
             session = boto3.Session(
                 profile_name=self._profile, region_name=region, botocore_session=core
             )
+            calls.find_services_by_folder(core.get_component("data_loader"))
             self._settings = core.get_scoped_config() | {
                 name: value for name, value in os.environ.items() if name.startswith("AWS_")
             }

@@ -28,7 +28,7 @@ _FIELDS = Record._fields
 _LISTS = ("categories", "parents", "aliases")
 _TIMES = ("uploaded_at", "labelled_at")
 _BOX = ("left", "top", "width", "height", "confidence")
-_ROW_GROUP = 50_000  # records per Parquet row group, kept in memory until written: about 20 MB
+_ROW_GROUP = 20_000  # records per Parquet row group, kept in memory until written: about 10 MB
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # and their full-width forms
 """The first characters of cells that spreadsheet programs evaluate. [OWASP, CSV Injection]"""
 _encode = json.JSONEncoder(ensure_ascii=False).encode

@@ -21,7 +21,14 @@ def labels() -> None:
     with tempfile.TemporaryDirectory() as folder, table_server(1) as env:
         values = json.dumps({":image": {"S": PHOTO}})
         condition = ["--key-condition-expression", "image = :image"]
-        query = [installed_aws(Path(folder)), "dynamodb", "query", "--table-name", TABLE, *condition]
+        query = [
+            installed_aws(Path(folder)),
+            "dynamodb",
+            "query",
+            "--table-name",
+            TABLE,
+            *condition,
+        ]
         commands = {
             "labelctl labels": [LABELCTL, "labels", PHOTO, "--output", "table"],
             "aws dynamodb query": [*query, "--expression-attribute-values", values],

@@ -6,9 +6,10 @@ import boto3
 import botocore.exceptions as boto
 import pytest
 from botocore.exceptions import ClientError
+from botocore.loaders import JSONFileLoader, Loader
 from moto import mock_aws
 
-from labelctl.aws import clients
+from labelctl.aws import calls, clients
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import to_user_error
 from labelctl.errors import UsageError
@@ -193,3 +194,17 @@ def test_items_are_read_as_boto3_reads_them(monkeypatch):
         )
         assert one["Responses"] == other["Responses"]
     assert plain.scan(TableName="photos")["Items"] == ours.scan(TableName="photos")["Items"]
+
+
+def test_services_are_found_by_their_folders(monkeypatch, tmp_path):
+    (tmp_path / "mine").mkdir()
+    loader = Loader(extra_search_paths=[str(tmp_path), str(tmp_path / "none")])
+    all_services = loader.list_available_services("service-2")
+    calls.find_services_by_folder(loader)
+    monkeypatch.setattr(JSONFileLoader, "exists", None)  # no file is looked for
+    assert {*loader.list_available_services("service-2")} == {*all_services, "mine"}
+
+
+def test_an_unknown_service_is_still_an_error():
+    with pytest.raises(boto.UnknownServiceError):
+        Aws(region="eu-west-1")._client("nope")
