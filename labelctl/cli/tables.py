@@ -220,7 +220,7 @@ class Pages:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
         self._rows: list[Sequence[AnyCell]] = []
-        self._drawn = False
+        self._page: Any = None  # the latest
 
     def add(self, console: Console, row: Sequence[AnyCell]) -> None:
         """Add a row, and print the page if it is full."""
@@ -232,8 +232,8 @@ class Pages:
         """Print the rest."""
         if self._rows:
             self._draw(console)
-        if self._drawn:
-            console.print()
+        if self._page:
+            console.print(_Lines(self._page, slice(-1, None)))
 
     def _draw(self, console: Console) -> None:
         texts = [[_width(rich_text(cell)) for cell in row] for row in self._rows]
@@ -242,9 +242,10 @@ class Pages:
             replace(column, width=max(column.width, len(column.title), width))
             for column, width in zip(self._columns, widths, strict=True)
         ]
-        table = _rich_table(Table(self._columns, self._rows, header=not self._drawn))
-        console.print(_Lines(table, slice(1 if self._drawn else 0, -1)))
-        self._rows, self._drawn = [], True
+        first = 1 if self._page else 0
+        self._page = _rich_table(Table(self._columns, self._rows, header=not self._page))
+        console.print(_Lines(self._page, slice(first, -1)))
+        self._rows = []
 
 
 class _Lines:
