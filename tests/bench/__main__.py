@@ -7,7 +7,7 @@ quota     1,000 photos against a recogniser that allows 50 calls a second
 chaos     1,000 photos while everything fails and processes are killed; ends with 1 if one is lost
 search    what searches read of 100,000 labels, in requests and read units
 labels    the labels of one photo, against `aws dynamodb query`
-lists     what images, stats and export read, and a large export
+lists     what images, stats and export read
 export    how long an export takes, against `aws dynamodb scan`
 million   what stats and verify of a million photos take: seconds and memory
 cost      what a photo costs: write and read units, and USD for a million
@@ -72,7 +72,6 @@ def main() -> int:
     commands.add_parser("labels").set_defaults(run=labels)
     one = commands.add_parser("lists")
     one.add_argument("--rows", type=int, default=100_000, help="label rows")
-    one.add_argument("--labels", type=int, default=1_000_000, help="of the large export; 0: none")
     one.set_defaults(run=lists)
     one = commands.add_parser("export")
     one.add_argument("--labels", type=int, default=1_000_000, help="20 of each photo")

@@ -1,26 +1,18 @@
-"""What lists and pictures read: requests and read units, by AWS's rules, on tables in memory.
-
-And how long an export of many more labels takes, and what memory.
-"""
+"""What lists and pictures read: requests and read units, by AWS's rules, on tables in memory."""
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from labelctl.atomic_file import atomic_write
 from labelctl.labels import export, export_formats, images, listing, results, stats
 from labelctl.labels.reader import Reader
 from labelctl.photos import versions
 from tests.fakes.photos import LABELS, PHOTOS, PhotoTables, made
-from tests.fakes.table_stream import LABELS_EACH, TableStream
 
 LIMIT = 100
 
@@ -104,14 +96,8 @@ def _written(writer: export_formats.Writer, part: export.Batch) -> int:
     return len(part.records)
 
 
-def lists(rows: int, labels: int) -> None:
-    """Print what each command reads of `rows` labels, and how an export of `labels` goes."""
-    if labels:
-        seconds, memory = _large(labels)
-        print(f"Export of {labels:,} labels as CSV: {seconds:.0f} s, {memory:.0f} MB at the most")
-        print(
-            "(from pages made in this process: what labelctl does, without boto3 and the way to AWS).\n"
-        )
+def lists(rows: int) -> None:
+    """Print what each command reads of `rows` labels."""
     table = made(rows)
     print(f"{rows:,} labels of {rows // 20:,} photos; images: the first {LIMIT}.")
     print("show and gallery fetch each photo besides: one HEAD and GET, one GET.\n")
@@ -119,17 +105,3 @@ def lists(rows: int, labels: int) -> None:
     for cost in costs(table):
         print(f"{cost.what:30}{cost.requests:>10,}{cost.units:>10,.1f}", end="")
         print(f"{cost.listings:>10,}{cost.seconds:>9.3f}")
-
-
-def _large(labels: int) -> tuple[float, float]:
-    """Seconds, and the most megabytes that this process had in memory by then."""
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "labels.csv"
-        with atomic_write(path) as file, export_formats.writer("csv", file.stream) as writer:
-            reader = Reader(TableStream(labels // LABELS_EACH), PHOTOS, LABELS)  # type: ignore[arg-type]
-            found = sum(_written(writer, part) for part in export.all_labels(reader))
-    assert found == labels // LABELS_EACH * LABELS_EACH
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return time.perf_counter() - started, peak / 1e6
