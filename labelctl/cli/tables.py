@@ -214,7 +214,7 @@ PAGE = 100
 class Pages:
     """A table of any length, with a header, that is drawn a page at a time.
 
-    A column is as wide as its widest text so far, so that the pages are aligned.
+    A column is as wide as its widest text so far, if all columns fit, so that the pages are aligned.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -237,11 +237,13 @@ class Pages:
 
     def _draw(self, console: Console) -> None:
         texts = [[_width(rich_text(cell)) for cell in row] for row in self._rows]
-        widths = [max(column) for column in zip(*texts, strict=True)]
-        self._columns = [
+        widest = [max(column) for column in zip(*texts, strict=True)]
+        columns = [
             replace(column, width=max(column.width, len(column.title), width))
-            for column, width in zip(self._columns, widths, strict=True)
+            for column, width in zip(self._columns, widest, strict=True)
         ]
+        if sum(column.width + _GAP for column in columns) <= console.width:  # else rich fits them
+            self._columns = columns
         first = 1 if self._page else 0
         self._page = _rich_table(Table(self._columns, self._rows, header=not self._page))
         console.print(_Lines(self._page, slice(first, -1)))
