@@ -35,6 +35,7 @@ BATCH = 100
 
 _MAX_WRITES = 25  # items in a BatchWriteItem request
 _SEGMENTS = 4  # segments of a table that are scanned in parallel
+_PAGES_AT_ONCE = 2  # of a scan: a page of photos takes 20 MB until it is decoded
 _QUERIES = 8  # queries whose first pages are requested in parallel
 _MIN_PAGE = 32  # index items: about what one read unit pays for
 _MAX_PAGE = 1000
@@ -151,7 +152,7 @@ class TableReader:
         """Yield these attributes of all items, one page at a time, in any order.
 
         `decode` converts an item from the form of the API, in the thread that reads the page: decoded
-        items take much less memory. Several segments are scanned in parallel. DynamoDB bills complete
+        items take much less memory. Segments are scanned in parallel, two pages at a time. DynamoDB bills complete
         items.
         """
         request = {"TableName": table, "TotalSegments": _SEGMENTS, **_projection(attributes)}
@@ -160,7 +161,7 @@ class TableReader:
             response = self._call(self._client.scan, **request, **page)
             return [decode(item) for item in response["Items"]], response.get("LastEvaluatedKey")
 
-        with pool(_SEGMENTS, "scan") as threads:
+        with pool(_PAGES_AT_ONCE, "scan") as threads:
             reading = {threads.submit(read, Segment=number): number for number in range(_SEGMENTS)}
             while reading:
                 for done in wait(reading, return_when=FIRST_COMPLETED).done:
