@@ -125,7 +125,7 @@ def find_services_by_folder(loader: Any) -> None:
         for folder in os.scandir(path)
         if folder.is_dir()
     }
-    loader.list_available_services = lambda _type_name: sorted(names)
+    loader.list_available_services = lambda *_, **_type: sorted(names)
 
 
 def _resource(parameters: Mapping[str, Any]) -> str:

@@ -152,8 +152,8 @@ class TableReader:
         """Yield these attributes of all items, one page at a time, in any order.
 
         `decode` converts an item from the form of the API, in the thread that reads the page: decoded
-        items take much less memory. Segments are scanned in parallel, two pages at a time. DynamoDB bills complete
-        items.
+        items take much less memory. Segments are scanned in parallel, two pages at a time. DynamoDB
+        bills complete items.
         """
         request = {"TableName": table, "TotalSegments": _SEGMENTS, **_projection(attributes)}
 

@@ -203,6 +203,7 @@ def test_services_are_found_by_their_folders(monkeypatch, tmp_path):
     calls.find_services_by_folder(loader)
     monkeypatch.setattr(JSONFileLoader, "exists", None)  # no file is looked for
     assert {*loader.list_available_services("service-2")} == {*all_services, "mine"}
+    assert "mine" in loader.list_available_services(type_name="service-2")
 
 
 def test_an_unknown_service_is_still_an_error():
