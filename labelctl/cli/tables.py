@@ -111,14 +111,14 @@ def plain_fields(columns: Sequence[Column], row: Sequence[AnyCell]) -> list[str]
 
 def draw(console: Console, table: Table) -> None:
     """Print a table with its title, at the console's width."""
-    console.print(_rich_table(table))
+    console.print(_rich_table(table, console.width))
 
 
-def _rich_table(table: Table) -> Any:
+def _rich_table(table: Table, width: int, *, is_part: bool = False) -> Any:
     from rich import box
     from rich import table as rich_table
 
-    columns, rows = _visible(table, console.width)
+    columns, rows = _visible(table, width, is_part)
     result = rich_table.Table(
         box=box.SIMPLE_HEAD,
         title=rich_text(Cell(table.title, "bold")) if table.title else None,
@@ -137,8 +137,13 @@ def _rich_table(table: Table) -> Any:
             min_width=column.width or None,
             ratio=1 if column.bars or column.fills else None,
         )
-    for row in table.rows:
-        result.add_row(*[_drawn(cell) for cell in _shown(table.columns, row)])
+    for row in rows:
+        result.add_row(*[_drawn(cell) for cell in row])
+    for place, column in enumerate(columns):
+        if column.is_key:
+            longest = max(_width(rich_text(row[place])) for row in rows)
+            result.columns[place].min_width = min(longest, int(width * _KEY_SHARE))
+            result.columns[place].max_width = width // 2
     return result
 
 
@@ -146,14 +151,17 @@ _WIDE = 80  # columns of a wide window
 _KEY_SHARE = 0.4  # of the window: what a key gets if it needs it
 
 
-def _visible(table: Table, width: int) -> tuple[list[Column], list[list[AnyCell]]]:
-    """The columns that a window of this width shows, those without any text left out, and the rows."""
+def _visible(table: Table, width: int, is_part: bool) -> tuple[list[Column], list[list[AnyCell]]]:
+    """The columns that a window of this width shows, and the rows.
+
+    Columns without any text are left out, unless this is only a part of the table.
+    """
     columns = [column for column in table.columns if not column.in_title]
     rows = [_shown(table.columns, row) for row in table.rows]
     kept = [
         place
         for place, column in enumerate(columns)
-        if (column.bars or any(text_of(row[place]) for row in rows))
+        if (is_part or column.bars or any(text_of(row[place]) for row in rows))
         and (width >= _WIDE or not column.in_wide_windows)
     ]
     return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
@@ -245,7 +253,9 @@ class Pages:
         if sum(column.width + _GAP for column in columns) <= console.width:  # else rich fits them
             self._columns = columns
         first = 1 if self._page else 0
-        self._page = _rich_table(Table(self._columns, self._rows, header=not self._page))
+        table = Table(self._columns, self._rows, header=not self._page)
+        is_part = bool(self._page) or len(self._rows) == PAGE
+        self._page = _rich_table(table, console.width, is_part=is_part)
         console.print(_Lines(self._page, slice(first, -1)))
         self._rows = []
 
