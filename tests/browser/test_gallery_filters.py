@@ -43,6 +43,7 @@ def test_facets_count_and_narrow(gallery: Opened, painted: list[dict[str, Any]])
     assert gallery.number("labels", "Balloon") == len(has(painted, "Boat", "Balloon"))
     gallery.option("labels", "Balloon").click()
     gallery.settles(f"{len(has(painted, 'Boat', 'Balloon'))} of 200 photos")
+    assert gallery.page.title() == "Boat, Balloon · Photos · labelctl"
     assert gallery.number("labels", "Boat") == len(has(painted, "Boat", "Balloon"))
     gallery.page.get_by_role("button", name="Remove filter Boat").click()
     gallery.settles(f"{len(has(painted, 'Balloon'))} of 200 photos")

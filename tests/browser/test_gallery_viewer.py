@@ -99,8 +99,11 @@ def test_back_closes_the_large_picture_and_forward_opens_it(gallery: Opened) -> 
     gallery.tiles.first.click()
     heading = gallery.page.locator("#viewer-name")
     assert heading.inner_text() == names[1]
+    file = names[1].rpartition("/")[2]
+    assert gallery.page.title() == f"{file} · Photos · labelctl"
     gallery.page.go_back()
     heading.wait_for(state="hidden")
+    assert gallery.page.title() == f"{names[1]} · Photos · labelctl"  # the search
     assert gallery.count() == "1 of 200 photos"
     assert focused(gallery) == names[1]
     gallery.page.go_forward()

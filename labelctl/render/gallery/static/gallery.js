@@ -24,8 +24,12 @@ const grid = new Grid(byId("grid"), byId("end"), new Tiles(index), {
 });
 
 const viewer = new Viewer(byId("viewer"), index, {
-  onShow: () => scheduleHash(),
+  onShow: () => {
+    drawTitle();
+    scheduleHash();
+  },
   onClose: (photo) => {
+    drawTitle();
     grid.goTo(results.found.findIndex((each) => each.photo === photo));
     closing = history.state === OPENED;
     if (closing) history.back();
@@ -91,7 +95,8 @@ function clearAll() {
   byId("words").focus();
 }
 
-function drawActiveFilters() {
+/** The active filters: pairs of a text and a function that removes the filter. */
+function listActive() {
   const active = [];
   for (const each of Object.values(facets)) {
     for (const name of each.selected()) {
@@ -102,7 +107,11 @@ function drawActiveFilters() {
   if (filters.minConfidence > ANY) {
     active.push([`at least ${filters.minConfidence} %`, () => (filters.minConfidence = ANY)]);
   }
-  activeFilters.draw(active);
+  return active;
+}
+
+function drawActiveFilters() {
+  activeFilters.draw(listActive());
   byId("searched").hidden = !filters.words.trim(); // on paper, instead of the search field
   byId("searched").textContent = `Search: ${displayName(filters.words)}`;
 }
@@ -135,12 +144,20 @@ function draw() {
   byId("match").querySelector(`[value=${filters.matchAny ? "any" : "all"}]`).checked = true;
   facets.categories.draw(counts.categories);
   drawActiveFilters();
+  drawTitle();
   drawFailed(failedCount);
   grid.draw(results, index.groups(found, filters.sort), filters.minConfidence);
   drawEmpty(!found.length, !all);
   const top = document.querySelector("main").getBoundingClientRect().top;
   if (top < 0) scrollBy(0, top - document.querySelector(".top").offsetHeight);
   scheduleHash();
+}
+
+/** The window's title: the open photo, or else what is searched for. */
+function drawTitle() {
+  const searched = [displayName(filters.words.trim()), ...listActive().map(([text]) => text)].filter(Boolean).join(", ");
+  const shown = viewer.dialog.open ? displayName(splitKey(viewer.photo.image).file) : searched;
+  document.title = [shown, byId("heading").textContent, data.title].filter(Boolean).join(" · ");
 }
 
 function drawFailed(count) {
@@ -200,7 +217,6 @@ function drawHeader() {
   const prefix = data.prefix ? ` in ${displayName(data.prefix)}` : "";
   byId("heading").textContent = `Photos${query}${prefix}`;
   byId("brand").textContent = data.stack === data.title ? data.title : `${data.title} · ${displayName(data.stack)}`;
-  document.title = `${byId("heading").textContent} · ${data.title}`;
   byId("min-confidence").min = index.lowestConfidence;
   byId("min-confidence").max = 99;
   byId("min-confidence").closest("section").hidden = index.lowestConfidence >= 99;
