@@ -125,11 +125,14 @@ def test_one_folder_is_no_choice(show: Show) -> None:
 
 def test_the_slider_leaves_labels_out(gallery: Opened, painted: list[dict[str, Any]]) -> None:
     gallery.option("labels", "Boat").click()
-    gallery.page.get_by_label("Confidence").fill("85")
+    slider = gallery.page.get_by_label("Confidence")
+    assert slider.get_attribute("aria-valuetext") == "any"
+    slider.fill("85")
     gallery.settles(f"{len(has(painted, 'Boat', least=85))} of 200 photos")
     assert gallery.number("labels", "Sea") == len(has(painted, "Boat", "Sea", least=85))
     assert 0 < len(has(painted, "Boat", least=85)) < len(has(painted, "Boat"))
     assert gallery.page.locator("#min-confidence-value").inner_text() == "at least 85 %"
+    assert slider.get_attribute("aria-valuetext") == "at least 85 %"
     # A word that is a label's name counts no less sure.
     gallery.option("labels", "Boat").click()
     gallery.page.get_by_role("searchbox").fill("boat")

@@ -132,7 +132,9 @@ function draw() {
   if (byId("words").value !== filters.words) byId("words").value = filters.words;
   byId("sort").value = filters.sort;
   byId("min-confidence").value = filters.minConfidence || index.lowestConfidence;
-  byId("min-confidence-value").textContent = filters.minConfidence ? `at least ${filters.minConfidence} %` : "any";
+  const confidence = filters.minConfidence ? `at least ${filters.minConfidence} %` : "any";
+  byId("min-confidence-value").textContent = confidence;
+  byId("min-confidence").ariaValueText = confidence;
   facets.states.draw(
     counts.states,
     Object.keys(STATES).filter((state) => index.states.includes(state)),
