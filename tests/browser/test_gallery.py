@@ -179,6 +179,13 @@ def test_a_view_can_be_bookmarked(
     again.until("!location.hash.includes('photo=')")
     again.page.evaluate("location.hash = '#label=Boat'")
     again.settles(f"{len(has(painted, 'Boat'))} of 200 photos")
+    # A link to a photo that is not on the page keeps its filters.
+    again.page.evaluate("location.hash = '#label=Balloon&photo=nope.jpg'")
+    again.settles(f"{len(has(painted, 'Balloon'))} of 200 photos")
+    notice = again.page.get_by_role("status").filter(has_text="nope.jpg")
+    assert notice.inner_text() == "nope.jpg is not in this gallery."
+    again.page.get_by_role("button", name="Remove filter Balloon").click()
+    assert not notice.is_visible()
 
 
 ODD_ADDRESSES = (

@@ -19,7 +19,8 @@ const Address = {
     return params.toString();
   },
 
-  /** The filters and the photo of a hash; values that this page does not know are ignored. */
+  /** The filters, the photo's key and the photo of a hash. Values that this page does not know are ignored; of a key
+   *  that it does not know there is no photo. */
   parse(hash, index) {
     const params = new URLSearchParams(hash.slice(1));
     const filters = { ...noFilters(), words: params.get("q") ?? "", matchAny: params.get("match") === "any" };
@@ -31,6 +32,7 @@ const Address = {
     }
     const sort = params.get("sort");
     if (SORTS.includes(sort)) filters.sort = sort;
-    return { filters, photo: index.byKey.get(params.get("photo")) };
+    const photoKey = params.get("photo");
+    return { filters, photoKey, photo: index.byKey.get(photoKey) };
   },
 };

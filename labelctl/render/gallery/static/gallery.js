@@ -125,6 +125,7 @@ function change(changes) {
 
 function draw() {
   results = index.select(filters);
+  drawNotice("");
   const { found, failedCount, counts } = results;
   const all = index.photos.length;
   const matching = found.length + failedCount;
@@ -160,6 +161,11 @@ function drawTitle() {
   const searched = [displayName(filters.words.trim()), ...listActive().map(([text]) => text)].filter(Boolean).join(", ");
   const shown = viewer.dialog.open ? displayName(splitKey(viewer.photo.image).file) : searched;
   document.title = [shown, byId("heading").textContent, data.title].filter(Boolean).join(" · ");
+}
+
+function drawNotice(text) {
+  byId("notice").hidden = !text;
+  byId("notice").textContent = text;
 }
 
 function drawFailed(count) {
@@ -210,6 +216,7 @@ function readHash() {
   const address = Address.parse(location.hash, index);
   filters = address.filters;
   draw();
+  if (address.photoKey && !address.photo) drawNotice(`${displayName(address.photoKey)} is not in this gallery.`);
   if (address.photo) openViewer(address.photo);
   else if (viewer.dialog.open) viewer.dialog.close();
 }
