@@ -128,8 +128,7 @@ function draw() {
   drawNotice("");
   const { found, failedCount, counts } = results;
   const all = index.photos.length;
-  const matching = found.length + failedCount;
-  byId("count").textContent = (matching === all ? "" : `${formatNumber(matching)} of `) + counted(all, "photo");
+  byId("count").textContent = countText(found.length, failedCount, all);
   if (byId("words").value !== filters.words) byId("words").value = filters.words;
   byId("sort").value = filters.sort;
   byId("min-confidence").value = filters.minConfidence || index.lowestConfidence;
@@ -154,6 +153,12 @@ function draw() {
   const top = document.querySelector("main").getBoundingClientRect().top;
   if (top < 0) scrollBy(0, top - document.querySelector(".top").offsetHeight);
   scheduleHash();
+}
+
+/** "44 photos, 2 failed", or "12 of 46 photos, 1 failed": the failed ones match, but are not among those shown. */
+function countText(shown, failed, all) {
+  const photos = shown + failed === all ? counted(shown, "photo") : `${formatNumber(shown)} of ${counted(all, "photo")}`;
+  return failed ? `${photos}, ${formatNumber(failed)} failed` : photos;
 }
 
 /** The window's title: the open photo, or else what is searched for. */
