@@ -324,7 +324,8 @@ def test_a_picture_that_does_not_load_is_said_to_be_missing(show: Show) -> None:
     labels = [("Dog", 98.1, [])]
     gone = photo("gone.jpg", labels, thumb="thumbs/none.jpg", full="photos/none.jpg")
     never = photo("never.jpg", labels, reason="It is not a picture.")
-    opened = show(album([gone, never]))
+    failed = photo("failed.gif", status="failed", reason="It is a GIF.")
+    opened = show(album([gone, never, failed]))
     opened.until("document.querySelectorAll('.tile.no-picture').length === 2")
     opened.tiles.filter(has_text="gone.jpg").click()
     opened.page.get_by_text("could not be loaded").wait_for()
@@ -333,5 +334,9 @@ def test_a_picture_that_does_not_load_is_said_to_be_missing(show: Show) -> None:
     assert opened.page.locator(".picture").get_attribute("src") is None  # not the one before
     assert opened.page.locator(".state").inner_text().endswith("It is not a picture.")
     assert opened.page.locator(".found").inner_text().startswith("Dog")
+    opened.page.evaluate("location.hash = '#photo=failed.gif'")
+    opened.page.get_by_text("Fix the file and upload it again.").wait_for()
+    for name in ("Slide show", "Boxes"):
+        assert opened.page.get_by_role("button", name=name).count() == 0
     assert all("ERR_FILE_NOT_FOUND" in each for each in opened.said)
     opened.said.clear()

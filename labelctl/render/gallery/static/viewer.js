@@ -9,6 +9,7 @@ const PARTS = (
 const NOTE_TIME = 1500; // milliseconds
 const PRINT_COLUMNS = 4; // of labels, as in the style sheet
 const ALT_LABELS = 4; // labels in the text alternative of a picture
+const NEXT_STEP = "Fix the file and upload it again. If the file is not the cause, run labelctl retry.";
 const listFormat = new Intl.ListFormat("en-GB"); // Dog, Person and Beach
 
 class Viewer {
@@ -169,10 +170,13 @@ class Viewer {
     );
     parts.back.disabled = this.position === 0;
     parts.next.disabled = this.position === this.photos.length - 1;
-    if (document.activeElement.disabled) parts.stage.focus(); // a disabled button gets no key events
     this.drawPicture();
     this.boxes.draw(photo, this.minConfidence);
+    // Useless without a picture.
+    parts.play.hidden = parts.outline.hidden = parts.frame.hidden;
     parts.outline.disabled = !this.boxes.elements.length;
+    // A disabled or hidden button gets no key events.
+    if (document.activeElement.matches(":disabled, [hidden]")) parts.stage.focus();
     parts.details.scrollTop = 0;
     this.onShow(photo);
   }
@@ -187,6 +191,7 @@ class Viewer {
       icon(labelled ? "photo" : photo.status),
       ...(labelled ? [] : [createElement("strong", {}, STATES[photo.status])]),
       stateText(photo),
+      photo.status === "failed" ? createElement("span", { className: "next-step" }, NEXT_STEP) : "",
     );
   }
 
