@@ -16,8 +16,9 @@ def test_a_print_has_all_photos_with_captions_and_no_controls(
     shown = opened.tiles.count()
     assert 0 < shown < 97
     opened.page.evaluate(
-        "addEventListener('beforeprint',"
-        " () => window.printed = document.querySelectorAll('.tile').length)"
+        "addEventListener('beforeprint', () => {"
+        " window.printed = document.querySelectorAll('.tile').length;"
+        " window.listed = document.querySelector('#print-failed').innerText })"
     )
     pdf = opened.page.pdf(format="A4", print_background=True)
     pictures = [each for each in painted[:100] if each["thumb"] and each["status"] != "failed"]
@@ -28,11 +29,21 @@ def test_a_print_has_all_photos_with_captions_and_no_controls(
     opened.page.emulate_media(media="print")
     for control in ("searchbox", "combobox", "checkbox", "slider"):
         assert opened.page.get_by_role(control).count() == 0
-    assert opened.page.locator("#failed").inner_text() == "2 photos failed."
+    failed = [each for each in painted[:100] if each["status"] == "failed"]
+    assert opened.page.evaluate("listed").split("\n")[-2:] == [
+        f"{each['image']} {each['reason']}" for each in failed
+    ]
+    assert opened.count() == "98 photos, 2 failed"
     assert opened.page.locator("#searched").inner_text() == "Search: -zebra"
     style = "each => [getComputedStyle(each).opacity, getComputedStyle(each).color]"
     caption = opened.tiles.nth(50).locator(".caption")
     assert caption.evaluate(style) == ["1", "rgb(0, 0, 0)"]
+    top, bottom = caption.bounding_box()["y"], "each => each.getBoundingClientRect().bottom"
+    assert opened.tiles.nth(50).locator("img").evaluate(bottom) <= top
+    name_and_folder = [
+        caption.locator(part).bounding_box()["y"] for part in (".name", ".folder", ".summary")
+    ]
+    assert name_and_folder == sorted(set(name_and_folder))  # each on a line of its own
     paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == "rgb(255, 255, 255)"
 

@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 const OPENED = "opened"; // the state of a history entry for an open photo
 
 let filters = noFilters();
-let results = { found: [], hasScores: false };
+let results = { found: [], failed: [], hasScores: false };
 let closing = false; // going back in the history after a photo was closed
 
 // ---- the photos
@@ -126,9 +126,9 @@ function change(changes) {
 function draw() {
   results = index.select(filters);
   drawNotice("");
-  const { found, failedCount, counts } = results;
+  const { found, failed, counts } = results;
   const all = index.photos.length;
-  byId("count").textContent = countText(found.length, failedCount, all);
+  byId("count").textContent = countText(found.length, failed.length, all);
   if (byId("words").value !== filters.words) byId("words").value = filters.words;
   byId("sort").value = filters.sort;
   byId("min-confidence").value = filters.minConfidence || index.lowestConfidence;
@@ -147,7 +147,7 @@ function draw() {
   facets.categories.draw(counts.categories);
   drawActiveFilters();
   drawTitle();
-  drawFailed(failedCount);
+  drawFailed(failed.length);
   grid.draw(results, index.groups(found, filters.sort), filters.minConfidence);
   drawEmpty(!found.length, !all);
   const top = document.querySelector("main").getBoundingClientRect().top;
@@ -241,7 +241,10 @@ function drawHeader() {
   }
 }
 
-new Printing(grid, byId("print-note"), { isForGrid: () => !viewer.dialog.open });
+new Printing(grid, byId("print-note"), byId("print-failed"), {
+  isForGrid: () => !viewer.dialog.open,
+  failed: () => results.failed,
+});
 
 // ---- keys
 

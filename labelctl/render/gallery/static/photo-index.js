@@ -50,7 +50,7 @@ class PhotoIndex {
     return lowest;
   }
 
-  /** The matching photos, sorted, with their scores; the number of failed photos that match but are left out;
+  /** The matching photos, sorted, with their scores; the failed photos that match but are left out;
    *  and the number of photos per option of each facet. Options of which a photo needs only one are counted
    *  as if the others were not selected. */
   select(filters) {
@@ -74,10 +74,10 @@ class PhotoIndex {
       }
       if (!missed) PhotoIndex.#countAll(counts.categories, categories);
     }
-    const failedCount = PhotoIndex.#setFailedAside(found, filters);
+    const failed = PhotoIndex.#setFailedAside(found, filters);
     found.sort(this.order(filters.sort));
     const hasScores = Boolean(query.labels.length || query.words.some(({ labels }) => labels.size));
-    return { found, failedCount, counts, hasScores };
+    return { found, failed, counts, hasScores };
   }
 
   /** The filters with positions of labels and categories instead of names. */
@@ -157,12 +157,13 @@ class PhotoIndex {
     return { name, newest, confidence: byConfidence }[sort];
   }
 
-  /** Removes failed photos, unless states are selected or no other photo is found. Returns how many. */
+  /** Removes failed photos, unless states are selected or no other photo is found. Returns them. */
   static #setFailedAside(found, { states }) {
     const others = found.filter(({ photo }) => photo.status !== "failed");
-    const failedCount = states.size || !others.length ? 0 : found.length - others.length;
-    if (failedCount) found.splice(0, Infinity, ...others);
-    return failedCount;
+    if (states.size || !others.length) return [];
+    const failed = found.filter(({ photo }) => photo.status === "failed").map(({ photo }) => photo);
+    if (failed.length) found.splice(0, Infinity, ...others);
+    return failed;
   }
 
   static #highest(labels) {

@@ -2,10 +2,12 @@
 
 // Printing all photos, not only those shown so far. A print has only the pictures that are loaded when it
 // begins, and a page cannot delay it. So Ctrl+P loads them first; a print from the menu may need a second try.
+// Failed photos, which the page has behind a button, are listed at the end.
 
 class Printing {
-  constructor(grid, note, { isForGrid }) {
-    Object.assign(this, { grid, note, isForGrid, shownBefore: null, isLoading: false });
+  /** `isForGrid` returns whether a print is of all photos, and `failed` the failed ones to list. */
+  constructor(grid, note, failedSection, { isForGrid, failed }) {
+    Object.assign(this, { grid, note, failedSection, isForGrid, failed, shownBefore: null, isLoading: false });
     addEventListener("keydown", (event) => this.key(event));
     addEventListener("beforeprint", () => this.prepare());
     addEventListener("afterprint", () => this.restore());
@@ -30,6 +32,7 @@ class Printing {
 
   prepare() {
     if (!this.isForGrid()) return;
+    this.listFailed();
     const missing = this.showAll();
     Promise.all(missing.map(Printing.#settled)).then(() => this.say("")); // for programs that do wait
     this.say(missing.length ? `Not loaded yet: ${counted(missing.length, "picture")}. Cancel, and print again.` : "");
@@ -37,8 +40,18 @@ class Printing {
 
   restore() {
     this.say("");
+    this.failedSection.hidden = true;
     if (this.shownBefore !== null) this.grid.showFirst(this.shownBefore);
     this.shownBefore = null;
+  }
+
+  listFailed() {
+    const failed = this.failed();
+    const items = failed.map((photo) =>
+      createElement("li", { dir: "auto" }, createElement("strong", {}, displayName(photo.image)), ` ${stateText(photo)}`),
+    );
+    this.failedSection.hidden = !failed.length;
+    this.failedSection.querySelector("ul").replaceChildren(...items);
   }
 
   /** Shows all photos. Returns the pictures that are not loaded yet. */
