@@ -260,6 +260,8 @@ def test_the_help_lists_the_keys_and_a_slash_searches(show: Show) -> None:
     listed = page.get_by_role("dialog", name="Keys")
     page.get_by_role("button", name="Keys").click()
     assert "Play or pause the slide show" in listed.inner_text()
+    gestures = listed.locator("dt").filter(has_not=page.locator("kbd")).all_inner_texts()
+    assert gestures == ["Wheel", "Double click or tap", "Two fingers"]
     press("Escape")
     press("/")
     field = page.get_by_role("searchbox")

@@ -7,7 +7,7 @@ const TEXT_FIELDS = "select, textarea, input:not([type='checkbox'], [type='range
 
 class Keys {
   /** `groups` are { title, keys }, each of the keys { keys, meaning, act }: the values of KeyboardEvent.key, with "Shift+"
-   *  where Shift matters. `isActive` says whether a group is in use. */
+   *  where Shift matters. The help also lists gestures: { keys: [], gesture, meaning }. `isActive` says whether a group is in use. */
   constructor(dialog, groups) {
     Object.assign(this, { dialog, groups });
     dialog.querySelector(".close").onclick = () => dialog.close();
@@ -38,11 +38,11 @@ const KEY_NAMES = { " ": "Space", Escape: "Esc", ArrowLeft: "←", ArrowRight: "
 
 /** A heading with a list of keys. */
 function keyTable({ title, keys }) {
-  const row = ({ keys, meaning }) =>
+  const row = ({ keys, gesture = "", meaning }) =>
     createElement(
       "div",
       {},
-      createElement("dt", {}, ...keys.flatMap((key) => [keyCap(key), " "])),
+      createElement("dt", {}, ...keys.flatMap((key) => [keyCap(key), " "]), gesture),
       createElement("dd", {}, meaning),
     );
   return createElement("section", {}, createElement("h3", {}, title), createElement("dl", {}, ...keys.map(row)));
