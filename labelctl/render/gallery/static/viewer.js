@@ -9,6 +9,7 @@ const PARTS = (
 const NOTE_TIME = 1500; // milliseconds
 const PRINT_COLUMNS = 4; // of labels, as in the style sheet
 const ALT_LABELS = 4; // labels in the text alternative of a picture
+const MAX_ENLARGEMENT = 2; // of a small picture in a large window
 const NEXT_STEP = "Fix the file and upload it again. If the file is not the cause, run labelctl retry.";
 const listFormat = new Intl.ListFormat("en-GB"); // Dog, Person and Beach
 
@@ -232,10 +233,13 @@ class Viewer {
     return listFormat.format(names) || displayName(this.photo.image);
   }
 
-  /** Gives the frame the picture's aspect ratio, because boxes are positioned relative to it. */
+  /** Gives the frame the picture's aspect ratio, because boxes are positioned relative to it, and the greatest width of
+   *  the whole picture. A thumbnail of a larger picture is not enlarged beyond that picture. */
   setShape(width, height) {
-    this.parts.frame.style.setProperty("--width", width || 1200);
-    this.parts.frame.style.setProperty("--ratio", (width || 3) / (height || 2));
+    const { style } = this.parts.frame;
+    style.setProperty("--width", width || 1200);
+    style.setProperty("--max-width", (width || 1200) * (this.photo.full ? MAX_ENLARGEMENT : 1));
+    style.setProperty("--ratio", (width || 3) / (height || 2));
   }
 
   pictureLoaded({ naturalWidth, naturalHeight }) {

@@ -45,7 +45,8 @@ class Zoom {
   get fit() {
     const { left, top, right, bottom } = this.room;
     const ratio = Number(this.frame.style.getPropertyValue("--ratio"));
-    const width = Math.min(right - left, (bottom - top) * ratio, this.naturalWidth);
+    const maxWidth = Number(this.frame.style.getPropertyValue("--max-width"));
+    const width = Math.min(right - left, (bottom - top) * ratio, maxWidth);
     return { width, height: width / ratio };
   }
 
