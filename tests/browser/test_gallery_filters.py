@@ -103,6 +103,14 @@ def test_folders_are_a_facet_of_nested_options(show: Show) -> None:
     assert sorted(again.names()) == [keys[4], keys[2]]
     again.page.get_by_role("button", name="Remove filter x/old/1/").click()
     again.settles("1 of 5 photos")
+    # Like labels, folders without a photo are hidden, except selected ones and those around them.
+    again.page.get_by_role("searchbox").fill("d.jpg")
+    assert again.page.locator("#folders .name").all_text_contents() == [
+        *("x/trip/", "x/trip/day 2/", "x/trip/day 10/")
+    ]
+    again.page.get_by_role("searchbox").fill("c.jpg")
+    assert again.option("folders", "x/trip/day 10/").count() == 0
+    assert again.number("folders", "x/trip/day 2/") == 1
 
 
 def test_of_many_folders_only_opened_ones_show_their_subfolders(show: Show) -> None:

@@ -57,10 +57,11 @@ class Folders {
     return paths;
   }
 
-  /** The paths to show while some are selected. */
-  visible(selected) {
-    const isOpen = ({ depth, parent }) => depth === 0 || [...selected].some((path) => path.startsWith(parent));
+  /** The paths to show while some are selected: those with photos, by their `counts`, and selected ones. */
+  visible(selected, counts) {
+    const leadsToSelected = (start) => [...selected].some((path) => path.startsWith(start));
+    const isOpen = ({ depth, parent }) => depth === 0 || leadsToSelected(parent);
     const shown = this.options.length > Folders.FEW ? this.options.filter(isOpen) : this.options;
-    return shown.map(({ path }) => path);
+    return shown.map(({ path }) => path).filter((path) => counts.has(path) || leadsToSelected(path));
   }
 }

@@ -140,7 +140,7 @@ function draw() {
     Object.keys(STATES).filter((state) => index.states.includes(state)),
   );
   byId("states").hidden = index.states.length < 2;
-  facets.folders.draw(counts.folders, index.folders.visible(filters.folders));
+  facets.folders.draw(counts.folders, index.folders.visible(filters.folders, counts.folders));
   facets.labels.draw(counts.labels);
   byId("match").hidden = filters.labels.size < 2;
   byId("match").querySelector(`[value=${filters.matchAny ? "any" : "all"}]`).checked = true;
