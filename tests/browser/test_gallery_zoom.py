@@ -196,7 +196,7 @@ def test_a_double_click_shows_the_pixels_and_another_one_all(
     assert opened.page.locator(".note").inner_text() == "100 %"
     opened.page.mouse.dblclick(*point)
     assert width(opened) == pytest.approx(whole, abs=1)
-    # In a large window the whole picture has up to twice its size, and its box follows. A double click enlarges it more.
+    # A large window shows it at up to twice its size, with its box. A double click enlarges more.
     opened.page.set_viewport_size({"width": 3800, "height": 2400})
     opened.until("document.querySelector('.picture').clientWidth === 3000")
     left, _, right, _ = sides(opened, ".box")
