@@ -48,6 +48,46 @@ class ForeignResponseError(BotoCoreError):
     fmt = "Got a web page instead of a response from AWS"
 
 
+class IncompleteResponseError(ForeignResponseError):
+    """A successful response without what AWS always sends, for example from another kind of server."""
+
+    fmt = "The response to {operation} lacks what AWS always sends"
+
+
+_S3_ELEMENTS = {
+    "DeleteObjects": "DeleteResult",
+    "GetBucketNotificationConfiguration": "NotificationConfiguration",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjectsV2": "ListBucketResult",
+}
+"""The root element of the XML in S3's responses. [S3 API, Response Syntax of each operation]"""
+
+_BATCH_RESULTS = ("Successful", "Failed")
+_MEMBERS = {
+    "HeadObject": ("ETag",),
+    "PutObject": ("ETag",),
+    "BatchGetItem": ("Responses",),
+    "BatchWriteItem": ("UnprocessedItems",),
+    "DescribeTable": ("Table",),
+    "Query": ("Count",),  # the only member that a query with Select=COUNT has, too
+    "Scan": ("Items",),
+    "GetQueueAttributes": ("Attributes",),
+    "ChangeMessageVisibilityBatch": _BATCH_RESULTS,
+    "DeleteMessageBatch": _BATCH_RESULTS,
+    "SendMessageBatch": _BATCH_RESULTS,
+    "FilterLogEvents": ("events",),
+    "GetMetricStatistics": ("Datapoints",),
+}
+"""Members of which each successful response, to a request of labelctl, has at least one.
+
+[Response Elements or Response Syntax of each operation in the API references of Amazon S3, DynamoDB,
+SQS, CloudWatch Logs and CloudWatch]
+
+GetItem and ReceiveMessage are not here: their responses are empty if nothing was found. SQS may omit
+one of the two lists of a batch if it is empty.
+"""
+
 _ANSWER = re.compile(rb"\s*(<\?xml|<\w+Response\b|\{)")
 
 
@@ -98,6 +138,7 @@ def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None
                     make_call = super()._make_api_call  # type: ignore[misc]
                     response = make_call(operation_name, api_params)
                 status = _metadata(response).get("HTTPStatusCode", status)
+                _check_members(operation_name, response)
                 return response
             except ClientError as error:
                 status = _metadata(error.response).get("HTTPStatusCode", status)
@@ -142,19 +183,40 @@ def _metadata(response: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def check_response(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Refuse a text without a request ID that is neither XML nor JSON, which AWS never sends.
+def _check_members(operation: str, response: Mapping[str, Any]) -> None:
+    names = _MEMBERS.get(operation, ())
+    if names and all(response.get(name) is None for name in names):
+        raise IncompleteResponseError(operation=operation)
 
-    A handler of botocore's event before-parse. Errors of the server (5xx) pass, because a load
-    balancer may send a page with them, and they are retried.
+
+def check_response(response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:
+    """Refuse a response that AWS never sends. A handler of botocore's event before-parse.
+
+    That is a text without a request ID that is neither XML nor JSON, and a success without the
+    operation's XML element or JSON object, from which botocore would parse an empty result. Errors of
+    the server (5xx) pass, because a load balancer may send a page with them, and they are retried.
     """
-    headers = response_dict["headers"]
+    headers, status = response_dict["headers"], response_dict["status_code"]
     is_text = headers.get("content-type", "").startswith(("text/html", "text/plain"))
     has_id = "x-amzn-requestid" in headers or "x-amz-request-id" in headers
     body = response_dict.get("body")  # bytes, or a stream of an object's content
     is_answer = isinstance(body, bytes) and _ANSWER.match(body)
-    if is_text and not has_id and not is_answer and response_dict["status_code"] < 500:
+    if is_text and not has_id and not is_answer and status < 500:
         raise ForeignResponseError
+    start = _start_of_result(operation_model)
+    if status < 300 and isinstance(body, bytes) and start not in body:
+        raise IncompleteResponseError(operation=operation_model.name)
+
+
+def _start_of_result(operation_model: Any) -> bytes:
+    """What the body of each successful response contains; b"" if it may be empty."""
+    if operation_model.output_shape is None:
+        return b""
+    if operation_model.service_model.resolved_protocol == "json":
+        return b"{"
+    wrapper = operation_model.output_shape.serialization.get("resultWrapper")
+    element = wrapper or _S3_ELEMENTS.get(operation_model.name)
+    return f"<{element}".encode() if element else b""
 
 
 def check_credentials(request: Any, **_: Any) -> None:

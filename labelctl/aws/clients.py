@@ -117,7 +117,8 @@ class Aws:
     def _learn_account(self, parsed: Any, **_: Any) -> None:
         """Remember the account of a stack: the fifth part of its ARN."""
         for stack in parsed.get("Stacks", ()):
-            self._account = stack["StackId"].split(":")[4]
+            arn = stack.get("StackId", "").split(":")
+            self._account = arn[4] if len(arn) > 4 else None
 
     @cached_property
     def s3(self) -> S3Client:

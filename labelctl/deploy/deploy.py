@@ -99,12 +99,13 @@ def _check_resources(aws: Aws, stack: Stack) -> None:
     """
     from botocore.exceptions import ClientError
 
+    arn: Any = ["QueueArn"]  # without a name, the response would be empty
     requests: list[Callable[[], Any]] = [
         lambda: aws.s3.get_bucket_notification_configuration(Bucket=stack.bucket),
         lambda: aws.dynamodb.describe_table(TableName=stack.table),
         lambda: aws.dynamodb.describe_table(TableName=stack.labels_table),
-        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.queue),
-        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.dead_letter_queue),
+        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.queue, AttributeNames=arn),
+        lambda: aws.sqs.get_queue_attributes(QueueUrl=stack.dead_letter_queue, AttributeNames=arn),
     ]
     for request in requests:
         try:

@@ -195,6 +195,8 @@ def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
     """
     from botocore.exceptions import ClientError
 
+    from labelctl.aws.calls import IncompleteResponseError
+
     try:
         response = cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
@@ -207,7 +209,10 @@ def find(cloudformation: CloudFormationClient, name: str) -> Stack | None:
                 "Use up to 128 letters, digits and hyphens, starting with a letter.",
             ) from error
         raise
-    return _parse(response["Stacks"][0])
+    try:
+        return _parse(response["Stacks"][0])
+    except (IndexError, KeyError) as error:
+        raise IncompleteResponseError(operation="DescribeStacks") from error
 
 
 def refuse_if_foreign(stack: Stack, kind: str) -> None:

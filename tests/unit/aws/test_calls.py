@@ -5,16 +5,22 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl.aws import throttling
+from labelctl.aws import dynamodb, objects, queues, throttling
 from labelctl.aws.clients import Aws
+from labelctl.aws.dynamodb import TableReader
 from labelctl.aws.errors import to_user_error
 from labelctl.cli import app
+from labelctl.deploy import stack
 from labelctl.errors import MissingResourceError
+from labelctl.labels import export
+from labelctl.operations import function_log
+from labelctl.photos import versions
 from tests.unit.conftest import FALSE_CREDENTIALS
 
 
@@ -44,7 +50,7 @@ def answer(monkeypatch):
 
     class Server(BaseHTTPRequestHandler):
         def do_POST(self):
-            status, media_type, body = given[0]
+            status, media_type, body = given[-1]
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self.send_response(status)
             self.send_header("Content-Type", media_type)
@@ -52,7 +58,7 @@ def answer(monkeypatch):
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST  # noqa: N815
+        do_GET = do_PUT = do_POST  # noqa: N815
 
         def log_message(self, *_):
             pass
@@ -173,6 +179,45 @@ def test_a_web_page_instead_of_an_answer(answer, status, media_type, call):
     error = failure(call)
     assert "hotel" not in error.message
     assert "AWS_ENDPOINT_URL" in error.hint or error.message.endswith(": Bad Gateway")
+
+
+CALLS = {
+    "attributes": lambda aws: queues.depth(aws.sqs, "https://sqs/123456789012/q"),
+    "send": lambda aws: [*queues.send(aws.sqs, "https://sqs/1/q", ["x"], sleep=time.sleep)],
+    "query": lambda aws: [*TableReader(aws.dynamodb).query("t", KeyConditionExpression="a = b")],
+    "batch": lambda aws: [*TableReader(aws.dynamodb).batch_get("t", [{"i": "x"}], consistent=True)],
+    "scan": lambda aws: [*TableReader(aws.dynamodb).scan("t", ["image"])],
+    "write": lambda aws: dynamodb.write(aws.dynamodb, "t", delete=[{"image": "x"}]),
+    "table": lambda aws: export.photo_count_estimate(aws.dynamodb, "t"),
+    "log": lambda aws: [*function_log.fetch_events(aws.logs, "g", "")],
+    "stack": lambda aws: stack.find(aws.cloudformation, "labelctl"),
+    "photos": lambda aws: [*versions.list_photos(aws.s3, "photos", "")],
+    "versions": lambda aws: [*versions.list_newest(aws.s3, "photos", "")],
+    "deletion": lambda aws: [*objects.delete_objects(aws.s3, "photos", ["a.jpg"])],
+    "notifications": lambda aws: aws.s3.get_bucket_notification_configuration(Bucket="photos"),
+    "upload": lambda aws: aws.s3.put_object(Bucket="photos", Key="a.jpg", Body=b"x"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_success_that_aws_never_sends(answer, call):
+    """Otherwise an empty listing would mean that all photos are gone."""
+    aws = Aws()
+    for body in (b"", b"{}", b"null", b"<ok/>"):
+        answer(200, "application/x-amz-json-1.0", body)
+        error = failure(lambda _: call(aws))
+        refused = error.message.endswith("lacks what AWS always sends.")
+        assert refused or error.message.endswith(": Internal Server Error")  # S3's, if it is no XML
+    assert refused
+    assert "AWS_ENDPOINT_URL" in error.hint
+
+
+@pytest.mark.parametrize("stacks", [b"<Stacks/>", b"<Stacks><member><StackId/></member></Stacks>"])
+def test_a_response_without_a_complete_stack(answer, stacks):
+    result = b"<DescribeStacksResult>%s</DescribeStacksResult>" % stacks
+    answer(200, "text/xml", b"<DescribeStacksResponse>%s</DescribeStacksResponse>" % result)
+    error = failure(CALLS["stack"])
+    assert error.message == "The response to DescribeStacks lacks what AWS always sends."
 
 
 def test_an_answer_with_a_wrong_media_type_is_accepted(answer):
