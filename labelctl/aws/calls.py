@@ -143,6 +143,8 @@ def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None
             except ClientError as error:
                 status = _metadata(error.response).get("HTTPStatusCode", status)
                 details: Any = error.response.setdefault("Error", {})
+                for name in ("Code", "Message"):  # empty or null in some responses: None
+                    details[name] = str(details.get(name) or "")
                 details[RESOURCE] = _resource(api_params)
                 raise
             finally:

@@ -220,6 +220,19 @@ def test_a_response_without_a_complete_stack(answer, stacks):
     assert error.message == "The response to DescribeStacks lacks what AWS always sends."
 
 
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        ("query", b'{"__type": null, "message": null}'),
+        ("stack", b"<ErrorResponse><Error><Code/><Message/></Error></ErrorResponse>"),
+        ("upload", b"<Error><Code/><Message/></Error>"),
+    ],
+)
+def test_an_error_without_code_and_message(answer, call, body):
+    answer(400, "text/xml", body)
+    assert failure(CALLS[call]).message.startswith("AWS rejected ")
+
+
 def test_an_answer_with_a_wrong_media_type_is_accepted(answer):
     result = b"<ListStacksResult><StackSummaries/></ListStacksResult>"
     answer(200, "text/html", b"<ListStacksResponse>" + result + b"</ListStacksResponse>")
