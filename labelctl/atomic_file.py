@@ -9,6 +9,7 @@ out.csv, not the file it points to.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
 from labelctl.errors import RefusedError
+
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 PREFIX = ".labelctl-part-"
 """Every temporary file's name starts with this."""
@@ -62,7 +65,9 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[AtomicFile]:
         if _is_about_a_file(error):
             raise RefusedError(
                 f'"{path}" cannot be written: {error.strerror}.',
-                "Free some disk space, or choose another location.",
+                "Free some disk space, or choose another location."
+                if error.errno in _DISK_IS_FULL
+                else "Check the folder and its permissions, or choose another location.",
             ) from error
         raise
     finally:

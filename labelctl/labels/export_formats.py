@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Protocol
 
+from labelctl import paths
 from labelctl.errors import UsageError
 from labelctl.labels.export import Record
 
@@ -78,6 +79,8 @@ def writer(name: str, sink: Any, *, excel: bool = False) -> Iterator[Writer]:
 
 def check(name: str, path: Path | None) -> None:
     """Raise UsageError if the format or the path cannot be written."""
+    if path:
+        paths.check(path)
     if path and path.is_absolute() and path.parts[1:2] == ("dev",) and path.is_symlink():
         raise UsageError(f'"{path}" would be replaced.', "Leave -o out to write to stdout.")
     if path and path.exists() and not path.is_file():

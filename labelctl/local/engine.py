@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelctl import times
+from labelctl import paths, times
 from labelctl.errors import Command, LocalCloudError
 from labelctl.local import credentials, environment, folder, health, processes, repair, requirements
 from labelctl.local.credentials import Credentials
@@ -77,7 +77,9 @@ def start(
     cloud cannot run.
     """
     home = _absolute(home)
-    wanted = str(folder.expand_user(model).resolve()) if model else None
+    if model:
+        paths.check(model := folder.expand_user(model))
+    wanted = str(model.resolve()) if model else None
     if wanted and not Path(wanted).is_file():
         raise LocalCloudError(
             f'There is no model file "{wanted}".', "Give --model the path of an .onnx file."

@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 # Each package may import those before it in this order, and nothing after it.
 ORDER = (
-    *("errors", "text", "times", "atomic_file", "image_file"),
+    *("errors", "text", "times", "paths", "atomic_file", "image_file"),
     *("contract", "aws", "deploy", "photos"),
     *("labels", "labels.search", "operations", "operations.verify"),
     *("render", "render.drawing", "render.gallery"),

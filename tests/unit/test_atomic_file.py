@@ -64,6 +64,12 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_folder_that_does_not_exist_is_no_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="No such file or directory") as refused:
+        write(tmp_path / "gone" / "labels.csv", b"x")
+    assert "disk space" not in refused.value.hint
+
+
 def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
     write(tmp_path / ("x" * 255), b"x")
     with pytest.raises(RefusedError, match="File name too long"):

@@ -13,6 +13,7 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from labelctl import paths
 from labelctl.atomic_file import atomic_write
 from labelctl.errors import RefusedError, UsageError
 from labelctl.photos.generated_files import DRAWING_MARK
@@ -47,6 +48,7 @@ def target(file: Path | None, key: str, is_png: bool) -> Path:
 
 def check_target(path: Path) -> None:
     """Raise UsageError or RefusedError if the path cannot be saved to. Folders are allowed."""
+    paths.check(path)
     if path.is_dir():
         return
     if path == Path("-"):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from labelctl import paths
 from labelctl.atomic_file import atomic_write
 from labelctl.errors import RefusedError, UsageError
 from labelctl.render.gallery import page
@@ -33,6 +34,7 @@ class OneFile:
     """
 
     def __init__(self, path: Path) -> None:
+        paths.check(path)
         if path.is_dir():
             raise UsageError(
                 f'--embed writes one file, but "{path}" is a folder.',

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelctl import paths
 from labelctl.atomic_file import atomic_write, remove_abandoned
 from labelctl.errors import RefusedError, UsageError
 from labelctl.photos.generated_files import GALLERY_MARKER
@@ -192,9 +193,10 @@ class Folder:
 def open_folder(root: Path, *, thumbs_only: bool = False) -> Iterator[Folder]:
     """Open a new or existing gallery folder, locked against other runs.
 
-    Raises UsageError for a file; RefusedError for a link, a folder with other contents, or one that
-    cannot be written to.
+    Raises UsageError for a file or an unusable path; RefusedError for a link, a folder with other
+    contents, or one that cannot be written to.
     """
+    paths.check(root)
     _refuse_link(root)
     if root.exists() and not root.is_dir():
         raise UsageError(
