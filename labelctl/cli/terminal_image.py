@@ -6,8 +6,12 @@ imported, and waits for the answer on stdin.
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from labelctl.errors import UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,8 +50,18 @@ class Screen:
 
 
 def detect(columns: int, rows: int) -> Screen:
-    """Query the terminal; stdin and stdout must be one. The result has at most these cells."""
+    """Query the terminal; stdin and stdout must be one. The result has at most these cells.
+
+    Raises UsageError for a terminal without a size, which textual-image would divide by.
+    """
     import logging
+
+    out = sys.__stdout__  # the stream whose size textual-image reads
+    if out and out.isatty() and 0 in os.get_terminal_size(out.fileno()):
+        raise UsageError(
+            "Cannot show a picture: this terminal does not report its size.",
+            "Run the command without --terminal.",
+        )
 
     # It logs a traceback for terminals that do not answer.
     logging.getLogger("textual_image").addHandler(logging.NullHandler())

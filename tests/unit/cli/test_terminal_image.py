@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 from PIL import Image
 
 from labelctl.cli.output import View
 from labelctl.cli.tables import Cell
-from labelctl.cli.terminal_image import Screen
+from labelctl.cli.terminal_image import Screen, detect
 from labelctl.errors import UsageError
 from tests.unit.streams import Terminal
 
@@ -49,6 +50,14 @@ def test_a_terminal_without_colours_has_no_pictures(keyboard, monkeypatch, name,
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="shows no colours"):
         View(stdout=Terminal()).room_for_pictures()
+
+
+def test_a_terminal_without_a_size_has_no_pictures(monkeypatch):
+    master, terminal = os.openpty()  # a new one has 0 columns and 0 rows
+    with os.fdopen(master), os.fdopen(terminal, "w") as stdout:
+        monkeypatch.setattr("sys.__stdout__", stdout)
+        with pytest.raises(UsageError, match="does not report its size"):
+            detect(80, 24)
 
 
 def test_a_cell_is_two_pixels_or_a_block_of_pixels():
