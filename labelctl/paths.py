@@ -1,4 +1,4 @@
-"""Paths that the user named, where the system itself refuses them."""
+"""Paths that the user named: errors of the system as sentences."""
 
 from __future__ import annotations
 
@@ -19,4 +19,14 @@ def check(path: Path) -> None:
     except OSError as error:
         raise UsageError(
             f'"{path}" cannot be used: {error.strerror}.', "Use another path."
+        ) from error
+
+
+def absolute(path: Path) -> Path:
+    """Return the path as an absolute one. Raises UsageError if the current folder was deleted."""
+    try:
+        return path.absolute()
+    except FileNotFoundError as error:
+        raise UsageError(
+            "The current folder no longer exists.", "Change to another folder and run it again."
         ) from error

@@ -78,7 +78,7 @@ def start(
     """
     home = _absolute(home)
     if model:
-        paths.check(model := folder.expand_user(model))
+        paths.check(model := paths.absolute(folder.expand_user(model)))
     wanted = str(model.resolve()) if model else None
     if wanted and not Path(wanted).is_file():
         raise LocalCloudError(
@@ -358,7 +358,7 @@ def _cloud(home: Path, record: folder.Record, notice: str = "") -> Cloud:
 
 def _absolute(home: Path | None) -> Path:
     requirements.check_system()
-    home = folder.expand_user(home).absolute() if home else data_home()
+    home = paths.absolute(folder.expand_user(home)) if home else data_home()
     folder.check_owner(home)
     return home
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from labelctl import paths
 from labelctl.errors import LocalCloudError
 from labelctl.local import credentials
 
@@ -108,7 +109,7 @@ def data_home() -> Path:
     """
     chosen = os.environ.get("LABELCTL_HOME")
     if chosen:
-        return expand_user(Path(chosen)).absolute() / "local"
+        return paths.absolute(expand_user(Path(chosen))) / "local"
     from platformdirs import user_data_path
 
     with _home_folder_required():

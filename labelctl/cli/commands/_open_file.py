@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from labelctl import paths
 from labelctl.cli.session import Session
 
 _TIMEOUT = 2.0
@@ -15,7 +16,7 @@ _TIMEOUT = 2.0
 
 def open_file(session: Session, path: Path) -> None:
     """Open a file in its default program; print a warning where that fails."""
-    path = path.absolute()
+    path = paths.absolute(path)
     if sys.platform == "win32":
         os.startfile(path)
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl import paths
 from labelctl.cli.commands._photo import state, summary
 from labelctl.cli.options import options_of
 from labelctl.cli.session import Session
@@ -105,7 +106,7 @@ def _sample_photos() -> list[Path]:
 
 def _argument(path: Path) -> str:
     """The path as a command's argument, relative to the current folder where possible."""
-    here = Path.cwd()
+    here = paths.absolute(Path())
     return path_argument(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
