@@ -66,10 +66,17 @@ def main() -> NoReturn:
     threading.excepthook = lambda bug: _report_bug(*bug[:3])
     # SIGTERM, and closing the terminal, then clean up as Ctrl-C does, such as returning messages
     # to their queue. Raising SIGINT would not be enough: a script's background job ignores it.
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    others = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+    for number in others:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, signal.default_int_handler)
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+        for number in (signal.SIGINT, *others):
+            if signal.getsignal(number) == signal.default_int_handler:
+                signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))  # also in atexit
+    except KeyboardInterrupt:  # while an error was being printed
+        code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:  # Python would wait for threads with requests in flight
         with suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -61,6 +61,22 @@ def test_an_error_that_cannot_be_written_keeps_its_exit_code(full):
     assert running.returncode == 2
 
 
+INTERRUPTS = {
+    "while an error is printed": "app.Session.view.func = lambda _: os.kill(os.getpid(), 2)",
+    "at exit": "atexit.register(os.kill, os.getpid(), 2)",
+}
+
+
+@pytest.mark.parametrize("interrupt", INTERRUPTS.values(), ids=INTERRUPTS)
+def test_ctrl_c_after_the_command_is_quiet(interrupt):
+    code = f"import atexit, os; from labelctl.cli import app; {interrupt}; app.main()"
+    running = process("labels", code=code)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert "Interrupt" not in err
+
+
 def test_a_closed_stdout_is_not_a_bug(tmp_path):
     running = process(
         *("package", "--output-dir", tmp_path),
