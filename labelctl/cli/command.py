@@ -22,6 +22,14 @@ class CliCommand(TyperCommand):
         self._file_option = next((param.name for param in own if "-o" in param.opts), None)
         super().__init__(*args, params=[*own, *common_options(self._file_option is None)], **more)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if getattr(error, "ctx", ctx) is None:  # of an option without its value, for example
+                error.ctx = ctx  # type: ignore[attr-defined]  # whose help the message suggests
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         self._check_paths(ctx)
         self._check_file_option(ctx)

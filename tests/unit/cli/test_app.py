@@ -143,6 +143,11 @@ USAGE = {
 }
 
 
+def test_a_missing_value_points_to_the_help_of_the_command(run):
+    err = run("local", "start", "--model")[2]
+    assert err.endswith("Run `labelctl local start --help` for usage.\n")
+
+
 def test_a_hint_explains_names_that_start_with_a_dash(run):
     hint = "To pass a name that starts with a dash, put it last: labelctl show [OPTIONS] -- -NAME"
     assert hint in run("show", "-dash.jpg")[2]
