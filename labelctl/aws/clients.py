@@ -63,6 +63,10 @@ class Aws:
             self._settings = core.get_scoped_config() | {
                 name: value for name, value in os.environ.items() if name.startswith("AWS_")
             }
+        if not (session.region_name or "").isprintable():
+            raise calls.SettingsError(
+                reason="the region contains a line break or a control character"
+            )
         base = calls.client_base(self._settings, self._trace)
         session.events.register(
             "creating-client-class", lambda base_classes, **_: base_classes.insert(0, base)

@@ -9,6 +9,7 @@ from labelctl.text import without_passwords
 
 _VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _ACCESS_KEY_ID = re.compile(r"\b(AKIA|ASIA|LCTL)[A-Z0-9]{16}\b")
+_QUERY = re.compile(r'(://[^\s"?]*\?)[^\s"]+')
 _MIN_LENGTH = 8
 """Replacing anything shorter would damage messages. AWS's secrets have 40 characters or more."""
 
@@ -22,9 +23,13 @@ def remember(secret: str | None) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """The text without access keys, remembered secrets, those in the environment, and passwords."""
+    """The text without access keys, remembered secrets, those in the environment, and passwords.
+
+    The queries of URLs are removed, too, because they may contain a secret.
+    """
     for name in _VARIABLES:
         remember(os.environ.get(name))
     for secret in sorted(_remembered, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return _ACCESS_KEY_ID.sub("***", without_passwords(text))
+    text = _QUERY.sub(r"\1***", without_passwords(text))
+    return _ACCESS_KEY_ID.sub("***", text)

@@ -279,6 +279,19 @@ def test_a_token_in_the_words_of_aws_is_not_shown(monkeypatch, answer):
     assert TOKEN not in error.message + error.hint
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_damaged_region_is_no_problem_of_the_credentials(configure, name):
+    configure(**{name: "us-east-1\n"})
+    assert "the region contains a line break" in failure().message
+
+
+def test_the_query_of_an_endpoint_is_not_shown(configure):
+    configure(AWS_ENDPOINT_URL="http://127.0.0.1:9/?token=hidden")
+    error = failure()
+    assert "http://127.0.0.1:9/" in error.message
+    assert "hidden" not in error.message + error.hint
+
+
 # ---- settings that count
 
 
