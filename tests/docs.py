@@ -112,7 +112,7 @@ def _pages(command: Any, name: str) -> Iterator[Page]:
     arguments = _records(command, [each for each in own if each.param_type_name == "argument"])
     options = _records(command, [each for each in own if each.param_type_name == "option"])
     text = inspect.cleandoc(command.help or "").split("\n\n")
-    context = type(command).context_class(command, info_name=name)
+    context = type(command).context_class(command, info_name=name, **command.context_settings)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     paragraphs = [" ".join(each.split()) for each in text]
     examples = EXAMPLES.get(name.partition(" ")[2], {})
@@ -122,7 +122,8 @@ def _pages(command: Any, name: str) -> Iterator[Page]:
 
 
 def _records(command: Any, parameters: list[Any]) -> Rows:
-    return help_layout.records(type(command).context_class(command), parameters)
+    context = type(command).context_class(command, **command.context_settings)
+    return help_layout.records(context, parameters)
 
 
 # ---- Markdown

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelctl.cli import help_layout
 from labelctl.cli.command import CliCommand
 from labelctl.cli.group import CliGroup
 from labelctl.cli.options import Yes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=CliGroup,
+    context_settings=help_layout.CONTEXT,
     help="Manage the local cloud (the target of --local).",
     add_completion=False,
     no_args_is_help=True,
@@ -28,7 +30,7 @@ app = typer.Typer(
 )
 
 
-@app.command(cls=CliCommand)
+@app.command(cls=CliCommand, context_settings=help_layout.CONTEXT)
 def start(
     context: typer.Context,
     model: Annotated[
@@ -54,7 +56,7 @@ def start(
     session.view.note("Next: labelctl deploy --local")
 
 
-@app.command(cls=CliCommand)
+@app.command(cls=CliCommand, context_settings=help_layout.CONTEXT)
 def stop(context: typer.Context) -> None:
     """Stop the local cloud. Its data is kept."""
     from labelctl.local import engine
@@ -66,7 +68,7 @@ def stop(context: typer.Context) -> None:
     session.view.note("Stopped." if cloud else "The local cloud was not running.")
 
 
-@app.command(cls=CliCommand)
+@app.command(cls=CliCommand, context_settings=help_layout.CONTEXT)
 def status(context: typer.Context) -> None:
     """Show whether the local cloud is running, and where."""
     from labelctl.local import engine
@@ -81,7 +83,7 @@ def status(context: typer.Context) -> None:
     _show(session, cloud)
 
 
-@app.command(cls=CliCommand)
+@app.command(cls=CliCommand, context_settings=help_layout.CONTEXT)
 def reset(
     context: typer.Context,
     yes: Yes = False,
@@ -101,7 +103,7 @@ def reset(
     session.view.note("The local cloud is empty.")
 
 
-@app.command(cls=CliCommand)
+@app.command(cls=CliCommand, context_settings=help_layout.CONTEXT)
 def env(context: typer.Context) -> None:
     """Print shell commands that connect AWS tools to the local cloud.
 
