@@ -76,6 +76,7 @@ def test_photos_survive_a_kill_right_after_their_upload(own_stack: User, photo: 
         "failed": 0,
         "waiting": 0,
         "waiting_since": None,
+        "approximate": [],
     }
 
 
@@ -173,6 +174,7 @@ def test_two_uploads_at_once_lose_nothing(stack: User, photo: Photo) -> None:
     assert now["photos"] == {
         **{"labelled": 2, "failed": 0, "waiting": 0},
         "waiting_since": None,
+        "approximate": [],
     }
     assert now["errors"] == []
     # Whichever came last, its labels are those that show: nothing is sent again from there.

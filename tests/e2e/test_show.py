@@ -137,7 +137,7 @@ def test_photos_without_labels_are_shown_as_such(
     text = stack("show", "text.jpg", code=5)
     assert text.out == ""
     assert 'The photo "text.jpg" could not be labelled: ' in reason
-    assert text.err.startswith(f"{reason} It cannot be shown either.\n")
+    assert text.err.startswith(f"{reason}. It cannot be shown either.\n")
     stop_the_function(stack, client)
     photo("it waits.jpg")
     stack("upload", "it waits.jpg")

@@ -185,8 +185,10 @@ CALLS = {
     "attributes": lambda aws: queues.depth(aws.sqs, "https://sqs/123456789012/q"),
     "send": lambda aws: [*queues.send(aws.sqs, "https://sqs/1/q", ["x"], sleep=time.sleep)],
     "query": lambda aws: [*TableReader(aws.dynamodb).query("t", KeyConditionExpression="a = b")],
-    "batch": lambda aws: [*TableReader(aws.dynamodb).batch_get("t", [{"i": "x"}], consistent=True)],
-    "scan": lambda aws: [*TableReader(aws.dynamodb).scan("t", ["image"])],
+    "batch": lambda aws: [
+        *TableReader(aws.dynamodb).batch_get("t", [{"i": "x"}], decode=dict, consistent=True)
+    ],
+    "scan": lambda aws: [*TableReader(aws.dynamodb).scan("t", ["image"], dict)],
     "write": lambda aws: dynamodb.write(aws.dynamodb, "t", delete=[{"image": "x"}]),
     "table": lambda aws: export.photo_count_estimate(aws.dynamodb, "t"),
     "log": lambda aws: [*function_log.fetch_events(aws.logs, "g", "")],
