@@ -211,10 +211,11 @@ def check_response(response_dict: Mapping[str, Any], operation_model: Any, **_: 
 
 
 def _start_of_result(operation_model: Any) -> bytes:
-    """What the body of each successful response contains; b"" if it may be empty."""
-    if operation_model.output_shape is None:
-        return b""
-    if operation_model.service_model.resolved_protocol == "json":
+    """What the body of each successful response contains; b"" if it may be empty, or is unknown."""
+    protocol = operation_model.service_model.resolved_protocol
+    if operation_model.output_shape is None or protocol not in ("json", "query", "rest-xml"):
+        return b""  # botocore may choose a binary protocol for CloudWatch
+    if protocol == "json":
         return b"{"
     wrapper = operation_model.output_shape.serialization.get("resultWrapper")
     element = wrapper or _S3_ELEMENTS.get(operation_model.name)

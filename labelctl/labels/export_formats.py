@@ -161,14 +161,11 @@ class _Parquet:
         self._batches: list[Any] = []
 
     def write(self, records: Sequence[Record]) -> None:
-        columns = dict(
-            zip(_FIELDS, zip(*records, strict=True), strict=False)
-        )  # none without records
+        values = zip(*records, strict=True) if records else [()] * len(_FIELDS)
+        columns = dict(zip(_FIELDS, values, strict=True))
         for name in _TIMES:
-            columns[name] = tuple(map(_time, columns.get(name, ())))
-        arrays = [
-            self._arrow.array(columns.get(field.name, ()), field.type) for field in self._schema
-        ]
+            columns[name] = tuple(map(_time, columns[name]))
+        arrays = [self._arrow.array(columns[field.name], field.type) for field in self._schema]
         self._batches.append(self._arrow.RecordBatch.from_arrays(arrays, schema=self._schema))
         if sum(batch.num_rows for batch in self._batches) >= _ROW_GROUP:
             self._flush()

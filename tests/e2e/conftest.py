@@ -176,6 +176,22 @@ def saved_stack(tmp_path_factory: pytest.TempPathFactory, warm: WarmLabelctl) ->
         user("local", "stop")
 
 
+@pytest.fixture(scope="module")
+def shared_stack(cloud: User, request: pytest.FixtureRequest) -> Iterator[User]:
+    name = request.module.__name__.rpartition(".")[2].replace("_", "-")
+    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK=name)) as user:
+        yield user
+
+
+@pytest.fixture
+def shared(shared_stack: User, tmp_path: Path) -> User:
+    """A user in an empty folder, with a stack that tests of this file share.
+
+    They only add photos, whose keys no other test has.
+    """
+    return replace(shared_stack, folder=tmp_path)
+
+
 def cloud_folder(home: Path) -> Path:
     """The data folder of the local cloud of the user with this home folder."""
     return home / "labelctl" / "local"

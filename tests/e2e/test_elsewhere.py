@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from labelctl.local import processes
 from labelctl.local.credentials import Credentials
 from labelctl.local.rekognition.emulator_client import Cloud
 from labelctl.local.rekognition.server import RecogniserServer
-from tests.e2e.conftest import LABELCTL, User, clean_environment, deployed
+from tests.e2e.conftest import LABELCTL, User, clean_environment
 from tests.e2e.warm import WarmLabelctl
 from tests.unit.recogniser_world import InProcess, allow, serving
 
@@ -184,18 +183,6 @@ def test_an_endpoint_where_nobody_listens_is_named(abroad: User) -> None:
     assert f"http://127.0.0.1:{port}" in answer.err.splitlines()[0]
     assert "AWS_ENDPOINT_URL" in answer.err
     assert "Traceback" not in answer.err
-
-
-@pytest.fixture(scope="module")
-def shared_stack(cloud: User) -> Iterator[User]:
-    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="t-elsewhere")) as user:
-        yield user
-
-
-@pytest.fixture
-def shared(shared_stack: User, tmp_path: Path) -> User:
-    """A user in an empty folder, with a stack in the local cloud."""
-    return replace(shared_stack, folder=tmp_path)
 
 
 def test_any_aws_tool_reaches_the_local_cloud(shared: User, photo: Photo) -> None:

@@ -6,27 +6,14 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import Client, Photo, User, deployed, stored_items, until
+from tests.e2e.conftest import Client, Photo, User, stored_items, until
 from tests.e2e.pipeline import messages, stop_the_function
-
-
-@pytest.fixture(scope="module")
-def shared_stack(cloud: User) -> Iterator[User]:
-    with deployed(cloud.like(LABELCTL_LOCAL="1", LABELCTL_STACK="t-session")) as user:
-        yield user
-
-
-@pytest.fixture
-def shared(shared_stack: User, tmp_path: Path) -> User:
-    """A user in an empty folder, for tests that only add photos, whose keys no other test has."""
-    return replace(shared_stack, folder=tmp_path)
 
 
 def test_a_photo_of_a_person_gets_its_labels(shared: User, photo: Photo) -> None:

@@ -7,11 +7,12 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
-from labelctl.aws import dynamodb, objects, queues, throttling
+from labelctl.aws import calls, dynamodb, objects, queues, throttling
 from labelctl.aws.clients import Aws
 from labelctl.aws.dynamodb import TableReader
 from labelctl.aws.errors import to_user_error
@@ -337,3 +338,12 @@ def test_deleted_resource_is_named(moto, ask, resource):
     assert type(explained) is MissingResourceError
     assert explained.message == f"The {resource} gone does not exist."
     assert explained.hint.endswith("labelctl destroy && labelctl deploy")
+
+
+def test_a_protocol_that_is_no_text_is_left_to_botocore():
+    model = SimpleNamespace(
+        name="GetMetricStatistics",
+        output_shape=SimpleNamespace(serialization={"resultWrapper": "GetMetricStatisticsResult"}),
+        service_model=SimpleNamespace(resolved_protocol="smithy-rpc-v2-cbor"),
+    )
+    calls.check_response({"headers": {}, "status_code": 200, "body": b"\xbf\xff"}, model)
