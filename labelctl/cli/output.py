@@ -289,22 +289,24 @@ class View:
 
             for line in lines:
                 # A command, which the user may copy, is not wrapped.
-                found = next((each for each in commands if each in line), "")
-                if found and wrap and cell_len(line) > self._console_err.width:
-                    self._wrapped_around(found, line, style)
+                has_command = any(each in line for each in commands)
+                if has_command and wrap and cell_len(line) > self._console_err.width:
+                    self._wrapped_around(commands, line, style)
                 else:
-                    keep = not wrap or bool(found)
+                    keep = not wrap or has_command
                     self._console_err.print(rich_text(Cell(line, style)), soft_wrap=keep)
         else:
             self._err.write("".join(line + "\n" for line in lines))
         self._err.flush()
 
-    def _wrapped_around(self, command: str, line: str, style: str) -> None:
-        """Print a message too long for one line, with its command on a line of its own."""
-        before, after = (part.strip(" `") for part in line.split(command, 1))
-        for text, keep in ((before, False), (f"  {command}", True), (after.lstrip(".,: "), False)):
+    def _wrapped_around(self, commands: Sequence[str], line: str, style: str) -> None:
+        """Print a message too long for one line, with each command on a line of its own."""
+        pattern = f"({'|'.join(map(re.escape, commands))})"
+        for part in re.split(pattern, line):
+            is_command = part in commands
+            text = f"  {part}" if is_command else part.lstrip(" `.,:").rstrip(" `")
             if text:
-                self._console_err.print(rich_text(Cell(text, style)), soft_wrap=keep)
+                self._console_err.print(rich_text(Cell(text, style)), soft_wrap=is_command)
 
     def _line(self, text: str) -> None:
         if self._meter_shown and self._out.isatty():

@@ -141,14 +141,30 @@ def _rich_table(table: Table, width: int, *, is_part: bool = False) -> Any:
         result.add_row(*[_drawn(cell) for cell in row])
     for place, column in enumerate(columns):
         if column.is_key:
-            longest = max(_width(rich_text(row[place])) for row in rows)
-            result.columns[place].min_width = min(longest, int(width * _KEY_SHARE))
-            result.columns[place].max_width = width // 2
+            result.columns[place].width = _key_width(columns, rows, place, width)
     return result
 
 
 _WIDE = 80  # columns of a wide window
-_KEY_SHARE = 0.4  # of the window: what a key gets if it needs it
+_LEGIBLE = 16  # characters that each other column keeps, if it needs them, beside a key
+_PADDING = 3  # for each column of a table
+
+
+def _key_width(
+    columns: Sequence[Column], rows: Sequence[Sequence[AnyCell]], place: int, width: int
+) -> int | None:
+    """The width of a key's column: what it needs, as far as the other columns stay legible.
+
+    It is fixed, because rich would otherwise narrow the widest columns first, which keys are. None in
+    windows that are too narrow for that.
+    """
+    needed = [
+        max(column.width, len(column.title), *(_width(rich_text(row[number])) for row in rows))
+        for number, column in enumerate(columns)
+    ]
+    others = needed[:place] + needed[place + 1 :]
+    left = width - _PADDING * len(columns) - sum(min(each, _LEGIBLE) for each in others)
+    return min(needed[place], width // 2, left) if left > _LEGIBLE // 2 else None
 
 
 def _visible(table: Table, width: int, is_part: bool) -> tuple[list[Column], list[list[AnyCell]]]:

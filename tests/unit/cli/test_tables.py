@@ -70,6 +70,30 @@ def test_a_table_shows_no_column_that_its_title_says(terminal):
     assert "1,234" in out.getvalue()
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("key", ["DSC_0001.JPG", "holiday/" + "long-name-" * 12 + ".jpg"])
+def test_a_key_keeps_its_width_but_takes_no_text_from_other_columns(terminal, width, key):
+    terminal.setenv("COLUMNS", str(width))
+    out = io.StringIO()
+    columns = (
+        Column("State"),
+        Column("Photo", is_key=True),
+        Column("Time", in_wide_windows=True),
+        Column("Labels", right=True),
+        Column("Top labels or reason"),
+    )
+    time = "2026-05-01 10:00"
+    rows = [("labelled", key, time, "6", "Cup, Espresso, Bowl"), ("failed", "a", time, "", "x")]
+    View("table", stdout=out, stderr=Pipe()).show(None, Table(columns, rows))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    words = ["Cup,", "Espresso,", "Bowl"] if width >= 60 else []
+    if len(key) < 15 and width >= 60:
+        words.append(key)
+    assert [word for word in words if word not in text] == []
+    assert (time in text) == (width >= 80)
+
+
 def test_streamed_lines_are_aligned_and_wrapped_within_their_columns(terminal):
     terminal.setenv("COLUMNS", "80")
     assert streamed([ROWS[1], ROWS[0]]) == [
