@@ -56,7 +56,8 @@ def test_ctrl_p_loads_all_pictures_before_it_prints(
     opened = show(album(painted[:100]), folder=folder)
     shown = opened.tiles.count()
     loaded = "[...document.querySelectorAll('.tile img')].filter(each => each.naturalWidth).length"
-    opened.page.evaluate(f"window.print = () => window.printed = {loaded}")
+    # In braces: a function that results from the expression would be called at once.
+    opened.page.evaluate(f"() => {{ window.print = () => window.printed = {loaded} }}")
     note = opened.page.locator("#print-note")
     opened.page.keyboard.press("Control+p")
     opened.until("window.printed")
