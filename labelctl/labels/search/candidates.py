@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from labelctl.contract import schema
@@ -85,14 +86,12 @@ class WithLabel:
         total = 0
         for start in range(0, len(self.labels), _AT_ONCE):
             chunk = self.labels[start : start + _AT_ONCE]
-            counts = [*self.threads.map(lambda label: self._count(label, limit + 1), chunk)]
+            at_most, least = repeat(limit + 1), repeat(self.min_confidence)
+            counts = [*self.threads.map(self.reader.count_labels, chunk, at_most, least)]
             total += sum(count for count, _ in counts)
             if total > limit:
                 return Size(None, min((last for _, last in counts if last), default=""))
         return Size(total)
-
-    def _count(self, label: str, limit: int) -> tuple[int, str | None]:
-        return self.reader.count_labels(label, limit, self.min_confidence)
 
     def photos(self, order: Order) -> Iterator[Candidate]:
         if order == "confidence":

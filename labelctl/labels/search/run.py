@@ -9,13 +9,12 @@ it. This is the threshold algorithm [Fagin, Lotem, Naor: Optimal aggregation alg
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from labelctl.aws.threads import batches
+from labelctl.aws.threads import batches, pool
 from labelctl.contract import schema
 from labelctl.labels.reader import BATCH
 from labelctl.labels.search.candidates import (
@@ -29,6 +28,8 @@ from labelctl.labels.search.candidates import (
 from labelctl.text import counted
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mypy_boto3_s3 import S3Client
 
     from labelctl.labels.reader import Item, Reader
@@ -98,46 +99,40 @@ class Search:
         """
         if not all(self._groups):  # all labels of a group are excluded
             return
-        threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
-        try:
-            yield from self._matches(threads, limit)
-        finally:  # do not wait for requests in progress
-            threads.shutdown(wait=False, cancel_futures=True)
-
-    def _matches(self, threads: ThreadPoolExecutor, limit: int) -> Iterator[Match]:
         rank = attrgetter("confidence" if self._query.order == "confidence" else "uploaded_at")
-        candidates = self._candidates(threads, limit)
-        held: list[Match] = []  # matches held back, in order
-        latest: Match | None = None  # the match yielded last
+        with pool(_THREADS, "search") as threads:
+            candidates = self._candidates(threads, limit)
+            held: list[Match] = []  # matches held back, in order
+            latest: Match | None = None  # the match yielded last
 
-        def is_new(match: Match) -> bool:
-            """Whether it was not yielded: all that precede the latest one were."""
-            if latest is None or rank(match) < rank(latest):
-                return True
-            return bool(rank(match) == rank(latest)) and match.image > latest.image
+            def is_new(match: Match) -> bool:
+                """Whether it was not yielded: all that precede the latest one were."""
+                if latest is None or rank(match) < rank(latest):
+                    return True
+                return bool(rank(match) == rank(latest)) and match.image > latest.image
 
-        width, found, ended = 1, 0, False
-        while not ended and found < limit:
-            # Read only as many as are probably needed, from the share of matches so far.
-            likely = -(-(limit - found) * (self.photos_read + 1) // (found + 1))
-            images, last, ended = self._next_images(candidates, min(width * BATCH, likely))
-            width = min(width * 2, _MAX_WIDTH)
-            by_image = {each.image: each for each in held}
-            by_image |= {
-                each.image: each for each in self._read_matches(threads, images) if is_new(each)
-            }
-            held = sorted(by_image.values(), key=attrgetter("image"))
-            held.sort(key=rank, reverse=True)
-            del held[limit - found :]
-            settled = len(held)
-            if not ended:
-                settled = sum(self._is_settled(rank(each), each.image, last) for each in held)
-            yield from held[:settled]
-            latest = held[settled - 1] if settled else latest
-            del held[:settled]
-            found += settled
+            width, found, ended = 1, 0, False
+            while not ended and found < limit:
+                # Read only as many as are probably needed, from the share of matches so far.
+                likely = -(-(limit - found) * (self.photos_read + 1) // (found + 1))
+                images, last, ended = self._next_images(candidates, min(width * BATCH, likely))
+                width = min(width * 2, _MAX_WIDTH)
+                by_image = {each.image: each for each in held}
+                by_image |= {
+                    each.image: each for each in self._read_matches(threads, images) if is_new(each)
+                }
+                held = sorted(by_image.values(), key=attrgetter("image"))
+                held.sort(key=rank, reverse=True)
+                del held[limit - found :]
+                settled = len(held)
+                if not ended:
+                    settled = sum(self._is_settled(rank(each), each.image, last) for each in held)
+                yield from held[:settled]
+                latest = held[settled - 1] if settled else latest
+                del held[:settled]
+                found += settled
 
-    def _candidates(self, threads: ThreadPoolExecutor, limit: int) -> Iterator[Candidate]:
+    def _candidates(self, threads: Executor, limit: int) -> Iterator[Candidate]:
         query = self._query
         sets: list[CandidateSet] = [
             WithLabel(self._reader, threads, sorted(group), query.min_confidence, limit)
@@ -180,7 +175,7 @@ class Search:
             self._seen.clear()
         return images, last, False
 
-    def _read_matches(self, threads: ThreadPoolExecutor, images: Sequence[str]) -> Iterator[Match]:
+    def _read_matches(self, threads: Executor, images: Sequence[str]) -> Iterator[Match]:
         """The photos that match according to their items."""
         read, attributes = self._reader.photos, ("status", "labels", "uploaded_at")
         reading = [threads.submit(read, batch, *attributes) for batch in batches(images, BATCH)]
