@@ -198,7 +198,7 @@ def test_memory_is_proportional_to_the_limit(table: PhotoTables, limit: int) -> 
 
 def _frame_of(matches: Any) -> dict[str, Any]:
     """The variables of the generator that does the work."""
-    variables: dict[str, Any] = matches.gi_yieldfrom.gi_frame.f_locals
+    variables: dict[str, Any] = matches.gi_frame.f_locals
     return variables
 
 
