@@ -17,9 +17,14 @@ SEEN = f"""boxes => boxes.flatMap(box => {{
 Sides = list[float]
 
 
+def wait_for_a_frame(opened: Opened) -> None:
+    """Until the page has laid itself out for what changed, such as the size of its window."""
+    opened.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+
+
 def seen(opened: Opened, within: str = ".stage") -> list[str]:
     """The names on the picture, when all of them are where they may be."""
-    opened.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    wait_for_a_frame(opened)
     found = opened.page.locator(".box").evaluate_all(SEEN)
     around = opened.page.locator(within).evaluate(f"each => {SIDES}")
     for each in found:

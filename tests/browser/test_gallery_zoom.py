@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.browser.albums import album, photo
 from tests.browser.conftest import Opened, Show
-from tests.browser.name_tags import SIDES, seen
+from tests.browser.name_tags import SIDES, seen, wait_for_a_frame
 
 BOX = (0.4, 0.4, 0.2, 0.2)
 
@@ -143,6 +143,7 @@ def test_a_zoomed_picture_is_dragged_but_never_out_of_sight(
     assert opened.page.locator("#viewer-name").inner_text() == "a.jpg"
     opened.page.set_viewport_size({"width": 700, "height": 900})
     opened.until("innerWidth === 700")
+    wait_for_a_frame(opened)
     assert_fills_the_room(opened)
 
 
