@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-CONNECTIONS = 16
-"""Maximum number of concurrent requests per client."""
+    from labelctl.aws.transfer import ManyPuts
+
+CONNECTIONS = 64
+"""Maximum number of connections that a client keeps open, for requests of as many threads."""
 
 
 class Aws:
@@ -55,7 +57,7 @@ class Aws:
         # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.
         region = self._region or os.environ.get("AWS_REGION")
         with calls.botocore_errors_only(calls.SettingsError):
-            core = botocore.session.get_session()
+            core = self._core = botocore.session.get_session()
             session = boto3.Session(
                 profile_name=self._profile, region_name=region, botocore_session=core
             )
@@ -139,6 +141,19 @@ class Aws:
         if self._account and "ExpectedBucketOwner" in model.input_shape.members:
             return {"ExpectedBucketOwner": self._account, **params}
         return params
+
+    @cached_property
+    def many_puts(self) -> ManyPuts:
+        """PutObject for many objects. Use `s3` first."""
+        from labelctl.aws.transfer import ManyPuts
+
+        session = self._session
+        ca_bundle = self._core.get_config_variable("ca_bundle")  # as botocore looks for it
+        return ManyPuts(
+            self.s3,
+            lambda: session.get_credentials().get_frozen_credentials(),
+            ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE"),
+        )
 
     @cached_property
     def presigning_s3(self) -> S3Client:

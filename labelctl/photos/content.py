@@ -13,6 +13,8 @@ from labelctl.contract.s3_events import MAX_BYTES
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from labelctl.photos.versions import ObjectVersion
+
 
 def head(s3: S3Client, bucket: str, key: str) -> Any | None:
     """Return the response of HeadObject with checksums, or None if there is no object."""
@@ -44,7 +46,22 @@ def is_same(head: Any, content: bytes, digest: str) -> bool | None:
     etag = head["ETag"].strip('"')
     if "-" in etag or head.get("ServerSideEncryption", "AES256") != "AES256":
         return None
-    return bool(hashlib.md5(content, usedforsecurity=False).hexdigest() == etag)
+    return etag == _md5(content)
+
+
+def is_same_as_listed(listed: ObjectVersion, content: bytes) -> bool | None:
+    """Return whether a listed object has this content; None if only its HEAD can tell.
+
+    A listing has neither the SHA-256 nor the encryption, so another ETag may be that of the same
+    content after a multipart upload or with a KMS key.
+    """
+    if listed.size != len(content):
+        return False
+    return True if listed.etag == _md5(content) else None
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def is_other_photo(s3: S3Client, bucket: str, key: str, path: Path) -> bool:

@@ -75,7 +75,7 @@ def current_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
 def _listed_photo(s3: S3Client, bucket: str, key: str) -> ObjectVersion | None:
     # The key itself is listed before all longer keys.
     page = call_with_backoff(s3.list_objects_v2, Bucket=bucket, Prefix=key, MaxKeys=1)
-    photos = (_listed(each) for each in page.get("Contents", ()) if each["Key"] == key)
+    photos = (of_listing(each) for each in page.get("Contents", ()) if each["Key"] == key)
     return next((photo for photo in photos if photo.exists), None)
 
 
@@ -105,7 +105,7 @@ def list_photos(
         Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": min(page, MAX_PAGE)}
     )
     listed = (each for page in pages for each in page.get("Contents", ()))
-    return (photo for photo in map(_listed, listed) if photo.exists)
+    return (photo for photo in map(of_listing, listed) if photo.exists)
 
 
 def list_newest(s3: S3Client, bucket: str, prefix: str) -> Iterator[list[ObjectVersion]]:
@@ -130,10 +130,10 @@ def newest_version(s3: S3Client, bucket: str, key: str) -> ObjectVersion:
 
 def _newest(page: Any) -> list[ObjectVersion]:
     entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-    return [_listed(each) for each in entries if each["IsLatest"]]
+    return [of_listing(each) for each in entries if each["IsLatest"]]
 
 
-def _listed(entry: Any) -> ObjectVersion:
+def of_listing(entry: Any) -> ObjectVersion:
     """The version in an entry of a listing; a delete marker and a folder are no photos."""
     key, size = entry["Key"], entry.get("Size")
     is_photo = "ETag" in entry and not s3_events.is_folder(key, size)
