@@ -188,7 +188,7 @@ def _tls(io: Any, ca_bundle: str | None) -> Any:
     from botocore.httpsession import get_cert_path
 
     options = io.TlsContextOptions()
-    options.override_default_trust_store_from_path(None, get_cert_path(ca_bundle or True))
+    options.override_default_trust_store_from_path(None, ca_bundle or get_cert_path(True))
     return io.ClientTlsContext(options).new_connection_options()
 
 

@@ -46,7 +46,7 @@ def is_same(head: Any, content: bytes, digest: str) -> bool | None:
     etag = head["ETag"].strip('"')
     if "-" in etag or head.get("ServerSideEncryption", "AES256") != "AES256":
         return None
-    return etag == _md5(content)
+    return bool(etag == _md5(content))
 
 
 def is_same_as_listed(listed: ObjectVersion, content: bytes) -> bool | None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
-
-from labelctl.photos.validation import open_nonblocking
 
 GALLERY_MARKER = ".labelctl-gallery"
 """The file that marks a folder as a gallery."""
@@ -20,8 +17,10 @@ _HEAD = 4096
 def is_drawing(path: Path) -> bool:
     """Return whether a file was drawn by `labelctl show`."""
     try:
-        with open(path, "rb", opener=open_nonblocking) as file:
-            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            return is_file and DRAWING_MARK.encode() in file.read(_HEAD)
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # it may be a named pipe
+        try:
+            return DRAWING_MARK.encode() in os.read(file, _HEAD)
+        finally:
+            os.close(file)
     except OSError:
         return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 FOLDERS = frozenset(
     (
         *("@eadir", "#recycle", "#snapshot"),  # Synology: thumbnails, deleted files, snapshots
@@ -21,10 +19,10 @@ Others, such as .Trash-1000 and .thumbnails, have hidden names.
 DISPLAY_FILES = frozenset((".ds_store", ".localized", ".directory", "thumbs.db", "desktop.ini"))
 """Lower-case names of files that file managers create in a folder to remember how to show it."""
 
-_UNFINISHED = ("*.part", "*.partial", "*.crdownload", "*.download", "*.filepart", "*.tmp")
-_BACKUPS = ("*_original", "*~", "*.bak", "*.orig")  # *_original: ExifTool
+_UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp")
+_BACKUPS = ("_original", "~", ".bak", ".orig")  # _original: ExifTool
 
 
 def is_copy(name: str) -> bool:
     """Return whether a file name is that of an unfinished download or of a program's backup."""
-    return any(fnmatchcase(name.lower(), pattern) for pattern in (*_UNFINISHED, *_BACKUPS))
+    return name.lower().endswith((*_UNFINISHED, *_BACKUPS))

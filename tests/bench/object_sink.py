@@ -104,6 +104,8 @@ def _environment(port: int, folder: Path) -> dict[str, str]:
 
 
 def _interferes(name: str) -> bool:
+    if name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # settings that slow Python down
+        return True
     return name.startswith(("AWS_", "LABELCTL_")) or name.lower().endswith("_proxy")
 
 

