@@ -1,8 +1,9 @@
 """Checking before the upload whether Rekognition accepts a file.
 
 The rules are Rekognition's [Guidelines and quotas]: JPEG or PNG, at most 15 MB, 80 to 10,000 pixels
-per side. Only the content counts, not the file name. Pillow reads the header. The image is only
-decoded if its end marker is missing, so damage inside it is found later, by Rekognition.
+per side. Only the content counts, not the file name. Pillow reads the header, except for usual JPEGs,
+whose header is simple. The image is only decoded if its end marker is missing, so damage inside it is
+found later, by Rekognition.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ def _measure(content: bytes) -> tuple[str, int, int]:
     """Return the media type, width and height in pixels. Raises PhotoRefusedError."""
     if not content:
         raise PhotoRefusedError("It is empty.")
+    if image_file.is_jpeg(content) and (size := image_file.size_of_usual_jpeg(content)):
+        return JPEG, *size
     if image_file.is_png(content) or image_file.is_jpeg(content):
         return _read_header(content)
     for name, pattern in _UNSUPPORTED.items():
