@@ -62,9 +62,9 @@ class Discovery:
         """Yield the files to upload, for paths of files and folders.
 
         The key of a file is its name; that of a file in a folder is its path relative to the folder.
-        Folders are searched in alphabetical order. A file that is found twice, because its folder is
-        named too, is yielded once. A folder that cannot be read is yielded as a file, so that
-        uploading it reports the error.
+        Folders are searched in the order of the keys, which is S3's. A file that is found twice,
+        because its folder is named too, is yielded once. A folder that cannot be read is yielded as a
+        file, so that uploading it reports the error.
         """
         several = len(paths) > 1  # otherwise no file is found twice, and keys are unique
         seen: dict[str, Path] = {}
@@ -115,7 +115,7 @@ class Discovery:
             if self.follow and self._was_searched(folder):
                 return
             with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+                entries = sorted(found, key=_place)
         except OSError:
             yield folder, False
             return
@@ -194,6 +194,11 @@ def _is_folder(path: Path | os.DirEntry[str]) -> bool:
         return path.is_dir()
     except OSError:  # no permission, or a name too long: reading it reports the error
         return False
+
+
+def _place(entry: os.DirEntry[str]) -> str:
+    """What entries are sorted by: the keys in a folder begin with its name and a slash."""
+    return f"{entry.name}/" if _is_folder(entry) else entry.name
 
 
 def _normal(text: str) -> str:

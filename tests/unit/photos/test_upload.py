@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from labelctl.errors import AccessDeniedError, CredentialsError
@@ -54,6 +55,88 @@ def test_unreadable_folder_is_reported_and_the_rest_continues(folder, s3, bucket
         ("locked", "skipped"),
         ("z.jpg", "uploaded"),
     ]
+
+
+# ---- many files
+
+
+class Many:
+    """Puts of many objects, which are counted."""
+
+    def __init__(self, s3):
+        self._s3, self.keys = s3, []
+
+    def put_object(self, **request):
+        self.keys.append(request["Key"])
+        return self._s3.put_object(**request)
+
+
+def send_many(s3, bucket, many):
+    candidates = Discovery().find([Path()])
+    return list(upload.upload(s3, bucket, candidates, put_many=many.put_object))
+
+
+def calls_of(s3, *names):
+    calls: Counter[str] = Counter()
+    for name in names:
+        s3.meta.events.register(
+            f"before-call.s3.{name}", lambda model, **_: calls.update([model.name])
+        )
+    return calls
+
+
+def test_many_photos_take_one_listing_and_no_heads(folder, s3, bucket):
+    names = ["b.jpg", "b/1.jpg", "b/c/2.jpg", *(f"{number:02}.jpg" for number in range(20))]
+    here = folder(*names)
+    many, calls = Many(s3), calls_of(s3, "HeadObject", "ListObjectsV2")
+    first = send_many(s3, bucket, many)
+    assert [result.key for result in first] == sorted(names)
+    assert (sorted(many.keys), calls) == (sorted(names), {"ListObjectsV2": 1})
+    many.keys.clear()
+    (here / "b" / "1.jpg").write_bytes(jpeg(99, size=90))
+    second = send_many(s3, bucket, many)
+    assert many.keys == ["b/1.jpg"]
+    assert [result.outcome for result in second].count("unchanged") == 22
+    assert calls == {"ListObjectsV2": 2}
+    etags = {result.key: result.version.etag for result in first}
+    assert all(
+        result.version.etag == etags[result.key]
+        for result in second
+        if result.outcome == "unchanged"
+    )
+
+
+def test_what_a_listing_cannot_decide_is_asked_for(folder, s3, bucket):
+    """The ETag after a multipart upload, or with a KMS key, is not the content's MD5."""
+    names = [f"{number:02}.jpg" for number in range(20)]
+    here = folder(*names)
+    send_many(s3, bucket, Many(s3))
+    content = (here / "07.jpg").read_bytes()
+    s3.put_object(Bucket=bucket, Key="07.jpg", Body=bytes(len(content)))
+    many, calls = Many(s3), calls_of(s3, "HeadObject")
+    results = send_many(s3, bucket, many)
+    assert (many.keys, calls) == (["07.jpg"], {"HeadObject": 1})
+    assert results[7].outcome == "replaced"
+
+
+def test_few_photos_are_asked_for_one_by_one(folder, s3, bucket):
+    folder("a.jpg", "b.jpg")
+    many, calls = Many(s3), calls_of(s3, "HeadObject", "ListObjectsV2")
+    send_many(s3, bucket, many)
+    assert (many.keys, calls) == ([], {"HeadObject": 2})
+
+
+def test_many_photos_without_permission_to_list(folder, s3, bucket):
+    folder(*(f"{number:02}.jpg" for number in range(20)))
+
+    def refuse(model, **_):
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, model.name)
+
+    s3.meta.events.register("before-call.s3.ListObjectsV2", refuse)
+    calls = calls_of(s3, "HeadObject")
+    results = send_many(s3, bucket, Many(s3))
+    assert {result.outcome for result in results} == {"uploaded"}
+    assert calls == {"HeadObject": 20}
 
 
 # ---- uploading
