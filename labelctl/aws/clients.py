@@ -157,6 +157,7 @@ class Aws:
             self.s3,
             lambda: session.get_credentials().get_frozen_credentials(),
             ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE"),
+            self._trace,
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import time
 from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -24,23 +25,31 @@ _KEPT = ("User-Agent", "x-amz-expected-bucket-owner", "x-amz-sdk-checksum-algori
 """The headers that all requests have in common, beside those of the signature."""
 _SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/([^/]+)/s3/aws4_request")
 _CONNECTIONS = 32
+_MAX_FAILURES = 4
+"""By how many awscrt's failures may exceed its successes before boto3 sends everything."""
 
 
 class ManyPuts:
     """PutObject for many objects, with the parameters and the result of boto3's `put_object`.
 
     `get_credentials` returns botocore's frozen credentials; it is called for each request, so that they
-    may be renewed. `ca_bundle` is the file of the user's certificate authorities, or None. May be
-    called from several threads.
+    may be renewed. `ca_bundle` is the file of the user's certificate authorities, or None. `trace` is
+    called with a line about each request. May be called from several threads.
     """
 
     def __init__(
-        self, s3: S3Client, get_credentials: Callable[[], Any], ca_bundle: str | None
+        self,
+        s3: S3Client,
+        get_credentials: Callable[[], Any],
+        ca_bundle: str | None,
+        trace: Callable[[str], None] | None,
     ) -> None:
         self._s3, self._get_credentials, self._ca_bundle = s3, get_credentials, ca_bundle
+        self._trace = trace
         self._first = Lock()
         self._tried = False
         self._native: _NativePuts | None = None
+        self._failures = 0  # fewer for each success
 
     def put_object(self, **request: Any) -> Any:
         """Put an object with its `Bucket`, `Key`, `Body`, `ContentType` and `ChecksumSHA256`.
@@ -51,8 +60,22 @@ class ManyPuts:
             with self._first:
                 if not self._tried:
                     return self._put_first(request)
-        sent = self._native.put(request) if self._native else None
-        return sent or self._s3.put_object(**request)
+        return self._put_natively(request) or self._s3.put_object(**request)
+
+    def _put_natively(self, request: Any) -> Any | None:
+        native = self._native
+        if native is None:
+            return None
+        started = time.monotonic()
+        sent = native.put(request)
+        self._failures += -1 if sent else 1
+        if self._failures > _MAX_FAILURES:
+            self._native = None
+        if self._trace:
+            elapsed_ms = (time.monotonic() - started) * 1000
+            status = 200 if sent else "not accepted, sent again"
+            self._trace(f"s3 PutObject: {status}, {elapsed_ms:.0f} ms")
+        return sent
 
     def _put_first(self, request: Any) -> Any:
         """Put an object with boto3, and prepare awscrt for others like it if it can send them."""

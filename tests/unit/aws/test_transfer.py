@@ -67,12 +67,28 @@ def test_second_object_is_sent_by_awscrt_as_boto3_sent_the_first(server):
 
 @pytest.mark.parametrize("refusal", [(503, SLOW), (500, "<html>"), (0, "")])
 def test_boto3_sends_again_what_failed(server, refusal):
-    puts = Aws().many_puts
+    lines: list[str] = []
+    puts = Aws(trace=lines.append).many_puts
     put(puts, "a.jpg")
     server.refusals = [refusal]
     assert put(puts, "b.jpg")["VersionId"] == "v2"
     assert put(puts, "c.jpg")["VersionId"] == "v3"
     assert by_boto3(server) == [True, False, True, False]
+    assert [line.rpartition(", ")[0] for line in lines] == [
+        "s3 PutObject: 200",
+        "s3 PutObject: not accepted, sent again",
+        "s3 PutObject: 200",
+        "s3 PutObject: 200",
+    ]
+
+
+def test_boto3_sends_everything_once_awscrt_only_fails(server):
+    puts = Aws().many_puts
+    put(puts, "a.jpg")
+    for number in range(8):
+        server.refusals = [] if by_boto3(server)[-2:] == [True, True] else [(0, "")]
+        put(puts, f"{number}.jpg")
+    assert by_boto3(server).count(False) == 5
 
 
 def test_error_of_awscrt_is_reported_as_boto3_reports_it(server):
