@@ -1,4 +1,4 @@
-"""Thread pools, ordered parallel work, batches, and a budget that threads share."""
+"""Thread pools, ordered parallel work, and batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from threading import Condition
 from typing import TypeVar
 
 In = TypeVar("In")
@@ -47,25 +46,3 @@ def batches(items: Iterable[In], size: int) -> Iterator[list[In]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
-
-
-class Budget:
-    """An amount, such as bytes of memory, that threads take a part of and give back."""
-
-    def __init__(self, amount: int) -> None:
-        self._total = self._left = amount
-        self._returned = Condition()
-
-    @contextmanager
-    def taken(self, amount: int) -> Iterator[None]:
-        """Take an amount for the block, or all if it is less; waits until that much is left."""
-        amount = min(amount, self._total)
-        with self._returned:
-            self._returned.wait_for(lambda: self._left >= amount)
-            self._left -= amount
-        try:
-            yield
-        finally:
-            with self._returned:
-                self._left += amount
-                self._returned.notify_all()

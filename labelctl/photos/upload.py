@@ -1,7 +1,7 @@
 """Uploading photos: takes files and keys, yields a result per file.
 
-Files are found, read, validated and uploaded a few at a time, so memory holds only file names (265
-bytes each) or, with several paths, file names and keys (771 bytes). Files that are skipped or fail do
+One thread reads and validates the files; several uploads are on their way. Memory holds only file names
+(265 bytes each) or, with several paths, file names and keys (771 bytes), and these uploads. Files that are skipped or fail do
 not stop the others. A photo that is already in the bucket with the same content is not sent again, so
 it is not labelled and billed again.
 """
@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from labelctl.aws.errors import to_user_error
-from labelctl.aws.threads import Budget, pool
+from labelctl.aws.threads import pool
 from labelctl.contract.s3_events import MAX_KEY
 from labelctl.errors import AccessDeniedError, CredentialsError, LabelctlError
 from labelctl.photos import content, validation, versions
@@ -29,15 +30,19 @@ from labelctl.photos.versions import ObjectVersion
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from labelctl.aws.transfer import ManyPuts
+
 WORKERS = 32
 """Number of concurrent uploads, which hide the latency of the network."""
 
 _MEMORY = 32 * 1024 * 1024
-"""Maximum bytes of photos in memory. awscrt copies each photo that it sends."""
+"""Maximum bytes of photos in memory, beside the one that is read. awscrt has copies."""
 
 _UNLISTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 """Characters that XML, and so S3's listings, cannot represent or (carriage return) do not preserve.
 [XML 1.0, 2.2 and 2.11; S3 User Guide, Naming objects, Characters to avoid]"""
+
+_SENT = ("uploaded", "replaced")
 
 Outcome = Literal["uploaded", "replaced", "new", "changed", "unchanged", "skipped", "failed"]
 
@@ -68,96 +73,124 @@ def upload(
     candidates: Iterable[Candidate],
     *,
     dry_run: bool = False,
-    put_many: Callable[..., Any] | None = None,
+    puts: ManyPuts | None = None,
 ) -> Iterator[Result]:
-    """Upload files a few at a time; yields results in the order of the candidates.
+    """Upload files, many at a time; yields results in the order of the candidates.
 
-    With `dry_run`, files are only validated and compared with the photos in the bucket. `put_many` puts
-    objects as `s3.put_object` does, and takes its place if there are more than a few files. Raises
+    If there are more than a few files, a listing of the bucket answers which of them are there already,
+    and `puts` sends the others. Otherwise, and for what the listing cannot answer, HEADs ask for single
+    photos. With `dry_run`, files are only validated and compared with the photos in the bucket. Raises
     CredentialsError or AccessDeniedError, which would affect every photo. Other errors are reported as
     results.
     """
     remaining = iter(candidates)
     first = list(islice(remaining, PAGE_COST))
-    many = len(first) == PAGE_COST
-    sender = _Sender(s3, bucket, dry_run, (many and put_many) or s3.put_object)
-    existing = Existing(s3, bucket) if many else None
-    pending: deque[Future[Result]] = deque()
+    existing = Existing(s3, bucket) if puts and len(first) == PAGE_COST else None
+    pending: deque[_Pending] = deque()
+    in_memory = 0
     with pool(WORKERS, "upload") as threads:
+        uploader = _Uploader(s3, bucket, dry_run, threads, existing, puts)
         for candidate in chain(first, remaining):
-            refused = _refusal(candidate)
-            listed = existing.find(candidate.key) if existing and not refused else None
-            pending.append(threads.submit(sender.send, candidate, refused, listed))
-            while len(pending) > 2 * WORKERS or (pending and pending[0].done()):
+            pending.append(uploader.start(candidate))
+            in_memory += pending[-1].size
+            while pending and (
+                len(pending) > 2 * WORKERS or in_memory > _MEMORY or pending[0].is_done()
+            ):
+                in_memory -= pending[0].size
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
 
 
-class _Sender:
-    """Sends one file after the other; for several threads."""
+@dataclass(frozen=True)
+class _Pending:
+    """A file whose upload has begun. `size` is what it takes in memory; `result` waits for the end."""
 
-    def __init__(
-        self, s3: S3Client, bucket: str, dry_run: bool, put_object: Callable[..., Any]
-    ) -> None:
-        self._s3, self._bucket, self._dry_run, self._put = s3, bucket, dry_run, put_object
-        self._memory = Budget(_MEMORY)
+    size: int
+    is_done: Callable[[], bool]
+    result: Callable[[], Result]
 
-    def send(self, candidate: Candidate, refused: str, listed: ObjectVersion | None) -> Result:
-        """Upload a file if its content is not in the bucket; see `Existing.find` for `listed`."""
-        if refused:
-            return Result(candidate.path, candidate.key, "skipped", refused)
-        with self._memory.taken(_size(candidate.path)):
-            return self._send(candidate.path, candidate.key, listed)
 
-    def _send(self, path: Path, key: str, listed: ObjectVersion | None) -> Result:
+@dataclass(frozen=True)
+class _Uploader:
+    """Begins to upload files, one after the other."""
+
+    s3: S3Client
+    bucket: str
+    dry_run: bool
+    threads: Executor
+    existing: Existing | None
+    puts: ManyPuts | None
+
+    def start(self, candidate: Candidate) -> _Pending:
+        """Read a file and begin to upload it, if its content is not in the bucket."""
+        path, key = candidate.path, candidate.key
+        if refused := _refusal(candidate):
+            return _finished(Result(path, key, "skipped", refused))
         try:
             photo = validation.read(path)
         except validation.PhotoRefusedError as error:
-            return Result(path, key, "skipped", str(error))
-        digest = content.sha256(photo.content)
+            return _finished(Result(path, key, "skipped", str(error)))
         size = len(photo.content)
+        request = {
+            "Bucket": self.bucket,
+            "Key": key,
+            "Body": photo.content,
+            "ContentType": photo.media_type,
+            "ChecksumSHA256": content.sha256(photo.content),  # S3 rejects other content
+        }
+        listed = self.existing.find(key) if self.existing else None
+        same = content.is_same_as_listed(listed, photo.content) if listed else None
+        if self.puts is None or same is None:
+            asked = self.threads.submit(self._ask_and_send, path, request)
+            return _Pending(size, asked.done, asked.result)
+        there = listed if listed and listed.exists else None
+        outcome = self._outcome(there, same)
+        if outcome not in _SENT:
+            return _finished(Result(path, key, outcome, size=size, version=there if same else None))
+        put = self.puts.put(path, request, self.threads)
+        return _Pending(size, put.done, partial(_result, path, key, size, outcome, put.result))
+
+    def _ask_and_send(self, path: Path, request: Any) -> Result:
+        """Ask for the photo in the bucket and replace it if the file has another; in a thread."""
+        key, photo, size = request["Key"], request["Body"], len(request["Body"])
         try:
-            existing, same = self._compare(key, photo.content, digest, listed)
-            if same:
-                return Result(path, key, "unchanged", size=size, version=existing)
-            if self._dry_run:
-                return Result(path, key, "changed" if existing else "new", size=size)
-            put = self._put(
-                Bucket=self._bucket,
-                Key=key,
-                Body=photo.content,
-                ContentType=photo.media_type,
-                ChecksumSHA256=digest,  # S3 rejects content that was corrupted on the way
-            )
+            head = content.head(self.s3, self.bucket, key)
+            there = versions.of_response(key, head) if head else None
+            same = bool(head and content.is_same(head, photo, request["ChecksumSHA256"]))
         except Exception as error:
-            explained = to_user_error(error)
-            if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
-                raise (explained or error) from error
-            return Result(path, key, "failed", _sentence(explained), size)
-        outcome: Outcome = "replaced" if existing else "uploaded"
-        return Result(path, key, outcome, size=size, version=versions.of_response(key, put))
+            return _failed(path, key, size, error)
+        outcome = self._outcome(there, same)
+        if outcome not in _SENT:
+            return Result(path, key, outcome, size=size, version=there if same else None)
+        return _result(path, key, size, outcome, partial(self.s3.put_object, **request))
 
-    def _compare(
-        self, key: str, photo: bytes, digest: str, listed: ObjectVersion | None
-    ) -> tuple[ObjectVersion | None, bool]:
-        """Return the object with this key, and whether it certainly has this content."""
-        if listed and not listed.exists:
-            return None, False
-        same = content.is_same_as_listed(listed, photo) if listed else None
-        if same is not None:
-            return listed, same
-        head = content.head(self._s3, self._bucket, key)
-        if head is None:
-            return None, False
-        return versions.of_response(key, head), bool(content.is_same(head, photo, digest))
+    def _outcome(self, there: ObjectVersion | None, same: bool) -> Outcome:
+        if same:
+            return "unchanged"
+        if self.dry_run:
+            return "changed" if there else "new"
+        return "replaced" if there else "uploaded"
 
 
-def _size(path: Path) -> int:
+def _finished(result: Result) -> _Pending:
+    return _Pending(0, lambda: True, lambda: result)
+
+
+def _result(path: Path, key: str, size: int, outcome: Outcome, put: Callable[[], Any]) -> Result:
+    """The result of a photo that `put` sends."""
     try:
-        return path.stat().st_size
-    except (OSError, ValueError):
-        return 0  # reading it reports the error
+        version = versions.of_response(key, put())
+    except Exception as error:
+        return _failed(path, key, size, error)
+    return Result(path, key, outcome, size=size, version=version)
+
+
+def _failed(path: Path, key: str, size: int, error: Exception) -> Result:
+    explained = to_user_error(error)
+    if explained is None or isinstance(explained, CredentialsError | AccessDeniedError):
+        raise (explained or error) from error
+    return Result(path, key, "failed", _sentence(explained), size)
 
 
 def _sentence(error: LabelctlError) -> str:

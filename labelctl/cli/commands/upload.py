@@ -131,8 +131,8 @@ def execute(
     try:
         with view.meter("Comparing" if dry_run else "Uploading") as meter:
             found = discovery.find(paths, prefix)
-            put_many = session.aws.many_puts.put_object
-            for result in core.upload(s3, stack.bucket, found, dry_run=dry_run, put_many=put_many):
+            puts = session.aws.many_puts
+            for result in core.upload(s3, stack.bucket, found, dry_run=dry_run, puts=puts):
                 tally[result.outcome] += 1
                 _print_sent(session, result, wait)
                 if result.version:
