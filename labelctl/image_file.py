@@ -67,7 +67,7 @@ def size_of_usual_jpeg(data: bytes) -> tuple[int, int] | None:
             return None
         marker, length = header[1], int.from_bytes(header[2:4], "big")
         if marker == 0xDA:  # the scan follows
-            usual = length == 6 + 2 * header[4] and data.find(b"\xff\xd9", at + length) >= 0
+            usual = length == 6 + 2 * header[4] and data.rfind(b"\xff\xd9", at + length) >= 0
             return size if usual else None
         if marker in (0xC0, 0xC1, 0xC2):  # the frame
             height, width = struct.unpack_from(">HH", header, 5)

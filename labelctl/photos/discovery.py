@@ -71,7 +71,7 @@ class Discovery:
         files: set[tuple[str, str]] = set()
         real = cache(os.path.realpath)
         for base, file in self._files(paths):
-            key = prefix + file.relative_to(base).as_posix()
+            key = prefix + "/".join(file.parts[len(base.parts) :])
             if several:
                 identity = real(file.parent), file.name
                 if identity in files:

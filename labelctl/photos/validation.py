@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from threading import Lock
 
@@ -72,7 +73,7 @@ def looks_like_image(path: Path) -> bool:
 def read(path: Path) -> PhotoFile:
     """Read a file and validate it. Raises PhotoRefusedError."""
     try:
-        with open(path, "rb", opener=open_nonblocking) as file:
+        with open(path, "rb", buffering=0, opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise PhotoRefusedError("It is not a file.")
@@ -80,13 +81,11 @@ def read(path: Path) -> PhotoFile:
                 raise PhotoRefusedError(
                     f"It is too large: {status.st_size / 1024 / 1024:.1f} MB (maximum 15 MB)."
                 )
-            content = file.read(MAX_BYTES + 1)
+            content = _read(file, status.st_size)
             after = os.fstat(file.fileno())
     except OSError as error:
         raise PhotoRefusedError(_describe(error)) from error
-    if len(content) > MAX_BYTES:
-        raise PhotoRefusedError("It is too large: it grew beyond 15 MB while being read.")
-    if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+    if (after.st_size, after.st_mtime_ns) != (len(content), status.st_mtime_ns):
         raise PhotoRefusedError("It changed while being read. Upload it again.")
     media_type, width, height = _measure(content)
     if min(width, height) < MIN_SIDE:
@@ -98,6 +97,14 @@ def read(path: Path) -> PhotoFile:
             f"It is too large: {width} x {height} pixels (maximum {MAX_SIDE:,} per side)."
         )
     return PhotoFile(path, content, media_type, width, height)
+
+
+def _read(file: FileIO, size: int) -> bytes:
+    """Read a file up to this size. Usually takes a single read, but file systems may return less."""
+    content = file.read(size)
+    while len(content) < size and (more := file.read(size - len(content))):
+        content += more
+    return content
 
 
 def open_nonblocking(path: str, flags: int) -> int:

@@ -1,11 +1,18 @@
-"""S3's PutObject as a server on this machine, which records requests and can refuse them."""
+"""S3's PutObject as a server on this machine, which records requests and can refuse them.
+
+It rejects content that does not have the signed SHA-256, as S3 does. [S3 API, error responses]
+"""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+_MISMATCH = "<Error><Code>XAmzContentSHA256Mismatch</Code><Message>no</Message></Error>"
 
 
 class ObjectServer(ThreadingHTTPServer):
@@ -43,6 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.requests.append(headers)
         status, text = self.server.refusals.pop(0) if self.server.refusals else (200, "")
+        signed = headers["x-amz-content-sha256"]
+        if signed not in ("UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest()):
+            status, text = 400, _MISMATCH
         if status == 0:
             self.close_connection = True
             return

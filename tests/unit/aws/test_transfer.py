@@ -7,12 +7,14 @@ import hashlib
 import os
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 
 import pytest
 from botocore.exceptions import ClientError
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import to_user_error
+from labelctl.aws.threads import pool
 from tests.fakes.object_server import object_server
 
 DENIED = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
@@ -28,10 +30,26 @@ def server(monkeypatch):
         yield server
 
 
-def put(puts, key, body=b"a photo"):
-    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    about = {"ContentType": "image/jpeg", "ChecksumSHA256": digest}
-    return puts.put_object(Bucket="photos", Key=key, Body=body, **about)
+@pytest.fixture
+def request_of(tmp_path):
+    """What `put` needs for a text: its file, and the request."""
+
+    def request_of(key, body=b"a photo", in_file=None, file=None):
+        if file is None:
+            file = tmp_path / "file"
+            file.write_bytes(body if in_file is None else in_file)
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        request = {"Bucket": "photos", "Key": key, "Body": body}
+        return file, request | {"ContentType": "image/jpeg", "ChecksumSHA256": digest}
+
+    return request_of
+
+
+@pytest.fixture
+def put(request_of):
+    """Puts a text as an object, and returns the response."""
+    with pool(2, "test") as threads:
+        yield lambda puts, *args, **more: puts.put(*request_of(*args, **more), threads).result(30)
 
 
 def by_boto3(server):
@@ -39,7 +57,7 @@ def by_boto3(server):
     return ["amz-sdk-request" in each for each in server.requests]
 
 
-def test_second_object_is_sent_by_awscrt_as_boto3_sent_the_first(server):
+def test_second_object_is_sent_by_awscrt_as_boto3_sent_the_first(server, put):
     aws = Aws()
     aws._account = "123456789012"
     keys = ["a.jpg", "day 1/ä+b~%41.jpg", "//c.jpg"]
@@ -66,7 +84,7 @@ def test_second_object_is_sent_by_awscrt_as_boto3_sent_the_first(server):
 
 
 @pytest.mark.parametrize("refusal", [(503, SLOW), (500, "<html>"), (0, "")])
-def test_boto3_sends_again_what_failed(server, refusal):
+def test_boto3_sends_again_what_failed(server, put, refusal):
     lines: list[str] = []
     puts = Aws(trace=lines.append).many_puts
     put(puts, "a.jpg")
@@ -82,7 +100,44 @@ def test_boto3_sends_again_what_failed(server, refusal):
     ]
 
 
-def test_boto3_sends_everything_once_awscrt_only_fails(server):
+@pytest.mark.parametrize("now", [b"A PHOTO", b"a", b"a photo, and more", b""])
+def test_file_that_changes_before_it_is_sent(server, put, now):
+    """What was checked is sent, never what is in the file by now."""
+    puts = Aws().many_puts
+    put(puts, "a.jpg")
+    put(puts, "b.jpg", in_file=now)
+    assert list(server.objects.values()) == [b"a photo"] * 2
+
+
+def test_file_that_disappears_before_it_is_sent(server, put, tmp_path):
+    puts = Aws().many_puts
+    put(puts, "a.jpg")
+    put(puts, "b.jpg", file=tmp_path / "gone")
+    put(puts, "c.jpg", file=tmp_path / "\udcff not UTF-8")
+    assert list(server.objects.values()) == [b"a photo"] * 3
+
+
+def test_failure_of_the_first_object_does_not_leave_the_others_to_boto3(server, put):
+    puts = Aws().many_puts
+    server.refusals = [(403, DENIED)]
+    with pytest.raises(ClientError):
+        put(puts, "a.jpg")
+    put(puts, "b.jpg")
+    assert by_boto3(server) == [True, False]
+
+
+def test_failure_after_an_early_end_is_not_sent_again(server, request_of):
+    puts = Aws().many_puts
+    with pool(1, "test") as threads:
+        puts.put(*request_of("a.jpg"), threads).result(30)
+    server.refusals = [(503, SLOW)]
+    put = puts.put(*request_of("b.jpg"), threads)
+    with pytest.raises(CancelledError):
+        put.result(30)
+    assert by_boto3(server) == [True, False]
+
+
+def test_boto3_sends_everything_once_awscrt_only_fails(server, put):
     puts = Aws().many_puts
     put(puts, "a.jpg")
     for number in range(8):
@@ -91,7 +146,7 @@ def test_boto3_sends_everything_once_awscrt_only_fails(server):
     assert by_boto3(server).count(False) == 5
 
 
-def test_error_of_awscrt_is_reported_as_boto3_reports_it(server):
+def test_error_of_awscrt_is_reported_as_boto3_reports_it(server, put):
     puts = Aws().many_puts
     put(puts, "a.jpg")
     server.refusals = [(403, DENIED)] * 2
@@ -100,7 +155,7 @@ def test_error_of_awscrt_is_reported_as_boto3_reports_it(server):
     assert "not allowed to perform PutObject" in str(to_user_error(caught.value))
 
 
-def test_web_page_instead_of_an_answer_is_no_success(server):
+def test_web_page_instead_of_an_answer_is_no_success(server, put):
     puts = Aws().many_puts
     put(puts, "a.jpg")
     server.refusals = [(200, "<html>Log in</html>")] * 2
@@ -108,7 +163,7 @@ def test_web_page_instead_of_an_answer_is_no_success(server):
         put(puts, "b.jpg")
 
 
-def test_credentials_are_asked_for_each_object(server):
+def test_credentials_are_asked_for_each_object(server, put):
     aws = Aws()
     puts = aws.many_puts
     for key in ("a.jpg", "b.jpg"):
@@ -123,7 +178,7 @@ def test_credentials_are_asked_for_each_object(server):
     assert by_boto3(server) == [True, False, False]
 
 
-def test_boto3_sends_everything_through_a_proxy(server, monkeypatch):
+def test_boto3_sends_everything_through_a_proxy(server, put, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url)
     puts = Aws().many_puts
     for key in ("a.jpg", "b.jpg"):
