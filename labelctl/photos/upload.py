@@ -1,9 +1,9 @@
 """Uploading photos: takes files and keys, yields a result per file.
 
-One thread reads and validates the files; several uploads are on their way. Memory holds only file names
-(265 bytes each) or, with several paths, file names and keys (771 bytes), and these uploads. Files that are skipped or fail do
-not stop the others. A photo that is already in the bucket with the same content is not sent again, so
-it is not labelled and billed again.
+One thread reads and validates the files, and does not wait while they are sent. Memory holds those on
+their way and all file names (265 bytes each) or, with several paths, file names and keys (771 bytes).
+Files that are skipped or fail do not stop the others. A photo that is already in the bucket with the
+same content is not sent again, so it is not labelled and billed again.
 """
 
 from __future__ import annotations

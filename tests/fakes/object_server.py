@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-
 _MISMATCH = "<Error><Code>XAmzContentSHA256Mismatch</Code><Message>no</Message></Error>"
 
 
