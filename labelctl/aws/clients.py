@@ -7,13 +7,12 @@ the same variables, so no code here depends on which of the two it talks to.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from labelctl.aws.importing import import_botocore
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -51,7 +50,7 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:
-        _import_botocore()
+        import_botocore()
         import boto3
         import botocore.session
 
@@ -82,7 +81,7 @@ class Aws:
         return session
 
     def _client(self, service: str, **more: Any) -> Any:
-        session, settings = self._session, self._settings  # imports botocore as is best
+        session, settings = self._session, self._settings  # first, as it imports botocore
         from botocore.config import Config
 
         from labelctl.aws import calls
@@ -212,26 +211,6 @@ class Aws:
     def sns(self) -> SNSClient:
         client: SNSClient = self._client("sns")
         return client
-
-
-def _import_botocore() -> None:
-    """Import botocore without awscrt, which it would import for every command: 1.2 times the time.
-
-    Only profiles of `aws login` need it.
-    """
-    if "awscrt" in sys.modules or "botocore" in sys.modules:
-        return
-    file = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-    with suppress(OSError):
-        if b"login_session" in file.read_bytes():
-            return
-    sys.modules["awscrt"] = None  # type: ignore[assignment]  # makes importing it fail
-    try:
-        import boto3.session  # noqa: F401  # all modules that look for it
-        import botocore.client
-        import botocore.session  # noqa: F401
-    finally:
-        del sys.modules["awscrt"]
 
 
 def _remove_empty_variables() -> None:

@@ -17,9 +17,9 @@ _CONNECTIONS = 32
 class CrtPuts:
     """Puts objects into a folder of a bucket.
 
-    `url` is the folder's, with a slash at the end; `headers` are those that all requests share. `ca_bundle`
-    is the file of the user's certificate authorities, or None for those of boto3. Raises exceptions
-    of many types if awscrt cannot use the settings.
+    `url` is the folder's, with a slash at the end; `headers` are those that all requests share.
+    `ca_bundle` is the file of the user's certificate authorities, or None for boto3's. Raises
+    exceptions of many types if awscrt cannot use the settings.
     """
 
     def __init__(
