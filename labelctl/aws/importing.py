@@ -11,9 +11,9 @@ from pathlib import Path
 def import_botocore() -> None:
     """Import botocore and boto3 in 0.85 of the time that they take with awscrt.
 
-    botocore imports awscrt wherever it is installed, even if BOTO_DISABLE_CRT tells it not to use it. So
-    awscrt seems to be missing meanwhile: None in `sys.modules` makes Python raise ModuleNotFoundError.
-    [Python reference, "The module cache"] Only profiles of `aws login` need it.
+    botocore imports awscrt wherever it is installed, even if BOTO_DISABLE_CRT tells it not to use it.
+    So awscrt seems to be missing meanwhile: None in `sys.modules` makes Python raise
+    ModuleNotFoundError. [Python reference, "The module cache"] Only profiles of `aws login` need it.
     """
     if "awscrt" in sys.modules or "botocore" in sys.modules or _has_login_profile():
         return

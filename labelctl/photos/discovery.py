@@ -58,6 +58,10 @@ class Discovery:
         self._searched: set[tuple[int, int]] = set()  # device and inode of folders
         self._links: deque[tuple[Path, Path]] = deque()  # folders behind links, and their bases
 
+    def again(self) -> Discovery:
+        """Another one with the same options, for another search."""
+        return Discovery(self.exclude, self.follow)
+
     def find(self, paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate]:
         """Yield the files to upload, for paths of files and folders.
 

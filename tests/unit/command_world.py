@@ -45,7 +45,7 @@ def runner(
     def session(context: Any) -> Session:
         made = Session(options_of(context))
         made.__dict__.update(
-            aws=SimpleNamespace(dynamodb=table, s3=table.bucket, many_puts=table.bucket),
+            aws=SimpleNamespace(dynamodb=table, s3=table.bucket, many_puts=None),
             stack=SimpleNamespace(table=PHOTOS, labels_table=LABELS, bucket="photos"),
         )
         return made

@@ -105,6 +105,7 @@ def execute(
     Raises PhotosFailedError or FilesSkippedError once everything is printed.
     """
     from labelctl.photos import discovery as files
+    from labelctl.photos import total_size
     from labelctl.photos import upload as core
 
     discovery = discovery or files.Discovery()
@@ -126,10 +127,11 @@ def execute(
     sent: list[ObjectVersion] = []
     tally = dict.fromkeys(_OUTCOMES, 0)
     problems: list[Problem] = []
-    size = 0
+    done = 0
     not_sent = [] if not_sent is None else not_sent
     try:
         with view.meter("Comparing" if dry_run else "Uploading") as meter:
+            whole = total_size.TotalSize(discovery.again(), paths) if meter.visible else None
             found = discovery.find(paths, prefix)
             puts = session.aws.many_puts
             for result in core.upload(s3, stack.bucket, found, dry_run=dry_run, puts=puts):
@@ -143,9 +145,10 @@ def execute(
                     problems.append(Problem(result.outcome, str(result.path), result.reason))
                     if view.mode == "json":
                         not_sent.append(_json(result))
-                size += result.size or 0
-                count = counted(sum(tally.values()), "file")
-                meter.update(size, detail=f"{count}  {result.key}", unit="bytes")
+                if whole:
+                    done += total_size.size_of(result.path) if result.size is None else result.size
+                    detail = f"{counted(sum(tally.values()), 'file')}  {result.key}"
+                    meter.update(done, total=whole.bytes, detail=detail, unit="bytes")
     except KeyboardInterrupt:
         view.note("Interrupted. Run the same command to resume.")
         raise

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
+from labelctl.cli.output import View
+from labelctl.cli.progress import NoMeter
+from labelctl.photos import total_size
 from tests.unit.command_world import runner
 
 
@@ -45,6 +49,35 @@ def test_unreadable_file_does_not_stop_the_others(run, folder, unreadable, paths
         ["uploaded", "a.jpg", ""],
         ["skipped", "no.jpg", "You do not have permission to read it."],
         ["uploaded", "z.jpg", ""],
+    ]
+
+
+def test_progress_counts_files_and_bytes_towards_the_whole(run, folder, monkeypatch):
+    """Also those of files that are skipped: otherwise it would never reach the whole."""
+    here = folder("t/a.jpg", "t/b/c.jpg", "t/@eaDir/1.jpg")
+    (here / "t/d.heic").write_bytes(bytes(5000))
+    shown = []
+
+    class Meter(NoMeter):
+        visible = True
+
+        def update(self, done, *, total=None, detail="", unit=""):
+            shown.append((done, total, detail, unit))
+
+    class CountedAtOnce(total_size.TotalSize):
+        def __init__(self, *options):
+            super().__init__(*options)
+            self.thread.join()
+
+    monkeypatch.setattr(total_size, "TotalSize", CountedAtOnce)
+    monkeypatch.setattr(View, "meter", lambda *_: nullcontext(Meter()))
+    run("upload", "t")
+    first, second = ((here / "t" / name).stat().st_size for name in ("a.jpg", "b/c.jpg"))
+    whole = first + second + 5000
+    assert shown == [
+        (first, whole, "1 file  a.jpg", "bytes"),
+        (first + second, whole, "2 files  b/c.jpg", "bytes"),
+        (whole, whole, "3 files  d.heic", "bytes"),
     ]
 
 
