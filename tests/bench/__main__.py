@@ -71,6 +71,7 @@ def main() -> int:
     one = commands.add_parser("upload")
     one.add_argument("--rounds", type=int, default=5, help="how often each tool runs")
     one.add_argument("--files", dest="only", type=int, help="files of each size")
+    one.add_argument("--memory", action="store_true", help="only labelctl, with 100,000 files")
     one.add_argument("--json", dest="as_json", action="store_true", help="print JSON, no table")
     one.set_defaults(run=upload)
     one = commands.add_parser("search")
