@@ -179,7 +179,7 @@ with open(sys.argv[1], "w") as file:
     json.dump([time.perf_counter() - started, cpu, used.ru_maxrss], file)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-"""A small process: the memory of a new process counts as that of its command."""
+"""Starts a command from a small process: Linux counts the memory of who starts a command as its own."""
 
 
 def _run(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, float, float]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 
 _MISMATCH = "<Error><Code>XAmzContentSHA256Mismatch</Code><Message>no</Message></Error>"
 
@@ -18,19 +19,22 @@ class ObjectServer(ThreadingHTTPServer):
     """`objects` holds what was put, by path; `requests` are the headers of each request.
 
     `refusals` are answered first: an HTTP status and a body each; the status 0 drops the connection.
+    With `tls`, the server speaks HTTPS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.objects: dict[str, bytes] = {}
         self.requests: list[dict[str, str]] = []
         self.refusals: list[tuple[int, str]] = []
 
 
 @contextmanager
-def object_server() -> Iterator[ObjectServer]:
-    with ObjectServer() as server:
+def object_server(tls: SSLContext | None = None) -> Iterator[ObjectServer]:
+    with ObjectServer(tls) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

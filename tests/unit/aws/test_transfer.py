@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 from concurrent.futures import CancelledError
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from labelctl.aws.clients import Aws
 from labelctl.aws.errors import to_user_error
@@ -181,3 +189,31 @@ def test_boto3_sends_everything_through_a_proxy(server, put, monkeypatch):
     for key in ("a.jpg", "b.jpg"):
         put(puts, key)
     assert by_boto3(server) == [True, True]
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Files with a certificate for 127.0.0.1 that nobody signed, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = builder.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    files[0].write_bytes(signed.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+def test_awscrt_trusts_the_authorities_that_boto3_trusts(certificate, put, monkeypatch):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*certificate)
+    with object_server(tls) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate[0]))
+        puts = Aws().many_puts
+        for key in ("a.jpg", "b.jpg"):
+            put(puts, key)
+        assert by_boto3(server) == [True, False]
