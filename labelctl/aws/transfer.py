@@ -73,25 +73,32 @@ class ManyPuts:
         started = time.monotonic()
 
         def done(response: Any | None) -> None:
-            self._failures += -1 if response else 1
-            if self._failures > _MAX_FAILURES:
-                self._crt = None
-            if self._trace:
-                elapsed_ms = (time.monotonic() - started) * 1000
-                status = 200 if response else "not accepted, sent again"
-                self._trace(f"s3 PutObject: {status}, {elapsed_ms:.0f} ms")
-            if response:
-                put.set_result(response)
-                return
             try:
-                threads.submit(_complete, put, lambda: self._s3.put_object(**request))
-            except RuntimeError:  # the upload has ended early
-                put.cancel()
+                self._note(response, time.monotonic() - started)
+            finally:  # otherwise the upload would wait forever
+                if response:
+                    put.set_result(response)
+                else:
+                    self._put_again(put, request, threads)
 
         try:
             crt.put(file, request, self._get_credentials(), done)
         except Exception:  # boto3 sends it, or explains why it cannot be sent
             done(None)
+
+    def _note(self, response: Any | None, seconds: float) -> None:
+        self._failures += -1 if response else 1
+        if self._failures > _MAX_FAILURES:
+            self._crt = None
+        if self._trace:
+            status = 200 if response else "not accepted, sent again"
+            self._trace(f"s3 PutObject: {status}, {seconds * 1000:.0f} ms")
+
+    def _put_again(self, put: Future[Any], request: Any, threads: Executor) -> None:
+        try:
+            threads.submit(_complete, put, lambda: self._s3.put_object(**request))
+        except RuntimeError:  # the upload has ended early
+            put.cancel()
 
     def _put_first(self, request: Any) -> Any:
         """Put an object with boto3, and prepare awscrt for others like it if it can send them."""
