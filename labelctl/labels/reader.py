@@ -166,10 +166,6 @@ class Reader:
         last = page.get("LastEvaluatedKey")
         return page["Count"], last and last["rank"]["S"]
 
-    def words(self, labels: Iterable[str]) -> Iterator[Item]:
-        """The vocabulary items of these labels, in no particular order, without unknown labels."""
-        return self.index_items((schema.VOCABULARY, label) for label in labels)
-
     def vocabulary(self) -> Iterator[Item]:
         """All vocabulary items, sorted by label."""
         return self._tables.query_merged(

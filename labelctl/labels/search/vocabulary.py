@@ -51,7 +51,8 @@ class Vocabulary:
         """For each text, the label with that name, or else labels with that alias; empty if unknown."""
         normalized = {text: schema.label_of(text) for text in texts}
         labels = sorted({label for label in normalized.values() if _is_possible(label)})
-        known = {word.label: word for word in map(_word, self._reader.words(labels))}
+        items = self._reader.index_items((schema.VOCABULARY, label) for label in labels)
+        known = {word.label: word for word in map(_word, items)}
         return {
             text: (known[label],) if label in known else self._by_alias(label)
             for text, label in normalized.items()

@@ -153,7 +153,8 @@ def test_index_items_are_counted_up_to_a_limit(
 def test_the_vocabulary_is_read_by_key_or_whole(table: PhotoTables) -> None:
     table.put_photo("a.jpg", {"Hot Dog": 90, "VOCABULARY": 80})
     reader = reader_of(table)
-    found = sorted(item["name"] for item in reader.words(["hot dog", "dog", "cat"]))
+    words = [(schema.VOCABULARY, label) for label in ("hot dog", "dog", "cat")]
+    found = sorted(item["name"] for item in reader.index_items(words))
     assert found == ["Dog", "Hot Dog"]
     assert [item["name"] for item in reader.vocabulary()] == ["Dog", "Hot Dog", "VOCABULARY"]
     table.page_items = 1
