@@ -158,12 +158,13 @@ class _Uploader:
             head = content.head(self.s3, self.bucket, key)
             there = versions.of_response(key, head) if head else None
             same = bool(head and content.is_same(head, photo, request["ChecksumSHA256"]))
+            outcome = self._outcome(there, same)
+            if outcome in _SENT:
+                there = versions.of_response(key, self.s3.put_object(**request))
         except Exception as error:
             return _failed(path, key, size, error)
-        outcome = self._outcome(there, same)
-        if outcome not in _SENT:
-            return Result(path, key, outcome, size=size, version=there if same else None)
-        return _result(path, key, size, outcome, partial(self.s3.put_object, **request))
+        version = there if same or outcome in _SENT else None
+        return Result(path, key, outcome, size=size, version=version)
 
     def _outcome(self, there: ObjectVersion | None, same: bool) -> Outcome:
         if same:
