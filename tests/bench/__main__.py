@@ -11,6 +11,7 @@ labels    the labels of one photo, against `aws dynamodb query`
 lists     what images, stats and export read
 export    how long an export takes, against `aws dynamodb scan`
 million   what stats and verify of a million photos take: seconds and memory
+function  how fast the function starts and labels a batch of ten
 cost      what a photo costs: write and read units, and USD for a million
 """
 
@@ -26,6 +27,7 @@ from tests.bench.album import album
 from tests.bench.chaos import chaos
 from tests.bench.cost import cost
 from tests.bench.export import export
+from tests.bench.function import function
 from tests.bench.labels import labels
 from tests.bench.lists import lists
 from tests.bench.million import million
@@ -87,6 +89,10 @@ def main() -> int:
     one = commands.add_parser("million")
     one.add_argument("--photos", type=int, default=1_000_000)
     one.set_defaults(run=million)
+    one = commands.add_parser("function")
+    one.add_argument("--latency", type=float, default=0.5, help="seconds of Rekognition's answer")
+    one.add_argument("--json", action="store_true", dest="as_json")
+    one.set_defaults(run=function)
     commands.add_parser("cost").set_defaults(run=cost)
     # Without compiled modules, everything takes several times as long to start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
