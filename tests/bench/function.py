@@ -169,7 +169,9 @@ def _serve(latency: float, ready: Any) -> None:
         "BatchWriteItem": {"UnprocessedItems": {}},
         "PutItem": {"ConsumedCapacity": {"TableName": "photos", "CapacityUnits": 4}},
     }
-    answers = {name: wire.answer(200, json.dumps(body).encode()).raw for name, body in bodies.items()}
+    answers = {
+        name: wire.answer(200, json.dumps(body).encode()).raw for name, body in bodies.items()
+    }
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
