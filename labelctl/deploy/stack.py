@@ -20,6 +20,9 @@ SETTINGS = (
 )
 """The template parameters that correspond to the fields of `Settings`, in the same order."""
 
+QUOTA = "CallsPerSecond"
+"""The template parameter with Rekognition's quota, which is no setting: `labelctl.deploy.quotas` reads it."""
+
 OUTPUTS = {
     *("PhotosBucket", "Table", "LabelsTable", "Queue", "DeadLetterQueue", "Function", "LogGroup"),
 }

@@ -1,7 +1,7 @@
-"""Rate limiting for a service whose quota (calls per second) is unknown.
+"""Rate limiting for a service whose quota (calls per second) is shared.
 
-All instances of the function share one quota with every other user of the account, and know neither
-the quota nor each other. Each instance spaces its calls evenly, speeds up while calls succeed, and
+All instances of the function share one quota with every other user of the account, and do not know
+each other. They know the quota only as it was when the stack was deployed. Each instance spaces its calls evenly, speeds up while calls succeed, and
 slows down when one is throttled. A throttled call reduces the rate by a tenth; the increase per
 successful call is chosen so that about WASTE of all calls are throttled, whatever the quota. A slow
 instance speeds up more per call than a fast one, so that their rates converge.
@@ -12,8 +12,9 @@ from __future__ import annotations
 import time
 from threading import Condition
 
-START = 12.0
-"""Initial rate in calls per second. It doubles each second until the first throttled call."""
+FASTEST_START = 60.0
+"""Highest initial rate in calls per second, at which a batch of ten starts within 0.15 seconds. The
+rate increases until the first throttled call."""
 
 WASTE = 0.03
 """Share of throttled calls in the steady state, at 5 calls per second. It decreases slowly with the
@@ -29,16 +30,19 @@ _OUTAGE = 10  # seconds without a successful call that count as an outage
 
 
 class Pace:
-    """The rate (calls per second) and the start time of the next call (seconds, of any clock)."""
+    """The rate (calls per second) and the start time of the next call (seconds, of any clock).
 
-    def __init__(self) -> None:
-        self.rate = START
+    It starts at `quota` calls per second: the other instances may be idle.
+    """
+
+    def __init__(self, quota: float) -> None:
+        self.rate = min(quota, FASTEST_START)
         self.next = 0.0
         self._searching = True  # whether the quota is still unknown
         self._limiting = False  # whether the last call had to wait
         self._in_a_row = 0  # throttled calls since the last successful one
         self._since = self._until = 0.0  # times of the first and the last of them
-        self._before = START  # the rate before them
+        self._before = self.rate  # the rate before them
 
     def start(self, asked: float, now: float) -> None:
         """Record that a call starts now, which was requested at `asked`."""
@@ -68,10 +72,10 @@ class Pace:
 
 
 class Pacer:
-    """A pace shared by threads."""
+    """A pace shared by threads. `quota` is in calls per second."""
 
-    def __init__(self) -> None:
-        self._pace = Pace()
+    def __init__(self, quota: float) -> None:
+        self._pace = Pace(quota)
         self._changed = Condition()
 
     def turn(self, until: float) -> bool:

@@ -173,6 +173,7 @@ def running(python: Path, code: Path, aws: FakeAws) -> Iterator[tuple[RuntimeApi
                 "LABELCTL_MIN_CONFIDENCE": "55",
                 "LABELCTL_MAX_LABELS": "100",
                 "LABELCTL_IMAGE_PROPERTIES": "false",
+                "LABELCTL_CALLS_PER_SECOND": "50",
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
         )

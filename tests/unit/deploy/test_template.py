@@ -86,7 +86,7 @@ def test_parameters_and_outputs_have_descriptions(template):
 
 
 def test_settings_match_the_parameters(template):
-    assert {*stack.SETTINGS, "CodeBucket", "CodeKey"} == template["Parameters"].keys()
+    assert {*stack.SETTINGS, stack.QUOTA, "CodeBucket", "CodeKey"} == template["Parameters"].keys()
     for name in stack.SETTINGS:
         assert "Default" in template["Parameters"][name]
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
