@@ -96,17 +96,22 @@ def plan(
     *,
     default_tags: Mapping[str, str] = MappingProxyType({}),
     keep: Collection[str] = (),
+    initial: Mapping[str, str] = MappingProxyType({}),
     sleep: Sleep = time.sleep,
 ) -> Plan:
     """Create a change set for a stack that may not exist yet.
 
-    Parameters in `keep` that are not in `parameters` keep their deployed values. Existing tags are
-    kept, too; they replace `default_tags`, and `tags` replace both. Raises DeployError if
-    CloudFormation cannot create the change set.
+    Parameters in `keep` that are not in `parameters` keep their deployed values; those in `initial`
+    are set only if they have none. Existing tags are kept, too; they replace `default_tags`, and
+    `tags` replace both. Raises DeployError if CloudFormation cannot create the change set.
     """
     stack = stacks.find(cloudformation, name)
     creates = stack is None or stack.status == "REVIEW_IN_PROGRESS"
     before = {} if stack is None or creates else stack.parameters
+    parameters = {
+        **{key: value for key, value in initial.items() if key not in before},
+        **parameters,
+    }
     kept = [key for key in keep if key in before and key not in parameters]
     parameter_list: list[Any] = [
         {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()

@@ -21,7 +21,8 @@ from labelctl.aws.throttling import poll
 from labelctl.deploy import assets, change_sets, notifications, package, stack_events
 from labelctl.deploy import stack as stacks
 from labelctl.deploy.change_sets import Plan
-from labelctl.deploy.stack import SETTINGS, Settings, Stack, artifacts_name
+from labelctl.deploy.quotas import Quotas
+from labelctl.deploy.stack import QUOTA, SETTINGS, Settings, Stack, artifacts_name
 from labelctl.deploy.stack_events import Sleep, StackEvent
 from labelctl.errors import Command, RefusedError
 
@@ -142,12 +143,16 @@ def plan(
     aws: Aws,
     name: str,
     settings: Settings,
+    quotas: Quotas = Quotas(),  # noqa: B008 - immutable
     *,
     dry: bool = False,
     sleep: Sleep = time.sleep,
     uploading: Callable[[int], object] = lambda _: None,
 ) -> Plan:
     """Return what a deploy would change. Uploads the function's zip first, unless `dry`.
+
+    `quotas` decide the concurrency of a new stack, unless `settings` do. The stack's copy of
+    Rekognition's quota is always updated, because nobody chooses it.
 
     `uploading` is called before the upload with the zip's size in bytes, and with 0 after it.
     """
@@ -168,6 +173,9 @@ def plan(
         uploading(0)
     bucket = bucket or PLACEHOLDER_BUCKET
     parameters = {"CodeBucket": bucket, "CodeKey": bundle.name, **settings.parameters()}
+    if quotas.calls_per_second is not None:
+        parameters[QUOTA] = str(quotas.calls_per_second)
+    initial = {} if quotas.concurrency is None else {"Concurrency": str(quotas.concurrency)}
     return change_sets.plan(
         aws.cloudformation,
         name,
@@ -175,7 +183,8 @@ def plan(
         parameters,
         settings.tags,
         default_tags=TAGS,
-        keep=SETTINGS,
+        keep=(*SETTINGS, QUOTA),
+        initial=initial,
         sleep=sleep,
     )
 

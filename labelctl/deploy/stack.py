@@ -21,7 +21,7 @@ SETTINGS = (
 """The template parameters that correspond to the fields of `Settings`, in the same order."""
 
 QUOTA = "CallsPerSecond"
-"""The template parameter with Rekognition's quota, which is no setting: `labelctl.deploy.quotas` reads it."""
+"""The template parameter with Rekognition's quota. It is no setting: `deploy` reads it from AWS."""
 
 OUTPUTS = {
     *("PhotosBucket", "Table", "LabelsTable", "Queue", "DeadLetterQueue", "Function", "LogGroup"),

@@ -1,10 +1,11 @@
 """Rate limiting for a service whose quota (calls per second) is shared.
 
 All instances of the function share one quota with every other user of the account, and do not know
-each other. They know the quota only as it was when the stack was deployed. Each instance spaces its calls evenly, speeds up while calls succeed, and
-slows down when one is throttled. A throttled call reduces the rate by a tenth; the increase per
-successful call is chosen so that about WASTE of all calls are throttled, whatever the quota. A slow
-instance speeds up more per call than a fast one, so that their rates converge.
+each other. They know the quota only as it was when the stack was deployed. Each instance spaces its
+calls evenly, speeds up while calls succeed, and slows down when one is throttled. A throttled call
+reduces the rate by a tenth; the increase per successful call is chosen so that about WASTE of all
+calls are throttled, whatever the quota. A slow instance speeds up more per call than a fast one, so
+that their rates converge.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from labelctl.deploy.change_sets import Plan
     from labelctl.deploy.deploy import FailedFirstDeploy
+    from labelctl.deploy.quotas import Quotas
     from labelctl.deploy.stack import Settings, Stack
 
 COLUMNS = (Column("Change", width=7), Column("Resource", width=17), Column("Type"), Column("Why"))
@@ -46,7 +47,7 @@ def deploy(
             parser=count(2, 1000),
             metavar="N",
             help="Run at most N copies of the function (2 to 1,000), 10 photos each. [default for a"
-            " new stack: 4]",
+            " new stack: as many as Rekognition's quota needs, or 4 if it is unknown]",
         ),
     ] = None,
     image_properties: Annotated[
@@ -134,6 +135,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     """Deploy, printing progress and asking for confirmation; return the stack and the plan."""
     from labelctl.deploy import change_sets, notifications
     from labelctl.deploy import deploy as core
+    from labelctl.deploy import quotas as account
     from labelctl.deploy import stack as stacks
 
     name, aws = session.options.stack, session.aws
@@ -142,6 +144,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     if left:
         _clean_up(session, left, yes)
     with session.view.meter("Planning"):
+        quotas = account.read(aws)
         artifacts = core.plan_artifacts(aws, name, settings.tags)
     _confirm(session, artifacts, yes)
     events = change_sets.execute(aws.cloudformation, artifacts)
@@ -151,11 +154,12 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
         def uploading(size: int) -> None:
             meter.step(f"Uploading the function ({volume(size)})" if size else "Planning")
 
-        planned = core.plan(aws, name, settings, uploading=uploading)
+        planned = core.plan(aws, name, settings, quotas, uploading=uploading)
     _show_plan(session, planned)
     _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")
     deployed = stacks.require(aws.cloudformation, name, session.options.local)
+    _explain_speed(session, planned, quotas, deployed.settings.concurrency or 0)
     if not planned.creates and notifications.restore(aws.s3, deployed):
         session.view.warn(
             f"Restored the event notifications of the bucket {deployed.bucket}, which another tool had"
@@ -169,6 +173,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
 def _show_dry_run(session: Session, settings: Settings) -> None:
     from labelctl.deploy import change_sets, notifications
     from labelctl.deploy import deploy as core
+    from labelctl.deploy import quotas as account
     from labelctl.deploy import stack as stacks
 
     name, aws = session.options.stack, session.aws
@@ -181,7 +186,7 @@ def _show_dry_run(session: Session, settings: Settings) -> None:
             "` deletes it and creates it again.",
         )
     with session.view.meter("Planning"):
-        planned = core.plan(aws, name, settings, dry=True)
+        planned = core.plan(aws, name, settings, account.read(aws), dry=True)
     try:
         session.view.show(_plan_json(name, planned), _plan_table(planned))
         deployed = stacks.find(aws.cloudformation, name)
@@ -205,6 +210,38 @@ def _warn_about_region(session: Session) -> None:
         session.view.warn(
             f"Rekognition may not be available in {session.aws.region}.",
             "If photos fail, choose another region with --region.",
+        )
+
+
+def _explain_speed(session: Session, planned: Plan, quotas: Quotas, concurrency: int) -> None:
+    """Say what Rekognition's quota allows if that is new, and warn if Lambda's does not suffice."""
+    from labelctl.deploy.stack import QUOTA
+
+    calls, executions, needed = quotas.calls_per_second, quotas.executions, quotas.needed
+    if executions is not None and concurrency > executions:
+        session.view.warn(
+            f"The function may run {concurrency:,} copies at once, but Lambda allows this account"
+            f" {executions:,}.",
+            'Request a higher quota of "Concurrent executions" in the Service Quotas console, or: ',
+            Command("deploy", "--concurrency", str(max(executions, 2))),
+        )
+        return
+    is_new = planned.creates or QUOTA in planned.parameters
+    if calls is None or needed is None or not (is_new or session.options.verbose):
+        return
+    text = f"Rekognition allows {calls:,} calls per second here: "
+    if needed <= concurrency:
+        session.view.note(f"{text}up to {concurrency:,} batches at once.")
+    elif executions is not None and needed > executions:
+        session.view.warn(
+            f"{text}{needed:,} batches at once, but Lambda allows this account {executions:,}.",
+            'Request a higher quota of "Concurrent executions" in the Service Quotas console, then: ',
+            Command("deploy", "--concurrency", str(needed)),
+        )
+    else:
+        session.view.note(
+            f"{text}{needed:,} batches at once, but the stack's limit is {concurrency:,}. Raise it: ",
+            Command("deploy", "--concurrency", str(needed)),
         )
 
 

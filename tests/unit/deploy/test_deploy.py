@@ -11,6 +11,7 @@ from botocore.stub import ANY
 
 from labelctl.deploy import assets, change_sets, deploy, package
 from labelctl.deploy.change_sets import Plan
+from labelctl.deploy.quotas import Quotas
 from labelctl.deploy.stack import ARTIFACTS, PIPELINE, SETTINGS, Settings, find
 from labelctl.errors import Command, RefusedError
 from tests.unit.conftest import STACK_ID
@@ -215,6 +216,48 @@ def test_plan_uploads_the_zip_once_and_keeps_settings(aws, cloudformation, s3, n
     assert version["Key"] == package.build().name
     body = s3.get_object(Bucket="zips", Key=version["Key"])["Body"].read()
     assert body == package.build().content
+
+
+@pytest.mark.parametrize(
+    ("deployed", "settings", "sent"),
+    [
+        ({}, Settings(), {"Concurrency": "40", "CallsPerSecond": "500"}),
+        ({}, Settings(concurrency=3), {"Concurrency": "3", "CallsPerSecond": "500"}),
+        ({"Concurrency": "7", "CallsPerSecond": "50"}, Settings(), {"CallsPerSecond": "500"}),
+    ],
+    ids=["new", "chosen", "deployed"],
+)
+def test_quota_decides_the_concurrency_of_a_new_stack_only(
+    aws, cloudformation, naps, deployed, settings, sent
+):
+    cloudformation.no_stack("labelctl-artifacts")
+    parameters = [{"ParameterKey": key, "ParameterValue": each} for key, each in deployed.items()]
+    cloudformation.stack(
+        "CREATE_COMPLETE" if deployed else "REVIEW_IN_PROGRESS", Parameters=parameters
+    )
+    cloudformation.change_set("CREATE_COMPLETE")
+    requests = []
+    aws.cloudformation.meta.events.register(
+        "provide-client-params.*.CreateChangeSet", lambda params, **_: requests.append(params)
+    )
+    deploy.plan(aws, "labelctl", settings, Quotas(500, 1000), dry=True, sleep=naps)
+    given = {each["ParameterKey"]: each for each in requests[0]["Parameters"]}
+    assert {key: given[key].get("ParameterValue") for key in sent} == sent
+    kept = {key for key, each in given.items() if each.get("UsePreviousValue")}
+    assert kept == deployed.keys() - sent.keys()
+
+
+def test_unknown_quota_is_left_as_it_is(aws, cloudformation, naps):
+    cloudformation.no_stack("labelctl-artifacts")
+    parameters = [{"ParameterKey": "CallsPerSecond", "ParameterValue": "5"}]
+    cloudformation.stack("CREATE_COMPLETE", Parameters=parameters)
+    cloudformation.change_set("CREATE_COMPLETE")
+    requests = []
+    aws.cloudformation.meta.events.register(
+        "provide-client-params.*.CreateChangeSet", lambda params, **_: requests.append(params)
+    )
+    deploy.plan(aws, "labelctl", Settings(), Quotas(), dry=True, sleep=naps)
+    assert {"ParameterKey": "CallsPerSecond", "UsePreviousValue": True} in requests[0]["Parameters"]
 
 
 def test_dry_run_uploads_nothing(aws, cloudformation, s3, naps):

@@ -11,7 +11,9 @@ from labelctl.cli import app
 from labelctl.cli.commands import deploy as command
 from labelctl.cli.output import View
 from labelctl.deploy import change_sets, destroy
+from labelctl.deploy.change_sets import Plan
 from labelctl.deploy.deploy import FailedFirstDeploy
+from labelctl.deploy.quotas import Quotas
 from labelctl.errors import UsageError
 
 # ---- options
@@ -104,3 +106,43 @@ def test_change_of_any_stack_that_loses_data_is_discarded_without_an_answer(
     else:
         command._confirm(session, planned, yes=False)
     assert deleted == (["arn:change-set/1"] if asks else [])
+
+
+# ---- quotas
+
+
+NEW = Plan("labelctl", "id", "change-set", True, ())
+RAISED = Plan("labelctl", "id", "change-set", False, (), {"CallsPerSecond": ("50", "500")})
+SAME = Plan("labelctl", "id", None, False, ())
+
+
+@pytest.mark.parametrize(
+    ("planned", "quotas", "concurrency", "text"),
+    [
+        (NEW, Quotas(50, 1000), 4, "allows 50 calls per second here: up to 4 batches at once."),
+        (RAISED, Quotas(500, 1000), 4, "40 batches at once, but the stack's limit is 4. Raise it:"),
+        (NEW, Quotas(500, 10), 10, "40 batches at once, but Lambda allows this account 10."),
+        (
+            SAME,
+            Quotas(500, 10),
+            20,
+            "may run 20 copies at once, but Lambda allows this account 10.",
+        ),
+        (NEW, Quotas(), 4, ""),
+        (SAME, Quotas(500, 1000), 4, ""),
+    ],
+)
+def test_choice_is_explained_when_it_is_new_and_limits_are_reported(
+    session, planned, quotas, concurrency, text
+):
+    session.options = SimpleNamespace(verbose=False)
+    command._explain_speed(session, planned, quotas, concurrency)
+    said = " ".join(session.view._err.getvalue().split())
+    assert text in said
+    assert bool(said) == bool(text)
+
+
+def test_verbose_deploy_always_explains_the_choice(session):
+    session.options = SimpleNamespace(verbose=True)
+    command._explain_speed(session, SAME, Quotas(50), 4)
+    assert "up to 4 batches at once" in session.view._err.getvalue()
