@@ -10,6 +10,7 @@ tiers are left out; so are storage and backups, data transfer, alarms, and Lambd
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,10 +37,21 @@ LOG_GB = 0.50
 
 BATCH = 10
 """Messages that one run of the function takes, at most and under load."""
-BATCH_SECONDS = 1.5
-"""Assumed, not measured on AWS: photos of a batch are worked on side by side. Rekognition answers in
-0.3 to 1 s; the rest is four round trips to DynamoDB and Python's time for ten photos."""
-MEMORY_GB = 1.0
+MEMORY = 1024
+"""The function's memory in MB, and with BATCH what the template has."""
+VCPU = 1769
+"""The memory in MB at which a function has one vCPU. A share is proportional; the function, which is
+Python, cannot use more than one. [Lambda, Configure Lambda function memory]"""
+WAITING = 0.54
+"""Assumed seconds in which a batch only waits: 0.5 for Rekognition, which answers in 0.3 to 1 s, and
+four round trips to DynamoDB."""
+PHOTO_CPU, START_CPU = 0.008, 0.3
+"""CPU seconds of a photo and of a cold start, on a whole vCPU (`python -m tests.bench function`)."""
+TRIED = ((256, 10), (512, 10), (1024, 1), (1024, 5), (1024, 10), (1024, 20), (1769, 10))
+"""Memory in MB and batch size. More than 10 photos need a batching window of at least a second, which
+each batch may wait. [Lambda, Create an SQS event source mapping]"""
+QUOTA = 50
+"""Rekognition's default quota in calls per second."""
 LOG_EVENT_BYTES = 26
 """Added to each event's text. [CloudWatch Logs API, PutLogEvents]"""
 
@@ -64,8 +76,10 @@ class Units:
         return sum(self.writes.values())
 
 
-def units(labels: int) -> dict[str, Units]:
+def units(labels: int, form: Callable[[int, int], Any] = answer) -> dict[str, Units]:
     """The cost of a photo with so many labels: the first time, labelled again, and removed.
+
+    `form` makes DetectLabels' answer of the number of labels and a seed.
 
     Its labels are in the vocabulary already, and the process has read that: both are done once per
     label and once per process, and not per photo.
@@ -76,7 +90,7 @@ def units(labels: int) -> dict[str, Units]:
     def measure(sequencer: str, event: str, seed: int, key: str = KEY) -> Units:
         tables.reads.clear()
         tables.writes.clear()
-        function.answer = answer(labels, seed)
+        function.answer = form(labels, seed)
         photo = {"size": 4_000_000, "eTag": f"{seed:032x}"} if "Created" in event else {}
         version = f"3/L4kqtJlcpXroDTDmJ+rmSpXd3dIb{seed:04}"
         line = function.run(s3_record(key, sequencer, event, versionId=version, **photo))
@@ -105,9 +119,33 @@ def usd(photo: Units) -> dict[str, float]:
         "DynamoDB reads": photo.reads * READ_UNIT,
         "S3: one PUT, one GET by Rekognition": PUT + GET,
         "SQS: one send; receives and deletes in batches of ten": (1 + 2 / BATCH) * SQS_REQUEST,
-        "Lambda": (LAMBDA_REQUEST + BATCH_SECONDS * MEMORY_GB * GB_SECOND) / BATCH,
+        "Lambda": lambda_usd(MEMORY, BATCH),
         "CloudWatch Logs": logged * 1e6 / 1e9 * LOG_GB,
     }
+
+
+def lambda_usd(memory: int, batch: int) -> float:
+    """USD that Lambda costs for a million photos, with so many MB and photos in a batch."""
+    gigabyte_seconds = batch_seconds(memory, batch) * memory / 1024
+    return (LAMBDA_REQUEST + gigabyte_seconds * GB_SECOND) / batch
+
+
+def batch_seconds(memory: int, batch: int) -> float:
+    """Seconds that a batch takes while calls to Rekognition are not paced."""
+    return WAITING + batch * PHOTO_CPU / _share(memory)
+
+
+def _share(memory: int) -> float:
+    return min(memory / VCPU, 1.0)
+
+
+def _names_only(labels: int, seed: int) -> dict[str, Any]:
+    """An answer that has only what the index needs of each label."""
+    full = answer(labels, seed)
+    full["Labels"] = [
+        {name: label[name] for name in ("Name", "Confidence")} for label in full["Labels"]
+    ]
+    return full
 
 
 def _platform_bytes() -> int:
@@ -164,7 +202,41 @@ def cost() -> None:
     _totals(prices, "**Total**", lambda total: f"**{total:.2f}**")
     _totals(prices, "Share of Rekognition's price", lambda total: f"{total / REKOGNITION:.1%}")
     print(f"\nRekognition: {REKOGNITION:,.0f} USD for the first million photos of a month.")
-    print(f"Lambda: assumes {BATCH_SECONDS} s for a batch of {BATCH}, with {MEMORY_GB:g} GB.")
+    _print_tried()
+    _print_stored(measured[20]["first time"])
+
+
+def _print_tried() -> None:
+    print("\nThe function's memory and batch size:\n")
+    _row("Memory", "Photos per batch", "Cold start", "Batch", "Copies for 50 photos/s", "USD for Lambda")
+    _row(*["---:"] * 6)
+    for memory, batch in TRIED:
+        seconds = batch_seconds(memory, batch)
+        _row(
+            f"{memory:,} MB",
+            batch,
+            f"{START_CPU / _share(memory):.2f} s",
+            f"{seconds:.2f} s",
+            math.ceil(QUOTA * seconds / batch),
+            f"{lambda_usd(memory, batch):.2f}",
+        )
+
+
+def _print_stored(full: Units) -> None:
+    """Print what less stored data would save."""
+    plain = units(20, _names_only)["first time"]
+    dates = full.writes[f"its index {schema.DATE_INDEX}"]
+    photo = full.write_units - dates - full.writes["labels table"]
+    print("\nWhat is stored of 20 labels:\n")
+    _row("Stored", "Write units", "USD for writes")
+    _row("---", "---:", "---:")
+    for stored, written in {
+        "all": full.write_units,
+        "no boxes, parents, categories and aliases": plain.write_units,
+        "no index by date": full.write_units - dates,
+        "no index of labels": photo,
+    }.items():
+        _row(stored, written, f"{written * WRITE_UNIT:.2f}")
 
 
 def _totals(prices: dict[int, dict[str, float]], name: str, text: Callable[[float], str]) -> None:

@@ -43,7 +43,7 @@ def test_prices_by_hand():
     assert cost["DynamoDB reads"] == 0.25
     assert cost["S3: one PUT, one GET by Rekognition"] == 5.4
     assert cost["SQS: one send; receives and deletes in batches of ten"] == pytest.approx(0.48)
-    assert cost["Lambda"] == pytest.approx(0.02 + 2.00001)  # 0.15 GB-seconds a photo
+    assert cost["Lambda"] == pytest.approx(0.02 + 0.9043, 0.001)  # 0.068 GB-seconds a photo
     assert 0.113 < cost["CloudWatch Logs"] < 0.2  # 226 bytes a photo, and Lambda's own lines
 
 
