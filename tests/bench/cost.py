@@ -208,7 +208,14 @@ def cost() -> None:
 
 def _print_tried() -> None:
     print("\nThe function's memory and batch size:\n")
-    _row("Memory", "Photos per batch", "Cold start", "Batch", "Copies for 50 photos/s", "USD for Lambda")
+    _row(
+        "Memory",
+        "Photos per batch",
+        "Cold start",
+        "Batch",
+        "Copies for 50 photos/s",
+        "USD for Lambda",
+    )
     _row(*["---:"] * 6)
     for memory, batch in TRIED:
         seconds = batch_seconds(memory, batch)

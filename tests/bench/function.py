@@ -87,13 +87,13 @@ def measure(latency: float = 0.5) -> Measured:
         path = Path(folder) / bundle.name
         path.write_bytes(bundle.content)
         env = _environment(path, url)
-        start, bare = _starts(env)
+        start, ratio = _starts(env)
         batches = _batches(env)
     later = batches[1:]
     return Measured(
         zip_bytes=len(bundle.content),
         start=start,
-        start_ratio=start / bare,
+        start_ratio=ratio,
         first_batch=batches[0]["wall"],
         batch=statistics.median(batch["wall"] for batch in later),
         cpu_per_photo=statistics.median(batch["cpu"] for batch in later) / PHOTOS,
@@ -118,14 +118,15 @@ def _environment(path: Path, url: str) -> dict[str, str]:
 
 
 def _starts(env: dict[str, str]) -> tuple[float, float]:
-    """Seconds that the function takes to start, and the bare clients, in turn."""
-    times: dict[str, list[float]] = {_START: [], _BARE: []}
-    for number in range(ROUNDS + 1):
-        for code, spent in times.items():
-            seconds = timed([sys.executable, "-c", code], env)
-            if number:  # the first round warms the disk's cache
-                spent.append(seconds)
-    return statistics.median(times[_START]), statistics.median(times[_BARE])
+    """Seconds that the function takes to start, and the ratio to the bare clients beside it."""
+    pairs = [
+        [timed([sys.executable, "-c", code], env) for code in (_START, _BARE)]
+        for _ in range(ROUNDS + 1)
+    ][1:]  # the first round warms the disk's cache
+    return (
+        statistics.median(start for start, _ in pairs),
+        statistics.median(start / bare for start, bare in pairs),
+    )
 
 
 def _batches(env: dict[str, str]) -> list[dict[str, float]]:
