@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelctl.cli.commands import _option_values
+from labelctl.cli.commands import _option_values, _quotas
 from labelctl.cli.commands._stack_events import follow
 from labelctl.cli.options import Yes
 from labelctl.cli.session import Session
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from labelctl.deploy.change_sets import Plan
     from labelctl.deploy.deploy import FailedFirstDeploy
-    from labelctl.deploy.quotas import Quotas
     from labelctl.deploy.stack import Settings, Stack
 
 COLUMNS = (Column("Change", width=7), Column("Resource", width=17), Column("Type"), Column("Why"))
@@ -159,7 +158,7 @@ def execute(session: Session, settings: Settings, *, yes: bool) -> tuple[Stack, 
     _confirm(session, planned, yes)
     follow(session, core.execute(aws, planned), "Deploying")
     deployed = stacks.require(aws.cloudformation, name, session.options.local)
-    _explain_speed(session, planned, quotas, deployed.settings.concurrency or 0)
+    _quotas.explain(session, planned, quotas, deployed.settings.concurrency or 0)
     if not planned.creates and notifications.restore(aws.s3, deployed):
         session.view.warn(
             f"Restored the event notifications of the bucket {deployed.bucket}, which another tool had"
@@ -210,38 +209,6 @@ def _warn_about_region(session: Session) -> None:
         session.view.warn(
             f"Rekognition may not be available in {session.aws.region}.",
             "If photos fail, choose another region with --region.",
-        )
-
-
-def _explain_speed(session: Session, planned: Plan, quotas: Quotas, concurrency: int) -> None:
-    """Say what Rekognition's quota allows if that is new, and warn if Lambda's does not suffice."""
-    from labelctl.deploy.stack import QUOTA
-
-    calls, executions, needed = quotas.calls_per_second, quotas.executions, quotas.needed
-    if executions is not None and concurrency > executions:
-        session.view.warn(
-            f"The function may run {concurrency:,} copies at once, but Lambda allows this account"
-            f" {executions:,}.",
-            'Request a higher quota of "Concurrent executions" in the Service Quotas console, or: ',
-            Command("deploy", "--concurrency", str(max(executions, 2))),
-        )
-        return
-    is_new = planned.creates or QUOTA in planned.parameters
-    if calls is None or needed is None or not (is_new or session.options.verbose):
-        return
-    text = f"Rekognition allows {calls:,} calls per second here: "
-    if needed <= concurrency:
-        session.view.note(f"{text}up to {concurrency:,} batches at once.")
-    elif executions is not None and needed > executions:
-        session.view.warn(
-            f"{text}{needed:,} batches at once, but Lambda allows this account {executions:,}.",
-            'Request a higher quota of "Concurrent executions" in the Service Quotas console, then: ',
-            Command("deploy", "--concurrency", str(needed)),
-        )
-    else:
-        session.view.note(
-            f"{text}{needed:,} batches at once, but the stack's limit is {concurrency:,}. Raise it: ",
-            Command("deploy", "--concurrency", str(needed)),
         )
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from labelctl.cli import app
+from labelctl.cli.commands import _quotas
 from labelctl.cli.commands import deploy as command
 from labelctl.cli.output import View
 from labelctl.deploy import change_sets, destroy
@@ -136,7 +137,7 @@ def test_choice_is_explained_when_it_is_new_and_limits_are_reported(
     session, planned, quotas, concurrency, text
 ):
     session.options = SimpleNamespace(verbose=False)
-    command._explain_speed(session, planned, quotas, concurrency)
+    _quotas.explain(session, planned, quotas, concurrency)
     said = " ".join(session.view._err.getvalue().split())
     assert text in said
     assert bool(said) == bool(text)
@@ -144,5 +145,5 @@ def test_choice_is_explained_when_it_is_new_and_limits_are_reported(
 
 def test_verbose_deploy_always_explains_the_choice(session):
     session.options = SimpleNamespace(verbose=True)
-    command._explain_speed(session, SAME, Quotas(50), 4)
+    _quotas.explain(session, SAME, Quotas(50), 4)
     assert "up to 4 batches at once" in session.view._err.getvalue()
