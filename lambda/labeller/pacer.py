@@ -13,10 +13,6 @@ from __future__ import annotations
 import time
 from threading import Condition
 
-FASTEST_START = 60.0
-"""Highest initial rate in calls per second, at which a batch of ten starts within 0.15 seconds. The
-rate increases until the first throttled call."""
-
 WASTE = 0.03
 """Share of throttled calls in the steady state, at 5 calls per second. It decreases slowly with the
 rate: 2 % at 25 calls per second."""
@@ -33,11 +29,12 @@ _OUTAGE = 10  # seconds without a successful call that count as an outage
 class Pace:
     """The rate (calls per second) and the start time of the next call (seconds, of any clock).
 
-    It starts at `quota` calls per second: the other instances may be idle.
+    `rate` is the initial rate: an instance's share of the quota. It doubles about each second until
+    the first throttled call, because other instances may be idle.
     """
 
-    def __init__(self, quota: float) -> None:
-        self.rate = min(quota, FASTEST_START)
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
         self.next = 0.0
         self._searching = True  # whether the quota is still unknown
         self._limiting = False  # whether the last call had to wait
@@ -73,10 +70,10 @@ class Pace:
 
 
 class Pacer:
-    """A pace shared by threads. `quota` is in calls per second."""
+    """A pace shared by threads. `rate` is the initial rate in calls per second."""
 
-    def __init__(self, quota: float) -> None:
-        self._pace = Pace(quota)
+    def __init__(self, rate: float) -> None:
+        self._pace = Pace(rate)
         self._changed = Condition()
 
     def turn(self, until: float) -> bool:

@@ -1,7 +1,7 @@
 """Calling Rekognition to detect the labels of a photo.
 
 Environment variables, set by the template: LABELCTL_MIN_CONFIDENCE, LABELCTL_MAX_LABELS,
-LABELCTL_IMAGE_PROPERTIES, LABELCTL_CALLS_PER_SECOND.
+LABELCTL_IMAGE_PROPERTIES, LABELCTL_CALLS_PER_SECOND, LABELCTL_CONCURRENCY.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Recognition:
     ) -> None:
         self._client = client
         self._bucket = bucket
-        self._pacer = Pacer(float(environ["LABELCTL_CALLS_PER_SECOND"]))
+        quota, instances = environ["LABELCTL_CALLS_PER_SECOND"], environ["LABELCTL_CONCURRENCY"]
+        self._pacer = Pacer(float(quota) / int(instances))
         features = ["GENERAL_LABELS"]
         if environ["LABELCTL_IMAGE_PROPERTIES"] == "true":
             features.append("IMAGE_PROPERTIES")

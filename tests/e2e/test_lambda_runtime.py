@@ -174,6 +174,7 @@ def running(python: Path, code: Path, aws: FakeAws) -> Iterator[tuple[RuntimeApi
                 "LABELCTL_MAX_LABELS": "100",
                 "LABELCTL_IMAGE_PROPERTIES": "false",
                 "LABELCTL_CALLS_PER_SECOND": "50",
+                "LABELCTL_CONCURRENCY": "4",
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
         )

@@ -69,6 +69,7 @@ def test_settings_are_sent_to_rekognition(clients, environ, rekognition):
         "LABELCTL_MAX_LABELS": "7",
         "LABELCTL_IMAGE_PROPERTIES": "true",
         "LABELCTL_CALLS_PER_SECOND": "50",
+        "LABELCTL_CONCURRENCY": "4",
     }
     [event] = s3_events.parse_message(message_body(s3_record("a.jpg", "1", versionId="v")))
     for environment in (environ, {**environ, **settings}):
