@@ -291,3 +291,9 @@ def test_log_line_is_written_at_once(work, photos, monkeypatch):
     assert len(pieces) == 2
     assert pieces[0].endswith("}\n")
     assert pieces[1] == "flushed"
+
+
+def test_each_instance_starts_at_its_share_of_the_quota(clients, environ):
+    environ |= {"LABELCTL_CALLS_PER_SECOND": "200", "LABELCTL_CONCURRENCY": "16"}
+    recognition = Recognition(clients.rekognition, Bucket(clients), environ)
+    assert recognition._pacer._pace.rate == 12.5
