@@ -93,7 +93,7 @@ class Recognition:
                 if not is_last:
                     raise
             if error_code in REASONS:
-                detail = error.response["Error"]["Message"]
+                detail = error.response["Error"].get("Message") or ""
                 raise UnlabellableError(error_code, detail) from error
             raise
         if not event.version_id and not self._bucket.has(event):

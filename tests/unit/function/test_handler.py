@@ -12,6 +12,7 @@ from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from labelctl.contract import s3_events
 from labeller.bucket import Bucket
@@ -126,6 +127,17 @@ def test_permanent_error_costs_one_call_and_stores_a_reason(
     assert photo.reason == f"{REASONS[code]} (said Rekognition)"
     assert [item["error"] for item in tables.photos()] == [code]
     assert tables.index() == []
+
+
+@pytest.mark.parametrize("details", [{}, {"Message": None}])
+def test_permanent_error_without_a_message(details, work, photos, rekognition, look):
+    def fail(_):
+        raise ClientError({"Error": {"Code": "InvalidImageFormatException", **details}}, "x")
+
+    rekognition.answers["a.jpg"] = fail
+    record = photos.put("a.jpg")
+    assert work(record) == []
+    assert look(record).reason == REASONS["InvalidImageFormatException"]
 
 
 def test_photo_that_rekognition_cannot_read_yet_is_labelled(work, photos, rekognition, look):
