@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ BAD_ENDPOINT = "the endpoint (AWS_ENDPOINT_URL or endpoint_url) is not a URL lik
 RESOURCE = "LabelctlResource"
 """The key, in the `Error` of a ClientError's response, of the resource that the request is about."""
 
+_READERS = {
+    "botocore.parsers.parse",
+    "botocore.endpoint._add_modeled_error_fields",
+    "botocore.endpoint._needs_retry",
+}
+"""Functions of botocore that read a response."""
+
 _OWN = (BotoCoreError, ClientError, ResponseParserError)
 
 
@@ -42,14 +50,32 @@ class SettingsError(CallError):
     """The user's AWS settings cannot be used. `reason` is a clause."""
 
 
+class NoMfaCodeError(BotoCoreError):
+    """A profile needs an MFA code, and nobody can enter one."""
+
+    fmt = "Your AWS profile needs an MFA code, but there is no terminal to enter it"
+
+
 class ForeignResponseError(BotoCoreError):
     """A web page instead of AWS's response, for example from a proxy or a hotel's network."""
 
     fmt = "Got a web page instead of a response from AWS"
 
 
+class UnexpectedResponseError(ForeignResponseError):
+    """A response that botocore cannot parse, for example a list instead of an object."""
+
+    fmt = "Got a response that AWS never sends"
+
+
+class RedirectError(ForeignResponseError):
+    """A redirect that is not from S3, for example from HTTP to HTTPS."""
+
+    fmt = "Got a redirect instead of a response from AWS"
+
+
 class IncompleteResponseError(ForeignResponseError):
-    """A successful response without what AWS always sends, for example from another kind of server."""
+    """A response without what AWS always sends, for example from another kind of server."""
 
     fmt = "The response to {operation} lacks what AWS always sends"
 
@@ -103,16 +129,29 @@ def botocore_errors_only(
         yield
     except _OWN:
         raise
+    except (EOFError, GetPassWarning) as error:  # botocore asks for MFA codes with getpass
+        raise NoMfaCodeError from error
     except Exception as error:
+        if _was_reading_response(error):
+            raise UnexpectedResponseError from error
         raise raised(reason=_reason(error, settings or {})) from error
+
+
+def _was_reading_response(error: Exception) -> bool:
+    """Whether botocore raised the error while it read a response, such as AttributeError for a list."""
+    trace = error.__traceback__
+    while trace:
+        frame = trace.tb_frame
+        if f"{frame.f_globals['__name__']}.{frame.f_code.co_name}" in _READERS:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _reason(error: Exception, settings: Mapping[str, Any]) -> str:
     text = str(error)
     if text.startswith("Invalid endpoint"):  # and what follows may contain a password
         return BAD_ENDPOINT
-    if isinstance(error, EOFError):  # botocore asks for an MFA code
-        return "it needs input, such as an MFA code, but there is no terminal"
     if isinstance(error, UnicodeEncodeError):
         return "a name or a value is not valid UTF-8"
     if isinstance(error, OSError) and error.filename:
@@ -142,7 +181,8 @@ def client_base(settings: Mapping[str, Any], trace: Callable[[str], None] | None
                 return response
             except ClientError as error:
                 status = _metadata(error.response).get("HTTPStatusCode", status)
-                details: Any = error.response.setdefault("Error", {})
+                details: Any = error.response.get("Error") or {}  # None for an empty XML element
+                error.response["Error"] = details
                 for name in ("Code", "Message"):  # empty or null in some responses: None
                     details[name] = str(details.get(name) or "")
                 details[RESOURCE] = _resource(api_params)
@@ -197,6 +237,7 @@ def check_response(response_dict: Mapping[str, Any], operation_model: Any, **_: 
     That is a text without a request ID that is neither XML nor JSON, and a success without the
     operation's XML element or JSON object, from which botocore would parse an empty result. Errors of
     the server (5xx) pass, because a load balancer may send a page with them, and they are retried.
+    Redirects without a request ID are refused, because botocore would follow them without end.
     """
     headers, status = response_dict["headers"], response_dict["status_code"]
     is_text = headers.get("content-type", "").startswith(("text/html", "text/plain"))
@@ -205,6 +246,8 @@ def check_response(response_dict: Mapping[str, Any], operation_model: Any, **_: 
     is_answer = isinstance(body, bytes) and _ANSWER.match(body)
     if is_text and not has_id and not is_answer and status < 500:
         raise ForeignResponseError
+    if 300 <= status < 400 and status != 304 and not has_id:
+        raise RedirectError
     start = _start_of_result(operation_model)
     if status < 300 and isinstance(body, bytes) and start not in body:
         raise IncompleteResponseError(operation=operation_model.name)

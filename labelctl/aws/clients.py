@@ -7,6 +7,7 @@ the same variables, so no code here depends on which of the two it talks to.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -53,12 +54,16 @@ class Aws:
     @cached_property
     def _session(self) -> Any:
         import_botocore()
+        from getpass import GetPassWarning
+
         import boto3
         import botocore.session
 
         from labelctl.aws import calls
 
         _remove_empty_variables()
+        # Without a terminal, getpass would print a warning and read the code from the input.
+        warnings.simplefilter("error", GetPassWarning)
         # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.
         region = self._region or os.environ.get("AWS_REGION")
         with calls.botocore_errors_only(calls.SettingsError):

@@ -119,6 +119,8 @@ def _explain(error: Exception) -> LabelctlError | None:
 def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
     import botocore.exceptions as boto
 
+    from labelctl.aws import calls
+
     if isinstance(error, boto.ProfileNotFound):
         return UsageError(f"{error}.", "To list your profiles: aws configure list-profiles")
     if isinstance(error, boto.NoRegionError):
@@ -142,6 +144,12 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
         return CredentialsError(
             "Your AWS profile comes from `aws login`, which needs a further package.",
             "Install it where labelctl is installed: pip install 'botocore[crt]'",
+        )
+    if isinstance(error, calls.NoMfaCodeError):
+        return CredentialsError(
+            f"{error}.",
+            "Run the command on a terminal, or use temporary credentials that were created with an MFA"
+            " code (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN).",
         )
     if isinstance(error, boto.PartialCredentialsError | boto.CredentialRetrievalError):
         return CredentialsError(
@@ -243,7 +251,12 @@ def _explain_refusal(error: ClientError) -> LabelctlError:
             " && ",
             Command("deploy"),
         )
+    if code.startswith("5") and code.isdigit() and code != "500":  # such as 503 of a load balancer
+        return RefusedError(f"AWS could not handle {operation}: {message or code}", _TRY_AGAIN)
+    if not (code or message) or (code.isdigit() and not operation.startswith("Head")):
+        # botocore also reports 500 for a response with status 200 that is not XML.
+        return _explain_other(calls.IncompleteResponseError(operation=operation))
     return RefusedError(
-        f"AWS rejected {operation}: {message or code or 'no reason given'}",
+        f"AWS rejected {operation}: {message or code}",
         "" if message else "Run the command again with --verbose to see each request.",
     )
