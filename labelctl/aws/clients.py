@@ -59,8 +59,9 @@ class Aws:
         import boto3
         import botocore.session
 
-        from labelctl.aws import calls
+        from labelctl.aws import calls, credential_process
 
+        credential_process.name_failures()
         _remove_empty_variables()
         # Without a terminal, getpass would print a warning and read the code from the input.
         warnings.simplefilter("error", GetPassWarning)

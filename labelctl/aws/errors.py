@@ -120,6 +120,7 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
     import botocore.exceptions as boto
 
     from labelctl.aws import calls
+    from labelctl.aws.credential_process import CredentialProcessError
 
     if isinstance(error, boto.ProfileNotFound):
         return UsageError(f"{error}.", "To list your profiles: aws configure list-profiles")
@@ -150,6 +151,12 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
             f"{error}.",
             "Run the command on a terminal, or use temporary credentials that were created with an MFA"
             " code (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN).",
+        )
+    if isinstance(error, CredentialProcessError):
+        return CredentialsError(
+            f"{error}.",
+            "Run the command from your AWS configuration to see why: ",
+            Command("configure", "get", "credential_process", program="aws"),
         )
     if isinstance(error, boto.PartialCredentialsError | boto.CredentialRetrievalError):
         return CredentialsError(

@@ -87,15 +87,6 @@ SETTINGS = {
     "no number in a file": ("metadata_service_timeout = 1s\n", {}, "metadata_service_timeout has"),
     "no scheme": ("", {"AWS_ENDPOINT_URL": "localhost:1"}, "AWS_ENDPOINT_URL"),
     "no closing bracket": ("", {"AWS_ENDPOINT_URL": "http://[::1"}, "Invalid IPv6 URL"),
-    "no program": ("credential_process = /nowhere/x\n", {}, '"/nowhere/x"'),
-    "no JSON": ("credential_process = echo no\n", {}, "Expecting value"),
-    "no JSON, and a setting that is in the error": (
-        "credential_process = echo no\noutput =\nmax_attempts = 1\n",
-        {},
-        "Expecting value: line 1 column 1",
-    ),
-    "no object": ("credential_process = echo []\n", {}, "'list' object"),
-    "no closing quote": ('credential_process = "x\n', {}, "No closing quotation"),
     "no token file": (
         "",
         {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/token"},
@@ -113,6 +104,35 @@ def test_a_damaged_setting_is_a_sentence(configure, config, variables, words):
     assert words in error.message
     assert error.message.endswith(".")
     assert "AWS configuration" in error.hint or "HTTP_PROXY" in error.hint
+
+
+NOT_VALID = "failed, or printed no valid credentials."
+PROCESSES = {
+    "no program": ("/nowhere/x --key s3cret", "/nowhere/x", "could not be run: No such file or"),
+    "no program, after a variable": ("KEY=s3cret x", "KEY", "could not be run: No such file or"),
+    "exit status": ("sh -c 'echo s3cret >&2; exit 1'", "sh", NOT_VALID),
+    "no JSON": ("echo s3cret", "echo", NOT_VALID),
+    "no text": (r"printf '\\377'", "printf", NOT_VALID),
+    "no object": ("echo []", "echo", NOT_VALID),
+    "another version": ("""echo '{"Version": "s3cret"}'""", "echo", NOT_VALID),
+    "no key": ("""echo '{"Version": 1, "s3cret": 1}'""", "echo", NOT_VALID),
+    "no closing quote": ('"x s3cret', '"x', NOT_VALID),
+    "no word": ("' '", " ", "could not be run: "),
+}
+
+
+@pytest.mark.parametrize(("command", "program", "reason"), PROCESSES.values(), ids=PROCESSES)
+@pytest.mark.parametrize("profile", ["default", "my source"])
+def test_a_credential_process_that_fails_is_named(configure, profile, command, program, reason):
+    role = f"role_arn = {ROLE}\nsource_profile = my source\n[profile 'my source']\n"
+    setting = f"credential_process = {command}\n"
+    configure(setting if profile == "default" else role + setting)
+    error = failure()
+    assert error.message.startswith(
+        f'The credential_process of the profile "{profile}" ({program}) {reason}'
+    )
+    assert "s3cret" not in error.message + error.hint
+    assert "aws configure get credential_process" in error.hint
 
 
 def test_a_command_ends_without_a_traceback(configure, capsys):
