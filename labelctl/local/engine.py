@@ -63,7 +63,8 @@ def status(home: Path | None = None) -> Cloud | None:
     record = folder.read(home)
     if record is None or not all(_up(home, record)):
         return None
-    return _cloud(home, record)
+    has_objects = (home / "objects").is_dir()  # if not, usually because there are none yet
+    return _cloud(home, record, "" if has_objects else repair.lost_photos(home))
 
 
 def start(

@@ -79,6 +79,8 @@ def saved_state(home: Path) -> str:
             "The local cloud's saved state is missing, so stacks and labels are lost. The photos are "
             f"still in {home / 'objects'}; `labelctl local reset` deletes them."
         )
+    else:
+        fallback = " ".join(filter(None, [fallback, lost_photos(home, create=True)]))
     code = function_code.repair(snapshots, home / "objects")
     lost = ""
     if Journal(home / "state" / "journal").is_damaged():
@@ -87,3 +89,24 @@ def saved_state(home: Path) -> str:
             "affected photos: labelctl verify --repair --local"
         )
     return " ".join(filter(None, [fallback, code, lost]))
+
+
+def lost_photos(home: Path, *, create: bool = False) -> str:
+    """A notice if another program has deleted the folder of a bucket.
+
+    With `create`, the folders exist again afterwards, and are not reported again.
+    """
+    from labelctl.local.persistence import bucket_folders
+    from labelctl.local.persistence.snapshots import SnapshotStore
+
+    missing = bucket_folders.missing(SnapshotStore(home / "state"), home / "objects")
+    if not missing:
+        return ""
+    folder = home / "objects" if not (home / "objects").is_dir() else missing[0]
+    for each in missing if create else ():
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return (
+        f"The local cloud's folder {folder} is missing, and the files that were in it. If you have a copy,"
+        " run `labelctl local stop` and copy them back. To remove the labels of lost photos: labelctl"
+        " verify --repair --local. To start over: labelctl local reset"
+    )

@@ -51,8 +51,6 @@ def start(
     with session.view.meter("Starting the local cloud"):
         cloud = engine.start(model=model, forget_model=no_model)
     _show(session, cloud)
-    if cloud.notice:
-        session.view.warn(cloud.notice, wrap=False)
     session.view.note("Next: labelctl deploy --local")
 
 
@@ -140,3 +138,5 @@ def _show(session: Session, cloud: Cloud) -> None:
     }
     rows = [(name.replace("_", " "), str(fact)) for name, fact in value.items() if fact]
     session.view.show(value, Table(columns=(Column("", style="bold"), Column("")), rows=rows[1:]))
+    if cloud.notice:
+        session.view.warn(cloud.notice, wrap=False)

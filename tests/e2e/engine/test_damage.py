@@ -145,7 +145,8 @@ def test_damaged_code_is_restored_from_the_deployment_bucket(pipeline: Path) -> 
     works(cloud, "a.jpg")
 
 
-def test_lost_code_and_damaged_notifications_are_reported_with_hints(pipeline: Path) -> None:
+def test_lost_code_photos_and_notifications_are_reported_with_hints(pipeline: Path) -> None:
+    shutil.rmtree(pipeline / "objects")
     for blob in (pipeline / "state/lambda-blobs").glob("*.zip"):
         blob.unlink()
     (pipeline / "state/journal").mkdir(exist_ok=True)
@@ -153,6 +154,11 @@ def test_lost_code_and_damaged_notifications_are_reported_with_hints(pipeline: P
     notice = engine.start(home=pipeline).notice
     assert "labelctl deploy --local" in notice
     assert "labelctl verify --repair --local" in notice
+    assert f"folder {pipeline / 'objects'} is missing" in notice
+    shutil.rmtree(pipeline / "objects")
+    running = engine.status(pipeline)
+    assert running
+    assert f"folder {pipeline / 'objects'} is missing" in running.notice
 
 
 def test_a_paused_process_is_reported_at_once_and_can_be_ended(home: Path) -> None:

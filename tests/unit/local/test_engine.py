@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socketserver
 import stat
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from labelctl.errors import LocalCloudError
 from labelctl.local import credentials, engine, folder, health, processes, repair
 from labelctl.local.credentials import Credentials
+from labelctl.local.persistence.snapshots import SnapshotStore
 
 
 class Server:
@@ -164,6 +166,21 @@ def test_a_missing_state_is_reported_if_there_are_photos(tmp_path: Path) -> None
     assert repair.saved_state(tmp_path) == ""
     (tmp_path / "objects" / "a.jpg").touch()
     assert str(tmp_path / "objects") in repair.saved_state(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["", "000000000000", "000000000000/photos"])
+def test_a_missing_folder_of_a_bucket_is_reported(tmp_path: Path, lost: str) -> None:
+    buckets = {"000000000000\0'photos'": {}, "000000000000\0'code'": {}}
+    state = {"payload": {"buckets_meta": {"data": buckets}}}
+    SnapshotStore(tmp_path / "state").write({"s3.json": json.dumps(state).encode()})
+    for name in ("photos", "code"):
+        (tmp_path / "objects/000000000000" / name).mkdir(parents=True)
+    assert repair.saved_state(tmp_path) == ""
+    shutil.rmtree(tmp_path / "objects" / lost)
+    notice = repair.saved_state(tmp_path)
+    assert f"The local cloud's folder {tmp_path / 'objects'}" in notice
+    assert "labelctl local reset" in notice
+    assert repair.saved_state(tmp_path) == ""
 
 
 def test_the_process_with_a_new_port_is_reported(gateway: Server) -> None:
