@@ -7,6 +7,7 @@ import unicodedata
 
 _ESCAPED = {"Cc", "Cs", "Zl", "Zp"}
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_LONGEST = 400  # characters of a message
 _USER_IN_URL = re.compile(r'://[^"\n]*@')
 
 
@@ -33,6 +34,11 @@ def span(seconds: float) -> str:
         if seconds >= 2 * size:
             return counted(int(seconds // size), unit)
     return counted(max(int(seconds), 0), "second")
+
+
+def shortened(text: str) -> str:
+    """The text, or its start and its end if it contains a value that is too long to read."""
+    return text if len(text) <= _LONGEST else f"{text[:150]}…{text[-150:]}"
 
 
 def path_argument(name: str) -> str:

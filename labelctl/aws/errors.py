@@ -124,6 +124,8 @@ def _explain_credentials(error: BotoCoreError) -> LabelctlError | None:
 
     if isinstance(error, boto.ProfileNotFound):
         return UsageError(f"{error}.", "To list your profiles: aws configure list-profiles")
+    if isinstance(error, boto.InvalidRegionError):
+        return UsageError(f"{str(error).rstrip('.')}.", "Use a region's name, such as eu-west-1.")
     if isinstance(error, boto.NoRegionError):
         return UsageError("No AWS region is set.", f"Use --region, or set AWS_REGION. {_LOCAL}")
     if isinstance(error, boto.NoCredentialsError):

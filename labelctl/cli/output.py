@@ -31,7 +31,7 @@ from labelctl.cli.tables import (
     text_of,
 )
 from labelctl.errors import Command, LabelctlError, UsageError
-from labelctl.text import printable
+from labelctl.text import printable, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -205,10 +205,12 @@ class View:
 
     def error(self, error: LabelctlError) -> None:
         """Print an error's message and hint; with JSON output as one object."""
+        is_about_input = isinstance(error, UsageError)  # and repeats it
+        message = shortened(error.message) if is_about_input else error.message
         if self.mode == "json":
             payload = {
                 "kind": error.kind,
-                "message": error.message,
+                "message": message,
                 "hint": "".join(map(self._text, error.hint_parts)),
                 "exit_code": error.exit_code,
             }
@@ -216,7 +218,7 @@ class View:
         else:
             # A line break in the message comes from a name: escaped, it cannot forge a line.
             style = "bold red" if error.lead == "Error" else "yellow"
-            self._message(f"{error.lead}: ", printable(error.message), style=style)
+            self._message(f"{error.lead}: ", printable(message), style=style)
             if error.hint:
                 self._message(*error.hint_parts)
         self._err.flush()

@@ -106,7 +106,7 @@ def lost_photos(home: Path, *, create: bool = False) -> str:
     for each in missing if create else ():
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
     return (
-        f"The local cloud's folder {folder} is missing, and the files that were in it. If you have a copy,"
-        " run `labelctl local stop` and copy them back. To remove the labels of lost photos: labelctl"
-        " verify --repair --local. To start over: labelctl local reset"
+        f"The local cloud's folder {folder} is missing, and the files that were in it. If you have a"
+        " copy, run `labelctl local stop` and copy them back. To remove the labels of lost photos:"
+        " labelctl verify --repair --local. To start over: labelctl local reset"
     )

@@ -198,7 +198,7 @@ def test_other_errors_contain_the_message_of_aws():
         ),
         (urllib3.exceptions.SSLError("closed"), RefusedError, "failed: closed", "Try again"),
         (boto.ConnectionClosedError(endpoint_url="http://x"), RefusedError, "closed", "Try again"),
-        (boto.InvalidRegionError(region_name="a b"), RefusedError, "a b", "AWS configuration"),
+        (boto.InvalidRegionError(region_name="a b"), UsageError, "'a b'", "eu-west-1"),
     ],
 )
 def test_errors_raised_by_boto3(error, kind, words, hint):

@@ -148,6 +148,19 @@ def test_a_missing_value_points_to_the_help_of_the_command(run):
     assert err.endswith("Run `labelctl local start --help` for usage.\n")
 
 
+@pytest.mark.parametrize("value", ["x" * 2000, "a b " * 500, "é\n" * 1000])
+@pytest.mark.parametrize(
+    "arguments",
+    [["images", "--limit"], ["status", "--stack"], ["tail", "--since"], ["status", "-o"], []],
+)
+@pytest.mark.parametrize("output", [["-o", "plain"], ["-o", "json"]])
+def test_a_long_value_is_not_repeated_in_full(run, arguments, value, output):
+    code, _, err = run(*output, *arguments, value)
+    assert code == 2
+    assert "…" in err or r"\u2026" in err
+    assert len(err) < 1500  # with control characters escaped
+
+
 def test_a_hint_explains_names_that_start_with_a_dash(run):
     hint = "To pass a name that starts with a dash, put it last: labelctl show [OPTIONS] -- -NAME"
     assert hint in run("show", "-dash.jpg")[2]
