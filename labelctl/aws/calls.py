@@ -114,6 +114,13 @@ GetItem and ReceiveMessage are not here: their responses are empty if nothing wa
 one of the two lists of a batch if it is empty.
 """
 
+_VERSION = {"Key", "LastModified", "IsLatest"}
+_ENTRIES = {
+    "ListObjectsV2": {"Contents": {"Key", "LastModified"}},
+    "ListObjectVersions": {"Versions": _VERSION, "DeleteMarkers": _VERSION},
+}
+"""What each entry of S3's listings has. [S3 API, Response Elements of each operation]"""
+
 _ANSWER = re.compile(rb"\s*(<\?xml|<\w+Response\b|\{)")
 
 
@@ -229,6 +236,9 @@ def _check_members(operation: str, response: Mapping[str, Any]) -> None:
     names = _MEMBERS.get(operation, ())
     if names and all(response.get(name) is None for name in names):
         raise IncompleteResponseError(operation=operation)
+    for name, members in _ENTRIES.get(operation, {}).items():
+        if not all(members <= entry.keys() for entry in response.get(name, ())):
+            raise IncompleteResponseError(operation=operation)
 
 
 def check_response(response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:

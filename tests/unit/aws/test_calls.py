@@ -244,6 +244,20 @@ def test_a_response_without_a_complete_stack(answer, stacks):
 
 
 @pytest.mark.parametrize(
+    ("call", "element", "entry"),
+    [
+        ("photos", "ListBucketResult", "Contents"),
+        ("versions", "ListVersionsResult", "Version"),
+        ("versions", "ListVersionsResult", "DeleteMarker"),
+    ],
+)
+def test_a_listing_with_incomplete_entries(answer, call, element, entry):
+    key = "<Key>a.jpg</Key>"
+    answer(200, "text/xml", f"<{element}><{entry}>{key}</{entry}></{element}>".encode())
+    assert failure(CALLS[call]).message.endswith("lacks what AWS always sends.")
+
+
+@pytest.mark.parametrize(
     ("call", "body"),
     [
         ("query", b'{"__type": null, "message": null}'),
