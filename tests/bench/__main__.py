@@ -13,6 +13,7 @@ export    how long an export takes, against `aws dynamodb scan`
 million   what stats and verify of a million photos take: seconds and memory
 function  how fast the function starts and labels a batch of ten
 cost      what a photo costs: write and read units, and USD for a million
+scale     a simulation: what limits the pipeline at up to 1,000 photos a second, and what to change
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tests.bench.lists import lists
 from tests.bench.million import million
 from tests.bench.photo import photo
 from tests.bench.quota import quota
+from tests.bench.scale import scale
 from tests.bench.search import search
 from tests.bench.startup import startup
 from tests.bench.upload import upload
@@ -94,6 +96,9 @@ def main() -> int:
     one.add_argument("--json", action="store_true", dest="as_json")
     one.set_defaults(run=function)
     commands.add_parser("cost").set_defaults(run=cost)
+    one = commands.add_parser("scale")
+    one.add_argument("--json", dest="as_json", action="store_true", help="print JSON, no table")
+    one.set_defaults(run=scale)
     # Without compiled modules, everything takes several times as long to start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
