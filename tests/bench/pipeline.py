@@ -9,7 +9,6 @@ order of their arrival, which SQS does not promise but roughly keeps.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from labelctl.contract import schema
 from tests.bench import cost
@@ -61,12 +60,9 @@ GROWING = "growth of a new labels table"
 TABLE = "write quota of the labels table"
 
 
-def _deployed(resource: str) -> Any:
-    return read_template()["Resources"][resource]["Properties"]
-
-
-RETENTION = int(_deployed("Queue")["MessageRetentionPeriod"])
-COPIES = int(read_template()["Parameters"]["Concurrency"]["Default"])
+_TEMPLATE = read_template()
+RETENTION = int(_TEMPLATE["Resources"]["Queue"]["Properties"]["MessageRetentionPeriod"])
+COPIES = int(_TEMPLATE["Parameters"]["Concurrency"]["Default"])
 BATCH_SECONDS = cost.batch_seconds(cost.MEMORY, cost.BATCH)
 
 

@@ -18,8 +18,8 @@ from tests.bench.cost import Units, units, usd
 from tests.bench.pipeline import DAY, Run, Setup, simulate
 
 TIERS = ((1e6, 0.0010), (4e6, 0.0008), (math.inf, 0.0006))
-"""Photos of a month and USD for each. [Amazon Rekognition pricing, us-east-1] AWS charges less above 35
-million, which is left out."""
+"""Photos of a month and USD for each. [Amazon Rekognition pricing, us-east-1] Lower prices for
+still more photos are left out."""
 PAGE_SECONDS = 0.1
 """Assumed for a request that lists 1,000 objects or scans 1 MB of a table, the largest pages. [S3 API,
 ListObjectVersions; DynamoDB API, Scan]"""
@@ -76,9 +76,7 @@ def improve(setup: Setup, name: str, rate: float, photo: Units) -> tuple[Setup, 
         calls = _round_up(rate / pipeline.USED_QUOTA, 50)
         return replace(setup, calls=calls), f"request a quota of {calls:,} calls per second"
     if name == pipeline.FUNCTION:
-        copies = math.ceil(setup.calls * BATCH_SECONDS / BATCH)
-        if copies <= setup.copies:
-            copies = math.ceil(rate * BATCH_SECONDS / BATCH)
+        copies = math.ceil(setup.calls * BATCH_SECONDS / BATCH)  # as `deploy` chooses it
         return replace(setup, copies=copies), f"`deploy --concurrency {copies}`"
     if name == pipeline.GROWING:
         warm = _round_up(rate * largest, 1_000)
