@@ -155,6 +155,8 @@ def _explain(error: Exception) -> LabelctlError | None:
         message = "Missing command." if bare else _sentence(error.format_message())
         if hint := getattr(error, "hint", ""):
             return UsageError(message, hint)
+        if getattr(error, "option_name", "") == "--json":
+            return UsageError(message, "For JSON, use -o json.")
         return UsageError(message, f"Run `{path} --help` for usage.{_dash_hint(error, path)}")
     if "botocore" in sys.modules:
         from labelctl.aws import errors

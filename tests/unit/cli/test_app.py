@@ -168,6 +168,10 @@ def test_a_hint_explains_names_that_start_with_a_dash(run):
     assert "a dash" not in run("show", "--wiat", "a.jpg")[2]
 
 
+def test_another_programs_option_for_json_leads_to_ours(run):
+    assert run("images", "--json")[2].endswith("For JSON, use -o json.\n")
+
+
 @pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)
 def test_an_invalid_command_line(run, arguments, words):
     code, out, err = run(*arguments)
