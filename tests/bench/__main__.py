@@ -10,6 +10,7 @@ search    what searches read of 100,000 labels, in requests and read units
 labels    the labels of one photo, against `aws dynamodb query`
 lists     what images, stats and export read
 export    how long an export takes, against `aws dynamodb scan`
+gallery   how long a gallery's pictures take, against Pillow's `draft` and `thumbnail` alone
 million   what stats and verify of a million photos take: seconds and memory
 function  how fast the function starts and labels a batch of ten
 cost      what a photo costs: write and read units, and USD for a million
@@ -29,6 +30,7 @@ from tests.bench.chaos import chaos
 from tests.bench.cost import cost
 from tests.bench.export import export
 from tests.bench.function import function
+from tests.bench.gallery import gallery
 from tests.bench.labels import labels
 from tests.bench.lists import lists
 from tests.bench.million import million
@@ -88,6 +90,10 @@ def main() -> int:
     one = commands.add_parser("export")
     one.add_argument("--labels", type=int, default=1_000_000, help="20 of each photo")
     one.set_defaults(run=export)
+    one = commands.add_parser("gallery")
+    one.add_argument("--photos", type=int, default=40)
+    one.add_argument("--rounds", type=int, default=5, help="how often each way runs")
+    one.set_defaults(run=gallery)
     one = commands.add_parser("million")
     one.add_argument("--photos", type=int, default=1_000_000)
     one.set_defaults(run=million)

@@ -78,7 +78,7 @@ def album(photos: int) -> int:
 
 def _fill(folder: Path, count: int) -> Iterator[bytes]:
     """Write `count` JPEGs of about 3 MB into `folder`, no two of them the same file."""
-    pictures = list(_pictures())
+    pictures = list(photographs())
     for number in range(count):
         picture = pictures[number % len(pictures)]
         comment = f"photo {number}".encode()
@@ -88,7 +88,7 @@ def _fill(folder: Path, count: int) -> Iterator[bytes]:
         yield photo
 
 
-def _pictures() -> Iterator[bytes]:
+def photographs() -> Iterator[bytes]:
     """Photographs enlarged to 12 megapixels, with a camera's grain, as a phone would save them."""
     package = find_spec("skimage")
     assert package
