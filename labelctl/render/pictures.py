@@ -82,7 +82,7 @@ def decode(data: bytes, longest: int) -> Image.Image:
             "Replace it with a smaller one.",
         )
     try:
-        image.draft("RGB", (2 * longest, 2 * longest))  # a JPEG can be decoded at a reduced size
+        _reduce(image, longest)
         if image.width * image.height < _LARGE:
             return _displayable(image, longest)
         with _large_picture:
@@ -109,6 +109,17 @@ def _undecodable() -> PhotosFailedError:
         "The picture is neither a JPEG nor a PNG, or it is damaged.",
         "Fix the file and upload it again.",
     )
+
+
+def _reduce(image: ImageFile, longest: int) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth of its size, but not below `longest`.
+
+    Takes half the time of decoding at full size and shrinking. The longer side decides: Pillow would
+    compare both sides with those of a square, and decode most pictures at full size.
+    """
+    factor = max(image.size) // longest
+    if factor > 1:
+        image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
 
 
 def _displayable(image: ImageFile, longest: int) -> Image.Image:
