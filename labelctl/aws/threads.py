@@ -1,7 +1,8 @@
-"""Thread pools, ordered parallel work, and batches."""
+"""Thread pools, ordered parallel work, batches, and the number of cores."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -39,6 +40,13 @@ def map_in_order(
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
+
+
+def cores() -> int:
+    """The number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def batches(items: Iterable[In], size: int) -> Iterator[list[In]]:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from labelctl.photos.versions import ObjectVersion
 
 _LARGE = 24_000_000
-"""Pictures with at least this many pixels are decoded one at a time: the largest PNG takes 400 MB."""
+"""Pictures decoded to at least this many pixels are decoded one at a time.
+
+The largest PNG takes 400 MB, and the largest progressive JPEG 600 MB.
+"""
 _large_picture = Lock()
 
 
@@ -82,8 +85,11 @@ def decode(data: bytes, longest: int) -> Image.Image:
             "Replace it with a smaller one.",
         )
     try:
-        _reduce(image, longest)
-        if image.width * image.height < _LARGE:
+        pixels = image.width * image.height
+        choose_scale(image, longest)
+        if "progressive" not in image.info:  # the decoder holds these at full size
+            pixels = image.width * image.height
+        if pixels < _LARGE:
             return _displayable(image, longest)
         with _large_picture:
             return _displayable(image, longest)
@@ -111,7 +117,7 @@ def _undecodable() -> PhotosFailedError:
     )
 
 
-def _reduce(image: ImageFile, longest: int) -> None:
+def choose_scale(image: ImageFile, longest: int) -> None:
     """Have a JPEG decoded at a half, a quarter or an eighth of its size, but not below `longest`.
 
     Takes half the time of decoding at full size and shrinking. The longer side decides: Pillow would

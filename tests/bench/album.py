@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from labelctl.local.rekognition.pool import cores
+from labelctl.aws.threads import cores
 from tests.bench.cloud import Trial, trial
 
 SIZE = (4000, 3000)

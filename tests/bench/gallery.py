@@ -20,7 +20,7 @@ from typing import Any
 
 from PIL import Image
 
-from labelctl.local.rekognition.pool import cores
+from labelctl.aws.threads import cores
 from labelctl.photos.versions import ObjectVersion
 from labelctl.render.gallery import build
 from labelctl.render.gallery.thumbnails import FULL, THUMB, open_folder

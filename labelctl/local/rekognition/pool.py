@@ -11,13 +11,13 @@ worker dies too, the picture is refused.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock, local
 
+from labelctl.aws.threads import cores
 from labelctl.local.rekognition.admission import Admission
 from labelctl.local.rekognition.errors import internal_error, invalid_format
 from labelctl.local.rekognition.limits import Limits
@@ -132,10 +132,3 @@ class Pool:
         if len(self._refused) >= _MAX_REFUSED:
             self._refused.clear()
         self._refused.add(hashlib.sha256(task.data).digest())
-
-
-def cores() -> int:
-    """The number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -5,14 +5,13 @@ interrupted run resumes, and a later run fetches only new photos. The page is wr
 pictures; only then are pictures of removed photos deleted. A photo without a picture becomes a tile
 with the reason.
 
-Several photos are fetched concurrently, and up to four are decoded at once, depending on the number of
-processors. Memory holds at most 8 files of 15 MB, 4 pictures of 24 megapixels, and one larger picture
-(up to 400 MB).
+Several photos are fetched concurrently, and each core decodes one. Memory holds at most `WORKERS` files
+of 15 MB, a picture of 24 megapixels (100 MB) for each core, and one larger picture (up to 400 MB, or
+600 MB as a progressive JPEG).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelctl import times
 from labelctl.aws.errors import to_user_error
-from labelctl.aws.threads import batches, map_in_order, pool
+from labelctl.aws.threads import batches, cores, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.errors import (
     AccessDeniedError,
@@ -47,11 +46,11 @@ from labelctl.render.gallery.thumbnails import Folder, Pictures
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-WORKERS = 8
-"""Photos processed concurrently."""
+WORKERS = max(8, 2 * cores())
+"""Photos processed concurrently: more than are decoded, as fetching one is mostly waiting."""
 _AHEAD = 4 * WORKERS  # photos submitted before the first of them must be done
 
-_decoding = Semaphore(min(os.cpu_count() or 1, 4))
+_decoding = Semaphore(cores())
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from PIL import Image, ImageCms, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 from urllib3.exceptions import ProtocolError
 
+from labelctl import image_file
 from labelctl.errors import PhotoNotFoundError, PhotosFailedError, RefusedError
 from labelctl.photos.versions import ObjectVersion, current_photo
 from labelctl.render import pictures
@@ -48,6 +49,24 @@ def test_a_jpeg_is_turned_upright(corner, orientation):
     assert near(shown.getpixel((10, 10)), RED)
     for x, y in ((190, 10), (190, 90), (10, 90)):
         assert near(shown.getpixel((x, y)), WHITE)
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [
+        ((400, 300), (200, 150)),  # the shape of most photos
+        ((300, 400), (150, 200)),
+        ((319, 200), (319, 200)),  # a half would be too small
+        ((2000, 8), (250, 1)),
+        ((100, 80), (100, 80)),
+    ],
+)
+def test_a_jpeg_is_decoded_at_the_smallest_sufficient_size(size, decoded):
+    image = image_file.open_image(file(Image.new("RGB", size), "JPEG"))
+    pictures.choose_scale(image, 160)
+    assert image.size == decoded
+    image.load()
+    assert image.size == decoded
 
 
 @pytest.mark.parametrize("longest", [37, 50, 100])
