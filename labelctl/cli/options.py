@@ -17,7 +17,6 @@ import typer
 from typer.core import TyperOption
 
 from labelctl.cli.values import count, number
-from labelctl.contract.s3_events import MAX_KEY
 from labelctl.errors import Command, UsageError
 
 OUTPUTS = ("table", "plain", "json")
@@ -176,6 +175,8 @@ def no_photos(prefix: str) -> tuple[str | Command, ...]:
 
 def check_prefix(prefix: str) -> None:
     """Raise UsageError for a prefix that no S3 key can have."""
+    from labelctl.contract.s3_events import MAX_KEY
+
     try:
         length = len(prefix.encode())
     except UnicodeEncodeError:

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from labelctl.cli.options import Options
-from labelctl.cli.output import View
 
 if TYPE_CHECKING:
     import typer
 
     from labelctl.aws.clients import Aws
     from labelctl.cli.known_names import KnownNames
+    from labelctl.cli.output import View
     from labelctl.deploy.stack import Stack
     from labelctl.labels.reader import Reader
 
@@ -34,6 +34,8 @@ class Session:
     @cached_property
     def view(self) -> View:
         """The output of this run, created after the command line has been parsed."""
+        from labelctl.cli.output import View
+
         return View(self.options.output, quiet=self.options.quiet, flags=self.options.flags)
 
     @cached_property
