@@ -8,6 +8,7 @@ order of their arrival, which SQS does not promise but roughly keeps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from labelctl.contract import schema
@@ -57,6 +58,7 @@ FUNCTION = "copies of the function"
 BY_STATE = f"keys of the index {schema.STATE_INDEX}"
 BY_DATE = f"a common label's key in the index {schema.DATE_INDEX}"
 GROWING = "growth of a new labels table"
+GROWING_PHOTOS = "growth of a new photos table"
 TABLE = "write quota of the labels table"
 
 
@@ -68,13 +70,18 @@ BATCH_SECONDS = cost.batch_seconds(cost.MEMORY, cost.BATCH)
 
 @dataclass(frozen=True)
 class Setup:
-    """What can be changed: quotas in calls, write units or requests per second; copies; shards."""
+    """What can be changed: quotas in calls, write units or requests per second; copies; shards.
+
+    `warm` has the write units per second that each new table and its index accept at first.
+    """
 
     calls: float = cost.QUOTA
     copies: int = COPIES
     state_shards: int = schema.SHARDS
     label_shards: int = 1
-    warm: int = NEW_TABLE_WRITES
+    warm: Mapping[str, int] = field(
+        default_factory=lambda: dict.fromkeys((GROWING, GROWING_PHOTOS), NEW_TABLE_WRITES)
+    )
     table_writes: int = TABLE_WRITES
     prefixes: int = 1
 
@@ -103,21 +110,33 @@ class Run:
         return max(self.limited, key=lambda name: self.limited[name])
 
 
-def limits(setup: Setup, photo: cost.Units, seconds: float, grown: float) -> dict[str, float]:
+def table_units(photo: cost.Units) -> dict[str, int]:
+    """Return the write units per photo of each table, or of its index if that needs more."""
+    writes = photo.writes
+    return {
+        GROWING: max(writes["labels table"], writes[f"its index {schema.DATE_INDEX}"]),
+        GROWING_PHOTOS: max(writes["photos table"], writes[f"its index {schema.STATE_INDEX}"]),
+    }
+
+
+def limits(
+    setup: Setup, photo: cost.Units, seconds: float, grown: Mapping[str, float]
+) -> dict[str, float]:
     """Return the maximum number of photos per second by resource, for `photo`'s write units.
 
-    `seconds` is the time since the first message. `grown` is what the labels table accepts by now, in
-    write units per second.
+    `seconds` is the time since the first message. `grown` is what each table accepts by now, in write
+    units per second.
     """
     copies = min(setup.copies, EXECUTIONS, FIRST_COPIES + MORE_COPIES * seconds)
-    largest = max(photo.writes.values())  # of the labels table and of its index
+    by_table = table_units(photo)
+    growing = {name: min(grown[name], setup.table_writes) / each for name, each in by_table.items()}
     return {
         REKOGNITION: setup.calls * USED_QUOTA,
         FUNCTION: copies * cost.BATCH / BATCH_SECONDS,
         BY_DATE: KEY_WRITES * setup.label_shards / COMMON,
         BY_STATE: KEY_WRITES * setup.state_shards / photo.writes[f"its index {schema.STATE_INDEX}"],
-        TABLE: setup.table_writes / largest,
-        GROWING: min(grown, setup.table_writes) / largest,
+        TABLE: setup.table_writes / by_table[GROWING],
+        **growing,
     }
 
 
@@ -125,8 +144,9 @@ def simulate(photos: float, rate: float, setup: Setup, photo: cost.Units) -> Run
     """Upload so many photos at a rate per second, and label them until the queue is empty."""
     run = Run()
     rate = min(rate, PUTS * setup.prefixes)
-    largest = max(photo.writes.values())
-    grown, peak = float(setup.warm), 0.0
+    by_table = table_units(photo)
+    grown: Mapping[str, float] = setup.warm
+    peak = 0.0
     sent = 0.0
     while sent < photos or _gone(run) < photos - 1e-6:
         step = FIRST_STEP if run.seconds < HOUR else STEP
@@ -143,9 +163,10 @@ def simulate(photos: float, rate: float, setup: Setup, photo: cost.Units) -> Run
         month = int(run.seconds // MONTH)
         run.by_month[month] = run.by_month.get(month, 0) + done
         run.seconds += step
-        peak = max(peak, done / step * largest)
+        peak = max(peak, done / step)
         if run.seconds % GROWTH == 0:
-            grown, peak = max(grown, 2 * peak), 0.0
+            grown = {name: max(grown[name], 2 * peak * each) for name, each in by_table.items()}
+            peak = 0.0
         # The oldest message is the next one; all were sent at the same rate.
         if waiting > done:
             run.waited = max(run.waited, min(run.seconds - _gone(run) / rate, RETENTION))

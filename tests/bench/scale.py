@@ -71,21 +71,21 @@ def stages(scenario: Scenario, photo: Units) -> list[Stage]:
 
 def improve(setup: Setup, name: str, rate: float, photo: Units) -> tuple[Setup, str]:
     """Return a setup in which a resource allows `rate` photos per second, and what to do for it."""
-    largest = max(photo.writes.values())
+    writes = {table: rate * each for table, each in pipeline.table_units(photo).items()}
     if name == pipeline.REKOGNITION:
         calls = _round_up(rate / pipeline.USED_QUOTA, 50)
         return replace(setup, calls=calls), f"request a quota of {calls:,} calls per second"
     if name == pipeline.FUNCTION:
         copies = math.ceil(setup.calls * BATCH_SECONDS / BATCH)  # as `deploy` chooses it
         return replace(setup, copies=copies), f"`deploy --concurrency {copies}`"
-    if name == pipeline.GROWING:
-        warm = _round_up(rate * largest, 1_000)
+    if name in writes:
+        warm = _round_up(writes[name], 1_000)
         text = f"set the warm throughput of the table and its index to {warm:,} write units"
-        return replace(setup, warm=warm), text
+        return replace(setup, warm={**setup.warm, name: warm}), text
     if name == pipeline.TABLE:
-        writes = _round_up(rate * largest, 10_000)
-        text = f"request {writes:,} write units per second and table"
-        return replace(setup, table_writes=writes), text
+        quota = _round_up(writes[pipeline.GROWING], 10_000)
+        text = f"request {quota:,} write units per second and table"
+        return replace(setup, table_writes=quota), text
     if name == pipeline.BY_DATE:
         shards = math.ceil(rate * pipeline.COMMON / pipeline.KEY_WRITES)
         text = f"spread each label over {shards} keys (a change of the code)"

@@ -39,7 +39,8 @@ def test_at_100_photos_per_second_rekognition_is_full_first_and_then_the_functio
 
 
 def test_beyond_the_quotas_a_common_label_is_full_before_the_keys_by_state(photo):
-    ready = Setup(calls=10_000, copies=1_000, table_writes=10**6, warm=10**6, prefixes=2)
+    warm = dict.fromkeys(Setup().warm, 10**6)
+    ready = Setup(calls=10_000, copies=1_000, table_writes=10**6, warm=warm, prefixes=2)
     assert simulate(1_600 * HOUR, 1_600, ready, photo).bottleneck is None
     assert simulate(1_700 * HOUR, 1_700, ready, photo).bottleneck == pipeline.BY_DATE
     spread = replace(ready, label_shards=5)
@@ -65,6 +66,13 @@ def test_a_new_table_doubles_every_half_hour(photo):
     run = simulate(1_000 * 4 * HOUR, 1_000, ready, photo)
     assert run.bottleneck == pipeline.GROWING
     assert run.limited[pipeline.GROWING] == pytest.approx(1.5 * HOUR, abs=60)  # 200, 400, 800
+
+
+def test_the_photos_table_grows_too_once_the_labels_table_is_warm(photo):
+    warm = {**Setup().warm, pipeline.GROWING: 40_000}
+    ready = Setup(calls=10_000, copies=1_000, warm=warm)
+    assert simulate(1_300 * HOUR, 1_300, ready, photo).bottleneck is None  # 4,000 units, 3 a photo
+    assert simulate(1_500 * HOUR, 1_500, ready, photo).bottleneck == pipeline.GROWING_PHOTOS
 
 
 def test_rekognition_costs_less_for_more_photos_of_a_month():
