@@ -10,6 +10,7 @@
     ├── RefusedError              AWS, the local cloud or the user refused, or the deploy failed
     │   ├── CredentialsError      missing, expired or invalid
     │   ├── AccessDeniedError     names the missing permission
+    │   ├── DamagedItemError      another program has changed an item of the tables
     │   ├── DeployError           names the root cause
     │   └── LocalCloudError       the local cloud does not start or answer
     ├── PhotosFailedError         some photos failed; the others are done
@@ -124,6 +125,10 @@ class CredentialsError(RefusedError):
 
 class AccessDeniedError(RefusedError):
     kind = "access_denied"
+
+
+class DamagedItemError(RefusedError):
+    kind = "damaged_item"
 
 
 class DeployError(RefusedError):

@@ -60,9 +60,13 @@ class ConsumedCapacity:
 
 
 class TableReader:
-    """Reads tables and counts the consumed capacity. Thread-safe."""
+    """Reads tables and counts the consumed capacity. Thread-safe.
 
-    def __init__(self, client: DynamoDBClient) -> None:
+    `decode` converts items from the form of the API, where a method has no function of its own for it.
+    """
+
+    def __init__(self, client: DynamoDBClient, decode: Callable[[Any], Item] | None = None) -> None:
+        self._decode = decode or deserialize
         self.spent = ConsumedCapacity()
         self._client = client
         self._lock = Lock()
@@ -72,7 +76,7 @@ class TableReader:
         response = self._call(
             self._client.get_item, TableName=table, Key=_serialize_key(key), ConsistentRead=True
         )
-        return deserialize(response["Item"]) if "Item" in response else None
+        return self._decode(response["Item"]) if "Item" in response else None
 
     def batch_get(
         self,
@@ -144,7 +148,7 @@ class TableReader:
             last = response.get("LastEvaluatedKey")
             start = {"ExclusiveStartKey": last} if last else None
             size = min(size * 4, _MAX_PAGE)
-            yield [deserialize(item) for item in response["Items"]]
+            yield [self._decode(item) for item in response["Items"]]
 
     def scan(
         self, table: str, attributes: Sequence[str], decode: Callable[[Any], T]

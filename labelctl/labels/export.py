@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labelctl.aws.threads import batches, map_in_order, pool
 from labelctl.contract import schema
 from labelctl.labels.reader import BATCH
+from labelctl.labels.stored_item import damaged_photo
 from labelctl.photos import versions
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def labels_under_prefix(
     keys = (each.key for each in versions.list_photos(s3, bucket, prefix))
 
     def decode(photo: Any) -> tuple[str, list[Record]]:
-        return photo["image"]["S"], _records(photo, min_confidence)
+        records = _records(photo, min_confidence)
+        return photo["image"]["S"], records
 
     def read(batch: list[str]) -> Batch:
         found = dict(reader.decode_photos(batch, _ATTRIBUTES, decode))
@@ -94,7 +96,14 @@ def _batch(photos: Sequence[list[Record]]) -> Batch:
 
 
 def _records(photo: Any, min_confidence: float) -> list[Record]:
-    """The labels of a photo, most confident first, ties by name."""
+    """The labels of a photo, most confident first, ties by name. Raises DamagedItemError."""
+    try:
+        return _read_records(photo, min_confidence)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise damaged_photo(photo) from None
+
+
+def _read_records(photo: Any, min_confidence: float) -> list[Record]:
     if photo["status"]["S"] != schema.LABELLED:
         return []
     image, details = photo["image"]["S"], photo["details"]["M"]

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from labelctl.aws.dynamodb import BATCH, ConsumedCapacity, Item, TableReader, deserialize
+from labelctl.aws.dynamodb import BATCH, ConsumedCapacity, Item, TableReader
 from labelctl.aws.threads import pool
 from labelctl.contract import schema
+from labelctl.labels.stored_item import stored_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,7 +36,7 @@ class Reader:
     """Reads both tables. Thread-safe. `spent` is the read capacity used."""
 
     def __init__(self, client: DynamoDBClient, photos_table: str, labels_table: str) -> None:
-        self._tables = TableReader(client)
+        self._tables = TableReader(client, stored_item)
         self._photos_table = photos_table
         self._labels_table = labels_table
 
@@ -57,12 +58,12 @@ class Reader:
         reads.
         """
         names = ("image", *attributes) if attributes else ()
-        found = self.decode_photos(images, names, deserialize, consistent=consistent)
+        found = self.decode_photos(images, names, stored_item, consistent=consistent)
         return {item["image"]: item for item in found}
 
     def scan_photos(self, *attributes: str) -> Iterator[list[Item]]:
         """All photos' items with `image` and these attributes, in pages, in no particular order."""
-        return self.scan_and_decode_photos(("image", *attributes), deserialize)
+        return self.scan_and_decode_photos(("image", *attributes), stored_item)
 
     def decode_photos(
         self,
@@ -181,11 +182,11 @@ class Reader:
     ) -> Iterator[Item]:
         """The items of `Labels` with these keys (label, rank), in no particular order."""
         keys = [{"label": label, "rank": rank} for label, rank in index_keys]
-        return self._tables.batch_get(self._labels_table, keys, deserialize, consistent=consistent)
+        return self._tables.batch_get(self._labels_table, keys, stored_item, consistent=consistent)
 
     def scan_index(self) -> Iterator[list[Item]]:
         """Key and photo of all items of `Labels`, in pages, in no particular order."""
-        return self._tables.scan(self._labels_table, ("label", "rank", "image"), deserialize)
+        return self._tables.scan(self._labels_table, ("label", "rank", "image"), stored_item)
 
 
 def _has_more(page: Any) -> bool:

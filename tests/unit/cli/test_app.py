@@ -240,6 +240,7 @@ CODES = {
     "RefusedError": 4,
     "CredentialsError": 4,
     "AccessDeniedError": 4,
+    "DamagedItemError": 4,
     "DeployError": 4,
     "LocalCloudError": 4,
     "PhotosFailedError": 5,
