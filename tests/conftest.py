@@ -1,4 +1,4 @@
-"""How many test files run at once."""
+"""How many test files run at once, and botocore without awscrt, as labelctl imports it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+
+from labelctl.aws.importing import import_botocore
+
+import_botocore()
 
 
 @pytest.hookimpl(optionalhook=True)
