@@ -21,6 +21,7 @@ _TYPES: Mapping[str, Any] = {
 }
 """The types of attributes (see `contract.schema`)."""
 
+_STATES = (schema.LABELLED, schema.FAILED, schema.REMOVED)
 _DETAILS = ("categories", "parents", "aliases", "boxes")
 _INVALID = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -54,7 +55,12 @@ def _check(item: StoredItem, name: str, value: Any) -> None:
     if name in _TYPES and type(value) is not _TYPES[name]:
         raise TypeError
     if name in ("uploaded_at", "done_at"):
-        datetime.fromisoformat(value)
+        if item.get("status") != schema.REMOVED:  # which nobody is shown
+            datetime.fromisoformat(value)
+    elif name == "status":
+        _STATES.index(value)
+    elif isinstance(value, list):
+        "".join(value)
     elif name == "rank" and item.get("label") != schema.VOCABULARY:
         schema.confidence_of(value)
     elif name in ("labels", "left_out"):
